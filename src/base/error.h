@@ -1,0 +1,55 @@
+/* error.h - how failures travel.
+ *
+ *     if (n < 1)
+ *         return px_fail(PX_DATA, "%s: holds no images", path);     // returns -1
+ *     ...
+ *     if (px_dataset_open(&data, path) != 0)
+ *         return -1;                                                // message is already set: never reword it
+ *
+ * An expected failure sets one short message at the point of failure and returns -1 (or NULL); callers pass it on
+ * unchanged and `main` prints it once, on one rank, and exits with its status. The message is kept per thread, like errno;
+ * a worker thread that fails hands its message over itself (px_error() there, px_fail() here).
+ * A mistake of the programmer is a PX_CHECK: it names rank, file and line and ends the whole MPI job.
+ */
+#ifndef PX_BASE_ERROR_H
+#define PX_BASE_ERROR_H
+
+#include <stddef.h>
+
+/* Exit statuses of the program (README, "Exit status"). */
+typedef enum px_status {
+    PX_OK = 0,
+    PX_FAIL = 1,     /* anything else: disk full, a rank died, ... */
+    PX_USAGE = 2,    /* wrong command line or configuration */
+    PX_DATA = 3,     /* bad input data */
+    PX_STOPPED = 75, /* stopped early with a checkpoint that can be resumed */
+} px_status;
+
+/* Sets this thread's message and status; always returns -1. A message has no newline and no trailing period. */
+int px_fail(px_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same, and NULL, for functions that return pointers. */
+void *px_fail_null(px_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The message and status of this thread's last px_fail. Borrowed, valid until the next px_fail of this thread. */
+const char *px_error(void);
+px_status px_error_status(void);
+
+/* Ends the program (all ranks of an MPI job) for a mistake of the programmer. */
+_Noreturn void px_check_failed(const char *file, int line, const char *what);
+#define PX_CHECK(condition) ((condition) ? (void)0 : px_check_failed(__FILE__, __LINE__, #condition))
+
+/* Memory: zeroed or as malloc; never NULL: out of memory ends the program here, naming the size that was asked for.
+ * Free with free(). */
+void *px_calloc(size_t count, size_t size);
+void *px_realloc(void *old, size_t size);
+char *px_strdup(const char *text);
+char *px_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a new string */
+
+/* 64-byte aligned, zeroed; size is rounded up to 64. Free with free(). */
+void *px_aligned_calloc(size_t size);
+
+/* Called by px_check_failed and on running out of memory, before abort(): dist/ sets it to MPI_Abort. */
+extern void (*px_on_abort)(void);
+
+#endif

@@ -1,0 +1,34 @@
+/* log.h - what the program says while it works; results go to files and to standard output, never through here.
+ *
+ *     px_log log = px_log_make(stderr, comm.rank != 0);
+ *     px_log_line(&log, "packed %d images", n);               // plain line
+ *     px_log_progress(&log, "epoch 3  step 120  loss 4.21");   // rewrites one line on a terminal; at most one line
+ *                                                             // every 10 seconds elsewhere
+ * Quiet logs (ranks other than 0) print nothing.
+ */
+#ifndef PX_BASE_LOG_H
+#define PX_BASE_LOG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct px_log {
+    FILE *stream;
+    bool quiet, terminal;
+    bool open_line;      /* an unfinished progress line stands on the terminal */
+    double last_plain;   /* time of the last plain progress line */
+} px_log;
+
+px_log px_log_make(FILE *stream, bool quiet);
+void px_log_line(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_log_warning(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_log_progress(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_log_progress_end(px_log *); /* leaves the last progress line standing */
+
+/* Seconds of a monotonic clock. */
+double px_now(void);
+
+/* "1h 02m", "3m 20s", "12s": how long, for people. Returns `buffer`. */
+char *px_duration(double seconds, char buffer[32]);
+
+#endif

@@ -1,0 +1,66 @@
+/* augment.h - random views of images: crops, flips, colour, blur. Called in the loader's threads; no state, no allocation
+ * beyond the caller's scratch.
+ *
+ * A view is made in one px_plane: float (channels, size, size), planar, values in [0,1].
+ *
+ *     px_crop crop = px_crop_random(&rng, image, 0.08f, 1.0f, 3.0f / 4, 4.0f / 3);      // torchvision's RandomResizedCrop
+ *     px_resize(&plane, image, crop, flip, PX_BICUBIC, scratch);
+ *     px_color_jitter(&plane, &rng, 0.4f, 0.4f, 0.4f, 0.1f);                            // random order, clipped after each
+ *     px_gray(&plane);
+ *     px_blur(&plane, sigma, kernel_side, scratch);
+ */
+#ifndef PX_DATA_AUGMENT_H
+#define PX_DATA_AUGMENT_H
+
+#include "base/rng.h"
+#include "data/image.h"
+
+#include <stdbool.h>
+
+typedef struct px_plane {
+    float *data;        /* (channels, size, size); borrowed */
+    int channels, size;
+} px_plane;
+
+/* Temporary memory of one thread; grows on first use, then stays. Zero-initialise; px_scratch_finish frees it. */
+typedef struct px_scratch {
+    float *data;
+    size_t capacity; /* floats */
+} px_scratch;
+float *px_scratch_reserve(px_scratch *, size_t floats);
+void px_scratch_finish(px_scratch *);
+
+typedef struct px_crop {
+    float top, left, height, width; /* pixels of the source image */
+} px_crop;
+
+typedef enum px_filter { PX_BILINEAR, PX_BICUBIC } px_filter;
+
+/* The whole image; the largest centred square; a centred square of `share` of the smaller side. */
+px_crop px_crop_whole(const px_image *);
+px_crop px_crop_center(const px_image *, float share);
+
+/* Random area in [area_min, area_max] of the image's, log-uniform aspect ratio; ten tries, then the centre (torchvision). */
+px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
+
+/* Resamples the crop to plane->size with an antialiased (support grows when shrinking) separable filter, mirrored if `flip`, to
+ * plane->channels (gray repeated, RGB to luma as needed). Results are clipped to [0,1]. */
+void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
+
+/* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation and hue. */
+void px_brightness(px_plane *, float factor);
+void px_contrast(px_plane *, float factor);
+void px_saturation(px_plane *, float factor);
+void px_hue(px_plane *, float shift); /* in turns, [-0.5, 0.5] */
+void px_gray(px_plane *);             /* ITU-R 601 luma in all channels */
+
+/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]. */
+void px_color_jitter(px_plane *, px_rng *, float brightness, float contrast, float saturation, float hue);
+
+/* Gaussian, separable, `side` taps (made odd), edges reflected. */
+void px_blur(px_plane *, float sigma, int side, px_scratch *);
+
+/* (value - mean[c]) / std[c] */
+void px_normalize(px_plane *, const float mean[], const float std[]);
+
+#endif

@@ -1,0 +1,56 @@
+/* dataset.h - a packed data set (HDF5), open for reading by many threads.
+ *
+ * File format (made by `pretext pack`, or by h5py in a few lines; contiguous and uncompressed data sets are memory-mapped,
+ * others are read into memory as a whole):
+ *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for images of varying size or large ones,
+ *     /encoded  uint8 (total bytes)          JPEG or PNG files one after the other,
+ *     /offsets  uint64 (N+1)                 image i is encoded[offsets[i] : offsets[i+1]]
+ *     /labels   int32 (N)                    0..classes-1, or -1: no label
+ *     /split    uint8 (N)                    index into the attribute split_names
+ *   attributes of the root group:
+ *     class_names, split_names               variable-length strings
+ *     mean, std                              float32 (C), of the train split's pixels scaled to [0,1]
+ *     channels                               int32
+ *     source                                 string: what was packed
+ *
+ *     px_dataset *d;
+ *     if (px_dataset_open(&d, "cifar10.h5") != 0) return -1;
+ *     const px_split *train = px_dataset_split(d, "train");        // NULL with message: names the splits there are
+ *     px_image image = {0};
+ *     px_dataset_read(d, train->index[7], &image);                  // thread-safe: one px_image a thread
+ */
+#ifndef PX_DATA_DATASET_H
+#define PX_DATA_DATASET_H
+
+#include "data/image.h"
+
+typedef struct px_dataset px_dataset;
+
+typedef struct px_split {
+    const char *name;
+    const int64_t *index; /* rows of the data set, ascending */
+    int64_t count;
+} px_split;
+
+typedef struct px_dataset_info {
+    const char *path;
+    int64_t count;
+    int height, width;  /* 0 when images vary in size or are encoded with sizes unknown until decoded */
+    int channels;       /* 1 or 3 */
+    int classes;        /* 0: no labels */
+    const char *const *class_names;
+    int splits;
+    const char *const *split_names;
+    float mean[3], std[3];
+} px_dataset_info;
+
+int px_dataset_open(px_dataset **out, const char *path);
+void px_dataset_close(px_dataset *);
+const px_dataset_info *px_dataset_about(const px_dataset *);
+const px_split *px_dataset_split(const px_dataset *, const char *name);
+int px_dataset_label(const px_dataset *, int64_t row);
+
+/* Fills `image` (pixels may point straight into the mapped file). 0, or -1 with PX_DATA naming the file and the row. */
+int px_dataset_read(const px_dataset *, int64_t row, px_image *image);
+
+#endif

@@ -1,0 +1,34 @@
+/* pack.h - importers: what `pretext pack` does.
+ *
+ * A source is a file, a folder, or an archive (tar, zip, 7z..., any compression libarchive reads) of:
+ *     IDX (MNIST family)       train-images-idx3-ubyte[.gz] with train-labels-idx1-ubyte[.gz]; t10k-* or test-*: the test split
+ *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels); batches.meta.txt,
+ *                              fine_label_names.txt give class names
+ *     STL-10 binary            train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin, class_names.txt
+ *     images (JPEG, PNG)       [.../][SPLIT/]CLASS/NAME.ext; SPLIT: train, test, val, valid, validation, unlabeled
+ */
+#ifndef PX_DATA_PACK_H
+#define PX_DATA_PACK_H
+
+#include "base/log.h"
+#include "base/option.h"
+
+typedef struct px_pack_options {
+    const char *store;     /* "auto|raw|encoded": auto stores raw pixels when all images have one size of at most 128 px a side */
+    const char *split;     /* "": from names as above; else every sample goes to this split */
+    int channels;          /* 0: as the source has it (image folders: 3 unless all are gray); 1; 3 */
+} px_pack_options;
+
+extern const px_option px_pack_option_table[];
+
+typedef struct px_pack_summary {
+    int64_t count;
+    int classes, splits, height, width, channels; /* height 0: varying */
+    char *text;                                   /* a readable table of splits x classes; free() it */
+} px_pack_summary;
+
+/* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at the end: a
+ * failure leaves neither a half-made file nor touches an old one. 0 or -1. */
+int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *, px_pack_summary *);
+
+#endif

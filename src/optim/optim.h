@@ -1,0 +1,58 @@
+/* optim.h - optimizers over one flat buffer of parameters, and schedules.
+ *
+ *     px_optimizer *o;
+ *     px_optimizer_create(&o, &cfg, params, count);
+ *     double lr = px_schedule_lr(&cfg, step, steps_per_epoch, total_epochs, global_batch);
+ *     double norm = px_optimizer_step(o, weights, grads, lr);   // the gradient's global norm, before clipping
+ *
+ * State (momentum, moments) is one flat buffer for the checkpoint: px_optimizer_state.
+ */
+#ifndef PX_OPTIM_OPTIM_H
+#define PX_OPTIM_OPTIM_H
+
+#include "base/option.h"
+
+typedef struct px_optim_cfg {
+    const char *optimizer;    /* "sgd|adamw|lars" */
+    double lr;                /* base rate, for a global batch of 256 when lr_scaling is linear */
+    const char *lr_scaling;   /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch)/... as SimCLR has it, or as it stands */
+    const char *schedule;     /* "cosine|step|constant" */
+    double warmup_epochs;     /* linear from 0 */
+    double lr_min;            /* where the cosine ends */
+    px_list steps;            /* epochs of the step schedule */
+    double step_factor;       /* what each multiplies by */
+    double momentum;
+    bool nesterov;
+    double weight_decay;
+    bool decay_all;           /* also norms and biases */
+    double beta1, beta2, eps; /* AdamW */
+    double eta;               /* LARS trust coefficient */
+    double clip;              /* global gradient norm, 0: off */
+} px_optim_cfg;
+extern const px_option px_optim_options[];
+
+/* One parameter's place in the flat buffers. */
+typedef struct px_param_span {
+    const char *name;
+    int64_t offset, count;
+    bool exempt;             /* a norm's or a bias: no weight decay (unless decay_all), no LARS adaptation */
+} px_param_span;
+
+typedef struct px_optimizer px_optimizer;
+/* Copies `spans`. 0 or -1 (PX_USAGE). */
+int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
+void px_optimizer_destroy(px_optimizer *);
+
+/* weights -= update(grads * scale); `scale` (e.g. 1/ranks) is applied to the gradient first. Returns the global L2 norm of the scaled
+ * gradient before clipping. Reads each buffer once or twice, writes once; parallel by OpenMP; the norm is summed in double
+ * in an order that does not depend on the number of threads. */
+double px_optimizer_step(px_optimizer *, float *weights, const float *grads, double scale, double lr);
+
+/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and the step counter. */
+int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
+int64_t *px_optimizer_steps(px_optimizer *);
+
+/* The learning rate of `step` (0-based), evaluated per step; warm-up, then the schedule over the rest. */
+double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
+
+#endif

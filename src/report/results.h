@@ -1,0 +1,62 @@
+/* results.h - run.h5, the results of a run.
+ *
+ *     px_results *r;
+ *     px_results_open(&r, "runs/a/run.h5", PX_RESULTS_APPEND);         // created if it is not there
+ *     px_results_truncate(r, step);                                    // on resume: drop rows of steps >= step
+ *     px_results_row(r, "/train", step, names, values, count);         // one row of several series; /train/step gets the step
+ *     px_results_flush(r);
+ *
+ * Layout (DESIGN, "Files"): /train/{step,loss,lr,...} extendable 1-D float64 (step: int64); /eval/<protocol>/...;
+ * /config (string); /provenance (attributes). Written in HDF5's SWMR mode once all series exist, so that h5py
+ * (swmr=True) and our own plot read a live run. Only one process writes: a lock beside the file (flock) refuses a second
+ * (PX_USAGE: the results folder is in use). Series are created up front by px_results_series, because SWMR forbids new
+ * objects later; px_results_put for /eval is used outside SWMR, on a file opened again.
+ */
+#ifndef PX_REPORT_RESULTS_H
+#define PX_REPORT_RESULTS_H
+
+#include "tensor/dtype.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct px_results px_results;
+typedef enum px_results_mode { PX_RESULTS_READ, PX_RESULTS_APPEND } px_results_mode;
+
+int px_results_open(px_results **out, const char *path, px_results_mode);
+/* Flushes and closes. 0 or -1 (disk full, ...); frees in any case. NULL is fine. */
+int px_results_close(px_results *);
+
+/* Creates extendable 1-D series in `group` (and group/step) where they are missing. 0 or -1. */
+int px_results_series(px_results *, const char *group, const char *const names[], int count);
+
+/* Switches to SWMR: from now on only rows are added. */
+int px_results_live(px_results *);
+
+/* Appends one row; NaN is stored as NaN. All `names` must have been created. 0 or -1. */
+int px_results_row(px_results *, const char *group, int64_t step, const char *const names[], const double values[], int count);
+
+/* Drops the rows of `group` whose step is >= step (not in SWMR). 0 or -1. */
+int px_results_truncate(px_results *, const char *group, int64_t step);
+int px_results_flush(px_results *);
+
+/* Writes (replacing) a dense data set of any rank; rank 0 is a scalar. Intermediate groups are made. 0 or -1. */
+int px_results_put(px_results *, const char *path, px_dtype, int rank, const int64_t dim[], const void *data);
+int px_results_put_text(px_results *, const char *path, const char *text);
+int px_results_put_texts(px_results *, const char *path, const char *const texts[], int count);
+/* Attribute of an existing object ("/" for the root; missing groups are made). */
+int px_results_attribute_text(px_results *, const char *object, const char *name, const char *text);
+int px_results_attribute_real(px_results *, const char *object, const char *name, double value);
+
+/* Reads a numeric data set as float64, whatever its type; *data is yours (free). `dim` gets up to 4 extents. 0 or -1. */
+int px_results_get(px_results *, const char *path, double **data, int *rank, int64_t dim[4]);
+int px_results_get_text(px_results *, const char *path, char **text);
+int px_results_get_texts(px_results *, const char *path, char ***texts, int *count); /* free each, then the array */
+int px_results_get_attribute_text(px_results *, const char *object, const char *name, char **text);
+int px_results_get_attribute_real(px_results *, const char *object, const char *name, double *value);
+bool px_results_has(px_results *, const char *path);
+
+/* Names of all members of a group, sorted. free each, then the array. 0 or -1. */
+int px_results_list(px_results *, const char *group, char ***names, int *count);
+
+#endif
