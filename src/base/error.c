@@ -1,0 +1,136 @@
+/* error.c - the message of this thread, and the two ways of dying: a failed check and no memory. */
+#include "base/error.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Thread_local struct {
+    px_status status;
+    char text[1024]; /* longer messages are cut: they are one line for a person */
+} last = {.text = "no error"};
+
+void (*px_on_abort)(void) = NULL;
+
+static void set_message(px_status status, const char *format, va_list args)
+{
+    char text[sizeof last.text]; /* px_fail(status, "%s", px_error()) reads the very text that is replaced */
+    vsnprintf(text, sizeof text, format, args);
+    memcpy(last.text, text, sizeof text);
+    last.status = status;
+}
+
+int px_fail(px_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_message(status, format, args);
+    va_end(args);
+    return -1;
+}
+
+void *px_fail_null(px_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    set_message(status, format, args);
+    va_end(args);
+    return NULL;
+}
+
+const char *px_error(void)
+{
+    return last.text;
+}
+
+px_status px_error_status(void)
+{
+    return last.status;
+}
+
+/* The rank as the launcher tells it, since this layer does not know MPI; "" when not started by one. */
+static const char *rank_of_launcher(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const char *rank = getenv(names[i]);
+        if (rank)
+            return rank;
+    }
+    return "";
+}
+
+static _Noreturn void die(const char *what)
+{
+    const char *rank = rank_of_launcher();
+    if (*rank)
+        fprintf(stderr, "pretext: rank %s: %s\n", rank, what);
+    else
+        fprintf(stderr, "pretext: %s\n", what);
+    fflush(NULL);
+    if (px_on_abort)
+        px_on_abort();
+    abort();
+}
+
+void px_check_failed(const char *file, int line, const char *what)
+{
+    char text[512];
+    snprintf(text, sizeof text, "%s:%d: check failed: %s", file, line, what);
+    die(text);
+}
+
+static _Noreturn void out_of_memory(size_t count, size_t size)
+{
+    char text[128];
+    snprintf(text, sizeof text, "out of memory: %.0f bytes were asked for", (double)count * (double)size);
+    die(text);
+}
+
+/* The standard lets an allocation of nothing return NULL; ours never does. */
+void *px_calloc(size_t count, size_t size)
+{
+    void *p = count && size ? calloc(count, size) : calloc(1, 1);
+    if (!p)
+        out_of_memory(count, size);
+    return p;
+}
+
+void *px_realloc(void *old, size_t size)
+{
+    void *p = realloc(old, size ? size : 1);
+    if (!p)
+        out_of_memory(1, size);
+    return p;
+}
+
+char *px_strdup(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(px_calloc(size, 1), text, size);
+}
+
+char *px_format(const char *format, ...)
+{
+    va_list args;
+    char *text;
+    va_start(args, format);
+    if (vasprintf(&text, format, args) < 0)
+        out_of_memory(1, strlen(format));
+    va_end(args);
+    return text;
+}
+
+void *px_aligned_calloc(size_t size)
+{
+    enum { ALIGNMENT = 64 };
+    if (size > SIZE_MAX - ALIGNMENT)
+        out_of_memory(1, size);
+    size_t rounded = size ? (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT : ALIGNMENT;
+    void *p = aligned_alloc(ALIGNMENT, rounded);
+    if (!p)
+        out_of_memory(1, rounded);
+    return memset(p, 0, rounded);
+}
