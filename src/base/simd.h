@@ -8,14 +8,14 @@
  *             y[i] += x[i];
  *     }
  *
- * The compiler makes a copy of the function for each level of x86-64 (baseline, AVX2 with FMA, AVX-512) and the loader picks
- * one at start, so a binary built for any x86 runs fast on all. Elsewhere the macro is empty and the function is plain C.
+ * The compiler makes a copy of the function for each level of x86-64 (baseline, AVX2 with FMA, AVX-512) and the loader
+ * picks one at start, so a binary built for any x86 runs fast on all. Elsewhere the macro is empty.
  *
- * - Put it on the leaf that holds the loop, not on a function with `#pragma omp parallel` inside: the parallel body is moved
- *   out into a function of its own before the copies are made, and stays at the baseline.
+ * - Put it on the leaf that holds the loop, not on a function with `#pragma omp parallel` inside: the parallel body is
+ *   moved out into a function of its own before the copies are made, and stays at the baseline.
  * - Such a function is never inlined (the call goes through a pointer): give it a block of work, thousands of elements.
  * - What it calls is not copied, unless it is inlined into it: helpers are `static inline`.
- * - With FMA the compiler contracts a*b+c, so results differ in the last bit between processors, never between runs on one.
+ * - With FMA the compiler contracts a*b+c: results may differ in the last bit between processors, never between runs.
  */
 #ifndef PX_BASE_SIMD_H
 #define PX_BASE_SIMD_H
@@ -23,8 +23,8 @@
 #include <stdint.h> /* defines __GLIBC__: its loader resolves the copies (ifunc), musl's does not */
 
 /* The loader resolves copies before a sanitizer's runtime is set up: crashes with the thread sanitizer, and with some
- * versions of the address sanitizer. clang 14 gives the copies of static functions external names, which may collide. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&                  \
+ * versions of the address sanitizer. clang 14 gives the copies of static functions external names that can collide. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&              \
     !defined(__SANITIZE_THREAD__)
 #if __GNUC__ >= 12
 #define PX_MULTIVERSION __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
