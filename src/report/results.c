@@ -1,0 +1,294 @@
+/* results.c - opening, locking and closing run.h5 without ever losing what it holds.
+ *
+ * Nothing that was saved is lost when the process is killed at any moment:
+ * - Outside SWMR, HDF5 does not order its metadata writes, so a file that is being changed may be unreadable. Such changes
+ *   are therefore made in a copy beside it (PATH.new), which replaces the file by rename() once it is whole and synced.
+ *   The copy is made object by object, so it also heals what a killed writer left: flags that say "open for writing", an
+ *   end-of-file mark from before the crash.
+ * - In SWMR, HDF5 writes in an order that leaves a readable file after each write. Paged allocation with pages of 4 KiB
+ *   keeps small metadata blocks from crossing a page of the kernel's, where a kill could cut a write in two.
+ */
+#include "report/results.h"
+
+#include "base/error.h"
+#include "report/results_private.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { PAGE_BYTES = 4096 };
+
+/* ---- errors ---- */
+
+static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *reason)
+{
+    if (n == 0 && error->desc)
+        *(char **)reason = px_strdup(error->desc);
+    return 0;
+}
+
+int px_results_broken(const char *path, px_status status, const char *doing, const char *object)
+{
+    char *reason = NULL;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
+    const char *text = reason ? reason : "HDF5 gives no reason";
+    /* The file driver's message holds time, descriptor and buffer address around what counts. */
+    static const char mark[] = "error message = '";
+    char *system = reason ? strstr(reason, mark) : NULL;
+    if (system) {
+        text = system + strlen(mark);
+        system[strlen(mark) + strcspn(text, "'")] = '\0';
+    }
+    px_fail(status, "%s: cannot %s%s%s: %s", path, doing, *object ? " " : "", object, text);
+    free(reason);
+    return -1;
+}
+
+static int system_failed(const char *path, const char *doing)
+{
+    bool theirs = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM || errno == EROFS;
+    return px_fail(theirs ? PX_USAGE : PX_FAIL, "%s: cannot %s: %s", path, doing, strerror(errno));
+}
+
+/* ---- the lock ---- */
+
+/* A lock file of its own, because run.h5 itself is replaced by rename and NFS cannot lock a folder. */
+static int lock_take(px_results *r)
+{
+    for (;;) {
+        r->lock = open(r->lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+        if (r->lock < 0)
+            return system_failed(r->path, "write beside it");
+        if (flock(r->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+            char who[160] = "";
+            ssize_t got = read(r->lock, who, sizeof who - 1);
+            return px_fail(PX_USAGE, "%s: the results folder is in use by %s", r->path,
+                           got > 0 ? who : "another process");
+        }
+        /* Other errors: a file system without locks (some clusters); the user is then on their own. */
+        struct stat mine, there;
+        if (fstat(r->lock, &mine) == 0 && stat(r->lock_path, &there) == 0 && mine.st_ino == there.st_ino)
+            break;
+        close(r->lock); /* its owner removed it between our open and our lock */
+    }
+    char host[64] = "?", who[160];
+    gethostname(host, sizeof host - 1);
+    int length = snprintf(who, sizeof who, "process %ld on %s", (long)getpid(), host);
+    /* Only for the message above, so a full disk does no harm here. */
+    if (ftruncate(r->lock, 0) != 0 || write(r->lock, who, (size_t)length) != length)
+        errno = 0;
+    return 0;
+}
+
+static void lock_drop(px_results *r, bool taken)
+{
+    if (r->lock < 0)
+        return;
+    if (taken)
+        unlink(r->lock_path); /* before the close: whoever waits then sees that the file is gone */
+    close(r->lock);
+    r->lock = -1;
+}
+
+/* ---- opening ---- */
+
+static hid_t access_list(void)
+{
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110); /* what SWMR needs */
+    H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
+    H5Pset_file_locking(fapl, false, true); /* ours is beside the file; readers of a live run must not be refused */
+    return fapl;
+}
+
+/* A file that is being written, or whose writer was killed, opens only as an SWMR reader; files of older format only plainly. */
+static hid_t open_to_read(const char *path)
+{
+    hid_t fapl = access_list();
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
+    if (file < 0)
+        file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    H5Pclose(fapl);
+    return file;
+}
+
+static int open_existing(hid_t *file, const char *path)
+{
+    if (access(path, R_OK) != 0)
+        return system_failed(path, "read");
+    *file = open_to_read(path);
+    if (*file >= 0)
+        return 0;
+    return H5Fis_hdf5(path) > 0 ? px_results_broken(path, PX_DATA, "open", "")
+                                : px_fail(PX_DATA, "%s: is not an HDF5 file", path);
+}
+
+typedef struct copy_job {
+    hid_t to, lcpl;
+} copy_job;
+
+static herr_t copy_object(hid_t from, const char *name, const H5L_info_t *info, void *data)
+{
+    (void)info;
+    const copy_job *job = data;
+    return H5Ocopy(from, name, job->to, name, H5P_DEFAULT, job->lcpl);
+}
+
+static herr_t copy_attribute(hid_t from, const char *name, const H5A_info_t *info, void *data)
+{
+    (void)info;
+    const copy_job *job = data;
+    hid_t old = H5Aopen(from, name, H5P_DEFAULT), type = H5Aget_type(old), space = H5Aget_space(old);
+    hid_t memory = H5Tget_native_type(type, H5T_DIR_DEFAULT);
+    void *values = px_calloc((size_t)H5Sget_simple_extent_npoints(space) + 1, H5Tget_size(memory));
+    hid_t fresh = H5Acreate2(job->to, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = H5Aread(old, memory, values);
+    if (bad >= 0) {
+        bad = H5Awrite(fresh, memory, values);
+        H5Dvlen_reclaim(memory, space, H5P_DEFAULT, values);
+    }
+    free(values);
+    H5Aclose(fresh);
+    H5Tclose(memory);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(old);
+    return bad;
+}
+
+/* Copies everything of `from` into the empty file `to`. */
+static herr_t copy_all(hid_t from, hid_t to)
+{
+    copy_job job = {to, H5Pcreate(H5P_LINK_CREATE)};
+    hid_t root = H5Gopen2(from, "/", H5P_DEFAULT);
+    herr_t bad = H5Literate(root, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, copy_object, &job);
+    if (bad >= 0)
+        bad = H5Aiterate2(root, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, copy_attribute, &job);
+    H5Gclose(root);
+    H5Pclose(job.lcpl);
+    return bad;
+}
+
+/* Opens PATH.new with all that PATH holds. */
+static int stage_begin(px_results *r)
+{
+    hid_t old = -1;
+    if (access(r->path, F_OK) == 0 && open_existing(&old, r->path) != 0)
+        return -1;
+    hid_t fapl = access_list(), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    H5Pset_file_space_strategy(fcpl, H5F_FSPACE_STRATEGY_PAGE, false, 1);
+    H5Pset_file_space_page_size(fcpl, PAGE_BYTES);
+    r->file = H5Fcreate(r->stage, H5F_ACC_TRUNC, fcpl, fapl);
+    H5Pclose(fcpl);
+    H5Pclose(fapl);
+    int bad = r->file < 0 ? px_results_broken(r->stage, PX_FAIL, "create", "") : 0;
+    if (bad == 0 && old >= 0 && copy_all(old, r->file) < 0)
+        bad = px_results_broken(r->path, PX_FAIL, "copy", "");
+    if (old >= 0)
+        H5Fclose(old);
+    return bad;
+}
+
+/* The data reach the disk before the name does, or a power cut could leave an empty file under a good name. */
+static int stage_publish(px_results *r)
+{
+    int fd = open(r->stage, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fsync(fd) != 0) {
+        system_failed(r->stage, "sync");
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    close(fd);
+    if (rename(r->stage, r->path) != 0)
+        return system_failed(r->path, "replace");
+    const char *slash = strrchr(r->path, '/');
+    char *folder = slash ? px_format("%.*s", (int)(slash - r->path) + 1, r->path) : px_strdup(".");
+    fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(folder);
+    if (fd >= 0) {
+        fsync(fd); /* not every file system can; the rename itself has happened */
+        close(fd);
+    }
+    return 0;
+}
+
+static void release(px_results *r, bool locked)
+{
+    px_results_groups_close(r);
+    if (r->file >= 0)
+        H5Fclose(r->file);
+    if (r->stage && locked)
+        unlink(r->stage);
+    lock_drop(r, locked);
+    free(r->stage);
+    free(r->lock_path);
+    free(r->path);
+    free(r);
+}
+
+int px_results_open(px_results **out, const char *path, px_results_mode mode)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* reasons go into our one line instead */
+    px_results *r = px_calloc(1, sizeof *r);
+    *r = (px_results){.path = px_strdup(path), .file = H5I_INVALID_HID, .lock = -1};
+    bool locked = false;
+    int bad;
+    if (mode == PX_RESULTS_READ) {
+        bad = open_existing(&r->file, path);
+    } else {
+        r->stage = px_format("%s.new", path);
+        r->lock_path = px_format("%s.lock", path);
+        bad = lock_take(r);
+        locked = bad == 0;
+        if (locked)
+            bad = stage_begin(r);
+    }
+    *out = bad ? NULL : r;
+    if (bad)
+        release(r, locked);
+    return bad;
+}
+
+int px_results_close(px_results *r)
+{
+    if (!r)
+        return 0;
+    px_results_groups_close(r);
+    int bad = 0;
+    if (H5Fclose(r->file) < 0)
+        bad = px_results_broken(r->path, PX_FAIL, "write", "");
+    r->file = H5I_INVALID_HID;
+    if (bad == 0 && r->stage && !r->live)
+        bad = stage_publish(r);
+    release(r, r->lock >= 0);
+    return bad;
+}
+
+int px_results_flush(px_results *r)
+{
+    PX_CHECK(r->stage);
+    if (r->live)
+        return H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0 ? px_results_broken(r->path, PX_FAIL, "write", "") : 0;
+    px_results_groups_close(r);
+    if (H5Fclose(r->file) < 0)
+        return px_results_broken(r->path, PX_FAIL, "write", "");
+    r->file = H5I_INVALID_HID;
+    return stage_publish(r) != 0 ? -1 : stage_begin(r);
+}
+
+int px_results_live(px_results *r)
+{
+    PX_CHECK(r->stage && !r->live);
+    px_results_groups_close(r);
+    if (H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0 || H5Fstart_swmr_write(r->file) < 0 ||
+        H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0)
+        return px_results_broken(r->path, PX_FAIL, "write", "");
+    r->live = true;
+    return stage_publish(r); /* the open file keeps its descriptor under the new name */
+}

@@ -1,0 +1,38 @@
+/* results_private.h - what results.c, results_series.c and results_data.c share; nobody else includes it. */
+#ifndef PX_REPORT_RESULTS_PRIVATE_H
+#define PX_REPORT_RESULTS_PRIVATE_H
+
+#include "report/results.h"
+
+#include <hdf5.h>
+
+/* One group of series, its data sets held open while rows are added. names[0] is "step", the ruler of the others. */
+typedef struct series_group {
+    char *path;
+    int count;
+    char **names;
+    hid_t *sets;
+    hsize_t rows;
+} series_group;
+
+struct px_results {
+    char *path;  /* the file that everybody sees */
+    char *stage; /* where changes outside SWMR are prepared, until it is renamed to `path`; NULL when reading */
+    hid_t file;
+    bool live;
+    int lock; /* descriptor, or -1 */
+    char *lock_path;
+    series_group *groups;
+    int group_count;
+};
+
+/* Forgets all opened groups of series. */
+void px_results_groups_close(px_results *);
+
+/* px_fail with HDF5's own innermost reason: "run.h5: cannot write /train/loss: No space left on device". */
+int px_results_broken(const char *path, px_status status, const char *doing, const char *object);
+
+/* H5Lexists that also looks at every group on the way. */
+bool px_results_exists(hid_t file, const char *path);
+
+#endif
