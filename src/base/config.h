@@ -20,10 +20,12 @@ typedef struct px_config px_config;
 px_config *px_config_create(void);
 void px_config_destroy(px_config *); /* also frees the strings that were assigned to fields */
 
-/* `target` is zeroed and filled by px_config_finish; it and `options` are borrowed and outlive the config. */
+/* The fields of `target` that `options` names get their defaults at once and their values by px_config_finish. `name` is
+ * copied; `options` and `target` are borrowed and outlive the config. A default that its own option refuses is a
+ * mistake of the programmer. */
 void px_config_group(px_config *, const char *name, const px_option *options, void *target);
 
-/* Reads a libconfig file (@include is relative to the including file). Later files override earlier ones. 0 or -1. */
+/* Reads a libconfig file (@include is relative to the folder of `path`, in nested ones too). Later files override earlier ones. 0 or -1. */
 int px_config_file(px_config *, const char *path);
 
 /* The same from text that is already in memory; `origin` stands in messages for the file's name. 0 or -1. */

@@ -1,0 +1,218 @@
+/* config_read.c - records what configuration files (libconfig) and the command line say. */
+#include "base/error.h"
+#include "base/setting.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *px_key_join(const char *group, const char *name)
+{
+    return *group ? px_format("%s.%s", group, name) : px_strdup(name);
+}
+
+void px_entries_finish(px_entries *all)
+{
+    for (int i = 0; i < all->count; i++) {
+        free(all->list[i].key);
+        free(all->list[i].where);
+        free(all->list[i].text);
+    }
+    free(all->list);
+    *all = (px_entries){0};
+}
+
+/* Takes `key` and `where`; copies the text of `value`. */
+static void record(px_entries *all, char *key, char *where, px_setting value, bool override)
+{
+    all->list = px_realloc(all->list, (size_t)(all->count + 1) * sizeof *all->list);
+    px_entry *e = &all->list[all->count++];
+    *e = (px_entry){.key = key, .where = where, .value = value, .override = override};
+    if (value.text)
+        e->value.text = e->text = px_strdup(value.text);
+}
+
+typedef struct source {
+    const char *text, *name; /* of the file that was given; libconfig names only the included ones */
+    const char *directory;   /* where included files are sought */
+} source;
+
+/* The path of an included file as one would open it. Returns `path`. */
+static char *included_path(const source *src, const char *file, char path[PATH_MAX])
+{
+    if (*file == '/' || strcmp(src->directory, ".") == 0)
+        snprintf(path, PATH_MAX, "%s", file);
+    else
+        snprintf(path, PATH_MAX, "%s/%s", src->directory, file);
+    return path;
+}
+
+static char *place(const source *src, const char *file, int line)
+{
+    char path[PATH_MAX];
+    return px_format("%s:%d", file ? included_path(src, file, path) : src->name, line);
+}
+
+/* The whole file as a new string, or NULL with the error set. */
+static char *read_text(const char *path)
+{
+    FILE *in = fopen(path, "r");
+    char *text = NULL;
+    size_t capacity = 0;
+    if (!in)
+        return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
+    ssize_t length = getdelim(&text, &capacity, 0, in); /* a configuration holds no zero byte */
+    int reason = ferror(in) ? errno : 0; /* for one: it is a folder, which libconfig would answer by exit() */
+    fclose(in);
+    if (length >= 0)
+        return text;
+    free(text);
+    return reason ? px_fail_null(PX_USAGE, "%s: %s", path, strerror(reason)) : px_strdup("");
+}
+
+static const char *line_start(const char *text, int line)
+{
+    while (--line > 0 && text) {
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
+    }
+    return text;
+}
+
+/* libconfig 1.5 silently keeps the low 32 bits of an integer without an L: the number is read again from its line. */
+static px_setting integer_as_written(const config_setting_t *s, const source *src)
+{
+    px_setting value = {.kind = PX_SETTING_INTEGER, .integer = config_setting_get_int(s)};
+    const char *file = config_setting_source_file(s), *name = config_setting_name(s);
+    char path[PATH_MAX];
+    char *included = file ? read_text(included_path(src, file, path)) : NULL;
+    const char *text = line_start(included ? included : src->text, (int)config_setting_source_line(s));
+    const char *found = text && name && (included || !file) ? strstr(text, name) : NULL;
+    if (found) {
+        const char *number = found + strlen(name);
+        number += strspn(number, " \t\r\n=:");
+        errno = 0;
+        long long exact = strtoll(number, NULL, 0);
+        if (errno == ERANGE)
+            value = (px_setting){.kind = PX_SETTING_REAL, .real = strtod(number, NULL)};
+        else if ((exact < INT_MIN || exact > INT_MAX) && (int)(exact & 0xFFFFFFFF) == (int)value.integer)
+            value.integer = exact;
+    }
+    free(included);
+    return value;
+}
+
+static px_setting read_elements(const config_setting_t *s)
+{
+    px_setting value = {.kind = PX_SETTING_LIST, .list.count = config_setting_length(s)};
+    for (int i = 0; i < value.list.count; i++) {
+        const config_setting_t *element = config_setting_get_elem(s, (unsigned)i);
+        int type = config_setting_type(element);
+        double number;
+        if (type == CONFIG_TYPE_INT)
+            number = config_setting_get_int(element);
+        else if (type == CONFIG_TYPE_INT64)
+            number = (double)config_setting_get_int64(element);
+        else if (type == CONFIG_TYPE_FLOAT)
+            number = config_setting_get_float(element);
+        else
+            return (px_setting){.kind = PX_SETTING_OTHER};
+        if (i < PX_LIST_MAX)
+            value.list.value[i] = number;
+    }
+    return value;
+}
+
+static px_setting read_setting(const config_setting_t *s, const source *src)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+        return integer_as_written(s, src);
+    case CONFIG_TYPE_INT64:
+        return (px_setting){.kind = PX_SETTING_INTEGER, .integer = config_setting_get_int64(s)};
+    case CONFIG_TYPE_FLOAT:
+        return (px_setting){.kind = PX_SETTING_REAL, .real = config_setting_get_float(s)};
+    case CONFIG_TYPE_BOOL:
+        return (px_setting){.kind = PX_SETTING_BOOL, .flag = config_setting_get_bool(s)};
+    case CONFIG_TYPE_STRING:
+        return (px_setting){.kind = PX_SETTING_TEXT, .text = config_setting_get_string(s)};
+    case CONFIG_TYPE_GROUP:
+        return (px_setting){.kind = PX_SETTING_GROUP};
+    default:
+        return read_elements(s);
+    }
+}
+
+static void record_members(px_entries *all, const config_setting_t *parent, const char *prefix, const source *src)
+{
+    for (int i = 0; i < config_setting_length(parent); i++) {
+        const config_setting_t *s = config_setting_get_elem(parent, (unsigned)i);
+        char *key = px_key_join(prefix, config_setting_name(s));
+        char *where = place(src, config_setting_source_file(s), (int)config_setting_source_line(s));
+        record(all, key, where, read_setting(s, src), false);
+        if (config_setting_is_group(s))
+            record_members(all, s, key, src);
+    }
+}
+
+static int load(px_entries *all, const source *src)
+{
+    config_t parsed;
+    config_init(&parsed);
+    config_set_include_dir(&parsed, src->directory);
+    int rc = 0;
+    if (config_read_string(&parsed, src->text)) {
+        record_members(all, config_root_setting(&parsed), "", src);
+    } else {
+        const char *text = config_error_text(&parsed);
+        bool mixed = strstr(text, "mismatched element type");
+        char *where = place(src, config_error_file(&parsed), config_error_line(&parsed));
+        rc = px_fail(PX_USAGE, "%s: %s%s", where, text, mixed ? ": write all elements with a point, or none" : "");
+        free(where);
+    }
+    config_destroy(&parsed);
+    return rc;
+}
+
+int px_entries_text(px_entries *all, const char *text, const char *origin)
+{
+    return load(all, &(source){.text = text, .name = origin, .directory = "."});
+}
+
+int px_entries_file(px_entries *all, const char *path)
+{
+    char *text = read_text(path);
+    if (!text)
+        return -1;
+    const char *slash = strrchr(path, '/');
+    char *directory = slash ? px_format("%.*s", slash == path ? 1 : (int)(slash - path), path) : px_strdup(".");
+    int rc = load(all, &(source){.text = text, .name = path, .directory = directory});
+    free(directory);
+    free(text);
+    return rc;
+}
+
+int px_entries_assignment(px_entries *all, const char *assignment)
+{
+    size_t length = strspn(assignment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-*.");
+    const char *word = assignment + length + 1;
+    if (length == 0 || assignment[length] != '=')
+        return px_fail(PX_USAGE, "on the command line: '%s' is not of the form key=value", assignment);
+    px_setting value = {.kind = PX_SETTING_WORD, .text = word};
+    config_t quoted; /* quotes and escapes are libconfig's business */
+    config_init(&quoted);
+    int rc = 0;
+    if (*word == '"') {
+        char *text = px_format("value = %s;", word);
+        value.kind = PX_SETTING_TEXT;
+        if (!config_read_string(&quoted, text) || !config_lookup_string(&quoted, "value", &value.text))
+            rc = px_fail(PX_USAGE, "on the command line: %s: the quotes do not match", assignment);
+        free(text);
+    }
+    if (rc == 0)
+        record(all, px_format("%.*s", (int)length, assignment), px_strdup("on the command line"), value, true);
+    config_destroy(&quoted);
+    return rc;
+}

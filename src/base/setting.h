@@ -1,0 +1,72 @@
+/* setting.h - inside base/: what a file or the command line says, before and while it meets its option.
+ *
+ * config.c records settings with the place where they were written; option.c checks one against its px_option and stores it
+ * into the caller's structure.
+ */
+#ifndef PX_BASE_SETTING_H
+#define PX_BASE_SETTING_H
+
+#include "base/option.h"
+
+#include <stdio.h>
+
+typedef enum px_setting_kind {
+    PX_SETTING_INTEGER,
+    PX_SETTING_REAL,
+    PX_SETTING_BOOL,
+    PX_SETTING_TEXT,
+    PX_SETTING_LIST,  /* of numbers */
+    PX_SETTING_WORD,  /* text without quotes: it becomes whatever it looks like, or text if the option wants text */
+    PX_SETTING_GROUP, /* holds other settings, which are recorded by themselves */
+    PX_SETTING_OTHER, /* a list of other things than numbers: no option takes one */
+} px_setting_kind;
+
+typedef struct px_setting {
+    px_setting_kind kind;
+    int64_t integer;
+    double real;
+    bool flag;
+    px_list list;     /* count may exceed PX_LIST_MAX; then only the first values are there */
+    const char *text; /* TEXT, WORD */
+} px_setting;
+
+/* One key as it was written somewhere. */
+typedef struct px_entry {
+    char *key, *where; /* "optim.lr", "simclr.cfg:12" */
+    char *text;        /* what value.text points to */
+    px_setting value;
+    bool override; /* from the command line */
+} px_entry;
+
+typedef struct px_entries {
+    px_entry *list;
+    int count;
+} px_entries;
+
+/* These append; each returns 0 or -1 as the functions of config.h that they serve. */
+int px_entries_file(px_entries *, const char *path);
+int px_entries_text(px_entries *, const char *text, const char *origin);
+int px_entries_assignment(px_entries *, const char *assignment);
+void px_entries_finish(px_entries *);
+
+/* "group.name", or "name" at the top level. A new string. */
+char *px_key_join(const char *group, const char *name);
+
+/* Checks `setting` against type, range and choices, then stores it in the option's field of `target`; a string is stored
+ * as the pointer setting->text. `key` and `where` ("simclr.cfg:12") are for messages. 0 or -1 (PX_USAGE). */
+int px_option_assign(const px_option *option, void *target, const px_setting *setting, const char *key,
+                     const char *where);
+
+/* Writes the field as a libconfig value that reads back to the same. */
+void px_option_write(FILE *, const px_option *option, const void *target);
+
+/* Writes a real so that it reads back exactly, and as a real. */
+void px_real_write(FILE *, double);
+
+/* All candidates (NULL-terminated) joined by ", ", the nearest to `word` first. A new string. */
+char *px_nearest_first(const char *word, const char *const *candidates);
+
+/* "a|b|c" taken apart: a new NULL-terminated array in one block; free() it. */
+char **px_split_choices(const char *choices);
+
+#endif
