@@ -17,12 +17,18 @@
 
 #include <stdbool.h>
 
+/* ITU-R 601 luma as torchvision rounds it (the sum is 0.9999). */
+#define PX_LUMA_R 0.2989f
+#define PX_LUMA_G 0.587f
+#define PX_LUMA_B 0.114f
+
 typedef struct px_plane {
-    float *data;        /* (channels, size, size); borrowed */
+    float *data; /* (channels, size, size); borrowed */
     int channels, size;
 } px_plane;
 
-/* Temporary memory of one thread; grows on first use, then stays. Zero-initialise; px_scratch_finish frees it. */
+/* Temporary memory of one thread; grows on first use, then stays. Zero-initialise; px_scratch_finish frees it. What
+ * px_scratch_reserve returns is valid until the next call that is given the scratch; its contents are not kept. */
 typedef struct px_scratch {
     float *data;
     size_t capacity; /* floats */
@@ -43,21 +49,23 @@ px_crop px_crop_center(const px_image *, float share);
 /* Random area in [area_min, area_max] of the image's, log-uniform aspect ratio; ten tries, then the centre (torchvision). */
 px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
 
-/* Resamples the crop to plane->size with an antialiased (support grows when shrinking) separable filter, mirrored if `flip`, to
+/* The crop lies within the image. Resamples it to plane->size with an antialiased (support grows when shrinking) separable filter, mirrored if `flip`, to
  * plane->channels (gray repeated, RGB to luma as needed). Results are clipped to [0,1]. */
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 
-/* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation and hue. */
+/* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation, hue and
+ * gray. */
 void px_brightness(px_plane *, float factor);
 void px_contrast(px_plane *, float factor);
 void px_saturation(px_plane *, float factor);
 void px_hue(px_plane *, float shift); /* in turns, [-0.5, 0.5] */
 void px_gray(px_plane *);             /* ITU-R 601 luma in all channels */
 
-/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]. */
+/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]; an amount of 0 leaves its part
+ * out. */
 void px_color_jitter(px_plane *, px_rng *, float brightness, float contrast, float saturation, float hue);
 
-/* Gaussian, separable, `side` taps (made odd), edges reflected. */
+/* Gaussian, separable, `side` taps (made odd by one more, at most 2 * size - 1), edges reflected. sigma > 0. */
 void px_blur(px_plane *, float sigma, int side, px_scratch *);
 
 /* (value - mean[c]) / std[c] */

@@ -33,22 +33,26 @@ typedef struct px_loader_spec {
     int64_t first;        /* where this rank's samples start within the global batch */
     int batch;            /* this rank's samples a step */
     bool shuffle;
-    bool keep_last;       /* evaluation: one pass; the last batch is padded by repeating its last sample, px_batch.valid says how many count */
-    int workers;          /* threads, at least 1 */
-    int ahead;            /* batches made ahead, at least 1 (default 0 means 2) */
+    bool keep_last; /* evaluation: one pass of steps_per_epoch batches, asking for more is a mistake; the last batch is
+                           * padded by repeating the last sample, px_batch.valid says how many count */
+    int workers;    /* threads, at least 1 */
+    int ahead;      /* batches made ahead, at least 1 (default 0 means 2) */
 } px_loader_spec;
 
 typedef struct px_batch {
     int64_t step;
-    int batch, valid;                /* valid < batch only with keep_last */
-    const void *tensor[PX_VIEWS_MAX];/* 64-byte aligned, one a view: (copies * batch, ...) */
-    const int64_t *row;              /* (batch) rows of the data set */
+    int batch, valid;                 /* valid < batch only with keep_last */
+    const void *tensor[PX_VIEWS_MAX]; /* 64-byte aligned, one a view: (copies * batch, ...) */
+    const int64_t *row;               /* (batch) rows of the data set */
 } px_batch;
 
 /* PX_USAGE if the split holds fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it points to. */
 int px_loader_create(px_loader **out, const px_loader_spec *, int64_t start_step);
 void px_loader_destroy(px_loader *); /* stops and joins the workers at any moment */
 int64_t px_loader_steps_per_epoch(const px_loader *);
+
+/* The next batch. NULL, and the same again at every later call: an image of that batch could not be read; px_error() is that
+ * of the batch's first such image, and batches before it were handed out. */
 const px_batch *px_loader_next(px_loader *);
 
 /* Seconds that px_loader_next has waited for data since creation. */

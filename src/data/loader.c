@@ -1,0 +1,356 @@
+/* loader.c - worker threads fill a ring of batches; the training loop takes them in order.
+ *
+ * All sharing is under one lock. Steps are opened in order: the worker that opens a step writes which rows it takes
+ * (only then is the epoch's permutation needed, so there is one, never two), after which workers claim CHUNK samples at
+ * a time. A step may be opened when its slot is free: the ring has one slot for the batch that the caller holds and
+ * `ahead` more. */
+#include "data/loader.h"
+#include "base/error.h"
+#include "base/log.h"
+
+#include <omp.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHUNK = 4, /* samples a claim: some 100 us of work on the smallest images, so the lock is idle */
+    DEFAULT_AHEAD = 2,
+};
+
+typedef struct slot {
+    px_batch batch;
+    void *memory[PX_VIEWS_MAX]; /* behind batch.tensor */
+    int64_t *row;               /* behind batch.row */
+    int done;                   /* samples made */
+    int failed_place;           /* the first sample that could not be read, -1: none */
+    px_status failed_status;
+    char *failed_message;
+} slot;
+
+struct px_loader {
+    px_loader_spec spec;
+    int64_t steps_per_epoch;
+    int slots;
+    slot *slot; /* that of step s: s % slots */
+
+    pthread_mutex_t lock;
+    pthread_cond_t work;  /* to workers: a slot is free, a step is open, or stop */
+    pthread_cond_t ready; /* to the caller: a batch is complete */
+    bool stop;
+    bool opening;    /* some worker is opening step `open` (without the lock) */
+    bool holding;    /* the caller holds the batch of step `oldest` */
+    int64_t oldest;  /* the first step whose slot is not free */
+    int64_t open;    /* the last step that was opened, ... */
+    int claimed;     /* ... and how many of its samples are claimed */
+    uint32_t *order; /* the permutation of `order_epoch`; NULL without shuffle. Only the opening worker touches it */
+    int64_t order_epoch; /* -1: none yet */
+
+    pthread_t *thread;
+    int threads;
+    double waited;
+};
+
+typedef struct claim {
+    slot *slot;
+    int begin, end; /* samples of the batch */
+} claim;
+
+/* A worker's own things. */
+typedef struct desk {
+    px_image image;
+    px_scratch scratch;
+} desk;
+
+static slot *slot_of(px_loader *l, int64_t step)
+{
+    return &l->slot[step % l->slots];
+}
+
+/* Fisher-Yates from the identity: a function of (seed, epoch) alone. */
+static void shuffle(px_loader *l, int64_t epoch)
+{
+    if (l->order_epoch == epoch)
+        return;
+    uint32_t n = (uint32_t)l->spec.split->count;
+    px_rng rng = px_rng_make(l->spec.seed, PX_RNG_SHUFFLE, (uint64_t)epoch, 0);
+    for (uint32_t i = 0; i < n; i++)
+        l->order[i] = i;
+    for (uint32_t i = n; i > 1; i--) {
+        uint32_t j = px_rng_below(&rng, i), swap = l->order[j];
+        l->order[j] = l->order[i - 1];
+        l->order[i - 1] = swap;
+    }
+    l->order_epoch = epoch;
+}
+
+/* Writes which rows of the data set the step takes. Called without the lock by the one worker that opens the step. */
+static void choose_rows(px_loader *l, int64_t step, slot *s)
+{
+    const px_loader_spec *spec = &l->spec;
+    int64_t last = spec->split->count - 1, valid = 0;
+    int64_t first = step % l->steps_per_epoch * spec->global_batch + spec->first;
+    if (spec->shuffle)
+        shuffle(l, step / l->steps_per_epoch);
+    for (int i = 0; i < spec->batch; i++) {
+        int64_t place = first + i;
+        valid += place <= last;
+        place = place <= last ? place : last;
+        s->row[i] = spec->split->index[spec->shuffle ? l->order[place] : place];
+    }
+    s->batch.step = step;
+    s->batch.valid = (int)valid;
+}
+
+/* Whether a further step exists and its slot is free. */
+static bool can_open(const px_loader *l)
+{
+    return l->open + 1 < l->oldest + l->slots && (!l->spec.keep_last || l->open + 1 < l->steps_per_epoch);
+}
+
+/* Opens the next step; called and returns with the lock held, gives it up meanwhile. */
+static void open_step(px_loader *l)
+{
+    int64_t step = l->open + 1;
+    slot *s = slot_of(l, step);
+    l->opening = true;
+    pthread_mutex_unlock(&l->lock);
+    choose_rows(l, step, s);
+    pthread_mutex_lock(&l->lock);
+    s->done = 0;
+    l->open = step;
+    l->claimed = 0;
+    l->opening = false;
+    pthread_cond_broadcast(&l->work);
+}
+
+/* Waits for samples to make; false: the loader stops. Called with the lock held. */
+static bool claim_samples(px_loader *l, claim *c)
+{
+    while (!l->stop) {
+        if (!l->opening && l->claimed < l->spec.batch) {
+            int left = l->spec.batch - l->claimed;
+            *c = (claim){slot_of(l, l->open), l->claimed, l->claimed + (left < CHUNK ? left : CHUNK)};
+            l->claimed = c->end;
+            return true;
+        }
+        if (!l->opening && can_open(l))
+            open_step(l);
+        else
+            pthread_cond_wait(&l->work, &l->lock);
+    }
+    return false;
+}
+
+/* Makes one sample of the slot's batch; 0, or -1 with px_error(). */
+static int make_sample(const px_loader *l, const slot *s, int place, desk *d)
+{
+    const px_loader_spec *spec = &l->spec;
+    int64_t row = s->row[place], epoch = s->batch.step / l->steps_per_epoch;
+    if (px_dataset_read(spec->data, row, &d->image) != 0)
+        return -1;
+    px_sample sample = {.views = spec->views, .batch = spec->batch, .place = place, .scratch = &d->scratch};
+    memcpy(sample.base, s->memory, sizeof sample.base);
+    px_rng rng = px_rng_make(spec->seed, PX_RNG_VIEWS, (uint64_t)epoch, (uint64_t)row);
+    spec->make(spec->context, &rng, &d->image, &sample);
+    return 0;
+}
+
+/* Keeps this thread's message if the sample is the first of its batch that failed. Called with the lock held. */
+static void note_failure(slot *s, int place)
+{
+    if (s->failed_place >= 0 && s->failed_place < place)
+        return;
+    free(s->failed_message);
+    s->failed_place = place;
+    s->failed_status = px_error_status();
+    s->failed_message = px_strdup(px_error());
+}
+
+static void *worker(void *argument)
+{
+    px_loader *l = argument;
+    desk d = {0};
+    claim c;
+    pthread_mutex_lock(&l->lock);
+    while (claim_samples(l, &c)) {
+        pthread_mutex_unlock(&l->lock);
+        int failed = -1;
+        for (int i = c.begin; i < c.end && failed < 0; i++)
+            if (make_sample(l, c.slot, i, &d) != 0)
+                failed = i;
+        pthread_mutex_lock(&l->lock);
+        if (failed >= 0)
+            note_failure(c.slot, failed);
+        c.slot->done += c.end - c.begin;
+        if (c.slot->done == l->spec.batch)
+            pthread_cond_signal(&l->ready);
+    }
+    pthread_mutex_unlock(&l->lock);
+    px_image_finish(&d.image);
+    px_scratch_finish(&d.scratch);
+    return NULL;
+}
+
+/* Under OMP_PROC_BIND the OpenMP runtime has bound the calling thread to one core, which its threads would inherit: the
+ * workers would share that core with the compute. They may run on all that the runtime was given. */
+static void allow_all_cores(pthread_attr_t *attributes)
+{
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    for (int place = 0; place < omp_get_num_places(); place++) {
+        int count = omp_get_place_num_procs(place), *id = px_calloc((size_t)count + 1, sizeof *id);
+        omp_get_place_proc_ids(place, id);
+        for (int i = 0; i < count; i++)
+            CPU_SET((size_t)id[i], &cores);
+        free(id);
+    }
+    if (CPU_COUNT(&cores) > 0) /* no places: nothing was bound */
+        pthread_attr_setaffinity_np(attributes, sizeof cores, &cores);
+}
+
+/* Starts the workers with all signals blocked but those that a thread's own fault raises: the main thread handles the
+ * others. */
+static int start_workers(px_loader *l)
+{
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    allow_all_cores(&attributes);
+    sigset_t blocked, old;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGSEGV);
+    sigdelset(&blocked, SIGBUS);
+    sigdelset(&blocked, SIGFPE);
+    sigdelset(&blocked, SIGILL);
+    pthread_sigmask(SIG_SETMASK, &blocked, &old);
+    int error = 0;
+    while (error == 0 && l->threads < l->spec.workers) {
+        error = pthread_create(&l->thread[l->threads], &attributes, worker, l);
+        l->threads += error == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        return px_fail(PX_FAIL, "loader: cannot start worker thread %d of %d: %s", l->threads + 1, l->spec.workers,
+                       strerror(error));
+    return 0;
+}
+
+static int check_spec(const px_loader_spec *spec)
+{
+    PX_CHECK(spec->data && spec->split && spec->views && spec->make);
+    PX_CHECK(spec->batch >= 1 && spec->first >= 0 && spec->first + spec->batch <= spec->global_batch);
+    PX_CHECK(spec->split->count <= UINT32_MAX);
+    PX_CHECK(spec->workers >= 1 && spec->ahead >= 0);
+    const char *path = px_dataset_about(spec->data)->path;
+    if (spec->split->count == 0)
+        return px_fail(PX_USAGE, "%s: split \"%s\" holds no images", path, spec->split->name);
+    if (spec->split->count < spec->global_batch && !spec->keep_last)
+        return px_fail(
+            PX_USAGE, "%s: split \"%s\" holds %lld images, fewer than one batch of %lld: the batch can be %lld at most",
+            path, spec->split->name, (long long)spec->split->count, (long long)spec->global_batch,
+            (long long)spec->split->count);
+    return 0;
+}
+
+static void slot_make(slot *s, const px_loader_spec *spec)
+{
+    s->failed_place = -1;
+    s->row = px_calloc((size_t)spec->batch, sizeof *s->row);
+    s->batch = (px_batch){.step = -1, .batch = spec->batch, .row = s->row};
+    for (int i = 0; i < spec->views->count; i++) {
+        const px_view *v = &spec->views->view[i];
+        size_t rows = (size_t)v->copies * (size_t)spec->batch;
+        s->memory[i] = px_aligned_calloc(rows * px_view_elements(v) * px_dtype_size(v->dtype));
+        s->batch.tensor[i] = s->memory[i];
+    }
+}
+
+int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_step)
+{
+    PX_CHECK(start_step >= 0);
+    if (check_spec(spec) != 0)
+        return -1;
+    px_loader *l = px_calloc(1, sizeof *l);
+    int64_t count = spec->split->count, rest = spec->keep_last ? spec->global_batch - 1 : 0;
+    l->spec = *spec;
+    l->steps_per_epoch = (count + rest) / spec->global_batch;
+    l->slots = 1 + (spec->ahead > 0 ? spec->ahead : DEFAULT_AHEAD);
+    l->slot = px_calloc((size_t)l->slots, sizeof *l->slot);
+    for (int i = 0; i < l->slots; i++)
+        slot_make(&l->slot[i], spec);
+    l->oldest = start_step;
+    l->open = start_step - 1;
+    l->claimed = spec->batch;
+    l->order_epoch = -1;
+    if (spec->shuffle)
+        l->order = px_calloc((size_t)count, sizeof *l->order);
+    l->thread = px_calloc((size_t)spec->workers, sizeof *l->thread);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_cond_init(&l->work, NULL);
+    pthread_cond_init(&l->ready, NULL);
+    if (start_workers(l) != 0) {
+        px_loader_destroy(l);
+        return -1;
+    }
+    *out = l;
+    return 0;
+}
+
+void px_loader_destroy(px_loader *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->stop = true;
+    pthread_cond_broadcast(&l->work);
+    pthread_mutex_unlock(&l->lock);
+    for (int i = 0; i < l->threads; i++)
+        pthread_join(l->thread[i], NULL);
+    pthread_cond_destroy(&l->ready);
+    pthread_cond_destroy(&l->work);
+    pthread_mutex_destroy(&l->lock);
+    for (int i = 0; i < l->slots; i++) {
+        for (int v = 0; v < PX_VIEWS_MAX; v++)
+            free(l->slot[i].memory[v]);
+        free(l->slot[i].row);
+        free(l->slot[i].failed_message);
+    }
+    free(l->slot);
+    free(l->order);
+    free(l->thread);
+    free(l);
+}
+
+int64_t px_loader_steps_per_epoch(const px_loader *l)
+{
+    return l->steps_per_epoch;
+}
+
+const px_batch *px_loader_next(px_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    if (l->holding) {
+        l->holding = false;
+        l->oldest++;
+        pthread_cond_broadcast(&l->work);
+    }
+    PX_CHECK(!l->spec.keep_last || l->oldest < l->steps_per_epoch);
+    slot *s = slot_of(l, l->oldest);
+    double start = px_now();
+    while (l->open < l->oldest || s->done < l->spec.batch)
+        pthread_cond_wait(&l->ready, &l->lock);
+    l->waited += px_now() - start;
+    l->holding = s->failed_place < 0;
+    pthread_mutex_unlock(&l->lock);
+    if (s->failed_place >= 0)
+        return px_fail_null(s->failed_status, "%s", s->failed_message);
+    return &s->batch;
+}
+
+double px_loader_waited(const px_loader *l)
+{
+    return l->waited;
+}
