@@ -5,8 +5,10 @@
  *     ... px_allreduce_progress(a) between kernels: MPI moves nothing unless somebody calls it;
  *     px_allreduce_finish(a);                    // waits for all that was started; grad now holds the sums
  *
- * Each bucket goes through a ring (reduce-scatter, then all-gather; Patarasuk & Yuan 2009): 2(R-1)/R of its bytes per rank. The order of
- * additions is fixed by the ring, so results do not depend on timing. One rank: does nothing.
+ * Each bucket goes through a ring (reduce-scatter, then all-gather; Patarasuk & Yuan 2009): 2(R-1)/R of its bytes
+ * per rank. The order of additions is fixed by the ring: results do not depend on timing, and all ranks hold the
+ * same bits. The data of a bucket is not to be touched between start and finish. One rank: does nothing. Only the
+ * main thread may call.
  */
 #ifndef PX_DIST_ALLREDUCE_H
 #define PX_DIST_ALLREDUCE_H

@@ -2,7 +2,8 @@
  *
  *     px_comm comm;
  *     px_comm_init(&comm, &argc, &argv);        // also sets px_on_abort to MPI_Abort
- *     if (px_agree(&comm, open_something()) != 0) ...   // collective: all ranks fail with the message of the lowest that failed
+ *     if (px_agree(&comm, open_something()) != 0) ...   // collective: all fail with the message of the lowest
+ * that failed
  *     px_comm_finish(&comm);
  */
 #ifndef PX_DIST_COMM_H
@@ -11,21 +12,25 @@
 #include <mpi.h>
 #include <stdint.h>
 
+typedef struct px_comm_scratch px_comm_scratch;
+
 typedef struct px_comm {
-    MPI_Comm mpi;     /* a duplicate of MPI_COMM_WORLD: collectives of the graph */
-    MPI_Comm bucket;  /* another: gradient buckets in flight never match the graph's messages */
+    MPI_Comm mpi;    /* a duplicate of MPI_COMM_WORLD: collectives of the graph */
+    MPI_Comm bucket; /* another: gradient buckets in flight never match the graph's messages */
     int rank, size;
-    int local_size;   /* ranks on this host */
+    int local_size;           /* ranks on this host */
+    px_comm_scratch *scratch; /* buffers of the blocking collectives, kept from call to call */
 } px_comm;
 
 int px_comm_init(px_comm *, int *argc, char ***argv); /* MPI_THREAD_FUNNELED */
 void px_comm_finish(px_comm *);
 
-/* A job of one, without MPI having been initialised (mpi is MPI_COMM_NULL): every function here works on it and does nothing. */
+/* A job of one, without MPI having been initialised (mpi is MPI_COMM_NULL): every function here works on it and at
+ * most copies. */
 px_comm px_comm_self(void);
 
-/* Collective: 0 if rc is 0 on all ranks; else every rank gets -1 and the status and message of the lowest failing rank
- * (prefixed by "rank N: " when not all failed alike and size > 1). */
+/* Collective: 0 if rc is 0 on all ranks; else every rank gets -1 and the status and message of the lowest failing
+ * rank (prefixed by "rank N: " when not all failed alike and size > 1). */
 int px_agree(const px_comm *, int rc);
 
 void px_broadcast(const px_comm *, void *data, int64_t bytes, int root);

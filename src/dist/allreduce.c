@@ -1,0 +1,253 @@
+/* allreduce.c - ring all-reduce of gradient buckets, without blocking (Patarasuk & Yuan 2009).
+ *
+ * A bucket is cut into as many chunks as there are ranks, each chunk into `segments` pieces. In step s of 2(R-1),
+ * rank r sends chunk r-s to its right neighbour and receives chunk r-s-1 from its left one. In the first R-1 steps
+ * what arrives is added to the own values (after them chunk r+1 is complete here), in the others it replaces them.
+ * An item is one piece in one step; items are numbered step * segments + segment, and sent and received in this
+ * order. Item i may be sent once item i - segments has arrived, which brought the same piece.
+ *
+ * Buckets travel in lanes, a few at a time, each under its own tag: while one waits for its neighbour, another moves.
+ */
+#include "dist/allreduce.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/simd.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SEGMENT = 64 * 1024, /* floats of a piece at most */
+    LANES = 4,           /* buckets in flight */
+    WINDOW = 4,          /* items of a lane in flight, in each direction */
+    LINE = 16,           /* pieces begin at multiples of a cache line from the bucket's start */
+};
+
+/* One direction of a lane: items [done, posted) are in flight; those that completed out of order are marked. */
+typedef struct flow {
+    int64_t posted, done;
+    bool complete[WINDOW];
+} flow;
+
+typedef struct lane {
+    int bucket; /* -1: free */
+    int64_t segments, items;
+    flow in, out;
+    float *incoming; /* WINDOW pieces that wait to be added */
+} lane;
+
+struct px_allreduce {
+    MPI_Comm mpi;
+    int rank, size;
+    float *data;
+    int64_t *begin;
+    int buckets;
+    int *waiting; /* a queue of buckets that were started and have no lane yet, in a circle of `buckets` entries */
+    int first_waiting, waiting_count;
+    bool *active; /* started and not finished */
+    int active_count;
+    lane lanes[LANES];
+    MPI_Request requests[LANES * 2 * WINDOW]; /* [lane][in, out][item % WINDOW] */
+    double waited;
+};
+
+static px_allreduce *create(MPI_Comm mpi, int rank, int size, float *data, const int64_t *begin, int buckets)
+{
+    px_allreduce *a = px_calloc(1, sizeof *a);
+    a->mpi = mpi;
+    a->rank = rank;
+    a->size = size;
+    a->data = data;
+    a->buckets = buckets;
+    a->begin = px_calloc((size_t)buckets + 1, sizeof *begin);
+    memcpy(a->begin, begin, ((size_t)buckets + 1) * sizeof *begin);
+    a->waiting = px_calloc((size_t)buckets, sizeof *a->waiting);
+    a->active = px_calloc((size_t)buckets, sizeof *a->active);
+    for (int i = 0; i < LANES * 2 * WINDOW; i++)
+        a->requests[i] = MPI_REQUEST_NULL;
+    for (int i = 0; i < LANES; i++) {
+        a->lanes[i].bucket = -1;
+        if (size > 1 && i < buckets)
+            a->lanes[i].incoming = px_aligned_calloc(WINDOW * (SEGMENT + LINE) * sizeof(float));
+    }
+    return a;
+}
+
+px_allreduce *px_allreduce_create(const px_comm *comm, float *data, const int64_t *begin, int buckets)
+{
+    return create(comm->bucket, comm->rank, comm->size, data, begin, buckets);
+}
+
+void px_allreduce_destroy(px_allreduce *a)
+{
+    if (!a)
+        return;
+    px_allreduce_finish(a);
+    for (int i = 0; i < LANES; i++)
+        free(a->lanes[i].incoming);
+    free(a->begin);
+    free(a->waiting);
+    free(a->active);
+    free(a);
+}
+
+PX_MULTIVERSION static void add(float *restrict sum, const float *restrict term, int64_t count)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < count; i++)
+        sum[i] += term[i];
+}
+
+/* Where piece `piece` of size * segments begins in a bucket of `count` floats. */
+static int64_t cut(int64_t count, int64_t pieces, int64_t piece)
+{
+    int64_t at = (count * piece / pieces + LINE - 1) / LINE * LINE;
+    return at < count ? at : count;
+}
+
+/* The piece that item `item` sends, or with `ahead` 1 the one that it receives: its values and their number. */
+static float *item_piece(const px_allreduce *a, const lane *l, int64_t item, int ahead, int *count)
+{
+    int64_t step = item / l->segments, segment = item % l->segments;
+    int64_t chunk = (a->rank - step - ahead + 2 * a->size) % a->size; /* step + ahead is below 2 * size */
+    int64_t piece = chunk * l->segments + segment, pieces = a->size * l->segments;
+    int64_t length = a->begin[l->bucket + 1] - a->begin[l->bucket];
+    int64_t from = cut(length, pieces, piece), to = cut(length, pieces, piece + 1);
+    *count = (int)(to - from);
+    return a->data + a->begin[l->bucket] + from;
+}
+
+static bool adds(const px_allreduce *a, const lane *l, int64_t item)
+{
+    return item < (a->size - 1) * l->segments;
+}
+
+static float *incoming(const lane *l, int64_t item)
+{
+    return l->incoming + item % WINDOW * (SEGMENT + LINE);
+}
+
+static MPI_Request *request(px_allreduce *a, const lane *l, bool out, int64_t item)
+{
+    return &a->requests[((l - a->lanes) * 2 + out) * WINDOW + item % WINDOW];
+}
+
+/* Asks for and sends all that the windows and the order allow. Receives come first: what is expected needs no
+ * copy. */
+static void post(px_allreduce *a, lane *l)
+{
+    int left = (a->rank + a->size - 1) % a->size, right = (a->rank + 1) % a->size, count;
+    const int64_t round = (a->size - 1) * l->segments;
+    for (; l->in.posted < l->items && l->in.posted < l->in.done + WINDOW; l->in.posted++) {
+        int64_t item = l->in.posted;
+        if (item >= round && l->out.done <= item - round)
+            break; /* the values that this one replaces are still being sent */
+        float *values = item_piece(a, l, item, 1, &count);
+        MPI_Irecv(adds(a, l, item) ? incoming(l, item) : values, count, MPI_FLOAT, left, l->bucket, a->mpi,
+                  request(a, l, false, item));
+    }
+    for (; l->out.posted < l->items && l->out.posted < l->out.done + WINDOW; l->out.posted++) {
+        int64_t item = l->out.posted;
+        if (item >= l->segments && l->in.done <= item - l->segments)
+            break;
+        float *values = item_piece(a, l, item, 0, &count);
+        MPI_Isend(values, count, MPI_FLOAT, right, l->bucket, a->mpi, request(a, l, true, item));
+    }
+}
+
+/* Gives waiting buckets to free lanes, in the order in which they were started: the oldest bucket that any rank still
+ * works on then has a lane on all ranks, so that nothing can wait in a circle. */
+static void fill_lanes(px_allreduce *a)
+{
+    for (int i = 0; i < LANES && a->waiting_count; i++) {
+        lane *l = &a->lanes[i];
+        if (l->bucket >= 0)
+            continue;
+        l->bucket = a->waiting[a->first_waiting];
+        a->first_waiting = (a->first_waiting + 1) % a->buckets;
+        a->waiting_count--;
+        int64_t length = a->begin[l->bucket + 1] - a->begin[l->bucket];
+        l->segments = (length + (int64_t)a->size * SEGMENT - 1) / ((int64_t)a->size * SEGMENT);
+        l->items = 2 * (a->size - 1) * l->segments;
+        l->in = l->out = (flow){.posted = 0};
+        post(a, l);
+    }
+}
+
+void px_allreduce_start(px_allreduce *a, int bucket)
+{
+    PX_CHECK(bucket >= 0 && bucket < a->buckets && !a->active[bucket]);
+    if (a->size == 1 || a->begin[bucket] == a->begin[bucket + 1])
+        return;
+    a->active[bucket] = true;
+    a->active_count++;
+    a->waiting[(a->first_waiting + a->waiting_count++) % a->buckets] = bucket;
+    fill_lanes(a);
+}
+
+/* Marks request `index` as complete, adds what it brought, and moves the lane on. */
+static void complete(px_allreduce *a, int index)
+{
+    lane *l = &a->lanes[index / (2 * WINDOW)];
+    bool out = index / WINDOW % 2;
+    flow *f = out ? &l->out : &l->in;
+    int64_t item = f->done + (index % WINDOW - f->done % WINDOW + WINDOW) % WINDOW;
+    if (!out && adds(a, l, item)) {
+        int count;
+        float *values = item_piece(a, l, item, 1, &count);
+        add(values, incoming(l, item), count);
+    }
+    f->complete[item % WINDOW] = true;
+    while (f->done < f->posted && f->complete[f->done % WINDOW]) {
+        f->complete[f->done % WINDOW] = false;
+        f->done++;
+    }
+    post(a, l);
+    if (l->in.done == l->items && l->out.done == l->items) {
+        a->active[l->bucket] = false;
+        a->active_count--;
+        l->bucket = -1;
+        fill_lanes(a);
+    }
+}
+
+bool px_allreduce_progress(px_allreduce *a)
+{
+    int indices[LANES * 2 * WINDOW], count;
+    if (a->active_count == 0)
+        return true;
+    MPI_Testsome(LANES * 2 * WINDOW, a->requests, &count, indices, MPI_STATUSES_IGNORE);
+    for (int i = 0; i < count; i++) /* count is MPI_UNDEFINED, which is negative, when no request is pending */
+        complete(a, indices[i]);
+    return a->active_count == 0;
+}
+
+void px_allreduce_finish(px_allreduce *a)
+{
+    int indices[LANES * 2 * WINDOW], count;
+    if (a->active_count == 0)
+        return;
+    double start = px_now();
+    while (a->active_count) {
+        MPI_Waitsome(LANES * 2 * WINDOW, a->requests, &count, indices, MPI_STATUSES_IGNORE);
+        for (int i = 0; i < count; i++)
+            complete(a, indices[i]);
+    }
+    a->waited += px_now() - start;
+}
+
+double px_allreduce_waited(const px_allreduce *a)
+{
+    return a->waited;
+}
+
+void px_all_reduce_f32(const px_comm *comm, float *data, int64_t count)
+{
+    if (comm->size == 1)
+        return;
+    const int64_t begin[2] = {0, count};
+    px_allreduce *a = create(comm->mpi, comm->rank, comm->size, data, begin, 1);
+    px_allreduce_start(a, 0);
+    px_allreduce_destroy(a); /* finishes */
+}

@@ -1,0 +1,225 @@
+/* mpi_allreduce.c - the collectives of dist/ on several ranks: exact sums, the same bits everywhere, buckets in
+ * flight beside blocking collectives, agreement on failures. Run by mpirun; a failed check ends the job and names
+ * the rank. */
+#include "base/error.h"
+#include "dist/allreduce.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Small whole numbers, whose sums are exact in any order. */
+static float whole(int rank, int64_t i)
+{
+    return (float)((i * 7 + rank * 13) % 101 - 50);
+}
+
+/* Values whose sums depend on the order of additions. */
+static float uneven(int rank, int64_t i)
+{
+    return 1.0f / (float)(1 + (i * 31 + rank * 17) % 1009);
+}
+
+static float whole_sum(int size, int64_t i)
+{
+    float sum = 0;
+    for (int r = 0; r < size; r++)
+        sum += whole(r, i);
+    return sum;
+}
+
+static void check_same_bits(const px_comm *comm, const void *data, size_t bytes)
+{
+    void *first = px_calloc(bytes, 1);
+    memcpy(first, data, bytes);
+    px_broadcast(comm, first, (int64_t)bytes, 0);
+    PX_CHECK(memcmp(first, data, bytes) == 0);
+    free(first);
+}
+
+static void test_sizes(const px_comm *comm)
+{
+    static const int64_t counts[] = {0, 1, 2, 7, 16, 17, 1000, 65537, 262144, 1000003};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        int64_t n = counts[c];
+        float *x = px_calloc((size_t)n, sizeof *x), *again = px_calloc((size_t)n, sizeof *x);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = whole(comm->rank, i);
+        px_all_reduce_f32(comm, x, n);
+        for (int64_t i = 0; i < n; i++)
+            PX_CHECK(x[i] == whole_sum(comm->size, i));
+
+        for (int64_t i = 0; i < n; i++)
+            x[i] = again[i] = uneven(comm->rank, i);
+        px_all_reduce_f32(comm, x, n);
+        px_all_reduce_f32(comm, again, n);
+        PX_CHECK(memcmp(x, again, (size_t)n * sizeof *x) == 0);
+        check_same_bits(comm, x, (size_t)n * sizeof *x);
+        free(x);
+        free(again);
+    }
+}
+
+/* Buckets of very different sizes (one of them empty), more than travel at once, started one by one as backward
+ * would, while the graph's own collectives run on the other communicator; several steps over the same buffer. */
+static void test_buckets(const px_comm *comm)
+{
+    enum { BUCKETS = 9, STEPS = 5 };
+    static const int64_t begin[BUCKETS + 1] = {3, 4, 70004, 70004, 70011, 300000, 900001, 900017, 1000000, 1400003};
+    const int64_t total = begin[BUCKETS];
+    float *grad = px_calloc((size_t)total, sizeof *grad);
+    px_allreduce *a = px_allreduce_create(comm, grad, begin, BUCKETS);
+    for (int step = 0; step < STEPS; step++) {
+        for (int64_t i = 0; i < total; i++)
+            grad[i] = whole(comm->rank + step, i);
+        for (int b = BUCKETS - 1; b >= 0; b--) {
+            double statistics[3] = {1, comm->rank, b};
+            int all[64] = {0};
+            px_allreduce_start(a, b);
+            px_all_reduce_f64(comm, statistics, 3);
+            PX_CHECK(statistics[0] == comm->size && statistics[2] == b * comm->size);
+            PX_CHECK(statistics[1] == comm->size * (comm->size - 1) / 2);
+            PX_CHECK(comm->size <= 64);
+            px_all_gather_bytes(comm, &comm->rank, all, sizeof(int));
+            for (int r = 0; r < comm->size; r++)
+                PX_CHECK(all[r] == r);
+            px_allreduce_progress(a);
+        }
+        if (step % 2) /* by polling alone */
+            while (!px_allreduce_progress(a))
+                ;
+        px_allreduce_finish(a);
+        PX_CHECK(px_allreduce_progress(a));
+        for (int64_t i = 0; i < total; i++) {
+            float sum = 0;
+            for (int r = 0; r < comm->size; r++)
+                sum += whole(r + step, i);
+            PX_CHECK(grad[i] == (i < begin[0] ? whole(comm->rank + step, i) : sum));
+        }
+    }
+    PX_CHECK(px_allreduce_waited(a) >= 0);
+    px_allreduce_destroy(a);
+    free(grad);
+}
+
+static void test_sum_f64(const px_comm *comm)
+{
+    static const int64_t counts[] = {0, 1, 5, 4096, 4097, 20000};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        int64_t n = counts[c];
+        double *x = px_calloc((size_t)n, sizeof *x);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = whole(comm->rank, i);
+        px_all_reduce_f64(comm, x, n);
+        for (int64_t i = 0; i < n; i++)
+            PX_CHECK(x[i] == whole_sum(comm->size, i));
+        for (int64_t i = 0; i < n; i++)
+            x[i] = uneven(comm->rank, i) / 3.0;
+        px_all_reduce_f64(comm, x, n);
+        check_same_bits(comm, x, (size_t)n * sizeof *x);
+        free(x);
+    }
+}
+
+/* Also the order: that of the ranks, in both element types. */
+static void test_reduce_scatter(const px_comm *comm)
+{
+    static const int64_t counts[] = {0, 1, 33, 100000, 2048};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        int64_t n = counts[c], all = n * comm->size;
+        float *in = px_calloc((size_t)all, sizeof *in), *out = px_calloc((size_t)n, sizeof *out);
+        double *in64 = px_calloc((size_t)all, sizeof *in64), *out64 = px_calloc((size_t)n, sizeof *out64);
+        for (int64_t i = 0; i < all; i++) {
+            in[i] = uneven(comm->rank, i);
+            in64[i] = uneven(comm->rank, i) / 3.0;
+        }
+        px_reduce_scatter_f32(comm, in, out, n);
+        px_reduce_scatter_f64(comm, in64, out64, n);
+        for (int64_t i = 0; i < n; i++) {
+            float sum = 0;
+            double sum64 = 0;
+            for (int r = 0; r < comm->size; r++) {
+                sum += uneven(r, comm->rank * n + i);
+                sum64 += uneven(r, comm->rank * n + i) / 3.0;
+            }
+            PX_CHECK(out[i] == sum && out64[i] == sum64);
+        }
+        free(in);
+        free(out);
+        free(in64);
+        free(out64);
+    }
+}
+
+static void test_gather(const px_comm *comm)
+{
+    static const int64_t sizes[] = {0, 1, 1000, 20000, 3000001};
+    for (size_t c = 0; c < sizeof sizes / sizeof *sizes; c++) {
+        int64_t n = sizes[c];
+        unsigned char *in = px_calloc((size_t)n, 1), *out = px_calloc((size_t)(n * comm->size), 1);
+        for (int in_place = 0; in_place < 2; in_place++) {
+            unsigned char *own = in_place ? out + comm->rank * n : in;
+            memset(out, 255, (size_t)(n * comm->size));
+            for (int64_t i = 0; i < n; i++)
+                own[i] = (unsigned char)(i % 251 + comm->rank);
+            px_all_gather_bytes(comm, own, out, n);
+            for (int r = 0; r < comm->size; r++)
+                for (int64_t i = 0; i < n; i++)
+                    PX_CHECK(out[r * n + i] == (unsigned char)(i % 251 + r));
+        }
+        free(in);
+        free(out);
+    }
+}
+
+static void test_broadcast(const px_comm *comm)
+{
+    for (int root = 0; root < comm->size; root++) {
+        int64_t values[3] = {comm->rank, comm->rank + 100, 7};
+        px_broadcast(comm, values, sizeof values, root);
+        PX_CHECK(values[0] == root && values[1] == root + 100 && values[2] == 7);
+    }
+    px_broadcast(comm, NULL, 0, 0);
+    px_barrier(comm);
+}
+
+static void test_agree(const px_comm *comm)
+{
+    int last = comm->size - 1;
+    char expected[64];
+    PX_CHECK(px_agree(comm, 0) == 0);
+
+    /* One rank. */
+    int rc = comm->rank == last ? px_fail(PX_DATA, "shard %d is cut off", last) : 0;
+    PX_CHECK(px_agree(comm, rc) == -1);
+    PX_CHECK(px_error_status() == PX_DATA);
+    snprintf(expected, sizeof expected, "rank %d: shard %d is cut off", last, last);
+    PX_CHECK(strcmp(px_error(), expected) == 0);
+
+    /* All alike: no rank is named. */
+    PX_CHECK(px_agree(comm, px_fail(PX_USAGE, "unknown key 'epoch'")) == -1);
+    PX_CHECK(px_error_status() == PX_USAGE);
+    PX_CHECK(strcmp(px_error(), "unknown key 'epoch'") == 0);
+
+    /* All, each with its own message: the lowest speaks. */
+    PX_CHECK(px_agree(comm, px_fail(comm->rank ? PX_FAIL : PX_STOPPED, "reason %d", comm->rank)) == -1);
+    PX_CHECK(px_error_status() == PX_STOPPED);
+    PX_CHECK(strcmp(px_error(), "rank 0: reason 0") == 0);
+    PX_CHECK(px_agree(comm, 0) == 0);
+}
+
+int main(int argc, char **argv)
+{
+    px_comm comm;
+    PX_CHECK(px_comm_init(&comm, &argc, &argv) == 0);
+    PX_CHECK(comm.size > 1 && comm.rank < comm.size && comm.local_size >= 1 && comm.local_size <= comm.size);
+    test_sizes(&comm);
+    test_buckets(&comm);
+    test_sum_f64(&comm);
+    test_reduce_scatter(&comm);
+    test_gather(&comm);
+    test_broadcast(&comm);
+    test_agree(&comm);
+    px_comm_finish(&comm);
+    return 0;
+}

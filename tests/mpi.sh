@@ -1,0 +1,22 @@
+#!/bin/sh
+# Runs a test on several ranks of this machine: mpi.sh RANKS PROGRAM [ARGUMENT...]
+# Exits with the program's status, or with 77 (skipped) when there is no mpirun.
+set -eu
+ranks=$1
+shift
+if ! command -v mpirun >/dev/null; then
+    echo "skipped: there is no mpirun (apt install openmpi-bin)"
+    exit 77
+fi
+
+# Open MPI refuses to run as root unless it is told twice, as in a container where there is nobody else.
+if [ "$(id -u)" = 0 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+# Ranks that wait spin; with more ranks than cores they must give way to those that work.
+if [ "$ranks" -gt "$(nproc)" ]; then
+    export OMPI_MCA_mpi_yield_when_idle=1 OMP_NUM_THREADS=1
+fi
+# Tests run side by side: binding would put rank 0 of all of them on the first core.
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
+exec mpirun -n "$ranks" "$@"
