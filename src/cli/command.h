@@ -1,14 +1,70 @@
-/* command.h - one subcommand of the program: one file cli/cmd_NAME.c, one row in main.c's table. */
+/* command.h - one subcommand of the program: one file cli/cmd_NAME.c, one row in main.c's table.
+ *
+ *     typedef struct plot_flags { const char *output; px_words plugins; bool force; } plot_flags;
+ *     static const px_flag flags[] = {
+ *         PX_FLAG(plot_flags, output, 'o', "DIR", "where the figures go (default: figures/ in the first run)"),
+ *         PX_FLAG(plot_flags, plugins, 0, "FILE.so", "a method from outside; may be repeated"),
+ *         PX_FLAG(plot_flags, force, 'f', NULL, "overwrite"),
+ *         {0}};
+ *     const px_command px_cmd_plot = {.name = "plot", ..., .flags = flags, .min_words = 1, .max_words = PX_ANY, .run = run};
+ *
+ * `run` reads its arguments with args.h. `--help` is answered by main before `run` is called, from what stands here.
+ */
 #ifndef PX_CLI_COMMAND_H
 #define PX_CLI_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* What a repeatable flag, or the words of the command line, were given. Words are borrowed from argv. */
+typedef struct px_words {
+    int count;
+    const char **word;
+} px_words;
+
+typedef enum px_flag_type { PX_FLAG_SWITCH, PX_FLAG_TEXT, PX_FLAG_WORDS } px_flag_type;
+
+/* A table ends with an entry whose name is NULL. */
+typedef struct px_flag {
+    const char *name; /* the field's name: --name, with '-' for '_' */
+    px_flag_type type;
+    size_t offset;
+    char letter;       /* 'o' for -o, 0 for none */
+    const char *value; /* name of its value in help, NULL for a switch */
+    const char *help;
+    bool required;
+} px_flag;
+
+/* The type is taken from the field: bool, const char * (NULL when not given), px_words (may be repeated). */
+#define PX_FLAG_TYPE(field)                                                                                            \
+    _Generic((field), bool : PX_FLAG_SWITCH, const char * : PX_FLAG_TEXT, px_words : PX_FLAG_WORDS)
+#define PX_FLAG(type, field, letter, value, help)                                                                      \
+    {                                                                                                                  \
+#field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help, false                    \
+    }
+#define PX_FLAG_REQUIRED(type, field, letter, value, help)                                                             \
+    {                                                                                                                  \
+#field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help, true                     \
+    }
+
+enum { PX_ANY = -1 };
 
 typedef struct px_command {
     const char *name, *arguments, *summary; /* "pack", "SOURCE... -o data.h5 [key=value...]", one line */
     const char *help;                       /* the rest of --help: what it does, options, two or three examples */
     int (*run)(int argc, char **argv);      /* argv[0] is the subcommand's name; returns 0 or -1 with px_error() set */
+    const px_flag *flags;                   /* or NULL: none */
+    int min_words, max_words;               /* how many words that are neither flags nor key=value; PX_ANY: no limit */
+    bool assignments;                       /* takes key=value */
+    const struct px_option *options;        /* the keys that --help lists, or NULL */
 } px_command;
 
-extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_plot, px_cmd_show, px_cmd_column,
-    px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench;
+extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_plot, px_cmd_show,
+    px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench;
+
+/* A command that runs on several ranks tells which one this is, so that main reports a failure of all ranks once. Only
+ * needed if the command ends MPI itself before it returns; until then main asks MPI. */
+void px_cli_set_rank(int rank);
+int px_cli_rank(void);
 
 #endif

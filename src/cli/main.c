@@ -1,4 +1,184 @@
-int main(void)
+/* main.c - the program: finds the subcommand, answers --help and --version, reports a failure once. */
+#include "base/config.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/args.h"
+#include "cli/command.h"
+#include "cli/version.h"
+
+#include <errno.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* In the order of --help; commands of one heading stand together: "Data" (pack), "Training and evaluation" (pretrain, probe,
+ * features), "Results" (plot, show, column), "Reference" (summary, methods, backbones, options, bench). */
+static const struct {
+    const char *heading;
+    const px_command *command;
+} rows[] = {
+    {NULL, NULL},
+};
+
+enum { SHARED_FAILURE_SECONDS = 10 };
+
+static const px_command *find_command(const char *name)
 {
+    for (int i = 0; rows[i].command; i++)
+        if (strcmp(rows[i].command->name, name) == 0)
+            return rows[i].command;
+    return NULL;
+}
+
+static void print_help(FILE *out)
+{
+    fputs("usage: pretext COMMAND [arguments]\n"
+          "Self-supervised pretraining of vision backbones on CPU clusters.\n",
+          out);
+    for (int i = 0; rows[i].command; i++) {
+        if (i == 0 || strcmp(rows[i].heading, rows[i - 1].heading) != 0)
+            fprintf(out, "\n%s\n", rows[i].heading);
+        fprintf(out, "  %-10s %s\n", rows[i].command->name, rows[i].command->summary);
+    }
+    fputs("\npretext COMMAND --help tells more about one; pretext --version lists the libraries in use.\n"
+          "\nExamples\n"
+          "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
+          "  mpirun -n 4 pretext pretrain experiments/simclr_cifar10.cfg epochs=100 optim.lr=0.6\n"
+          "  pretext probe results/simclr_cifar10\n"
+          "  pretext plot results/simclr_cifar10\n"
+          "\nExit status: 0 done, 2 wrong use or configuration, 3 bad input data, 75 stopped early with a\n"
+          "checkpoint that can be resumed, 1 anything else.\n",
+          out);
+}
+
+static void print_command_help(FILE *out, const px_command *c)
+{
+    fprintf(out, "usage: pretext %s%s%s\n%s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
+    if (c->flags && c->flags->name) {
+        fputs("\nFlags\n", out);
+        px_args_flags_help(out, c->flags);
+    }
+    if (c->options) {
+        char *text = px_options_help("", c->options);
+        fprintf(out, "\nOptions: key=value (default, what may be given)\n%s", text);
+        free(text);
+    }
+    size_t length = strlen(c->help);
+    if (length)
+        fprintf(out, "\n%s%s", c->help, c->help[length - 1] == '\n' ? "" : "\n");
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[sizeof rows / sizeof *rows] = {NULL};
+    for (int i = 0; rows[i].command; i++)
+        names[i] = rows[i].command->name;
+    const char *nearest = px_nearest(name, names);
+    if (nearest)
+        return px_fail(PX_USAGE, "unknown command '%s', nearest is '%s'", name, nearest);
+    return px_fail(PX_USAGE, "unknown command '%s'; pretext --help lists all", name);
+}
+
+static bool mpi_is_up(void)
+{
+    int begun, ended;
+    MPI_Initialized(&begun);
+    MPI_Finalized(&ended);
+    return begun && !ended;
+}
+
+/* Do all ranks come here within a few seconds? If not, this one failed alone and the others wait for it somewhere. */
+static bool all_ranks_failed(void)
+{
+    MPI_Request barrier;
+    MPI_Ibarrier(MPI_COMM_WORLD, &barrier);
+    const struct timespec pause = {.tv_nsec = 1000000};
+    int done = 0;
+    for (double start = px_now(); !done && px_now() - start < SHARED_FAILURE_SECONDS;) {
+        MPI_Test(&barrier, &done, MPI_STATUS_IGNORE);
+        if (!done)
+            nanosleep(&pause, NULL);
+    }
+    return done;
+}
+
+/* Prints the message of a failed command once, ends MPI, and returns the exit status. */
+static int report(const char *command)
+{
+    int status = px_error_status() == PX_OK ? PX_FAIL : (int)px_error_status();
+    int rank = px_cli_rank();
+    bool mpi = mpi_is_up();
+    if (mpi)
+        MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    if (mpi && !all_ranks_failed()) {
+        fprintf(stderr, "pretext %s: rank %d: %s\n", command, rank, px_error());
+        fflush(NULL);
+        MPI_Abort(MPI_COMM_WORLD, status);
+    }
+    if (rank == 0)
+        fprintf(stderr, "pretext %s: %s\n", command, px_error());
+    if (mpi)
+        MPI_Finalize();
+    return status;
+}
+
+static int run(const px_command *command, int argc, char **argv)
+{
+    if (asks_for_help(argc, argv)) {
+        print_command_help(stdout, command);
+        return 0;
+    }
+    if (command->run(argc, argv) != 0)
+        return report(command->name);
+    if (mpi_is_up())
+        MPI_Finalize();
     return 0;
+}
+
+/* A full disk shows only when the buffer is written. */
+static int close_output(int status)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    fprintf(stderr, "pretext: standard output: %s\n", strerror(errno));
+    return status ? status : PX_FAIL;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (!name) {
+        print_help(stderr);
+        return PX_USAGE;
+    }
+    if (strcmp(name, "help") == 0 && argc == 3) { /* pretext help COMMAND */
+        static char help[] = "--help";
+        name = argv[1] = argv[2];
+        argv[2] = help;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        print_help(stdout);
+        return close_output(0);
+    }
+    if (strcmp(name, "--version") == 0) {
+        px_version_print(stdout);
+        return close_output(0);
+    }
+    const px_command *command = find_command(name);
+    if (!command) {
+        unknown_command(name);
+        fprintf(stderr, "pretext: %s\n", px_error());
+        return PX_USAGE;
+    }
+    return close_output(run(command, argc - 1, argv + 1));
 }

@@ -1,0 +1,10 @@
+/* version.h - the program's version and those of the libraries that do its work. */
+#ifndef PX_CLI_VERSION_H
+#define PX_CLI_VERSION_H
+
+#include <stdio.h>
+
+/* Several lines "name version", the program first. Needs no MPI_Init. */
+void px_version_print(FILE *);
+
+#endif

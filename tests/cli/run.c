@@ -1,0 +1,112 @@
+/* run.c - posix_spawn with both outputs in temporary files: pipes could fill up and block. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "run.h"
+
+#include <fcntl.h>
+#include <ftw.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { ARGUMENTS_MAX = 256 };
+
+static char *read_all(FILE *stream)
+{
+    long size = ftell(stream);
+    if (fseek(stream, 0, SEEK_END) == 0)
+        size = ftell(stream);
+    rewind(stream);
+    char *text = px_calloc((size_t)size + 1, 1);
+    assert_int_equal(fread(text, 1, (size_t)size, stream), size);
+    fclose(stream);
+    return text;
+}
+
+static int append(const char **argv, int count, const char *const *words)
+{
+    for (; *words; words++) {
+        assert_true(count < ARGUMENTS_MAX);
+        argv[count++] = *words;
+    }
+    return count;
+}
+
+run_result run_program(int ranks, const char *const *arguments)
+{
+    const char *program = getenv("PRETEXT"), *argv[ARGUMENTS_MAX + 1] = {NULL};
+    if (!program)
+        skip();
+    char number[16];
+    int count = 0;
+    snprintf(number, sizeof number, "%d", ranks);
+    if (ranks > 0) {
+        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+        setenv("OMP_NUM_THREADS", "1", 1);
+        count = append(argv, count,
+                       (const char *const[]){"mpirun", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "-n",
+                                             number, NULL});
+    }
+    count = append(argv, count, (const char *const[]){program, NULL});
+    append(argv, count, arguments);
+
+    FILE *out = tmpfile(), *err = tmpfile();
+    assert_true(out && err);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(err), STDERR_FILENO);
+    pid_t child;
+    int rc = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)argv, environ), state;
+    posix_spawn_file_actions_destroy(&actions);
+    if (rc != 0 && ranks > 0)
+        skip();
+    assert_int_equal(rc, 0);
+    assert_int_equal(waitpid(child, &state, 0), child);
+    run_result r = {.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state)};
+    r.out = read_all(out);
+    r.err = read_all(err);
+    return r;
+}
+
+void run_finish(run_result *r)
+{
+    free(r->out);
+    free(r->err);
+    *r = (run_result){0};
+}
+
+char *run_folder_create(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = px_format("%s/pretext-cli-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(path));
+    return path;
+}
+
+static int remove_one(const char *path, const struct stat *about, int type, struct FTW *where)
+{
+    (void)about;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+void run_folder_remove(char *path)
+{
+    assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+    free(path);
+}

@@ -1,0 +1,30 @@
+/* run.h - runs the built program as a user does, and keeps what it said.
+ *
+ *     run_result r = RUN("pack", "missing.gz", "-o", "x.h5");
+ *     assert_int_equal(r.status, 3);
+ *     assert_string_equal(r.err, "pretext pack: missing.gz: No such file or directory\n");
+ *     run_finish(&r);
+ *
+ * The program is the one that the environment variable PRETEXT names (meson sets it); without it a test is skipped.
+ */
+#ifndef PX_TESTS_CLI_RUN_H
+#define PX_TESTS_CLI_RUN_H
+
+typedef struct run_result {
+    int status;      /* exit status, or 128 + the signal that ended it */
+    char *out, *err; /* all of standard output and standard error */
+} run_result;
+
+#define RUN(...) run_program(0, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN_RANKS(ranks, ...) run_program(ranks, (const char *const[]){__VA_ARGS__, NULL})
+
+/* `arguments` is NULL-terminated, without the program's name. ranks > 0: under mpirun (whose own messages then stand in
+ * err, too); the test is skipped if there is no mpirun. */
+run_result run_program(int ranks, const char *const *arguments);
+void run_finish(run_result *);
+
+/* A new folder under $TMPDIR or /tmp, and its removal with all that is in it, which also frees the string. */
+char *run_folder_create(void);
+void run_folder_remove(char *path);
+
+#endif
