@@ -1,7 +1,7 @@
 /* dataset.h - a packed data set (HDF5), open for reading by many threads.
  *
- * File format (made by `pretext pack`, or by h5py in a few lines; contiguous and uncompressed data sets are memory-mapped,
- * others are read into memory as a whole):
+ * File format (made by `pretext pack`, or by h5py in a few lines; contiguous, uncompressed arrays are mapped, others
+ * are read into memory as a whole):
  *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for images of varying size or large ones,
  *     /encoded  uint8 (total bytes)          JPEG or PNG files one after the other,
  *     /offsets  uint64 (N+1)                 image i is encoded[offsets[i] : offsets[i+1]]
@@ -12,6 +12,8 @@
  *     mean, std                              float32 (C), of the train split's pixels scaled to [0,1]
  *     channels                               int32
  *     source                                 string: what was packed
+ * Without /labels there are no classes, without class_names they are called by their numbers, without /split and
+ * split_names everything is "train"; the rest is required.
  *
  *     px_dataset *d;
  *     if (px_dataset_open(&d, "cifar10.h5") != 0) return -1;
@@ -35,9 +37,9 @@ typedef struct px_split {
 typedef struct px_dataset_info {
     const char *path;
     int64_t count;
-    int height, width;  /* 0 when images vary in size or are encoded with sizes unknown until decoded */
-    int channels;       /* 1 or 3 */
-    int classes;        /* 0: no labels */
+    int height, width; /* 0 when images vary in size or are encoded with sizes unknown until decoded */
+    int channels;      /* 1 or 3 */
+    int classes;       /* 0: no labels */
     const char *const *class_names;
     int splits;
     const char *const *split_names;

@@ -1,9 +1,9 @@
 /* pack.h - importers: what `pretext pack` does.
  *
  * A source is a file, a folder, or an archive (tar, zip, 7z..., any compression libarchive reads) of:
- *     IDX (MNIST family)       train-images-idx3-ubyte[.gz] with train-labels-idx1-ubyte[.gz]; t10k-* or test-*: the test split
- *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels); batches.meta.txt,
- *                              fine_label_names.txt give class names
+ *     IDX (MNIST family)       train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz]; t10k-*, test-*: split test
+ *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels);
+ *                              batches.meta.txt, fine_label_names.txt give class names
  *     STL-10 binary            train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin, class_names.txt
  *     images (JPEG, PNG)       [.../][SPLIT/]CLASS/NAME.ext; SPLIT: train, test, val, valid, validation, unlabeled
  */
@@ -14,9 +14,10 @@
 #include "base/option.h"
 
 typedef struct px_pack_options {
-    const char *store;     /* "auto|raw|encoded": auto stores raw pixels when all images have one size of at most 128 px a side */
-    const char *split;     /* "": from names as above; else every sample goes to this split */
-    int channels;          /* 0: as the source has it (image folders: 3 unless all are gray); 1; 3 */
+    const char *store; /* "auto|raw|encoded"; auto: raw pixels if all images have one size of at most 128 px a side */
+    const char *split; /* "": from names as above; else every sample goes to this split */
+    int channels;      /* 0: as the source has it (image folders: 3 unless all are gray); 1; 3 */
+    const char *class_names; /* "shirt,bag,...": in the order of the labels; "": the source's own */
 } px_pack_options;
 
 extern const px_option px_pack_option_table[];
@@ -27,8 +28,9 @@ typedef struct px_pack_summary {
     char *text;                                   /* a readable table of splits x classes; free() it */
 } px_pack_summary;
 
-/* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at the end: a
- * failure leaves neither a half-made file nor touches an old one. 0 or -1. */
-int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *, px_pack_summary *);
+/* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at
+ * the end: a failure leaves neither a half-made file nor touches an old one. 0 or -1. */
+int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *,
+            px_pack_summary *);
 
 #endif

@@ -1,0 +1,84 @@
+/* cmd_pack.c - pretext pack: data sets as they are published, into the one file that everything else reads. */
+#include "base/config.h"
+#include "base/error.h"
+#include "cli/args.h"
+#include "data/pack.h"
+
+#include <stdlib.h>
+
+typedef struct pack_flags {
+    const char *output;
+} pack_flags;
+
+static const px_flag flags[] = {PX_FLAG_REQUIRED(pack_flags, output, 'o', "DATA.h5",
+                                                 "the data set to write; an existing one is replaced at the end"),
+                                {0}};
+
+static int pack(const px_args *args, const pack_flags *given)
+{
+    px_pack_options options;
+    px_pack_summary summary;
+    px_config *config = px_config_create();
+    px_config_group(config, "", px_pack_option_table, &options);
+    int status = 0;
+    for (int i = 0; i < args->assignments.count && status == 0; i++)
+        status = px_config_set(config, args->assignments.word[i]);
+    if (status == 0)
+        status = px_config_finish(config);
+    if (status == 0) {
+        px_log log = px_log_make(stderr, false);
+        status = px_pack(args->words.word, args->words.count, given->output, &options, &log, &summary);
+    }
+    if (status == 0) {
+        fputs(summary.text, stdout);
+        free(summary.text);
+    }
+    px_config_destroy(config);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    pack_flags given = {0};
+    px_args args;
+    if (px_args_read(&args, &px_cmd_pack, argc, argv, &given) != 0)
+        return -1;
+    int status = pack(&args, &given);
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_pack = {
+    .name = "pack",
+    .arguments = "SOURCE... -o DATA.h5 [key=value...]",
+    .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
+    .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst, lz4), read without unpacking "
+            "it, of:\n"
+            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val (valid, validation), test or "
+            "unlabeled\n"
+            "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte; t10k-*: the test split\n"
+            "  CIFAR     binary version of CIFAR-10 and CIFAR-100 (fine labels)\n"
+            "  STL-10    binary version\n"
+            "All sources go into one data set. Images are sorted by split and class. Every image is decoded once to "
+            "see that it\n"
+            "can be, and for the mean and standard deviation of the train split, which are stored with it.\n"
+            "\n"
+            "Options (key=value):\n"
+            "  store        auto, raw or encoded: raw pixels, or the JPEG and PNG files as they are; auto (the "
+            "default) is raw if\n"
+            "               all images have one size of at most 128 pixels a side\n"
+            "  split        puts every image into the split of this name\n"
+            "  channels     1 gray, 3 RGB, 0 (the default) as the source has it\n"
+            "  class_names  \"shirt,bag,...\" in the order of the labels, for sources that have no names\n"
+            "\n"
+            "Examples:\n"
+            "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
+            "  pretext pack *-ubyte.gz -o fashion.h5 "
+            "class_names=top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,boot\n"
+            "  pretext pack imagenette2/ -o imagenette.h5 store=encoded\n",
+    .run = run,
+    .flags = flags,
+    .min_words = 1,
+    .max_words = PX_ANY,
+    .assignments = true,
+};

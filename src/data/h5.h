@@ -1,0 +1,18 @@
+/* h5.h - what data/ adds to HDF5's own interface.
+ *
+ *     px_h5_quiet();                                              // once before the first call that may fail
+ *     if ((file = H5Fopen(path, ...)) < 0)
+ *         return px_fail(PX_DATA, "%s: does not open: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+ */
+#ifndef PX_DATA_H5_H
+#define PX_DATA_H5_H
+
+enum { PX_H5_WHY = 200 };
+
+/* No printing of HDF5's error stack: we say in one line what is wrong. */
+void px_h5_quiet(void);
+
+/* HDF5's innermost description of the last failed call. Returns `text`. */
+const char *px_h5_why(char text[PX_H5_WHY]);
+
+#endif

@@ -1,0 +1,261 @@
+/* pack.c - `pretext pack` from its options to the summary: catalog.c finds the images, pack_pixels.c and
+ * pack_file.c write them. */
+#include "data/pack.h"
+
+#include "base/error.h"
+#include "data/pack_pixels.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { RAW_SIDE = 128, CLASSES_SHOWN = 20 };
+
+const px_option px_pack_option_table[] = {
+    PX_OPTION_CHOICE(
+        px_pack_options, store, "auto", "auto|raw|encoded",
+        "raw pixels, or the JPEG and PNG files as they are; auto: raw if all have one size of at most 128 px a side"),
+    PX_OPTION_TEXT(px_pack_options, split, "",
+                   "put every image into this split; empty: splits from the names of files and folders"),
+    PX_OPTION(px_pack_options, channels, "0", 0, 3,
+              "1: gray, 3: RGB, 0: as the source (image files: RGB unless all are gray)"),
+    PX_OPTION_TEXT(px_pack_options, class_names, "",
+                   "names of the classes with commas between, in the order of the labels; empty: the source's own"),
+    {0}};
+
+/* ---- how to store ------------------------------------------------------------------------------------------------ */
+
+/* The first block whose images have another size than those of the first block; NULL: there is none. */
+static const px_block *other_size(const px_catalog *c)
+{
+    for (size_t k = 1; k < c->block_count; k++)
+        if (c->blocks[k].height != c->blocks[0].height || c->blocks[k].width != c->blocks[0].width)
+            return &c->blocks[k];
+    return NULL;
+}
+
+static int natural_channels(const px_catalog *c)
+{
+    for (size_t k = 0; k < c->block_count; k++)
+        if (c->blocks[k].channels != 1)
+            return 3;
+    return 1;
+}
+
+static int choose_shape(const px_catalog *c, px_pack_shape *shape)
+{
+    const px_pack_options *o = c->options;
+    const px_block *first = &c->blocks[0], *other = other_size(c);
+    char name[2][PX_ENTRY_NAME];
+    bool raw = strcmp(o->store, "raw") == 0, encoded = strcmp(o->store, "encoded") == 0,
+         pixels = c->format->unpack != NULL;
+    *shape = (px_pack_shape){.count = c->count, .channels = o->channels ? o->channels : natural_channels(c)};
+    if (pixels && encoded)
+        return px_fail(PX_USAGE, "store=encoded is for JPEG and PNG files; %s holds the format %s, which is stored raw",
+                       c->sources[0], c->format->name);
+    if ((pixels || raw) && other)
+        return px_fail(PX_DATA, "%s is %d x %d and %s is %d x %d (height x width); raw storage needs one size",
+                       px_block_name(c, first, name[0]), first->height, first->width, px_block_name(c, other, name[1]),
+                       other->height, other->width);
+    if (pixels || raw || (!encoded && !other && first->height <= RAW_SIDE && first->width <= RAW_SIDE)) {
+        shape->height = first->height;
+        shape->width = first->width;
+    } else {
+        shape->encoded_size = c->encoded_size;
+    }
+    return 0;
+}
+
+/* ---- what stands beside the pixels ------------------------------------------------------------------------------- */
+
+typedef struct table {
+    int32_t *labels;
+    uint8_t *split;
+    uint64_t *offsets;
+    const char *split_names[PX_SPLITS];
+    int number[PX_SPLITS]; /* of each split among those that have images */
+    int splits;
+    char *source;
+} table;
+
+static char *join_sources(const px_catalog *c)
+{
+    char *all = px_strdup("");
+    for (int s = 0; s < c->source_count; s++) {
+        char *longer = px_format("%s%s%s", all, s ? " " : "", px_base_name(c->sources[s]));
+        free(all);
+        all = longer;
+    }
+    return all;
+}
+
+static void fill_table(table *t, const px_catalog *c, bool encoded)
+{
+    *t = (table){.source = join_sources(c)};
+    t->labels = px_calloc((size_t)c->count, sizeof *t->labels);
+    t->split = px_calloc((size_t)c->count, sizeof *t->split);
+    t->offsets = encoded ? px_calloc((size_t)c->count + 1, sizeof *t->offsets) : NULL;
+    for (int s = 0; s < PX_SPLITS; s++) {
+        if (c->in_split[s] == 0)
+            continue;
+        t->number[s] = t->splits;
+        t->split_names[t->splits++] = px_split_name(c->options, s);
+    }
+    for (size_t k = 0; k < c->block_count; k++) {
+        const px_block *b = &c->blocks[k];
+        for (int64_t i = 0; i < b->count; i++) {
+            t->labels[b->row + i] = b->labels ? b->labels[i] : b->label;
+            t->split[b->row + i] = (uint8_t)t->number[b->split];
+        }
+        if (encoded)
+            t->offsets[b->row + 1] = b->offset + b->size;
+    }
+}
+
+static void free_table(table *t)
+{
+    free(t->labels);
+    free(t->split);
+    free(t->offsets);
+    free(t->source);
+}
+
+/* Mean and standard deviation of pixels scaled to [0,1]. */
+static void statistics(const px_pack_sums *sums, int channels, px_pack_about *about)
+{
+    for (int ch = 0; ch < channels; ch++) {
+        double n = (double)sums->pixels, mean = (double)sums->sum[ch] / n;
+        double variance = (double)sums->square[ch] / n - mean * mean;
+        about->mean[ch] = (float)(mean / 255);
+        /* Pictures of one colour only: not less than one step, for it is divided by. */
+        about->std[ch] = (float)(sqrt(variance > 1 ? variance : 1) / 255);
+    }
+}
+
+/* ---- the summary ------------------------------------------------------------------------------------------------- */
+
+static void print_classes(FILE *out, const px_catalog *c, const table *t)
+{
+    size_t cells = (size_t)(c->classes + 1) * (size_t)t->splits; /* the last line: no label */
+    int64_t *count = px_calloc(cells, sizeof *count);
+    for (int64_t i = 0; i < c->count; i++)
+        count[(t->labels[i] < 0 ? c->classes : t->labels[i]) * t->splits + t->split[i]]++;
+    int width = 8;
+    for (int k = 0; k < c->classes && c->classes <= CLASSES_SHOWN; k++)
+        width = (int)strlen(c->class_names[k]) > width ? (int)strlen(c->class_names[k]) : width;
+    fprintf(out, "%-*s", width, "class");
+    for (int s = 0; s < t->splits; s++)
+        fprintf(out, " %10s", t->split_names[s]);
+    int64_t unlabeled = 0;
+    for (int s = 0; s < t->splits; s++)
+        unlabeled += count[c->classes * t->splits + s];
+    for (int k = 0; k <= c->classes; k++) {
+        if (k < c->classes ? c->classes > CLASSES_SHOWN : unlabeled == 0)
+            continue;
+        fprintf(out, "\n%-*s", width, k < c->classes ? c->class_names[k] : "no label");
+        for (int s = 0; s < t->splits; s++)
+            fprintf(out, " %10lld", (long long)count[k * t->splits + s]);
+    }
+    fprintf(out, "\n%-*s", width, "all");
+    for (int s = 0; s < t->splits; s++) {
+        int64_t all = 0;
+        for (int k = 0; k <= c->classes; k++)
+            all += count[k * t->splits + s];
+        fprintf(out, " %10lld", (long long)all);
+    }
+    fprintf(out, "\n");
+    free(count);
+}
+
+static char *summary_text(const px_catalog *c, const table *t, const px_pack_shape *shape, const px_pack_about *about,
+                          const char *path)
+{
+    char *text = NULL, size[40] = "JPEG and PNG of varying size";
+    size_t length = 0;
+    struct stat file = {0};
+    stat(path, &file);
+    FILE *out = open_memstream(&text, &length);
+    PX_CHECK(out != NULL);
+    const px_block *one = other_size(c) ? NULL : &c->blocks[0];
+    if (one)
+        snprintf(size, sizeof size, "%d x %d%s", one->height, one->width, shape->height ? "" : " JPEG and PNG");
+    fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", path, (long long)c->count, size,
+            shape->channels == 1 ? "gray" : "RGB", c->classes, (double)file.st_size * 1e-6);
+    print_classes(out, c, t);
+    for (int ch = 0; ch < shape->channels; ch++)
+        fprintf(out, "%s%.4f", ch ? " " : "mean ", about->mean[ch]);
+    for (int ch = 0; ch < shape->channels; ch++)
+        fprintf(out, "%s%.4f", ch ? " " : "   std ", about->std[ch]);
+    fprintf(out, "\n");
+    fclose(out);
+    return text;
+}
+
+/* ---- all together ------------------------------------------------------------------------------------------------ */
+
+static int write_data_set(const px_catalog *c, const char *path, px_pack_summary *summary)
+{
+    px_pack_shape shape;
+    px_pack_file file;
+    px_pack_sums sums;
+    if (choose_shape(c, &shape) != 0 || px_pack_file_create(&file, &shape, path) != 0)
+        return -1;
+    if (px_pack_pixels(c, &file, c->in_split[PX_SPLIT_TRAIN] ? PX_SPLIT_TRAIN : -1, &sums) != 0) {
+        px_pack_file_abandon(&file);
+        return -1;
+    }
+    table t;
+    fill_table(&t, c, shape.height == 0);
+    px_pack_about about = {.labels = t.labels,
+                           .split = t.split,
+                           .offsets = t.offsets,
+                           .class_names = (const char *const *)c->class_names,
+                           .classes = c->classes,
+                           .split_names = t.split_names,
+                           .splits = t.splits,
+                           .source = t.source};
+    statistics(&sums, shape.channels, &about);
+    int status = px_pack_file_finish(&file, &about);
+    if (status == 0) {
+        bool one_size = other_size(c) == NULL;
+        *summary = (px_pack_summary){.count = c->count,
+                                     .classes = c->classes,
+                                     .splits = t.splits,
+                                     .height = one_size ? c->blocks[0].height : 0,
+                                     .width = one_size ? c->blocks[0].width : 0,
+                                     .channels = shape.channels,
+                                     .text = summary_text(c, &t, &shape, &about, path)};
+    }
+    free_table(&t);
+    return status;
+}
+
+static int check_arguments(const char *const *sources, int count, const char *out, const px_pack_options *o)
+{
+    struct stat target, source;
+    if (o->channels != 0 && o->channels != 1 && o->channels != 3)
+        return px_fail(PX_USAGE, "channels=%d: 0, 1 or 3 is expected", o->channels);
+    if (stat(out, &target) != 0)
+        return 0;
+    for (int i = 0; i < count; i++)
+        if (stat(sources[i], &source) == 0 && source.st_dev == target.st_dev && source.st_ino == target.st_ino)
+            return px_fail(PX_USAGE, "%s is a source and cannot be the output as well", out);
+    return 0;
+}
+
+int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *options, px_log *log,
+            px_pack_summary *summary)
+{
+    PX_CHECK(count > 0);
+    *summary = (px_pack_summary){0};
+    if (check_arguments(sources, count, out, options) != 0)
+        return -1;
+    px_catalog catalog = {0};
+    int status = px_catalog_make(&catalog, sources, count, options, log);
+    if (status == 0)
+        status = write_data_set(&catalog, out, summary);
+    px_log_progress_end(log);
+    px_catalog_free(&catalog);
+    return status;
+}

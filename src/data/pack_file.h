@@ -1,0 +1,50 @@
+/* pack_file.h - the output of `pretext pack`: a data set in the making (format: dataset.h), under another name
+ * until it is whole.
+ *
+ *     px_pack_file f;
+ *     if (px_pack_file_create(&f, &shape, "d.h5") != 0) return -1;
+ *     ... px_pack_file_write(&f, first, count, bytes) ...          // every row or byte once, in any order
+ *     if (px_pack_file_finish(&f, &about) != 0) ...                // or px_pack_file_abandon(&f)
+ */
+#ifndef PX_DATA_PACK_FILE_H
+#define PX_DATA_PACK_FILE_H
+
+#include <stdint.h>
+
+typedef struct px_pack_shape {
+    int64_t count;               /* images */
+    int height, width, channels; /* height 0: stored encoded */
+    uint64_t encoded_size;       /* bytes of all encoded images */
+} px_pack_shape;
+
+/* What stands beside the pixels; all borrowed. */
+typedef struct px_pack_about {
+    const int32_t *labels;   /* (count) */
+    const uint8_t *split;    /* (count) */
+    const uint64_t *offsets; /* (count + 1); NULL for raw ones */
+    const char *const *class_names;
+    int classes;
+    const char *const *split_names;
+    int splits;
+    float mean[3], std[3];
+    const char *source;
+} px_pack_about;
+
+typedef struct px_pack_file {
+    px_pack_shape shape;
+    char *path, *partial; /* the name at the end and until then */
+    int64_t file, pixels; /* HDF5 ids; -1: closed */
+} px_pack_file;
+
+/* Makes the partial file and claims its space on the disk. PX_FAIL if that cannot be. */
+int px_pack_file_create(px_pack_file *, const px_pack_shape *, const char *path);
+
+/* `count` rows of /images, or bytes of /encoded. */
+int px_pack_file_write(px_pack_file *, int64_t first, int64_t count, const uint8_t *bytes);
+
+/* Writes the rest, syncs, renames. On failure the partial file is removed. Ends the use of the px_pack_file in any
+ * case. */
+int px_pack_file_finish(px_pack_file *, const px_pack_about *);
+void px_pack_file_abandon(px_pack_file *);
+
+#endif

@@ -1,0 +1,251 @@
+/* pack_pixels.c - from entries to rows. Image files are gathered into batches, which OpenMP's threads decode; a
+ * batch is then written in as few pieces as its order allows (one if the source is sorted). */
+#include "data/pack_pixels.h"
+
+#include "base/error.h"
+#include "data/image.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 512, BATCH_BYTES = 64 << 20, PART_BYTES = 16 << 20 };
+
+typedef struct packer {
+    const px_catalog *catalog;
+    px_pack_file *file;
+    int sums_split;
+    px_pack_sums *sums;
+    size_t next;     /* block that the walk meets next */
+    int64_t written; /* images */
+    double start;
+    /* The batch of image files: */
+    const px_block *block[BATCH];
+    size_t at[BATCH + 1]; /* image i is bytes[at[i] : at[i+1]] */
+    int count;
+    uint8_t *bytes;
+    size_t capacity;
+    uint8_t *pixels;  /* raw: (BATCH, height, width, channels) */
+    px_image *images; /* one a thread */
+    int threads;
+} packer;
+
+static void add_channel_sums(px_pack_sums *s, const uint8_t *pixels, int channels, size_t count)
+{
+    for (int c = 0; c < channels; c++) {
+        uint32_t sum = 0, square = 0; /* 65536 squares of a byte fit */
+        for (size_t i = 0; i < count; i++) {
+            uint32_t v = pixels[i * (size_t)channels + (size_t)c];
+            sum += v;
+            square += v * v;
+        }
+        s->sum[c] += sum;
+        s->square[c] += square;
+    }
+    s->pixels += count;
+}
+
+static void add_sums(px_pack_sums *s, const uint8_t *pixels, int channels, size_t count)
+{
+    const size_t part = 1 << 16;
+    for (size_t first = 0; first < count; first += part)
+        add_channel_sums(s, pixels + first * (size_t)channels, channels, count - first < part ? count - first : part);
+}
+
+static bool counts(const packer *p, const px_block *b)
+{
+    return p->sums_split < 0 || b->split == p->sums_split;
+}
+
+static void show_progress(packer *p, int64_t images)
+{
+    char left[32];
+    p->written += images;
+    double seconds = px_now() - p->start, rate = (double)p->written / (seconds > 1e-3 ? seconds : 1e-3);
+    px_log_progress(p->catalog->log, "packed %lld of %lld images  %.0f images/s  %s left", (long long)p->written,
+                    (long long)p->catalog->count, rate,
+                    px_duration((double)(p->catalog->count - p->written) / rate, left));
+}
+
+/* ---- files of many images ---------------------------------------------------------------------------------------- */
+
+static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
+{
+    int channels = p->file->shape.channels;
+    size_t area = (size_t)b->height * (size_t)b->width;
+    int64_t part = PART_BYTES / (int64_t)(area * 3);
+    part = part < 1 ? 1 : part > b->count ? b->count : part;
+    uint8_t *own = px_realloc(NULL, (size_t)part * area * (size_t)b->channels);
+    uint8_t *wanted = px_realloc(NULL, (size_t)part * area * (size_t)channels);
+    int status = 0;
+    for (int64_t first = 0; first < b->count && status == 0; first += part) {
+        int64_t count = b->count - first < part ? b->count - first : part;
+        p->catalog->format->unpack(b, bytes, first, count, own);
+        px_pixels_convert(own, b->channels, wanted, channels, (size_t)count * area);
+        if (counts(p, b))
+            add_sums(p->sums, wanted, channels, (size_t)count * area);
+        status = px_pack_file_write(p->file, b->row + first, count, wanted);
+        show_progress(p, count);
+    }
+    free(own);
+    free(wanted);
+    return status;
+}
+
+/* ---- image files ------------------------------------------------------------------------------------------------- */
+
+/* Decodes image i of the batch into this thread's image and, for raw storage, to its place in the batch. */
+static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
+{
+    const px_pack_shape *shape = &p->file->shape;
+    const px_block *b = p->block[i];
+    char name[PX_ENTRY_NAME];
+    if (px_image_decode(image, p->bytes + p->at[i], p->at[i + 1] - p->at[i], shape->channels,
+                        px_block_name(p->catalog, b, name)) != 0)
+        return -1;
+    size_t area = (size_t)image->height * (size_t)image->width, size = area * (size_t)shape->channels;
+    if (image->height != b->height || image->width != b->width)
+        return px_fail(PX_DATA, "%s: changed while it was being packed", name);
+    if (shape->height)
+        memcpy(p->pixels + (size_t)i * size, image->pixels, size);
+    if (counts(p, b))
+        add_sums(sums, image->pixels, shape->channels, area);
+    return 0;
+}
+
+static int decode_batch(packer *p)
+{
+    int failed = BATCH; /* the first in the order of the source, whichever thread met it */
+    char *message = NULL;
+    px_status status = PX_OK;
+#pragma omp parallel num_threads(p->threads)
+    {
+        px_pack_sums sums = {0};
+#pragma omp for schedule(dynamic, 4)
+        for (int i = 0; i < p->count; i++) {
+            if (decode_one(p, i, &p->images[omp_get_thread_num()], &sums) == 0)
+                continue;
+#pragma omp critical
+            if (i < failed) {
+                failed = i;
+                free(message);
+                message = px_strdup(px_error());
+                status = px_error_status();
+            }
+        }
+#pragma omp critical
+        {
+            p->sums->pixels += sums.pixels;
+            for (int c = 0; c < 3; c++) {
+                p->sums->sum[c] += sums.sum[c];
+                p->sums->square[c] += sums.square[c];
+            }
+        }
+    }
+    if (failed < BATCH)
+        px_fail(status, "%s", message);
+    free(message);
+    return failed < BATCH ? -1 : 0;
+}
+
+/* Writes images first..last-1 of the batch, which lie side by side in the data set, too. */
+static int write_run(packer *p, int first, int last)
+{
+    const px_pack_shape *s = &p->file->shape;
+    const px_block *b = p->block[first];
+    if (s->height == 0)
+        return px_pack_file_write(p->file, (int64_t)b->offset, (int64_t)(p->at[last] - p->at[first]),
+                                  p->bytes + p->at[first]);
+    size_t stride = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
+    return px_pack_file_write(p->file, b->row, last - first, p->pixels + (size_t)first * stride);
+}
+
+static int flush(packer *p)
+{
+    if (p->count == 0)
+        return 0;
+    if (decode_batch(p) != 0)
+        return -1;
+    for (int first = 0, last; first < p->count; first = last) {
+        for (last = first + 1; last < p->count && p->block[last]->row == p->block[last - 1]->row + 1; last++)
+            ;
+        if (write_run(p, first, last) != 0)
+            return -1;
+    }
+    show_progress(p, p->count);
+    p->count = 0;
+    return 0;
+}
+
+static int gather(packer *p, const px_block *b, const px_entry *entry)
+{
+    if (p->count == BATCH || (p->count > 0 && p->at[p->count] + entry->size > BATCH_BYTES))
+        if (flush(p) != 0)
+            return -1;
+    size_t start = p->at[p->count], end = start + entry->size;
+    if (end > p->capacity) {
+        p->capacity = end > BATCH_BYTES ? end : 2 * end;
+        p->bytes = px_realloc(p->bytes, p->capacity);
+    }
+    memcpy(p->bytes + start, entry->bytes, entry->size);
+    p->block[p->count++] = b;
+    p->at[p->count] = end;
+    return 0;
+}
+
+/* ---- the walk ---------------------------------------------------------------------------------------------------- */
+
+typedef struct visitor {
+    packer *packer;
+    int source;
+} visitor;
+
+static int visit(void *context, const px_entry *entry)
+{
+    visitor *v = context;
+    packer *p = v->packer;
+    const px_catalog *c = p->catalog;
+    const px_block *b = p->next < c->block_count ? &c->blocks[p->next] : NULL;
+    if (entry->folder || !b || b->source != v->source || strcmp(b->path, entry->path) != 0)
+        return 0; /* nothing that the first walk kept */
+    p->next++;
+    char name[PX_ENTRY_NAME];
+    if (b->size != entry->size)
+        return px_fail(PX_DATA, "%s: changed while it was being packed", px_block_name(c, b, name));
+    return c->format->unpack ? write_unpacked(p, b, entry->bytes) : gather(p, b, entry);
+}
+
+static int walk(packer *p)
+{
+    const px_catalog *c = p->catalog;
+    char name[PX_ENTRY_NAME];
+    for (int s = 0; s < c->source_count; s++) {
+        visitor v = {p, s};
+        if (px_source_walk(c->sources[s], visit, &v) != 0)
+            return -1;
+    }
+    if (p->next < c->block_count)
+        return px_fail(PX_DATA, "%s: vanished while it was being packed", px_block_name(c, &c->blocks[p->next], name));
+    return flush(p);
+}
+
+int px_pack_pixels(const px_catalog *catalog, px_pack_file *file, int sums_split, px_pack_sums *sums)
+{
+    const px_pack_shape *s = &file->shape;
+    packer *p = px_calloc(1, sizeof *p);
+    *p = (packer){.catalog = catalog, .file = file, .sums_split = sums_split, .sums = sums, .start = px_now()};
+    p->threads = omp_get_max_threads();
+    p->images = px_calloc((size_t)p->threads, sizeof *p->images);
+    if (s->height && !catalog->format->unpack)
+        p->pixels = px_realloc(NULL, (size_t)BATCH * (size_t)s->height * (size_t)s->width * (size_t)s->channels);
+    *sums = (px_pack_sums){0};
+    int status = walk(p);
+    px_log_progress_end(catalog->log);
+    for (int i = 0; i < p->threads; i++)
+        px_image_finish(&p->images[i]);
+    free(p->images);
+    free(p->pixels);
+    free(p->bytes);
+    free(p);
+    return status;
+}

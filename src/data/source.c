@@ -1,0 +1,335 @@
+/* source.c - walks files, folders (fts) and archives (libarchive), all of them by their mapped or read content. */
+#include "data/source.h"
+
+#include "base/error.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The largest published file of the formats that we read has 2.8 GB (STL-10); more than twice that in one archive
+ * entry is a decompression bomb or not meant for us. */
+#define ENTRY_MAX ((size_t)6 << 30)
+enum { NESTING_MAX = 4 };
+
+typedef struct walk {
+    const char *source;
+    px_entry_visit *visit;
+    void *context;
+} walk;
+
+const char *px_base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+const char *px_entry_name(const char *source, const char *path, char name[PX_ENTRY_NAME])
+{
+    const char *own = px_base_name(source);
+    size_t length = strlen(path);
+    bool itself = strncmp(own, path, length) == 0 && (own[length] == '\0' || own[length] == '.'); /* .gz */
+    snprintf(name, PX_ENTRY_NAME, itself ? "%s" : "%s: %s", source, path);
+    return name;
+}
+
+/* ---- names ------------------------------------------------------------------------------------------------------- */
+
+/* Length of the name without an archive's or a compressor's ending; the whole length if it has none. */
+static size_t stem_length(const char *name)
+{
+    static const char *const endings[] = {".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar",
+                                          ".tgz",    ".tbz2",    ".txz",    ".tzst",    ".zip",     ".7z",
+                                          ".gz",     ".bz2",     ".xz",     ".lzma",    ".zst",     ".lz4"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        size_t ending = strlen(endings[i]);
+        if (length > ending && strcasecmp(name + length - ending, endings[i]) == 0)
+            return length - ending;
+    }
+    return length;
+}
+
+static bool hidden(const char *path)
+{
+    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+        if (part[0] == '.' || strncmp(part, "__MACOSX", 8) == 0)
+            return true;
+    return false;
+}
+
+/* An archive's path without leading "./" and "/" and a trailing "/". A new string, or NULL with message where it
+ * leads out. */
+static char *clean_path(const char *source, const char *path)
+{
+    while (*path == '/' || (path[0] == '.' && path[1] == '/'))
+        path += *path == '/' ? 1 : 2;
+    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+            return px_fail_null(PX_DATA, "%s: entry %s leads out of the archive; such archives are not read", source,
+                                path);
+    char *clean = px_strdup(strcmp(path, ".") == 0 ? "" : path);
+    size_t length = strlen(clean);
+    if (length > 0 && clean[length - 1] == '/')
+        clean[length - 1] = '\0';
+    return clean;
+}
+
+/* By the first bytes, which cannot be mistaken for those of a data file; an old tar has none and goes by its name. */
+static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
+{
+    static const struct {
+        size_t offset, length;
+        const char *magic;
+    } magics[] = {{0, 3, "\x1F\x8B\x08"},
+                  {0, 4, "\x28\xB5\x2F\xFD"},
+                  {0, 6,
+                   "\xFD"
+                   "7zXZ\0"},
+                  {0, 3, "BZh"},
+                  {0, 4, "PK\x03\x04"},
+                  {0, 6, "7z\xBC\xAF\x27\x1C"},
+                  {0, 4, "\x04\x22\x4D\x18"},
+                  {257, 5, "ustar"}};
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (size >= magics[i].offset + magics[i].length &&
+            memcmp(bytes + magics[i].offset, magics[i].magic, magics[i].length) == 0)
+            return true;
+    size_t stem = stem_length(px_base_name(path));
+    return size > 0 && (strcasecmp(px_base_name(path) + stem, ".tar") == 0);
+}
+
+/* ---- archives ---------------------------------------------------------------------------------------------------- */
+
+static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, size_t size, int depth);
+
+static int damaged(const walk *w, const char *path, struct archive *archive)
+{
+    char name[PX_ENTRY_NAME];
+    const char *why = archive_error_string(archive);
+    return px_fail(PX_DATA, "%s: the archive is damaged or cut off: %s", px_entry_name(w->source, path, name),
+                   why ? why : "no reason given");
+}
+
+static struct archive *open_archive(const uint8_t *bytes, size_t size, int *status)
+{
+    struct archive *archive = archive_read_new();
+    archive_read_support_filter_gzip(archive);
+    archive_read_support_filter_bzip2(archive);
+    archive_read_support_filter_xz(archive);
+    archive_read_support_filter_lzma(archive);
+    archive_read_support_filter_zstd(archive);
+    archive_read_support_filter_lz4(archive);
+    archive_read_support_format_tar(archive);
+    archive_read_support_format_zip(archive);
+    archive_read_support_format_7zip(archive);
+    archive_read_support_format_raw(archive); /* a single compressed file; bids last */
+    *status = archive_read_open_memory(archive, bytes, size);
+    return archive;
+}
+
+typedef struct buffer {
+    uint8_t *bytes;
+    size_t size, capacity;
+} buffer;
+
+/* Reads the current entry's data. */
+static int read_entry(const walk *w, const char *path, struct archive *archive, buffer *b)
+{
+    char name[PX_ENTRY_NAME];
+    b->size = 0;
+    for (;;) {
+        if (b->size == b->capacity) {
+            b->capacity = b->capacity ? 2 * b->capacity : 1 << 16;
+            b->bytes = px_realloc(b->bytes, b->capacity);
+        }
+        la_ssize_t got = archive_read_data(archive, b->bytes + b->size, b->capacity - b->size);
+        if (got < 0)
+            return damaged(w, path, archive);
+        if (got == 0)
+            return 0;
+        b->size += (size_t)got;
+        if (b->size > ENTRY_MAX)
+            return px_fail(PX_DATA, "%s: is larger than %zu GB unpacked; unpack the archive and give its folder",
+                           px_entry_name(w->source, path, name), ENTRY_MAX >> 30);
+    }
+}
+
+/* One entry of the archive that is called `outer`; `prefix` is what the paths in it begin with. */
+static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, struct archive *archive,
+                               struct archive_entry *entry, buffer *b, int depth)
+{
+    bool single = archive_format(archive) == ARCHIVE_FORMAT_RAW;
+    if (single) {
+        if (read_entry(w, outer, archive, b) != 0)
+            return -1;
+        char *path =
+            px_format("%.*s", (int)(px_base_name(outer) - outer + (ptrdiff_t)stem_length(px_base_name(outer))), outer);
+        int status = visit_bytes(w, path, b->bytes, b->size, depth + 1);
+        free(path);
+        return status;
+    }
+    const char *given = archive_entry_pathname_utf8(entry);
+    if (!given)
+        given = archive_entry_pathname(entry); /* not UTF-8: as it stands in the archive */
+    if (!given)
+        return px_fail(PX_DATA, "%s: holds an entry whose name cannot be read", w->source);
+    char *clean = clean_path(w->source, given);
+    if (!clean)
+        return -1;
+    char *path = px_format("%s%s", prefix, clean);
+    bool keep = *clean && !hidden(clean);
+    free(clean);
+    int status = 0;
+    if (keep && archive_entry_filetype(entry) == AE_IFDIR) {
+        status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
+    } else if (keep && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
+        status = read_entry(w, path, archive, b);
+        if (status == 0)
+            status = visit_bytes(w, path, b->bytes, b->size, depth + 1);
+    }
+    free(path);
+    return status;
+}
+
+/* An archive inside something else stands for a folder of its name, so that n01440764.tar inside of ImageNet's
+ * archive is the class n01440764; that of the source itself adds nothing. */
+static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes, size_t size, int depth)
+{
+    int status;
+    struct archive *archive = open_archive(bytes, size, &status);
+    bool whole = depth == 0 && strcmp(outer, px_base_name(w->source)) == 0;
+    size_t folder = (size_t)(px_base_name(outer) - outer);
+    char *prefix = whole ? px_strdup("") : px_format("%.*s/", (int)(folder + stem_length(px_base_name(outer))), outer);
+    buffer b = {0};
+    struct archive_entry *entry;
+    int result = status == ARCHIVE_OK ? 0 : damaged(w, outer, archive);
+    while (result == 0) {
+        status = archive_read_next_header(archive, &entry);
+        if (status == ARCHIVE_EOF)
+            break;
+        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* a warning is about names and owners */
+            result = damaged(w, outer, archive);
+        else
+            result = visit_archive_entry(w, outer, prefix, archive, entry, &b, depth);
+    }
+    free(prefix);
+    free(b.bytes);
+    archive_read_free(archive);
+    return result;
+}
+
+/* ---- files and folders ------------------------------------------------------------------------------------------- */
+
+static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, size_t size, int depth)
+{
+    char name[PX_ENTRY_NAME];
+    if (!is_archive(path, bytes, size))
+        return w->visit(w->context, &(px_entry){w->source, path, bytes, size, false});
+    if (depth >= NESTING_MAX)
+        return px_fail(PX_DATA, "%s: archives within archives deeper than %d are not read",
+                       px_entry_name(w->source, path, name), NESTING_MAX);
+    return visit_archive(w, path, bytes, size, depth);
+}
+
+static int visit_file(const walk *w, const char *file, const char *path)
+{
+    struct stat about;
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &about) != 0) {
+        int error = errno;
+        if (fd >= 0)
+            close(fd);
+        return px_fail(PX_DATA, "%s: does not open: %s", file, strerror(error));
+    }
+    size_t size = (size_t)about.st_size;
+    void *map = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    int error = errno;
+    close(fd);
+    if (map == MAP_FAILED)
+        return px_fail(PX_DATA, "%s: does not read: %s", file, strerror(error));
+    if (map)
+        madvise(map, size, MADV_SEQUENTIAL);
+    int status = visit_bytes(w, path, map ? map : (const uint8_t *)"", size, 0);
+    if (map)
+        munmap(map, size);
+    return status;
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
+{
+    if (node->fts_level == 0 && node->fts_info != FTS_DNR)
+        return 0;
+    if (node->fts_name[0] == '.' && node->fts_level > 0) {
+        fts_set(tree, node, FTS_SKIP);
+        return 0;
+    }
+    const char *path = node->fts_path + root + (root > 1); /* root "/" ends in its slash */
+    switch (node->fts_info) {
+    case FTS_D:
+        return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
+    case FTS_F:
+        return visit_file(w, node->fts_accpath, path);
+    case FTS_DC:
+        return px_fail(PX_DATA, "%s: leads back to a folder that it lies in", node->fts_path);
+    case FTS_SLNONE:
+        return px_fail(PX_DATA, "%s: is a link to a file that is not there", node->fts_path);
+    case FTS_DNR:
+    case FTS_ERR:
+    case FTS_NS:
+        return px_fail(PX_DATA, "%s: does not read: %s", node->fts_path, strerror(node->fts_errno));
+    default:
+        return 0; /* folders once more after their content; pipes and devices */
+    }
+}
+
+static int visit_folder(const walk *w)
+{
+    char *roots[] = {px_strdup(w->source), NULL};
+    size_t root = strlen(roots[0]);
+    while (root > 1 && roots[0][root - 1] == '/')
+        roots[0][--root] = '\0';
+    FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
+    int status = tree ? 0 : px_fail(PX_DATA, "%s: does not read: %s", w->source, strerror(errno));
+    while (status == 0) {
+        errno = 0;
+        FTSENT *node = fts_read(tree);
+        if (!node) {
+            if (errno)
+                status = px_fail(PX_DATA, "%s: does not read: %s", w->source, strerror(errno));
+            break;
+        }
+        status = visit_node(w, tree, node, root);
+    }
+    if (tree)
+        fts_close(tree);
+    free(roots[0]);
+    return status;
+}
+
+int px_source_walk(const char *source, px_entry_visit *visit, void *context)
+{
+    struct stat about;
+    walk w = {source, visit, context};
+    if (stat(source, &about) != 0)
+        return px_fail(PX_DATA, "%s: does not open: %s", source, strerror(errno));
+    if (S_ISDIR(about.st_mode))
+        return visit_folder(&w);
+    if (!S_ISREG(about.st_mode))
+        return px_fail(PX_DATA, "%s: is neither a file nor a folder", source);
+    return visit_file(&w, source, px_base_name(source));
+}
