@@ -1,11 +1,12 @@
 /* optim.h - optimizers over one flat buffer of parameters, and schedules.
  *
  *     px_optimizer *o;
- *     px_optimizer_create(&o, &cfg, params, count);
+ *     if (px_schedule_check(&cfg, total_epochs) != 0 || px_optimizer_create(&o, &cfg, params, count) != 0) ...
  *     double lr = px_schedule_lr(&cfg, step, steps_per_epoch, total_epochs, global_batch);
- *     double norm = px_optimizer_step(o, weights, grads, lr);   // the gradient's global norm, before clipping
+ *     double norm = px_optimizer_step(o, weights, grads, 1.0 / ranks, lr);   // the gradient's global norm, before
+ * clipping
  *
- * State (momentum, moments) is one flat buffer for the checkpoint: px_optimizer_state.
+ * State (momentum, moments) is in flat buffers for the checkpoint: px_optimizer_slots, px_optimizer_steps.
  */
 #ifndef PX_OPTIM_OPTIM_H
 #define PX_OPTIM_OPTIM_H
@@ -13,14 +14,14 @@
 #include "base/option.h"
 
 typedef struct px_optim_cfg {
-    const char *optimizer;    /* "sgd|adamw|lars" */
-    double lr;                /* base rate, for a global batch of 256 when lr_scaling is linear */
-    const char *lr_scaling;   /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch)/... as SimCLR has it, or as it stands */
-    const char *schedule;     /* "cosine|step|constant" */
-    double warmup_epochs;     /* linear from 0 */
-    double lr_min;            /* where the cosine ends */
-    px_list steps;            /* epochs of the step schedule */
-    double step_factor;       /* what each multiplies by */
+    const char *optimizer;  /* "sgd|adamw|lars" */
+    double lr;              /* base rate, for a global batch of 256 when lr_scaling is linear */
+    const char *lr_scaling; /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch) as SimCLR has it, or as it stands */
+    const char *schedule;   /* "cosine|step|constant" */
+    double warmup_epochs;   /* linear from 0 */
+    double lr_min;          /* where the cosine ends */
+    px_list steps;          /* epochs of the step schedule */
+    double step_factor;     /* what each multiplies by */
     double momentum;
     bool nesterov;
     double weight_decay;
@@ -35,7 +36,7 @@ extern const px_option px_optim_options[];
 typedef struct px_param_span {
     const char *name;
     int64_t offset, count;
-    bool exempt;             /* a norm's or a bias: no weight decay (unless decay_all), no LARS adaptation */
+    bool exempt; /* a norm's or a bias: no weight decay (unless decay_all), no LARS adaptation */
 } px_param_span;
 
 typedef struct px_optimizer px_optimizer;
@@ -43,16 +44,22 @@ typedef struct px_optimizer px_optimizer;
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
 void px_optimizer_destroy(px_optimizer *);
 
-/* weights -= update(grads * scale); `scale` (e.g. 1/ranks) is applied to the gradient first. Returns the global L2 norm of the scaled
- * gradient before clipping. Reads each buffer once or twice, writes once; parallel by OpenMP; the norm is summed in double
- * in an order that does not depend on the number of threads. */
+/* weights -= update(grads * scale); `scale` (e.g. 1/ranks) is applied to the gradient first. Returns the global L2
+ * norm of the scaled gradient before clipping. If that is not finite, weights and state stay as they were and the
+ * step does not count: the caller decides. Reads each buffer once or twice, writes once; parallel by OpenMP;
+ * results depend neither on the number of threads nor on the processor. */
 double px_optimizer_step(px_optimizer *, float *weights, const float *grads, double scale, double lr);
 
-/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and the step counter. */
+/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and
+ * the step counter. */
 int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
 int64_t *px_optimizer_steps(px_optimizer *);
 
-/* The learning rate of `step` (0-based), evaluated per step; warm-up, then the schedule over the rest. */
+/* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, `steps` are missing or do not rise. */
+int px_schedule_check(const px_optim_cfg *, double epochs);
+
+/* The learning rate of `step` (0-based), evaluated per step: warm-up from 0 at step 0, then the schedule over the
+ * rest (the cosine's lr_min is where it would be after the last step; `steps` are counted from the beginning). */
 double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
 
 #endif

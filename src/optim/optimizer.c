@@ -1,0 +1,348 @@
+/* optimizer.c - SGD, AdamW and LARS over flat buffers: one pass for the norm, one for the update.
+ *
+ * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the
+ * same whoever works on it, and sums of blocks are added in the order of blocks: results do not depend on the
+ * number of threads.
+ */
+#include "optim/optim.h"
+
+#include "base/error.h"
+#include "base/simd.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ranks on different processors must make the same weights of the same gradients, so that copies of the model
+ * never drift apart: no fused multiply-adds here, which one processor has and another has not. All is bound by
+ * memory anyway. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("fp-contract=off")
+#else
+#pragma STDC FP_CONTRACT OFF
+#endif
+
+enum {
+    BLOCK = 64 * 1024, /* elements: small enough to share out, large enough that a call is nothing */
+    LANES = 16,        /* partial sums of a block: the widest vectors, or unrolled narrower ones, in the same order */
+};
+
+const px_option px_optim_options[] = {
+    PX_OPTION_CHOICE(px_optim_cfg, optimizer, "sgd", "sgd|adamw|lars",
+                     "sgd and adamw as torch.optim has them; lars as SimCLR's code has it (large batches)"),
+    PX_OPTION(px_optim_cfg, lr, "0.12", 0, 1000,
+              "base learning rate, scaled by lr_scaling (lightly's CIFAR-10 benchmark, sgd: 0.06 for a batch of 128)"),
+    PX_OPTION_CHOICE(px_optim_cfg, lr_scaling, "linear", "linear|sqrt|none",
+                     "linear: lr * batch/256 (Goyal 2017); sqrt: lr * sqrt(batch) (SimCLR B.1, lr 0.075); none: lr"),
+    PX_OPTION_CHOICE(px_optim_cfg, schedule, "cosine", "cosine|step|constant",
+                     "after the warm-up: half a cosine to lr_min, drops at `steps`, or level (SimCLR, MAE: cosine)"),
+    PX_OPTION(px_optim_cfg, warmup_epochs, "10", 0, 1e6, "epochs of linear warm-up from 0 (SimCLR: 10, MAE: 40)"),
+    PX_OPTION(px_optim_cfg, lr_min, "0", 0, 1000, "where the cosine ends, not scaled by the batch (MAE: 0)"),
+    PX_OPTION(px_optim_cfg, steps, "[]", 0, 1e9,
+              "epochs at which schedule step drops, rising (Kolesnikov 2019: [15, 25])"),
+    PX_OPTION(px_optim_cfg, step_factor, "0.1", 0, 1, "what each drop multiplies by (Kolesnikov 2019: 0.1)"),
+    PX_OPTION(px_optim_cfg, momentum, "0.9", 0, 0.999999, "sgd, lars: momentum (SimCLR: 0.9)"),
+    PX_OPTION_FLAG(px_optim_cfg, nesterov, "false", "sgd, lars: Nesterov's momentum (SimCLR pretrains without)"),
+    PX_OPTION(
+        px_optim_cfg, weight_decay, "5e-4", 0, 1,
+        "L2 (sgd, lars) or decoupled (adamw) decay (lightly's CIFAR-10 benchmark: 5e-4; SimCLR: 1e-4; MAE: 0.05)"),
+    PX_OPTION_FLAG(px_optim_cfg, decay_all, "false", "also decay norms and biases (SimCLR and MAE do not)"),
+    PX_OPTION(px_optim_cfg, beta1, "0.9", 0, 0.999999, "adamw: decay of the first moment (Kingma 2015, MAE: 0.9)"),
+    PX_OPTION(px_optim_cfg, beta2, "0.999", 0, 0.999999999, "adamw: of the second (Kingma 2015: 0.999; MAE: 0.95)"),
+    PX_OPTION(px_optim_cfg, eps, "1e-8", 0, 1, "adamw: added to the root of the second moment (Kingma 2015: 1e-8)"),
+    PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
+    PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
+              "largest global norm of the gradient, 0: no clipping (as torch's clip_grad_norm_)"),
+    {0}};
+
+typedef struct block {
+    int64_t offset;
+    int count, span;
+} block;
+
+typedef struct sums {
+    double gg, gw, ww; /* sums over g*g, g*w, w*w of the gradient as it is given, before scale and clipping */
+} sums;
+
+typedef struct span {
+    int first_block, end_block;
+    double decay; /* weight decay of this parameter */
+    bool adapts;  /* LARS scales its rate */
+    double trust; /* by this, of the current step */
+} span;
+
+/* What a step's update needs beside the buffers. */
+typedef struct pace {
+    double factor; /* of the gradient: scale, and clipping */
+    double lr;
+} pace;
+
+/* One algorithm. */
+typedef struct algorithm {
+    const char *name;
+    int slots;
+    const char *slot_names[2];
+    bool adapts; /* needs the norms of each parameter */
+    void (*update)(const px_optimizer *, const block *, const pace *, float *weights, const float *grads);
+} algorithm;
+
+struct px_optimizer {
+    px_optim_cfg cfg; /* its strings belong to the configuration and are not read after px_optimizer_create */
+    const algorithm *algorithm;
+    span *spans;
+    block *blocks;
+    sums *partial; /* of each block */
+    int span_count, block_count;
+    float *slot[2]; /* `length` elements each */
+    int64_t steps;
+};
+
+/* ---- sums ---- */
+
+static double sum_lanes(const double lane[LANES])
+{
+    double sum = 0;
+    for (int k = 0; k < LANES; k++)
+        sum += lane[k];
+    return sum;
+}
+
+PX_MULTIVERSION static double sum_squares(const float *restrict g, int64_t n)
+{
+    double lane[LANES] = {0};
+    int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)g[i + k] * g[i + k];
+    for (int64_t i = whole; i < n; i++)
+        lane[i - whole] += (double)g[i] * g[i];
+    return sum_lanes(lane);
+}
+
+PX_MULTIVERSION static double sum_products(const float *restrict g, const float *restrict w, int64_t n)
+{
+    double lane[LANES] = {0};
+    int64_t whole = n / LANES * LANES;
+    for (int64_t i = 0; i < whole; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] += (double)g[i + k] * w[i + k];
+    for (int64_t i = whole; i < n; i++)
+        lane[i - whole] += (double)g[i] * w[i];
+    return sum_lanes(lane);
+}
+
+/* Fills `partial` and returns the sum of the squares of the whole gradient. */
+static double sum_blocks(px_optimizer *o, const float *weights, const float *grads)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (int b = 0; b < o->block_count; b++) {
+        const float *g = grads + o->blocks[b].offset, *w = weights + o->blocks[b].offset;
+        int n = o->blocks[b].count;
+        o->partial[b] = (sums){.gg = sum_squares(g, n)};
+        if (o->algorithm->adapts) { /* the block is in the cache now */
+            o->partial[b].gw = sum_products(g, w, n);
+            o->partial[b].ww = sum_squares(w, n);
+        }
+    }
+    double total = 0;
+    for (int b = 0; b < o->block_count; b++)
+        total += o->partial[b].gg;
+    return total;
+}
+
+/* ---- SGD: torch.optim.SGD; d is the gradient with decay ---- */
+
+PX_MULTIVERSION static void sgd_block(float *restrict w, float *restrict velocity, const float *restrict g, int64_t n,
+                                      float factor, float decay, float momentum, float lr, bool nesterov)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float d = factor * g[i] + decay * w[i];
+        float v = momentum * velocity[i] + d;
+        velocity[i] = v;
+        w[i] -= lr * (nesterov ? d + momentum * v : v);
+    }
+}
+
+static void sgd(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
+{
+    sgd_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
+              (float)o->spans[b->span].decay, (float)o->cfg.momentum, (float)p->lr, o->cfg.nesterov);
+}
+
+/* ---- LARS: SimCLR's lars_optimizer.py; the rate is inside the momentum ---- */
+
+PX_MULTIVERSION static void lars_block(float *restrict w, float *restrict velocity, const float *restrict g, int64_t n,
+                                       float factor, float decay, float momentum, float rate, bool nesterov)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float d = rate * (factor * g[i] + decay * w[i]);
+        float v = momentum * velocity[i] + d;
+        velocity[i] = v;
+        w[i] -= nesterov ? d + momentum * v : v;
+    }
+}
+
+static void lars(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
+{
+    const span *s = &o->spans[b->span];
+    lars_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
+               (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->trust), o->cfg.nesterov);
+}
+
+/* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, exact enough in double even where g and w cancel;
+ * 1 where a norm is 0, as in a parameter that begins at 0. */
+static void set_trust(px_optimizer *o, double factor)
+{
+    for (int i = 0; i < o->span_count; i++) {
+        span *s = &o->spans[i];
+        sums t = {0};
+        s->trust = 1;
+        if (!s->adapts)
+            continue;
+        for (int b = s->first_block; b < s->end_block; b++) {
+            t.gg += o->partial[b].gg;
+            t.gw += o->partial[b].gw;
+            t.ww += o->partial[b].ww;
+        }
+        double square = factor * factor * t.gg + 2 * factor * s->decay * t.gw + s->decay * s->decay * t.ww;
+        if (t.ww > 0 && square > 0)
+            s->trust = o->cfg.eta * sqrt(t.ww / square);
+    }
+}
+
+/* ---- AdamW: torch.optim.AdamW ---- */
+
+PX_MULTIVERSION static void adamw_block(float *restrict w, float *restrict m, float *restrict v,
+                                        const float *restrict g, int64_t n, float factor, float keep,
+                                        float one_minus_beta1, float beta2, float one_minus_beta2, float rate,
+                                        float root_correction, float eps)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float d = factor * g[i];
+        m[i] += one_minus_beta1 * (d - m[i]);
+        v[i] = beta2 * v[i] + one_minus_beta2 * d * d;
+        w[i] = keep * w[i] - rate * m[i] / (sqrtf(v[i]) / root_correction + eps);
+    }
+}
+
+static void adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
+{
+    const double correction1 = 1 - pow(o->cfg.beta1, (double)o->steps);
+    const double correction2 = 1 - pow(o->cfg.beta2, (double)o->steps);
+    adamw_block(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
+                (float)p->factor, (float)(1 - p->lr * o->spans[b->span].decay), (float)(1 - o->cfg.beta1),
+                (float)o->cfg.beta2, (float)(1 - o->cfg.beta2), (float)(p->lr / correction1), (float)sqrt(correction2),
+                (float)o->cfg.eps);
+}
+
+/* ---- the optimizer ---- */
+
+static const algorithm algorithms[] = {
+    {"sgd", 1, {"momentum"}, false, sgd},
+    {"adamw", 2, {"first_moment", "second_moment"}, false, adamw},
+    {"lars", 1, {"momentum"}, true, lars},
+};
+
+static const algorithm *find_algorithm(const char *name)
+{
+    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++)
+        if (strcmp(algorithms[i].name, name) == 0)
+            return &algorithms[i];
+    return NULL;
+}
+
+static int blocks_of(int64_t count)
+{
+    return (int)((count + BLOCK - 1) / BLOCK);
+}
+
+/* Cuts the parameters into blocks; returns the length of the flat buffers. */
+static int64_t lay_out(px_optimizer *o, const px_param_span *params)
+{
+    int64_t length = 0;
+    for (int i = 0; i < o->span_count; i++)
+        o->block_count += blocks_of(params[i].count);
+    o->blocks = px_calloc((size_t)o->block_count, sizeof *o->blocks);
+    o->partial = px_calloc((size_t)o->block_count, sizeof *o->partial);
+    int b = 0;
+    for (int i = 0; i < o->span_count; i++) {
+        const px_param_span *p = &params[i];
+        o->spans[i] = (span){.first_block = b,
+                             .end_block = b + blocks_of(p->count),
+                             .decay = p->exempt && !o->cfg.decay_all ? 0 : o->cfg.weight_decay,
+                             .adapts = o->algorithm->adapts && !p->exempt};
+        for (int64_t at = 0; at < p->count; at += BLOCK)
+            o->blocks[b++] = (block){
+                .offset = p->offset + at, .count = (int)(p->count - at < BLOCK ? p->count - at : BLOCK), .span = i};
+        if (p->offset + p->count > length)
+            length = p->offset + p->count;
+    }
+    return length;
+}
+
+int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_param_span *spans, int count)
+{
+    const algorithm *a = find_algorithm(cfg->optimizer);
+    *out = NULL;
+    if (!a)
+        return px_fail(PX_USAGE, "optim.optimizer: there is no '%s', only sgd, adamw and lars", cfg->optimizer);
+    if (cfg->nesterov && cfg->momentum == 0)
+        return px_fail(PX_USAGE, "optim.nesterov needs optim.momentum above 0");
+
+    px_optimizer *o = px_calloc(1, sizeof *o);
+    o->cfg = *cfg;
+    o->algorithm = a;
+    o->span_count = count;
+    o->spans = px_calloc((size_t)count, sizeof *o->spans);
+    int64_t length = lay_out(o, spans);
+    for (int i = 0; i < a->slots; i++)
+        o->slot[i] = px_aligned_calloc((size_t)length * sizeof(float));
+    *out = o;
+    return 0;
+}
+
+void px_optimizer_destroy(px_optimizer *o)
+{
+    if (!o)
+        return;
+    free(o->slot[0]);
+    free(o->slot[1]);
+    free(o->partial);
+    free(o->blocks);
+    free(o->spans);
+    free(o);
+}
+
+double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
+{
+    pace p = {.factor = scale, .lr = lr};
+    double norm = fabs(scale) * sqrt(sum_blocks(o, weights, grads));
+    if (!isfinite(norm))
+        return norm;
+    if (o->cfg.clip > 0 && norm + 1e-6 > o->cfg.clip) /* torch's clip_grad_norm_ has this 1e-6 */
+        p.factor *= o->cfg.clip / (norm + 1e-6);
+    if (o->algorithm->adapts)
+        set_trust(o, p.factor);
+    o->steps++;
+#pragma omp parallel for schedule(dynamic)
+    for (int b = 0; b < o->block_count; b++)
+        o->algorithm->update(o, &o->blocks[b], &p, weights, grads);
+    return norm;
+}
+
+int px_optimizer_slots(const px_optimizer *o, const char *names[2], float *slot[2])
+{
+    for (int i = 0; i < 2; i++) {
+        names[i] = o->algorithm->slot_names[i];
+        slot[i] = o->slot[i];
+    }
+    return o->algorithm->slots;
+}
+
+int64_t *px_optimizer_steps(px_optimizer *o)
+{
+    return &o->steps;
+}

@@ -1,0 +1,51 @@
+/* schedule.c - the learning rate of a step: a pure function of the step, so that a resumed run has nothing to
+ * restore. */
+#include "optim/optim.h"
+
+#include "base/error.h"
+
+#include <math.h>
+#include <string.h>
+
+static double scaled_rate(const px_optim_cfg *cfg, int64_t global_batch)
+{
+    if (strcmp(cfg->lr_scaling, "linear") == 0)
+        return cfg->lr * (double)global_batch / 256;
+    if (strcmp(cfg->lr_scaling, "sqrt") == 0)
+        return cfg->lr * sqrt((double)global_batch);
+    return cfg->lr;
+}
+
+int px_schedule_check(const px_optim_cfg *cfg, double epochs)
+{
+    bool step = strcmp(cfg->schedule, "step") == 0;
+    if (cfg->warmup_epochs > 0 && cfg->warmup_epochs >= epochs)
+        return px_fail(PX_USAGE, "optim.warmup_epochs = %g does not fit into %g epochs: the warm-up must be shorter",
+                       cfg->warmup_epochs, epochs);
+    if (step && cfg->steps.count == 0)
+        return px_fail(PX_USAGE, "optim.schedule = step needs optim.steps, e.g. [15, 25]");
+    for (int i = 1; step && i < cfg->steps.count; i++)
+        if (cfg->steps.value[i] <= cfg->steps.value[i - 1])
+            return px_fail(PX_USAGE, "optim.steps must rise, but %g follows %g", cfg->steps.value[i],
+                           cfg->steps.value[i - 1]);
+    return 0;
+}
+
+double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_epoch, double epochs,
+                      int64_t global_batch)
+{
+    const double peak = scaled_rate(cfg, global_batch);
+    const double warm = cfg->warmup_epochs * (double)steps_per_epoch, total = epochs * (double)steps_per_epoch;
+    if ((double)step < warm)
+        return peak * (double)step / warm;
+    if (strcmp(cfg->schedule, "cosine") == 0) {
+        double done = total > warm ? ((double)step - warm) / (total - warm) : 1;
+        return cfg->lr_min + (peak - cfg->lr_min) * 0.5 * (1 + cos(M_PI * fmin(done, 1)));
+    }
+    double rate = peak;
+    if (strcmp(cfg->schedule, "step") == 0)
+        for (int i = 0; i < cfg->steps.count; i++)
+            if ((double)step >= cfg->steps.value[i] * (double)steps_per_epoch)
+                rate *= cfg->step_factor;
+    return rate;
+}

@@ -1,0 +1,114 @@
+/* test_schedule.c - learning rates at known steps, and the defaults of the option table. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/config.h"
+#include "base/error.h"
+#include "optim/optim.h"
+
+static void assert_rate(const px_optim_cfg *cfg, int64_t step, double expected)
+{
+    double lr = px_schedule_lr(cfg, step, 50, 100, 512); /* 50 steps an epoch, 100 epochs, batch 512 */
+    if (fabs(lr - expected) > 1e-12)
+        fail_msg("step %d: %.15g is not %.15g", (int)step, lr, expected);
+}
+
+static void test_cosine(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg = {.lr = 0.3, .lr_scaling = "linear", .schedule = "cosine", .warmup_epochs = 10, .lr_min = 0.1};
+    assert_rate(&cfg, 0, 0);
+    assert_rate(&cfg, 1, 0.6 / 500);
+    assert_rate(&cfg, 250, 0.3);
+    assert_rate(&cfg, 499, 0.6 * 499 / 500);
+    assert_rate(&cfg, 500, 0.6);
+    assert_rate(&cfg, 500 + 1500, 0.1 + 0.5 * 0.75); /* a third of the way: cos(pi/3) is 1/2 */
+    assert_rate(&cfg, 500 + 2250, 0.35);
+    assert_rate(&cfg, 5000, 0.1);
+    assert_rate(&cfg, 6000, 0.1);
+}
+
+static void test_step(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg = {.lr = 0.1,
+                        .lr_scaling = "none",
+                        .schedule = "step",
+                        .warmup_epochs = 5,
+                        .steps = {2, {30, 50}},
+                        .step_factor = 0.1};
+    assert_rate(&cfg, 125, 0.05);
+    assert_rate(&cfg, 250, 0.1);
+    assert_rate(&cfg, 30 * 50 - 1, 0.1);
+    assert_rate(&cfg, 30 * 50, 0.01);
+    assert_rate(&cfg, 50 * 50 - 1, 0.01);
+    assert_rate(&cfg, 50 * 50, 0.001);
+}
+
+static void test_constant_and_scaling(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg = {.lr = 0.075, .lr_scaling = "sqrt", .schedule = "constant"};
+    assert_rate(&cfg, 0, 0.075 * sqrt(512));
+    assert_rate(&cfg, 4999, 0.075 * sqrt(512));
+    cfg.lr_scaling = "linear";
+    assert_rate(&cfg, 0, 0.15);
+    cfg.lr_scaling = "none";
+    assert_rate(&cfg, 0, 0.075);
+    cfg.warmup_epochs = 0.5;
+    assert_rate(&cfg, 5, 0.075 / 5);
+    assert_rate(&cfg, 25, 0.075);
+}
+
+static void test_check(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg = {.schedule = "cosine", .warmup_epochs = 10};
+    assert_int_equal(px_schedule_check(&cfg, 11), 0);
+    assert_int_equal(px_schedule_check(&cfg, 10), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), "optim.warmup_epochs"));
+    cfg = (px_optim_cfg){.schedule = "step"};
+    assert_int_equal(px_schedule_check(&cfg, 10), -1);
+    cfg.steps = (px_list){3, {5, 8, 7}};
+    assert_int_equal(px_schedule_check(&cfg, 10), -1);
+    assert_string_equal(px_error(), "optim.steps must rise, but 7 follows 8");
+    cfg.steps = (px_list){2, {5, 8}};
+    assert_int_equal(px_schedule_check(&cfg, 10), 0);
+}
+
+/* The table's defaults are of the right type, in range, and make a training of the default kind. */
+static void test_defaults(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg;
+    px_optimizer *o;
+    const px_param_span span = {.name = "w", .count = 4};
+    px_config *c = px_config_create();
+    px_config_group(c, "optim", px_optim_options, &cfg);
+    assert_int_equal(px_config_finish(c), 0);
+    assert_string_equal(cfg.optimizer, "sgd");
+    assert_string_equal(cfg.schedule, "cosine");
+    assert_true(cfg.lr == 0.12 && cfg.momentum == 0.9 && cfg.weight_decay == 5e-4 && cfg.clip == 0 && cfg.eta == 0.001);
+    assert_true(cfg.beta1 == 0.9 && cfg.beta2 == 0.999 && cfg.eps == 1e-8 && cfg.step_factor == 0.1);
+    assert_true(!cfg.nesterov && !cfg.decay_all && cfg.steps.count == 0);
+    assert_int_equal(px_schedule_check(&cfg, 200), 0);
+    assert_int_equal(px_optimizer_create(&o, &cfg, &span, 1), 0);
+    px_optimizer_destroy(o);
+    px_config_destroy(c);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cosine), cmocka_unit_test(test_step),     cmocka_unit_test(test_constant_and_scaling),
+        cmocka_unit_test(test_check),  cmocka_unit_test(test_defaults),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
