@@ -1,11 +1,11 @@
-/* augment.h - random views of images: crops, flips, colour, blur. Called in the loader's threads; no state, no allocation
- * beyond the caller's scratch.
+/* augment.h - random views of images: crops, flips, colour, blur. Called in the loader's threads; no state, no
+ * allocation beyond the caller's scratch.
  *
  * A view is made in one px_plane: float (channels, size, size), planar, values in [0,1].
  *
- *     px_crop crop = px_crop_random(&rng, image, 0.08f, 1.0f, 3.0f / 4, 4.0f / 3);      // torchvision's RandomResizedCrop
+ *     px_crop crop = px_crop_random(&rng, image, 0.08f, 1.0f, 3.0f / 4, 4.0f / 3);  // torchvision's RandomResizedCrop
  *     px_resize(&plane, image, crop, flip, PX_BICUBIC, scratch);
- *     px_color_jitter(&plane, &rng, 0.4f, 0.4f, 0.4f, 0.1f);                            // random order, clipped after each
+ *     px_color_jitter(&plane, &rng, 0.4f, 0.4f, 0.4f, 0.1f);                        // random order, clipped after each
  *     px_gray(&plane);
  *     px_blur(&plane, sigma, kernel_side, scratch);
  */
@@ -46,11 +46,13 @@ typedef enum px_filter { PX_BILINEAR, PX_BICUBIC } px_filter;
 px_crop px_crop_whole(const px_image *);
 px_crop px_crop_center(const px_image *, float share);
 
-/* Random area in [area_min, area_max] of the image's, log-uniform aspect ratio; ten tries, then the centre (torchvision). */
+/* Random area in [area_min, area_max] of the image's, log-uniform aspect ratio (width / height); ten tries, then the
+ * centre (torchvision). */
 px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
 
-/* The crop lies within the image. Resamples it to plane->size with an antialiased (support grows when shrinking) separable filter, mirrored if `flip`, to
- * plane->channels (gray repeated, RGB to luma as needed). Results are clipped to [0,1]. */
+/* Resamples the crop, which lies within the image, to plane->size with a separable antialiased filter (its support grows
+ * when shrinking), mirrored if `flip`, to plane->channels (gray repeated, RGB to luma as needed). Results are clipped to
+ * [0,1]. */
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 
 /* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation, hue and
@@ -61,8 +63,8 @@ void px_saturation(px_plane *, float factor);
 void px_hue(px_plane *, float shift); /* in turns, [-0.5, 0.5] */
 void px_gray(px_plane *);             /* ITU-R 601 luma in all channels */
 
-/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]; an amount of 0 leaves its part
- * out. */
+/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]; an amount of 0 leaves its
+ * part out. */
 void px_color_jitter(px_plane *, px_rng *, float brightness, float contrast, float saturation, float hue);
 
 /* Gaussian, separable, `side` taps (made odd by one more, at most 2 * size - 1), edges reflected. sigma > 0. */

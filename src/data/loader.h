@@ -10,9 +10,9 @@
  *     }
  *
  * Step s is batch s % steps_per_epoch of epoch s / steps_per_epoch; within an epoch the samples are permuted by a
- * Fisher-Yates shuffle keyed by (seed, epoch), and the rest of count % global_batch is left out (drop_last) unless `keep_last`.
- * Sample i's views come from the stream (seed, PX_RNG_VIEWS, epoch, row): a batch is a pure function of (seed, step), the same
- * bits whatever the workers, ranks, or the step at which the loader was started.
+ * Fisher-Yates shuffle keyed by (seed, epoch), and the rest of count % global_batch is left out (drop_last) unless
+ * `keep_last`. Sample i's views come from the stream (seed, PX_RNG_VIEWS, epoch, row): a batch is a pure function of
+ * (seed, step), the same bits whatever the workers, ranks, or the step at which the loader was started.
  */
 #ifndef PX_DATA_LOADER_H
 #define PX_DATA_LOADER_H
@@ -46,13 +46,14 @@ typedef struct px_batch {
     const int64_t *row;               /* (batch) rows of the data set */
 } px_batch;
 
-/* PX_USAGE if the split holds fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it points to. */
+/* PX_USAGE if the split holds fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it
+ * points to. */
 int px_loader_create(px_loader **out, const px_loader_spec *, int64_t start_step);
 void px_loader_destroy(px_loader *); /* stops and joins the workers at any moment */
 int64_t px_loader_steps_per_epoch(const px_loader *);
 
-/* The next batch. NULL, and the same again at every later call: an image of that batch could not be read; px_error() is that
- * of the batch's first such image, and batches before it were handed out. */
+/* The next batch. NULL, and the same again at every later call: an image of that batch could not be read; px_error() is
+ * that of the batch's first such image, and batches before it were handed out. */
 const px_batch *px_loader_next(px_loader *);
 
 /* Seconds that px_loader_next has waited for data since creation. */

@@ -15,10 +15,10 @@
 enum { PX_VIEWS_MAX = 8, PX_VIEW_RANK = 4 };
 
 typedef struct px_view {
-    const char *name;  /* borrowed, usually a literal */
-    px_dtype dtype;    /* PX_F32 or PX_I32 */
-    int copies;        /* how many an image */
-    int rank;          /* of one copy, without the batch axis */
+    const char *name; /* borrowed, usually a literal */
+    px_dtype dtype;   /* PX_F32 or PX_I32 */
+    int copies;       /* how many an image */
+    int rank;         /* of one copy, without the batch axis */
     int dim[PX_VIEW_RANK];
 } px_view;
 
@@ -33,9 +33,9 @@ size_t px_view_elements(const px_view *); /* of one copy */
 /* Where one sample's copies go. */
 typedef struct px_sample {
     const px_views *views;
-    void *base[PX_VIEWS_MAX];  /* of the batch's tensors */
-    int batch, place;          /* images in this rank's batch; this one's place in it */
-    px_scratch *scratch;       /* of this thread */
+    void *base[PX_VIEWS_MAX]; /* of the batch's tensors */
+    int batch, place;         /* images in this rank's batch; this one's place in it */
+    px_scratch *scratch;      /* of this thread */
 } px_sample;
 
 /* The memory of one copy of one view: px_view_elements() floats or int32s. */
@@ -44,7 +44,8 @@ int32_t *px_sample_i32(const px_sample *, int view, int copy);
 /* The same as a plane, for views of shape (C, S, S). */
 px_plane px_sample_plane(const px_sample *, int view, int copy);
 
-/* Makes all views of one image. `context` is the maker's own (a method's configuration). Must be a pure function of its arguments. */
+/* Makes all views of one image. `context` is the maker's own (a method's configuration). Must be a pure function of its
+ * arguments. */
 typedef void px_make_views(const void *context, px_rng *, const px_image *, px_sample *out);
 
 #endif

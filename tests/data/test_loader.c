@@ -1,5 +1,5 @@
-/* test_loader.c - the loader's batches are a pure function of (seed, step), whatever the workers, ranks and the start; its
- * failures and its end. */
+/* test_loader.c - the loader's batches are a pure function of (seed, step), whatever the workers, ranks and the start;
+ * its failures and its end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
