@@ -1,0 +1,390 @@
+/* graph.c - building: values, nodes, scopes, the sticky error; and how activations are absorbed. */
+#include "graph/graph.h"
+#include "base/error.h"
+#include "graph/op.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct output {
+    const char *name;
+    px_value *value;
+} output;
+
+struct px_graph {
+    px_dtype real;
+    char *error;
+    px_value dummy;
+    px_value **value;
+    px_node **node;
+    px_param *param;
+    output *output;
+    void **memory; /* strings, attributes and constants to free */
+    int values, nodes, params, outputs, memories;
+    char scope[256];
+};
+
+/* Appends room for one element to an array whose capacity is the next power of two of its count. */
+static void *grow(void *array, int count, size_t size)
+{
+    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
+        array = px_realloc(array, (count ? 2 * (size_t)count : 8) * size);
+    return array;
+}
+
+static void *keep(px_graph *g, void *memory)
+{
+    g->memory = grow(g->memory, g->memories, sizeof g->memory[0]);
+    return g->memory[g->memories++] = memory;
+}
+
+px_init px_init_constant(double value)
+{
+    return (px_init){PX_INIT_CONSTANT, value};
+}
+
+px_init px_init_uniform(double half_width)
+{
+    return (px_init){PX_INIT_UNIFORM, half_width};
+}
+
+px_init px_init_normal(double deviation)
+{
+    return (px_init){PX_INIT_NORMAL, deviation};
+}
+
+px_graph *px_graph_create(px_dtype real)
+{
+    PX_CHECK(real == PX_F32 || real == PX_F64);
+    px_graph *g = px_calloc(1, sizeof *g);
+    g->real = real;
+    g->dummy = (px_value){.dtype = real, .kind = PX_CONSTANT, .param = -1, .index = -1, .shape = {.rank = 0}};
+    return g;
+}
+
+void px_graph_destroy(px_graph *g)
+{
+    if (!g)
+        return;
+    for (int i = 0; i < g->values; i++)
+        free(g->value[i]);
+    for (int i = 0; i < g->nodes; i++)
+        free(g->node[i]);
+    for (int i = 0; i < g->memories; i++)
+        free(g->memory[i]);
+    free(g->value);
+    free(g->node);
+    free(g->param);
+    free(g->output);
+    free(g->memory);
+    free(g->error);
+    free(g);
+}
+
+px_dtype px_graph_real(const px_graph *g)
+{
+    return g->real;
+}
+
+const char *px_graph_error(const px_graph *g)
+{
+    return g->error;
+}
+
+px_value *px_graph_fail(px_graph *g, const char *format, ...)
+{
+    if (!g->error) {
+        char text[400];
+        va_list args;
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        g->error = g->scope[0] ? px_format("%s: %s", g->scope, text) : px_strdup(text);
+    }
+    return &g->dummy;
+}
+
+void px_scope_push(px_graph *g, const char *format, ...)
+{
+    size_t used = strlen(g->scope);
+    if (used)
+        g->scope[used++] = '.';
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(g->scope + used, sizeof g->scope - used, format, args);
+    va_end(args);
+    PX_CHECK(n > 0 && used + (size_t)n < sizeof g->scope && !strchr(g->scope + used, '.'));
+}
+
+void px_scope_pop(px_graph *g)
+{
+    char *dot = strrchr(g->scope, '.');
+    *(dot ? dot : g->scope) = '\0';
+}
+
+static px_value *add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_shape shape, const char *name)
+{
+    px_value *v = px_calloc(1, sizeof *v);
+    *v = (px_value){.shape = shape, .dtype = dtype, .kind = kind, .name = name, .index = g->values, .param = -1};
+    g->value = grow(g->value, g->values, sizeof g->value[0]);
+    return g->value[g->values++] = v;
+}
+
+px_value *px_input(px_graph *g, const char *name, px_dtype dtype, px_shape shape)
+{
+    return add_value(g, PX_INPUT, dtype == PX_F32 ? g->real : dtype, shape, keep(g, px_strdup(name)));
+}
+
+px_value *px_constant_i32(px_graph *g, px_shape shape, const int32_t *data)
+{
+    px_value *v = add_value(g, PX_CONSTANT, PX_I32, shape, NULL);
+    size_t bytes = (size_t)px_shape_count(shape) * sizeof data[0];
+    v->data = memcpy(keep(g, px_aligned_calloc(bytes)), data, bytes);
+    return v;
+}
+
+/* A real constant whose elements are all the same. */
+static px_value *constant_fill(px_graph *g, px_shape shape, double x)
+{
+    px_value *v = add_value(g, PX_CONSTANT, g->real, shape, NULL);
+    int64_t n = px_shape_count(shape);
+    void *data = keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->real)));
+    for (int64_t i = 0; i < n; i++) {
+        if (g->real == PX_F64)
+            ((double *)data)[i] = x;
+        else
+            ((float *)data)[i] = (float)x;
+    }
+    v->data = data;
+    return v;
+}
+
+static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px_shape shape, px_init init, int flags)
+{
+    if (g->error)
+        return &g->dummy;
+    char *whole = keep(g, g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name));
+    for (int i = 0; i < g->params; i++)
+        if (strcmp(g->param[i].name, whole) == 0)
+            return px_graph_fail(g, "parameter %s is made twice", whole);
+    px_value *v = add_value(g, kind, g->real, shape, whole);
+    v->param = g->params;
+    v->needs_grad = kind == PX_PARAMETER;
+    g->param = grow(g->param, g->params, sizeof g->param[0]);
+    g->param[g->params++] = (px_param){.name = whole, .value = v, .init = init, .flags = flags};
+    return v;
+}
+
+px_value *px_parameter(px_graph *g, const char *name, px_shape shape, px_init init, int flags)
+{
+    return add_param(g, PX_PARAMETER, name, shape, init, flags);
+}
+
+px_value *px_state(px_graph *g, const char *name, px_shape shape, px_init init)
+{
+    return add_param(g, PX_STATE, name, shape, init, PX_EXEMPT);
+}
+
+int px_graph_params(const px_graph *g)
+{
+    return g->params;
+}
+
+const px_param *px_graph_param(const px_graph *g, int i)
+{
+    return &g->param[i];
+}
+
+px_value *px_graph_find_input(const px_graph *g, const char *name)
+{
+    for (int i = 0; i < g->values; i++)
+        if (g->value[i]->kind == PX_INPUT && strcmp(g->value[i]->name, name) == 0)
+            return g->value[i];
+    return NULL;
+}
+
+void px_graph_output(px_graph *g, const char *name, px_value *v)
+{
+    if (v == &g->dummy)
+        return;
+    PX_CHECK(!px_graph_find_output(g, name));
+    g->output = grow(g->output, g->outputs, sizeof g->output[0]);
+    g->output[g->outputs++] = (output){keep(g, px_strdup(name)), v};
+}
+
+px_value *px_graph_find_output(const px_graph *g, const char *name)
+{
+    for (int i = 0; i < g->outputs; i++)
+        if (strcmp(g->output[i].name, name) == 0)
+            return g->output[i].value;
+    return NULL;
+}
+
+int px_graph_outputs(const px_graph *g)
+{
+    return g->outputs;
+}
+
+px_value *px_graph_output_at(const px_graph *g, int i, const char **name)
+{
+    *name = g->output[i].name;
+    return g->output[i].value;
+}
+
+int px_graph_nodes(const px_graph *g)
+{
+    return g->nodes;
+}
+
+px_node *px_graph_node(const px_graph *g, int i)
+{
+    return g->node[i];
+}
+
+int px_graph_values(const px_graph *g)
+{
+    return g->values;
+}
+
+px_value *px_graph_value(const px_graph *g, int i)
+{
+    return g->value[i];
+}
+
+px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int inputs, const void *attr)
+{
+    if (g->error)
+        return &g->dummy;
+    PX_CHECK(inputs >= op->in_min && inputs <= (op->in_max ? op->in_max : op->in_min));
+    px_node *n = px_calloc(1, sizeof *n);
+    n->op = op;
+    n->inputs = inputs;
+    n->outputs = op->outputs ? op->outputs : 1;
+    n->scope = keep(g, px_strdup(g->scope));
+    if (op->attr_size)
+        n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
+    g->node = grow(g->node, g->nodes, sizeof g->node[0]);
+    g->node[g->nodes++] = n;
+
+    bool needs_grad = false;
+    for (int i = 0; i < inputs; i++) {
+        PX_CHECK(in[i] != &g->dummy);
+        n->in[i] = in[i];
+        if (in[i]) {
+            in[i]->uses++;
+            needs_grad |= in[i]->needs_grad;
+        }
+    }
+    for (int i = 0; i < n->outputs; i++) {
+        n->out[i] = add_value(g, PX_ACTIVATION, g->real, (px_shape){0}, NULL);
+        n->out[i]->producer = n;
+        n->out[i]->needs_grad = needs_grad && op->grad;
+    }
+    op->infer(g, n);
+    return g->error ? &g->dummy : n->out[0];
+}
+
+px_node *px_sole_producer(const px_graph *g, const px_value *v, const px_op *op)
+{
+    if (!v->producer || v->producer->op != op || v->uses != 1)
+        return NULL;
+    for (int i = 0; i < g->outputs; i++)
+        if (g->output[i].value == v)
+            return NULL;
+    return v->producer;
+}
+
+void px_node_absorb(px_graph *g, px_node *node, px_node *by)
+{
+    px_value *from = node->out[0], *to = by->out[0];
+    int at = -1, old = -1;
+    for (int i = 0; i < g->nodes; i++) {
+        at = g->node[i] == node ? i : at;
+        old = g->node[i] == by ? i : old;
+        for (int k = 0; k < g->node[i]->inputs; k++)
+            if (g->node[i]->in[k] == from) {
+                g->node[i]->in[k] = to;
+                to->uses++;
+            }
+    }
+    for (int i = 0; i < g->outputs; i++)
+        if (g->output[i].value == from)
+            g->output[i].value = to;
+    for (int k = 0; k < node->inputs; k++)
+        if (node->in[k])
+            node->in[k]->uses--;
+    /* The absorber moves to the later place, where all that it reads is there; its output had no other use in between. */
+    node->dead = true;
+    g->node[at] = by;
+    g->node[old] = node;
+}
+
+void px_graph_fuse(px_graph *g)
+{
+    for (int i = 0; i < g->nodes && !g->error; i++)
+        if (!g->node[i]->dead && g->node[i]->op->fuse)
+            g->node[i]->op->fuse(g, g->node[i]);
+}
+
+void px_graph_want_grad(px_value *input)
+{
+    PX_CHECK(input->kind == PX_INPUT && input->uses == 0);
+    input->needs_grad = true;
+}
+
+extern const px_op px_op_add;
+
+void px_add_grad(px_graph *g, px_value *of, px_value *contribution)
+{
+    if (g->error || !of->needs_grad)
+        return;
+    PX_CHECK(px_shape_equal(of->shape, contribution->shape));
+    of->grad = of->grad ? px_node_add(g, &px_op_add, (px_value *[]){of->grad, contribution}, 2, NULL) : contribution;
+}
+
+void px_graph_differentiate(px_graph *g, px_value *loss)
+{
+    if (g->error)
+        return;
+    if (px_shape_count(loss->shape) != 1 || !loss->needs_grad) {
+        px_graph_fail(g, "the loss must be one number that depends on parameters");
+        return;
+    }
+    g->scope[0] = '\0';
+    loss->grad = constant_fill(g, loss->shape, 1);
+    for (int i = g->nodes - 1; i >= 0 && !g->error; i--) {
+        px_node *n = g->node[i];
+        bool reached = false;
+        for (int k = 0; k < n->outputs; k++)
+            reached |= n->out[k]->needs_grad && n->out[k]->grad;
+        if (reached && !n->dead) {
+            snprintf(g->scope, sizeof g->scope, "%s", n->scope);
+            n->op->grad(g, n);
+        }
+    }
+    g->scope[0] = '\0';
+}
+
+double px_graph_multiply_adds(const px_graph *g)
+{
+    double sum = 0;
+    for (int i = 0; i < g->nodes; i++)
+        if (!g->node[i]->dead && g->node[i]->op->cost)
+            sum += g->node[i]->op->cost(g->node[i]);
+    return sum;
+}
+
+void px_graph_print(const px_graph *g, void *file)
+{
+    for (int i = 0; i < g->nodes; i++) {
+        const px_node *n = g->node[i];
+        char in[64], out[64];
+        if (n->dead)
+            continue;
+        fprintf(file, "%-24s %-28s %-22s -> %-22s %12.0f\n", n->op->name, n->scope,
+                n->in[0] ? px_shape_text(n->in[0]->shape, in) : "", px_shape_text(n->out[0]->shape, out),
+                n->op->cost ? n->op->cost(n) : 0.0);
+    }
+}

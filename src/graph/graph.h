@@ -1,0 +1,108 @@
+/* graph.h - a model described once: values, the ops between them, and the reverse-mode derivative in the same graph.
+ *
+ *     px_graph *g = px_graph_create(PX_F32);
+ *     px_value *x = px_input(g, "views", PX_F32, PX_SHAPE(256, 3, 32, 32));
+ *     px_scope_push(g, "fc");
+ *     px_value *w = px_parameter(g, "weight", PX_SHAPE(10, 512), px_init_uniform(0.04), PX_DECAYS);   // fc.weight
+ *     px_scope_pop(g);
+ *     px_value *loss = ...;                       // ops.h
+ *     px_graph_output(g, "loss", loss);
+ *     px_graph_fuse(g);
+ *     px_graph_differentiate(g, loss);
+ *     if (px_graph_error(g)) ...                  // the first mistake of all the calls above
+ *
+ * Building has a sticky error: the first is kept, every later call passes a dummy value on, and it is checked once.
+ * A graph owns its values and nodes; all are borrowed pointers until px_graph_destroy. Nothing here computes: see plan.h.
+ */
+#ifndef PX_GRAPH_GRAPH_H
+#define PX_GRAPH_GRAPH_H
+
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+typedef struct px_graph px_graph;
+typedef struct px_node px_node;
+typedef struct px_op px_op;
+
+typedef enum px_value_kind {
+    PX_ACTIVATION, /* made by a node */
+    PX_INPUT,      /* bound to the caller's memory before each run */
+    PX_CONSTANT,   /* fixed when the graph is built */
+    PX_PARAMETER,  /* trained */
+    PX_STATE,      /* kept from step to step, saved, not trained: running means */
+} px_value_kind;
+
+typedef struct px_value {
+    px_shape shape;
+    px_dtype dtype;
+    px_value_kind kind;
+    const char *name;    /* parameters: the whole dotted name; else NULL or a hint for printing */
+    px_node *producer;   /* NULL unless PX_ACTIVATION */
+    int index;           /* among all values of the graph */
+    int uses;            /* inputs of nodes that it is */
+    bool needs_grad;     /* a parameter lies upstream */
+    struct px_value *grad;
+    int param;           /* parameters and states: index into px_graph_param; else -1 */
+    const void *data;    /* constants: owned by the graph */
+} px_value;
+
+/* How a parameter begins. */
+typedef struct px_init {
+    enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL } kind;
+    double scale; /* the constant; the half width; the standard deviation */
+} px_init;
+px_init px_init_constant(double);
+px_init px_init_uniform(double half_width);
+px_init px_init_normal(double deviation);
+
+enum px_param_flags {
+    PX_DECAYS = 0,
+    PX_EXEMPT = 1, /* a norm's or a bias: no weight decay, no LARS adaptation */
+};
+
+typedef struct px_param {
+    const char *name;
+    px_value *value;
+    px_init init;
+    int flags;
+} px_param;
+
+/* `real` is the element type of all real-valued activations and parameters: PX_F32, or PX_F64 for gradient checks. */
+px_graph *px_graph_create(px_dtype real);
+void px_graph_destroy(px_graph *);
+px_dtype px_graph_real(const px_graph *);
+const char *px_graph_error(const px_graph *); /* NULL: none */
+px_value *px_graph_fail(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* returns the dummy */
+
+/* Names of parameters are scoped: push "layer1", push "0", parameter "conv1.weight" is layer1.0.conv1.weight. */
+void px_scope_push(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_scope_pop(px_graph *);
+
+px_value *px_input(px_graph *, const char *name, px_dtype, px_shape);
+px_value *px_constant_i32(px_graph *, px_shape, const int32_t *data); /* copies */
+px_value *px_parameter(px_graph *, const char *name, px_shape, px_init, int flags);
+px_value *px_state(px_graph *, const char *name, px_shape, px_init);
+
+/* Parameters and states in the order in which they were made. */
+int px_graph_params(const px_graph *);
+const px_param *px_graph_param(const px_graph *, int i);
+px_value *px_graph_find_input(const px_graph *, const char *name);
+
+/* Keeps a value readable after each run, under a name. */
+void px_graph_output(px_graph *, const char *name, px_value *);
+px_value *px_graph_find_output(const px_graph *, const char *name);
+
+/* Lets each activation be absorbed by the op that makes its input, where that input has no other use. Before differentiation. */
+void px_graph_fuse(px_graph *);
+
+/* Adds the ops that compute d loss / d p for every parameter p that the loss depends on (value->grad). `loss` is a scalar. */
+void px_graph_differentiate(px_graph *, px_value *loss);
+
+/* The same for inputs as well (gradient checks): call before building ops on that input. */
+void px_graph_want_grad(px_value *input);
+
+/* Prints one line a node: op, name, shapes, multiply-adds. */
+void px_graph_print(const px_graph *, void *file /* FILE * */);
+double px_graph_multiply_adds(const px_graph *); /* of all nodes so far */
+
+#endif

@@ -1,0 +1,482 @@
+/* plan.c - deciding: which nodes, which formats, which memory. */
+#include "graph/arena.h"
+#include "graph/plan_internal.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *grow(void *array, int count, size_t size)
+{
+    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
+        array = px_realloc(array, (count ? 2 * (size_t)count : 8) * size);
+    return array;
+}
+
+/* ---- formats ---- */
+
+px_storage px_storage_plain(const px_value *v)
+{
+    return (px_storage){v->dtype, 1, NULL, (size_t)px_shape_count(v->shape) * px_dtype_size(v->dtype)};
+}
+
+px_storage px_storage_blocked(const px_value *v, int block)
+{
+    PX_CHECK(block == 1 || (v->shape.rank == 4 && v->shape.dim[1] % block == 0));
+    px_storage f = px_storage_plain(v);
+    f.block = block;
+    return f;
+}
+
+bool px_storage_equal(const px_plan *p, px_storage a, px_storage b)
+{
+    if (a.dtype != b.dtype || a.bytes != b.bytes || (a.own == NULL) != (b.own == NULL))
+        return false;
+    return a.own ? p->spec.backend->same(a.own, b.own) : a.block == b.block;
+}
+
+px_storage px_plan_format(const px_plan *p, const px_value *v)
+{
+    return px_plan_undecided(p, v) ? px_storage_plain(v) : p->format[v->index];
+}
+
+bool px_plan_undecided(const px_plan *p, const px_value *v)
+{
+    return p->format[v->index].bytes == 0;
+}
+
+/* ---- steps and buffers ---- */
+
+static px_step *add_step(px_plan *p, const px_node *node)
+{
+    px_step *s = px_calloc(1, sizeof *s);
+    s->node = node;
+    s->plan = p;
+    s->bucket = -1;
+    for (int i = 0; i < PX_NODE_IN; i++)
+        s->in_buffer[i] = -1;
+    for (int i = 0; i < PX_NODE_OUT; i++)
+        s->out_buffer[i] = -1;
+    return s;
+}
+
+/* Steps join the list only when complete, after the reorders that they asked for. */
+static void commit_step(px_plan *p, px_step *s)
+{
+    p->step = grow(p->step, p->steps, sizeof p->step[0]);
+    p->step[p->steps++] = s;
+}
+
+static int add_buffer(px_plan *p, px_place place, size_t bytes, const px_value *value)
+{
+    p->buffer = grow(p->buffer, p->buffers, sizeof p->buffer[0]);
+    p->buffer[p->buffers] = (px_buffer){.place = place, .bytes = bytes, .first = -1, .last = -1, .into = -1, .value = value};
+    return p->buffers++;
+}
+
+int px_buffer_root(const px_plan *p, int b)
+{
+    while (p->buffer[b].into >= 0)
+        b = p->buffer[b].into;
+    return b;
+}
+
+static px_place place_of(const px_value *v)
+{
+    switch (v->kind) {
+    case PX_INPUT:
+        return PX_IN_INPUT;
+    case PX_CONSTANT:
+        return PX_IN_CONSTANT;
+    case PX_PARAMETER:
+        return PX_IN_WEIGHTS;
+    case PX_STATE:
+        return PX_IN_STATES;
+    default:
+        return PX_IN_ARENA;
+    }
+}
+
+/* The buffer of a value in its own format, made on first use. */
+static int home(px_plan *p, const px_value *v)
+{
+    if (p->home[v->index] < 0) {
+        if (px_plan_undecided(p, v))
+            p->format[v->index] = px_storage_plain(v);
+        p->home[v->index] = add_buffer(p, place_of(v), p->format[v->index].bytes, v);
+    }
+    return p->home[v->index];
+}
+
+static void add_reorder(px_plan *p, px_shape shape, int from_buffer, px_storage from, int to_buffer, px_storage to)
+{
+    px_step *s = add_step(p, NULL);
+    s->in_buffer[0] = from_buffer;
+    s->out_buffer[0] = to_buffer;
+    s->in_format[0] = from;
+    s->out_format[0] = to;
+    s->kernel = "reorder";
+    p->spec.backend->reorder(s, shape, from, to);
+    commit_step(p, s);
+    p->reorders++;
+}
+
+void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
+{
+    const px_value *v = s->node->in[input];
+    s->in_format[input] = format;
+    if (px_plan_undecided(p, v))
+        p->format[v->index] = format;
+    int at_home = home(p, v);
+    if (px_storage_equal(p, p->format[v->index], format)) {
+        s->in_buffer[input] = at_home;
+        return;
+    }
+    for (int i = 0; i < p->copies && s->in_buffer[input] < 0; i++)
+        if (p->copy[i].value == v && px_storage_equal(p, p->copy[i].format, format))
+            s->in_buffer[input] = p->copy[i].buffer;
+    if (s->in_buffer[input] >= 0)
+        return;
+    int b = add_buffer(p, PX_IN_ARENA, format.bytes, v);
+    add_reorder(p, v->shape, at_home, p->format[v->index], b, format);
+    p->weight_reorders += v->kind == PX_PARAMETER;
+    p->copy = grow(p->copy, p->copies, sizeof p->copy[0]);
+    p->copy[p->copies++] = (px_copy){v, format, b};
+    s->in_buffer[input] = b;
+}
+
+void px_plan_make(px_plan *p, px_step *s, int output, px_storage format)
+{
+    const px_value *v = s->node->out[output];
+    s->out_format[output] = format;
+    p->format[v->index] = format;
+    s->out_buffer[output] = home(p, v);
+}
+
+void *px_plan_keep(px_plan *p, void *memory)
+{
+    p->kept = grow(p->kept, p->keeps, sizeof p->kept[0]);
+    return p->kept[p->keeps++] = memory;
+}
+
+/* ---- one node ---- */
+
+static void prepare_portable(px_plan *p, px_step *s)
+{
+    const px_node *n = s->node;
+    s->run = n->op->portable[px_graph_real(p->graph) == PX_F64];
+    s->in_place = n->op->in_place;
+    s->scratch_bytes = n->op->scratch ? n->op->scratch(n) : 0;
+    s->kernel = "portable";
+    PX_CHECK(s->run || n->op->alias);
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i])
+            px_plan_need(p, s, i, px_storage_plain(n->in[i]));
+    for (int i = 0; i < n->outputs; i++)
+        px_plan_make(p, s, i, px_storage_plain(n->out[i]));
+}
+
+/* Puts finished gradients where they belong: computed there if the formats agree, else reordered there. */
+static void bind_gradients(px_plan *p, const px_node *n)
+{
+    for (int k = 0; k < n->outputs; k++) {
+        const px_value *v = n->out[k];
+        for (int i = 0; i < px_graph_params(p->graph); i++) {
+            const px_param *q = px_graph_param(p->graph, i);
+            if (q->value->grad != v)
+                continue;
+            px_storage to = px_plan_format(p, q->value);
+            px_buffer *b = &p->buffer[p->home[v->index]];
+            if (!p->bound[v->index] && !n->op->alias && px_storage_equal(p, p->format[v->index], to)) {
+                b->place = PX_IN_GRADS;
+                b->value = q->value;
+                p->bound[v->index] = true;
+            } else {
+                int to_buffer = add_buffer(p, PX_IN_GRADS, to.bytes, q->value);
+                add_reorder(p, v->shape, p->home[v->index], p->format[v->index], to_buffer, to);
+                p->weight_reorders++;
+            }
+        }
+    }
+}
+
+static void plan_node(px_plan *p, const px_node *n)
+{
+    px_step *s = add_step(p, n);
+    if (!p->spec.backend->fast || !n->op->prepare || !n->op->prepare(p, s))
+        prepare_portable(p, s);
+    if (n->op->alias)
+        p->buffer[s->out_buffer[0]].into = s->in_buffer[0];
+    commit_step(p, s);
+    bind_gradients(p, n);
+}
+
+/* ---- which nodes ---- */
+
+static void mark(const px_value *v, bool *needed)
+{
+    if (v)
+        needed[v->index] = true;
+}
+
+static bool *needed_values(const px_plan *p)
+{
+    px_graph *g = p->graph;
+    bool *needed = px_calloc((size_t)px_graph_values(g) + 1, sizeof needed[0]);
+    for (int i = 0; i < px_graph_outputs(g); i++) {
+        const char *name;
+        mark(px_graph_output_at(g, i, &name), needed);
+    }
+    for (int i = 0; i < px_graph_params(g); i++)
+        mark(px_graph_param(g, i)->value->grad, needed);
+    for (int i = 0; i < px_graph_values(g); i++)
+        if (px_graph_value(g, i)->kind == PX_INPUT)
+            mark(px_graph_value(g, i)->grad, needed);
+    for (int i = px_graph_nodes(g) - 1; i >= 0; i--) {
+        const px_node *n = px_graph_node(g, i);
+        bool live = n->op->effect;
+        for (int k = 0; k < n->outputs; k++)
+            live |= needed[n->out[k]->index];
+        for (int k = 0; live && !n->dead && k < n->inputs; k++)
+            mark(n->in[k], needed);
+        for (int k = 0; live && !n->dead && k < n->outputs; k++)
+            mark(n->out[k], needed);
+    }
+    return needed;
+}
+
+/* ---- memory ---- */
+
+static void touch(px_plan *p, int b, int step)
+{
+    if (b < 0)
+        return;
+    px_buffer *r = &p->buffer[px_buffer_root(p, b)];
+    if (r->first < 0 || step < r->first)
+        r->first = step;
+    if (step > r->last)
+        r->last = step;
+}
+
+static void find_lifetimes(px_plan *p)
+{
+    for (int i = 0; i < p->steps; i++) {
+        for (int k = 0; k < PX_NODE_IN; k++)
+            touch(p, p->step[i]->in_buffer[k], i);
+        for (int k = 0; k < PX_NODE_OUT; k++)
+            touch(p, p->step[i]->out_buffer[k], i);
+    }
+    for (int v = 0; v < px_graph_values(p->graph); v++)
+        touch(p, p->read[v], p->steps);
+}
+
+/* Lets outputs take over the memory of inputs that are read for the last time. */
+static void share_in_place(px_plan *p)
+{
+    for (int i = 0; i < p->steps; i++) {
+        px_step *s = p->step[i];
+        if (!s->in_place || s->out_buffer[0] < 0)
+            continue;
+        int from = px_buffer_root(p, s->in_buffer[s->in_place - 1]), to = px_buffer_root(p, s->out_buffer[0]);
+        px_buffer *a = &p->buffer[from], *b = &p->buffer[to];
+        if (from == to || a->place != PX_IN_ARENA || b->place != PX_IN_ARENA || a->last != i || b->first != i ||
+            a->bytes != b->bytes)
+            continue;
+        a->last = b->last;
+        b->into = from;
+    }
+}
+
+static void place_arena(px_plan *p)
+{
+    px_span *span = px_calloc((size_t)p->buffers + (size_t)p->steps + 1, sizeof span[0]);
+    int *owner = px_calloc((size_t)p->buffers + 1, sizeof owner[0]);
+    int n = 0;
+    for (int b = 0; b < p->buffers; b++)
+        if (p->buffer[b].into < 0 && p->buffer[b].place == PX_IN_ARENA && p->buffer[b].first >= 0) {
+            owner[n] = b;
+            span[n++] = (px_span){.bytes = p->buffer[b].bytes, .first = p->buffer[b].first, .last = p->buffer[b].last};
+        }
+    int buffers = n;
+    for (int i = 0; i < p->steps; i++)
+        if (p->step[i]->scratch_bytes)
+            span[n++] = (px_span){.bytes = p->step[i]->scratch_bytes, .first = i, .last = i};
+    p->arena_bytes = px_arena_place(span, n);
+    p->arena = px_aligned_calloc(p->arena_bytes);
+    for (int i = 0; i < buffers; i++)
+        p->buffer[owner[i]].offset = span[i].offset;
+    for (int i = 0, k = buffers; i < p->steps; i++)
+        if (p->step[i]->scratch_bytes)
+            p->step[i]->scratch = p->arena + span[k++].offset;
+    free(span);
+    free(owner);
+}
+
+static size_t padded(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
+static void place_params(px_plan *p)
+{
+    size_t real = px_dtype_size(px_graph_real(p->graph));
+    p->span = px_calloc((size_t)px_graph_params(p->graph) + 1, sizeof p->span[0]);
+    for (int i = 0; i < px_graph_params(p->graph); i++) {
+        const px_param *q = px_graph_param(p->graph, i);
+        home(p, q->value);
+        size_t *end = q->value->kind == PX_PARAMETER ? &p->flat_bytes : &p->state_bytes, bytes = p->format[q->value->index].bytes;
+        p->param_offset[i] = *end;
+        if (q->value->kind == PX_PARAMETER)
+            p->span[p->spans++] = (px_param_span){.name = q->name,
+                                                  .offset = (int64_t)(*end / real),
+                                                  .count = (int64_t)(bytes / real),
+                                                  .exempt = q->flags & PX_EXEMPT};
+        *end += padded(bytes);
+    }
+    p->weights = px_aligned_calloc(p->flat_bytes);
+    p->grads = px_aligned_calloc(p->flat_bytes);
+    p->states = px_aligned_calloc(p->state_bytes);
+    for (int b = 0; b < p->buffers; b++)
+        if (p->buffer[b].place == PX_IN_WEIGHTS || p->buffer[b].place == PX_IN_GRADS || p->buffer[b].place == PX_IN_STATES)
+            p->buffer[b].offset = p->param_offset[p->buffer[b].value->param];
+}
+
+static void *address(const px_plan *p, int b)
+{
+    if (b < 0)
+        return NULL;
+    const px_buffer *r = &p->buffer[px_buffer_root(p, b)];
+    switch (r->place) {
+    case PX_IN_ARENA:
+        return p->arena + r->offset;
+    case PX_IN_CONSTANT:
+        return (void *)(uintptr_t)r->value->data; /* kernels never write to inputs that are constants */
+    case PX_IN_WEIGHTS:
+        return p->weights + r->offset;
+    case PX_IN_GRADS:
+        return p->grads + r->offset;
+    case PX_IN_STATES:
+        return p->states + r->offset;
+    case PX_IN_INPUT:
+        return NULL; /* px_plan_bind */
+    }
+    return NULL;
+}
+
+static void resolve(px_plan *p)
+{
+    for (int i = 0; i < p->steps; i++) {
+        px_step *s = p->step[i];
+        for (int k = 0; k < PX_NODE_IN; k++)
+            s->in[k] = address(p, s->in_buffer[k]);
+        for (int k = 0; k < PX_NODE_OUT; k++)
+            s->out[k] = address(p, s->out_buffer[k]);
+    }
+}
+
+/* ---- gradient buckets ---- */
+
+/* The last step that writes the gradient of the parameter at `offset`, or -1. */
+static int written_at(const px_plan *p, size_t offset)
+{
+    int last = -1;
+    for (int b = 0; b < p->buffers; b++)
+        if (p->buffer[b].place == PX_IN_GRADS && p->buffer[b].into < 0 && p->buffer[b].offset == offset)
+            last = p->buffer[b].first > last ? p->buffer[b].first : last;
+    return last;
+}
+
+/* Backward completes gradients from the last parameter to the first, so buckets are cut from the end of the flat buffer. A bucket
+ * is sent after the last step that writes into it; two that complete at the same step are merged. */
+static void cut_buckets(px_plan *p)
+{
+    size_t real = px_dtype_size(px_graph_real(p->graph));
+    size_t goal = p->spec.bucket_bytes ? (size_t)p->spec.bucket_bytes : (size_t)4 << 20;
+    int64_t *bound = px_calloc((size_t)p->spans + 2, sizeof bound[0]); /* descending */
+    int *ready = px_calloc((size_t)p->spans + 1, sizeof ready[0]);
+    int n = 0, latest = -1;
+    int64_t end = (int64_t)(p->flat_bytes / real);
+    bound[0] = end;
+    for (int i = p->spans - 1; i >= 0; i--) {
+        int step = written_at(p, (size_t)p->span[i].offset * real);
+        latest = step > latest ? step : latest;
+        if ((size_t)(bound[n] - p->span[i].offset) * real >= goal || i == 0) {
+            if (n > 0 && latest <= ready[n - 1]) { /* complete no later than the one before: one message for both */
+                bound[n] = p->span[i].offset;
+            } else {
+                ready[n++] = latest;
+                bound[n] = p->span[i].offset;
+            }
+        }
+    }
+    p->buckets = n;
+    p->bucket = px_calloc((size_t)n + 1, sizeof p->bucket[0]);
+    for (int i = 0; i <= n; i++)
+        p->bucket[n - i] = bound[i];
+    for (int i = 0; i < n; i++)
+        if (ready[i] >= 0)
+            p->step[ready[i]]->bucket = n - 1 - i;
+    free(bound);
+    free(ready);
+}
+
+/* ---- the whole ---- */
+
+static void read_outputs(px_plan *p)
+{
+    for (int i = 0; i < px_graph_outputs(p->graph); i++) {
+        const char *name;
+        const px_value *v = px_graph_output_at(p->graph, i, &name);
+        int b = home(p, v);
+        px_storage plain = px_storage_plain(v);
+        if (!px_storage_equal(p, p->format[v->index], plain)) {
+            int to = add_buffer(p, PX_IN_ARENA, plain.bytes, v);
+            add_reorder(p, v->shape, b, p->format[v->index], to, plain);
+            b = to;
+        }
+        p->read[v->index] = b;
+    }
+    for (int i = 0; i < px_graph_values(p->graph); i++) {
+        const px_value *v = px_graph_value(p->graph, i);
+        if (v->kind == PX_INPUT && v->grad)
+            p->read[v->grad->index] = home(p, v->grad);
+    }
+}
+
+px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
+{
+    if (px_graph_error(g))
+        return px_fail_null(PX_USAGE, "%s", px_graph_error(g));
+    px_plan *p = px_calloc(1, sizeof *p);
+    p->graph = g;
+    p->spec = *spec;
+    p->self = px_comm_self();
+    if (!p->spec.comm)
+        p->spec.comm = &p->self;
+    if (px_graph_real(g) == PX_F64)
+        p->spec.backend = &px_backend_openblas;
+    size_t values = (size_t)px_graph_values(g) + 1;
+    p->format = px_calloc(values, sizeof p->format[0]);
+    p->home = px_calloc(values, sizeof p->home[0]);
+    p->read = px_calloc(values, sizeof p->read[0]);
+    p->bound = px_calloc(values, sizeof p->bound[0]);
+    p->param_offset = px_calloc((size_t)px_graph_params(g) + 1, sizeof p->param_offset[0]);
+    memset(p->home, -1, values * sizeof p->home[0]);
+    memset(p->read, -1, values * sizeof p->read[0]);
+
+    bool *needed = needed_values(p);
+    for (int i = 0; i < px_graph_nodes(g); i++) {
+        const px_node *n = px_graph_node(g, i);
+        if (!n->dead && needed[n->out[0]->index])
+            plan_node(p, n);
+    }
+    free(needed);
+    read_outputs(p);
+    find_lifetimes(p);
+    place_params(p);
+    cut_buckets(p);
+    share_in_place(p);
+    place_arena(p);
+    resolve(p);
+    return p;
+}

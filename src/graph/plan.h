@@ -1,0 +1,124 @@
+/* plan.h - everything about a graph that can be decided ahead, and its execution.
+ *
+ *     px_plan_spec spec = {.backend = &px_backend_onednn, .comm = &comm};
+ *     px_plan *p = px_plan_create(g, &spec);                 // NULL: px_error()
+ *     px_plan_init_params(p, seed);
+ *     px_plan_bind(p, x, batch->tensor[0]);                  // inputs are read where they lie
+ *     px_plan_run(p, NULL);
+ *     double loss = px_plan_scalar(p, loss_value);
+ *     ... px_plan_weights(p), px_plan_grads(p): one flat buffer each, px_plan_spans says what is where
+ *
+ * The planner keeps only nodes that outputs, gradients of parameters or effects need; lets the backend choose the format of
+ * every value, so that formats flow from op to op, and inserts reorders where they do not; puts all values in one arena by lifetime,
+ * in place where a kernel allows it; and leaves parameters in the format that their kernels read. A run is a walk
+ * over a flat list of steps. The graph is borrowed and must outlive the plan.
+ */
+#ifndef PX_GRAPH_PLAN_H
+#define PX_GRAPH_PLAN_H
+
+#include "dist/allreduce.h"
+#include "graph/op.h"
+#include "optim/optim.h"
+
+#include <stdio.h>
+
+typedef struct px_plan px_plan;
+typedef struct px_step px_step;
+
+/* How a value lies in memory. Four-dimensional activations are (N, C/block, H, W, block): block 1 is NCHW, block C is NHWC, 8 or
+ * 16 are oneDNN's nChw8c and nChw16c (only where they divide C). All else is plain (block 1), or a kernel library's own. */
+typedef struct px_storage {
+    px_dtype dtype;
+    int block;
+    const void *own; /* the library's description, kept by its backend; NULL: as `block` says */
+    size_t bytes;
+} px_storage;
+
+typedef struct px_backend {
+    const char *name;
+    bool fast; /* ask px_op.prepare; else the portable kernels */
+    /* Makes `step` copy in[0] to out[0] between the given formats of a tensor of this shape. */
+    void (*reorder)(px_step *step, px_shape, px_storage from, px_storage to);
+    bool (*same)(const void *own_a, const void *own_b);
+} px_backend;
+extern const px_backend px_backend_onednn, px_backend_openblas;
+const px_backend *px_backend_find(const char *name); /* "auto", "onednn", "openblas"; NULL: PX_USAGE */
+
+struct px_step {
+    px_kernel *run;
+    const px_node *node; /* NULL: a reorder */
+    void *in[PX_NODE_IN], *out[PX_NODE_OUT];
+    void *scratch;       /* 64-byte aligned */
+    void *data;          /* the prepared kernel's own, released by `release` */
+    void (*release)(void *data);
+    px_plan *plan;
+    px_storage in_format[PX_NODE_IN], out_format[PX_NODE_OUT];
+    const char *kernel;  /* its name, for listings; borrowed */
+    /* planning */
+    int in_buffer[PX_NODE_IN], out_buffer[PX_NODE_OUT];
+    size_t scratch_bytes;
+    int in_place;        /* 1 + input that output 0 may take over */
+    int bucket;          /* gradient bucket complete after this step, or -1 */
+};
+
+typedef struct px_plan_spec {
+    const px_backend *backend;
+    const px_comm *comm; /* NULL: one rank */
+    int64_t bucket_bytes; /* of the gradient all-reduce; 0: 4 MiB */
+} px_plan_spec;
+
+px_plan *px_plan_create(px_graph *, const px_plan_spec *);
+void px_plan_destroy(px_plan *);
+
+/* `data` must stay valid until the next bind or the last run. */
+void px_plan_bind(px_plan *, const px_value *input, const void *data);
+
+/* Walks the steps. With `reduce`, starts its buckets as they complete; the caller finishes it. */
+void px_plan_run(px_plan *, px_allreduce *reduce);
+
+/* An output of the graph after a run: plain format, borrowed, valid until the next run. */
+const void *px_plan_read(const px_plan *, const px_value *output);
+double px_plan_scalar(const px_plan *, const px_value *output);
+
+/* Parameters by their place in the graph (px_graph_param); `plain` is in the usual order of axes, of the graph's real type. */
+void px_plan_get_param(px_plan *, int param, void *plain);
+void px_plan_set_param(px_plan *, int param, const void *plain);
+void px_plan_get_grad(px_plan *, int param, void *plain);
+/* The same for an array that is laid out like the weights (an optimizer's momentum). */
+void px_plan_get_like(px_plan *, int param, const float *flat, void *plain);
+void px_plan_set_like(px_plan *, int param, float *flat, const void *plain);
+
+/* Random initial values, keyed by (seed, name): the same whatever the backend, the ranks, and what else the graph holds. */
+void px_plan_init_params(px_plan *, uint64_t seed);
+
+/* Flat buffers of the trained parameters (graphs of PX_F32); length px_plan_flat_count, padded with zeros between parameters. */
+float *px_plan_weights(px_plan *);
+float *px_plan_grads(px_plan *);
+int64_t px_plan_flat_count(const px_plan *);
+/* One span a trained parameter, in order; borrowed. */
+const px_param_span *px_plan_spans(const px_plan *, int *count);
+/* Bounds of the buckets, for px_allreduce_create. */
+const int64_t *px_plan_buckets(const px_plan *, int *count);
+
+px_graph *px_plan_graph(const px_plan *);
+const px_comm *px_plan_comm(const px_plan *);
+size_t px_plan_arena_bytes(const px_plan *);
+int px_plan_reorders(const px_plan *); /* reorder steps, those of weights included */
+int px_plan_activation_reorders(const px_plan *);
+void px_plan_print(const px_plan *, FILE *);
+
+/* Seconds spent in each step since it was switched on, for px_plan_print. */
+void px_plan_profile(px_plan *, bool on);
+
+/* ---- for px_prepare ---- */
+px_storage px_storage_plain(const px_value *);
+px_storage px_storage_blocked(const px_value *, int block);
+bool px_storage_equal(const px_plan *, px_storage, px_storage);
+/* How `v` is stored so far. A parameter that nobody has used yet is undecided (bytes 0): the first px_plan_need decides. */
+px_storage px_plan_format(const px_plan *, const px_value *v);
+bool px_plan_undecided(const px_plan *, const px_value *v);
+void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder where it differs */
+void px_plan_make(px_plan *, px_step *, int output, px_storage);
+void *px_plan_keep(px_plan *, void *memory); /* freed with the plan; returns it */
+
+#endif

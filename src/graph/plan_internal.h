@@ -1,0 +1,59 @@
+/* plan_internal.h - the plan's insides, shared by plan.c (deciding) and run.c (execution, access). */
+#ifndef PX_GRAPH_PLAN_INTERNAL_H
+#define PX_GRAPH_PLAN_INTERNAL_H
+
+#include "graph/plan.h"
+
+typedef enum px_place {
+    PX_IN_ARENA,
+    PX_IN_INPUT,   /* the caller's memory: index is the value's */
+    PX_IN_CONSTANT,
+    PX_IN_WEIGHTS, /* offset into the flat buffer */
+    PX_IN_GRADS,
+    PX_IN_STATES,
+} px_place;
+
+typedef struct px_buffer {
+    px_place place;
+    size_t bytes, offset; /* offset: within the arena or the flat buffer */
+    int first, last;      /* steps; first -1: never used */
+    int into;             /* buffer whose memory this one shares, or -1 */
+    const px_value *value;
+} px_buffer;
+
+/* A value in one more format than its own. */
+typedef struct px_copy {
+    const px_value *value;
+    px_storage format;
+    int buffer;
+} px_copy;
+
+struct px_plan {
+    px_graph *graph;
+    px_plan_spec spec;
+    px_comm self;
+    px_step **step;
+    px_buffer *buffer;
+    px_copy *copy;
+    int steps, buffers, copies, reorders, weight_reorders;
+
+    px_storage *format; /* by value index: how it is stored; bytes 0: undecided */
+    int *home;         /* by value index: its buffer, or -1 */
+    int *read;         /* by value index: outputs' buffer in plain format, or -1 */
+    size_t *param_offset; /* by param: bytes into weights (and grads) or states */
+    bool *bound;       /* by value index: it is computed straight into the gradient buffer */
+
+    char *arena, *weights, *grads, *states;
+    size_t arena_bytes, flat_bytes, state_bytes;
+    px_param_span *span;
+    int spans;
+    int64_t *bucket; /* bounds in elements */
+    int buckets;
+    void **kept; /* px_plan_keep */
+    int keeps;
+    double *seconds; /* by step; NULL: no profile */
+};
+
+int px_buffer_root(const px_plan *, int buffer);
+
+#endif

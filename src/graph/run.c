@@ -1,0 +1,268 @@
+/* run.c - a plan at work: the walk over its steps, and access to what it holds. */
+#include "base/error.h"
+#include "base/log.h"
+#include "base/rng.h"
+#include "graph/plan_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void px_plan_destroy(px_plan *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < p->steps; i++) {
+        if (p->step[i]->release)
+            p->step[i]->release(p->step[i]->data);
+        free(p->step[i]);
+    }
+    for (int i = 0; i < p->keeps; i++)
+        free(p->kept[i]);
+    free(p->kept);
+    free(p->step);
+    free(p->buffer);
+    free(p->copy);
+    free(p->format);
+    free(p->home);
+    free(p->read);
+    free(p->param_offset);
+    free(p->bound);
+    free(p->arena);
+    free(p->weights);
+    free(p->grads);
+    free(p->states);
+    free(p->span);
+    free(p->bucket);
+    free(p->seconds);
+    free(p);
+}
+
+void px_plan_bind(px_plan *p, const px_value *input, const void *data)
+{
+    PX_CHECK(input->kind == PX_INPUT);
+    int home = p->home[input->index];
+    if (home < 0)
+        return; /* nobody reads it */
+    for (int i = 0; i < p->steps; i++)
+        for (int k = 0; k < PX_NODE_IN; k++)
+            if (p->step[i]->in_buffer[k] >= 0 && px_buffer_root(p, p->step[i]->in_buffer[k]) == home)
+                p->step[i]->in[k] = (void *)(uintptr_t)data; /* kernels never write to inputs of a graph */
+}
+
+void px_plan_run(px_plan *p, px_allreduce *reduce)
+{
+    for (int i = 0; i < p->steps; i++) {
+        px_step *s = p->step[i];
+        double start = p->seconds ? px_now() : 0;
+        if (s->run)
+            s->run(s);
+        if (p->seconds)
+            p->seconds[i] += px_now() - start;
+        if (reduce) {
+            if (s->bucket >= 0)
+                px_allreduce_start(reduce, s->bucket);
+            px_allreduce_progress(reduce);
+        }
+    }
+}
+
+const void *px_plan_read(const px_plan *p, const px_value *v)
+{
+    int b = v->index >= 0 ? p->read[v->index] : -1;
+    PX_CHECK(b >= 0);
+    const px_buffer *r = &p->buffer[px_buffer_root(p, b)];
+    PX_CHECK(r->place == PX_IN_ARENA || r->place == PX_IN_GRADS);
+    return r->place == PX_IN_ARENA ? p->arena + r->offset : p->grads + r->offset;
+}
+
+double px_plan_scalar(const px_plan *p, const px_value *v)
+{
+    const void *data = px_plan_read(p, v);
+    PX_CHECK(px_shape_count(v->shape) == 1);
+    return v->dtype == PX_F64 ? *(const double *)data : v->dtype == PX_F32 ? *(const float *)data : *(const int32_t *)data;
+}
+
+/* ---- parameters ---- */
+
+/* Copies between formats once, outside the list of steps. */
+static void convert(px_plan *p, px_shape shape, px_storage from_format, const void *from, px_storage to_format, void *to)
+{
+    px_step s = {.plan = p, .in = {(void *)(uintptr_t)from}, .out = {to}, .in_format = {from_format}, .out_format = {to_format}};
+    p->spec.backend->reorder(&s, shape, from_format, to_format);
+    void *scratch = s.scratch_bytes ? px_aligned_calloc(s.scratch_bytes) : NULL;
+    s.scratch = scratch;
+    s.run(&s);
+    if (s.release)
+        s.release(s.data);
+    free(scratch);
+}
+
+static void get_from(px_plan *p, int param, const char *base, void *plain)
+{
+    const px_value *v = px_graph_param(p->graph, param)->value;
+    convert(p, v->shape, p->format[v->index], base + p->param_offset[param], px_storage_plain(v), plain);
+}
+
+static void set_in(px_plan *p, int param, char *base, const void *plain)
+{
+    const px_value *v = px_graph_param(p->graph, param)->value;
+    convert(p, v->shape, px_storage_plain(v), plain, p->format[v->index], base + p->param_offset[param]);
+}
+
+static char *storage(px_plan *p, int param)
+{
+    return px_graph_param(p->graph, param)->value->kind == PX_PARAMETER ? p->weights : p->states;
+}
+
+void px_plan_get_param(px_plan *p, int param, void *plain)
+{
+    get_from(p, param, storage(p, param), plain);
+}
+
+void px_plan_set_param(px_plan *p, int param, const void *plain)
+{
+    set_in(p, param, storage(p, param), plain);
+}
+
+void px_plan_get_grad(px_plan *p, int param, void *plain)
+{
+    PX_CHECK(px_graph_param(p->graph, param)->value->kind == PX_PARAMETER);
+    get_from(p, param, p->grads, plain);
+}
+
+void px_plan_get_like(px_plan *p, int param, const float *flat, void *plain)
+{
+    get_from(p, param, (const char *)flat, plain);
+}
+
+void px_plan_set_like(px_plan *p, int param, float *flat, const void *plain)
+{
+    set_in(p, param, (char *)flat, plain);
+}
+
+/* A name as a number: its bytes run through the random numbers' own permutation, 16 at a time. */
+static uint64_t hash_name(const char *name)
+{
+    philox4x32_key_t key = {{0, 0}};
+    philox4x32_ctr_t block = {{0}};
+    for (size_t length = strlen(name), i = 0; i < length; i += 16) {
+        memset(&block, 0, sizeof block);
+        memcpy(&block, name + i, length - i < 16 ? length - i : 16);
+        block = philox4x32(block, key);
+        key.v[0] = block.v[0];
+        key.v[1] = block.v[1];
+    }
+    return (uint64_t)block.v[2] << 32 | block.v[3];
+}
+
+static void fill_initial(const px_param *q, uint64_t seed, void *plain)
+{
+    bool wide = q->value->dtype == PX_F64;
+    int64_t count = px_shape_count(q->value->shape), rows = q->value->shape.rank ? q->value->shape.dim[0] : 1;
+    uint64_t key = hash_name(q->name);
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        px_rng rng = px_rng_make(seed, PX_RNG_INIT, key, (uint64_t)r);
+        for (int64_t i = r * (count / rows); i < (r + 1) * (count / rows); i++) {
+            float x = (float)q->init.scale;
+            if (q->init.kind == PX_INIT_UNIFORM)
+                x = px_rng_range(&rng, -x, x);
+            else if (q->init.kind == PX_INIT_NORMAL)
+                x *= px_rng_normal(&rng);
+            if (wide)
+                ((double *)plain)[i] = x;
+            else
+                ((float *)plain)[i] = x;
+        }
+    }
+}
+
+void px_plan_init_params(px_plan *p, uint64_t seed)
+{
+    for (int i = 0; i < px_graph_params(p->graph); i++) {
+        const px_param *q = px_graph_param(p->graph, i);
+        void *plain = px_calloc((size_t)px_shape_count(q->value->shape) + 1, px_dtype_size(q->value->dtype));
+        fill_initial(q, seed, plain);
+        px_plan_set_param(p, i, plain);
+        free(plain);
+    }
+}
+
+float *px_plan_weights(px_plan *p)
+{
+    PX_CHECK(px_graph_real(p->graph) == PX_F32);
+    return (float *)p->weights;
+}
+
+float *px_plan_grads(px_plan *p)
+{
+    PX_CHECK(px_graph_real(p->graph) == PX_F32);
+    return (float *)p->grads;
+}
+
+int64_t px_plan_flat_count(const px_plan *p)
+{
+    return (int64_t)(p->flat_bytes / px_dtype_size(px_graph_real(p->graph)));
+}
+
+const px_param_span *px_plan_spans(const px_plan *p, int *count)
+{
+    *count = p->spans;
+    return p->span;
+}
+
+const int64_t *px_plan_buckets(const px_plan *p, int *count)
+{
+    *count = p->buckets;
+    return p->bucket;
+}
+
+/* ---- about the plan ---- */
+
+px_graph *px_plan_graph(const px_plan *p)
+{
+    return p->graph;
+}
+
+const px_comm *px_plan_comm(const px_plan *p)
+{
+    return p->spec.comm;
+}
+
+size_t px_plan_arena_bytes(const px_plan *p)
+{
+    return p->arena_bytes;
+}
+
+int px_plan_reorders(const px_plan *p)
+{
+    return p->reorders;
+}
+
+int px_plan_activation_reorders(const px_plan *p)
+{
+    return p->reorders - p->weight_reorders;
+}
+
+void px_plan_profile(px_plan *p, bool on)
+{
+    free(p->seconds);
+    p->seconds = on ? px_calloc((size_t)p->steps + 1, sizeof p->seconds[0]) : NULL;
+}
+
+void px_plan_print(const px_plan *p, FILE *file)
+{
+    fprintf(file, "%4s  %-24s %-30s %-20s %-22s %6s %10s\n", "step", "op", "place", "shape", "kernel", "block", "ms");
+    for (int i = 0; i < p->steps; i++) {
+        const px_step *s = p->step[i];
+        char shape[64] = "";
+        if (s->node)
+            px_shape_text(s->node->out[0]->shape, shape);
+        fprintf(file, "%4d  %-24s %-30s %-20s %-22s %6d %10.3f\n", i, s->node ? s->node->op->name : "reorder",
+                s->node ? s->node->scope : "", shape, s->kernel ? s->kernel : "", s->out_format[0].block,
+                p->seconds ? p->seconds[i] * 1e3 : 0.0);
+    }
+    fprintf(file, "%d steps, %d reorders of activations, %d of weights, arena %.1f MiB, parameters %.1f MiB in %d buckets\n",
+            p->steps, p->reorders - p->weight_reorders, p->weight_reorders, (double)p->arena_bytes / (1 << 20),
+            (double)p->flat_bytes / (1 << 20), p->buckets);
+}

@@ -1,0 +1,35 @@
+/* backend.c - the backends by name, and the portable one's copies. */
+#include "base/error.h"
+#include "graph/plan.h"
+
+#include <string.h>
+
+static void copy(const px_step *s)
+{
+    memcpy(s->out[0], s->in[0], s->out_format[0].bytes);
+}
+
+/* All its formats are plain: a reorder only ever copies. */
+static void reorder(px_step *step, px_shape shape, px_storage from, px_storage to)
+{
+    (void)shape;
+    PX_CHECK(from.block == 1 && to.block == 1 && from.dtype == to.dtype && from.bytes == to.bytes);
+    step->out_format[0] = to;
+    step->run = copy;
+}
+
+static bool same(const void *a, const void *b)
+{
+    return a == b;
+}
+
+const px_backend px_backend_openblas = {.name = "openblas", .fast = false, .reorder = reorder, .same = same};
+
+const px_backend *px_backend_find(const char *name)
+{
+    if (strcmp(name, "auto") == 0 || strcmp(name, "onednn") == 0)
+        return &px_backend_onednn;
+    if (strcmp(name, "openblas") == 0)
+        return &px_backend_openblas;
+    return px_fail_null(PX_USAGE, "backend '%s' is not there: auto, onednn or openblas", name);
+}

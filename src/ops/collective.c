@@ -1,0 +1,71 @@
+/* collective.c - sums and gathers across ranks, as differentiable ops.
+ *
+ * Every rank backpropagates its own loss L_r, and gradients of parameters are then averaged: the result is the gradient of the
+ * mean of all L_r, provided that a value's gradient counts what *all* ranks' losses owe to it. Hence the adjoint of a gather is a
+ * reduce-scatter sum, and that of a sum over ranks is the sum over ranks of the gradients. */
+#include "graph/op.h"
+#include "ops/ops.h"
+#include "ops/portable/portable.h"
+
+static void reduce_infer(px_graph *g, px_node *n)
+{
+    (void)g;
+    n->out[0]->shape = n->in[0]->shape;
+    n->out[0]->dtype = n->in[0]->dtype;
+}
+
+static void reduce_grad(px_graph *g, px_node *n)
+{
+    px_add_grad(g, n->in[0], px_all_reduce(g, n->out[0]->grad));
+}
+
+/* Its kernel may change its input's memory only in place of its output: an effect in the sense that all ranks must take part. */
+const px_op px_op_all_reduce = {.name = "all_reduce",
+                                .in_min = 1,
+                                .infer = reduce_infer,
+                                .grad = reduce_grad,
+                                .portable = PX_PORTABLE(all_reduce),
+                                .in_place = 1};
+
+px_value *px_all_reduce(px_graph *g, px_value *x)
+{
+    return px_node_add(g, &px_op_all_reduce, &x, 1, NULL);
+}
+
+static void scatter_infer(px_graph *g, px_node *n)
+{
+    (void)g;
+    n->out[0]->shape = n->in[0]->shape;
+    n->out[0]->shape.dim[0] /= *(const int *)n->attr;
+}
+
+const px_op px_op_reduce_scatter = {.name = "reduce_scatter",
+                                    .attr_size = sizeof(int),
+                                    .in_min = 1,
+                                    .infer = scatter_infer,
+                                    .portable = PX_PORTABLE(reduce_scatter)};
+
+static void gather_infer(px_graph *g, px_node *n)
+{
+    if (n->in[0]->shape.rank < 1)
+        px_graph_fail(g, "all_gather: a scalar has no rows");
+    n->out[0]->shape = n->in[0]->shape;
+    n->out[0]->shape.dim[0] *= *(const int *)n->attr;
+}
+
+static void gather_grad(px_graph *g, px_node *n)
+{
+    px_add_grad(g, n->in[0], px_node_add(g, &px_op_reduce_scatter, &n->out[0]->grad, 1, n->attr));
+}
+
+const px_op px_op_all_gather = {.name = "all_gather",
+                                .attr_size = sizeof(int),
+                                .in_min = 1,
+                                .infer = gather_infer,
+                                .grad = gather_grad,
+                                .portable = PX_PORTABLE(all_gather)};
+
+px_value *px_all_gather(px_graph *g, px_value *x, int ranks)
+{
+    return px_node_add(g, &px_op_all_gather, &x, 1, &ranks);
+}

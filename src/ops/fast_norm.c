@@ -1,0 +1,367 @@
+/* fast_norm.c - batch normalisation on blocked formats (N, G, S, B), one pass over memory a kernel.
+ *
+ * Sums are taken in double over a fixed number of chunks of samples and added in the order of the chunks: the result does not depend on
+ * the number of threads. */
+#include "base/simd.h"
+#include "ops/fast.h"
+#include "ops/norm.h"
+
+#include <string.h>
+
+enum { CHUNKS = 64 };
+
+/* Per channel, in float, as the inner loops want them. */
+typedef struct channels {
+    float *mean, *a, *beta, *k1, *k2; /* (C) each; a = gamma * inverse; k1, k2: see back_plane */
+} channels;
+
+px_blocks px_blocks_of(const px_value *v, px_storage st)
+{
+    int64_t C = v->shape.dim[1], B = v->shape.rank == 2 ? C : st.block;
+    return (px_blocks){v->shape.dim[0], C / B, px_shape_tail(v->shape, 2), B};
+}
+
+/* ---- inner loops: one plane of S rows of B channels. B is a constant after inlining where it is 8 or 16. ---- */
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void sums_rows(const float *x, int64_t S, int64_t B, double *sum, double *square)
+{
+    for (int64_t i = 0; i < S; i++) {
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            double v = x[i * B + b];
+            sum[b] += v;
+            square[b] += v * v;
+        }
+    }
+}
+
+/* Keeps the sums of a narrow block in registers. */
+INLINE void sums_narrow(const float *x, int64_t S, const int B, double *sum, double *square)
+{
+    double first[16], second[16];
+    memcpy(first, sum, (size_t)B * sizeof first[0]);
+    memcpy(second, square, (size_t)B * sizeof first[0]);
+    for (int64_t i = 0; i < S; i++) {
+#pragma omp simd
+        for (int b = 0; b < B; b++) {
+            double v = x[i * B + b];
+            first[b] += v;
+            second[b] += v * v;
+        }
+    }
+    memcpy(sum, first, (size_t)B * sizeof first[0]);
+    memcpy(square, second, (size_t)B * sizeof first[0]);
+}
+
+PX_MULTIVERSION
+static void sums_plane(const float *x, int64_t S, int64_t B, double *sum, double *square)
+{
+    if (B == 16)
+        sums_narrow(x, S, 16, sum, square);
+    else if (B == 8)
+        sums_narrow(x, S, 8, sum, square);
+    else
+        sums_rows(x, S, B, sum, square);
+}
+
+INLINE void norm_rows(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
+                      const float *beta, bool relu)
+{
+    for (int64_t i = 0; i < S; i++) {
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            float v = (x[i * B + b] - mean[b]) * a[b] + beta[b];
+            if (residual)
+                v += residual[i * B + b];
+            y[i * B + b] = relu && !(v > 0) ? 0 : v;
+        }
+    }
+}
+
+/* Makes the choices outside of the loops. */
+INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
+                        const float *beta, bool relu)
+{
+    if (residual && relu)
+        norm_rows(y, x, residual, S, B, mean, a, beta, true);
+    else if (residual)
+        norm_rows(y, x, residual, S, B, mean, a, beta, false);
+    else if (relu)
+        norm_rows(y, x, NULL, S, B, mean, a, beta, true);
+    else
+        norm_rows(y, x, NULL, S, B, mean, a, beta, false);
+}
+
+PX_MULTIVERSION
+static void norm_plane(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
+                       const float *beta, bool relu)
+{
+    if (B == 16)
+        norm_choose(y, x, residual, S, 16, mean, a, beta, relu);
+    else if (B == 8)
+        norm_choose(y, x, residual, S, 8, mean, a, beta, relu);
+    else
+        norm_choose(y, x, residual, S, B, mean, a, beta, relu);
+}
+
+/* g = dy where the relu let its argument v through; v > 0 where y > 0, or computed again from x */
+INLINE float through(float dy, float x, const float *y, int64_t at, float mean, float a, float beta, bool relu)
+{
+    if (!relu)
+        return dy;
+    float v = y ? y[at] : (x - mean) * a + beta;
+    return v > 0 ? dy : 0;
+}
+
+INLINE void back_sums_rows(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
+                           const float *a, const float *beta, bool relu, double *sum, double *dot)
+{
+    for (int64_t i = 0; i < S; i++) {
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            float g = through(dy[i * B + b], x[i * B + b], y, i * B + b, mean[b], a[b], beta[b], relu);
+            if (d)
+                d[i * B + b] = g;
+            sum[b] += (double)g;
+            dot[b] += (double)g * (double)(x[i * B + b] - mean[b]);
+        }
+    }
+}
+
+INLINE void back_sums_choose(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
+                             const float *a, const float *beta, bool relu, double *sum, double *dot)
+{
+    if (d)
+        back_sums_rows(dy, x, y, d, S, B, mean, a, beta, true, sum, dot);
+    else if (relu)
+        back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, true, sum, dot);
+    else
+        back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, false, sum, dot);
+}
+
+INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, float *d, int64_t S, const int B, const float *mean,
+                             const float *a, const float *beta, bool relu, double *sum, double *dot)
+{
+    double first[16], second[16];
+    memcpy(first, sum, (size_t)B * sizeof first[0]);
+    memcpy(second, dot, (size_t)B * sizeof first[0]);
+    back_sums_choose(dy, x, y, d, S, B, mean, a, beta, relu, first, second);
+    memcpy(sum, first, (size_t)B * sizeof first[0]);
+    memcpy(dot, second, (size_t)B * sizeof first[0]);
+}
+
+PX_MULTIVERSION
+static void back_sums_plane(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
+                            const float *a, const float *beta, bool relu, double *sum, double *dot)
+{
+    if (B == 16)
+        back_sums_narrow(dy, x, y, d, S, 16, mean, a, beta, relu, sum, dot);
+    else if (B == 8)
+        back_sums_narrow(dy, x, y, d, S, 8, mean, a, beta, relu, sum, dot);
+    else
+        back_sums_choose(dy, x, y, d, S, B, mean, a, beta, relu, sum, dot);
+}
+
+/* dx = a g - k1 - (x - mean) k2 with k1 = a mean(d), k2 = a inverse mean(d xhat) */
+INLINE void back_rows(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean, const float *a,
+                      const float *beta, const float *k1, const float *k2, bool relu)
+{
+    for (int64_t i = 0; i < S; i++) {
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            float g = through(dy[i * B + b], x[i * B + b], NULL, 0, mean[b], a[b], beta[b], relu);
+            dx[i * B + b] = a[b] * g - k1[b] - (x[i * B + b] - mean[b]) * k2[b];
+        }
+    }
+}
+
+PX_MULTIVERSION
+static void back_plane(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean, const float *a,
+                       const float *beta, const float *k1, const float *k2, bool relu)
+{
+    if (B == 16 && relu)
+        back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
+    else if (B == 16)
+        back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, false);
+    else if (relu)
+        back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, true);
+    else
+        back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, false);
+}
+
+/* ---- scratch: five float arrays of C, then chunk sums (CHUNKS, 2, C) in double ---- */
+
+static size_t float_bytes(int64_t C)
+{
+    return (size_t)(5 * C + 15) / 16 * 16 * sizeof(float);
+}
+
+static size_t scratch_bytes(int64_t C)
+{
+    return float_bytes(C) + (size_t)(CHUNKS * 2 * C) * sizeof(double);
+}
+
+static double *chunk_sums(const px_step *s, int64_t C)
+{
+    double *sums = (double *)((char *)s->scratch + float_bytes(C));
+    memset(sums, 0, (size_t)(CHUNKS * 2 * C) * sizeof sums[0]);
+    return sums;
+}
+
+static channels channels_of(const px_step *s, int64_t C, const double *sums, const float *gamma, const float *beta,
+                            const double *back)
+{
+    const px_norm_attr *at = s->node->attr;
+    float *f = s->scratch;
+    channels c = {f, f + C, f + 2 * C, f + 3 * C, f + 4 * C};
+    double n = px_norm_count(s);
+    for (int64_t i = 0; i < C; i++) {
+        px_moments m = px_moments_of(sums, i, C, n, at->eps);
+        double a = gamma[i] * m.inverse;
+        c.mean[i] = (float)m.mean;
+        c.a[i] = (float)a;
+        c.beta[i] = beta[i];
+        bool flows = back && !at->frozen;
+        c.k1[i] = flows ? (float)(a * back[i] / n) : 0;
+        c.k2[i] = flows ? (float)(a * m.inverse * back[C + i] / n) : 0;
+    }
+    return c;
+}
+
+/* Adds the chunks in order; the second row is multiplied by `factor` of each channel, if given. */
+static void add_chunks(const double *chunks, int64_t C, double *out)
+{
+    for (int64_t i = 0; i < 2 * C; i++) {
+        double total = 0;
+        for (int k = 0; k < CHUNKS; k++)
+            total += chunks[k * 2 * C + i];
+        out[i] = total;
+    }
+}
+
+/* ---- kernels ---- */
+
+static px_blocks blocks_of(const px_step *s, int input)
+{
+    return px_blocks_of(s->node->in[input], s->in_format[input]);
+}
+
+static void batch_sums(const px_step *s)
+{
+    px_blocks v = blocks_of(s, 0);
+    int64_t C = v.G * v.B;
+    const float *x = s->in[0];
+    double *chunks = chunk_sums(s, C);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t k = 0; k < CHUNKS; k++)
+        for (int64_t g = 0; g < v.G; g++)
+            for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++)
+                sums_plane(x + (n * v.G + g) * v.S * v.B, v.S, v.B, chunks + k * 2 * C + g * v.B, chunks + (k * 2 + 1) * C + g * v.B);
+    add_chunks(chunks, C, s->out[0]);
+}
+
+static void batch_norm(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 0);
+    const float *x = s->in[0], *residual = s->in[4];
+    float *y = s->out[0];
+    channels c = channels_of(s, v.G * v.B, s->in[1], s->in[2], s->in[3], NULL);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t n = 0; n < v.N; n++)
+        for (int64_t g = 0; g < v.G; g++) {
+            int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+            norm_plane(y + at0, x + at0, residual ? residual + at0 : NULL, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch,
+                       at->act == PX_ACT_RELU);
+        }
+}
+
+/* dy, x, sums, gamma, beta, y -> back sums, d */
+static void batch_norm_back_sums(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 1);
+    int64_t C = v.G * v.B;
+    const float *dy = s->in[0], *x = s->in[1], *y = s->in[5];
+    float *d = s->out[1];
+    double *chunks = chunk_sums(s, C), *out = s->out[0], count = px_norm_count(s);
+    channels c = channels_of(s, C, s->in[2], s->in[3], s->in[4], NULL);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t k = 0; k < CHUNKS; k++)
+        for (int64_t g = 0; g < v.G; g++)
+            for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++) {
+                int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+                back_sums_plane(dy + at0, x + at0, y ? y + at0 : NULL, d ? d + at0 : NULL, v.S, v.B, c.mean + ch, c.a + ch,
+                                c.beta + ch, at->act == PX_ACT_RELU, chunks + k * 2 * C + ch, chunks + (k * 2 + 1) * C + ch);
+            }
+    add_chunks(chunks, C, out);
+    for (int64_t i = 0; i < C; i++) {
+        px_moments m = px_moments_of(s->in[2], i, C, count, at->eps);
+        /* The loops took x minus the rounded mean; what rounding left is a multiple of the first sum. */
+        out[C + i] = (out[C + i] + out[i] * ((double)(float)m.mean - m.mean)) * m.inverse;
+    }
+}
+
+/* d, x, sums, gamma, beta, back sums -> dx */
+static void batch_norm_back(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 1);
+    const float *dy = s->in[0], *x = s->in[1];
+    float *dx = s->out[0];
+    channels c = channels_of(s, v.G * v.B, s->in[2], s->in[3], s->in[4], s->in[5]);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t n = 0; n < v.N; n++)
+        for (int64_t g = 0; g < v.G; g++) {
+            int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+            back_plane(dx + at0, dy + at0, x + at0, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch, c.k1 + ch, c.k2 + ch,
+                       at->act == PX_ACT_RELU);
+        }
+}
+
+/* ---- preparation: activations in the format of `x`, all else plain ---- */
+
+static bool prepare(px_plan *p, px_step *s, px_kernel *kernel, int x, bool in_place)
+{
+    const px_node *n = s->node;
+    px_storage st = px_plan_format(p, n->in[x]);
+    bool matrix = n->in[x]->shape.rank == 2;
+    if (st.own || (!matrix && st.block == 1))
+        return false;
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i]) {
+            bool like_x = px_shape_equal(n->in[i]->shape, n->in[x]->shape) && n->in[i]->dtype == PX_F32;
+            px_plan_need(p, s, i, like_x ? st : px_storage_plain(n->in[i]));
+        }
+    for (int i = 0; i < n->outputs; i++) {
+        bool like_x = px_shape_equal(n->out[i]->shape, n->in[x]->shape) && n->out[i]->dtype == PX_F32;
+        px_plan_make(p, s, i, like_x ? st : px_storage_plain(n->out[i]));
+    }
+    s->run = kernel;
+    s->kernel = "pretext";
+    s->in_place = in_place;
+    s->scratch_bytes = scratch_bytes(n->in[x]->shape.dim[1]);
+    return true;
+}
+
+bool px_fast_batch_sums(px_plan *p, px_step *s)
+{
+    return prepare(p, s, batch_sums, 0, false);
+}
+
+bool px_fast_batch_norm(px_plan *p, px_step *s)
+{
+    return prepare(p, s, batch_norm, 0, false);
+}
+
+bool px_fast_batch_norm_back_sums(px_plan *p, px_step *s)
+{
+    return prepare(p, s, batch_norm_back_sums, 1, false);
+}
+
+bool px_fast_batch_norm_back(px_plan *p, px_step *s)
+{
+    return prepare(p, s, batch_norm_back, 1, true);
+}

@@ -1,0 +1,53 @@
+/* ops.h - the functions that models are written with. Each adds a node and returns its output; all pass the graph's sticky error on.
+ * Images are (N, C, H, W); matrices (rows, columns); weights as PyTorch has them. */
+#ifndef PX_OPS_OPS_H
+#define PX_OPS_OPS_H
+
+#include "graph/graph.h"
+
+/* ---- element-wise ---- */
+px_value *px_add(px_graph *, px_value *a, px_value *b);       /* same shapes */
+px_value *px_scale(px_graph *, px_value *x, double factor);
+px_value *px_relu(px_graph *, px_value *x);
+px_value *px_reshape(px_graph *, px_value *x, px_shape);      /* plain order of elements; no copy */
+
+/* ---- convolution ---- */
+/* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'), H' = (H + 2 pad - kh) / stride + 1 */
+px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups);
+
+/* ---- matrices ---- */
+/* factor * op(a) op(b), op: transposed or not, over the last two axes; leading axes are equal (a batch of products). */
+px_value *px_matmul(px_graph *, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor);
+/* x (N, K), weight (M, K), bias (M) or NULL -> (N, M) = x weight^T + bias */
+px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
+
+/* ---- batch normalisation (Ioffe & Szegedy 2015), over the global batch ---- */
+/* x (N, C, H, W) or (N, C) -> f64 (2, C): sums of x and of x^2 over this rank's samples */
+px_value *px_batch_sums(px_graph *, px_value *x);
+/* The same form from running statistics (count 1). mean, var (C) */
+px_value *px_running_sums(px_graph *, px_value *mean, px_value *var);
+/* mean += momentum (batch mean - mean), var with the unbiased batch variance (as torch.nn.BatchNorm). `count`: elements a channel on this
+ * rank. An effect: it happens in each run. */
+void px_update_running(px_graph *, px_value *sums, px_value *mean, px_value *var, int64_t count, double momentum);
+/* (x - mean) / sqrt(var + eps) * gamma + beta, statistics from `sums` over `count` elements a rank (all ranks' if `across`; sums must then
+ * have gone through px_all_reduce). `frozen`: the statistics are constants (running ones), no gradient through them. */
+px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count, double eps,
+                        bool frozen);
+
+/* ---- pooling ---- */
+px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad);
+px_value *px_global_avg_pool(px_graph *, px_value *x); /* (N, C, H, W) -> (N, C) */
+
+/* ---- losses ---- */
+px_value *px_l2_normalize(px_graph *, px_value *x);                    /* rows of (N, D) to length 1 (at least 1e-12) */
+px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place);  /* x (N, M): x[i, place[i]] = -infinity */
+/* logits (N, M), target i32 (N) -> mean over rows of -log softmax(logits)[target]; scalar */
+px_value *px_cross_entropy(px_graph *, px_value *logits, px_value *target);
+/* Share of rows whose largest logit is the target's; scalar, no gradient. */
+px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
+
+/* ---- across ranks: gradients of what every rank holds are averaged over ranks, so that the loss is the mean of the ranks' losses ---- */
+px_value *px_all_reduce(px_graph *, px_value *x);       /* sum over ranks; its gradient is the same */
+px_value *px_all_gather(px_graph *, px_value *x, int ranks); /* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum */
+
+#endif

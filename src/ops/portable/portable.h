@@ -1,0 +1,57 @@
+/* portable.h - the readable kernels: plain formats, one source compiled for float and for double.
+ *
+ * Files in this folder are compiled twice, with PX_WIDE 0 and 1; they say `real` and KERNEL(relu), which is px_f32_relu or px_f64_relu.
+ * Op files name both at once: .portable = PX_PORTABLE(relu).
+ */
+#ifndef PX_OPS_PORTABLE_H
+#define PX_OPS_PORTABLE_H
+
+#include "graph/plan.h"
+
+#define PX_DECLARE(name) void px_f32_##name(const px_step *), px_f64_##name(const px_step *)
+#define PX_PORTABLE(name) {px_f32_##name, px_f64_##name}
+
+PX_DECLARE(add);
+PX_DECLARE(scale);
+PX_DECLARE(relu);
+PX_DECLARE(relu_back);
+PX_DECLARE(conv2d);
+PX_DECLARE(conv2d_back_data);
+PX_DECLARE(conv2d_back_weight);
+PX_DECLARE(channel_sum);
+PX_DECLARE(matmul);
+PX_DECLARE(batch_sums);
+PX_DECLARE(running_sums);
+PX_DECLARE(update_running);
+PX_DECLARE(batch_norm);
+PX_DECLARE(batch_norm_back_sums);
+PX_DECLARE(batch_norm_back);
+PX_DECLARE(batch_norm_back_param);
+PX_DECLARE(max_pool);
+PX_DECLARE(max_pool_back);
+PX_DECLARE(global_avg_pool);
+PX_DECLARE(global_avg_pool_back);
+PX_DECLARE(l2_normalize);
+PX_DECLARE(l2_normalize_back);
+PX_DECLARE(mask_diagonal);
+PX_DECLARE(mask_diagonal_back);
+PX_DECLARE(cross_entropy);
+PX_DECLARE(cross_entropy_back);
+PX_DECLARE(accuracy);
+PX_DECLARE(all_reduce);
+PX_DECLARE(all_gather);
+PX_DECLARE(reduce_scatter);
+
+#ifdef PX_WIDE
+#if PX_WIDE
+typedef double real;
+#define KERNEL(name) px_f64_##name
+#define GEMM cblas_dgemm
+#else
+typedef float real;
+#define KERNEL(name) px_f32_##name
+#define GEMM cblas_sgemm
+#endif
+#endif
+
+#endif

@@ -1,0 +1,510 @@
+/* Every op: gradients against central differences in double on the portable kernels; the fast backend against the portable one in
+ * float, on odd shapes. A case builds a small graph; an op that no case reaches fails the test. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "graph/plan.h"
+#include "ops/ops.h"
+#include "ops/table.h"
+
+enum { OPERANDS = 4 };
+
+typedef struct operand {
+    px_shape shape;
+    bool parameter; /* else an input that wants a gradient */
+} operand;
+
+typedef struct test_case {
+    const char *name;
+    px_value *(*build)(px_graph *, px_value *v[OPERANDS]);
+    operand operand[OPERANDS];
+} test_case;
+
+#define IN(...) {.shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}}
+#define PARAM(...) {.shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}, .parameter = true}
+
+/* ---- cases ---- */
+
+static px_value *build_add(px_graph *g, px_value *v[])
+{
+    return px_scale(g, px_add(g, v[0], px_add(g, v[1], v[0])), -1.5);
+}
+
+static px_value *build_relu(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_add(g, v[0], v[1]));
+}
+
+static px_value *build_reshape(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_reshape(g, px_relu(g, v[0]), PX_SHAPE(6, 35)));
+}
+
+static px_value *conv(px_graph *g, px_value *v[], int stride, int pad, int groups)
+{
+    return px_conv2d(g, v[0], v[1], v[2], stride, pad, groups);
+}
+
+static px_value *build_conv_3x3(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 1, 1, 1);
+}
+
+static px_value *build_conv_stride(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 2, 3, 1);
+}
+
+static px_value *build_conv_1x1(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 2, 0, 1);
+}
+
+static px_value *build_conv_groups(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 1, 1, 4);
+}
+
+/* Two convolutions and a shared input: formats flow, gradients of the input add up. */
+static px_value *build_conv_chain(px_graph *g, px_value *v[])
+{
+    px_value *a = px_relu(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1));
+    return px_add(g, px_conv2d(g, a, v[2], NULL, 1, 1, 1), a);
+}
+
+static px_value *build_linear(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_linear(g, v[0], v[1], v[2]));
+}
+
+static px_value *build_matmul(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], false, false, 0.7);
+}
+
+static px_value *build_matmul_tt(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], true, true, 1);
+}
+
+static px_value *build_matmul_batch(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], true, false, 2);
+}
+
+static px_value *build_matmul_batch_nt(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], false, true, 2);
+}
+
+static px_value *norm(px_graph *g, px_value *x, px_value *gamma, px_value *beta)
+{
+    int64_t count = px_shape_count(x->shape) / x->shape.dim[1];
+    px_value *sums = px_all_reduce(g, px_batch_sums(g, x));
+    return px_batch_norm(g, x, sums, gamma, beta, count, 1e-5, false);
+}
+
+static px_value *build_norm(px_graph *g, px_value *v[])
+{
+    return norm(g, v[0], v[1], v[2]);
+}
+
+static px_value *build_norm_relu(px_graph *g, px_value *v[])
+{
+    return px_relu(g, norm(g, v[0], v[1], v[2]));
+}
+
+static px_value *build_norm_residual(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_add(g, norm(g, v[0], v[1], v[2]), v[3]));
+}
+
+static px_value *build_norm_sum(px_graph *g, px_value *v[])
+{
+    return px_add(g, norm(g, v[0], v[1], v[2]), v[3]);
+}
+
+/* Batch norm in a blocked format: behind a convolution. */
+static px_value *build_conv_norm(px_graph *g, px_value *v[])
+{
+    px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_relu(g, px_add(g, norm(g, y, v[2], v[3]), y));
+}
+
+static px_value *build_conv_norm_pool(px_graph *g, px_value *v[])
+{
+    px_value *y = px_relu(g, norm(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1), v[2], v[3]));
+    return px_global_avg_pool(g, px_max_pool(g, y, 3, 2, 1));
+}
+
+static px_value *build_norm_frozen(px_graph *g, px_value *v[])
+{
+    px_value *mean = px_state(g, "mean", PX_SHAPE(5), px_init_constant(0.3));
+    px_value *var = px_state(g, "var", PX_SHAPE(5), px_init_constant(1.7));
+    px_value *y = px_batch_norm(g, v[0], px_running_sums(g, mean, var), v[1], v[2], 1, 1e-5, true);
+    return px_relu(g, y);
+}
+
+static px_value *build_running(px_graph *g, px_value *v[])
+{
+    px_value *mean = px_state(g, "mean", PX_SHAPE(5), px_init_constant(0.3));
+    px_value *var = px_state(g, "var", PX_SHAPE(5), px_init_constant(1.7));
+    px_update_running(g, px_batch_sums(g, v[0]), mean, var, 14, 0.1);
+    return px_scale(g, v[0], 1);
+}
+
+static px_value *build_max_pool(px_graph *g, px_value *v[])
+{
+    return px_max_pool(g, v[0], 3, 2, 1);
+}
+
+static px_value *build_avg_pool(px_graph *g, px_value *v[])
+{
+    return px_global_avg_pool(g, v[0]);
+}
+
+static px_value *build_normalize(px_graph *g, px_value *v[])
+{
+    return px_l2_normalize(g, v[0]);
+}
+
+static px_value *build_cross_entropy(px_graph *g, px_value *v[])
+{
+    return px_cross_entropy(g, v[0], px_constant_i32(g, PX_SHAPE(5), (int32_t[]){3, 0, 6, 1, 1}));
+}
+
+static px_value *build_nt_xent(px_graph *g, px_value *v[])
+{
+    px_value *z = px_all_gather(g, px_l2_normalize(g, v[0]), 1);
+    px_value *self = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){0, 1, 2, 3, 4, 5});
+    px_value *other = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){3, 4, 5, 0, 1, 2});
+    px_value *sim = px_mask_diagonal(g, px_matmul(g, z, z, false, true, 2), self);
+    px_graph_output(g, "accuracy", px_accuracy(g, sim, other));
+    return px_cross_entropy(g, sim, other);
+}
+
+static const test_case cases[] = {
+    {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
+    {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
+    {"reshape", build_reshape, {IN(2, 3, 5, 7)}},
+    {"conv 3x3", build_conv_3x3, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16)}},
+    {"conv 3x3, odd channels", build_conv_3x3, {IN(2, 5, 6, 7), PARAM(7, 5, 3, 3), PARAM(7)}},
+    {"conv 3x3, one channel", build_conv_3x3, {IN(2, 1, 9, 9), PARAM(32, 1, 3, 3), PARAM(32)}},
+    {"conv 7x7 stride 2", build_conv_stride, {IN(2, 3, 13, 11), PARAM(16, 3, 7, 7)}},
+    {"conv 1x1 stride 2", build_conv_1x1, {IN(2, 16, 7, 7), PARAM(32, 16, 1, 1)}},
+    {"conv 24 channels", build_conv_3x3, {IN(2, 24, 5, 5), PARAM(40, 24, 3, 3)}},
+    {"conv in groups", build_conv_groups, {IN(2, 8, 5, 5), PARAM(12, 2, 3, 3), PARAM(12)}},
+    {"conv depthwise", build_conv_groups, {IN(2, 4, 5, 5), PARAM(4, 1, 3, 3)}},
+    {"conv chain", build_conv_chain, {IN(2, 3, 6, 6), PARAM(32, 3, 3, 3), PARAM(32, 32, 3, 3)}},
+    {"conv chain, odd channels", build_conv_chain, {IN(2, 3, 6, 6), PARAM(11, 3, 3, 3), PARAM(11, 11, 3, 3)}},
+    {"linear", build_linear, {IN(5, 13), PARAM(9, 13), PARAM(9)}},
+    {"linear without bias", build_linear, {IN(5, 13), PARAM(9, 13)}},
+    {"matmul", build_matmul, {IN(5, 7), IN(7, 3)}},
+    {"matmul tt", build_matmul_tt, {IN(7, 5), IN(3, 7)}},
+    {"matmul batch", build_matmul_batch, {IN(3, 7, 5), IN(3, 7, 2)}},
+    {"matmul batch nt", build_matmul_batch_nt, {IN(2, 3, 7, 5), IN(2, 3, 4, 5)}},
+    {"batch norm", build_norm, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"batch norm, matrix", build_norm, {IN(7, 5), PARAM(5), PARAM(5)}},
+    {"batch norm relu", build_norm_relu, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"batch norm relu, matrix", build_norm_relu, {IN(9, 21), PARAM(21), PARAM(21)}},
+    {"batch norm residual relu", build_norm_residual, {IN(3, 5, 2, 3), PARAM(5), PARAM(5), IN(3, 5, 2, 3)}},
+    {"batch norm residual", build_norm_sum, {IN(4, 5), PARAM(5), PARAM(5), IN(4, 5)}},
+    {"conv batch norm residual relu", build_conv_norm, {IN(3, 3, 5, 5), PARAM(32, 3, 3, 3), PARAM(32), PARAM(32)}},
+    {"the same, 8 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(8, 3, 3, 3), PARAM(8), PARAM(8)}},
+    {"the same, 11 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(11, 3, 3, 3), PARAM(11), PARAM(11)}},
+    {"conv batch norm pools", build_conv_norm_pool, {IN(3, 3, 7, 7), PARAM(16, 3, 3, 3), PARAM(16), PARAM(16)}},
+    {"the same, 12 channels", build_conv_norm_pool, {IN(3, 3, 7, 7), PARAM(12, 3, 3, 3), PARAM(12), PARAM(12)}},
+    {"batch norm frozen", build_norm_frozen, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"running statistics", build_running, {IN(7, 5, 2, 1)}},
+    {"max pool", build_max_pool, {IN(2, 5, 7, 6)}},
+    {"average pool", build_avg_pool, {IN(2, 5, 3, 4)}},
+    {"l2 normalize", build_normalize, {IN(5, 7)}},
+    {"cross entropy", build_cross_entropy, {IN(5, 7)}},
+    {"NT-Xent", build_nt_xent, {IN(6, 9)}},
+};
+
+/* ---- machinery ---- */
+
+typedef struct trial {
+    px_graph *g;
+    px_plan *p;
+    px_value *v[OPERANDS], *loss;
+    double *data[OPERANDS]; /* current values */
+    void *bound[OPERANDS], *weights;
+} trial;
+
+static bool reached[256];
+
+static void mark_ops(const px_graph *g)
+{
+    for (int i = 0; i < px_graph_nodes(g); i++)
+        for (int k = 0; px_ops[k]; k++)
+            reached[k] |= px_graph_node(g, i)->op == px_ops[k];
+}
+
+/* y as one number: its elements weighted by fixed random numbers. */
+static px_value *project(px_graph *g, px_value *y, px_value **weights)
+{
+    int64_t n = px_shape_count(y->shape);
+    *weights = px_input(g, "weights", PX_F32, PX_SHAPE(n, 1));
+    return px_reshape(g, px_matmul(g, px_reshape(g, y, PX_SHAPE(1, n)), *weights, false, false, 1), (px_shape){0});
+}
+
+static void *converted(const double *x, int64_t n, px_dtype to)
+{
+    void *out = px_aligned_calloc((size_t)n * sizeof(double) + 64);
+    for (int64_t i = 0; i < n; i++) {
+        if (to == PX_F64)
+            ((double *)out)[i] = x[i];
+        else
+            ((float *)out)[i] = (float)x[i];
+    }
+    return out;
+}
+
+static void give(trial *t, int k)
+{
+    int64_t n = px_shape_count(t->v[k]->shape);
+    void *data = converted(t->data[k], n, t->v[k]->dtype);
+    if (t->v[k]->kind == PX_PARAMETER) {
+        px_plan_set_param(t->p, t->v[k]->param, data);
+        free(data);
+    } else {
+        free(t->bound[k]);
+        t->bound[k] = data;
+        px_plan_bind(t->p, t->v[k], data);
+    }
+}
+
+static trial start(const test_case *c, px_dtype real, const px_backend *backend, bool fuse)
+{
+    trial t = {.g = px_graph_create(real)};
+    for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
+        char name[8] = {'v', (char)('0' + k)};
+        if (c->operand[k].parameter)
+            t.v[k] = px_parameter(t.g, name, c->operand[k].shape, px_init_constant(0), PX_DECAYS);
+        else
+            px_graph_want_grad(t.v[k] = px_input(t.g, name, PX_F32, c->operand[k].shape));
+    }
+    px_value *weights, *y = c->build(t.g, t.v);
+    assert_null(px_graph_error(t.g));
+    t.loss = project(t.g, y, &weights);
+    px_graph_output(t.g, "y", y);
+    px_graph_output(t.g, "loss", t.loss);
+    if (fuse)
+        px_graph_fuse(t.g);
+    px_graph_differentiate(t.g, t.loss);
+    mark_ops(t.g);
+    t.p = px_plan_create(t.g, &(px_plan_spec){.backend = backend});
+    if (!t.p)
+        fail_msg("%s: %s", c->name, px_error());
+    px_plan_init_params(t.p, 1);
+
+    px_rng rng = px_rng_make(7, PX_RNG_TEST, 0, 0);
+    for (int k = 0; k < OPERANDS && t.v[k]; k++) {
+        int64_t n = px_shape_count(t.v[k]->shape);
+        t.data[k] = px_calloc((size_t)n, sizeof(double));
+        for (int64_t i = 0; i < n; i++) /* away from the kinks of relu and max, mostly */
+            t.data[k][i] = px_rng_normal(&rng) + (c->operand[k].shape.rank == 1 ? 1.5 : 0);
+        give(&t, k);
+    }
+    int64_t n = px_shape_count(weights->shape);
+    double *w = px_calloc((size_t)n, sizeof w[0]);
+    for (int64_t i = 0; i < n; i++)
+        w[i] = px_rng_normal(&rng);
+    t.weights = converted(w, n, real);
+    px_plan_bind(t.p, weights, t.weights);
+    free(w);
+    return t;
+}
+
+static void stop(trial *t)
+{
+    px_plan_destroy(t->p);
+    px_graph_destroy(t->g);
+    for (int k = 0; k < OPERANDS; k++) {
+        free(t->data[k]);
+        free(t->bound[k]);
+    }
+    free(t->weights);
+}
+
+static double *gradient(trial *t, int k)
+{
+    int64_t n = px_shape_count(t->v[k]->shape);
+    double *out = px_calloc((size_t)n, sizeof out[0]);
+    bool wide = t->v[k]->dtype == PX_F64;
+    void *plain = px_aligned_calloc((size_t)n * 8);
+    if (t->v[k]->kind == PX_PARAMETER)
+        px_plan_get_grad(t->p, t->v[k]->param, plain);
+    else
+        memcpy(plain, px_plan_read(t->p, t->v[k]->grad), (size_t)n * (wide ? 8 : 4));
+    for (int64_t i = 0; i < n; i++)
+        out[i] = wide ? ((double *)plain)[i] : ((float *)plain)[i];
+    free(plain);
+    return out;
+}
+
+/* ---- tests ---- */
+
+static void check_differences(const test_case *c, bool fuse)
+{
+    trial t = start(c, PX_F64, &px_backend_openblas, fuse);
+    px_plan_run(t.p, NULL);
+    for (int k = 0; k < OPERANDS && t.v[k]; k++) {
+        if (!t.v[k]->grad)
+            continue;
+        px_plan_run(t.p, NULL);
+        double *g = gradient(&t, k), largest = 0;
+        int64_t n = px_shape_count(t.v[k]->shape), step = n > 60 ? n / 60 : 1;
+        for (int64_t i = 0; i < n; i++)
+            largest = fmax(largest, fabs(g[i]));
+        for (int64_t i = 0; i < n; i += step) {
+            const double h = 1e-5;
+            double x = t.data[k][i], loss[2];
+            for (int side = 0; side < 2; side++) {
+                t.data[k][i] = x + (side ? h : -h);
+                give(&t, k);
+                px_plan_run(t.p, NULL);
+                loss[side] = px_plan_scalar(t.p, t.loss);
+            }
+            t.data[k][i] = x;
+            give(&t, k);
+            double numeric = (loss[1] - loss[0]) / (2 * h);
+            if (!(fabs(numeric - g[i]) <= 1e-6 * (1 + largest)))
+                fail_msg("%s%s, operand %d, element %d: gradient %.9g, by differences %.9g", c->name, fuse ? ", fused" : "", k,
+                         (int)i, g[i], numeric);
+        }
+        free(g);
+    }
+    stop(&t);
+}
+
+static void gradients_agree_with_differences(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_differences(&cases[i], false);
+        check_differences(&cases[i], true);
+    }
+}
+
+static void compare(const char *name, const char *what, const double *a, const double *b, int64_t n)
+{
+    double largest = 0, worst = 0;
+    for (int64_t i = 0; i < n; i++) {
+        largest = fmax(largest, fabs(a[i]));
+        worst = fmax(worst, fabs(a[i] - b[i]));
+        if (isnan(b[i]))
+            worst = INFINITY;
+    }
+    if (!(worst <= 2e-5 * (largest + 1e-3)))
+        fail_msg("%s, %s: fast and portable differ by %g of %g", name, what, worst, largest);
+}
+
+static double *output(trial *t)
+{
+    px_value *y = px_graph_find_output(t->g, "y");
+    const float *data = px_plan_read(t->p, y);
+    int64_t n = px_shape_count(y->shape);
+    double *out = px_calloc((size_t)n, sizeof out[0]);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = data[i];
+    return out;
+}
+
+static void fast_agrees_with_portable(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        trial a = start(&cases[i], PX_F32, &px_backend_openblas, false), b = start(&cases[i], PX_F32, &px_backend_onednn, true);
+        for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
+            px_plan_run(a.p, NULL);
+            px_plan_run(b.p, NULL);
+        }
+        double *ya = output(&a), *yb = output(&b);
+        compare(cases[i].name, "output", ya, yb, px_shape_count(px_graph_find_output(a.g, "y")->shape));
+        free(ya);
+        free(yb);
+        for (int k = 0; k < OPERANDS && a.v[k]; k++) {
+            char what[32];
+            if (!a.v[k]->grad)
+                continue;
+            snprintf(what, sizeof what, "gradient of operand %d", k);
+            double *ga = gradient(&a, k), *gb = gradient(&b, k);
+            compare(cases[i].name, what, ga, gb, px_shape_count(a.v[k]->shape));
+            free(ga);
+            free(gb);
+        }
+        stop(&a);
+        stop(&b);
+    }
+}
+
+static void every_op_has_a_case(void **state)
+{
+    (void)state;
+    for (int k = 0; px_ops[k]; k++)
+        if (!reached[k])
+            fail_msg("op %s is in no test case", px_ops[k]->name);
+}
+
+/* Running statistics move as torch.nn.BatchNorm's: momentum, unbiased variance. */
+static void running_statistics_move(void **state)
+{
+    (void)state;
+    test_case c = {"running", build_running, {IN(7, 5, 2, 1)}};
+    trial t = start(&c, PX_F64, &px_backend_openblas, true);
+    px_plan_run(t.p, NULL);
+    double mean[5], var[5];
+    px_plan_get_param(t.p, 0, mean);
+    px_plan_get_param(t.p, 1, var);
+    for (int ch = 0; ch < 5; ch++) {
+        double m = 0, s = 0;
+        for (int n = 0; n < 7; n++)
+            for (int i = 0; i < 2; i++)
+                m += t.data[0][(n * 5 + ch) * 2 + i] / 14;
+        for (int n = 0; n < 7; n++)
+            for (int i = 0; i < 2; i++)
+                s += pow(t.data[0][(n * 5 + ch) * 2 + i] - m, 2) / 13;
+        assert_true(fabs(mean[ch] - (0.9 * 0.3 + 0.1 * m)) < 1e-6);
+        assert_true(fabs(var[ch] - (0.9 * 1.7 + 0.1 * s)) < 1e-6);
+    }
+    stop(&t);
+}
+
+static void misfits_are_refused(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create(PX_F32);
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(2, 3, 8, 8));
+    px_scope_push(g, "layer1");
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(4, 5, 3, 3), px_init_constant(0), PX_DECAYS);
+    px_value *y = px_relu(g, px_conv2d(g, x, w, NULL, 1, 1, 1));
+    px_value *z = px_add(g, y, x);
+    px_scope_pop(g);
+    assert_ptr_equal(y, z);
+    assert_string_equal(px_graph_error(g), "layer1: conv2d: input (2, 3, 8, 8) does not fit weight (4, 5, 3, 3) in 1 groups");
+    assert_null(px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn}));
+    assert_int_equal(px_error_status(), PX_USAGE);
+    px_graph_destroy(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(gradients_agree_with_differences), cmocka_unit_test(fast_agrees_with_portable),
+        cmocka_unit_test(every_op_has_a_case),              cmocka_unit_test(running_statistics_move),
+        cmocka_unit_test(misfits_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
