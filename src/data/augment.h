@@ -50,9 +50,9 @@ px_crop px_crop_center(const px_image *, float share);
  * centre (torchvision). */
 px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
 
-/* Resamples the crop, which lies within the image, to plane->size with a separable antialiased filter (its support grows
- * when shrinking), mirrored if `flip`, to plane->channels (gray repeated, RGB to luma as needed). Results are clipped to
- * [0,1]. */
+/* Resamples the crop, which lies within the image, to plane->size with a separable antialiased filter (its support
+ * grows when shrinking), mirrored if `flip`, to plane->channels (gray repeated, RGB to luma as needed). Results are
+ * clipped to [0,1]. */
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 
 /* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation, hue and

@@ -1,5 +1,5 @@
-/* test_augment.c - views against torchvision's results, against direct formulas in double, and against what must hold of
- * any filter. */
+/* test_augment.c - views against torchvision's results, against direct formulas in double, and against what must hold
+ * of any filter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
