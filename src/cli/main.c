@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "cli/args.h"
+#include "cli/blas_core.h"
 #include "cli/command.h"
 #include "cli/version.h"
 
@@ -19,14 +20,14 @@ static const struct {
     const char *heading;
     const px_command *command;
 } rows[] = {
-    {NULL, NULL},
+    {"Data", &px_cmd_pack},
 };
 
-enum { SHARED_FAILURE_SECONDS = 10 };
+enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 10 };
 
 static const px_command *find_command(const char *name)
 {
-    for (int i = 0; rows[i].command; i++)
+    for (int i = 0; i < ROWS; i++)
         if (strcmp(rows[i].command->name, name) == 0)
             return rows[i].command;
     return NULL;
@@ -37,7 +38,7 @@ static void print_help(FILE *out)
     fputs("usage: pretext COMMAND [arguments]\n"
           "Self-supervised pretraining of vision backbones on CPU clusters.\n",
           out);
-    for (int i = 0; rows[i].command; i++) {
+    for (int i = 0; i < ROWS; i++) {
         if (i == 0 || strcmp(rows[i].heading, rows[i - 1].heading) != 0)
             fprintf(out, "\n%s\n", rows[i].heading);
         fprintf(out, "  %-10s %s\n", rows[i].command->name, rows[i].command->summary);
@@ -80,8 +81,8 @@ static bool asks_for_help(int argc, char **argv)
 
 static int unknown_command(const char *name)
 {
-    const char *names[sizeof rows / sizeof *rows] = {NULL};
-    for (int i = 0; rows[i].command; i++)
+    const char *names[ROWS + 1] = {NULL};
+    for (int i = 0; i < ROWS; i++)
         names[i] = rows[i].command->name;
     const char *nearest = px_nearest(name, names);
     if (nearest)
@@ -132,13 +133,15 @@ static int report(const char *command)
     return status;
 }
 
+/* `argv` is the whole command line, the command's name at 1. */
 static int run(const px_command *command, int argc, char **argv)
 {
-    if (asks_for_help(argc, argv)) {
+    if (asks_for_help(argc - 1, argv + 1)) {
         print_command_help(stdout, command);
         return 0;
     }
-    if (command->run(argc, argv) != 0)
+    px_blas_core_correct(argv);
+    if (command->run(argc - 1, argv + 1) != 0)
         return report(command->name);
     if (mpi_is_up())
         MPI_Finalize();
@@ -161,24 +164,24 @@ int main(int argc, char **argv)
         print_help(stderr);
         return PX_USAGE;
     }
-    if (strcmp(name, "help") == 0 && argc == 3) { /* pretext help COMMAND */
-        static char help[] = "--help";
-        name = argv[1] = argv[2];
-        argv[2] = help;
-    }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    bool help = strcmp(name, "help") == 0; /* pretext help COMMAND */
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || (help && argc < 3)) {
         print_help(stdout);
         return close_output(0);
     }
     if (strcmp(name, "--version") == 0) {
+        px_blas_core_correct(argv);
         px_version_print(stdout);
         return close_output(0);
     }
-    const px_command *command = find_command(name);
+    const char *wanted = help && argc > 2 ? argv[2] : name;
+    const px_command *command = find_command(wanted);
     if (!command) {
-        unknown_command(name);
+        unknown_command(wanted);
         fprintf(stderr, "pretext: %s\n", px_error());
         return PX_USAGE;
     }
-    return close_output(run(command, argc - 1, argv + 1));
+    if (help)
+        print_command_help(stdout, command);
+    return close_output(help ? 0 : run(command, argc, argv));
 }

@@ -9,6 +9,7 @@
 #include "run.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void help_goes_to_standard_output(void **state)
@@ -54,6 +55,30 @@ static void unknown_commands_are_refused(void **state)
     assert_int_equal(r.status, 2);
     assert_string_equal(r.out, "");
     assert_string_equal(r.err, "pretext: unknown command 'zzzzzzzzzz'; pretext --help lists all\n");
+    run_finish(&r);
+    run_result help = RUN("help", "zzzzzzzzzz");
+    assert_int_equal(help.status, 2);
+    assert_non_null(strstr(help.err, "unknown command 'zzzzzzzzzz'"));
+    run_finish(&help);
+}
+
+/* OpenBLAS's own choice may be wrong for a new processor; what the user sets stays. */
+static void slow_kernels_are_not_kept(void **state)
+{
+    (void)state;
+    run_result r = RUN("--version");
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        assert_null(strstr(r.out, "Prescott"));
+#endif
+    run_finish(&r);
+    setenv("OPENBLAS_CORETYPE", "Prescott", 1);
+    r = RUN("--version");
+    unsetenv("OPENBLAS_CORETYPE");
+#if defined(__x86_64__)
+    assert_true(strstr(r.out, "Prescott") || !strstr(r.out, "DYNAMIC_ARCH"));
+#endif
+    assert_int_equal(r.status, 0);
     run_finish(&r);
 }
 
@@ -136,13 +161,10 @@ static void each_command_refuses_unknown_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(help_goes_to_standard_output),
-        cmocka_unit_test(version_names_the_libraries),
-        cmocka_unit_test(no_command_is_wrong_use),
-        cmocka_unit_test(unknown_commands_are_refused),
-        cmocka_unit_test(each_command_explains_itself),
-        cmocka_unit_test(misspelt_commands_are_recognised),
-        cmocka_unit_test(each_command_refuses_unknown_flags),
+        cmocka_unit_test(help_goes_to_standard_output),     cmocka_unit_test(version_names_the_libraries),
+        cmocka_unit_test(no_command_is_wrong_use),          cmocka_unit_test(unknown_commands_are_refused),
+        cmocka_unit_test(slow_kernels_are_not_kept),        cmocka_unit_test(each_command_explains_itself),
+        cmocka_unit_test(misspelt_commands_are_recognised), cmocka_unit_test(each_command_refuses_unknown_flags),
     };
     return cmocka_run_group_tests_name("usage", tests, NULL, NULL);
 }
