@@ -229,6 +229,8 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
     const size_t bytes = (size_t)count * element;
     const char *blocks = in;
     px_comm_scratch *scratch = comm->scratch;
+    if (count == 0)
+        return;
     if (size == 1) {
         memmove(out, in, bytes);
         return;

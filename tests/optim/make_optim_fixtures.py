@@ -4,7 +4,7 @@
     python3 tests/optim/make_optim_fixtures.py tests/optim/test_optimizer.c
 
 SGD and AdamW are torch.optim's and clipping is torch.nn.utils.clip_grad_norm_, in float32. torch has no LARS: its rows
-follow SimCLR's lars_optimizer.py in float64. Values, gradients and rates are the same formulas in the test, all exact in
+follow SimCLR's lars_optimizer.py in float64. Values, gradients and rates are the same formulas in the test, exact in
 float32. Last written with PyTorch 1.13. Format the test with clang-format afterwards.
 """
 import sys
