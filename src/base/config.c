@@ -242,7 +242,8 @@ int px_config_finish(px_config *c)
     return 0;
 }
 
-/* The first part of the group's name after `prefix`, if the group lies below it: "linear" for "eval.linear" and "eval". */
+/* The first part of the group's name after `prefix`, if the group lies below it: "linear" for "eval.linear" and
+ * "eval". */
 static const char *child_of(const char *name, const char *prefix, size_t *length)
 {
     size_t skip = strlen(prefix);

@@ -3,12 +3,14 @@
  *     px_config *c = px_config_create();
  *     px_config_group(c, "", top_options, &top);                // keys at the top level: epochs = 100;
  *     px_config_group(c, "optim", optim_options, &optim);       // optim = { lr = 0.3; };  or  optim.lr=0.3
- *     if (px_config_file(c, "simclr.cfg") != 0 || px_config_set(c, "optim.lr=0.1") != 0 || px_config_finish(c) != 0) ...
+ *     if (px_config_file(c, "simclr.cfg") != 0 || px_config_set(c, "optim.lr=0.1") != 0 ||
+ *         px_config_finish(c) != 0) ...
  *
- * Files and overrides are only recorded until px_config_finish assigns defaults, then files, then overrides, to the groups
- * registered so far; groups may be registered after px_config_file, so that the value of one key (method = "simclr")
- * can decide which groups exist: px_config_peek reads a key before finish. Every failure is PX_USAGE and names file, line and key
- * (or `on the command line`), and says what would be right: the nearest valid key, the type, the range, the choices.
+ * Files and overrides are only recorded until px_config_finish assigns defaults, then files, then overrides, to the
+ * groups registered so far; groups may be registered after px_config_file, so that the value of one key (method =
+ * "simclr") can decide which groups exist: px_config_peek reads a key before finish. Every failure is PX_USAGE and
+ * names file, line and key (or `on the command line`), and says what would be right: the nearest valid key, the
+ * type, the range, the choices.
  */
 #ifndef PX_BASE_CONFIG_H
 #define PX_BASE_CONFIG_H
@@ -20,12 +22,13 @@ typedef struct px_config px_config;
 px_config *px_config_create(void);
 void px_config_destroy(px_config *); /* also frees the strings that were assigned to fields */
 
-/* The fields of `target` that `options` names get their defaults at once and their values by px_config_finish. `name` is
- * copied; `options` and `target` are borrowed and outlive the config. A default that its own option refuses is a
- * mistake of the programmer. */
+/* The fields of `target` that `options` names get their defaults at once and their values by px_config_finish.
+ * `name` is copied; `options` and `target` are borrowed and outlive the config. A default that its own option
+ * refuses is a mistake of the programmer. */
 void px_config_group(px_config *, const char *name, const px_option *options, void *target);
 
-/* Reads a libconfig file (@include is relative to the folder of `path`, in nested ones too). Later files override earlier ones. 0 or -1. */
+/* Reads a libconfig file (@include is relative to the folder of `path`, in nested ones too). Later files override
+ * earlier ones. 0 or -1. */
 int px_config_file(px_config *, const char *path);
 
 /* The same from text that is already in memory; `origin` stands in messages for the file's name. 0 or -1. */
@@ -47,7 +50,8 @@ char *px_config_text(const px_config *);
 /* Help for one table: name, default, range, help, one aligned line an option. A new string. */
 char *px_options_help(const char *group, const px_option *options);
 
-/* The candidate (NULL-terminated array) that is nearest to `word` by edit distance, or NULL if none is near. Borrowed. */
+/* The candidate (NULL-terminated array) that is nearest to `word` by edit distance, or NULL if none is near.
+ * Borrowed. */
 const char *px_nearest(const char *word, const char *const *candidates);
 
 #endif

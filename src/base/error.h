@@ -7,8 +7,8 @@
  *         return -1;                                                // message is already set: never reword it
  *
  * An expected failure sets one short message at the point of failure and returns -1 (or NULL); callers pass it on
- * unchanged and `main` prints it once, on one rank, and exits with its status. The message is kept per thread, like errno;
- * a worker thread that fails hands its message over itself (px_error() there, px_fail() here).
+ * unchanged and `main` prints it once, on one rank, and exits with its status. The message is kept per thread, like
+ * errno; a worker thread that fails hands its message over itself (px_error() there, px_fail() here).
  * A mistake of the programmer is a PX_CHECK: it names rank, file and line and ends the whole MPI job.
  */
 #ifndef PX_BASE_ERROR_H

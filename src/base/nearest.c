@@ -15,7 +15,8 @@ static int min(int a, int b)
     return a < b ? a : b;
 }
 
-/* Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment), upper and lower case alike. */
+/* Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment), upper and lower case
+ * alike. */
 static int edit_distance(const char *a, const char *b)
 {
     int n = (int)strnlen(a, WORD_MAX + 1), m = (int)strnlen(b, WORD_MAX + 1);

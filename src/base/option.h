@@ -43,14 +43,18 @@ typedef struct px_option {
     const char *help;    /* one line; names the source of the default */
 } px_option;
 
-#define PX_OPTION_TYPE(field)                                                                                              \
+#define PX_OPTION_TYPE(field)                                                                                          \
     _Generic((field), int : PX_OPTION_INT, int64_t : PX_OPTION_INT64, double : PX_OPTION_REAL, bool : PX_OPTION_BOOL,      \
              const char * : PX_OPTION_STRING, px_list : PX_OPTION_LIST)
-#define PX_OPTION(type, field, def, min, max, help)                                                                        \
-    {#field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help}
+#define PX_OPTION(type, field, def, min, max, help)                                                                    \
+    {                                                                                                                  \
+#field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                   \
+    }
 #define PX_OPTION_FLAG(type, field, def, help) PX_OPTION(type, field, def, 0, 0, help)
 #define PX_OPTION_TEXT(type, field, def, help) PX_OPTION(type, field, def, 0, 0, help)
-#define PX_OPTION_CHOICE(type, field, def, choices, help)                                                                  \
-    {#field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, 0, 0, choices, help}
+#define PX_OPTION_CHOICE(type, field, def, choices, help)                                                              \
+    {                                                                                                                  \
+#field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, 0, 0, choices, help                    \
+    }
 
 #endif

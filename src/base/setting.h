@@ -1,7 +1,7 @@
 /* setting.h - inside base/: what a file or the command line says, before and while it meets its option.
  *
- * config.c records settings with the place where they were written; option.c checks one against its px_option and stores it
- * into the caller's structure.
+ * config.c records settings with the place where they were written; option.c checks one against its px_option and
+ * stores it into the caller's structure.
  */
 #ifndef PX_BASE_SETTING_H
 #define PX_BASE_SETTING_H
@@ -52,8 +52,8 @@ void px_entries_finish(px_entries *);
 /* "group.name", or "name" at the top level. A new string. */
 char *px_key_join(const char *group, const char *name);
 
-/* Checks `setting` against type, range and choices, then stores it in the option's field of `target`; a string is stored
- * as the pointer setting->text. `key` and `where` ("simclr.cfg:12") are for messages. 0 or -1 (PX_USAGE). */
+/* Checks `setting` against type, range and choices, then stores it in the option's field of `target`; a string is
+ * stored as the pointer setting->text. `key` and `where` ("simclr.cfg:12") are for messages. 0 or -1 (PX_USAGE). */
 int px_option_assign(const px_option *option, void *target, const px_setting *setting, const char *key,
                      const char *where);
 

@@ -26,8 +26,9 @@ typedef struct px_args {
     void *flags;
 } px_args;
 
-/* `flags` is a zeroed structure whose fields command->flags describes (NULL if there are none). 0, or -1 with PX_USAGE: an
- * unknown flag (with the nearest that exists), a missing value, too few or too many words. Nothing to free then. */
+/* `flags` is a zeroed structure whose fields command->flags describes (NULL if there are none). 0, or -1 with
+ * PX_USAGE: an unknown flag (with the nearest that exists), a missing value, too few or too many words. Nothing to
+ * free then. */
 int px_args_read(px_args *, const px_command *command, int argc, char **argv, void *flags);
 void px_args_finish(px_args *);
 

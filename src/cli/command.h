@@ -6,7 +6,8 @@
  *         PX_FLAG(plot_flags, plugins, 0, "FILE.so", "a method from outside; may be repeated"),
  *         PX_FLAG(plot_flags, force, 'f', NULL, "overwrite"),
  *         {0}};
- *     const px_command px_cmd_plot = {.name = "plot", ..., .flags = flags, .min_words = 1, .max_words = PX_ANY, .run = run};
+ *     const px_command px_cmd_plot = {.name = "plot", ..., .run = run, .flags = flags, .min_words = 1,
+ *                                     .max_words = PX_ANY};
  *
  * `run` reads its arguments with args.h. `--help` is answered by main before `run` is called, from what stands here.
  */

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <time.h>
 
-/* In the order of --help; commands of one heading stand together: "Data" (pack), "Training and evaluation" (pretrain, probe,
- * features), "Results" (plot, show, column), "Reference" (summary, methods, backbones, options, bench). */
+/* In the order of --help; commands of one heading stand together: "Data" (pack), "Training and evaluation"
+ * (pretrain, probe, features), "Results" (plot, show, column), "Reference" (summary, methods, backbones, options,
+ * bench). */
 static const struct {
     const char *heading;
     const px_command *command;
