@@ -14,7 +14,7 @@ typedef struct output {
 } output;
 
 struct px_graph {
-    px_dtype real;
+    px_mode mode;
     char *error;
     px_value dummy;
     px_value **value;
@@ -55,11 +55,14 @@ px_init px_init_normal(double deviation)
     return (px_init){PX_INIT_NORMAL, deviation};
 }
 
-px_graph *px_graph_create(px_dtype real)
+px_graph *px_graph_create(px_mode mode)
 {
+    px_dtype real = mode.real;
     PX_CHECK(real == PX_F32 || real == PX_F64);
     px_graph *g = px_calloc(1, sizeof *g);
-    g->real = real;
+    g->mode = mode;
+    if (mode.ranks == 0)
+        g->mode.ranks = 1;
     g->dummy = (px_value){.dtype = real, .kind = PX_CONSTANT, .param = -1, .index = -1, .shape = {.rank = 0}};
     return g;
 }
@@ -83,9 +86,14 @@ void px_graph_destroy(px_graph *g)
     free(g);
 }
 
+px_mode px_graph_mode(const px_graph *g)
+{
+    return g->mode;
+}
+
 px_dtype px_graph_real(const px_graph *g)
 {
-    return g->real;
+    return g->mode.real;
 }
 
 const char *px_graph_error(const px_graph *g)
@@ -134,7 +142,7 @@ static px_value *add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_s
 
 px_value *px_input(px_graph *g, const char *name, px_dtype dtype, px_shape shape)
 {
-    return add_value(g, PX_INPUT, dtype == PX_F32 ? g->real : dtype, shape, keep(g, px_strdup(name)));
+    return add_value(g, PX_INPUT, dtype == PX_F32 ? g->mode.real : dtype, shape, keep(g, px_strdup(name)));
 }
 
 px_value *px_constant_i32(px_graph *g, px_shape shape, const int32_t *data)
@@ -145,14 +153,13 @@ px_value *px_constant_i32(px_graph *g, px_shape shape, const int32_t *data)
     return v;
 }
 
-/* A real constant whose elements are all the same. */
-static px_value *constant_fill(px_graph *g, px_shape shape, double x)
+px_value *px_constant_fill(px_graph *g, px_shape shape, double x)
 {
-    px_value *v = add_value(g, PX_CONSTANT, g->real, shape, NULL);
+    px_value *v = add_value(g, PX_CONSTANT, g->mode.real, shape, NULL);
     int64_t n = px_shape_count(shape);
-    void *data = keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->real)));
+    void *data = keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->mode.real)));
     for (int64_t i = 0; i < n; i++) {
-        if (g->real == PX_F64)
+        if (g->mode.real == PX_F64)
             ((double *)data)[i] = x;
         else
             ((float *)data)[i] = (float)x;
@@ -169,7 +176,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
     for (int i = 0; i < g->params; i++)
         if (strcmp(g->param[i].name, whole) == 0)
             return px_graph_fail(g, "parameter %s is made twice", whole);
-    px_value *v = add_value(g, kind, g->real, shape, whole);
+    px_value *v = add_value(g, kind, g->mode.real, shape, whole);
     v->param = g->params;
     v->needs_grad = kind == PX_PARAMETER;
     g->param = grow(g->param, g->params, sizeof g->param[0]);
@@ -278,7 +285,7 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
         }
     }
     for (int i = 0; i < n->outputs; i++) {
-        n->out[i] = add_value(g, PX_ACTIVATION, g->real, (px_shape){0}, NULL);
+        n->out[i] = add_value(g, PX_ACTIVATION, g->mode.real, (px_shape){0}, NULL);
         n->out[i]->producer = n;
         n->out[i]->needs_grad = needs_grad && op->grad;
     }
@@ -353,7 +360,7 @@ void px_graph_differentiate(px_graph *g, px_value *loss)
         return;
     }
     g->scope[0] = '\0';
-    loss->grad = constant_fill(g, loss->shape, 1);
+    loss->grad = px_constant_fill(g, loss->shape, 1);
     for (int i = g->nodes - 1; i >= 0 && !g->error; i--) {
         px_node *n = g->node[i];
         bool reached = false;

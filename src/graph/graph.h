@@ -1,6 +1,6 @@
 /* graph.h - a model described once: values, the ops between them, and the reverse-mode derivative in the same graph.
  *
- *     px_graph *g = px_graph_create(PX_F32);
+ *     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
  *     px_value *x = px_input(g, "views", PX_F32, PX_SHAPE(256, 3, 32, 32));
  *     px_scope_push(g, "fc");
  *     px_value *w = px_parameter(g, "weight", PX_SHAPE(10, 512), px_init_uniform(0.04), PX_DECAYS);   // fc.weight
@@ -67,8 +67,15 @@ typedef struct px_param {
     int flags;
 } px_param;
 
-/* `real` is the element type of all real-valued activations and parameters: PX_F32, or PX_F64 for gradient checks. */
-px_graph *px_graph_create(px_dtype real);
+/* What the whole graph is for. */
+typedef struct px_mode {
+    px_dtype real;   /* type of all real activations and parameters: PX_F32, or PX_F64 for gradient checks */
+    bool evaluation; /* batch norms use their running statistics and leave them alone */
+    int rank, ranks; /* ranks 0 means one */
+} px_mode;
+
+px_graph *px_graph_create(px_mode);
+px_mode px_graph_mode(const px_graph *);
 void px_graph_destroy(px_graph *);
 px_dtype px_graph_real(const px_graph *);
 const char *px_graph_error(const px_graph *); /* NULL: none */
@@ -80,6 +87,7 @@ void px_scope_pop(px_graph *);
 
 px_value *px_input(px_graph *, const char *name, px_dtype, px_shape);
 px_value *px_constant_i32(px_graph *, px_shape, const int32_t *data); /* copies */
+px_value *px_constant_fill(px_graph *, px_shape, double value);       /* real, all elements the same */
 px_value *px_parameter(px_graph *, const char *name, px_shape, px_init, int flags);
 px_value *px_state(px_graph *, const char *name, px_shape, px_init);
 

@@ -19,7 +19,6 @@ static void reduce_grad(px_graph *g, px_node *n)
     px_add_grad(g, n->in[0], px_all_reduce(g, n->out[0]->grad));
 }
 
-/* Its kernel may change its input's memory only in place of its output: an effect in the sense that all ranks must take part. */
 const px_op px_op_all_reduce = {.name = "all_reduce",
                                 .in_min = 1,
                                 .infer = reduce_infer,
@@ -65,7 +64,11 @@ const px_op px_op_all_gather = {.name = "all_gather",
                                 .grad = gather_grad,
                                 .portable = PX_PORTABLE(all_gather)};
 
-px_value *px_all_gather(px_graph *g, px_value *x, int ranks)
+px_value *px_all_gather(px_graph *g, px_value *x, int *first)
 {
+    px_mode mode = px_graph_mode(g);
+    int ranks = mode.ranks;
+    if (first)
+        *first = x->shape.rank ? mode.rank * (int)x->shape.dim[0] : 0;
     return px_node_add(g, &px_op_all_gather, &x, 1, &ranks);
 }

@@ -48,6 +48,7 @@ px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
 
 /* ---- across ranks: gradients of what every rank holds are averaged over ranks, so that the loss is the mean of the ranks' losses ---- */
 px_value *px_all_reduce(px_graph *, px_value *x);       /* sum over ranks; its gradient is the same */
-px_value *px_all_gather(px_graph *, px_value *x, int ranks); /* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum */
+/* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (or NULL) gets the row where this rank's begin. */
+px_value *px_all_gather(px_graph *, px_value *x, int *first);
 
 #endif

@@ -184,7 +184,7 @@ static px_value *build_cross_entropy(px_graph *g, px_value *v[])
 
 static px_value *build_nt_xent(px_graph *g, px_value *v[])
 {
-    px_value *z = px_all_gather(g, px_l2_normalize(g, v[0]), 1);
+    px_value *z = px_all_gather(g, px_l2_normalize(g, v[0]), NULL);
     px_value *self = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){0, 1, 2, 3, 4, 5});
     px_value *other = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){3, 4, 5, 0, 1, 2});
     px_value *sim = px_mask_diagonal(g, px_matmul(g, z, z, false, true, 2), self);
@@ -287,7 +287,7 @@ static void give(trial *t, int k)
 
 static trial start(const test_case *c, px_dtype real, const px_backend *backend, bool fuse)
 {
-    trial t = {.g = px_graph_create(real)};
+    trial t = {.g = px_graph_create((px_mode){.real = real})};
     for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
         char name[8] = {'v', (char)('0' + k)};
         if (c->operand[k].parameter)
@@ -485,7 +485,7 @@ static void running_statistics_move(void **state)
 static void misfits_are_refused(void **state)
 {
     (void)state;
-    px_graph *g = px_graph_create(PX_F32);
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
     px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(2, 3, 8, 8));
     px_scope_push(g, "layer1");
     px_value *w = px_parameter(g, "weight", PX_SHAPE(4, 5, 3, 3), px_init_constant(0), PX_DECAYS);

@@ -1,0 +1,51 @@
+/* backbone.h - encoders: what every method and every evaluation is built on. One file a family; adding a family is adding a file and a row in
+ * registry.c.
+ *
+ *     const px_backbone *b = px_backbone_find("resnet18");       // NULL: px_error() names the nearest
+ *     px_encoding e = b->family->build(g, b, cfg, x);            // x (N, C, S, S)
+ *     ... e.pooled (N, F), e.stage[3].map (N, 512, S/32, S/32) ...
+ */
+#ifndef PX_BACKBONES_BACKBONE_H
+#define PX_BACKBONES_BACKBONE_H
+
+#include "base/option.h"
+#include "graph/graph.h"
+
+enum { PX_STAGES_MAX = 32 };
+
+typedef struct px_encoding {
+    px_value *pooled; /* (N, F): what probes read */
+    int stages;
+    struct {
+        const char *name; /* as in PyTorch: "layer1" */
+        px_value *map;
+    } stage[PX_STAGES_MAX];
+} px_encoding;
+
+/* A family's configuration, completed privately in its file: the option group named after the family. */
+typedef struct px_backbone_cfg px_backbone_cfg;
+typedef struct px_backbone px_backbone;
+
+typedef struct px_backbone_family {
+    const char *name, *paper, *summary;
+    size_t cfg_size;
+    const px_option *options;
+    const px_backbone *variants; /* ends with a NULL name */
+
+    /* Says what cannot work (an image size, a combination of options), or NULL. */
+    const char *(*check)(const px_backbone *, const px_backbone_cfg *, int image_size, int channels);
+
+    /* Parameters are named as in torchvision or timm, in the scope that is open. */
+    px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
+} px_backbone_family;
+
+struct px_backbone {
+    const char *name;
+    const px_backbone_family *family;
+    const void *variant; /* the family's own */
+};
+
+extern const px_backbone_family *const px_backbone_families[]; /* NULL-terminated */
+const px_backbone *px_backbone_find(const char *name);
+
+#endif

@@ -1,0 +1,27 @@
+/* registry.c - the families there are. */
+#include "backbones/backbone.h"
+#include "base/config.h"
+#include "base/error.h"
+
+#include <string.h>
+
+extern const px_backbone_family px_resnet;
+
+const px_backbone_family *const px_backbone_families[] = {&px_resnet, NULL};
+
+const px_backbone *px_backbone_find(const char *name)
+{
+    const char *names[256];
+    int n = 0;
+    for (int f = 0; px_backbone_families[f]; f++)
+        for (const px_backbone *b = px_backbone_families[f]->variants; b->name; b++) {
+            if (strcmp(b->name, name) == 0)
+                return b;
+            PX_CHECK(n < 255);
+            names[n++] = b->name;
+        }
+    names[n] = NULL;
+    const char *near = px_nearest(name, names);
+    return px_fail_null(PX_USAGE, "there is no backbone '%s'%s%s%s ('pretext backbones' lists them)", name,
+                        near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}

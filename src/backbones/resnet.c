@@ -1,0 +1,118 @@
+/* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; the variant of torchvision (stride in the 3x3 convolution),
+ * with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
+ *
+ *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
+#include "backbones/backbone.h"
+#include "nn/layers.h"
+#include "ops/ops.h"
+
+#include <string.h>
+
+struct px_backbone_cfg {
+    const char *stem;
+    double width;
+};
+
+static const px_option options[] = {
+    PX_OPTION_CHOICE(px_backbone_cfg, stem, "auto", "auto|3x3|7x7",
+                     "first layer: 7x7 stride 2 and max-pool (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
+    PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
+    {0}};
+
+typedef px_value *block_fn(px_graph *g, px_value *x, int planes, int stride);
+
+static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride)
+{
+    char conv[16] = "conv", bn[16] = "bn";
+    strcat(conv, number);
+    strcat(bn, number);
+    return px_batch_norm_layer(g, bn, px_conv_layer(g, conv, x, out, kernel, stride, kernel / 2, false), true);
+}
+
+/* The identity, or a strided 1x1 projection where shapes differ. */
+static px_value *skip(px_graph *g, px_value *x, int out, int stride)
+{
+    if (px_graph_error(g) || (stride == 1 && x->shape.dim[1] == out))
+        return x;
+    px_scope_push(g, "downsample");
+    px_value *y = px_batch_norm_layer(g, "1", px_conv_layer(g, "0", x, out, 1, stride, 0, false), true);
+    px_scope_pop(g);
+    return y;
+}
+
+static px_value *basic(px_graph *g, px_value *x, int planes, int stride)
+{
+    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride));
+    y = conv_bn(g, "2", y, planes, 3, 1);
+    return px_relu(g, px_add(g, y, skip(g, x, planes, stride)));
+}
+
+static px_value *bottleneck(px_graph *g, px_value *x, int planes, int stride)
+{
+    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 1, 1));
+    y = px_relu(g, conv_bn(g, "2", y, planes, 3, stride));
+    y = conv_bn(g, "3", y, 4 * planes, 1, 1);
+    return px_relu(g, px_add(g, y, skip(g, x, 4 * planes, stride)));
+}
+
+struct variant {
+    int blocks[4];
+    block_fn *block;
+};
+
+extern const px_backbone_family px_resnet;
+
+static const px_backbone variants[] = {{"resnet18", &px_resnet, &(const struct variant){{2, 2, 2, 2}, basic}},
+                                       {"resnet34", &px_resnet, &(const struct variant){{3, 4, 6, 3}, basic}},
+                                       {"resnet50", &px_resnet, &(const struct variant){{3, 4, 6, 3}, bottleneck}},
+                                       {"resnet101", &px_resnet, &(const struct variant){{3, 4, 23, 3}, bottleneck}},
+                                       {0}};
+
+static bool small_stem(const px_backbone_cfg *c, int64_t size)
+{
+    return strcmp(c->stem, "3x3") == 0 || (strcmp(c->stem, "auto") == 0 && size <= 64);
+}
+
+static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
+{
+    (void)b;
+    (void)channels;
+    if (64 * c->width < 1)
+        return "resnet.width leaves no channels";
+    if (image_size < (small_stem(c, image_size) ? 8 : 32))
+        return "a ResNet wants images of at least 8 px (32 px with the 7x7 stem)";
+    return NULL;
+}
+
+static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
+{
+    static const char *const names[] = {"layer1", "layer2", "layer3", "layer4"};
+    const struct variant *v = b->variant;
+    px_encoding e = {.stages = 4};
+    bool small = small_stem(c, x->shape.rank == 4 ? x->shape.dim[2] : 0);
+    x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
+    if (!small)
+        x = px_max_pool(g, x, 3, 2, 1);
+    for (int i = 0; i < 4; i++) {
+        px_scope_push(g, "%s", names[i]);
+        for (int k = 0; k < v->blocks[i]; k++) {
+            px_scope_push(g, "%d", k);
+            x = v->block(g, x, (int)(64 * c->width) << i, i > 0 && k == 0 ? 2 : 1);
+            px_scope_pop(g);
+        }
+        px_scope_pop(g);
+        e.stage[i].name = names[i];
+        e.stage[i].map = x;
+    }
+    e.pooled = px_global_avg_pool(g, x);
+    return e;
+}
+
+const px_backbone_family px_resnet = {.name = "resnet",
+                                      .paper = "He et al. 2016, arXiv:1512.03385",
+                                      .summary = "residual convolutional networks",
+                                      .cfg_size = sizeof(px_backbone_cfg),
+                                      .options = options,
+                                      .variants = variants,
+                                      .check = check,
+                                      .build = build};

@@ -1,0 +1,24 @@
+/* layers.h - layers that own their parameters. Names of parameters and initial values are those of torch.nn / torchvision; a layer's
+ * parameters live in the scope `name`.
+ *
+ *     x = px_conv_layer(g, "conv1", x, 64, 3, 1, 1, false);      // conv1.weight
+ *     x = px_relu(g, px_batch_norm_layer(g, "bn1", x, true));    // bn1.weight, bn1.bias, bn1.running_mean, bn1.running_var
+ *     y = px_linear_layer(g, "fc", h, 10, true);                 // fc.weight, fc.bias
+ */
+#ifndef PX_NN_LAYERS_H
+#define PX_NN_LAYERS_H
+
+#include "graph/graph.h"
+
+/* weight: normal, variance 2 / (out kernel^2): He et al. 2015, fan-out, as torchvision's ResNets; bias: zero.
+ * x (N, C, H, W) -> (N, out, H', W') */
+px_value *px_conv_layer(px_graph *, const char *name, px_value *x, int out, int kernel, int stride, int pad, bool bias);
+
+/* weight and bias uniform within 1 / sqrt(in), torch.nn.Linear's default. x (N, in) -> (N, out) */
+px_value *px_linear_layer(px_graph *, const char *name, px_value *x, int out, bool bias);
+
+/* Statistics over the global batch (all ranks) in training, running ones in evaluation; weight 1, bias 0 (absent unless
+ * `center`); eps 1e-5, momentum 0.1 (torch.nn.BatchNorm; SimCLR's decay 0.9 is the same). x (N, C, H, W) or (N, C) */
+px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool center);
+
+#endif
