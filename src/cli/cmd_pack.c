@@ -63,14 +63,6 @@ const px_command px_cmd_pack = {
             "see that it\n"
             "can be, and for the mean and standard deviation of the train split, which are stored with it.\n"
             "\n"
-            "Options (key=value):\n"
-            "  store        auto, raw or encoded: raw pixels, or the JPEG and PNG files as they are; auto (the "
-            "default) is raw if\n"
-            "               all images have one size of at most 128 pixels a side\n"
-            "  split        puts every image into the split of this name\n"
-            "  channels     1 gray, 3 RGB, 0 (the default) as the source has it\n"
-            "  class_names  \"shirt,bag,...\" in the order of the labels, for sources that have no names\n"
-            "\n"
             "Examples:\n"
             "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
             "  pretext pack *-ubyte.gz -o fashion.h5 "
@@ -78,6 +70,7 @@ const px_command px_cmd_pack = {
             "  pretext pack imagenette2/ -o imagenette.h5 store=encoded\n",
     .run = run,
     .flags = flags,
+    .options = px_pack_option_table,
     .min_words = 1,
     .max_words = PX_ANY,
     .assignments = true,

@@ -13,15 +13,12 @@
 enum { RAW_SIDE = 128, CLASSES_SHOWN = 20 };
 
 const px_option px_pack_option_table[] = {
-    PX_OPTION_CHOICE(
-        px_pack_options, store, "auto", "auto|raw|encoded",
-        "raw pixels, or the JPEG and PNG files as they are; auto: raw if all have one size of at most 128 px a side"),
-    PX_OPTION_TEXT(px_pack_options, split, "",
-                   "put every image into this split; empty: splits from the names of files and folders"),
-    PX_OPTION(px_pack_options, channels, "0", 0, 3,
-              "1: gray, 3: RGB, 0: as the source (image files: RGB unless all are gray)"),
+    PX_OPTION_CHOICE(px_pack_options, store, "auto", "auto|raw|encoded",
+                     "as pixels or as JPEG and PNG; auto: raw if all have one size of at most 128 px a side"),
+    PX_OPTION_TEXT(px_pack_options, split, "", "put all images into this split; empty: by names of files and folders"),
+    PX_OPTION(px_pack_options, channels, "0", 0, 3, "1 gray, 3 RGB, 0 as the source (RGB if any image is)"),
     PX_OPTION_TEXT(px_pack_options, class_names, "",
-                   "names of the classes with commas between, in the order of the labels; empty: the source's own"),
+                   "\"top,bag,...\" in the order of the labels; empty: the source's own, or numbers"),
     {0}};
 
 /* ---- how to store ------------------------------------------------------------------------------------------------ */

@@ -75,6 +75,8 @@ int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char 
         close(fd);
         hid_t access = H5Pcreate(H5P_FILE_ACCESS);
         H5Pset_alignment(access, 1 << 16, 4096); /* big arrays begin on a page: good for mapping */
+        /* Before 1.8 an attribute held at most 64 kB: the names of 4096 classes. */
+        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
         f->file = H5Fcreate(f->partial, H5F_ACC_TRUNC, H5P_DEFAULT, access);
         H5Pclose(access);
         if (f->file >= 0)

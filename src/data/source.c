@@ -331,5 +331,7 @@ int px_source_walk(const char *source, px_entry_visit *visit, void *context)
         return visit_folder(&w);
     if (!S_ISREG(about.st_mode))
         return px_fail(PX_DATA, "%s: is neither a file nor a folder", source);
+    if (about.st_size == 0)
+        return px_fail(PX_DATA, "%s: is empty", source);
     return visit_file(&w, source, px_base_name(source));
 }
