@@ -22,6 +22,9 @@ static const struct {
     const px_command *command;
 } rows[] = {
     {"Data", &px_cmd_pack},
+    {"Results", &px_cmd_plot},
+    {"Results", &px_cmd_show},
+    {"Results", &px_cmd_column},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 10 };

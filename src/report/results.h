@@ -34,7 +34,8 @@ int px_results_series(px_results *, const char *group, const char *const names[]
 int px_results_live(px_results *);
 
 /* Appends one row; NaN is stored as NaN. All `names` must have been created. 0 or -1. */
-int px_results_row(px_results *, const char *group, int64_t step, const char *const names[], const double values[], int count);
+int px_results_row(px_results *, const char *group, int64_t step, const char *const names[], const double values[],
+                   int count);
 
 /* Drops the rows of `group` whose step is >= step (not in SWMR). 0 or -1. */
 int px_results_truncate(px_results *, const char *group, int64_t step);
@@ -58,5 +59,15 @@ bool px_results_has(px_results *, const char *path);
 
 /* Names of all members of a group, sorted. free each, then the array. 0 or -1. */
 int px_results_list(px_results *, const char *group, char ***names, int *count);
+
+/* For people: paths of all objects below the root ("/train/loss"), sorted; names of an object's attributes; type and
+ * shape of an object ("float32 (64, 3, 7, 7)", "group"); the values of an attribute as text. Everything is yours. */
+int px_results_all(px_results *, char ***paths, int *count);
+int px_results_attributes(px_results *, const char *object, char ***names, int *count);
+char *px_results_describe(px_results *, const char *object);
+char *px_results_attribute_shown(px_results *, const char *object, const char *name);
+
+/* All strings of an attribute; free each, then the array. 0 or -1. */
+int px_results_get_attribute_texts(px_results *, const char *object, const char *name, char ***texts, int *count);
 
 #endif

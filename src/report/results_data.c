@@ -302,6 +302,14 @@ int px_results_get_attribute_text(px_results *r, const char *object, const char 
     return bad;
 }
 
+int px_results_get_attribute_texts(px_results *r, const char *object, const char *name, char ***texts, int *count)
+{
+    source s;
+    int bad = source_attribute(r, &s, object, name) != 0 || read_texts(r, &s, name, texts, count) != 0 ? -1 : 0;
+    source_close(&s);
+    return bad;
+}
+
 int px_results_get_attribute_real(px_results *r, const char *object, const char *name, double *value)
 {
     source s;

@@ -1,0 +1,63 @@
+/* cmd_plot.c - `pretext plot`: figures of runs. */
+#include "cli/args.h"
+#include "report/plot.h"
+
+#include "base/error.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct plot_flags {
+    const char *output;
+} plot_flags;
+
+static const px_flag flags[] = {
+    PX_FLAG(plot_flags, output, 'o', "DIR", "where the figures go (default: figures/ in the first run)"), {0}};
+
+static int run(int argc, char **argv)
+{
+    plot_flags given = {0};
+    px_args args;
+    if (px_args_read(&args, &px_cmd_plot, argc, argv, &given) != 0)
+        return -1;
+    char *first = px_run_folder(args.words.word[0]);
+    char *folder = given.output ? px_strdup(given.output) : px_format("%s/figures", first);
+    px_plot_outcome done;
+    int bad = px_plot_runs(args.words.word, args.words.count, folder, &done);
+    if (bad == 0) {
+        for (int i = 0; i < done.drawn; i++)
+            printf("%s\n", done.file[i]);
+        for (int i = 0; i < done.left_out; i++)
+            fprintf(stderr, "left out %s\n", done.missing[i]);
+        px_plot_outcome_finish(&done);
+    }
+    free(folder);
+    free(first);
+    px_args_finish(&args);
+    return bad;
+}
+
+const px_command px_cmd_plot = {
+    .name = "plot",
+    .arguments = "RUN... [-o DIR]",
+    .summary = "draws curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
+    .help =
+        "RUN is a folder that holds run.h5, or an .h5 file of results; it may be a run that is still going on.\n"
+        "Several runs are compared in the same pictures. The files written are listed on standard output; a figure\n"
+        "whose data no run holds is left out, and standard error says so.\n"
+        "\nFigures\n"
+        "  curves        training loss (with a smoothed line) and learning rate\n"
+        "  diagnostics   all other series of the training: gradient norm, images/s, ...\n"
+        "  accuracy      top-1 of every evaluation beside its baselines and chance\n"
+        "  probe_epochs  test accuracy while a probe trains\n"
+        "  confusion     share of each true class, by predicted class\n"
+        "  embedding     the test images' embeddings in the plane\n"
+        "\nExamples\n"
+        "  pretext plot results/simclr_cifar10\n"
+        "  pretext plot results/simclr results/mae -o comparison\n"
+        "To draw a series your own way: pretext column --help\n",
+    .run = run,
+    .flags = flags,
+    .min_words = 1,
+    .max_words = PX_ANY,
+};

@@ -1,0 +1,330 @@
+/* plot.c - which figures there are, and what they share: runs, labels, the list of evaluations. */
+#include "base/error.h"
+#include "report/plot_private.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics, plot_accuracy,
+                                             plot_probe_epochs, plot_confusion,   plot_embedding};
+
+/* ---- runs ---- */
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *px_run_file(const char *run)
+{
+    size_t length = strlen(run);
+    while (length > 1 && run[length - 1] == '/')
+        length--;
+    return is_folder(run) ? px_format("%.*s/run.h5", (int)length, run) : px_strdup(run);
+}
+
+char *px_run_folder(const char *run)
+{
+    char *file = px_run_file(run), *slash = strrchr(file, '/');
+    if (!slash) {
+        free(file);
+        return px_strdup(".");
+    }
+    slash[slash == file] = '\0';
+    return file;
+}
+
+/* The last `parts` parts of a run's path, without /run.h5 and .h5. */
+static char *short_name(const char *run, int parts)
+{
+    char *path = px_run_file(run), *end = path + strlen(path);
+    if (end - path > 3 && strcmp(end - 3, ".h5") == 0)
+        *(end -= 3) = '\0';
+    if (end - path > 4 && strcmp(end - 4, "/run") == 0)
+        *(end -= 4) = '\0';
+    const char *start = end;
+    for (; start > path; start--)
+        if (start[-1] == '/' && --parts == 0)
+            break;
+    char *name = px_strdup(start);
+    free(path);
+    return name;
+}
+
+/* As few parts of the paths as tell the runs apart. */
+static void label_runs(plot_run *runs, const char *const paths[], int count)
+{
+    bool same = true;
+    for (int parts = 1; same && parts < 16; parts++) {
+        same = false;
+        for (int i = 0; i < count; i++) {
+            free(runs[i].label);
+            runs[i].label = short_name(paths[i], parts);
+            for (int j = 0; j < i; j++)
+                same |= strcmp(runs[i].label, runs[j].label) == 0;
+        }
+    }
+}
+
+static char *configured_method(px_results *r)
+{
+    char *text, *method = NULL;
+    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
+        return px_strdup("");
+    config_t config;
+    const char *value;
+    config_init(&config);
+    if (config_read_string(&config, text) == CONFIG_TRUE &&
+        config_lookup_string(&config, "method", &value) == CONFIG_TRUE)
+        method = px_strdup(value);
+    config_destroy(&config);
+    free(text);
+    return method ? method : px_strdup("");
+}
+
+static int open_runs(plot_job *job, const char *const paths[])
+{
+    for (int i = 0; i < job->count; i++) {
+        char *file = px_run_file(paths[i]);
+        int bad = px_results_open(&job->runs[i].results, file, PX_RESULTS_READ);
+        free(file);
+        if (bad)
+            return -1;
+        job->runs[i].method = configured_method(job->runs[i].results);
+    }
+    label_runs(job->runs, paths, job->count);
+    return 0;
+}
+
+static int make_folder(const char *folder)
+{
+    char *path = px_strdup(folder);
+    int bad = 0;
+    for (char *at = path + 1; bad == 0; at++)
+        if (*at == '/' || *at == '\0') {
+            char stop = *at;
+            *at = '\0';
+            if (mkdir(path, 0777) != 0 && errno != EEXIST && !is_folder(path))
+                bad = px_fail(PX_USAGE, "%s: cannot make this folder: %s", path, strerror(errno));
+            *at = stop;
+            if (!stop)
+                break;
+        }
+    free(path);
+    return bad;
+}
+
+int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
+{
+    *outcome = (px_plot_outcome){0};
+    plot_job job = {.count = count, .folder = folder, .outcome = outcome};
+    job.runs = px_calloc((size_t)count + 1, sizeof *job.runs);
+    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 || make_folder(folder) != 0 ? -1 : 0;
+    for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
+        bad = figures[i](&job);
+    if (bad == 0 && outcome->drawn == 0)
+        bad = px_fail(PX_DATA, "%s: nothing to draw: neither training series nor evaluations", runs[0]);
+    for (int i = 0; i < count; i++) {
+        px_results_close(job.runs[i].results);
+        free(job.runs[i].label);
+        free(job.runs[i].method);
+    }
+    free(job.runs);
+    if (bad)
+        px_plot_outcome_finish(outcome);
+    return bad;
+}
+
+static void add_line(char ***list, int *count, char *line)
+{
+    *list = px_realloc(*list, (size_t)(*count + 1) * sizeof **list);
+    (*list)[(*count)++] = line;
+}
+
+void px_plot_outcome_finish(px_plot_outcome *o)
+{
+    for (int i = 0; i < o->drawn; i++)
+        free(o->file[i]);
+    for (int i = 0; i < o->left_out; i++)
+        free(o->missing[i]);
+    free(o->file);
+    free(o->missing);
+    *o = (px_plot_outcome){0};
+}
+
+/* ---- what a figure needs ---- */
+
+static char *figure_path(const plot_job *job, const char *name, int run)
+{
+    char *path = run >= 0 && job->count > 1
+                     ? px_format("%s/%s_%s.%s", job->folder, job->runs[run].label, name, job->gnuplot.extension)
+                     : px_format("%s/%s.%s", job->folder, name, job->gnuplot.extension);
+    for (char *c = path + strlen(job->folder) + 1; *c; c++)
+        if (strchr("/\\ :*?\"<>|'`$", *c))
+            *c = '_';
+    return path;
+}
+
+plot_figure *plot_begin(const plot_job *job, const char *name, int run, int width, int height)
+{
+    plot_figure *f = px_calloc(1, sizeof *f);
+    f->path = figure_path(job, name, run);
+    f->width = width;
+    f->height = height;
+    f->script = open_memstream(&f->body, &f->size);
+    return f;
+}
+
+int plot_end(plot_job *job, plot_figure *f)
+{
+    fclose(f->script);
+    int bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
+    if (bad == 0)
+        add_line(&job->outcome->file, &job->outcome->drawn, px_strdup(f->path));
+    free(f->body);
+    free(f->path);
+    free(f);
+    return bad;
+}
+
+int plot_left_out(plot_job *job, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    add_line(&job->outcome->missing, &job->outcome->left_out, px_strdup(text));
+    return 0;
+}
+
+double *plot_data(const plot_run *run, int rank, int64_t dim[4], const char *format, ...)
+{
+    char path[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path, sizeof path, format, args);
+    va_end(args);
+    double *data = NULL;
+    int found;
+    if (!px_results_has(run->results, path) || px_results_get(run->results, path, &data, &found, dim) != 0)
+        return NULL;
+    if (found == rank)
+        return data;
+    free(data);
+    return NULL;
+}
+
+char **plot_class_names(const plot_run *run, const char *path, int classes)
+{
+    char **names = NULL;
+    int count = 0;
+    if (px_results_has(run->results, path) && px_results_get_texts(run->results, path, &names, &count) == 0 &&
+        count == classes)
+        return names;
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    names = px_calloc((size_t)classes + 1, sizeof *names);
+    for (int i = 0; i < classes; i++)
+        names[i] = px_format("%d", i);
+    return names;
+}
+
+/* ---- evaluations ---- */
+
+static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
+static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
+static const char *const protocols[] = {"linear", "knn", "finetune"};
+static const char *const protocol_names[] = {"linear probe", "k-NN", "fine-tuning"};
+
+static int place(const char *word, const char *const list[3])
+{
+    int i = 0;
+    while (i < 3 && strcmp(word, list[i]) != 0)
+        i++;
+    return i;
+}
+
+static int in_order(const void *a, const void *b)
+{
+    const plot_eval *x = a, *y = b;
+    int by = place(x->protocol, protocols) - place(y->protocol, protocols);
+    if (by == 0)
+        by = strcmp(x->protocol, y->protocol);
+    if (by == 0)
+        by = place(x->subject, subjects) - place(y->subject, subjects);
+    if (by == 0)
+        by = strcmp(x->subject, y->subject);
+    return by ? by : x->run - y->run;
+}
+
+static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count)
+{
+    px_results *r = job->runs[run].results;
+    char *group = px_format("/eval/%s", protocol), **names = NULL;
+    int found = 0;
+    px_results_list(r, group, &names, &found); /* fails for data sets: no subjects then */
+    for (int i = 0; i < found; i++) {
+        char *top1 = px_format("%s/%s/top1", group, names[i]);
+        if (px_results_has(r, top1)) {
+            *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
+            (*evals)[(*count)++] = (plot_eval){run, px_strdup(protocol), px_strdup(names[i])};
+        }
+        free(top1);
+        free(names[i]);
+    }
+    free(names);
+    free(group);
+}
+
+plot_eval *plot_evals(const plot_job *job, int *count)
+{
+    plot_eval *evals = NULL;
+    *count = 0;
+    for (int run = 0; run < job->count; run++) {
+        char **names = NULL;
+        int found = 0;
+        if (px_results_has(job->runs[run].results, "/eval"))
+            px_results_list(job->runs[run].results, "/eval", &names, &found);
+        for (int i = 0; i < found; i++) {
+            add_subjects(job, run, names[i], &evals, count);
+            free(names[i]);
+        }
+        free(names);
+    }
+    if (evals)
+        qsort(evals, (size_t)*count, sizeof *evals, in_order);
+    return evals;
+}
+
+void plot_evals_free(plot_eval *evals, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(evals[i].protocol);
+        free(evals[i].subject);
+    }
+    free(evals);
+}
+
+const char *plot_protocol_name(const char *protocol)
+{
+    int i = place(protocol, protocols);
+    return i < 3 ? protocol_names[i] : protocol;
+}
+
+/* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
+char *plot_subject_name(const plot_job *job, const plot_eval *e)
+{
+    int i = place(e->subject, subjects);
+    const char *name = i < 3 ? subject_names[i] : e->subject;
+    const plot_run *run = &job->runs[e->run];
+    if (job->count > 1)
+        return px_format("%s, %s", run->label, name);
+    return i == 0 && *run->method ? px_format("%s, %s", run->method, name) : px_strdup(name);
+}

@@ -1,0 +1,413 @@
+/* plot_eval.c - figures of evaluations: bars of accuracies, accuracy by epoch, confusion matrix, map of embeddings. */
+#include "base/error.h"
+#include "report/plot_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static double scalar(const plot_job *job, const plot_eval *e, const char *name)
+{
+    int64_t dim[4];
+    double *data = plot_data(&job->runs[e->run], 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
+    double value = data ? data[0] : NAN;
+    free(data);
+    return value;
+}
+
+static void write_title(FILE *f, char *title)
+{
+    fputs("set title ", f);
+    px_gnuplot_text(f, title);
+    fputc('\n', f);
+    free(title);
+}
+
+static void free_texts(char **texts, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+static bool same_protocol(const plot_eval *evals, int count)
+{
+    for (int i = 1; i < count; i++)
+        if (strcmp(evals[i].protocol, evals[0].protocol) != 0)
+            return false;
+    return true;
+}
+
+/* ---- accuracy: one bar an evaluation ---- */
+
+/* The number of classes, which must agree for a line of chance to make sense; 0: unknown. */
+static int64_t common_classes(const plot_job *job, const plot_eval *evals, int count)
+{
+    int64_t classes = 0;
+    for (int i = 0; i < count; i++) {
+        int64_t dim[4] = {0};
+        free(plot_data(&job->runs[evals[i].run], 1, dim, "/eval/%s/%s/per_class", evals[i].protocol, evals[i].subject));
+        if (dim[0] == 0 || (classes && classes != dim[0]))
+            return 0;
+        classes = dim[0];
+    }
+    return classes;
+}
+
+/* What was trained is in the runs' colours, baselines are in grey. */
+static const char *bar_colour(const plot_eval *e)
+{
+    if (strcmp(e->subject, "untrained") == 0)
+        return "8C8C8C";
+    return strcmp(e->subject, "pixels") == 0 ? "BFBFBF" : px_gnuplot_colour(e->run);
+}
+
+static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int count, double *most, double *bottom)
+{
+    bool single = same_protocol(evals, count);
+    double at = 1;
+    char *tics;
+    size_t size;
+    FILE *names = open_memstream(&tics, &size);
+    fputs("$bars << EOD\n", f);
+    for (int i = 0; i < count; i++) {
+        const plot_eval *e = &evals[i];
+        double percent = 100 * scalar(job, e, "top1");
+        if (i > 0 && strcmp(e->protocol, evals[i - 1].protocol) != 0)
+            at += 0.6; /* a gap between protocols */
+        if (isfinite(percent))
+            fprintf(f, "%g %.6g %d\n", at, percent, (int)strtol(bar_colour(e), NULL, 16));
+        char *subject = plot_subject_name(job, e);
+        char *label = single ? px_strdup(subject) : px_format("%s: %s", plot_protocol_name(e->protocol), subject);
+        fputs(i ? ", " : "", names);
+        px_gnuplot_text(names, label);
+        fprintf(names, " %g", at);
+        free(label);
+        free(subject);
+        *most = fmax(*most, percent);
+        *bottom = at++;
+    }
+    fputs("EOD\n", f);
+    fclose(names);
+    fprintf(f, "set ytics (%s) scale 0\n", tics);
+    free(tics);
+}
+
+int plot_accuracy(plot_job *job)
+{
+    int count;
+    plot_eval *evals = plot_evals(job, &count);
+    if (count == 0)
+        return plot_left_out(job, "accuracy: no evaluation in /eval");
+    double most = 0, bottom = 1;
+    plot_figure *figure = plot_begin(job, "accuracy", -1, 1100, 190 + 75 * count);
+    FILE *f = figure->script;
+    write_bars(f, job, evals, count, &most, &bottom);
+    write_title(f, same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", plot_protocol_name(evals[0].protocol))
+                                               : px_strdup("Top-1 accuracy"));
+    fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
+            fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
+    fputs("set xtics 0,10,100\nset grid noytics\nset border 1\nset rmargin 4\nset key off\n", f);
+    int64_t classes = common_classes(job, evals, count);
+    if (classes > 1) {
+        fprintf(f, "set arrow from %g, graph 0 to %g, graph 1 nohead front dt 2 lw 1.5 lc rgb '#222222'\n",
+                100.0 / (double)classes, 100.0 / (double)classes);
+        fprintf(f, "set label 'chance %.3g%%' at %g, graph 1 center offset 0,0.7 front font ',12' tc rgb '#222222'\n",
+                100.0 / (double)classes, 100.0 / (double)classes);
+    }
+    fputs("plot $bars using ($2/2):1:(0):2:($1-0.36):($1+0.36):3 with boxxyerror lc rgb variable, \\\n"
+          "  '' using 2:1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'\n",
+          f);
+    plot_evals_free(evals, count);
+    return plot_end(job, figure);
+}
+
+/* ---- probe_epochs ---- */
+
+/* Solid for what was trained; its baselines are broken lines. */
+static int line_dashes(const plot_eval *e)
+{
+    return strcmp(e->subject, "untrained") == 0 ? 2 : strcmp(e->subject, "pixels") == 0 ? 3 : 1;
+}
+
+int plot_probe_epochs(plot_job *job)
+{
+    int count, lines = 0;
+    plot_eval *evals = plot_evals(job, &count);
+    bool single = same_protocol(evals, count);
+    plot_figure *figure = plot_begin(job, "probe_epochs", -1, 1200, 750);
+    FILE *f = figure->script;
+    char *plot;
+    size_t size;
+    FILE *command = open_memstream(&plot, &size);
+    for (int i = 0; i < count; i++) {
+        const plot_eval *e = &evals[i];
+        int64_t dim[4];
+        double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
+        if (!y || dim[0] < 2) {
+            free(y);
+            continue;
+        }
+        fprintf(f, "$line%d << EOD\n", i);
+        for (int64_t k = 0; k < dim[0]; k++)
+            if (isfinite(y[k]))
+                fprintf(f, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
+        fputs("EOD\n", f);
+        char *subject = plot_subject_name(job, e);
+        char *label = single ? px_strdup(subject) : px_format("%s: %s", plot_protocol_name(e->protocol), subject);
+        fprintf(command, "%s$line%d using 1:2 with lines lt 1 lc rgb '#%s' dt %d title ", lines ? ", \\\n  " : "plot ",
+                i, job->count > 1 ? px_gnuplot_colour(e->run) : bar_colour(e), line_dashes(e));
+        px_gnuplot_text(command, label);
+        lines++;
+        free(label);
+        free(subject);
+        free(y);
+    }
+    fclose(command);
+    fprintf(
+        f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)'\nset key bottom right\n");
+    write_title(f, px_strdup("Accuracy while the probe trains"));
+    fprintf(f, "set offsets 0,0,2,2\nset autoscale xfix\n%s\n", plot);
+    free(plot);
+    plot_evals_free(evals, count);
+    if (lines)
+        return plot_end(job, figure);
+    fclose(f);
+    free(figure->body);
+    free(figure->path);
+    free(figure);
+    return plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
+}
+
+/* ---- confusion ---- */
+
+enum { MOST_CELL_TEXTS = 20, MOST_CLASS_TICS = 60 };
+
+/* row, column, percent of the row, colour of the text (white on dark cells); rows without samples stay empty. */
+static void write_cells(FILE *f, const double *matrix, int64_t classes)
+{
+    fputs("$cells << EOD\n", f);
+    for (int64_t i = 0; i < classes; i++) {
+        double total = 0;
+        for (int64_t j = 0; j < classes; j++)
+            total += matrix[i * classes + j];
+        for (int64_t j = 0; j < classes; j++) {
+            double percent = total > 0 ? 100 * matrix[i * classes + j] / total : 0;
+            char text[16];
+            snprintf(text, sizeof text, percent > 0 && percent < 1 ? "<1" : "%.0f", percent);
+            fprintf(f, "%lld %lld %.5g %d \"%s\"\n", (long long)i, (long long)j, percent,
+                    percent > 55 ? 0xFFFFFF : 0x222222, matrix[i * classes + j] > 0 ? text : "");
+        }
+        fputc('\n', f);
+    }
+    fputs("EOD\n", f);
+}
+
+static void write_class_tics(FILE *f, char *const *names, int classes)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        fprintf(f, "set %s scale 0 (", axis ? "ytics" : "xtics rotate by 40 right");
+        for (int i = 0; i < classes; i++) {
+            fputs(i ? ", " : "", f);
+            px_gnuplot_text(f, names[i]);
+            fprintf(f, " %d", i);
+        }
+        fputs(")\n", f);
+    }
+}
+
+/* Cuts long names, and returns the width in characters that all need. */
+static int shorten(char **names, int classes)
+{
+    enum { MOST = 22 };
+    int widest = 0;
+    for (int i = 0; i < classes; i++) {
+        int width = 0;
+        for (char *c = names[i]; *c; c++) {
+            bool starts = ((unsigned char)*c & 0xC0) != 0x80; /* of a UTF-8 character */
+            if (starts && width == MOST) {
+                *c = '\0';
+                break;
+            }
+            width += starts;
+        }
+        widest = width > widest ? width : widest;
+    }
+    return widest;
+}
+
+/* Margins are set in pixels: gnuplot does not keep a square square beside turned labels. */
+static void write_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
+{
+    figure->width = left + width + right;
+    figure->height = top + height + bottom;
+    fprintf(f,
+            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
+            (double)left / figure->width, 1 - (double)right / figure->width, 1 - (double)top / figure->height,
+            (double)bottom / figure->height);
+}
+
+static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int classes)
+{
+    int side = 60 * classes < 480 ? 480 : 60 * classes > 1000 ? 1000 : 60 * classes;
+    plot_figure *figure = plot_begin(job, name, e->run, 0, 0);
+    FILE *f = figure->script;
+    char *path = px_format("/eval/%s/class_names", e->protocol), *subject = plot_subject_name(job, e);
+    char **names = plot_class_names(&job->runs[e->run], path, classes);
+    int widest = classes <= MOST_CLASS_TICS ? shorten(names, classes) : 3;
+    write_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
+    write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, plot_protocol_name(e->protocol),
+                             100 * scalar(job, e, "top1")));
+    write_cells(f, matrix, classes);
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", classes - 1,
+            classes - 1);
+    fprintf(f, "set colorbox user origin screen %g, screen %g size screen %g, screen %g\n", 1 - 130.0 / figure->width,
+            (75.0 + 7 * widest) / figure->height, 28.0 / figure->width, (double)side / figure->height);
+    fputs("set xlabel 'predicted class'\nset ylabel 'true class'\nset cbrange [0:100]\n"
+          "set cblabel 'share of the true class (%)' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n"
+          "set palette defined (0 '#FFFFFF', 10 '#D6E6F4', 30 '#9ECAE1', 60 '#3787C0', 85 '#0A539E', 100 '#08306B')\n",
+          f);
+    if (classes <= MOST_CLASS_TICS)
+        write_class_tics(f, names, classes);
+    fputs("plot $cells using 2:1:3 with image pixels", f);
+    if (classes <= MOST_CELL_TEXTS)
+        fputs(", \\\n  '' using 2:1:5:4 with labels tc rgb variable font ',13'", f);
+    fputc('\n', f);
+    free_texts(names, classes);
+    free(subject);
+    free(path);
+    return plot_end(job, figure);
+}
+
+/* The pretrained subject (else the first) of each protocol and run. */
+int plot_confusion(plot_job *job)
+{
+    int count, drawn = 0, bad = 0;
+    plot_eval *evals = plot_evals(job, &count);
+    for (int i = 0; bad == 0 && i < count; i++) {
+        const plot_eval *e = &evals[i];
+        bool first_protocol = strcmp(e->protocol, evals[0].protocol) == 0, seen = false;
+        for (int k = 0; k < i; k++)
+            seen |= evals[k].run == e->run && strcmp(evals[k].protocol, e->protocol) == 0;
+        int64_t dim[4];
+        double *matrix =
+            seen ? NULL : plot_data(&job->runs[e->run], 2, dim, "/eval/%s/%s/confusion", e->protocol, e->subject);
+        if (matrix && dim[0] == dim[1] && dim[0] > 0) {
+            char *name = first_protocol ? px_strdup("confusion") : px_format("confusion_%s", e->protocol);
+            bad = draw_confusion(job, e, name, matrix, (int)dim[0]);
+            free(name);
+            drawn++;
+        }
+        free(matrix);
+    }
+    plot_evals_free(evals, count);
+    return bad || drawn ? bad : plot_left_out(job, "confusion: no /eval/<protocol>/<subject>/confusion");
+}
+
+/* ---- embedding ---- */
+
+/* Beyond these a legend helps nobody. */
+enum { MOST_LEGEND = 20 };
+
+/* Paul Tol's "muted" set, grey last. Marks alternate too, for readers who see few colours. */
+static const int class_colours[] = {0x332288, 0xCC6677, 0x88CCEE, 0x999933, 0x117733,
+                                    0xDDCC77, 0xAA4499, 0x44AA99, 0x882255, 0x777777};
+static const int class_marks[] = {7, 5, 9, 13, 11};
+
+static int mark(int class)
+{
+    return class < 0 ? 1 : class_marks[(class + class / 10) % 5]; /* the second ten differ from the first in marks */
+}
+
+/* A quarter transparent: dense places stay readable. */
+static int colour(int class)
+{
+    return 0x40000000 | (class < 0 ? 0xBBBBBB : class_colours[class % 10]);
+}
+
+/* Points in their own order, so that no class is drawn on top of all others; the legend is made of empty plots. */
+static void write_map(FILE *f, const plot_run *run, const double *xy, const double *label, int64_t n, int classes)
+{
+    fputs("$map << EOD\n", f);
+    bool unlabelled = false, *used = px_calloc((size_t)classes + 1, sizeof *used);
+    for (int64_t i = 0; i < n; i++) {
+        int class = label[i] >= 0 ? (int)label[i] : -1;
+        fprintf(f, "%.6g %.6g %d %d\n", xy[2 * i], xy[2 * i + 1], mark(class), colour(class));
+        if (class >= 0)
+            used[class] = true;
+        else
+            unlabelled = true;
+    }
+    fprintf(f, "EOD\nplot $map using 1:2:3:4 with points pt variable lc rgb variable ps %s notitle",
+            n > 3000 ? "0.5" : "0.8");
+    char **names = plot_class_names(run, "/eval/embedding/class_names", classes);
+    shorten(names, classes);
+    for (int c = -1; c < classes && classes <= MOST_LEGEND; c++)
+        if (c < 0 ? unlabelled : used[c]) {
+            fprintf(f, ", \\\n  NaN with points pt %d ps 1.2 lc rgb %d title ", mark(c), colour(c));
+            px_gnuplot_text(f, c < 0 ? "no label" : names[c]);
+        }
+    fputc('\n', f);
+    free_texts(names, classes);
+    free(used);
+}
+
+/* Equal units on both axes, with a margin; the extents go to `width` and `height`. */
+static void write_extent(FILE *f, const double *xy, int64_t n, double *width, double *height)
+{
+    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    for (int64_t i = 0; i < 2 * n; i++)
+        if (isfinite(xy[i])) {
+            low[i % 2] = fmin(low[i % 2], xy[i]);
+            high[i % 2] = fmax(high[i % 2], xy[i]);
+        }
+    double span[2], most = fmax(fmax(high[0] - low[0], high[1] - low[1]), 1e-6);
+    for (int c = 0; c < 2; c++) {
+        double margin = 0.03 * most + fmax(0, 0.3 * most - (high[c] - low[c]) / 2); /* not flatter than 0.6 : 1 */
+        fprintf(f, "set %crange [%.6g:%.6g]\n", "xy"[c], low[c] - margin, high[c] + margin);
+        span[c] = high[c] - low[c] + 2 * margin;
+    }
+    *width = span[0];
+    *height = span[1];
+}
+
+static int draw_embedding(plot_job *job, int run, const double *xy, const double *label, int64_t n)
+{
+    int classes = 0;
+    for (int64_t i = 0; i < n; i++)
+        classes = label[i] >= classes ? (int)label[i] + 1 : classes;
+    bool legend = classes <= MOST_LEGEND;
+    plot_figure *figure = plot_begin(job, "embedding", run, 0, 0);
+    FILE *f = figure->script;
+    double width, height;
+    write_extent(f, xy, n, &width, &height);
+    double scale = 820 / fmax(width, height);
+    write_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, legend ? 270 : 40, 65, 55);
+    const plot_run *r = &job->runs[run];
+    const char *who = job->count == 1 && *r->method ? r->method : r->label;
+    write_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
+                          : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
+    fputs(
+        "set xlabel 't-SNE, first axis'\nset ylabel 't-SNE, second axis'\nset format ''\nset tics scale 0\nunset grid\n"
+        "set border 15 lc rgb '#BBBBBB'\nset key outside right center Left reverse samplen 1 spacing 1.4\n",
+        f);
+    write_map(f, r, xy, label, n, classes);
+    return plot_end(job, figure);
+}
+
+int plot_embedding(plot_job *job)
+{
+    int drawn = 0, bad = 0;
+    for (int run = 0; bad == 0 && run < job->count; run++) {
+        int64_t dim[4], labels[4] = {0};
+        double *xy = plot_data(&job->runs[run], 2, dim, "/eval/embedding/xy");
+        double *label = plot_data(&job->runs[run], 1, labels, "/eval/embedding/label");
+        if (xy && label && dim[1] == 2 && dim[0] == labels[0] && dim[0] > 0) {
+            bad = draw_embedding(job, run, xy, label, dim[0]);
+            drawn++;
+        }
+        free(label);
+        free(xy);
+    }
+    return bad || drawn ? bad : plot_left_out(job, "embedding: no /eval/embedding/{xy,label}");
+}

@@ -1,0 +1,65 @@
+/* plot_private.h - what the files of the figures share; of it, show.c uses the list of evaluations. */
+#ifndef PX_REPORT_PLOT_PRIVATE_H
+#define PX_REPORT_PLOT_PRIVATE_H
+
+#include "report/gnuplot.h"
+#include "report/plot.h"
+#include "report/results.h"
+
+#include <stdbool.h>
+
+typedef struct plot_run {
+    px_results *results;
+    char *label;  /* short, unique among the runs */
+    char *method; /* of the run's configuration, or "" */
+} plot_run;
+
+typedef struct plot_job {
+    px_gnuplot gnuplot;
+    plot_run *runs;
+    int count;
+    const char *folder;
+    px_plot_outcome *outcome;
+} plot_job;
+
+/* A figure being written: script to fill, closed and drawn by plot_end under NAME.png (RUN_NAME.png for run >= 0 of
+ * several). */
+typedef struct plot_figure {
+    FILE *script;
+    char *body, *path;
+    size_t size;
+    int width, height;
+} plot_figure;
+plot_figure *plot_begin(const plot_job *, const char *name, int run, int width, int height);
+int plot_end(plot_job *, plot_figure *); /* 0 or -1; frees the figure in any case */
+
+/* Notes that a figure is left out. Always 0. */
+int plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A numeric data set of a run, by a path in parts joined with '/'; NULL if it is not there (or not of that rank). */
+double *plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* One evaluation that a run holds. */
+typedef struct plot_eval {
+    int run;
+    char *protocol, *subject;
+} plot_eval;
+/* All of them: by protocol (linear first), then subject (pretrained, untrained, pixels, others), then run. */
+plot_eval *plot_evals(const plot_job *, int *count);
+void plot_evals_free(plot_eval *, int count);
+const char *plot_protocol_name(const char *protocol); /* "linear probe" */
+char *plot_subject_name(const plot_job *, const plot_eval *);
+
+/* Class names, or numbers where there are none; free each, then the array. */
+char **plot_class_names(const plot_run *, const char *path, int classes);
+
+/* The figures: 0 when drawn or left out, -1 on failure. */
+int plot_curves(plot_job *);
+int plot_diagnostics(plot_job *);
+int plot_accuracy(plot_job *);
+int plot_probe_epochs(plot_job *);
+int plot_confusion(plot_job *);
+int plot_embedding(plot_job *);
+
+#endif

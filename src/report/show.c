@@ -1,0 +1,385 @@
+/* show.c - summaries for the terminal: runs, data sets, and the tree of any other HDF5 file. */
+#include "report/show.h"
+
+#include "base/error.h"
+#include "base/log.h"
+#include "report/plot_private.h"
+
+#include <langinfo.h>
+#include <libconfig.h>
+#include <locale.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { SPARKS = 32 };
+
+static void free_texts(char **texts, int count)
+{
+    for (int i = 0; i < count; i++)
+        free(texts[i]);
+    free(texts);
+}
+
+/* ---- series ---- */
+
+static bool terminal_is_utf8(void)
+{
+    locale_t locale = newlocale(LC_CTYPE_MASK, "", (locale_t)0);
+    bool yes = locale && strcmp(nl_langinfo_l(CODESET, locale), "UTF-8") == 0;
+    if (locale)
+        freelocale(locale);
+    return yes;
+}
+
+/* The course of a series in up to SPARKS characters; buckets are averaged, NaN leaves a gap. */
+static void print_spark(FILE *out, const double *y, int64_t n, bool utf8)
+{
+    static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+    static const char *const letters[] = {"_", ".", ",", "-", "=", "+", "*", "#"};
+    int width = n < SPARKS ? (int)n : SPARKS;
+    double mean[SPARKS], low = INFINITY, high = -INFINITY;
+    for (int k = 0; k < width; k++) {
+        double sum = 0, count = 0;
+        for (int64_t i = n * k / width; i < n * (k + 1) / width; i++)
+            if (isfinite(y[i])) {
+                sum += y[i];
+                count++;
+            }
+        mean[k] = count > 0 ? sum / count : NAN;
+        low = fmin(low, mean[k]);
+        high = fmax(high, mean[k]);
+    }
+    for (int k = 0; k < SPARKS; k++) {
+        int level =
+            k < width && isfinite(mean[k]) ? (high > low ? (int)((mean[k] - low) / (high - low) * 7.999) : 3) : -1;
+        fputs(level < 0 ? " " : (utf8 ? blocks : letters)[level], out);
+    }
+}
+
+static void print_series(FILE *out, px_results *r, const char *name, bool utf8)
+{
+    char *path = px_format("/train/%s", name);
+    double *y;
+    int rank;
+    int64_t dim[4];
+    if (px_results_get(r, path, &y, &rank, dim) == 0) {
+        if (rank == 1 && dim[0] > 0) {
+            double low = INFINITY, high = -INFINITY;
+            for (int64_t i = 0; i < dim[0]; i++) {
+                low = isfinite(y[i]) ? fmin(low, y[i]) : low;
+                high = isfinite(y[i]) ? fmax(high, y[i]) : high;
+            }
+            fprintf(out, "  %-20s ", name);
+            print_spark(out, y, dim[0], utf8);
+            fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", y[0], y[dim[0] - 1], low, high);
+        }
+        free(y);
+    }
+    free(path);
+}
+
+static void show_training(FILE *out, px_results *r)
+{
+    char **names;
+    int count, rank;
+    double *step = NULL;
+    int64_t dim[4];
+    if (!px_results_has(r, "/train/step") || px_results_get(r, "/train/step", &step, &rank, dim) != 0)
+        return;
+    if (rank == 1 && dim[0] > 0) {
+        fprintf(out, "\nTraining: %lld rows, last step %.0f\n", (long long)dim[0], step[dim[0] - 1]);
+        fprintf(out, "  %-20s %-*s %11s %11s %11s %11s\n", "series", SPARKS, "course", "first", "last", "least",
+                "most");
+        bool utf8 = terminal_is_utf8();
+        if (px_results_list(r, "/train", &names, &count) == 0) {
+            for (int i = 0; i < count; i++)
+                if (strcmp(names[i], "step") != 0)
+                    print_series(out, r, names[i], utf8);
+            free_texts(names, count);
+        }
+    }
+    free(step);
+}
+
+/* ---- evaluations ---- */
+
+static double number_at(px_results *r, const char *group, const char *name)
+{
+    char *path = px_format("%s/%s", group, name);
+    double *data, value = NAN;
+    int rank;
+    int64_t dim[4];
+    if (px_results_has(r, path) && px_results_get(r, path, &data, &rank, dim) == 0) {
+        value = rank == 0 ? data[0] : NAN;
+        free(data);
+    }
+    free(path);
+    return value;
+}
+
+static void print_percent(FILE *out, double share)
+{
+    if (isfinite(share))
+        fprintf(out, "  %6.2f%%", 100 * share);
+    else
+        fprintf(out, "  %7s", "-");
+}
+
+/* The class with the lowest recall, by name. */
+static void print_worst(FILE *out, px_results *r, const char *protocol, const char *group)
+{
+    char *path = px_format("%s/per_class", group), *names_path = px_format("/eval/%s/class_names", protocol),
+         **names = NULL;
+    double *recall;
+    int rank, count = 0;
+    int64_t dim[4], worst = 0;
+    if (px_results_has(r, path) && px_results_get(r, path, &recall, &rank, dim) == 0) {
+        if (px_results_has(r, names_path))
+            px_results_get_texts(r, names_path, &names, &count);
+        for (int64_t i = 0; rank == 1 && i < dim[0]; i++)
+            if (recall[i] < recall[worst])
+                worst = i;
+        if (rank == 1 && dim[0] > 0 && worst < count)
+            fprintf(out, "  %s %.1f%%", names[worst], 100 * recall[worst]);
+        else if (rank == 1 && dim[0] > 0)
+            fprintf(out, "  class %lld %.1f%%", (long long)worst, 100 * recall[worst]);
+        free_texts(names, count);
+        free(recall);
+    }
+    free(names_path);
+    free(path);
+}
+
+static void show_evaluations(FILE *out, px_results *r)
+{
+    plot_run run = {.results = r};
+    int count;
+    plot_eval *evals = plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
+    if (count)
+        fprintf(out, "\nEvaluations\n  %-14s %-14s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
+                "worst class");
+    for (int i = 0; i < count; i++) {
+        char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
+        fprintf(out, "  %-14s %-14s", evals[i].protocol, evals[i].subject);
+        print_percent(out, number_at(r, group, "top1"));
+        print_percent(out, number_at(r, group, "top5"));
+        print_worst(out, r, evals[i].protocol, group);
+        fputc('\n', out);
+        free(group);
+    }
+    plot_evals_free(evals, count);
+}
+
+/* ---- configuration and provenance ---- */
+
+static void print_setting(FILE *out, const config_setting_t *s)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        fprintf(out, "%lld", config_setting_get_int64(s));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        fprintf(out, "%.6g", config_setting_get_float(s));
+        break;
+    case CONFIG_TYPE_BOOL:
+        fputs(config_setting_get_bool(s) ? "true" : "false", out);
+        break;
+    case CONFIG_TYPE_STRING:
+        fputs(*config_setting_get_string(s) ? config_setting_get_string(s) : "\"\"", out);
+        break;
+    default:
+        fputc('[', out);
+        for (int i = 0; i < config_setting_length(s); i++) {
+            fputs(i ? ", " : "", out);
+            print_setting(out, config_setting_get_elem(s, (unsigned)i));
+        }
+        fputc(']', out);
+    }
+}
+
+/* Settings of one group, several to a line. */
+static void print_group(FILE *out, const char *title, const config_setting_t *group)
+{
+    enum { LINE = 100 };
+    fprintf(out, "  %-12s", title);
+    int column = 14;
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+        if (config_setting_is_group(s))
+            continue;
+        char *text;
+        size_t size;
+        FILE *item = open_memstream(&text, &size);
+        fprintf(item, " %s=", config_setting_name(s));
+        print_setting(item, s);
+        fclose(item);
+        if (column + (int)size > LINE)
+            column = fprintf(out, "\n  %-12s", "") - 1;
+        column += fprintf(out, "%s", text);
+        free(text);
+    }
+    fputc('\n', out);
+    for (int i = 0; i < config_setting_length(group); i++) {
+        const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
+        if (config_setting_is_group(s) && config_setting_length(s) > 0)
+            print_group(out, config_setting_name(s), s);
+    }
+}
+
+static void show_configuration(FILE *out, px_results *r)
+{
+    char *text;
+    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
+        return;
+    config_t config;
+    config_init(&config);
+    fputs("\nConfiguration\n", out);
+    if (config_read_string(&config, text) == CONFIG_TRUE)
+        print_group(out, "", config_root_setting(&config));
+    else
+        fputs(text, out);
+    config_destroy(&config);
+    free(text);
+}
+
+static void show_attributes(FILE *out, px_results *r, const char *object, const char *indent)
+{
+    char **names;
+    int count;
+    if (px_results_attributes(r, object, &names, &count) != 0)
+        return;
+    for (int i = 0; i < count; i++) {
+        char *value = px_results_attribute_shown(r, object, names[i]);
+        fprintf(out, "%s%-20s %s\n", indent, names[i], value);
+        free(value);
+    }
+    free_texts(names, count);
+}
+
+static void show_run(FILE *out, px_results *r)
+{
+    show_configuration(out, r);
+    if (px_results_has(r, "/provenance")) {
+        fputs("\nProvenance\n", out);
+        show_attributes(out, r, "/provenance", "  ");
+    }
+    show_training(out, r);
+    show_evaluations(out, r);
+}
+
+/* ---- data sets ---- */
+
+static int64_t length_of(px_results *r, const char *path, double **data)
+{
+    int rank;
+    int64_t dim[4];
+    *data = NULL;
+    if (!px_results_has(r, path) || px_results_get(r, path, data, &rank, dim) != 0)
+        return 0;
+    return rank == 1 ? dim[0] : 0;
+}
+
+/* One line a class, one column a split. */
+static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,
+                         int class_count, char **splits, int split_count)
+{
+    int64_t *table = px_calloc((size_t)((class_count + 2) * (split_count + 1)), sizeof *table);
+    for (int64_t i = 0; i < n; i++) {
+        int s = split && split[i] < split_count ? (int)split[i] : 0;
+        int c = label && label[i] >= 0 && label[i] < class_count ? (int)label[i] : class_count;
+        table[c * (split_count + 1) + s]++;
+        table[(class_count + 1) * (split_count + 1) + s]++;
+    }
+    fprintf(out, "\n  %-28s", "images");
+    for (int s = 0; s < split_count; s++)
+        fprintf(out, " %12s", splits[s]);
+    for (int c = class_count + 1; c >= 0; c--) { /* the sum first */
+        int row = c == class_count + 1 ? c : class_count - c;
+        int64_t any = 0;
+        for (int s = 0; s < split_count; s++)
+            any += table[row * (split_count + 1) + s];
+        if (row == class_count && any == 0)
+            continue;
+        fprintf(out, "\n  %-28.28s", row == class_count + 1 ? "all" : row == class_count ? "(no label)" : classes[row]);
+        for (int s = 0; s < split_count; s++)
+            fprintf(out, " %12lld", (long long)table[row * (split_count + 1) + s]);
+    }
+    fputc('\n', out);
+    free(table);
+}
+
+static void show_dataset(FILE *out, px_results *r, const char *path)
+{
+    static const char *const attributes[] = {"source", "channels", "mean", "std"};
+    bool encoded = px_results_has(r, "/encoded");
+    struct stat info = {0};
+    stat(path, &info);
+    char *shape = px_results_describe(r, encoded ? "/encoded" : "/images");
+    fprintf(out, "\nData set: %s %s, %.1f MB\n", encoded ? "compressed images" : "images", shape,
+            (double)info.st_size / 1e6);
+    free(shape);
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        char *value = px_results_attribute_shown(r, "/", attributes[i]);
+        if (*value)
+            fprintf(out, "  %-10s %s\n", attributes[i], value);
+        free(value);
+    }
+    char **classes = NULL, **splits = NULL;
+    int class_count = 0, split_count = 0;
+    double *label, *split;
+    px_results_get_attribute_texts(r, "/", "class_names", &classes, &class_count);
+    px_results_get_attribute_texts(r, "/", "split_names", &splits, &split_count);
+    int64_t labels = length_of(r, "/labels", &label), in_split = length_of(r, "/split", &split);
+    int64_t n = in_split > labels ? in_split : labels;
+    if (split_count > 0)
+        print_counts(out, labels == n ? label : NULL, in_split == n ? split : NULL, n, classes, class_count, splits,
+                     split_count);
+    free(label);
+    free(split);
+    free_texts(classes, class_count);
+    free_texts(splits, split_count);
+}
+
+/* ---- anything else ---- */
+
+static int show_tree(FILE *out, px_results *r)
+{
+    char **paths;
+    int count;
+    if (px_results_all(r, &paths, &count) != 0)
+        return -1;
+    fputc('\n', out);
+    show_attributes(out, r, "/", "  @");
+    for (int i = 0; i < count; i++) {
+        char *what = px_results_describe(r, paths[i]);
+        fprintf(out, "  %-48s %s\n", paths[i], what);
+        show_attributes(out, r, paths[i], "      @");
+        free(what);
+    }
+    free_texts(paths, count);
+    return 0;
+}
+
+int px_show(FILE *out, const char *what)
+{
+    char *path = px_run_file(what);
+    px_results *r = NULL;
+    int bad = px_results_open(&r, path, PX_RESULTS_READ);
+    if (bad == 0) {
+        fprintf(out, "%s\n", path);
+        if (px_results_has(r, "/train") || px_results_has(r, "/eval") || px_results_has(r, "/provenance"))
+            show_run(out, r);
+        else if (px_results_has(r, "/images") || px_results_has(r, "/encoded"))
+            show_dataset(out, r, path);
+        else
+            bad = show_tree(out, r);
+        px_results_close(r);
+    }
+    free(path);
+    return bad;
+}

@@ -1,0 +1,170 @@
+/* test_plot.c - figures by gnuplot: they are pictures of a sane size, and texts in them are never run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "report/gnuplot.h"
+#include "report/plot.h"
+#include "synthetic_run.h"
+
+#include <stdbool.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static char *folder;
+static px_gnuplot found;
+
+static int setup(void **state)
+{
+    (void)state;
+    folder = make_test_folder();
+    return folder ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    int bad = remove_tree(folder);
+    free(folder);
+    return bad;
+}
+
+/* Width and height stand big-endian in the first chunk of a PNG, after its 8-byte signature. */
+static void check_picture(const char *path)
+{
+    unsigned char head[24];
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    assert_int_equal(fread(head, 1, sizeof head, f), sizeof head);
+    assert_int_equal(fseek(f, 0, SEEK_END), 0);
+    assert_true(ftell(f) > 3000);
+    fclose(f);
+    if (strcmp(found.extension, "png") != 0)
+        return;
+    assert_memory_equal(head, "\x89PNG\r\n\x1a\n", 8);
+    int width = head[18] << 8 | head[19], height = head[22] << 8 | head[23];
+    assert_true(width >= 500 && width <= 2000 && height >= 300 && height <= 2000);
+}
+
+static bool drawn(const px_plot_outcome *done, const char *name)
+{
+    for (int i = 0; i < done->drawn; i++)
+        if (strstr(done->file[i], name))
+            return true;
+    return false;
+}
+
+static void test_one_run(void **state)
+{
+    (void)state;
+    assert_int_equal(write_synthetic_run(folder, true), 0);
+    char *figures = px_format("%s/new/figures", folder), *pwned = px_format("%s/pwned", folder);
+    px_plot_outcome done;
+    char here[4096];
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(chdir(folder), 0); /* where the `touch` would show */
+    if (px_plot_runs((const char *[]){folder}, 1, figures, &done) != 0)
+        fail_msg("%s", px_error());
+    assert_int_equal(chdir(here), 0);
+    static const char *const names[] = {"/curves.",       "/diagnostics.", "/accuracy.",
+                                        "/probe_epochs.", "/confusion.",   "/embedding."};
+    assert_int_equal(done.drawn, 6);
+    assert_int_equal(done.left_out, 0);
+    for (int i = 0; i < 6; i++) {
+        assert_true(drawn(&done, names[i]));
+        check_picture(done.file[i]);
+    }
+    assert_int_not_equal(access(pwned, F_OK), 0);
+    px_plot_outcome_finish(&done);
+    free(pwned);
+    free(figures);
+}
+
+static void test_several_runs(void **state)
+{
+    (void)state;
+    char *a = px_format("%s/a", folder), *b = px_format("%s/b", folder), *file = px_format("%s/b/run.h5", folder);
+    assert_int_equal(mkdir(a, 0777), 0);
+    assert_int_equal(mkdir(b, 0777), 0);
+    assert_int_equal(write_synthetic_run(a, true), 0);
+    assert_int_equal(write_synthetic_run(b, false), 0);
+    px_plot_outcome done;
+    assert_int_equal(px_plot_runs((const char *[]){a, file}, 2, folder, &done), 0);
+    assert_int_equal(done.drawn, 6);
+    assert_true(drawn(&done, "/curves.") && drawn(&done, "/a_confusion.") && drawn(&done, "/a_embedding."));
+    px_plot_outcome_finish(&done);
+
+    assert_int_equal(px_plot_runs((const char *[]){b}, 1, folder, &done), 0); /* never evaluated */
+    assert_int_equal(done.drawn, 2);
+    assert_int_equal(done.left_out, 4);
+    assert_non_null(strstr(done.missing[0], "accuracy"));
+    px_plot_outcome_finish(&done);
+    free(file);
+    free(b);
+    free(a);
+}
+
+static void test_refusals(void **state)
+{
+    (void)state;
+    px_plot_outcome done;
+    assert_int_equal(px_plot_runs((const char *[]){folder}, 1, folder, &done), -1); /* no run.h5 */
+    assert_int_equal(px_error_status(), PX_USAGE);
+    char *path = px_format("%s/empty.h5", folder), *picture = px_format("%s/x.png", folder);
+    px_results *r;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_close(r), 0);
+    assert_int_equal(px_plot_runs((const char *[]){path}, 1, folder, &done), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    assert_int_equal(px_gnuplot_draw(&found, picture, 600, 400, "plot nonsense(x)\n"), -1);
+    assert_non_null(strstr(px_error(), "gnuplot"));
+    assert_int_not_equal(access(picture, F_OK), 0);
+
+    char *old = px_strdup(getenv("PATH"));
+    setenv("PATH", folder, 1);
+    px_gnuplot none;
+    assert_int_equal(px_gnuplot_find(&none), -1);
+    assert_non_null(strstr(px_error(), "apt install gnuplot"));
+    setenv("PATH", old, 1);
+    free(old);
+    free(picture);
+    free(path);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    char *file = px_run_file("results/a.h5"), *parent = px_run_folder("results/a.h5"), *here = px_run_folder("a.h5");
+    assert_string_equal(file, "results/a.h5");
+    assert_string_equal(parent, "results");
+    assert_string_equal(here, ".");
+    free(here);
+    free(parent);
+    free(file);
+    char *slashes = px_format("%s//", folder), *inside = px_run_file(slashes), *own = px_run_folder(slashes);
+    char *expected = px_format("%s/run.h5", folder);
+    assert_string_equal(inside, expected);
+    assert_string_equal(own, folder);
+    free(expected);
+    free(own);
+    free(inside);
+    free(slashes);
+}
+
+int main(void)
+{
+    if (px_gnuplot_find(&found) != 0) {
+        printf("skipped: %s\n", px_error());
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_several_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_names, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
