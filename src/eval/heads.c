@@ -1,0 +1,276 @@
+/* heads.c - linear softmax classifiers, many trained side by side on the same features.
+ *
+ * A step is a millisecond or less, so the threads stay together for a whole epoch and meet twice a step. The batch is cut
+ * into pieces of a few rows for the forward pass, the weights likewise for the backward pass and the update, and
+ * threads take piece after piece. Each matrix product runs on one thread (OpenBLAS does so inside a parallel region) and has
+ * the same shape whoever computes it: results do not depend on the number of threads.
+ */
+#include "eval/heads.h"
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "base/simd.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+
+static const float MOMENTUM = 0.9f;
+
+enum { WIDE_ENOUGH = 64, PIECE = 32 };
+
+int px_heads_group(int classes)
+{
+    return (WIDE_ENOUGH + classes - 1) / classes;
+}
+
+void px_heads_init(px_heads *h, const double *rate, int count, int classes, int width, int batch)
+{
+    int stride = (width + 1 + 15) / 16 * 16, group = px_heads_group(classes);
+    size_t outputs = (size_t)count * (size_t)classes, floats = outputs * (size_t)stride, rows = (size_t)batch;
+    *h = (px_heads){.count = count,
+                    .classes = classes,
+                    .width = width,
+                    .stride = stride,
+                    .group = group,
+                    .batch = batch,
+                    .rate = px_calloc((size_t)count, sizeof(double)),
+                    .weight = px_aligned_calloc(floats * sizeof(float)),
+                    .velocity = px_aligned_calloc(floats * sizeof(float)),
+                    .gradient = px_aligned_calloc(floats * sizeof(float)),
+                    .x = px_aligned_calloc(rows * (size_t)stride * sizeof(float)),
+                    .label = px_calloc(rows, sizeof(int32_t)),
+                    .logit = px_aligned_calloc(rows * outputs * sizeof(float)),
+                    .loss = px_calloc(rows * (size_t)count, sizeof(float)),
+                    .place = px_calloc(rows * (size_t)count, sizeof(int32_t))};
+    for (int i = 0; i < count; i++)
+        h->rate[i] = rate[i];
+    for (int i = 0; i < batch; i++)
+        h->x[(int64_t)i * stride + width] = 1;
+}
+
+void px_heads_finish(px_heads *h)
+{
+    free(h->rate);
+    free(h->weight);
+    free(h->velocity);
+    free(h->gradient);
+    free(h->x);
+    free(h->label);
+    free(h->logit);
+    free(h->loss);
+    free(h->place);
+    *h = (px_heads){0};
+}
+
+typedef struct range {
+    int begin, end;
+} range;
+
+/* Up to `size` of begin..end-1. */
+static range piece(int begin, int size, int end)
+{
+    return (range){begin, end - begin < size ? end : begin + size};
+}
+
+/* Rows of the selection, from `begin` on and through `order` when there is one, into these rows of the batch. */
+static void gather(px_heads *h, const px_selection *s, const int64_t *order, int64_t begin, range rows)
+{
+    for (int i = rows.begin; i < rows.end; i++) {
+        int64_t row = s->row[order ? order[begin + i] : begin + i];
+        const float *from = s->of->x + row * h->width;
+        float *to = h->x + (int64_t)i * h->stride;
+#pragma omp simd
+        for (int j = 0; j < h->width; j++)
+            to[j] = (from[j] - s->mean[j]) * s->scale[j];
+        h->label[i] = s->of->label[row];
+    }
+}
+
+/* logit (rows, group * classes) = x (rows, width + 1) weight^T, group by group */
+static void forward(px_heads *h, range rows)
+{
+    int outputs = h->count * h->classes;
+    for (int first = 0; first < h->count; first += h->group) {
+        range heads = piece(first, h->group, h->count);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows.end - rows.begin,
+                    (heads.end - heads.begin) * h->classes, h->width + 1, 1, h->x + (int64_t)rows.begin * h->stride,
+                    h->stride, h->weight + (int64_t)first * h->classes * h->stride, h->stride, 0,
+                    h->logit + (int64_t)rows.begin * outputs + first * h->classes, outputs);
+    }
+}
+
+/* Softmax cross-entropy of one head and row, in place: z becomes (softmax - onehot) * scale. Returns the loss. */
+static inline float cross_entropy(float *z, int classes, int32_t label, float scale)
+{
+    float top = z[0], sum = 0;
+    for (int c = 1; c < classes; c++)
+        top = z[c] > top ? z[c] : top;
+    float loss = top - z[label];
+    for (int c = 0; c < classes; c++) {
+        z[c] = expf(z[c] - top);
+        sum += z[c];
+    }
+    float by = scale / sum;
+    for (int c = 0; c < classes; c++)
+        z[c] *= by;
+    z[label] -= scale;
+    return loss + logf(sum);
+}
+
+static void cross_entropies(px_heads *h, range rows, float scale)
+{
+    for (int i = rows.begin; i < rows.end; i++)
+        for (int k = 0; k < h->count; k++) {
+            int64_t at = (int64_t)i * h->count + k;
+            h->loss[at] = cross_entropy(h->logit + at * h->classes, h->classes, h->label[i], scale);
+        }
+}
+
+/* Nesterov, as PyTorch writes it: v = mu v + g; w -= lr (g + mu v) */
+PX_MULTIVERSION
+static void descend(float *restrict w, float *restrict v, const float *restrict g, int count, float rate, float decay)
+{
+#pragma omp simd
+    for (int j = 0; j < count; j++) {
+        float slope = g[j] + decay * w[j];
+        v[j] = MOMENTUM * v[j] + slope;
+        w[j] -= rate * (slope + MOMENTUM * v[j]);
+    }
+}
+
+/* How many pieces the weights of one group make; the groups follow each other. */
+static int pieces_of_group(const px_heads *h)
+{
+    return (h->group * h->classes + PIECE - 1) / PIECE;
+}
+
+/* Gradient and step of one piece of the weights; h->logit holds (softmax - onehot) / rows. */
+static void update(px_heads *h, int number, int rows, double shrink, double weight_decay)
+{
+    int first = number / pieces_of_group(h) * h->group * h->classes, outputs = h->count * h->classes;
+    range group = piece(first, h->group * h->classes, outputs);
+    range mine = piece(first + number % pieces_of_group(h) * PIECE, PIECE, group.end);
+    int64_t offset = (int64_t)mine.begin * h->stride;
+    if (mine.begin >= mine.end)
+        return;
+    /* gradient (mine, width + 1) = logit^T (mine, rows) x (rows, width + 1) */
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, mine.end - mine.begin, h->width + 1, rows, 1,
+                h->logit + mine.begin, outputs, h->x, h->stride, 0, h->gradient + offset, h->stride);
+    for (int r = mine.begin; r < mine.end; r++, offset += h->stride) {
+        float rate = (float)(h->rate[r / h->classes] * shrink);
+        float *w = h->weight + offset, *v = h->velocity + offset, *g = h->gradient + offset;
+        descend(w, v, g, h->width, rate, (float)weight_decay);
+        descend(w + h->width, v + h->width, g + h->width, 1, rate, 0);
+    }
+}
+
+/* In the order of rows: the sum is the same bits every time. */
+static void add_losses(const px_heads *h, int rows, double *loss)
+{
+    for (int i = 0; i < rows; i++)
+        for (int k = 0; k < h->count; k++)
+            loss[k] += h->loss[(int64_t)i * h->count + k];
+}
+
+/* A new array: 0..count-1 in the order that (seed, epoch) gives (Fisher-Yates). */
+static int64_t *shuffled(int64_t count, int64_t seed, int epoch)
+{
+    PX_CHECK(count <= UINT32_MAX);
+    int64_t *order = px_calloc((size_t)count, sizeof(int64_t));
+    px_rng rng = px_rng_make((uint64_t)seed, PX_RNG_PROBE, (uint64_t)epoch, 0);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t j = px_rng_below(&rng, (uint32_t)(i + 1));
+        order[i] = order[j];
+        order[j] = i;
+    }
+    return order;
+}
+
+void px_heads_train(px_heads *h, const px_selection *s, const px_heads_recipe *recipe, int epoch, double *loss)
+{
+    /* Batches of nearly equal size: a last one of a few rows would weigh as much as a full one. */
+    int64_t steps = (s->count + h->batch - 1) / h->batch;
+    int64_t *order = shuffled(s->count, recipe->seed, epoch);
+    int pieces = (h->count + h->group - 1) / h->group * pieces_of_group(h);
+    for (int k = 0; k < h->count; k++)
+        loss[k] = 0;
+#pragma omp parallel
+    for (int64_t step = 0; step < steps; step++) {
+        int64_t begin = s->count * step / steps;
+        int rows = (int)(s->count * (step + 1) / steps - begin);
+        double progress = ((double)epoch + (double)step / (double)steps) / recipe->epochs;
+        double shrink = 0.5 * (1 + cos(M_PI * progress));
+#pragma omp for schedule(dynamic)
+        for (int i = 0; i < rows; i += PIECE) {
+            range mine = piece(i, PIECE, rows);
+            gather(h, s, order, begin, mine);
+            forward(h, mine);
+            cross_entropies(h, mine, 1.0f / (float)rows);
+        }
+#pragma omp for schedule(dynamic)
+        for (int i = 0; i <= pieces; i++)
+            if (i < pieces)
+                update(h, i, rows, shrink, recipe->weight_decay);
+            else
+                add_losses(h, rows, loss);
+    }
+    for (int k = 0; k < h->count; k++)
+        loss[k] /= (double)s->count;
+    free(order);
+}
+
+/* How many classes come before `label`: larger, or equal with a smaller number. NaN comes before everything. */
+static int place_of(const float *z, int classes, int32_t label)
+{
+    int before = 0;
+    for (int c = 0; c < label; c++)
+        before += !(z[c] < z[label]);
+    for (int c = label + 1; c < classes; c++)
+        before += !(z[c] <= z[label]);
+    return before;
+}
+
+static int32_t first_of(const float *z, int classes)
+{
+    int32_t best = 0;
+    for (int c = 1; c < classes; c++)
+        if (z[c] > z[best])
+            best = c;
+    return best;
+}
+
+/* One batch of a test; fills h->place and h->loss of these rows and, where asked, the first head's predictions. */
+static void test_rows(px_heads *h, const px_selection *s, int64_t begin, range rows, int32_t *predicted)
+{
+    gather(h, s, NULL, begin, rows);
+    forward(h, rows);
+    for (int i = rows.begin; i < rows.end; i++) {
+        const float *z = h->logit + (int64_t)i * h->count * h->classes;
+        if (predicted)
+            predicted[begin + i] = first_of(z, h->classes);
+        for (int k = 0; k < h->count; k++, z += h->classes)
+            h->place[(int64_t)i * h->count + k] = place_of(z, h->classes, h->label[i]);
+    }
+    cross_entropies(h, rows, 1);
+}
+
+void px_heads_test(px_heads *h, const px_selection *s, px_head_score *score, int32_t *predicted)
+{
+    for (int k = 0; k < h->count; k++)
+        score[k] = (px_head_score){0};
+#pragma omp parallel
+    for (int64_t begin = 0; begin < s->count; begin += h->batch) {
+        int rows = (int)(s->count - begin < h->batch ? s->count - begin : h->batch);
+#pragma omp for schedule(dynamic)
+        for (int i = 0; i < rows; i += PIECE)
+            test_rows(h, s, begin, piece(i, PIECE, rows), predicted);
+#pragma omp single
+        for (int64_t i = 0; i < (int64_t)rows * h->count; i++) {
+            px_head_score *of = &score[i % h->count];
+            of->right1 += h->place[i] < 1;
+            of->right5 += h->place[i] < 5;
+            of->loss += h->loss[i] / (double)s->count;
+        }
+    }
+}

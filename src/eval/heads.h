@@ -1,0 +1,69 @@
+/* heads.h - linear softmax classifiers, many trained side by side on the same features.
+ *
+ *     px_selection part = {&features, mean, scale, row, count};
+ *     px_heads heads;
+ *     px_heads_init(&heads, rate, 13, features.classes, features.width, 256);
+ *     for (int e = 0; e < recipe.epochs; e++)
+ *         px_heads_train(&heads, &part, &recipe, e, loss);
+ *     px_heads_test(&heads, &part, score, NULL);
+ *     px_heads_finish(&heads);
+ *
+ * All heads see the same batches in the same order and differ only in their learning rate (DINOv2's probe). A batch is gathered
+ * and standardised once; the heads are cut into groups of px_heads_group() and each group is one matrix product forward
+ * and one backward. The cut does not depend on how many heads there are, so a head comes out bit for bit the same
+ * when whole groups are trained elsewhere (other ranks), and on any number of threads.
+ */
+#ifndef PX_EVAL_HEADS_H
+#define PX_EVAL_HEADS_H
+
+#include "eval/linear.h"
+
+/* Rows of a feature matrix, seen as (x - mean) * scale; nothing is copied or owned. */
+typedef struct px_selection {
+    const px_features *of;
+    const float *mean, *scale; /* (width) */
+    const int64_t *row;        /* (count) which rows; their labels are >= 0 */
+    int64_t count;
+} px_selection;
+
+typedef struct px_heads {
+    int count, classes, width;
+    int stride;      /* floats in a row of weight: width weights, the bias, zeros up to a multiple of 16 */
+    int group;       /* heads in one matrix product */
+    int batch;       /* rows that the buffers below hold */
+    double *rate;    /* (count) peak learning rates */
+    float *weight;   /* (count * classes, stride) zero at first */
+    float *velocity; /* likewise */
+    float *gradient; /* likewise */
+    float *x;        /* (batch, stride) the gathered rows, 1 in the bias' column */
+    int32_t *label;  /* (batch) */
+    float *logit;    /* (batch, count * classes) */
+    float *loss;     /* (batch, count) */
+    int32_t *place;  /* (batch, count) how many classes came before the right one */
+} px_heads;
+
+typedef struct px_heads_recipe {
+    int epochs;
+    double weight_decay; /* not on the bias */
+    int64_t seed;
+} px_heads_recipe;
+
+typedef struct px_head_score {
+    int64_t right1, right5; /* rows whose class is the first, among the first five; a NaN is never right */
+    double loss;            /* mean cross-entropy */
+} px_head_score;
+
+/* Heads in one matrix product: enough to fill the kernels' columns. */
+int px_heads_group(int classes);
+
+void px_heads_init(px_heads *, const double *rate, int count, int classes, int width, int batch);
+void px_heads_finish(px_heads *);
+
+/* One epoch of Nesterov SGD (momentum 0.9, cosine to zero over recipe->epochs) in the order that (seed, epoch) gives.
+ * loss (count): mean cross-entropy of the epoch, each sample before its own step. */
+void px_heads_train(px_heads *, const px_selection *, const px_heads_recipe *, int epoch, double *loss);
+
+/* score: one for each head. predicted: (selection->count) classes by the first head, or NULL. */
+void px_heads_test(px_heads *, const px_selection *, px_head_score *score, int32_t *predicted);
+
+#endif

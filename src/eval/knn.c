@@ -1,0 +1,228 @@
+/* knn.c - weighted nearest neighbours: blocks of similarities by matrix products, the k best of each row in a heap. */
+#include "eval/knn.h"
+
+#include "base/error.h"
+
+#include <cblas.h>
+#include <math.h>
+#include <stdlib.h>
+
+const px_option px_knn_options[] = {
+    PX_OPTION(px_knn_cfg, k, "[10, 20, 100, 200]", 1, 100000, "numbers of neighbours, all reported (DINO)"),
+    PX_OPTION(px_knn_cfg, temperature, "0.07", 0.001, 100,
+              "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
+    {0}};
+
+enum { QUERIES = 128, KEYS = 2048 }; /* a block of similarities is 1 MB: it stays in a core's own cache */
+
+typedef struct neighbour {
+    float similarity;
+    int32_t class;
+    int64_t row;
+} neighbour;
+
+typedef struct heap {
+    int count, capacity;
+    neighbour *at; /* (capacity) the worst on top */
+} heap;
+
+typedef struct search {
+    const px_features *train, *test;
+    const float *train_scale, *test_scale; /* (count) 1 / length of each row, 0 for a row of zeros */
+    const px_knn_result *result;           /* its k and count */
+    double temperature;
+    int most; /* the largest k */
+} search;
+
+static bool worse(const neighbour *a, const neighbour *b)
+{
+    return a->similarity < b->similarity || (a->similarity == b->similarity && a->row > b->row);
+}
+
+static int best_first(const void *a, const void *b)
+{
+    return worse(b, a) ? -1 : 1; /* no two have the same row */
+}
+
+static void offer(heap *h, neighbour n)
+{
+    int i = 0;
+    if (h->count < h->capacity) {
+        for (i = h->count++; i > 0 && worse(&n, &h->at[(i - 1) / 2]); i = (i - 1) / 2)
+            h->at[i] = h->at[(i - 1) / 2];
+    } else {
+        if (!worse(&h->at[0], &n))
+            return;
+        for (int child; (child = 2 * i + 1) < h->count; i = child) {
+            if (child + 1 < h->count && worse(&h->at[child + 1], &h->at[child]))
+                child++;
+            if (!worse(&h->at[child], &n))
+                break;
+            h->at[i] = h->at[child];
+        }
+    }
+    h->at[i] = n;
+}
+
+/* Offers the keys begin..begin+keys-1 with these dot products; most are dismissed by one comparison. */
+static void offer_keys(heap *h, const search *s, const float *dot, int64_t begin, int keys, float query_scale)
+{
+    for (int j = 0; j < keys; j++) {
+        float similarity = dot[j] * s->train_scale[begin + j] * query_scale;
+        bool full = h->count == h->capacity;
+        if ((full && similarity <= h->at[0].similarity) || s->train->label[begin + j] < 0)
+            continue;
+        offer(h, (neighbour){similarity, s->train->label[begin + j], begin + j});
+    }
+}
+
+/* Lets the neighbours vote, nearest first, and looks at the outcome whenever one of the k is reached. */
+static void vote(const search *s, heap *h, int32_t label, double *votes, int64_t *right1, int64_t *right5)
+{
+    int classes = s->train->classes;
+    for (int c = 0; c < classes; c++)
+        votes[c] = 0;
+    qsort(h->at, (size_t)h->count, sizeof(neighbour), best_first);
+    for (int i = 0; i < h->count; i++) {
+        votes[h->at[i].class] += exp((h->at[i].similarity - h->at[0].similarity) / s->temperature);
+        for (int k = 0; k < s->result->count; k++) {
+            if (s->result->k[k] != i + 1 || !(votes[label] > 0))
+                continue;
+            int before = 0;
+            for (int c = 0; c < classes; c++)
+                before += votes[c] > votes[label] || (votes[c] == votes[label] && c < label);
+            right1[k] += before < 1;
+            right5[k] += before < 5;
+        }
+    }
+}
+
+/* One block of test rows against all training rows, on one thread. */
+static void search_block(const search *s, int64_t first, float *dot, neighbour *storage, double *votes, int64_t *right1,
+                         int64_t *right5)
+{
+    int queries = (int)(s->test->count - first < QUERIES ? s->test->count - first : QUERIES), width = s->test->width;
+    heap heaps[QUERIES];
+    for (int i = 0; i < queries; i++)
+        heaps[i] = (heap){.capacity = s->most, .at = storage + (int64_t)i * s->most};
+    for (int64_t begin = 0; begin < s->train->count; begin += KEYS) {
+        int keys = (int)(s->train->count - begin < KEYS ? s->train->count - begin : KEYS);
+        /* dot (queries, keys) = test (queries, width) train^T (width, keys) */
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, queries, keys, width, 1, s->test->x + first * width, width,
+                    s->train->x + begin * width, width, 0, dot, keys);
+        for (int i = 0; i < queries; i++)
+            offer_keys(&heaps[i], s, dot + (int64_t)i * keys, begin, keys, s->test_scale[first + i]);
+    }
+    for (int i = 0; i < queries; i++)
+        if (s->test->label[first + i] >= 0)
+            vote(s, &heaps[i], s->test->label[first + i], votes, right1, right5);
+}
+
+/* Blocks go to ranks and threads; counts are whole numbers, so no order of adding matters. */
+static void search_all(const search *s, const px_comm *comm, px_log *log, int64_t *right1, int64_t *right5)
+{
+    int64_t blocks = (s->test->count + QUERIES - 1) / QUERIES, done = 0;
+#pragma omp parallel
+    {
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * KEYS);
+        neighbour *storage = px_calloc((size_t)s->most * QUERIES, sizeof(neighbour));
+        double *votes = px_calloc((size_t)s->train->classes, sizeof(double));
+        int64_t mine1[PX_LIST_MAX] = {0}, mine5[PX_LIST_MAX] = {0};
+#pragma omp for schedule(dynamic)
+        for (int64_t b = comm->rank; b < blocks; b += comm->size) {
+            search_block(s, b * QUERIES, dot, storage, votes, mine1, mine5);
+#pragma omp critical(px_knn)
+            {
+                done += comm->size;
+                px_log_progress(log, "k-NN: %d%%", (int)(100 * (done < blocks ? done : blocks) / blocks));
+            }
+        }
+#pragma omp critical(px_knn)
+        for (int k = 0; k < s->result->count; k++) {
+            right1[k] += mine1[k];
+            right5[k] += mine5[k];
+        }
+        free(dot);
+        free(storage);
+        free(votes);
+    }
+    px_log_progress_end(log);
+}
+
+static float *inverse_lengths(const px_features *f)
+{
+    float *scale = px_calloc((size_t)f->count, sizeof(float));
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < f->count; i++) {
+        float length = cblas_snrm2(f->width, f->x + i * f->width, 1);
+        scale[i] = length > 0 ? 1 / length : 0;
+    }
+    return scale;
+}
+
+/* Takes over the configured k, checked against the number of training rows that may be neighbours. */
+static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_result *r)
+{
+    for (int i = 0; i < cfg->k.count; i++) {
+        double k = cfg->k.value[i];
+        if (k < 1 || k != floor(k))
+            return px_fail(PX_USAGE, "k = %g is no number of neighbours: expected 1, 2, ...", k);
+        if (k > (double)rows)
+            px_log_warning(log, "k-NN: k = %g is left out, there are only %lld training samples", k, (long long)rows);
+        else
+            r->k[r->count++] = (int)k;
+    }
+    if (r->count == 0)
+        return px_fail(PX_USAGE, "no k to search for: give one between 1 and %lld, the number of training samples",
+                       (long long)rows);
+    return 0;
+}
+
+/* Everything that a user's data or settings can get wrong, alike on every rank. */
+static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_features *test, px_log *log,
+                   px_knn_result *r, int64_t *test_rows)
+{
+    PX_CHECK(train->width == test->width);
+    int64_t train_rows = 0, *per_class = px_calloc((size_t)train->classes + 1, sizeof(int64_t));
+    int64_t *row = px_features_labelled(train, train->classes, "training", &train_rows, per_class);
+    int64_t *test_row = row ? px_features_labelled(test, train->classes, "test", test_rows, per_class) : NULL;
+    int rc = row && test_row ? 0 : -1;
+    free(per_class);
+    free(row);
+    free(test_row);
+    if (rc != 0)
+        return -1;
+    if (train_rows == 0 || *test_rows == 0)
+        return px_fail(PX_DATA, "the %s set has no labelled samples", train_rows == 0 ? "training" : "test");
+    if (px_features_finite(train, "training") != 0 || px_features_finite(test, "test") != 0)
+        return -1;
+    return take_k(cfg, train_rows, log, r);
+}
+
+int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm, px_log *log,
+           px_knn_result *r)
+{
+    int64_t test_rows = 0;
+    *r = (px_knn_result){0};
+    if (px_agree(comm, prepare(cfg, train, test, log, r, &test_rows)) != 0)
+        return -1;
+    float *train_scale = inverse_lengths(train), *test_scale = inverse_lengths(test);
+    search s = {train, test, train_scale, test_scale, r, cfg->temperature, 0};
+    for (int i = 0; i < r->count; i++)
+        s.most = r->k[i] > s.most ? r->k[i] : s.most;
+    int64_t right1[PX_LIST_MAX] = {0}, right5[PX_LIST_MAX] = {0};
+    search_all(&s, comm, log, right1, right5);
+    double total[2 * PX_LIST_MAX];
+    for (int i = 0; i < PX_LIST_MAX; i++) {
+        total[i] = (double)right1[i];
+        total[PX_LIST_MAX + i] = (double)right5[i];
+    }
+    px_all_reduce_f64(comm, total, 2 * PX_LIST_MAX);
+    for (int i = 0; i < r->count; i++) {
+        r->top1[i] = total[i] / (double)test_rows;
+        r->top5[i] = total[PX_LIST_MAX + i] / (double)test_rows;
+    }
+    free(train_scale);
+    free(test_scale);
+    return 0;
+}

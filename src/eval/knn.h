@@ -1,0 +1,32 @@
+/* knn.h - weighted nearest neighbours on features that are already in memory.
+ *
+ *     px_knn_result r;
+ *     px_knn(&cfg, &train, &test, &comm, &log, &r);         // all ranks together; the result is the same on all
+ *
+ * Protocol of DINO's eval_knn (after Wu et al. 2018): cosine similarity, each of the k nearest training samples votes for
+ * its class with exp(similarity / temperature); several k from one search. Nothing is fitted or chosen, so each k is
+ * reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
+ * Equal similarities, and equal sums of votes, go to the smaller row and the smaller class.
+ */
+#ifndef PX_EVAL_KNN_H
+#define PX_EVAL_KNN_H
+
+#include "eval/linear.h"
+
+typedef struct px_knn_cfg {
+    px_list k;
+    double temperature;
+} px_knn_cfg;
+extern const px_option px_knn_options[];
+
+typedef struct px_knn_result {
+    int count;
+    int k[PX_LIST_MAX];                          /* as configured, without those beyond the training set */
+    double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* shares of 1 of the labelled test rows */
+} px_knn_result;
+
+/* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
+int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
+           px_knn_result *);
+
+#endif

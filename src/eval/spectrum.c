@@ -1,0 +1,192 @@
+/* spectrum.c - singular values and spread of the features, for the collapse panel.
+ *
+ * Everything comes from one pass that sums x x^T in double: its eigenvalues are the squared singular values of the
+ * matrix, and less the mean's part it is the covariance. Single precision would leave noise of 3e-4 of the
+ * largest singular value in each of the others, and with hundreds of them no collapse would be seen as complete.
+ */
+#include "eval/spectrum.h"
+
+#include "base/error.h"
+#include "base/simd.h"
+
+#include <cblas.h>
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* LAPACK's, in OpenBLAS; its lapacke.h is not packaged everywhere. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+            const int *lwork, int *info, size_t jobz_length, size_t uplo_length);
+
+enum { BLOCK_DOUBLES = 1 << 21, FIT_FIRST = 12, FIT_LAST = 100 };
+
+/* Sums over rows, one buffer so that one reduction carries all of it over the ranks. */
+typedef struct moments {
+    int width;
+    int64_t size;
+    double *all;
+    double *product;                /* (width, width) of x x^T, upper triangle */
+    double *sum;                    /* (width) of x */
+    double *unit_sum, *unit_square; /* (width) of x / |x|, and of its square */
+} moments;
+
+static void moments_init(moments *m, int width)
+{
+    int64_t w = width;
+    *m = (moments){.width = width, .size = w * w + 3 * w};
+    m->all = px_aligned_calloc((size_t)m->size * sizeof(double));
+    m->product = m->all;
+    m->sum = m->all + w * w;
+    m->unit_sum = m->sum + w;
+    m->unit_square = m->unit_sum + w;
+}
+
+PX_MULTIVERSION
+static void add_row(const double *x, int width, double scale, double *restrict sum, double *restrict unit_sum,
+                    double *restrict unit_square)
+{
+#pragma omp simd
+    for (int j = 0; j < width; j++) {
+        double unit = x[j] * scale;
+        sum[j] += x[j];
+        unit_sum[j] += unit;
+        unit_square[j] += unit * unit;
+    }
+}
+
+/* Adds this rank's blocks of rows; block (rows, width) is the same cut on any number of ranks. */
+static void accumulate(moments *m, const px_features *f, const px_comm *comm)
+{
+    int width = f->width, rows = BLOCK_DOUBLES / width > 64 ? BLOCK_DOUBLES / width : 64;
+    int64_t blocks = (f->count + rows - 1) / rows;
+    double *block = px_aligned_calloc((size_t)rows * (size_t)width * sizeof(double));
+    for (int64_t b = comm->rank; b < blocks; b += comm->size) {
+        int64_t first = b * rows;
+        int n = (int)(f->count - first < rows ? f->count - first : rows);
+        const float *x = f->x + first * width;
+#pragma omp parallel for schedule(static)
+        for (int64_t i = 0; i < (int64_t)n * width; i++)
+            block[i] = x[i];
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, width, n, 1, block, width, 1, m->product, width);
+        for (int i = 0; i < n; i++) {
+            const double *row = block + (int64_t)i * width;
+            double length = cblas_dnrm2(width, row, 1);
+            add_row(row, width, length > 0 ? 1 / length : 0, m->sum, m->unit_sum, m->unit_square);
+        }
+    }
+    free(block);
+}
+
+/* Eigenvalues of a symmetric matrix (upper triangle of rows; overwritten), largest first; rounding below 0 becomes 0. */
+static int eigenvalues(double *a, int n, double *value)
+{
+    /* LAPACK's columns are our rows: our upper triangle is its lower one. */
+    int info = 0, ask = -1;
+    double best = 0;
+    dsyev_("N", "L", &n, a, &n, value, &best, &ask, &info, 1, 1);
+    int size = (int)best;
+    double *work = px_aligned_calloc((size_t)size * sizeof(double));
+    dsyev_("N", "L", &n, a, &n, value, work, &size, &info, 1, 1);
+    free(work);
+    if (info != 0)
+        return px_fail(PX_FAIL, "LAPACK's dsyev does not converge on the %d x %d covariance of the features", n, n);
+    double rounding = n * DBL_EPSILON * fabs(value[n - 1]);
+    for (int i = 0; i < n / 2; i++) {
+        double smaller = value[i];
+        value[i] = value[n - 1 - i];
+        value[n - 1 - i] = smaller;
+    }
+    for (int i = 0; i < n; i++)
+        value[i] = value[i] > rounding ? value[i] : 0;
+    return 0;
+}
+
+/* exp(entropy) of the singular values, the roots of these. */
+static double effective_rank(const double *square, int n)
+{
+    double sum = 0, entropy = 0;
+    for (int i = 0; i < n; i++)
+        sum += sqrt(square[i]);
+    for (int i = 0; i < n && square[i] > 0; i++) {
+        double p = sqrt(square[i]) / sum;
+        entropy -= p * log(p);
+    }
+    return sum > 0 ? exp(entropy) : 0;
+}
+
+/* -slope of log(eigenvalue) over log(rank), each weighted by 1/rank: far ranks lie denser on that axis. */
+static double decay(const double *value, int n)
+{
+    int have = 0;
+    while (have < n && value[have] > 0)
+        have++;
+    int first = have < 2 * FIT_FIRST ? 1 : FIT_FIRST, last = have < FIT_LAST ? have : FIT_LAST;
+    double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
+    if (have < 2)
+        return NAN;
+    for (int rank = first; rank <= last; rank++) {
+        double weight = 1.0 / rank, x = log(rank), y = log(value[rank - 1]);
+        w += weight;
+        wx += weight * x;
+        wy += weight * y;
+        wxx += weight * x * x;
+        wxy += weight * x * y;
+    }
+    return -(w * wxy - wx * wy) / (w * wxx - wx * wx);
+}
+
+static int conclude(moments *m, int64_t count, px_spectrum *s)
+{
+    int64_t w = m->width;
+    double rows = (double)count, *covariance = px_aligned_calloc((size_t)(w * w) * sizeof(double));
+    for (int64_t i = 0; i < w; i++)
+        for (int64_t j = i; j < w; j++)
+            covariance[i * w + j] = m->product[i * w + j] / rows - (m->sum[i] / rows) * (m->sum[j] / rows);
+    int rc = eigenvalues(m->product, m->width, s->eigenvalue);
+    s->rankme = effective_rank(s->eigenvalue, m->width);
+    if (rc == 0)
+        rc = eigenvalues(covariance, m->width, s->eigenvalue);
+    s->alpha = decay(s->eigenvalue, m->width);
+    s->deviation = 0;
+    for (int64_t j = 0; j < w; j++) {
+        double mean = m->unit_sum[j] / rows, variance = m->unit_square[j] / rows - mean * mean;
+        s->deviation += sqrt(variance > 0 ? variance : 0) / (double)w;
+    }
+    s->healthy = 1 / sqrt((double)w);
+    free(covariance);
+    return rc;
+}
+
+int px_spectrum_measure(const px_features *f, const px_comm *comm, px_spectrum *s)
+{
+    *s = (px_spectrum){.width = f->width};
+    int rc = px_features_finite(f, "extracted");
+    if (rc == 0 && f->count < 2)
+        rc = px_fail(PX_DATA, "a spectrum needs at least two rows of features, there are %lld", (long long)f->count);
+    if (px_agree(comm, rc) != 0)
+        return -1;
+    moments m;
+    moments_init(&m, f->width);
+    accumulate(&m, f, comm);
+    px_all_reduce_f64(comm, m.all, m.size);
+    s->eigenvalue = px_calloc((size_t)f->width, sizeof(double));
+    /* One rank solves, so that all have the same bits on machines of different kinds. */
+    rc = px_agree(comm, comm->rank == 0 ? conclude(&m, f->count, s) : 0);
+    double scalars[] = {s->deviation, s->healthy, s->rankme, s->alpha};
+    px_broadcast(comm, scalars, sizeof scalars, 0);
+    px_broadcast(comm, s->eigenvalue, (int64_t)sizeof(double) * f->width, 0);
+    s->deviation = scalars[0];
+    s->healthy = scalars[1];
+    s->rankme = scalars[2];
+    s->alpha = scalars[3];
+    free(m.all);
+    if (rc != 0)
+        px_spectrum_finish(s);
+    return rc;
+}
+
+void px_spectrum_finish(px_spectrum *s)
+{
+    free(s->eigenvalue);
+    *s = (px_spectrum){0};
+}

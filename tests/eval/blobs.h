@@ -1,0 +1,39 @@
+/* blobs.h - features for the tests of eval/: one Gaussian blob a class.
+#ifndef PX_TEST_EVAL_BLOBS_H
+#define PX_TEST_EVAL_BLOBS_H
+
+#include "base/error.h"
+#include "base/rng.h"
+#include "eval/features.h"
+
+#include <stdlib.h>
+
+typedef struct blobs {
+    px_features f;
+    float *x;
+    int32_t *label;
+} blobs;
+
+/* Row i is of class i % classes, its centre `apart` away from the origin; `stream` makes other noise around the same centres. */
+static inline blobs blobs_make(int64_t count, int width, int classes, float apart, uint64_t stream)
+{
+    blobs b = {.x = px_calloc((size_t)(count * width), sizeof(float)),
+               .label = px_calloc((size_t)count, sizeof(int32_t))};
+    for (int64_t i = 0; i < count; i++) {
+        b.label[i] = (int32_t)(i % classes);
+        px_rng centre = px_rng_make(7, PX_RNG_TEST, 0, (uint64_t)b.label[i]);
+        px_rng noise = px_rng_make(7, PX_RNG_TEST, stream, (uint64_t)i);
+        for (int j = 0; j < width; j++)
+            b.x[i * width + j] = apart * px_rng_normal(&centre) + px_rng_normal(&noise) + 3.0f;
+    }
+    b.f = (px_features){.count = count, .width = width, .classes = classes, .x = b.x, .label = b.label};
+    return b;
+}
+
+static inline void blobs_free(blobs *b)
+{
+    free(b->x);
+    free(b->label);
+}
+
+#endif

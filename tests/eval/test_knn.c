@@ -1,0 +1,160 @@
+/* test_knn.c - nearest neighbours against a search that sorts everything. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "blobs.h"
+#include "eval/knn.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static px_comm comm;
+static px_log quiet;
+
+typedef struct near {
+    double similarity;
+    int64_t row;
+} near;
+
+static int nearest_first(const void *a, const void *b)
+{
+    double x = ((const near *)a)->similarity, y = ((const near *)b)->similarity;
+    return x > y ? -1 : x < y;
+}
+
+static double similarity(const float *a, const float *b, int width)
+{
+    double ab = 0, aa = 0, bb = 0;
+    for (int j = 0; j < width; j++) {
+        ab += (double)a[j] * b[j];
+        aa += (double)a[j] * a[j];
+        bb += (double)b[j] * b[j];
+    }
+    return ab / sqrt(aa * bb);
+}
+
+static void brute_force(const px_features *train, const px_features *test, int k, double *top1, double *top5)
+{
+    near *all = px_calloc((size_t)train->count, sizeof(near));
+    int tested = 0, right1 = 0, right5 = 0;
+    for (int64_t i = 0; i < test->count; i++) {
+        if (test->label[i] < 0)
+            continue;
+        tested++;
+        int64_t rows = 0;
+        for (int64_t j = 0; j < train->count; j++)
+            if (train->label[j] >= 0)
+                all[rows++] =
+                    (near){similarity(test->x + i * test->width, train->x + j * train->width, train->width), j};
+        qsort(all, (size_t)rows, sizeof(near), nearest_first);
+        double votes[32] = {0};
+        for (int n = 0; n < k; n++)
+            votes[train->label[all[n].row]] += exp(all[n].similarity / 0.07);
+        int label = test->label[i], before = 0;
+        for (int c = 0; c < train->classes; c++)
+            before += votes[c] > votes[label] || (votes[c] == votes[label] && c < label);
+        right1 += votes[label] > 0 && before < 1;
+        right5 += votes[label] > 0 && before < 5;
+    }
+    *top1 = (double)right1 / tested;
+    *top5 = (double)right5 / tested;
+    free(all);
+}
+
+/* More rows than a block on both sides, no multiple of one, some without labels. */
+static void test_equals_brute_force(void **state)
+{
+    (void)state;
+    blobs train = blobs_make(2500, 24, 12, 0.3f, 1), test = blobs_make(300, 24, 12, 0.3f, 2);
+    for (int i = 0; i < 2500; i += 7)
+        train.label[i] = -1;
+    for (int i = 0; i < 300; i += 11)
+        test.label[i] = -1;
+    px_knn_cfg cfg = {.k = {4, {200, 1, 10, 20}}, .temperature = 0.07};
+    px_knn_result r;
+    assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &r), 0);
+    assert_int_equal(r.count, 4);
+    for (int i = 0; i < 4; i++) {
+        double top1, top5;
+        assert_int_equal(r.k[i], (int)cfg.k.value[i]);
+        brute_force(&train.f, &test.f, r.k[i], &top1, &top5);
+        assert_true(top1 > 0.15 && top1 < 0.95); /* neither chance nor trivial: the comparison means something */
+        assert_true(fabs(r.top1[i] - top1) < 1.5 / 272); /* one near-tie may fall to the other side in float */
+        assert_true(fabs(r.top5[i] - top5) < 1.5 / 272);
+    }
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
+static void test_own_row_is_the_nearest(void **state)
+{
+    (void)state;
+    blobs train = blobs_make(500, 8, 10, 0, 1);
+    px_knn_cfg cfg = {.k = {2, {1, 1000}}, .temperature = 0.07};
+    px_knn_result r;
+    assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), 0);
+    assert_int_equal(r.count, 1); /* 1000 is left out: there are 500 */
+    assert_true(r.top1[0] == 1 && r.top5[0] == 1);
+    blobs_free(&train);
+}
+
+/* Length must not matter, and a row of zeros is as far from all as a right angle. */
+static void test_length_does_not_matter(void **state)
+{
+    (void)state;
+    blobs train = blobs_make(400, 8, 4, 0.5f, 1), test = blobs_make(200, 8, 4, 0.5f, 2);
+    px_knn_cfg cfg = {.k = {1, {10}}, .temperature = 0.07};
+    px_knn_result a, b;
+    assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &a), 0);
+    for (int i = 0; i < 400 * 8; i++)
+        train.x[i] *= i / 8 % 2 ? 64 : 1;
+    assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &b), 0);
+    assert_true(fabs(a.top1[0] - b.top1[0]) < 1e-12);
+    memset(train.x, 0, 8 * sizeof(float));
+    assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &b), 0);
+    assert_true(fabs(a.top1[0] - b.top1[0]) < 0.05);
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
+static void test_bad_input_is_refused(void **state)
+{
+    (void)state;
+    blobs train = blobs_make(40, 8, 4, 1, 1);
+    px_knn_cfg cfg = {.k = {1, {2.5}}, .temperature = 0.07};
+    px_knn_result r;
+    assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    cfg.k.value[0] = 41;
+    assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), -1);
+    assert_non_null(strstr(px_error(), "between 1 and 40"));
+    cfg.k.value[0] = 3;
+    train.x[9] = NAN;
+    assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    blobs_free(&train);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    comm = px_comm_self();
+    quiet = px_log_make(stderr, true);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_equals_brute_force),
+        cmocka_unit_test(test_own_row_is_the_nearest),
+        cmocka_unit_test(test_length_does_not_matter),
+        cmocka_unit_test(test_bad_input_is_refused),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
