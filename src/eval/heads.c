@@ -1,9 +1,9 @@
 /* heads.c - linear softmax classifiers, many trained side by side on the same features.
  *
- * A step is a millisecond or less, so the threads stay together for a whole epoch and meet twice a step. The batch is cut
- * into pieces of a few rows for the forward pass, the weights likewise for the backward pass and the update, and
- * threads take piece after piece. Each matrix product runs on one thread (OpenBLAS does so inside a parallel region) and has
- * the same shape whoever computes it: results do not depend on the number of threads.
+ * A step is a millisecond or less, so the threads stay together for a whole epoch and meet twice a step. The batch is
+ * cut into pieces of a few rows for the forward pass, the weights likewise for the backward pass and the update, and
+ * threads take piece after piece. Each matrix product runs on one thread (OpenBLAS does so inside a parallel region)
+ * and has the same shape whoever computes it: results do not depend on the number of threads.
  */
 #include "eval/heads.h"
 

@@ -3,9 +3,9 @@
  *     px_knn_result r;
  *     px_knn(&cfg, &train, &test, &comm, &log, &r);         // all ranks together; the result is the same on all
  *
- * Protocol of DINO's eval_knn (after Wu et al. 2018): cosine similarity, each of the k nearest training samples votes for
- * its class with exp(similarity / temperature); several k from one search. Nothing is fitted or chosen, so each k is
- * reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
+ * Protocol of DINO's eval_knn (after Wu et al. 2018): cosine similarity, each of the k nearest training samples votes
+ * for its class with exp(similarity / temperature); several k from one search. Nothing is fitted or chosen, so each k
+ * is reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
  * Equal similarities, and equal sums of votes, go to the smaller row and the smaller class.
  */
 #ifndef PX_EVAL_KNN_H

@@ -33,7 +33,7 @@ typedef struct probe {
     int64_t test_rows;
 } probe;
 
-/* Puts every class' held-out rows behind all others: shuffled by (seed, class), at least one and never all of a class. */
+/* Puts every class' held-out rows behind all others: drawn by (seed, class), at least one and never all of a class. */
 static void hold_out(probe *p, const int64_t *per_class)
 {
     int classes = p->train->classes;

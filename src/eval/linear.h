@@ -4,11 +4,12 @@
  *     px_probe_result r;
  *     px_linear_probe(&cfg, &train, &test, &comm, &log, &r);       // all ranks together; the result is the same on all
  *
- * Protocol: features are standardised with the training set's mean and standard deviation (per feature, as BatchNorm1d without affine); a
- * grid of learning rates is trained at once as many heads over one pass (DINOv2); the rate is chosen on a held-out part of
- * the *training* set (stratified, keyed by the seed), never on the test set; the chosen rate is then trained again on
- * the whole training set and tested. Nesterov SGD, cosine to zero, weight decay, zero initialisation. A single rate needs no
- * choosing: its holdout_top1 is NaN. Features that do not vary on the training set count as 0.
+ * Protocol: features are standardised with the training set's mean and standard deviation (per feature, as BatchNorm1d
+ * without affine); a grid of learning rates is trained at once as many heads over one pass (DINOv2); the rate is chosen
+ * on a held-out part of the *training* set (stratified, keyed by the seed), never on the test set; the chosen rate is
+ * then trained again on the whole training set and tested. Nesterov SGD, cosine to zero, weight decay, zero
+ * initialisation. A single rate needs no choosing: its holdout_top1 is NaN. Features that do not vary on the training
+ * set count as 0.
  *
  * The grid is divided over the ranks; rank 0 trains the chosen rate and shares what came out. The result is the
  * same bits on any number of ranks and threads.

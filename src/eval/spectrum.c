@@ -77,7 +77,7 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
     free(block);
 }
 
-/* Eigenvalues of a symmetric matrix (upper triangle of rows; overwritten), largest first; rounding below 0 becomes 0. */
+/* Eigenvalues of a symmetric matrix (upper triangle; overwritten), largest first; what is only rounding becomes 0. */
 static int eigenvalues(double *a, int n, double *value)
 {
     /* LAPACK's columns are our rows: our upper triangle is its lower one. */

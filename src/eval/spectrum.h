@@ -7,10 +7,10 @@
  * - deviation: standard deviation of each feature of the L2-normalised rows, averaged over features (SimSiam, Chen & He
  *   2021). 0 is complete collapse; features spread evenly over the sphere have 1/sqrt(width), `healthy`.
  *   Features behind a ReLU have a common mean and stay below.
- * - rankme: exp(entropy of the singular values over their sum) of the matrix of features, not centred (RankMe, Garrido et al.
- *   2023): 1 (all rows parallel) to width.
- * - alpha: the covariance's n-th eigenvalue falls like n^-alpha (alpha-ReQ, Agrawal et al. 2022); about 1 is healthy, larger
- *   is collapse onto few directions. Weighted fit over the ranks 12 to 100, as in Stringer et al. 2019; over all
+ * - rankme: exp(entropy of the singular values over their sum) of the matrix of features, not centred (RankMe, Garrido
+ *   et al. 2023): 1 (all rows parallel) to width.
+ * - alpha: the covariance's n-th eigenvalue falls like n^-alpha (alpha-ReQ, Agrawal et al. 2022); about 1 is healthy,
+ *   larger is collapse onto few directions. Weighted fit over the ranks 12 to 100, as in Stringer et al. 2019; over all
  *   that are there when there are fewer than 24. NaN with fewer than two eigenvalues above rounding.
  */
 #ifndef PX_EVAL_SPECTRUM_H
