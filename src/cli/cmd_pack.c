@@ -4,7 +4,9 @@
 #include "cli/args.h"
 #include "data/pack.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 typedef struct pack_flags {
     const char *output;
@@ -13,6 +15,24 @@ typedef struct pack_flags {
 static const px_flag flags[] = {PX_FLAG_REQUIRED(pack_flags, output, 'o', "DATA.h5",
                                                  "the data set to write; an existing one is replaced at the end"),
                                 {0}};
+
+static char *partial; /* a signal handler reaches nothing else */
+
+static void remove_partial(int number)
+{
+    unlink(partial);
+    raise(number); /* ends the program: the handler was for once */
+}
+
+/* Packing takes long, and who interrupts it does not want gigabytes of an unfinished file. */
+static void remove_on_signals(const char *output)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = remove_partial, .sa_flags = (int)SA_RESETHAND};
+    partial = px_pack_partial_name(output);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+        sigaction(signals[i], &action, NULL);
+}
 
 static int pack(const px_args *args, const pack_flags *given)
 {
@@ -27,6 +47,7 @@ static int pack(const px_args *args, const pack_flags *given)
         status = px_config_finish(config);
     if (status == 0) {
         px_log log = px_log_make(stderr, false);
+        remove_on_signals(given->output);
         status = px_pack(args->words.word, args->words.count, given->output, &options, &log, &summary);
     }
     if (status == 0) {

@@ -100,8 +100,8 @@ static int read_jpeg_header(tjhandle handle, const uint8_t *bytes, size_t size, 
     header->height = header->width = header->space = -1;
     int status =
         tjDecompressHeader3(handle, bytes, size, &header->width, &header->height, &subsampling, &header->space);
-    /* It fails after filling these when the chroma subsampling is one that it has no name for, which decodes nevertheless;
-     * and is content with a file that ends before its picture begins. */
+    /* It fails after filling these when the chroma subsampling is one that it has no name for, which decodes
+     * nevertheless; and is content with a file that ends before its picture begins. */
     if (header->width < 1 || header->height < 1 || header->space < 0)
         return undecodable(name, status ? tjGetErrorStr2(handle) : "it ends before the picture begins");
     return check_size(header->height, header->width, name);

@@ -33,4 +33,8 @@ typedef struct px_pack_summary {
 int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *,
             px_pack_summary *);
 
+/* The other name under which px_pack(.., out, ..) of this process writes, for removal if a signal ends it. A new
+ * string. */
+char *px_pack_partial_name(const char *out);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "data/h5.h"
+#include "data/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,21 +42,56 @@ static hid_t create_pixels(const px_pack_file *f)
     return create_array(f->file, "/images", H5T_STD_U8LE, 4, dims);
 }
 
-/* Takes the space now, so that a full disk is met before hours of decoding, and with a plain reason. */
+/* Takes the space on the disk now, so that a full one is met before hours of decoding, and before HDF5 has anything
+ * to write that would fail. Filesystems that cannot do this are met unprepared. */
 static int claim_space(const px_pack_file *f)
 {
-    haddr_t start = H5Dget_offset(f->pixels);
-    hsize_t size = H5Dget_storage_size(f->pixels);
+    const px_pack_shape *s = &f->shape;
+    int64_t area = (int64_t)s->height * s->width * s->channels;
+    off_t pixels = s->height ? s->count * area : (off_t)s->encoded_size;
+    off_t beside = s->count * (off_t)(sizeof(int32_t) + sizeof(uint64_t) + 1) + (1 << 20); /* labels, names, ... */
     int fd = open(f->partial, O_WRONLY | O_CLOEXEC), error = 0;
-    if (fd < 0 || start == HADDR_UNDEF)
-        error = fd < 0 ? errno : EIO;
-    else if (fallocate(fd, 0, 0, (off_t)(start + size)) != 0 && errno != EOPNOTSUPP && errno != ENOSYS)
+    if (fd < 0 || fallocate(fd, 0, 0, pixels) != 0 || fallocate(fd, FALLOC_FL_KEEP_SIZE, pixels, beside) != 0)
         error = errno;
     if (fd >= 0)
         close(fd);
-    return error == 0
-               ? 0
-               : px_fail(PX_FAIL, "%s: cannot be written: %s (%.1f MB)", f->path, strerror(error), (double)size * 1e-6);
+    if (error == 0 || error == EOPNOTSUPP || error == ENOSYS)
+        return 0;
+    return px_fail(PX_FAIL, "%s: cannot be written: %s (%.1f MB)", f->path, strerror(error),
+                   (double)(pixels + beside) * 1e-6);
+}
+
+/* HDF5 keeps a file half open when closing it fails, and crashes at the end of the program. So what it still wants
+ * to write goes nowhere. */
+static void divert_writes(const px_pack_file *f)
+{
+    void *handle = NULL;
+    int nowhere = memfd_create("discarded", MFD_CLOEXEC);
+    if (nowhere >= 0 && H5Fget_vfd_handle(f->file, H5P_DEFAULT, &handle) >= 0)
+        dup2(nowhere, *(int *)handle);
+    if (nowhere >= 0)
+        close(nowhere);
+}
+
+static int open_partial(px_pack_file *f)
+{
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_alignment(access, 1 << 16, 4096); /* big arrays begin on a page: good for mapping */
+    /* Before 1.8 an attribute held at most 64 kB: the names of 4096 classes. */
+    H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+    f->file = H5Fcreate(f->partial, H5F_ACC_TRUNC, H5P_DEFAULT, access);
+    H5Pclose(access);
+    if (f->file < 0)
+        return unwritable(f);
+    if (claim_space(f) != 0)
+        return -1;
+    f->pixels = create_pixels(f);
+    return f->pixels < 0 ? unwritable(f) : 0;
+}
+
+char *px_pack_partial_name(const char *out)
+{
+    return px_format("%s.partial.%ld", out, (long)getpid());
 }
 
 int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char *path)
@@ -64,24 +101,16 @@ int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char 
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
         return px_fail(PX_USAGE, "%s: is no file, so it cannot be replaced by one", path);
     *f = (px_pack_file){.shape = *shape, .path = px_strdup(path), .file = -1, .pixels = -1};
-    f->partial = px_format("%s.partial.%ld", path, (long)getpid());
-    int fd = open(f->partial, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-    int status = 0;
+    f->partial = px_pack_partial_name(path);
+    int fd = open(f->partial, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666), status;
     if (fd < 0) {
-        status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
-        free(f->partial);
+        status = errno == EEXIST ? px_fail(PX_FAIL, "%s: is in the way, left by an earlier run; remove it", f->partial)
+                                 : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+        free(f->partial); /* not ours to remove */
         f->partial = NULL;
     } else {
         close(fd);
-        hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-        H5Pset_alignment(access, 1 << 16, 4096); /* big arrays begin on a page: good for mapping */
-        /* Before 1.8 an attribute held at most 64 kB: the names of 4096 classes. */
-        H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
-        f->file = H5Fcreate(f->partial, H5F_ACC_TRUNC, H5P_DEFAULT, access);
-        H5Pclose(access);
-        if (f->file >= 0)
-            f->pixels = create_pixels(f);
-        status = f->pixels < 0 ? unwritable(f) : claim_space(f);
+        status = open_partial(f);
     }
     if (status != 0)
         px_pack_file_abandon(f);
@@ -151,11 +180,11 @@ static int write_about(const px_pack_file *f, const px_pack_about *a)
     return 0;
 }
 
-/* The ids are closed before the file is: HDF5 keeps a file open as long as anything in it is. */
 static int close_file(px_pack_file *f)
 {
-    herr_t pixels = f->pixels >= 0 ? H5Dclose(f->pixels) : 0;
-    herr_t file = f->file >= 0 ? H5Fclose(f->file) : 0;
+    if (H5Fflush(f->file, H5F_SCOPE_GLOBAL) < 0) /* what can fail, fails here, where the file can still be given up */
+        return unwritable(f);
+    herr_t pixels = H5Dclose(f->pixels), file = H5Fclose(f->file);
     f->file = f->pixels = -1;
     return pixels < 0 || file < 0 ? unwritable(f) : 0;
 }
@@ -202,7 +231,8 @@ int px_pack_file_finish(px_pack_file *f, const px_pack_about *about)
 
 void px_pack_file_abandon(px_pack_file *f)
 {
-    /* Closing may fail once more on a full disk and would then replace the message that counts. */
+    if (f->file >= 0)
+        divert_writes(f);
     if (f->pixels >= 0)
         H5Dclose(f->pixels);
     if (f->file >= 0)

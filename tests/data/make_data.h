@@ -1,5 +1,5 @@
-/* make_data.h - small inputs for the tests of data/: folders, PNG and JPEG files, archives; made with the libraries that the
- * program reads them with, so that pixels are known exactly. */
+/* make_data.h - small inputs for the tests of data/: folders, PNG and JPEG files, archives; made with the libraries
+ * that the program reads them with, so that pixels are known exactly. */
 #ifndef PX_TEST_MAKE_DATA_H
 #define PX_TEST_MAKE_DATA_H
 

@@ -1,4 +1,5 @@
-/* Data sets written with plain HDF5 calls, as another program would: each layout reads the same, each fault is named. */
+/* Data sets written with plain HDF5 calls, as another program would: each layout reads the same, each fault is
+ * named. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -51,7 +51,7 @@ static void check_row(const px_dataset *d, int64_t row, const char *split, int l
     px_image_finish(&image);
 }
 
-/* ---- IDX ------------------------------------------------------------------------------------------------------------- */
+/* ---- IDX --------------------------------------------------------------------------------------------------------- */
 
 enum { IDX_H = 3, IDX_W = 4, IDX_AREA = IDX_H * IDX_W };
 
@@ -145,7 +145,7 @@ static void idx(void **state)
     free(outer);
 }
 
-/* ---- CIFAR and STL-10 ------------------------------------------------------------------------------------------------ */
+/* ---- CIFAR and STL-10 -------------------------------------------------------------------------------------------- */
 
 enum { CIFAR_AREA = 32 * 32, STL_SIDE = 96, STL_AREA = STL_SIDE * STL_SIDE };
 
@@ -272,7 +272,7 @@ static void stl10(void **state)
     free(source);
 }
 
-/* ---- image files ----------------------------------------------------------------------------------------------------- */
+/* ---- image files ------------------------------------------------------------------------------------------------- */
 
 /* An image of one value: enough to tell images apart. */
 static void add_image(struct archive *a, const char *path, int height, int channels, uint8_t value)

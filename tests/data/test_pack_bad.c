@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "data/pack.h"
+#include "data/pack_file.h"
 #include "make_data.h"
 
 #include <dirent.h>
@@ -240,18 +241,47 @@ static void bad_output(void **state)
 }
 
 /* A limit on the size of files stands for a full disk. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size < limit.rlim_max ? size : limit.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
 static void full_disk(void **state)
 {
     char *folder = *state;
     put_zeros(folder, "data_batch_1.bin", 3073 * 200);
-    struct rlimit before, small;
-    getrlimit(RLIMIT_FSIZE, &before);
-    small = before;
-    small.rlim_cur = 100000;
-    signal(SIGXFSZ, SIG_IGN);
-    setrlimit(RLIMIT_FSIZE, &small);
+    limit_files(100000);
     check_refused(folder, "", &plain, PX_FAIL, "data.h5: cannot be written: File too large");
-    setrlimit(RLIMIT_FSIZE, &before);
+    limit_files(RLIM_INFINITY);
+}
+
+/* Where space cannot be claimed in advance, the disk is found full while writing. HDF5 must survive that, too. */
+static void disk_that_fills_up(void **state)
+{
+    char *out = px_format("%s/data.h5", (char *)*state), *partial;
+    uint8_t *pixels = px_calloc(100, 3072);
+    px_pack_file f;
+    px_pack_shape shape = {.count = 200, .height = 32, .width = 32, .channels = 3};
+    assert_int_equal(px_pack_file_create(&f, &shape, out), 0);
+    partial = px_strdup(f.partial);
+    assert_int_equal(access(partial, F_OK), 0);
+    assert_int_equal(px_pack_file_write(&f, 0, 100, pixels), 0);
+    limit_files(350000);
+    assert_int_equal(px_pack_file_write(&f, 100, 100, pixels), -1);
+    assert_int_equal(px_error_status(), PX_FAIL);
+    assert_non_null(strstr(px_error(), "data.h5: cannot be written: "));
+    assert_non_null(strstr(px_error(), "File too large"));
+    limit_files(RLIM_INFINITY);
+    px_pack_file_abandon(&f);
+    assert_int_equal(access(partial, F_OK), -1);
+    assert_int_equal(access(out, F_OK), -1);
+    free(partial);
+    free(pixels);
+    free(out);
 }
 
 static int set_up(void **state)
@@ -276,6 +306,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_to_pack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_output, set_up, tear_down),
         cmocka_unit_test_setup_teardown(full_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(disk_that_fills_up, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
