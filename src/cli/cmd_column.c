@@ -83,6 +83,8 @@ static int load(px_results *r, const char *file, const char *name, column *c)
         c->steps = dim[0];
         if (bad == 0 && c->steps < c->rows) /* a run that goes on: its last row is not complete yet */
             c->rows = c->steps;
+        while (bad == 0 && c->rows > 0 && c->step[c->rows - 1] < 0) /* ... or its disk was full */
+            c->rows--;
     }
     free(step);
     return bad;
@@ -152,7 +154,7 @@ static int run(int argc, char **argv)
 const px_command px_cmd_column = {
     .name = "column",
     .arguments = "RUN SERIES...",
-    .summary = "prints series of a run as text columns",
+    .summary = "print series of a run as text columns",
     .help = "The first column is the step (or the row, where a series has no steps); a first line with # names all\n"
             "columns. RUN is a folder that holds run.h5, or an .h5 file; it may be a run that is still going on. "
             "SERIES is a\n"

@@ -40,7 +40,7 @@ static int run(int argc, char **argv)
 const px_command px_cmd_plot = {
     .name = "plot",
     .arguments = "RUN... [-o DIR]",
-    .summary = "draws curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
+    .summary = "draw curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
     .help =
         "RUN is a folder that holds run.h5, or an .h5 file of results; it may be a run that is still going on.\n"
         "Several runs are compared in the same pictures. The files written are listed on standard output; a figure\n"

@@ -20,7 +20,7 @@ static int run(int argc, char **argv)
 const px_command px_cmd_show = {
     .name = "show",
     .arguments = "RUN|FILE.h5...",
-    .summary = "prints what a run, a data set or any other HDF5 file holds",
+    .summary = "print what a run, a data set or any other HDF5 file holds",
     .help = "For a run (a folder that holds run.h5, or the file itself; it may still be going on): configuration, "
             "versions\n"
             "and hosts, the course of each training series, a table of all evaluations.\n"

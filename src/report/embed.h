@@ -3,9 +3,10 @@
  *     float *xy = px_calloc(n, 2 * sizeof *xy);
  *     if (px_embed_2d(features, n, width, seed, xy) != 0) return -1;
  *
- * The first 30 principal components, then exact t-SNE (van der Maaten & Hinton 2008; perplexity 30, early exaggeration).
- * Cost grows with n squared: about a second for 1000 points, meant for up to some 2000. The same input and seed give the
- * same map on the same machine with the same number of threads (LAPACK's sums depend on that). Distances between far clusters carry no meaning.
+ * The first 30 principal components, then exact t-SNE (van der Maaten & Hinton 2008; perplexity 30, early
+ * exaggeration). Cost grows with n squared: about a second for 1500 points, meant for up to some 2000. The same input
+ * and seed give the same map on the same machine with the same number of threads (LAPACK's sums depend on that).
+ * Distances between far clusters carry no meaning.
  */
 #ifndef PX_REPORT_EMBED_H
 #define PX_REPORT_EMBED_H
@@ -21,7 +22,8 @@ int px_embed_2d(const float *x, int64_t n, int d, uint64_t seed, float *xy);
  * every PX_EMBED_TRACE steps. NULL: none. */
 int px_embed_2d_traced(const float *x, int64_t n, int d, uint64_t seed, float *xy, double *kl);
 
-/* The first `k` principal components of the rows of x: out is (n, k). Signs are fixed: the largest loading is positive. 0 or -1. */
+/* The first `k` principal components of the rows of x: out is (n, k). Signs are fixed: the largest score of each
+ * component is positive. 0 or -1. */
 int px_pca(const float *x, int64_t n, int d, int k, float *out);
 
 #endif

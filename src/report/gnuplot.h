@@ -9,9 +9,9 @@
  *     char *path = px_format("%s/loss.%s", folder, g.extension);
  *     px_gnuplot_draw(&g, path, 1200, 800, body);                     // the old picture stays if this fails
  *
- * A body begins with the house style set: fonts, light grid, line types 1 to 8 in colours that colour-blind readers tell
- * apart. Data stand in the body itself as `$name << EOD` blocks. Nothing in a text (names of classes, runs) is ever
- * interpreted: not as markup, not as a command.
+ * A body begins with the house style set: fonts, light grid, line types 1 to 8 in colours that colour-blind readers
+ * tell apart. Data stand in the body itself as `$name << EOD` blocks. Nothing in a text (names of classes, runs) is
+ * ever interpreted: not as markup, not as a command.
  */
 #ifndef PX_REPORT_GNUPLOT_H
 #define PX_REPORT_GNUPLOT_H

@@ -5,9 +5,9 @@
  *     for (int i = 0; i < done.drawn; i++) puts(done.file[i]);
  *     px_plot_outcome_finish(&done);
  *
- * A run is a folder that holds run.h5, or an .h5 file; it may be live. A figure whose data are in none of the runs is left
- * out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series), accuracy
- * (top-1 of every evaluation beside its baselines), probe_epochs, and for each run confusion and embedding.
+ * A run is a folder that holds run.h5, or an .h5 file; it may be live. A figure whose data are in none of the runs is
+ * left out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
+ * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, and for each run confusion and embedding.
  * Data, beside /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}

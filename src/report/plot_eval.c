@@ -223,13 +223,17 @@ static int shorten(char **names, int classes)
     int widest = 0;
     for (int i = 0; i < classes; i++) {
         int width = 0;
-        for (char *c = names[i]; *c; c++) {
-            bool starts = ((unsigned char)*c & 0xC0) != 0x80; /* of a UTF-8 character */
-            if (starts && width == MOST) {
-                *c = '\0';
-                break;
-            }
-            width += starts;
+        const char *cut = NULL;
+        for (const char *c = names[i]; *c; c++) {
+            width += ((unsigned char)*c & 0xC0) != 0x80; /* bytes that begin a UTF-8 character */
+            if (width == MOST && !cut)
+                cut = c;
+        }
+        if (width > MOST) {
+            char *shorter = px_format("%.*s…", (int)(cut - names[i]), names[i]);
+            free(names[i]);
+            names[i] = shorter;
+            width = MOST;
         }
         widest = width > widest ? width : widest;
     }
@@ -326,7 +330,7 @@ static int colour(int class)
 }
 
 /* Points in their own order, so that no class is drawn on top of all others; the legend is made of empty plots. */
-static void write_map(FILE *f, const plot_run *run, const double *xy, const double *label, int64_t n, int classes)
+static void write_map(FILE *f, char *const *names, const double *xy, const double *label, int64_t n, int classes)
 {
     fputs("$map << EOD\n", f);
     bool unlabelled = false, *used = px_calloc((size_t)classes + 1, sizeof *used);
@@ -340,15 +344,12 @@ static void write_map(FILE *f, const plot_run *run, const double *xy, const doub
     }
     fprintf(f, "EOD\nplot $map using 1:2:3:4 with points pt variable lc rgb variable ps %s notitle",
             n > 3000 ? "0.5" : "0.8");
-    char **names = plot_class_names(run, "/eval/embedding/class_names", classes);
-    shorten(names, classes);
     for (int c = -1; c < classes && classes <= MOST_LEGEND; c++)
         if (c < 0 ? unlabelled : used[c]) {
             fprintf(f, ", \\\n  NaN with points pt %d ps 1.2 lc rgb %d title ", mark(c), colour(c));
             px_gnuplot_text(f, c < 0 ? "no label" : names[c]);
         }
     fputc('\n', f);
-    free_texts(names, classes);
     free(used);
 }
 
@@ -382,16 +383,21 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     double width, height;
     write_extent(f, xy, n, &width, &height);
     double scale = 820 / fmax(width, height);
-    write_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, legend ? 270 : 40, 65, 55);
     const plot_run *r = &job->runs[run];
+    char **names = plot_class_names(r, "/eval/embedding/class_names", classes);
+    int right = legend ? 70 + 10 * shorten(names, classes) : 40;
+    write_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
+                55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;
     write_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
                           : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
     fputs(
         "set xlabel 't-SNE, first axis'\nset ylabel 't-SNE, second axis'\nset format ''\nset tics scale 0\nunset grid\n"
-        "set border 15 lc rgb '#BBBBBB'\nset key outside right center Left reverse samplen 1 spacing 1.4\n",
+        "set border 15 lc rgb '#BBBBBB'\nset key Left reverse samplen 1 spacing 1.4\n",
         f);
-    write_map(f, r, xy, label, n, classes);
+    fprintf(f, "set key at screen %g, screen 0.5 left center\n", (60 + scale * width + 15) / figure->width);
+    write_map(f, names, xy, label, n, classes);
+    free_texts(names, classes);
     return plot_end(job, figure);
 }
 

@@ -1,10 +1,10 @@
 /* results.c - opening, locking and closing run.h5 without ever losing what it holds.
  *
  * Nothing that was saved is lost when the process is killed at any moment:
- * - Outside SWMR, HDF5 does not order its metadata writes, so a file that is being changed may be unreadable. Such changes
- *   are therefore made in a copy beside it (PATH.new), which replaces the file by rename() once it is whole and synced.
- *   The copy is made object by object, so it also heals what a killed writer left: flags that say "open for writing", an
- *   end-of-file mark from before the crash.
+ * - Outside SWMR, HDF5 does not order its metadata writes, so a file that is being changed may be unreadable. Such
+ *   changes are therefore made in a copy beside it (PATH.new), which replaces the file by rename() once it is whole and
+ *   synced. The copy is made object by object, so it also heals what a killed writer left: flags that say "open for
+ *   writing", an end-of-file mark from before the crash.
  * - In SWMR, HDF5 writes in an order that leaves a readable file after each write. Paged allocation with pages of 4 KiB
  *   keeps small metadata blocks from crossing a page of the kernel's, where a kill could cut a write in two.
  */
@@ -106,26 +106,21 @@ static hid_t access_list(void)
     return fapl;
 }
 
-/* A file that is being written, or whose writer was killed, opens only as an SWMR reader; files of older format only plainly. */
-static hid_t open_to_read(const char *path)
-{
-    hid_t fapl = access_list();
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
-    if (file < 0)
-        file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    H5Pclose(fapl);
-    return file;
-}
-
+/* A file that is being written, or whose writer was killed, opens only as an SWMR reader; older formats only
+ * plainly. */
 static int open_existing(hid_t *file, const char *path)
 {
     if (access(path, R_OK) != 0)
         return system_failed(path, "read");
-    *file = open_to_read(path);
-    if (*file >= 0)
-        return 0;
-    return H5Fis_hdf5(path) > 0 ? px_results_broken(path, PX_DATA, "open", "")
-                                : px_fail(PX_DATA, "%s: is not an HDF5 file", path);
+    if (H5Fis_hdf5(path) <= 0)
+        return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
+    hid_t fapl = access_list();
+    *file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
+    if (*file < 0)
+        *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
+    int bad = *file < 0 ? px_results_broken(path, PX_DATA, "open", "") : 0; /* the next call forgets HDF5's reason */
+    H5Pclose(fapl);
+    return bad;
 }
 
 typedef struct copy_job {
@@ -184,9 +179,9 @@ static int stage_begin(px_results *r)
     H5Pset_file_space_strategy(fcpl, H5F_FSPACE_STRATEGY_PAGE, false, 1);
     H5Pset_file_space_page_size(fcpl, PAGE_BYTES);
     r->file = H5Fcreate(r->stage, H5F_ACC_TRUNC, fcpl, fapl);
+    int bad = r->file < 0 ? px_results_broken(r->stage, PX_FAIL, "create", "") : 0;
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    int bad = r->file < 0 ? px_results_broken(r->stage, PX_FAIL, "create", "") : 0;
     if (bad == 0 && old >= 0 && copy_all(old, r->file) < 0)
         bad = px_results_broken(r->path, PX_FAIL, "copy", "");
     if (old >= 0)

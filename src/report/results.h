@@ -1,16 +1,25 @@
 /* results.h - run.h5, the results of a run.
  *
  *     px_results *r;
- *     px_results_open(&r, "runs/a/run.h5", PX_RESULTS_APPEND);         // created if it is not there
- *     px_results_truncate(r, step);                                    // on resume: drop rows of steps >= step
- *     px_results_row(r, "/train", step, names, values, count);         // one row of several series; /train/step gets the step
+ *     px_results_open(&r, "runs/a/run.h5", PX_RESULTS_APPEND);    // created if it is not there; the folder is not
+ *     px_results_truncate(r, "/train", step);                     // on resume: drop rows of steps >= step
+ *     px_results_series(r, "/train", names, count);
+ *     px_results_live(r);
+ *     px_results_row(r, "/train", step, names, values, count);    // a row of several series; /train/step gets the step
  *     px_results_flush(r);
+ *     px_results_close(r);
  *
  * Layout (DESIGN, "Files"): /train/{step,loss,lr,...} extendable 1-D float64 (step: int64); /eval/<protocol>/...;
- * /config (string); /provenance (attributes). Written in HDF5's SWMR mode once all series exist, so that h5py
- * (swmr=True) and our own plot read a live run. Only one process writes: a lock beside the file (flock) refuses a second
- * (PX_USAGE: the results folder is in use). Series are created up front by px_results_series, because SWMR forbids new
- * objects later; px_results_put for /eval is used outside SWMR, on a file opened again.
+ * /config (string); /provenance (attributes). Rows are written in HDF5's SWMR mode once all series exist
+ * (px_results_live), so that h5py (swmr=True) and our own plot read a live run; SWMR forbids new objects, so
+ * px_results_series comes before it, and px_results_put for /eval on a file opened again.
+ *
+ * What was flushed or closed survives a kill at any moment. Before px_results_live, changes are made in a copy beside
+ * the file, and seen in it only after flush, live or close. A killed writer's file opens here and with swmr=True; other
+ * programs refuse it until it was once opened for appending, or `h5clear -s` was run on it.
+ *
+ * Only one process writes: a lock beside the file (flock on PATH.lock, removed at the end) refuses a second, with
+ * PX_USAGE. An HDF5 library that is not thread-safe serves one thread at a time: open, write and read from one thread.
  */
 #ifndef PX_REPORT_RESULTS_H
 #define PX_REPORT_RESULTS_H
@@ -49,7 +58,8 @@ int px_results_put_texts(px_results *, const char *path, const char *const texts
 int px_results_attribute_text(px_results *, const char *object, const char *name, const char *text);
 int px_results_attribute_real(px_results *, const char *object, const char *name, double value);
 
-/* Reads a numeric data set as float64, whatever its type; *data is yours (free). `dim` gets up to 4 extents. 0 or -1. */
+/* Reads a numeric data set as float64, whatever its type; *data is yours (free). dim: the extents, 1 beyond
+ * the rank. 0 or -1. */
 int px_results_get(px_results *, const char *path, double **data, int *rank, int64_t dim[4]);
 int px_results_get_text(px_results *, const char *path, char **text);
 int px_results_get_texts(px_results *, const char *path, char ***texts, int *count); /* free each, then the array */

@@ -36,9 +36,9 @@ static hid_t replace(px_results *r, const char *path, hid_t type, hid_t space)
     hid_t lcpl = H5Pcreate(H5P_LINK_CREATE);
     H5Pset_create_intermediate_group(lcpl, 1);
     hid_t set = H5Dcreate2(r->file, path, type, space, lcpl, H5P_DEFAULT, H5P_DEFAULT);
-    H5Pclose(lcpl);
     if (set < 0)
         px_results_broken(r->path, PX_FAIL, "create", path);
+    H5Pclose(lcpl);
     return set;
 }
 

@@ -135,7 +135,8 @@ static int series_create(px_results *r, const char *group, const char *name, boo
     return bad;
 }
 
-/* A writer killed between two data sets leaves series of unequal length: step rules. */
+/* A writer killed between two data sets leaves series of unequal length: step rules. What is cut off is dropped, what
+ * is missing reads as NaN. */
 static int group_level(px_results *r, series_group *s, hsize_t rows)
 {
     for (int i = 0; i < s->count; i++)
@@ -156,8 +157,7 @@ int px_results_series(px_results *r, const char *group, const char *const names[
         if ((!s || series_find(s, names[i]) < 0) && series_create(r, group, names[i], false, rows) != 0)
             return -1;
     px_results_groups_close(r); /* to be loaded again with the new ones */
-    s = group_open(r, group);
-    return s ? group_level(r, s, rows) : px_results_broken(r->path, PX_FAIL, "open", group);
+    return px_results_truncate(r, group, INT64_MAX);
 }
 
 static herr_t write_at(hid_t set, hsize_t row, hid_t type, const void *value)

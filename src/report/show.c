@@ -60,22 +60,23 @@ static void print_spark(FILE *out, const double *y, int64_t n, bool utf8)
     }
 }
 
-static void print_series(FILE *out, px_results *r, const char *name, bool utf8)
+static void print_series(FILE *out, px_results *r, const char *name, int64_t rows, bool utf8)
 {
     char *path = px_format("/train/%s", name);
     double *y;
     int rank;
     int64_t dim[4];
     if (px_results_get(r, path, &y, &rank, dim) == 0) {
-        if (rank == 1 && dim[0] > 0) {
+        int64_t n = dim[0] < rows ? dim[0] : rows; /* of a live run: complete rows only */
+        if (rank == 1 && n > 0) {
             double low = INFINITY, high = -INFINITY;
-            for (int64_t i = 0; i < dim[0]; i++) {
+            for (int64_t i = 0; i < n; i++) {
                 low = isfinite(y[i]) ? fmin(low, y[i]) : low;
                 high = isfinite(y[i]) ? fmax(high, y[i]) : high;
             }
             fprintf(out, "  %-20s ", name);
-            print_spark(out, y, dim[0], utf8);
-            fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", y[0], y[dim[0] - 1], low, high);
+            print_spark(out, y, n, utf8);
+            fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", y[0], y[n - 1], low, high);
         }
         free(y);
     }
@@ -90,6 +91,8 @@ static void show_training(FILE *out, px_results *r)
     int64_t dim[4];
     if (!px_results_has(r, "/train/step") || px_results_get(r, "/train/step", &step, &rank, dim) != 0)
         return;
+    while (rank == 1 && dim[0] > 0 && step[dim[0] - 1] < 0) /* a row whose writing was cut short */
+        dim[0]--;
     if (rank == 1 && dim[0] > 0) {
         fprintf(out, "\nTraining: %lld rows, last step %.0f\n", (long long)dim[0], step[dim[0] - 1]);
         fprintf(out, "  %-20s %-*s %11s %11s %11s %11s\n", "series", SPARKS, "course", "first", "last", "least",
@@ -98,7 +101,7 @@ static void show_training(FILE *out, px_results *r)
         if (px_results_list(r, "/train", &names, &count) == 0) {
             for (int i = 0; i < count; i++)
                 if (strcmp(names[i], "step") != 0)
-                    print_series(out, r, names[i], utf8);
+                    print_series(out, r, names[i], dim[0], utf8);
             free_texts(names, count);
         }
     }

@@ -49,7 +49,7 @@ static void test_pca(void **state)
 {
     (void)state;
     enum { N = 60, D = 5, WIDE = 100 };
-    /* Scores along axes of known size, turned into D or WIDE dimensions by an orthogonal map (a Householder reflection). */
+    /* Scores along axes of known size, turned into D or WIDE dimensions by a Householder reflection. */
     for (int d = D; d <= WIDE; d += WIDE - D) {
         float *x = px_calloc((size_t)(N * d), sizeof *x), out[N * 2], truth[N][2];
         for (int i = 0; i < N; i++) {
