@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Two ranks on one machine: segments of 64 Ki to 256 Ki and windows of 4 or 8 are within 5% of each other, segments of
+ * 16 Ki 10% slower, one lane 30%. Two thirds of the time are MPI's copies between the processes. */
 enum {
     SEGMENT = 64 * 1024, /* floats of a piece at most */
     LANES = 4,           /* buckets in flight */
