@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two ranks on one busy machine, 44 MB: segments of 64 Ki to 256 Ki with windows of 4 or 8 took 10.3 to 11.3 ms, segments
+/* Two ranks, one busy machine, 44 MB: segments of 64 Ki to 256 Ki with windows of 4 or 8 took 10.3 to 11.3 ms, segments
  * of 16 Ki 12.4, one lane instead of four 15. About 7 ms of it are MPI's copies between the processes. */
 enum {
     SEGMENT = 64 * 1024, /* floats of a piece at most */
