@@ -9,9 +9,9 @@
  *     px_heads_finish(&heads);
  *
  * All heads see the same batches in the same order and differ only in their learning rate (DINOv2's probe). A batch
- * is gathered and standardised once; the heads are cut into groups of px_heads_group() and each group is one matrix product forward
- * and one backward. The cut does not depend on how many heads there are, so a head comes out bit for bit the same
- * when whole groups are trained elsewhere (other ranks), and on any number of threads.
+ * is gathered and standardised once; the heads are cut into groups of px_heads_group() and each group is one matrix
+ * product forward and one backward. The cut does not depend on how many heads there are, so a head comes out bit for
+ * bit the same when whole groups are trained elsewhere (other ranks), and on any number of threads.
  */
 #ifndef PX_EVAL_HEADS_H
 #define PX_EVAL_HEADS_H

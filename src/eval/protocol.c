@@ -1,0 +1,261 @@
+#include "eval/protocol.h"
+#include "base/error.h"
+#include "eval/extract.h"
+#include "eval/knn.h"
+#include "eval/spectrum.h"
+#include "eval/write.h"
+#include "report/embed.h"
+#include "train/checkpoint.h"
+
+#include <inttypes.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const px_option px_eval_options[] = {
+    PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", "linear|knn", "linear probe, or weighted nearest neighbours (Wu 2018)"),
+    PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
+    PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that it is tested on; empty: test, else val"),
+    PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
+    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images that a rank encodes at once"),
+    PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: none"),
+    {0}};
+
+/* ---- configuration ---- */
+
+static bool concerns_run(const char *assignment)
+{
+    return strncmp(assignment, "data.", 5) == 0 || strncmp(assignment, "threads=", 8) == 0 || strncmp(assignment, "backend=", 8) == 0;
+}
+
+int px_evaluation_load(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
+{
+    *e = (px_evaluation){0};
+    px_checkpoint saved;
+    if (px_checkpoint_peek(run, &saved, log) != 0)
+        return -1;
+    const char **own = px_calloc((size_t)count + 1, sizeof own[0]), **run_s = px_calloc((size_t)count + 1, sizeof own[0]);
+    int owns = 0, runs = 0;
+    for (int i = 0; i < count; i++) {
+        if (concerns_run(assignments[i]))
+            run_s[runs++] = assignments[i];
+        else
+            own[owns++] = assignments[i];
+    }
+    e->config = px_config_create();
+    e->folder = px_strdup(run);
+    px_config_group(e->config, "", px_eval_options, &e->eval);
+    px_config_group(e->config, "linear", px_probe_options, &e->linear);
+    int status = 0;
+    for (int i = 0; i < owns && status == 0; i++)
+        status = px_config_set(e->config, own[i]);
+    if (status == 0)
+        status = px_config_finish(e->config);
+    if (status == 0)
+        status = px_settings_load_text(&e->run, saved.config, run, run_s, runs);
+    free(own);
+    free(run_s);
+    px_checkpoint_finish(&saved);
+    if (status != 0)
+        px_evaluation_finish(e);
+    return status;
+}
+
+void px_evaluation_finish(px_evaluation *e)
+{
+    if (e->run.config)
+        px_settings_finish(&e->run);
+    px_config_destroy(e->config);
+    free(e->folder);
+    *e = (px_evaluation){0};
+}
+
+/* ---- one subject ---- */
+
+typedef struct bench {
+    const px_evaluation *e;
+    const px_comm *comm;
+    px_log *log;
+    px_dataset *data;
+    const px_split *train, *test;
+    px_task task;
+    px_model model;
+    px_results *results; /* rank 0 */
+    int workers;
+} bench;
+
+typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
+static const char *const subject_name[SUBJECTS] = {"pretrained", "untrained", "pixels"};
+
+static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
+{
+    if (s == PIXELS)
+        return px_extract_pixels(out, &b->task, b->data, split, b->workers, b->comm);
+    return px_extract(out, &b->model, &b->task, b->data, split, b->workers, b->comm, b->log, split->name);
+}
+
+/* Writes the map of the first test images, evenly spaced. */
+static int write_map(bench *b, const px_extraction *test)
+{
+    int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
+    if (n < 10)
+        return 0;
+    float *x = px_calloc((size_t)(n * test->width), sizeof x[0]), *xy = px_calloc((size_t)(2 * n), sizeof xy[0]);
+    int32_t *label = px_calloc((size_t)n, sizeof label[0]);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t row = i * test->count / n;
+        memcpy(x + i * test->width, test->x + row * test->width, (size_t)test->width * sizeof x[0]);
+        label[i] = test->label[row];
+    }
+    const px_dataset_info *info = px_dataset_about(b->data);
+    int status = px_embed_2d(x, n, test->width, (uint64_t)b->e->run.train.seed, xy);
+    if (status == 0)
+        status = px_results_put(b->results, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){n, 2}, xy);
+    if (status == 0)
+        status = px_results_put(b->results, "/eval/embedding/label", PX_I32, 1, &n, label);
+    if (status == 0)
+        status = px_results_put_texts(b->results, "/eval/embedding/class_names", info->class_names, info->classes);
+    free(x);
+    free(xy);
+    free(label);
+    return status;
+}
+
+static int probe_linear(bench *b, const char *name, const px_features *train, const px_features *test)
+{
+    px_probe_result r;
+    if (px_agree(b->comm, px_linear_probe(&b->e->linear, train, test, b->comm, b->log, &r)) != 0)
+        return -1;
+    char *group = px_format("/eval/linear/%s", name);
+    int status = b->results ? px_linear_probe_write(b->results, group, &r) : 0;
+    if (status == 0 && b->results)
+        printf("%-12s %8.2f %8.2f %10.2f   %g\n", name, 100 * r.top1, 100 * r.top5, 100 * r.holdout_top1[r.chosen], r.rate[r.chosen]);
+    free(group);
+    px_probe_result_finish(&r);
+    return status;
+}
+
+static int probe_knn(bench *b, const char *name, const px_features *train, const px_features *test)
+{
+    px_knn_result r;
+    if (px_agree(b->comm, px_knn(train, test, &r)) != 0)
+        return -1;
+    char *group = px_format("/eval/knn/%s", name);
+    int status = b->results ? px_knn_write(b->results, group, &r) : 0;
+    for (int i = 0; i < r.count && status == 0 && b->results; i++)
+        printf("%-12s %8.2f %8.2f   k = %d\n", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+    free(group);
+    return status;
+}
+
+static int write_spectrum(bench *b, const char *name, const px_features *test)
+{
+    px_spectrum s;
+    if (px_spectrum_of(test, &s) != 0)
+        return -1;
+    char *group = px_format("/eval/spectrum/%s", name);
+    int status = px_spectrum_write(b->results, group, &s);
+    free(group);
+    px_spectrum_finish(&s);
+    return status;
+}
+
+static int evaluate_subject(bench *b, subject s)
+{
+    const char *name = subject_name[s];
+    int classes = px_dataset_about(b->data)->classes, status;
+    px_extraction train, test;
+    if (extract_split(b, s, b->train, &train) != 0)
+        return -1;
+    if (extract_split(b, s, b->test, &test) != 0) {
+        px_extraction_finish(&train);
+        return -1;
+    }
+    px_features from = px_extraction_features(&train, classes), on = px_extraction_features(&test, classes);
+    status = strcmp(b->e->eval.protocol, "knn") == 0 ? probe_knn(b, name, &from, &on) : probe_linear(b, name, &from, &on);
+    if (status == 0 && b->results && s != PIXELS)
+        status = write_spectrum(b, name, &on);
+    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
+        status = write_map(b, &test);
+    px_extraction_finish(&train);
+    px_extraction_finish(&test);
+    return px_agree(b->comm, status);
+}
+
+/* ---- all of them ---- */
+
+static int open_data(bench *b)
+{
+    const px_data_cfg *d = &b->e->run.data;
+    const char *test = b->e->eval.test_split;
+    if (px_dataset_open(&b->data, d->path) != 0)
+        return -1;
+    const px_dataset_info *info = px_dataset_about(b->data);
+    for (int i = 0; !test[0] && i < info->splits; i++)
+        if (strcmp(info->split_names[i], "test") == 0)
+            test = "test";
+    b->train = px_dataset_split(b->data, b->e->eval.train_split);
+    b->test = b->train ? px_dataset_split(b->data, test[0] ? test : "val") : NULL;
+    if (!b->test)
+        return -1;
+    if (info->classes < 2)
+        return px_fail(PX_DATA, "%s: has no classes to probe for", d->path);
+    return 0;
+}
+
+static int open_all(bench *b)
+{
+    px_settings *run = (px_settings *)&b->e->run;
+    run->train.batch = b->comm->size; /* the run's own batch need not suit these ranks */
+    run->train.accumulate = 1;
+    if (px_agree(b->comm, open_data(b)) != 0)
+        return -1;
+    int status = px_task_make(&b->task, run, b->data, b->comm);
+    if (status == 0)
+        status = px_model_encoder(&b->model, run, &b->task, b->e->eval.batch);
+    if (px_agree(b->comm, status) != 0)
+        return -1;
+    if (b->comm->rank == 0) {
+        const px_dataset_info *info = px_dataset_about(b->data);
+        char *path = px_format("%s/run.h5", b->e->folder), *names = px_format("/eval/%s/class_names", b->e->eval.protocol);
+        status = px_results_open(&b->results, path, PX_RESULTS_APPEND);
+        if (status == 0)
+            status = px_results_put_texts(b->results, names, info->class_names, info->classes);
+        free(path);
+        free(names);
+    }
+    return px_agree(b->comm, status);
+}
+
+static int evaluate_all(bench *b)
+{
+    const px_train_cfg *train = &b->e->run.train;
+    px_checkpoint saved;
+    if (b->comm->rank == 0) {
+        bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
+        printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %", "held-out %");
+    }
+    if (px_agree(b->comm, px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log)) != 0)
+        return -1;
+    px_checkpoint_finish(&saved);
+    if (evaluate_subject(b, PRETRAINED) != 0)
+        return -1;
+    if (!b->e->eval.baselines)
+        return 0;
+    px_plan_init_params(b->model.plan, (uint64_t)train->seed);
+    return evaluate_subject(b, UNTRAINED) == 0 ? evaluate_subject(b, PIXELS) : -1;
+}
+
+int px_evaluate(const px_evaluation *e, const px_comm *comm, px_log *log)
+{
+    bench b = {.e = e, .comm = comm, .log = log, .workers = e->run.data.workers ? e->run.data.workers : omp_get_max_threads()};
+    int status = open_all(&b);
+    if (status == 0)
+        status = evaluate_all(&b);
+    if (b.results && px_results_close(b.results) != 0)
+        status = -1;
+    px_model_finish(&b.model);
+    px_dataset_close(b.data);
+    return status;
+}

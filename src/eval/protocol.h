@@ -1,0 +1,40 @@
+/* protocol.h - an evaluation of a run, from its folder to /eval of its run.h5.
+ *
+ *     if (px_probe_run("runs/first", assignments, count, &comm, &log, &threads_wanted) != 0) ...    // collective
+ *
+ * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its initial values) and `pixels`.
+ * Written to /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names, /eval/embedding and
+ * /eval/spectrum/SUBJECT.
+ */
+#ifndef PX_EVAL_PROTOCOL_H
+#define PX_EVAL_PROTOCOL_H
+
+#include "base/log.h"
+#include "dist/comm.h"
+#include "eval/linear.h"
+#include "train/settings.h"
+
+typedef struct px_eval_cfg {
+    const char *protocol, *train_split, *test_split;
+    bool baselines;
+    int batch, embed;
+} px_eval_cfg;
+extern const px_option px_eval_options[];
+
+typedef struct px_evaluation {
+    px_settings run;   /* what the run was made with, data.* overridden */
+    px_eval_cfg eval;
+    px_probe_cfg linear;
+    px_config *config;
+    char *folder;
+} px_evaluation;
+
+/* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the run's, the rest is the
+ * evaluation's own. 0 or -1. */
+int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
+void px_evaluation_finish(px_evaluation *);
+
+/* Collective; rank 0 writes, and prints a table to standard output. 0 or -1. */
+int px_evaluate(const px_evaluation *, const px_comm *, px_log *);
+
+#endif

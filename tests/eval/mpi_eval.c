@@ -1,0 +1,82 @@
+/* mpi_eval.c - on several ranks, each evaluation gives on every rank what one rank alone computes: the same bits, except
+ * for the spectrum, whose sums over ranks round differently. */
+#include "blobs.h"
+#include "eval/knn.h"
+#include "eval/linear.h"
+#include "eval/spectrum.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static void same(const void *a, const void *b, size_t count, size_t size)
+{
+    PX_CHECK(memcmp(a, b, count * size) == 0);
+}
+
+static void test_linear(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_probe_cfg cfg = {.epochs = 4, .batch = 128, .holdout = 0.2, .seed = 5};
+    cfg.rates.count = 17; /* three groups of heads, the last one short */
+    for (int i = 0; i < 17; i++)
+        cfg.rates.value[i] = 1e-4 * pow(1.6, i);
+    px_probe_result a, b;
+    PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, &self, log, &b) == 0);
+    PX_CHECK(a.chosen == b.chosen && a.best_epoch == b.best_epoch);
+    PX_CHECK(a.top1 > 0.3 && a.top1 == b.top1 && a.top5 == b.top5 && a.best_top1 == b.best_top1);
+    same(a.holdout_top1, b.holdout_top1, 17, sizeof(double));
+    same(a.train_loss, b.train_loss, 4, sizeof(double));
+    same(a.test_top1, b.test_top1, 4, sizeof(double));
+    same(a.per_class, b.per_class, 10, sizeof(double));
+    same(a.confusion, b.confusion, 100, sizeof(int64_t));
+    px_probe_result_finish(&a);
+    px_probe_result_finish(&b);
+
+    train->x[77] = NAN; /* all ranks fail with the same words */
+    PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, comm, log, &a) == -1);
+    PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row", 22) == 0);
+    train->x[77] = 0;
+}
+
+static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_knn_cfg cfg = {.k = {2, {10, 50}}, .temperature = 0.07};
+    px_knn_result a, b;
+    PX_CHECK(px_knn(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_knn(&cfg, &train->f, &test->f, &self, log, &b) == 0);
+    PX_CHECK(a.top1[0] > 0.3);
+    same(a.top1, b.top1, 2, sizeof(double));
+    same(a.top5, b.top5, 2, sizeof(double));
+}
+
+static void test_spectrum(const px_comm *comm, const blobs *train)
+{
+    const px_comm self = px_comm_self();
+    px_spectrum a, b;
+    PX_CHECK(px_spectrum_measure(&train->f, comm, &a) == 0);
+    PX_CHECK(px_spectrum_measure(&train->f, &self, &b) == 0);
+    PX_CHECK(fabs(a.rankme / b.rankme - 1) < 1e-9 && fabs(a.deviation / b.deviation - 1) < 1e-9);
+    PX_CHECK(fabs(a.alpha / b.alpha - 1) < 1e-6 && a.eigenvalue[0] > 0 && a.healthy == b.healthy);
+    px_spectrum_finish(&a);
+    px_spectrum_finish(&b);
+}
+
+int main(int argc, char **argv)
+{
+    px_comm comm;
+    PX_CHECK(px_comm_init(&comm, &argc, &argv) == 0);
+    px_log log = px_log_make(stderr, true);
+    blobs train = blobs_make(1100, 48, 10, 0.4f, 1), test = blobs_make(600, 48, 10, 0.4f, 2);
+    blobs many = blobs_make(100000, 48, 10, 0.4f, 3); /* several blocks of the spectrum */
+    test_linear(&comm, &log, &train, &test);
+    test_knn(&comm, &log, &train, &test);
+    test_spectrum(&comm, &many);
+    blobs_free(&train);
+    blobs_free(&test);
+    blobs_free(&many);
+    px_comm_finish(&comm);
+    return 0;
+}
