@@ -5,7 +5,7 @@
 #include "cli/args.h"
 #include "cli/blas_core.h"
 #include "cli/command.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 #include <errno.h>
 #include <mpi.h>
@@ -22,9 +22,16 @@ static const struct {
     const px_command *command;
 } rows[] = {
     {"Data", &px_cmd_pack},
+    {"Training and evaluation", &px_cmd_pretrain},
+    {"Training and evaluation", &px_cmd_probe},
+    {"Training and evaluation", &px_cmd_features},
     {"Results", &px_cmd_plot},
     {"Results", &px_cmd_show},
     {"Results", &px_cmd_column},
+    {"Reference", &px_cmd_summary},
+    {"Reference", &px_cmd_methods},
+    {"Reference", &px_cmd_backbones},
+    {"Reference", &px_cmd_options},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 10 };

@@ -247,7 +247,8 @@ static int check_spec(const px_loader_spec *spec)
     const char *path = px_dataset_about(spec->data)->path;
     if (spec->split->count == 0)
         return px_fail(PX_USAGE, "%s: split \"%s\" holds no images", path, spec->split->name);
-    if (spec->split->count < spec->global_batch && !spec->keep_last)
+    PX_CHECK(spec->whole <= 1 || !spec->keep_last);
+    if (spec->split->count < spec->global_batch * (spec->whole > 1 ? spec->whole : 1) && !spec->keep_last)
         return px_fail(
             PX_USAGE, "%s: split \"%s\" holds %lld images, fewer than one batch of %lld: the batch can be %lld at most",
             path, spec->split->name, (long long)spec->split->count, (long long)spec->global_batch,
@@ -277,6 +278,8 @@ int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_
     int64_t count = spec->split->count, rest = spec->keep_last ? spec->global_batch - 1 : 0;
     l->spec = *spec;
     l->steps_per_epoch = (count + rest) / spec->global_batch;
+    if (spec->whole > 1)
+        l->steps_per_epoch -= l->steps_per_epoch % spec->whole;
     l->slots = 1 + (spec->ahead > 0 ? spec->ahead : DEFAULT_AHEAD);
     l->slot = px_calloc((size_t)l->slots, sizeof *l->slot);
     for (int i = 0; i < l->slots; i++)

@@ -47,6 +47,7 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
     e->folder = px_strdup(run);
     px_config_group(e->config, "", px_eval_options, &e->eval);
     px_config_group(e->config, "linear", px_probe_options, &e->linear);
+    px_config_group(e->config, "knn", px_knn_options, &e->knn);
     int status = 0;
     for (int i = 0; i < owns && status == 0; i++)
         status = px_config_set(e->config, own[i]);
@@ -95,7 +96,7 @@ static int extract_split(bench *b, subject s, const px_split *split, px_extracti
     return px_extract(out, &b->model, &b->task, b->data, split, b->workers, b->comm, b->log, split->name);
 }
 
-/* Writes the map of the first test images, evenly spaced. */
+/* Writes the map of some test images, evenly spaced; they come by class, so the map has its share of each. */
 static int write_map(bench *b, const px_extraction *test)
 {
     int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
@@ -139,7 +140,7 @@ static int probe_linear(bench *b, const char *name, const px_features *train, co
 static int probe_knn(bench *b, const char *name, const px_features *train, const px_features *test)
 {
     px_knn_result r;
-    if (px_agree(b->comm, px_knn(train, test, &r)) != 0)
+    if (px_agree(b->comm, px_knn(&b->e->knn, train, test, b->comm, b->log, &r)) != 0)
         return -1;
     char *group = px_format("/eval/knn/%s", name);
     int status = b->results ? px_knn_write(b->results, group, &r) : 0;
@@ -152,10 +153,10 @@ static int probe_knn(bench *b, const char *name, const px_features *train, const
 static int write_spectrum(bench *b, const char *name, const px_features *test)
 {
     px_spectrum s;
-    if (px_spectrum_of(test, &s) != 0)
+    if (px_agree(b->comm, px_spectrum_measure(test, b->comm, &s)) != 0)
         return -1;
     char *group = px_format("/eval/spectrum/%s", name);
-    int status = px_spectrum_write(b->results, group, &s);
+    int status = b->results ? px_spectrum_write(b->results, group, &s) : 0;
     free(group);
     px_spectrum_finish(&s);
     return status;
@@ -174,7 +175,7 @@ static int evaluate_subject(bench *b, subject s)
     }
     px_features from = px_extraction_features(&train, classes), on = px_extraction_features(&test, classes);
     status = strcmp(b->e->eval.protocol, "knn") == 0 ? probe_knn(b, name, &from, &on) : probe_linear(b, name, &from, &on);
-    if (status == 0 && b->results && s != PIXELS)
+    if (status == 0 && s != PIXELS)
         status = write_spectrum(b, name, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &test);

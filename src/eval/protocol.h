@@ -1,6 +1,8 @@
 /* protocol.h - an evaluation of a run, from its folder to /eval of its run.h5.
  *
- *     if (px_probe_run("runs/first", assignments, count, &comm, &log, &threads_wanted) != 0) ...    // collective
+ *     px_evaluation e;
+ *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 || px_evaluate(&e, &comm, &log) != 0) ...   // collective
+ *     px_evaluation_finish(&e);
  *
  * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its initial values) and `pixels`.
  * Written to /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names, /eval/embedding and
@@ -11,6 +13,7 @@
 
 #include "base/log.h"
 #include "dist/comm.h"
+#include "eval/knn.h"
 #include "eval/linear.h"
 #include "train/settings.h"
 
@@ -25,6 +28,7 @@ typedef struct px_evaluation {
     px_settings run;   /* what the run was made with, data.* overridden */
     px_eval_cfg eval;
     px_probe_cfg linear;
+    px_knn_cfg knn;
     px_config *config;
     char *folder;
 } px_evaluation;

@@ -383,15 +383,13 @@ double px_graph_multiply_adds(const px_graph *g)
     return sum;
 }
 
-void px_graph_print(const px_graph *g, void *file)
+bool px_graph_line(const px_graph *g, int *i, px_layer_line *line)
 {
-    for (int i = 0; i < g->nodes; i++) {
-        const px_node *n = g->node[i];
-        char in[64], out[64];
-        if (n->dead)
-            continue;
-        fprintf(file, "%-24s %-28s %-22s -> %-22s %12.0f\n", n->op->name, n->scope,
-                n->in[0] ? px_shape_text(n->in[0]->shape, in) : "", px_shape_text(n->out[0]->shape, out),
-                n->op->cost ? n->op->cost(n) : 0.0);
-    }
+    while (*i < g->nodes && g->node[*i]->dead)
+        ++*i;
+    if (*i >= g->nodes)
+        return false;
+    const px_node *n = g->node[(*i)++];
+    *line = (px_layer_line){n->op->name, n->scope, n->out[0]->shape, n->op->cost ? n->op->cost(n) : 0};
+    return true;
 }

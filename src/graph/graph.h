@@ -109,8 +109,15 @@ void px_graph_differentiate(px_graph *, px_value *loss);
 /* The same for inputs as well (gradient checks): call before building ops on that input. */
 void px_graph_want_grad(px_value *input);
 
-/* Prints one line a node: op, name, shapes, multiply-adds. */
-void px_graph_print(const px_graph *, void *file /* FILE * */);
+/* One node as a line of a table. */
+typedef struct px_layer_line {
+    const char *op, *scope;
+    px_shape shape; /* of output 0 */
+    double multiply_adds;
+} px_layer_line;
+
+/* Walks the nodes: start with *i = 0; false at the end. */
+bool px_graph_line(const px_graph *, int *i, px_layer_line *);
 double px_graph_multiply_adds(const px_graph *); /* of all nodes so far */
 
 #endif

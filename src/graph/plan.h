@@ -16,7 +16,7 @@
 #ifndef PX_GRAPH_PLAN_H
 #define PX_GRAPH_PLAN_H
 
-#include "dist/allreduce.h"
+#include "dist/comm.h"
 #include "graph/op.h"
 #include "optim/optim.h"
 
@@ -73,8 +73,15 @@ void px_plan_destroy(px_plan *);
 /* `data` must stay valid until the next bind or the last run. */
 void px_plan_bind(px_plan *, const px_value *input, const void *data);
 
-/* Walks the steps. With `reduce`, starts its buckets as they complete; the caller finishes it. */
-void px_plan_run(px_plan *, px_allreduce *reduce);
+/* What the caller does while the steps are walked; functions may be NULL. */
+typedef struct px_plan_hooks {
+    void *context;
+    void (*bucket)(void *context, int bucket); /* that bucket of the gradients (px_plan_buckets) is complete */
+    void (*between)(void *context);            /* after each step: a chance for messages to make progress */
+} px_plan_hooks;
+
+/* Walks the steps. `hooks` may be NULL. */
+void px_plan_run(px_plan *, const px_plan_hooks *hooks);
 
 /* An output of the graph after a run: plain format, borrowed, valid until the next run. */
 const void *px_plan_read(const px_plan *, const px_value *output);

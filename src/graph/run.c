@@ -49,7 +49,7 @@ void px_plan_bind(px_plan *p, const px_value *input, const void *data)
                 p->step[i]->in[k] = (void *)(uintptr_t)data; /* kernels never write to inputs of a graph */
 }
 
-void px_plan_run(px_plan *p, px_allreduce *reduce)
+void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
 {
     for (int i = 0; i < p->steps; i++) {
         px_step *s = p->step[i];
@@ -58,11 +58,10 @@ void px_plan_run(px_plan *p, px_allreduce *reduce)
             s->run(s);
         if (p->seconds)
             p->seconds[i] += px_now() - start;
-        if (reduce) {
-            if (s->bucket >= 0)
-                px_allreduce_start(reduce, s->bucket);
-            px_allreduce_progress(reduce);
-        }
+        if (hooks && hooks->bucket && s->bucket >= 0)
+            hooks->bucket(hooks->context, s->bucket);
+        if (hooks && hooks->between)
+            hooks->between(hooks->context);
     }
 }
 

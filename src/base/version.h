@@ -1,6 +1,6 @@
 /* version.h - the program's version and those of the libraries that do its work. */
-#ifndef PX_CLI_VERSION_H
-#define PX_CLI_VERSION_H
+#ifndef PX_BASE_VERSION_H
+#define PX_BASE_VERSION_H
 
 #include <stdio.h>
 

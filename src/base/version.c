@@ -1,5 +1,5 @@
 /* version.c - asks each library at run time which version it is. */
-#include "cli/version.h"
+#include "base/version.h"
 
 #include <archive.h>
 #include <cblas.h>

@@ -1,0 +1,138 @@
+/* simclr.c - A Simple Framework for Contrastive Learning of Visual Representations, Chen et al. 2020 (arXiv:2002.05709), and the
+ * deeper head of its second version (arXiv:2006.10029).
+ *
+ *   views [2B,C,S,S] -> backbone -> h [2B,F] -> projection head -> z [2B,D] -> NT-Xent over the global batch
+ *                                   kept for the probe             thrown away */
+#include "base/error.h"
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "train/method.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct px_method_cfg {
+    double temperature;
+    int projection_layers, projection_hidden, projection_dim;
+    const char *loss;
+    double area_min, jitter_strength, jitter, gray, blur, flip;
+};
+
+static const px_option options[] = {
+    PX_OPTION(px_method_cfg, temperature, "0.5", 0.001, 100, "softmax temperature (paper: 0.5 on CIFAR, 0.1 on ImageNet)"),
+    PX_OPTION(px_method_cfg, projection_layers, "2", 1, 8, "layers of the projection head (v1: 2, v2: 3)"),
+    PX_OPTION(px_method_cfg, projection_hidden, "0", 0, 65536, "their width; 0: the backbone's (official code)"),
+    PX_OPTION(px_method_cfg, projection_dim, "128", 1, 65536, "width of z, which the loss sees (paper: 128)"),
+    PX_OPTION_CHOICE(px_method_cfg, loss, "mean", "mean|sum",
+                     "mean over the 2B rows (paper, equation 1), or the sum of the two directions (official code: twice that)"),
+    PX_OPTION(px_method_cfg, area_min, "0.08", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.08)"),
+    PX_OPTION(px_method_cfg, jitter_strength, "0.5", 0, 2, "s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
+    PX_OPTION(px_method_cfg, jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),
+    PX_OPTION(px_method_cfg, gray, "0.2", 0, 1, "probability of dropping colour (paper)"),
+    PX_OPTION(px_method_cfg, blur, "0", 0, 1, "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),
+    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
+    {0}};
+
+static const char defaults[] = "epochs = 100;\n"
+                               "batch = 512;\n"
+                               "optim = { optimizer = \"lars\"; lr = 1.0; weight_decay = 1e-4; warmup_epochs = 10.0; };\n";
+
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    (void)c;
+    (void)backbone;
+    return (int64_t)task->batch * task->ranks < 2 ? "SimCLR needs at least 2 images a step: others are its negatives" : NULL;
+}
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    (void)c;
+    px_views_add(out, "views", PX_F32, 2, 3, (int[]){task->channels, task->image_size, task->image_size});
+}
+
+/* Appendix A: crop and resize, flip, colour distortion, blur. */
+static px_recipe recipe(const px_method_cfg *c, const px_task *task)
+{
+    px_recipe r = px_recipe_none();
+    r.mean = task->mean;
+    r.std = task->std;
+    if (!task->augment)
+        return r;
+    float s = (float)c->jitter_strength;
+    r.area_min = (float)c->area_min;
+    r.area_max = 1;
+    r.flip = (float)c->flip;
+    r.jitter = (float)c->jitter;
+    r.brightness = r.contrast = r.saturation = 0.8f * s;
+    r.hue = 0.2f * s;
+    r.gray = (float)c->gray;
+    r.blur = (float)c->blur;
+    return r;
+}
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_recipe r = recipe(c, task);
+    for (int v = 0; v < 2; v++)
+        px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
+}
+
+/* Linear, batch norm, relu; the last layer without bias (in either) and without relu. */
+static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
+{
+    px_scope_push(g, "projector");
+    int hidden = c->projection_hidden;
+    if (!hidden && h->shape.rank == 2)
+        hidden = (int)h->shape.dim[1];
+    for (int i = 0; i < c->projection_layers; i++) {
+        bool last = i == c->projection_layers - 1;
+        char linear[24], norm[24];
+        snprintf(linear, sizeof linear, "linear%d", i + 1);
+        snprintf(norm, sizeof norm, "bn%d", i + 1);
+        h = px_batch_norm_layer(g, norm, px_linear_layer(g, linear, h, last ? c->projection_dim : hidden, false), !last);
+        h = last ? h : px_relu(g, h);
+    }
+    px_scope_pop(g);
+    return h;
+}
+
+/* z [2B,D]: row v*B + i is view v of image i. Every row is to find its other view among all ranks' rows, itself excluded. */
+static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
+{
+    px_graph *g = b->g;
+    int first, B = b->task->batch;                                                     /* first: of this rank's rows in `all` */
+    px_value *all = px_all_gather(g, z, &first);                                       /* [2BR, D]  */
+    px_value *sim = px_matmul(g, z, all, false, true, 1 / c->temperature);             /* [2B, 2BR] */
+    int32_t *self = px_calloc((size_t)(2 * B), sizeof self[0]), *other = px_calloc((size_t)(2 * B), sizeof other[0]);
+    for (int i = 0; i < 2 * B; i++) {
+        self[i] = first + i;
+        other[i] = first + (i + B) % (2 * B);
+    }
+    sim = px_mask_diagonal(g, sim, px_constant_i32(g, PX_SHAPE(2 * B), self));
+    px_value *positives = px_constant_i32(g, PX_SHAPE(2 * B), other);
+    free(self);
+    free(other);
+    px_metric(b, "contrast_accuracy", px_accuracy(g, sim, positives));
+    px_value *loss = px_cross_entropy(g, sim, positives);
+    return strcmp(c->loss, "sum") == 0 ? px_scale(g, loss, 2) : loss;
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    px_encoding h = px_encode(b, px_view_input(b, "views"));
+    px_value *z = project(c, b->g, h.pooled);
+    return nt_xent(c, b, px_l2_normalize(b->g, z));
+}
+
+const px_method px_simclr = {.abi = PX_METHOD_ABI,
+                             .name = "simclr",
+                             .paper = "Chen et al. 2020, arXiv:2002.05709",
+                             .summary = "two views of an image attract each other, views of others repel (NT-Xent)",
+                             .cfg_size = sizeof(px_method_cfg),
+                             .options = options,
+                             .defaults = defaults,
+                             .check = check,
+                             .views = views,
+                             .make_views = make_views,
+                             .build = build};

@@ -1,0 +1,25 @@
+/* cmd_backbones.c - pretext backbones: the encoders there are. */
+#include "backbones/backbone.h"
+#include "cli/args.h"
+
+#include <stdio.h>
+
+static int run(int argc, char **argv)
+{
+    px_args args;
+    if (px_args_read(&args, &px_cmd_backbones, argc, argv, NULL) != 0)
+        return -1;
+    for (int f = 0; px_backbone_families[f]; f++)
+        for (const px_backbone *b = px_backbone_families[f]->variants; b->name; b++)
+            printf("%-20s %s (%s)\n", b->name, b->family->summary, b->family->paper);
+    px_args_finish(&args);
+    return 0;
+}
+
+const px_command px_cmd_backbones = {
+    .name = "backbones",
+    .arguments = "",
+    .summary = "list the encoders",
+    .help = "Layers and sizes of one: pretext summary BACKBONE.\n\nExample:\n  pretext backbones\n",
+    .run = run,
+};

@@ -1,0 +1,70 @@
+/* cmd_options.c - pretext options: every key that a configuration may have. */
+#include "cli/args.h"
+#include "eval/protocol.h"
+#include "train/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static void print(const char *title, const char *group, const px_option *options)
+{
+    char *text = px_options_help(group, options);
+    printf("%s\n%s\n", title, text);
+    free(text);
+}
+
+static int print_method(const char *name)
+{
+    const px_method *m = px_method_find(name);
+    if (!m)
+        return -1;
+    printf("%s - %s (%s)\n\n", m->name, m->summary, m->paper);
+    if (m->options)
+        print("Its options", m->name, m->options);
+    if (m->defaults)
+        printf("Defaults that it sets for the others\n%s", m->defaults);
+    return 0;
+}
+
+static void print_all(void)
+{
+    print("Run", "", px_train_options);
+    print("Data", "data", px_data_options);
+    print("Optimizer and schedule", "optim", px_optim_options);
+    for (int i = 0; px_methods[i]; i++)
+        if (px_methods[i]->options)
+            print(px_methods[i]->summary, px_methods[i]->name, px_methods[i]->options);
+    for (int i = 0; px_backbone_families[i]; i++)
+        if (px_backbone_families[i]->options)
+            print(px_backbone_families[i]->summary, px_backbone_families[i]->name, px_backbone_families[i]->options);
+    print("Evaluation (pretext probe)", "", px_eval_options);
+    print("Linear probe (pretext probe)", "linear", px_probe_options);
+    print("Nearest neighbours (pretext probe protocol=knn)", "knn", px_knn_options);
+}
+
+static int run(int argc, char **argv)
+{
+    px_args args;
+    if (px_args_read(&args, &px_cmd_options, argc, argv, NULL) != 0)
+        return -1;
+    int status = 0;
+    if (args.words.count)
+        status = print_method(args.words.word[0]);
+    else
+        print_all();
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_options = {
+    .name = "options",
+    .arguments = "[METHOD]",
+    .summary = "list every key of a configuration, or those of one method",
+    .help = "Each with its default, what may be given, and where the default comes from.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext options\n"
+            "  pretext options simclr\n",
+    .run = run,
+    .max_words = 1,
+};

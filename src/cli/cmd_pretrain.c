@@ -1,0 +1,66 @@
+/* cmd_pretrain.c - pretext pretrain: the training run. */
+#include "base/error.h"
+#include "cli/args.h"
+#include "cli/job.h"
+#include "train/trainer.h"
+
+typedef struct pretrain_flags {
+    bool resume;
+} pretrain_flags;
+
+static const px_flag flags[] = {
+    PX_FLAG(pretrain_flags, resume, 0, NULL, "go on with the run in its folder, from the last checkpoint; starts one if there is none"), {0}};
+
+static int pretrain(const px_args *args, const pretrain_flags *given, px_job *job)
+{
+    px_settings s;
+    const char *file = args->words.count ? args->words.word[0] : NULL;
+    int status = px_settings_load(&s, file, args->assignments.word, args->assignments.count);
+    if (px_agree(&job->comm, status) != 0) {
+        if (status == 0)
+            px_settings_finish(&s);
+        return -1;
+    }
+    px_job_threads(job, s.train.threads);
+    status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command);
+    px_settings_finish(&s);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    pretrain_flags given = {0};
+    px_args args;
+    px_job job;
+    if (px_args_read(&args, &px_cmd_pretrain, argc, argv, &given) != 0)
+        return -1;
+    int status = px_job_start(&job, argc, argv);
+    if (status == 0) {
+        status = pretrain(&args, &given, &job);
+        px_job_finish(&job, status);
+    }
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_pretrain = {
+    .name = "pretrain",
+    .arguments = "[CONFIG] [key=value...]",
+    .summary = "train a backbone on a pretext task",
+    .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups: optim.lr=0.3. What is in neither has the method's\n"
+            "default, or the table's ('pretext options METHOD' prints all keys). Under mpirun the global batch is divided among the\n"
+            "ranks; the same batch on any number of ranks is the same mathematics.\n"
+            "The run is a folder (out=): run.h5 holds results, checkpoint.h5 the state. SIGTERM, SIGINT, SIGUSR1 and time_limit\n"
+            "stop it after a step with a checkpoint and status 75.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext pretrain method=simclr backbone=resnet18 data.path=cifar10.h5 out=runs/first epochs=20\n"
+            "  mpirun -n 2 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg batch=256\n"
+            "  mpirun -n 4 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg --resume\n",
+    .run = run,
+    .flags = flags,
+    .min_words = 0,
+    .max_words = 1,
+    .assignments = true,
+    .options = px_train_options,
+};

@@ -1,0 +1,55 @@
+/* cmd_probe.c - pretext probe: how good a run's representation is. */
+#include "base/error.h"
+#include "cli/args.h"
+#include "cli/job.h"
+#include "eval/protocol.h"
+
+static int probe(const px_args *args, px_job *job)
+{
+    px_evaluation e;
+    int status = px_evaluation_load(&e, args->words.word[0], args->assignments.word, args->assignments.count, &job->log);
+    if (px_agree(&job->comm, status) != 0) {
+        if (status == 0)
+            px_evaluation_finish(&e);
+        return -1;
+    }
+    px_job_threads(job, e.run.train.threads);
+    status = px_evaluate(&e, &job->comm, &job->log);
+    px_evaluation_finish(&e);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    px_args args;
+    px_job job;
+    if (px_args_read(&args, &px_cmd_probe, argc, argv, NULL) != 0)
+        return -1;
+    int status = px_job_start(&job, argc, argv);
+    if (status == 0) {
+        status = probe(&args, &job);
+        px_job_finish(&job, status);
+    }
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_probe = {
+    .name = "probe",
+    .arguments = "RUN [key=value...]",
+    .summary = "evaluate the representation of a run: linear probe, nearest neighbours",
+    .help = "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of learning rates at once\n"
+            "(linear.rates) and chooses on a held-out part of the training split, never on the test split. baselines=true also probes the\n"
+            "same backbone untrained and the raw pixels. data.*, threads and backend override what the run was made with; linear.*\n"
+            "and knn.* are listed by 'pretext options'. Results go to /eval in the run's run.h5, a table to standard output.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext probe runs/first baselines=true\n"
+            "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
+            "  pretext probe runs/first protocol=knn\n",
+    .run = run,
+    .min_words = 1,
+    .max_words = 1,
+    .assignments = true,
+    .options = px_eval_options,
+};

@@ -1,0 +1,49 @@
+#include "cli/job.h"
+#include "base/error.h"
+#include "cli/command.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char *join(int argc, char **argv)
+{
+    char *text = px_strdup("pretext");
+    for (int i = 0; i < argc; i++) {
+        char *longer = px_format("%s %s", text, argv[i]);
+        free(text);
+        text = longer;
+    }
+    return text;
+}
+
+int px_job_start(px_job *job, int argc, char **argv)
+{
+    *job = (px_job){.command = join(argc, argv)};
+    if (px_comm_init(&job->comm, &argc, &argv) != 0)
+        return -1;
+    px_cli_set_rank(job->comm.rank);
+    job->log = px_log_make(stderr, job->comm.rank != 0);
+    return 0;
+}
+
+void px_job_threads(px_job *job, int wanted)
+{
+    int cores = (int)sysconf(_SC_NPROCESSORS_ONLN), here = omp_get_num_procs();
+    int share = cores / job->comm.local_size > 1 ? cores / job->comm.local_size : 1;
+    int threads = wanted ? wanted : getenv("OMP_NUM_THREADS") ? omp_get_max_threads() : share < here ? share : here;
+    omp_set_num_threads(threads);
+    if (here < share)
+        px_log_warning(&job->log, "each rank is bound to %d of the %d cores that it could use: mpirun --bind-to none", here, share);
+    if (threads * job->comm.local_size > cores)
+        px_log_warning(&job->log, "%d ranks x %d threads on a host of %d cores: they will wait for each other",
+                       job->comm.local_size, threads, cores);
+}
+
+void px_job_finish(px_job *job, int status)
+{
+    free(job->command);
+    if (status == 0)
+        px_comm_finish(&job->comm);
+}

@@ -1,0 +1,95 @@
+#include "eval/features_file.h"
+#include "base/error.h"
+#include "data/h5.h"
+
+#include <errno.h>
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int put_text(hid_t file, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, strlen(text) + 1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, type, text);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    return bad < 0 ? -1 : 0;
+}
+
+static int put_number(hid_t file, const char *name, int64_t value)
+{
+    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    return bad < 0 ? -1 : 0;
+}
+
+/* This rank's share of the rows. */
+typedef struct share {
+    int64_t first, count;
+} share;
+
+/* Writes `own` rows of an array whose rows are `width` elements of `size` bytes in memory. */
+static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, size_t size, int64_t rows, int width, share own,
+                    const void *data, hid_t transfer)
+{
+    hsize_t dim[2] = {(hsize_t)rows, (hsize_t)width}, start[2] = {(hsize_t)own.first, 0}, count[2] = {(hsize_t)own.count, (hsize_t)width};
+    int rank = width > 0 ? 2 : 1;
+    hid_t space = H5Screate_simple(rank, dim, NULL), part = H5Screate_simple(rank, count, NULL);
+    hid_t set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (own.count) {
+        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    } else {
+        H5Sselect_none(space);
+        H5Sselect_none(part);
+    }
+    const char *rows_at = (const char *)data + (size_t)own.first * (size_t)(width > 0 ? width : 1) * size;
+    herr_t bad = set < 0 ? -1 : H5Dwrite(set, memory, part, space, transfer, rows_at);
+    H5Dclose(set);
+    H5Sclose(part);
+    H5Sclose(space);
+    return bad < 0 ? -1 : 0;
+}
+
+static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from, const px_comm *comm)
+{
+    share own = {e->count * comm->rank / comm->size, 0};
+    own.count = e->count * (comm->rank + 1) / comm->size - own.first;
+    hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
+    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
+    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, sizeof(float), e->count, e->width, own, e->x, transfer) |
+              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, sizeof(int32_t), e->count, 0, own, e->label, transfer) |
+              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, sizeof(int64_t), e->count, 0, own, split->index, transfer) |
+              put_text(file, "run", from->run) | put_text(file, "data", from->data) | put_text(file, "split", from->split) |
+              put_text(file, "backbone", from->backbone) | put_number(file, "step", from->step);
+    H5Pclose(transfer);
+    return bad;
+}
+
+int px_features_write(const char *path, const px_extraction *e, const px_split *split, const px_features_source *from, const px_comm *comm)
+{
+    char *partial = px_format("%s.partial", path);
+    px_h5_quiet();
+    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_fapl_mpio(access_list, comm->mpi, MPI_INFO_NULL);
+    hid_t file = H5Fcreate(partial, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
+    H5Pclose(access_list);
+    int status = file < 0 ? -1 : write_all(file, e, split, from, comm);
+    if (file >= 0 && H5Fclose(file) < 0)
+        status = -1;
+    if (status != 0)
+        px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    if (px_agree(comm, status) == 0 && comm->rank == 0 && rename(partial, path) != 0)
+        status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
+    if (px_agree(comm, status) != 0 && comm->rank == 0)
+        unlink(partial);
+    free(partial);
+    return px_agree(comm, status);
+}

@@ -1,0 +1,323 @@
+#include "train/checkpoint.h"
+#include "base/error.h"
+#include "data/h5.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FORMAT = 1, CHUNK = 1 << 20 };
+
+/* ---- paths ---- */
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_there(const char *folder, const char *name)
+{
+    char *path = px_format("%s/%s", folder, name);
+    bool there = access(path, F_OK) == 0;
+    free(path);
+    return there;
+}
+
+bool px_checkpoint_exists(const char *folder)
+{
+    return is_there(folder, "checkpoint.h5") || is_there(folder, "checkpoint.previous.h5");
+}
+
+/* ---- writing ---- */
+
+static int put_text(hid_t file, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, strlen(text) + 1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = set < 0 ? -1 : H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Tclose(type);
+    return bad < 0 ? -1 : 0;
+}
+
+static int put_number(hid_t file, const char *name, int64_t value)
+{
+    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
+    H5Aclose(attribute);
+    H5Sclose(space);
+    return bad < 0 ? -1 : 0;
+}
+
+static int put_array(hid_t group, const char *name, px_shape shape, const float *data)
+{
+    hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
+    for (int i = shape.rank - 1; i >= 0; i--) { /* chunks of about a million elements along the inner axes */
+        dim[i] = (hsize_t)shape.dim[i];
+        chunk[i] = dim[i] < left ? dim[i] : left;
+        left = left / chunk[i] > 1 ? left / chunk[i] : 1;
+    }
+    hid_t space = H5Screate_simple(shape.rank, dim, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, shape.rank, chunk);
+    H5Pset_fletcher32(plist);
+    hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    herr_t bad = set < 0 ? -1 : H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
+    H5Dclose(set);
+    H5Pclose(plist);
+    H5Sclose(space);
+    return bad < 0 ? -1 : 0;
+}
+
+static float *plain_buffer(px_shape shape)
+{
+    return px_aligned_calloc((size_t)px_shape_count(shape) * sizeof(float) + 64);
+}
+
+static int put_parameters(hid_t file, px_model *m)
+{
+    hid_t group = H5Gcreate2(file, "parameters", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    int status = group < 0 ? -1 : 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        float *plain = plain_buffer(p->value->shape);
+        px_plan_get_param(m->plan, i, plain);
+        status = put_array(group, p->name, p->value->shape, plain);
+        free(plain);
+    }
+    H5Gclose(group);
+    return status;
+}
+
+static int put_slot(hid_t optimizer, const char *name, px_model *m, const float *flat)
+{
+    hid_t group = H5Gcreate2(optimizer, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    int status = group < 0 ? -1 : 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        if (p->value->kind != PX_PARAMETER)
+            continue;
+        float *plain = plain_buffer(p->value->shape);
+        px_plan_get_like(m->plan, i, flat, plain);
+        status = put_array(group, p->name, p->value->shape, plain);
+        free(plain);
+    }
+    H5Gclose(group);
+    return status;
+}
+
+static int put_optimizer(hid_t file, px_model *m, px_optimizer *optimizer)
+{
+    const char *names[2];
+    float *slot[2];
+    int slots = px_optimizer_slots(optimizer, names, slot), status = 0;
+    hid_t group = H5Gcreate2(file, "optimizer", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    for (int k = 0; k < slots && status == 0; k++)
+        status = put_slot(group, names[k], m, slot[k]);
+    H5Gclose(group);
+    return status == 0 ? put_number(file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
+}
+
+static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+{
+    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
+    H5Pset_libver_bounds(access_list, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
+    H5Pclose(access_list);
+    if (file < 0)
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    int status = put_number(file, "format", FORMAT) || put_number(file, "step", step) || put_text(file, "config", config) ||
+                 put_parameters(file, m) || (optimizer && put_optimizer(file, m, optimizer));
+    if (H5Fclose(file) < 0 || status != 0)
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    return 0;
+}
+
+static int sync_path(const char *path, int flags)
+{
+    int fd = open(path, flags);
+    if (fd < 0 || fsync(fd) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(why));
+    }
+    close(fd);
+    return 0;
+}
+
+int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+{
+    char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
+         *previous = px_format("%s/checkpoint.previous.h5", folder);
+    px_h5_quiet();
+    int status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
+    if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
+        status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
+    if (status == 0)
+        status = sync_path(folder, O_RDONLY | O_DIRECTORY);
+    else
+        unlink(partial);
+    free(partial);
+    free(now);
+    free(previous);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static int get_number(hid_t file, const char *name, int64_t *value)
+{
+    hid_t attribute = H5Aexists(file, name) > 0 ? H5Aopen(file, name, H5P_DEFAULT) : -1;
+    herr_t bad = attribute < 0 ? -1 : H5Aread(attribute, H5T_NATIVE_INT64, value);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    return bad < 0 ? -1 : 0;
+}
+
+static char *get_text(hid_t file, const char *name)
+{
+    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (set < 0)
+        return NULL;
+    hid_t type = H5Dget_type(set);
+    char *text = NULL;
+    if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0) {
+        text = px_calloc(1, H5Tget_size(type) + 1);
+        if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) {
+            free(text);
+            text = NULL;
+        }
+    }
+    H5Tclose(type);
+    H5Dclose(set);
+    return text;
+}
+
+/* Reads group/name into `plain` if it is there in this very shape. */
+static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, float *plain)
+{
+    char *where = px_format("%s/%s", group, name), expected[64], found[64];
+    hid_t set = H5Lexists(file, where, H5P_DEFAULT) > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
+    int status = 0;
+    if (set < 0) {
+        status = px_fail(PX_DATA, "%s: holds no %s", path, where);
+    } else {
+        hid_t space = H5Dget_space(set);
+        hsize_t dim[H5S_MAX_RANK] = {0};
+        px_shape there = {.rank = H5Sget_simple_extent_dims(space, dim, NULL)};
+        there.rank = there.rank > PX_RANK_MAX ? PX_RANK_MAX : there.rank;
+        for (int i = 0; i < there.rank; i++)
+            there.dim[i] = (int64_t)dim[i];
+        if (!px_shape_equal(there, shape))
+            status = px_fail(PX_DATA, "%s: %s is %s, the model has %s: other options of the backbone or method?", path, where,
+                             px_shape_text(there, found), px_shape_text(shape, expected));
+        else if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
+            status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
+        H5Sclose(space);
+        H5Dclose(set);
+    }
+    free(where);
+    return status;
+}
+
+static int get_parameters(const char *path, hid_t file, px_model *m)
+{
+    int status = 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        float *plain = plain_buffer(p->value->shape);
+        status = get_array(path, file, "parameters", p->name, p->value->shape, plain);
+        if (status == 0)
+            px_plan_set_param(m->plan, i, plain);
+        free(plain);
+    }
+    return status;
+}
+
+static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
+{
+    const char *names[2];
+    float *slot[2];
+    int slots = px_optimizer_slots(optimizer, names, slot), status = 0;
+    for (int k = 0; k < slots; k++) {
+        char *group = px_format("optimizer/%s", names[k]);
+        for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+            const px_param *p = px_graph_param(m->graph, i);
+            if (p->value->kind != PX_PARAMETER)
+                continue;
+            float *plain = plain_buffer(p->value->shape);
+            status = get_array(path, file, group, p->name, p->value->shape, plain);
+            if (status == 0)
+                px_plan_set_like(m->plan, i, slot[k], plain);
+            free(plain);
+        }
+        free(group);
+    }
+    if (status == 0 && get_number(file, "optimizer_step", px_optimizer_steps(optimizer)) != 0)
+        status = px_fail(PX_DATA, "%s: holds no attribute optimizer_step", path);
+    return status;
+}
+
+/* `m` may be NULL: only counters and configuration. */
+static int load_file(const char *path, px_model *m, px_optimizer *optimizer, px_checkpoint *out)
+{
+    *out = (px_checkpoint){0};
+    int64_t format = 0;
+    if (access(path, R_OK) != 0)
+        return px_fail(PX_DATA, "%s: %s", path, strerror(errno));
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file < 0)
+        return px_fail(PX_DATA, "%s: is not a whole HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    int status = 0;
+    if (get_number(file, "format", &format) != 0 || format != FORMAT || get_number(file, "step", &out->step) != 0 ||
+        !(out->config = get_text(file, "config")))
+        status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, FORMAT);
+    if (status == 0 && m)
+        status = get_parameters(path, file, m);
+    if (status == 0 && optimizer)
+        status = get_optimizer(path, file, m, optimizer);
+    H5Fclose(file);
+    if (status != 0)
+        px_checkpoint_finish(out);
+    return status;
+}
+
+int px_checkpoint_load(const char *path, px_model *m, px_optimizer *optimizer, px_checkpoint *out, px_log *log)
+{
+    px_h5_quiet();
+    if (!is_folder(path))
+        return load_file(path, m, optimizer, out);
+    char *now = px_format("%s/checkpoint.h5", path), *previous = px_format("%s/checkpoint.previous.h5", path);
+    int status;
+    if (!px_checkpoint_exists(path)) {
+        status = px_fail(PX_DATA, "%s: holds no checkpoint.h5", path);
+    } else {
+        status = load_file(now, m, optimizer, out);
+        if (status != 0 && access(previous, R_OK) == 0) {
+            px_log_warning(log, "%s; using the one before it, %s", px_error(), previous);
+            status = load_file(previous, m, optimizer, out);
+        }
+    }
+    free(now);
+    free(previous);
+    return status;
+}
+
+int px_checkpoint_peek(const char *path, px_checkpoint *out, px_log *log)
+{
+    return px_checkpoint_load(path, NULL, NULL, out, log);
+}
+
+void px_checkpoint_finish(px_checkpoint *c)
+{
+    free(c->config);
+    *c = (px_checkpoint){0};
+}

@@ -1,0 +1,77 @@
+/* method.h - a pretext task in one file: methods/NAME.c defines one const px_method, and nothing else of it is visible.
+ *
+ * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how the loss follows from
+ * it (build). It never sees the optimizer, MPI, files or epochs. methods/simclr.c is the example to read.
+ *
+ *     struct px_method_cfg { double temperature; };                   // completed in the method's own file
+ *     static const px_option options[] = { PX_OPTION(px_method_cfg, temperature, "0.5", ...), {0}};
+ *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, .cfg_size = sizeof(px_method_cfg), ...};
+ */
+#ifndef PX_TRAIN_METHOD_H
+#define PX_TRAIN_METHOD_H
+
+#include "backbones/backbone.h"
+#include "base/option.h"
+#include "data/recipe.h"
+#include "data/views.h"
+#include "graph/graph.h"
+
+/* The version of this interface that a plug-in was built for. */
+#define PX_METHOD_ABI 1
+
+typedef struct px_method_cfg px_method_cfg;
+
+/* What the method is asked to work on; the same on all ranks but for `rank`. */
+typedef struct px_task {
+    int image_size, channels; /* of a view */
+    int classes;              /* of the data set; 0: no labels */
+    int batch;                /* images a step on this rank */
+    int ranks;
+    bool augment;             /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
+    const float *mean, *std;  /* per channel, NULL where values stay in [0,1] (data.normalize) */
+} px_task;
+
+/* What build works with. */
+typedef struct px_build {
+    px_graph *g;
+    const px_task *task;
+    const px_backbone *backbone;
+    const px_backbone_cfg *backbone_cfg;
+} px_build;
+
+typedef struct px_method {
+    int abi;                          /* PX_METHOD_ABI */
+    const char *name, *paper, *summary;
+    size_t cfg_size;
+    const px_option *options;         /* the group named after the method */
+    const char *defaults;             /* configuration text that stands below the user's: the paper's optimizer and schedule */
+
+    /* Says what cannot work, or NULL. Optional. */
+    const char *(*check)(const px_method_cfg *, const px_task *, const px_backbone *);
+
+    /* The tensors made of each image. */
+    void (*views)(const px_method_cfg *, const px_task *, px_views *out);
+
+    /* Makes them. A pure function of its arguments, called by many threads at once. */
+    void (*make_views)(const px_method_cfg *, const px_task *, px_rng *, const px_image *, px_sample *out);
+
+    /* Heads and loss, from inputs named as in `views`; returns the scalar loss, a mean over this rank's images. */
+    px_value *(*build)(const px_method_cfg *, px_build *);
+} px_method;
+
+/* ---- for build ---- */
+
+/* The batch's tensor of that name: (copies * batch, ...). */
+px_value *px_view_input(px_build *, const char *name);
+
+/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the scope that is open. */
+px_encoding px_encode(px_build *, px_value *x);
+
+/* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
+void px_metric(px_build *, const char *name, px_value *);
+
+/* ---- registry ---- */
+extern const px_method *const px_methods[]; /* NULL-terminated; generated from methods/meson.build */
+const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
+
+#endif

@@ -1,0 +1,85 @@
+#include "train/model.h"
+#include "base/error.h"
+
+int px_task_make(px_task *t, const px_settings *s, const px_dataset *data, const px_comm *comm)
+{
+    const px_dataset_info *d = px_dataset_about(data);
+    int parts = comm->size * s->train.accumulate, size = s->data.image_size;
+    if (s->train.batch % parts)
+        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks x %d micro-batches; %d can", s->train.batch, comm->size,
+                       s->train.accumulate, (s->train.batch + parts - 1) / parts * parts);
+    if (size == 0)
+        size = d->height == 0 ? 224 : d->height > d->width ? d->height : d->width;
+    *t = (px_task){.image_size = size,
+                   .channels = d->channels,
+                   .classes = d->classes,
+                   .batch = s->train.batch / parts,
+                   .ranks = comm->size,
+                   .augment = s->train.augment[0] != 'n',
+                   .mean = s->data.normalize ? d->mean : NULL,
+                   .std = s->data.normalize ? d->std : NULL};
+    const px_backbone_family *family = s->backbone->family;
+    const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
+    if (why)
+        return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);
+    why = s->method->check ? s->method->check(s->method_cfg, t, s->backbone) : NULL;
+    if (why)
+        return px_fail(PX_USAGE, "method %s: %s", s->method->name, why);
+    return 0;
+}
+
+static px_shape batch_shape(const px_view *v, int batch)
+{
+    px_shape s = {.rank = 1 + v->rank, .dim = {(int64_t)v->copies * batch}};
+    for (int i = 0; i < v->rank; i++)
+        s.dim[i + 1] = v->dim[i];
+    return s;
+}
+
+static void add_inputs(px_model *m, int batch)
+{
+    for (int i = 0; i < m->views.count; i++)
+        m->input[i] = px_input(m->graph, m->views.view[i].name, m->views.view[i].dtype, batch_shape(&m->views.view[i], batch));
+}
+
+static int make_plan(px_model *m, const px_settings *s, const px_comm *comm)
+{
+    px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .comm = comm};
+    m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
+    if (m->plan)
+        return 0;
+    px_model_finish(m);
+    return -1;
+}
+
+int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
+{
+    *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .rank = comm->rank, .ranks = comm->size})};
+    s->method->views(s->method_cfg, task, &m->views);
+    add_inputs(m, task->batch);
+    px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
+    m->loss = s->method->build(s->method_cfg, &b);
+    px_graph_output(m->graph, "loss", m->loss);
+    px_graph_fuse(m->graph);
+    px_graph_differentiate(m->graph, m->loss);
+    return make_plan(m, s, comm);
+}
+
+int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, int batch)
+{
+    *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1})};
+    px_views_add(&m->views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    add_inputs(m, batch);
+    px_encoding e = s->backbone->family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
+    m->features = e.pooled;
+    px_graph_output(m->graph, "features", e.pooled);
+    px_graph_fuse(m->graph);
+    return make_plan(m, s, NULL);
+}
+
+void px_model_finish(px_model *m)
+{
+    px_plan_destroy(m->plan);
+    px_graph_destroy(m->graph);
+    *m = (px_model){0};
+}

@@ -1,0 +1,109 @@
+#include "train/settings.h"
+#include "base/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const px_option px_train_options[] = {
+    PX_OPTION_TEXT(px_train_cfg, method, "simclr", "pretext task ('pretext methods' lists them)"),
+    PX_OPTION_TEXT(px_train_cfg, backbone, "resnet18", "encoder ('pretext backbones' lists them)"),
+    PX_OPTION_TEXT(px_train_cfg, out, "", "folder of the run: run.h5, checkpoint.h5, figures/"),
+    PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "of all random numbers: initial values, order, views"),
+    PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
+    PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images a step over all ranks and micro-batches"),
+    PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches whose gradients are added up in a step"),
+    PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
+    PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas", "kernels: oneDNN's (auto), or the portable ones"),
+    PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5, "minutes between checkpoints; there is always one at the end"),
+    PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6, "minutes after which the run stops with a checkpoint (status 75); 0: none"),
+    PX_OPTION(px_train_cfg, threads, "0", 0, 4096, "compute threads a rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
+    {0}};
+
+const px_option px_data_options[] = {
+    PX_OPTION_TEXT(px_data_cfg, path, "", "data set made by 'pretext pack'"),
+    PX_OPTION_TEXT(px_data_cfg, split, "train", "which of its splits to train on"),
+    PX_OPTION(px_data_cfg, image_size, "0", 0, 4096, "side of a view in pixels; 0: that of the data set, or 224 if its images vary"),
+    PX_OPTION_FLAG(px_data_cfg, normalize, "false", "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
+    PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
+    PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads a rank that make views; 0: as many as compute threads"),
+    PX_OPTION(px_data_cfg, limit, "0", 0, 1e15, "use only so many images, evenly spaced in the split; 0: all"),
+    {0}};
+
+static void register_groups(px_settings *s)
+{
+    px_config_group(s->config, "", px_train_options, &s->train);
+    px_config_group(s->config, "data", px_data_options, &s->data);
+    px_config_group(s->config, "optim", px_optim_options, &s->optim);
+    if (s->method->options)
+        px_config_group(s->config, s->method->name, s->method->options, s->method_cfg);
+    if (s->backbone->family->options)
+        px_config_group(s->config, s->backbone->family->name, s->backbone->family->options, s->backbone_cfg);
+}
+
+/* Where the user's settings come from: a file, or text. */
+typedef struct source {
+    const char *path, *text, *origin;
+    const char *const *assignments;
+    int count;
+} source;
+
+static int read_source(px_config *c, const source *from)
+{
+    if (from->text && px_config_text_load(c, from->text, from->origin) != 0)
+        return -1;
+    if (from->path && px_config_file(c, from->path) != 0)
+        return -1;
+    for (int i = 0; i < from->count; i++)
+        if (px_config_set(c, from->assignments[i]) != 0)
+            return -1;
+    return 0;
+}
+
+/* The keys that decide which groups there are are read first; then all is read again on top of the method's defaults. */
+static int choose(px_settings *s, const source *from)
+{
+    px_config *first = px_config_create();
+    int status = read_source(first, from);
+    if (status == 0) {
+        s->method = px_method_find(px_config_peek(first, "method", "simclr"));
+        s->backbone = s->method ? px_backbone_find(px_config_peek(first, "backbone", "resnet18")) : NULL;
+        status = s->backbone ? 0 : -1;
+    }
+    px_config_destroy(first);
+    return status;
+}
+
+static int load(px_settings *s, const source *from)
+{
+    *s = (px_settings){0};
+    if (choose(s, from) != 0)
+        return -1;
+    s->method_cfg = px_calloc(1, s->method->cfg_size + 1);
+    s->backbone_cfg = px_calloc(1, s->backbone->family->cfg_size + 1);
+    s->config = px_config_create();
+    register_groups(s);
+    if ((s->method->defaults && px_config_text_load(s->config, s->method->defaults, s->method->name) != 0) ||
+        read_source(s->config, from) != 0 || px_config_finish(s->config) != 0) {
+        px_settings_finish(s);
+        return -1;
+    }
+    return 0;
+}
+
+int px_settings_load(px_settings *s, const char *path, const char *const assignments[], int count)
+{
+    return load(s, &(source){.path = path, .assignments = assignments, .count = count});
+}
+
+int px_settings_load_text(px_settings *s, const char *text, const char *origin, const char *const assignments[], int count)
+{
+    return load(s, &(source){.text = text, .origin = origin, .assignments = assignments, .count = count});
+}
+
+void px_settings_finish(px_settings *s)
+{
+    px_config_destroy(s->config);
+    free(s->method_cfg);
+    free(s->backbone_cfg);
+    *s = (px_settings){0};
+}

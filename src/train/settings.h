@@ -1,0 +1,55 @@
+/* settings.h - everything that a configuration says about a run, and what it chooses: method, backbone, their own options.
+ *
+ *     px_settings s;
+ *     if (px_settings_load(&s, "experiments/simclr.cfg", assignments, count) != 0) ...
+ *     ... s.train.epochs, s.method->build(s.method_cfg, ...) ...
+ *     px_settings_finish(&s);
+ *
+ * Order, later ones winning: the tables' defaults, the method's defaults, the file, key=value.
+ */
+#ifndef PX_TRAIN_SETTINGS_H
+#define PX_TRAIN_SETTINGS_H
+
+#include "base/config.h"
+#include "optim/optim.h"
+#include "train/method.h"
+
+typedef struct px_train_cfg {
+    const char *method, *backbone, *out, *augment, *backend;
+    int64_t seed;
+    double epochs;
+    int batch, accumulate;
+    double checkpoint_minutes, time_limit;
+    int threads;
+} px_train_cfg;
+extern const px_option px_train_options[];
+
+typedef struct px_data_cfg {
+    const char *path, *split;
+    int image_size;
+    bool normalize, shuffle;
+    int workers;
+    int64_t limit;
+} px_data_cfg;
+extern const px_option px_data_options[];
+
+typedef struct px_settings {
+    px_train_cfg train;
+    px_data_cfg data;
+    px_optim_cfg optim;
+    const px_method *method;
+    px_method_cfg *method_cfg;
+    const px_backbone *backbone;
+    px_backbone_cfg *backbone_cfg;
+    px_config *config; /* owns the strings */
+} px_settings;
+
+/* `path` may be NULL: only assignments. 0, or -1 (PX_USAGE) with nothing to finish. */
+int px_settings_load(px_settings *, const char *path, const char *const assignments[], int count);
+
+/* The same from text: a run's /config. `origin` stands in messages. */
+int px_settings_load_text(px_settings *, const char *text, const char *origin, const char *const assignments[], int count);
+
+void px_settings_finish(px_settings *);
+
+#endif

@@ -1,0 +1,35 @@
+#include "train/stop.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <string.h>
+
+/* A handler can reach nothing but a global. */
+static volatile sig_atomic_t came;
+
+static void note(int number)
+{
+    if (number == SIGINT && came == SIGINT) {
+        signal(SIGINT, SIG_DFL);
+        raise(SIGINT);
+    }
+    came = number;
+}
+
+void px_stop_watch(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = note;
+    action.sa_flags = SA_RESTART | SA_NODEFER;
+    sigemptyset(&action.sa_mask);
+    const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
+    came = 0;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        sigaction(signals[i], &action, NULL);
+}
+
+int px_stop_signal(void)
+{
+    return came;
+}
