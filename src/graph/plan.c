@@ -422,24 +422,29 @@ static void cut_buckets(px_plan *p)
 
 /* ---- the whole ---- */
 
+/* Keeps a value to the end, in plain format. */
+static void keep_readable(px_plan *p, const px_value *v)
+{
+    int b = home(p, v);
+    px_storage plain = px_storage_plain(v);
+    if (!px_storage_equal(p, p->format[v->index], plain)) {
+        int to = add_buffer(p, PX_IN_ARENA, plain.bytes, v);
+        add_reorder(p, v->shape, b, p->format[v->index], to, plain);
+        b = to;
+    }
+    p->read[v->index] = b;
+}
+
 static void read_outputs(px_plan *p)
 {
     for (int i = 0; i < px_graph_outputs(p->graph); i++) {
         const char *name;
-        const px_value *v = px_graph_output_at(p->graph, i, &name);
-        int b = home(p, v);
-        px_storage plain = px_storage_plain(v);
-        if (!px_storage_equal(p, p->format[v->index], plain)) {
-            int to = add_buffer(p, PX_IN_ARENA, plain.bytes, v);
-            add_reorder(p, v->shape, b, p->format[v->index], to, plain);
-            b = to;
-        }
-        p->read[v->index] = b;
+        keep_readable(p, px_graph_output_at(p->graph, i, &name));
     }
     for (int i = 0; i < px_graph_values(p->graph); i++) {
         const px_value *v = px_graph_value(p->graph, i);
         if (v->kind == PX_INPUT && v->grad)
-            p->read[v->grad->index] = home(p, v->grad);
+            keep_readable(p, v->grad);
     }
 }
 
@@ -464,6 +469,11 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
     memset(p->home, -1, values * sizeof p->home[0]);
     memset(p->read, -1, values * sizeof p->read[0]);
 
+    for (int i = 0; i < px_graph_values(g); i++) {
+        const px_value *v = px_graph_value(g, i);
+        if (v->kind != PX_ACTIVATION && v->kind != PX_PARAMETER) /* what others fill is plain */
+            p->format[i] = px_storage_plain(v);
+    }
     bool *needed = needed_values(p);
     for (int i = 0; i < px_graph_nodes(g); i++) {
         const px_node *n = px_graph_node(g, i);

@@ -52,7 +52,7 @@ static int dims_of(px_shape shape, dnnl_dims_t dims)
     return shape.rank ? shape.rank : 1;
 }
 
-/* Plain strides, with the last two axes swapped in memory if `transposed`. */
+/* Row-major, whatever the rank. */
 static dnnl_memory_desc_t plain_md(px_shape shape, px_dtype dtype)
 {
     dnnl_dims_t dims, strides;
@@ -82,10 +82,20 @@ static dnnl_memory_desc_t md_of(px_shape shape, px_storage st)
         return plain_md(shape, st.dtype);
     dnnl_dims_t dims;
     dims_of(shape, dims);
-    dnnl_format_tag_t tag = st.block == shape.dim[1] ? dnnl_nhwc : st.block == 16 ? dnnl_nChw16c : dnnl_nChw8c;
+    /* A block of all 8 or 16 channels is both; oneDNN has its best kernels for the blocked one. */
+    dnnl_format_tag_t tag = st.block == 16 ? dnnl_nChw16c : st.block == 8 ? dnnl_nChw8c : dnnl_nhwc;
     dnnl_memory_desc_t md;
     MUST(dnnl_memory_desc_init_by_tag(&md, 4, dims, type_of(st.dtype), tag));
     return md;
+}
+
+static bool is_nhwc(px_shape shape, px_dtype dtype, const dnnl_memory_desc_t *md)
+{
+    dnnl_dims_t dims;
+    dims_of(shape, dims);
+    dnnl_memory_desc_t nhwc;
+    MUST(dnnl_memory_desc_init_by_tag(&nhwc, 4, dims, type_of(dtype), dnnl_nhwc));
+    return dnnl_memory_desc_equal(&nhwc, md);
 }
 
 /* What we call a format that oneDNN chose. Its own descriptions are kept by the plan. */
@@ -99,6 +109,8 @@ static px_storage storage_of(px_plan *p, const px_value *v, px_dtype dtype, cons
             continue;
         dnnl_memory_desc_t as = md_of(v->shape, st);
         if (dnnl_memory_desc_equal(&as, md))
+            return st;
+        if (st.block == v->shape.dim[1] && st.block > 1 && is_nhwc(v->shape, st.dtype, md))
             return st;
     }
     st.block = 0;
@@ -203,6 +215,23 @@ static dnnl_primitive_desc_t find(const void *op_desc, dnnl_primitive_attr_t att
     return pd;
 }
 
+/* Kernels by way of a plain matrix product are the second choice: another format may have a direct one. */
+static bool is_direct(dnnl_primitive_desc_t pd)
+{
+    const char *name = "";
+    dnnl_primitive_desc_query(pd, dnnl_query_impl_info_str, 0, (void *)&name);
+    return !strstr(name, "gemm:");
+}
+
+/* Keeps the better of two descriptions, either of which may be NULL; the first wins a tie. */
+static dnnl_primitive_desc_t better(dnnl_primitive_desc_t a, dnnl_primitive_desc_t b)
+{
+    bool second = !a || (b && !is_direct(a) && is_direct(b));
+    if (a && b)
+        dnnl_primitive_desc_destroy(second ? a : b);
+    return second ? b : a;
+}
+
 static const dnnl_memory_desc_t *query(dnnl_primitive_desc_t pd, dnnl_query_t what)
 {
     return dnnl_primitive_desc_query_md(pd, what, 0);
@@ -281,9 +310,9 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
     if (bias)
         bias_md = plain_md(bias->shape, PX_F32);
     dnnl_primitive_desc_t pd = NULL;
-    for (int attempt = 0; attempt < 2 && !pd; attempt++) {
+    for (int attempt = 0; attempt < 2 && !(pd && is_direct(pd)); attempt++) {
         dnnl_memory_desc_t src = activation_md(p, x, attempt == 0);
-        pd = conv_forward(a, &src, &any_weight, bias ? &bias_md : NULL, &any_dst, w->shape);
+        pd = better(pd, conv_forward(a, &src, &any_weight, bias ? &bias_md : NULL, &any_dst, w->shape));
     }
     if (!pd)
         return false;
@@ -324,13 +353,13 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
     conv_shape c = conv_shape_of(a, w->shape);
     dnnl_memory_desc_t any_weight = any_md(c.weight, PX_F32);
     dnnl_primitive_desc_t pd = NULL;
-    for (int attempt = 0; attempt < 2 && !pd; attempt++) {
+    for (int attempt = 0; attempt < 2 && !(pd && is_direct(pd)); attempt++) {
         dnnl_memory_desc_t src = activation_md(p, x, attempt == 0), dst = activation_md(p, dy, attempt == 0);
         dnnl_primitive_desc_t hint = hint_for(a, &src, &dst, w->shape);
         dnnl_convolution_desc_t d;
         if (hint && dnnl_dilated_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &src, &any_weight, &dst, c.stride,
                                                                      c.dilation, c.pad, c.pad) == dnnl_success)
-            pd = find(&d, NULL, hint);
+            pd = better(pd, find(&d, NULL, hint));
         if (hint)
             dnnl_primitive_desc_destroy(hint);
     }
@@ -360,7 +389,7 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
     conv_shape c = conv_shape_of(a, w->shape);
     dnnl_primitive_desc_t pd = NULL;
     /* First straight into the format of the parameter, then into any. */
-    for (int attempt = 0; attempt < 4 && !pd; attempt++) {
+    for (int attempt = 0; attempt < 4 && !(pd && is_direct(pd)); attempt++) {
         dnnl_memory_desc_t src = activation_md(p, x, attempt < 2), dst = activation_md(p, dy, attempt < 2), diff;
         px_storage ws = px_plan_format(p, w);
         bool any = attempt % 2 == 1 || (a->groups > 1 && !ws.own);
@@ -369,7 +398,7 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
         dnnl_convolution_desc_t d;
         if (hint && dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &src, &diff, NULL, &dst, c.stride,
                                                                         c.dilation, c.pad, c.pad) == dnnl_success)
-            pd = find(&d, NULL, hint);
+            pd = better(pd, find(&d, NULL, hint));
         if (hint)
             dnnl_primitive_desc_destroy(hint);
     }

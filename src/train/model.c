@@ -22,9 +22,6 @@ int px_task_make(px_task *t, const px_settings *s, const px_dataset *data, const
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
     if (why)
         return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);
-    why = s->method->check ? s->method->check(s->method_cfg, t, s->backbone) : NULL;
-    if (why)
-        return px_fail(PX_USAGE, "method %s: %s", s->method->name, why);
     return 0;
 }
 
@@ -54,7 +51,11 @@ static int make_plan(px_model *m, const px_settings *s, const px_comm *comm)
 
 int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
 {
-    *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .rank = comm->rank, .ranks = comm->size})};
+    const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
+    *m = (px_model){0};
+    if (why)
+        return px_fail(PX_USAGE, "method %s: %s", s->method->name, why);
+    m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = comm->rank, .ranks = comm->size});
     s->method->views(s->method_cfg, task, &m->views);
     add_inputs(m, task->batch);
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};

@@ -219,6 +219,7 @@ static const test_case cases[] = {
     {"batch norm residual relu", build_norm_residual, {IN(3, 5, 2, 3), PARAM(5), PARAM(5), IN(3, 5, 2, 3)}},
     {"batch norm residual", build_norm_sum, {IN(4, 5), PARAM(5), PARAM(5), IN(4, 5)}},
     {"conv batch norm residual relu", build_conv_norm, {IN(3, 3, 5, 5), PARAM(32, 3, 3, 3), PARAM(32), PARAM(32)}},
+    {"the same, 16 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(16, 3, 3, 3), PARAM(16), PARAM(16)}},
     {"the same, 8 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(8, 3, 3, 3), PARAM(8), PARAM(8)}},
     {"the same, 11 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(11, 3, 3, 3), PARAM(11), PARAM(11)}},
     {"conv batch norm pools", build_conv_norm_pool, {IN(3, 3, 7, 7), PARAM(16, 3, 3, 3), PARAM(16), PARAM(16)}},
