@@ -1,18 +1,28 @@
 /* cmd_methods.c - pretext methods: the pretext tasks there are. */
 #include "cli/args.h"
+#include "cli/job.h"
 #include "train/method.h"
 
 #include <stdio.h>
 
+typedef struct methods_flags {
+    px_words plugin;
+} methods_flags;
+
+static const px_flag flags[] = {PX_PLUGIN_FLAG(methods_flags), {0}};
+
 static int run(int argc, char **argv)
 {
+    methods_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_methods, argc, argv, NULL) != 0)
+    if (px_args_read(&args, &px_cmd_methods, argc, argv, &given) != 0)
         return -1;
-    for (int i = 0; px_methods[i]; i++)
-        printf("%-20s %s (%s)\n", px_methods[i]->name, px_methods[i]->summary, px_methods[i]->paper);
+    int status = px_job_plugins(&given.plugin);
+    const px_method *m;
+    for (int i = 0; status == 0 && (m = px_method_at(i)); i++)
+        printf("%-20s %s (%s)\n", m->name, m->summary, m->paper);
     px_args_finish(&args);
-    return 0;
+    return status;
 }
 
 const px_command px_cmd_methods = {
@@ -21,4 +31,5 @@ const px_command px_cmd_methods = {
     .summary = "list the pretext tasks",
     .help = "Their options: pretext options METHOD.\n\nExample:\n  pretext methods\n",
     .run = run,
+    .flags = flags,
 };

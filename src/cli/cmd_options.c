@@ -1,5 +1,6 @@
 /* cmd_options.c - pretext options: every key that a configuration may have. */
 #include "cli/args.h"
+#include "cli/job.h"
 #include "eval/protocol.h"
 #include "train/settings.h"
 
@@ -31,9 +32,10 @@ static void print_all(void)
     print("Run", "", px_train_options);
     print("Data", "data", px_data_options);
     print("Optimizer and schedule", "optim", px_optim_options);
-    for (int i = 0; px_methods[i]; i++)
-        if (px_methods[i]->options)
-            print(px_methods[i]->summary, px_methods[i]->name, px_methods[i]->options);
+    const px_method *m;
+    for (int i = 0; (m = px_method_at(i)); i++)
+        if (m->options)
+            print(m->summary, m->name, m->options);
     for (int i = 0; px_backbone_families[i]; i++)
         if (px_backbone_families[i]->options)
             print(px_backbone_families[i]->summary, px_backbone_families[i]->name, px_backbone_families[i]->options);
@@ -42,15 +44,22 @@ static void print_all(void)
     print("Nearest neighbours (pretext probe protocol=knn)", "knn", px_knn_options);
 }
 
+typedef struct options_flags {
+    px_words plugin;
+} options_flags;
+
+static const px_flag flags[] = {PX_PLUGIN_FLAG(options_flags), {0}};
+
 static int run(int argc, char **argv)
 {
+    options_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_options, argc, argv, NULL) != 0)
+    if (px_args_read(&args, &px_cmd_options, argc, argv, &given) != 0)
         return -1;
-    int status = 0;
-    if (args.words.count)
+    int status = px_job_plugins(&given.plugin);
+    if (status == 0 && args.words.count)
         status = print_method(args.words.word[0]);
-    else
+    else if (status == 0)
         print_all();
     px_args_finish(&args);
     return status;
@@ -66,5 +75,6 @@ const px_command px_cmd_options = {
             "  pretext options\n"
             "  pretext options simclr\n",
     .run = run,
+    .flags = flags,
     .max_words = 1,
 };

@@ -6,16 +6,21 @@
 
 typedef struct pretrain_flags {
     bool resume;
+    px_words plugin;
 } pretrain_flags;
 
 static const px_flag flags[] = {
-    PX_FLAG(pretrain_flags, resume, 0, NULL, "go on with the run in its folder, from the last checkpoint; starts one if there is none"), {0}};
+    PX_FLAG(pretrain_flags, resume, 0, NULL, "go on with the run in its folder, from the last checkpoint; starts one if there is none"),
+    PX_PLUGIN_FLAG(pretrain_flags),
+    {0}};
 
 static int pretrain(const px_args *args, const pretrain_flags *given, px_job *job)
 {
     px_settings s;
     const char *file = args->words.count ? args->words.word[0] : NULL;
-    int status = px_settings_load(&s, file, args->assignments.word, args->assignments.count);
+    int status = px_job_plugins(&given->plugin);
+    if (status == 0)
+        status = px_settings_load(&s, file, args->assignments.word, args->assignments.count);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_settings_finish(&s);
@@ -56,6 +61,7 @@ const px_command px_cmd_pretrain = {
             "Examples:\n"
             "  pretext pretrain method=simclr backbone=resnet18 data.path=cifar10.h5 out=runs/first epochs=20\n"
             "  mpirun -n 2 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg batch=256\n"
+            "  pretext pretrain --plugin ./rotation.so method=rotation data.path=cifar10.h5 out=runs/rotation\n"
             "  mpirun -n 4 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg --resume\n",
     .run = run,
     .flags = flags,

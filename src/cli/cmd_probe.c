@@ -4,10 +4,18 @@
 #include "cli/job.h"
 #include "eval/protocol.h"
 
-static int probe(const px_args *args, px_job *job)
+typedef struct probe_flags {
+    px_words plugin;
+} probe_flags;
+
+static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
+
+static int probe(const px_args *args, const probe_flags *given, px_job *job)
 {
     px_evaluation e;
-    int status = px_evaluation_load(&e, args->words.word[0], args->assignments.word, args->assignments.count, &job->log);
+    int status = px_job_plugins(&given->plugin);
+    if (status == 0)
+        status = px_evaluation_load(&e, args->words.word[0], args->assignments.word, args->assignments.count, &job->log);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_evaluation_finish(&e);
@@ -21,13 +29,14 @@ static int probe(const px_args *args, px_job *job)
 
 static int run(int argc, char **argv)
 {
+    probe_flags given = {0};
     px_args args;
     px_job job;
-    if (px_args_read(&args, &px_cmd_probe, argc, argv, NULL) != 0)
+    if (px_args_read(&args, &px_cmd_probe, argc, argv, &given) != 0)
         return -1;
     int status = px_job_start(&job, argc, argv);
     if (status == 0) {
-        status = probe(&args, &job);
+        status = probe(&args, &given, &job);
         px_job_finish(&job, status);
     }
     px_args_finish(&args);
@@ -48,6 +57,7 @@ const px_command px_cmd_probe = {
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n",
     .run = run,
+    .flags = flags,
     .min_words = 1,
     .max_words = 1,
     .assignments = true,

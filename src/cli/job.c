@@ -1,6 +1,6 @@
 #include "cli/job.h"
 #include "base/error.h"
-#include "cli/command.h"
+#include "train/method.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -39,6 +39,14 @@ void px_job_threads(px_job *job, int wanted)
     if (threads * job->comm.local_size > cores)
         px_log_warning(&job->log, "%d ranks x %d threads on a host of %d cores: they will wait for each other",
                        job->comm.local_size, threads, cores);
+}
+
+int px_job_plugins(const px_words *files)
+{
+    for (int i = 0; i < files->count; i++)
+        if (px_method_load(files->word[i]) != 0)
+            return -1;
+    return 0;
 }
 
 void px_job_finish(px_job *job, int status)

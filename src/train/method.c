@@ -2,6 +2,8 @@
 #include "base/config.h"
 #include "base/error.h"
 
+#include <dlfcn.h>
+#include <stdlib.h>
 #include <string.h>
 
 px_value *px_view_input(px_build *b, const char *name)
@@ -20,18 +22,58 @@ void px_metric(px_build *b, const char *name, px_value *v)
     px_graph_output(b->g, name, v);
 }
 
+/* ---- registry ---- */
+
+/* Plug-ins stay loaded for the life of the program: their code is in use. */
+enum { PLUGINS_MAX = 32 };
+static const px_method *plugin[PLUGINS_MAX];
+static int plugins;
+
+const px_method *px_method_at(int i)
+{
+    int built_in = 0;
+    while (px_methods[built_in])
+        built_in++;
+    if (i < built_in)
+        return px_methods[i];
+    return i - built_in < plugins ? plugin[i - built_in] : NULL;
+}
+
 const px_method *px_method_find(const char *name)
 {
-    const char *names[64];
+    const char *names[128];
     int n = 0;
-    for (; px_methods[n]; n++) {
-        PX_CHECK(n < 63);
-        if (strcmp(px_methods[n]->name, name) == 0)
-            return px_methods[n];
-        names[n] = px_methods[n]->name;
+    for (const px_method *m; (m = px_method_at(n)); n++) {
+        PX_CHECK(n < 127);
+        if (strcmp(m->name, name) == 0)
+            return m;
+        names[n] = m->name;
     }
     names[n] = NULL;
     const char *near = px_nearest(name, names);
     return px_fail_null(PX_USAGE, "there is no method '%s'%s%s%s ('pretext methods' lists them)", name,
                         near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int px_method_load(const char *path)
+{
+    /* Without a slash dlopen would search the system's folders. */
+    char *where = strchr(path, '/') ? px_strdup(path) : px_format("./%s", path);
+    void *object = dlopen(where, RTLD_NOW | RTLD_LOCAL);
+    const px_method *m = object ? dlsym(object, "px_plugin") : NULL;
+    free(where);
+    if (!object)
+        return px_fail(PX_USAGE, "plug-in %s cannot be loaded: %s", path, dlerror());
+    if (!m)
+        return px_fail(PX_USAGE, "plug-in %s does not define 'const px_method px_plugin'", path);
+    if (m->abi != PX_METHOD_ABI)
+        return px_fail(PX_USAGE, "plug-in %s was built for version %d of the method interface, this program has %d: build it again", path,
+                       m->abi, PX_METHOD_ABI);
+    for (int i = 0; px_method_at(i); i++)
+        if (strcmp(px_method_at(i)->name, m->name) == 0)
+            return px_fail(PX_USAGE, "plug-in %s: there is a method '%s' already", path, m->name);
+    if (plugins == PLUGINS_MAX)
+        return px_fail(PX_USAGE, "plug-in %s: more than %d plug-ins", path, PLUGINS_MAX);
+    plugin[plugins++] = m;
+    return 0;
 }

@@ -25,6 +25,7 @@ typedef struct px_method_cfg px_method_cfg;
 typedef struct px_task {
     int image_size, channels; /* of a view */
     int classes;              /* of the data set; 0: no labels */
+    bool labelled;            /* every image of the split has one */
     int batch;                /* images a step on this rank */
     int ranks;
     bool augment;             /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
@@ -71,7 +72,13 @@ px_encoding px_encode(px_build *, px_value *x);
 void px_metric(px_build *, const char *name, px_value *);
 
 /* ---- registry ---- */
-extern const px_method *const px_methods[]; /* NULL-terminated; generated from methods/meson.build */
+extern const px_method *const px_methods[]; /* built in; NULL-terminated; generated from methods/meson.build */
+
+/* All methods by number, those of plug-ins behind the built-in ones; NULL behind the last. */
+const px_method *px_method_at(int i);
 const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
+
+/* Loads a plug-in: a shared object that defines `const px_method px_plugin`. Its method is then found like any other. 0 or -1. */
+int px_method_load(const char *path);
 
 #endif

@@ -87,7 +87,12 @@ static void find_scalars(trainer *t)
 
 static int build_model(trainer *t)
 {
-    if (px_task_make(&t->task, t->s, t->data, t->comm) != 0 || px_model_pretrain(&t->model, t->s, &t->task, t->comm) != 0)
+    if (px_task_make(&t->task, t->s, t->data, t->comm) != 0)
+        return -1;
+    t->task.labelled = true;
+    for (int64_t i = 0; i < t->split.count && t->task.labelled; i++)
+        t->task.labelled = px_dataset_label(t->data, t->split.index[i]) >= 0;
+    if (px_model_pretrain(&t->model, t->s, &t->task, t->comm) != 0)
         return -1;
     int spans, buckets;
     const px_param_span *span = px_plan_spans(t->model.plan, &spans);
