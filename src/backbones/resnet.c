@@ -79,9 +79,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     (void)channels;
     if (64 * c->width < 1)
         return "resnet.width leaves no channels";
-    if (image_size < (small_stem(c, image_size) ? 8 : 32))
-        return "a ResNet wants images of at least 8 px (32 px with the 7x7 stem)";
-    return NULL;
+    return image_size < 8 ? "a ResNet wants images of at least 8 px" : NULL;
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)

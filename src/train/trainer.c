@@ -40,6 +40,7 @@ typedef struct trainer {
 
     int64_t step, steps, per_epoch;
     double started, saved; /* by px_now */
+    double pace;           /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
 /* ---- set-up ---- */
@@ -251,24 +252,25 @@ static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
     return 0;
 }
 
-static void show_progress(trainer *t, const double *mean, double images_per_second)
+static void show_progress(trainer *t, const double *mean, double step_seconds)
 {
     char left[32];
-    double done = (double)(t->step + 1) / (double)t->per_epoch;
-    double seconds = (double)(t->steps - t->step - 1) * t->s->train.batch / images_per_second;
+    t->pace = t->pace > 0 ? 0.95 * t->pace + 0.05 * step_seconds : step_seconds;
+    double done = (double)(t->step + 1) / (double)t->per_epoch, seconds = (double)(t->steps - t->step - 1) * t->pace;
     px_log_progress(t->log, "epoch %.1f/%g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f images/s  %s left", done,
-                    t->s->train.epochs, t->step + 1, t->steps, mean[0], images_per_second, px_duration(seconds, left));
+                    t->s->train.epochs, t->step + 1, t->steps, mean[0], t->s->train.batch / t->pace, px_duration(seconds, left));
 }
 
-static int record(trainer *t, const double *mean, double lr, double norm, double images_per_second, double wait)
+static int record(trainer *t, const double *mean, double lr, double norm, double seconds, double wait)
 {
     const char *names[SCALARS_MAX + OWN_SERIES];
     double values[SCALARS_MAX + OWN_SERIES];
     int n = series_names(t, names);
     memcpy(values, mean, (size_t)t->scalars * sizeof values[0]);
-    const double own[OWN_SERIES] = {(double)(t->step + 1) / (double)t->per_epoch, lr, norm, images_per_second, wait};
+    const double own[OWN_SERIES] = {(double)(t->step + 1) / (double)t->per_epoch, lr, norm, t->s->train.batch / seconds,
+                                   wait / seconds};
     memcpy(values + t->scalars, own, sizeof own);
-    show_progress(t, mean, images_per_second);
+    show_progress(t, mean, seconds);
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
 
@@ -286,7 +288,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
                        t->step, isfinite(mean[0]) ? "gradient" : "loss", isfinite(mean[0]) ? norm : mean[0]);
     double seconds = px_now() - start, wait = px_loader_waited(t->loader) - waited;
     *stopping = mean[t->scalars] > 0;
-    int status = record(t, mean, lr, norm, c->batch / seconds, wait / seconds);
+    int status = record(t, mean, lr, norm, seconds, wait);
     t->step++;
     return status;
 }
