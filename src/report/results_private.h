@@ -2,6 +2,7 @@
 #ifndef PX_REPORT_RESULTS_PRIVATE_H
 #define PX_REPORT_RESULTS_PRIVATE_H
 
+#include "base/error.h"
 #include "report/results.h"
 
 #include <hdf5.h>
