@@ -361,7 +361,8 @@ void px_graph_differentiate(px_graph *g, px_value *loss)
     }
     g->scope[0] = '\0';
     loss->grad = px_constant_fill(g, loss->shape, 1);
-    for (int i = g->nodes - 1; i >= 0 && !g->error; i--) {
+    int forward = g->nodes;
+    for (int i = forward - 1; i >= 0 && !g->error; i--) {
         px_node *n = g->node[i];
         bool reached = false;
         for (int k = 0; k < n->outputs; k++)
@@ -371,6 +372,8 @@ void px_graph_differentiate(px_graph *g, px_value *loss)
             n->op->grad(g, n);
         }
     }
+    for (int i = forward; i < g->nodes; i++)
+        g->node[i]->backward = true;
     g->scope[0] = '\0';
 }
 

@@ -59,6 +59,7 @@ struct px_node {
     void *attr;                 /* op->attr_size bytes */
     const char *scope;
     bool dead;                  /* fused away */
+    bool backward;              /* made by px_graph_differentiate */
 };
 
 /* Adds a node; infers; returns its first output, or the dummy if there is an error. `attr` is copied. */

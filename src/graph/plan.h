@@ -73,6 +73,15 @@ void px_plan_destroy(px_plan *);
 /* `data` must stay valid until the next bind or the last run. */
 void px_plan_bind(px_plan *, const px_value *input, const void *data);
 
+/* What random numbers that a graph draws (dropout) are keyed by; all zero until it is set. Row r of this rank's samples is sample
+ * first + r % batch of the global batch, in its view r / batch; batch 0: sample r. */
+typedef struct px_draws {
+    uint64_t seed;
+    int64_t step, first, batch;
+} px_draws;
+void px_plan_draw_by(px_plan *, px_draws);
+px_draws px_plan_draws(const px_plan *);
+
 /* What the caller does while the steps are walked; functions may be NULL. */
 typedef struct px_plan_hooks {
     void *context;
@@ -114,8 +123,18 @@ int px_plan_reorders(const px_plan *); /* reorder steps, those of weights includ
 int px_plan_activation_reorders(const px_plan *);
 void px_plan_print(const px_plan *, FILE *);
 
-/* Seconds spent in each step since it was switched on, for px_plan_print. */
+/* Measures the seconds of each step, from zero, while it is on. */
 void px_plan_profile(px_plan *, bool on);
+
+typedef struct px_step_info {
+    const char *op, *place, *kernel;
+    px_shape shape;       /* of output 0 */
+    double seconds;       /* since px_plan_profile */
+    double multiply_adds;
+    bool backward;        /* made by differentiation */
+} px_step_info;
+int px_plan_steps(const px_plan *);
+px_step_info px_plan_step_info(const px_plan *, int step);
 
 /* ---- for px_prepare ---- */
 px_storage px_storage_plain(const px_value *);

@@ -51,6 +51,7 @@ struct px_plan {
     int buckets;
     void **kept; /* px_plan_keep */
     int keeps;
+    px_draws draws;
     double *seconds; /* by step; NULL: no profile */
 };
 

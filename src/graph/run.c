@@ -49,6 +49,16 @@ void px_plan_bind(px_plan *p, const px_value *input, const void *data)
                 p->step[i]->in[k] = (void *)(uintptr_t)data; /* kernels never write to inputs of a graph */
 }
 
+void px_plan_draw_by(px_plan *p, px_draws draws)
+{
+    p->draws = draws;
+}
+
+px_draws px_plan_draws(const px_plan *p)
+{
+    return p->draws;
+}
+
 void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
 {
     for (int i = 0; i < p->steps; i++) {
@@ -249,17 +259,38 @@ void px_plan_profile(px_plan *p, bool on)
     p->seconds = on ? px_calloc((size_t)p->steps + 1, sizeof p->seconds[0]) : NULL;
 }
 
+int px_plan_steps(const px_plan *p)
+{
+    return p->steps;
+}
+
+px_step_info px_plan_step_info(const px_plan *p, int step)
+{
+    const px_step *s = p->step[step];
+    px_step_info info = {.op = "reorder", .place = "", .kernel = s->kernel ? s->kernel : "", .seconds = p->seconds ? p->seconds[step] : 0};
+    if (s->node) {
+        info.op = s->node->op->name;
+        info.place = s->node->scope;
+        info.shape = s->node->out[0]->shape;
+        info.multiply_adds = s->node->op->cost ? s->node->op->cost(s->node) : 0;
+        info.backward = s->node->backward;
+    } else { /* a reorder belongs to the step that it is for */
+        int next = step + 1;
+        while (next < p->steps && !p->step[next]->node)
+            next++;
+        info.backward = next == p->steps || p->step[next]->node->backward;
+    }
+    return info;
+}
+
 void px_plan_print(const px_plan *p, FILE *file)
 {
     fprintf(file, "%4s  %-24s %-30s %-20s %-22s %6s %10s\n", "step", "op", "place", "shape", "kernel", "block", "ms");
     for (int i = 0; i < p->steps; i++) {
-        const px_step *s = p->step[i];
-        char shape[64] = "";
-        if (s->node)
-            px_shape_text(s->node->out[0]->shape, shape);
-        fprintf(file, "%4d  %-24s %-30s %-20s %-22s %6d %10.3f\n", i, s->node ? s->node->op->name : "reorder",
-                s->node ? s->node->scope : "", shape, s->kernel ? s->kernel : "", s->out_format[0].block,
-                p->seconds ? p->seconds[i] * 1e3 : 0.0);
+        px_step_info s = px_plan_step_info(p, i);
+        char shape[64];
+        fprintf(file, "%4d  %-24s %-30s %-20s %-22s %6d %10.3f\n", i, s.op, s.place, px_shape_text(s.shape, shape), s.kernel,
+                p->step[i]->out_format[0].block, s.seconds * 1e3);
     }
     fprintf(file, "%d steps, %d reorders of activations, %d of weights, arena %.1f MiB, parameters %.1f MiB in %d buckets\n",
             p->steps, p->reorders - p->weight_reorders, p->weight_reorders, (double)p->arena_bytes / (1 << 20),

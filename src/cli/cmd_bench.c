@@ -1,0 +1,131 @@
+/* cmd_bench.c - pretext bench: what a training step costs, and on what. */
+#include "base/error.h"
+#include "cli/args.h"
+#include "cli/job.h"
+#include "report/results.h"
+#include "train/bench.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct bench_flags {
+    bool plan;
+    const char *output;
+    px_words plugin;
+} bench_flags;
+
+static const px_flag flags[] = {
+    PX_FLAG(bench_flags, plan, 0, NULL, "also print every step of the plan: kernel, format, milliseconds"),
+    PX_FLAG(bench_flags, output, 'o', "B.h5", "also write the numbers to /bench of this file"),
+    PX_PLUGIN_FLAG(bench_flags),
+    {0}};
+
+static const px_option options[] = {
+    PX_OPTION(px_bench_options, seconds, "20", 0.1, 1e5, "how long to measure"),
+    PX_OPTION(px_bench_options, image_size, "32", 8, 4096, "side of the random images (without data.path)"),
+    PX_OPTION(px_bench_options, channels, "3", 1, 3, "their channels"),
+    PX_OPTION(px_bench_options, classes, "10", 0, 1e6, "their classes"),
+    {0}};
+
+/* bench.* is this command's own, everything else configures the run. */
+static int load(px_settings *s, px_bench_options *o, const px_args *args)
+{
+    const char **own = px_calloc((size_t)args->assignments.count + 1, sizeof own[0]);
+    int owns = 0, status = 0;
+    px_config *config = px_config_create();
+    px_config_group(config, "bench", options, o);
+    for (int i = 0; i < args->assignments.count && status == 0; i++) {
+        if (strncmp(args->assignments.word[i], "bench.", 6) == 0)
+            status = px_config_set(config, args->assignments.word[i]);
+        else
+            own[owns++] = args->assignments.word[i];
+    }
+    if (status == 0)
+        status = px_config_finish(config);
+    px_config_destroy(config);
+    if (status == 0)
+        status = px_settings_load(s, args->words.count ? args->words.word[0] : NULL, own, owns);
+    free(own);
+    return status;
+}
+
+static int write_report(const char *path, const px_settings *s, const px_bench_report *r, const px_comm *comm)
+{
+    px_results *out;
+    const double numbers[] = {r->images_per_second, r->gflops, r->machine_gflops, r->peak_bytes, r->arena_bytes, comm->size};
+    static const char *const names[] = {"images_per_second", "gflops", "machine_gflops", "peak_bytes", "arena_bytes", "ranks"};
+    if (px_results_open(&out, path, PX_RESULTS_APPEND) != 0)
+        return -1;
+    const int64_t parts = PX_BENCH_PARTS;
+    int status = px_results_put(out, "/bench/seconds", PX_F64, 1, &parts, r->seconds);
+    if (status == 0)
+        status = px_results_put_texts(out, "/bench/parts", px_bench_part_names, PX_BENCH_PARTS);
+    for (int i = 0; i < 6 && status == 0; i++)
+        status = px_results_attribute_real(out, "/bench", names[i], numbers[i]);
+    char *config = px_config_text(s->config);
+    if (status == 0)
+        status = px_results_put_text(out, "/config", config);
+    free(config);
+    return px_results_close(out) == 0 ? status : -1;
+}
+
+static int bench(const px_args *args, const bench_flags *given, px_job *job)
+{
+    px_settings s = {0};
+    px_bench_options o;
+    px_bench_report r = {0};
+    int status = px_job_plugins(&given->plugin);
+    if (status == 0)
+        status = load(&s, &o, args);
+    if (px_agree(&job->comm, status) != 0) {
+        if (status == 0)
+            px_settings_finish(&s);
+        return -1;
+    }
+    px_job_threads(job, s.train.threads);
+    status = px_bench(&s, &o, &job->comm, &job->log, &r);
+    if (status == 0 && job->comm.rank == 0) {
+        if (given->plan)
+            fputs(r.plan, stdout);
+        px_bench_print(&r, stdout);
+        if (given->output)
+            status = write_report(given->output, &s, &r, &job->comm);
+    }
+    px_bench_report_finish(&r);
+    px_settings_finish(&s);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    bench_flags given = {0};
+    px_args args;
+    px_job job;
+    if (px_args_read(&args, &px_cmd_bench, argc, argv, &given) != 0)
+        return -1;
+    int status = px_job_start(&job, argc, argv);
+    if (status == 0) {
+        status = bench(&args, &given, &job);
+        px_job_finish(&job, status);
+    }
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_bench = {
+    .name = "bench",
+    .arguments = "[CONFIG] [key=value...]",
+    .summary = "measure a training step: its parts, images a second, share of the machine's matmul rate",
+    .help = "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
+            "(bench.image_size, bench.channels). Nothing is written unless -o is given.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext bench method=simclr backbone=resnet18 batch=128\n"
+            "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 bench.seconds=60\n"
+            "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n",
+    .run = run,
+    .flags = flags,
+    .max_words = 1,
+    .assignments = true,
+    .options = options,
+};

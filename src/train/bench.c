@@ -1,0 +1,288 @@
+#include "train/bench.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "data/loader.h"
+#include "dist/allreduce.h"
+#include "ops/ops.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+const char *const px_bench_part_names[PX_BENCH_PARTS] = {"loader", "wait for data", "forward", "backward", "all-reduce", "optimizer",
+                                                         "step"};
+
+enum { STEPS_MAX = 1000, WARM_UP = 2 };
+
+typedef struct bench {
+    const px_settings *s;
+    const px_comm *comm;
+    px_dataset *data;
+    px_task task;
+    px_model model;
+    px_optimizer *optimizer;
+    px_allreduce *reduce;
+    px_loader *loader;
+    void *random[PX_VIEWS_MAX]; /* instead of the loader */
+    double *sample[PX_BENCH_PARTS];
+    int steps;
+} bench;
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *x, int n)
+{
+    qsort(x, (size_t)n, sizeof x[0], by_value);
+    return n ? x[n / 2] : 0;
+}
+
+/* The machine's rate with these threads: the best of several large products, as oneDNN does them. GF/s */
+static double machine_rate(void)
+{
+    enum { N = 2048, TRIES = 6 };
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *a = px_input(g, "a", PX_F32, PX_SHAPE(N, N)), *b = px_input(g, "b", PX_F32, PX_SHAPE(N, N));
+    px_graph_output(g, "y", px_matmul(g, a, b, false, false, 1));
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn});
+    float *data = px_aligned_calloc(sizeof(float) * N * N);
+    for (int i = 0; i < N * N; i++)
+        data[i] = (float)(i % 7) - 3;
+    px_plan_bind(p, a, data);
+    px_plan_bind(p, b, data);
+    double best = 1e9;
+    for (int i = 0; i < TRIES; i++) {
+        double start = px_now();
+        px_plan_run(p, NULL);
+        best = px_now() - start < best ? px_now() - start : best;
+    }
+    free(data);
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+    return 2.0 * N * N * N / best / 1e9;
+}
+
+static void make_views(const void *context, px_rng *rng, const px_image *image, px_sample *out)
+{
+    const bench *b = context;
+    b->s->method->make_views(b->s->method_cfg, &b->task, rng, image, out);
+}
+
+/* Views as the method makes them, of random images: labels and masks come out valid. */
+static void make_random(bench *b)
+{
+    int size = b->task.image_size, channels = b->task.channels;
+    uint8_t *pixels = px_calloc((size_t)(size * size), (size_t)channels);
+    px_scratch scratch = {0};
+    px_sample out = {.views = &b->model.views, .batch = b->task.batch, .scratch = &scratch};
+    for (int i = 0; i < b->model.views.count; i++) {
+        const px_view *v = &b->model.views.view[i];
+        size_t bytes = (size_t)v->copies * (size_t)b->task.batch * px_view_elements(v) * px_dtype_size(v->dtype);
+        out.base[i] = b->random[i] = px_aligned_calloc(bytes);
+    }
+    for (out.place = 0; out.place < out.batch; out.place++) {
+        px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, (uint64_t)out.place);
+        for (int i = 0; i < size * size * channels; i++)
+            pixels[i] = (uint8_t)px_rng_below(&rng, 256);
+        px_image image = {.pixels = pixels, .height = size, .width = size, .channels = channels,
+                          .label = b->task.classes ? out.place % b->task.classes : -1, .index = out.place};
+        make_views(b, &rng, &image, &out);
+    }
+    px_scratch_finish(&scratch);
+    free(pixels);
+}
+
+static int open_loader(bench *b)
+{
+    const px_train_cfg *c = &b->s->train;
+    const px_split *split = px_dataset_split(b->data, b->s->data.split);
+    if (!split)
+        return -1;
+    px_loader_spec spec = {.data = b->data, .split = split, .views = &b->model.views, .make = make_views, .context = b,
+                           .seed = (uint64_t)c->seed, .global_batch = (int64_t)b->task.batch * b->comm->size,
+                           .first = (int64_t)b->comm->rank * b->task.batch, .batch = b->task.batch, .shuffle = true,
+                           .workers = b->s->data.workers ? b->s->data.workers : omp_get_max_threads()};
+    return px_loader_create(&b->loader, &spec, 0);
+}
+
+static int set_up(bench *b, const px_bench_options *o)
+{
+    int spans, buckets, parts = b->comm->size * b->s->train.accumulate;
+    if (b->s->data.path[0]) {
+        if (px_dataset_open(&b->data, b->s->data.path) != 0 || px_task_make(&b->task, b->s, b->data, b->comm) != 0)
+            return -1;
+    } else {
+        if (b->s->train.batch % parts)
+            return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks and micro-batches", b->s->train.batch, parts);
+        b->task = (px_task){.image_size = o->image_size, .channels = o->channels, .classes = o->classes, .labelled = o->classes > 0,
+                            .batch = b->s->train.batch / parts, .ranks = b->comm->size, .augment = true};
+    }
+    if (px_model_pretrain(&b->model, b->s, &b->task, b->comm) != 0)
+        return -1;
+    const px_param_span *span = px_plan_spans(b->model.plan, &spans);
+    if (px_optimizer_create(&b->optimizer, &b->s->optim, span, spans) != 0)
+        return -1;
+    const int64_t *bound = px_plan_buckets(b->model.plan, &buckets);
+    px_plan_init_params(b->model.plan, (uint64_t)b->s->train.seed);
+    b->reduce = px_allreduce_create(b->comm, px_plan_grads(b->model.plan), bound, buckets);
+    if (b->data)
+        return open_loader(b);
+    make_random(b);
+    return 0;
+}
+
+static void send_bucket(void *context, int bucket)
+{
+    px_allreduce_start(((bench *)context)->reduce, bucket);
+}
+
+static void move_messages(void *context)
+{
+    px_allreduce_progress(((bench *)context)->reduce);
+}
+
+/* One step; its parts go to sample[...][at]. */
+static int one_step(bench *b, int at)
+{
+    const px_plan_hooks hooks = {b, send_bucket, move_messages};
+    double t[5], forward = 0, backward = 0;
+    px_plan_profile(b->model.plan, true);
+    t[0] = px_now();
+    const px_batch *batch = b->loader ? px_loader_next(b->loader) : NULL;
+    if (b->loader && !batch)
+        return -1;
+    t[1] = px_now();
+    for (int i = 0; i < b->model.views.count; i++)
+        px_plan_bind(b->model.plan, b->model.input[i], batch ? batch->tensor[i] : b->random[i]);
+    px_plan_run(b->model.plan, &hooks);
+    t[2] = px_now();
+    px_allreduce_finish(b->reduce);
+    t[3] = px_now();
+    px_optimizer_step(b->optimizer, px_plan_weights(b->model.plan), px_plan_grads(b->model.plan), 1.0 / b->comm->size, 1e-4);
+    t[4] = px_now();
+    for (int i = 0; i < px_plan_steps(b->model.plan); i++) {
+        px_step_info s = px_plan_step_info(b->model.plan, i);
+        *(s.backward ? &backward : &forward) += s.seconds;
+    }
+    const double part[PX_BENCH_PARTS] = {0, t[1] - t[0], forward, backward, t[3] - t[2], t[4] - t[3], t[4] - t[0]};
+    for (int i = 0; i < PX_BENCH_PARTS; i++)
+        b->sample[i][at] = part[i];
+    return 0;
+}
+
+/* Adds up the steps of the same op and kernel, and keeps the most expensive. */
+static void find_top(const bench *b, px_bench_report *r)
+{
+    int n = px_plan_steps(b->model.plan);
+    bool *seen = px_calloc((size_t)n + 1, sizeof seen[0]);
+    for (int i = 0; i < n; i++) {
+        px_step_info a = px_plan_step_info(b->model.plan, i);
+        double seconds = 0, work = 0;
+        for (int k = i; k < n && !seen[i]; k++) {
+            px_step_info s = px_plan_step_info(b->model.plan, k);
+            if (strcmp(s.op, a.op) != 0 || strcmp(s.kernel, a.kernel) != 0)
+                continue;
+            seconds += s.seconds;
+            work += s.multiply_adds;
+            seen[k] = k > i;
+        }
+        int at = r->top < PX_BENCH_TOP ? r->top++ : PX_BENCH_TOP;
+        for (; at > 0 && !seen[i] && r->op[at - 1].seconds < seconds; at--)
+            if (at < PX_BENCH_TOP)
+                r->op[at] = r->op[at - 1];
+        if (seen[i]) {
+            r->top -= r->top > at;
+        } else if (at < PX_BENCH_TOP) {
+            snprintf(r->op[at].name, sizeof r->op[at].name, "%s (%s)", a.op, a.kernel);
+            r->op[at].seconds = seconds;
+            r->op[at].gflops = seconds > 0 ? 2 * work / seconds / 1e9 : 0;
+        }
+    }
+    free(seen);
+}
+
+static void report(bench *b, px_bench_report *r)
+{
+    struct rusage usage;
+    size_t size;
+    getrusage(RUSAGE_SELF, &usage);
+    find_top(b, r); /* of the last step, before medians sort */
+    FILE *text = open_memstream(&r->plan, &size);
+    PX_CHECK(text);
+    px_plan_print(b->model.plan, text);
+    fclose(text);
+    r->steps = b->steps;
+    for (int i = 0; i < PX_BENCH_PARTS; i++)
+        r->seconds[i] = median(b->sample[i], b->steps);
+    double step = r->seconds[PX_BENCH_STEP];
+    r->images_per_second = (double)b->task.batch * b->comm->size / step;
+    r->gflops = 2 * px_graph_multiply_adds(b->model.graph) / step / 1e9;
+    r->peak_bytes = (double)usage.ru_maxrss * 1024;
+    r->arena_bytes = (double)px_plan_arena_bytes(b->model.plan);
+    r->reorders = px_plan_activation_reorders(b->model.plan);
+}
+
+static void finish(bench *b)
+{
+    px_loader_destroy(b->loader);
+    px_allreduce_destroy(b->reduce);
+    px_optimizer_destroy(b->optimizer);
+    px_model_finish(&b->model);
+    px_dataset_close(b->data);
+    for (int i = 0; i < PX_VIEWS_MAX; i++)
+        free(b->random[i]);
+    for (int i = 0; i < PX_BENCH_PARTS; i++)
+        free(b->sample[i]);
+}
+
+int px_bench(const px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)
+{
+    bench b = {.s = s, .comm = comm};
+    *r = (px_bench_report){0};
+    for (int i = 0; i < PX_BENCH_PARTS; i++)
+        b.sample[i] = px_calloc(STEPS_MAX, sizeof b.sample[i][0]);
+    int status = px_agree(comm, set_up(&b, o));
+    for (int i = 0; i < WARM_UP && status == 0; i++)
+        status = one_step(&b, 0);
+    double start = px_now(), go_on = 1;
+    while (status == 0 && b.steps < STEPS_MAX && (b.steps < 3 || go_on > 0)) {
+        status = one_step(&b, b.steps++);
+        px_log_progress(log, "step %d: %.1f ms", b.steps, 1e3 * b.sample[PX_BENCH_STEP][b.steps - 1]);
+        go_on = px_now() - start < o->seconds;
+        px_all_reduce_f64(comm, &go_on, 1); /* all ranks take the same number of steps */
+        go_on = go_on >= comm->size;
+    }
+    px_log_progress_end(log);
+    status = px_agree(comm, status);
+    if (status == 0) {
+        report(&b, r);
+        r->machine_gflops = machine_rate();
+    }
+    finish(&b);
+    return status;
+}
+
+void px_bench_print(const px_bench_report *r, FILE *out)
+{
+    for (int i = PX_BENCH_WAIT; i < PX_BENCH_PARTS; i++)
+        fprintf(out, "%-16s %10.2f ms %6.1f%%\n", px_bench_part_names[i], 1e3 * r->seconds[i],
+                100 * r->seconds[i] / r->seconds[PX_BENCH_STEP]);
+    fprintf(out, "%-16s %10.1f a second (median of %d steps)\n", "images", r->images_per_second, r->steps);
+    fprintf(out, "%-16s %10.1f GF/s = %.1f%% of this machine's matmul rate, %.1f GF/s\n", "work", r->gflops,
+            100 * r->gflops / r->machine_gflops, r->machine_gflops);
+    fprintf(out, "%-16s %10.1f MiB peak, %.1f MiB of it the arena; %d reorders of activations\n", "memory", r->peak_bytes / (1 << 20),
+            r->arena_bytes / (1 << 20), r->reorders);
+    fprintf(out, "\n%-60s %10s %8s\n", "most expensive", "ms", "GF/s");
+    for (int i = 0; i < r->top; i++)
+        fprintf(out, "%-60s %10.2f %8.1f\n", r->op[i].name, 1e3 * r->op[i].seconds, r->op[i].gflops);
+}
+
+void px_bench_report_finish(px_bench_report *r)
+{
+    free(r->plan);
+    *r = (px_bench_report){0};
+}
