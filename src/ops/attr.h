@@ -9,7 +9,7 @@ typedef struct px_conv_attr {
     int stride, pad, groups;
 } px_conv_attr;
 
-typedef enum px_activation { PX_ACT_NONE, PX_ACT_RELU } px_activation;
+typedef enum px_activation { PX_ACT_NONE, PX_ACT_RELU, PX_ACT_GELU } px_activation;
 
 typedef struct px_matmul_attr {
     bool transpose_a, transpose_b;
@@ -31,5 +31,24 @@ typedef struct px_running_attr {
 typedef struct px_pool_attr {
     int kernel, stride, pad;
 } px_pool_attr;
+
+typedef struct px_attention_attr {
+    int heads;
+} px_attention_attr;
+
+typedef struct px_patch_attr {
+    int patch;
+    bool channels_last; /* elements of a patch: (row, column, channel), else (channel, row, column) */
+} px_patch_attr;
+
+typedef struct px_slice_attr {
+    int64_t first, count;
+} px_slice_attr;
+
+typedef struct px_dropout_attr {
+    double p;
+    int64_t samples; /* the outermost part of the shape that is samples */
+    int place;       /* in the graph */
+} px_dropout_attr;
 
 #endif

@@ -1,8 +1,9 @@
 /* collective.c - sums and gathers across ranks, as differentiable ops.
  *
- * Every rank backpropagates its own loss L_r, and gradients of parameters are then averaged: the result is the gradient of the
- * mean of all L_r, provided that a value's gradient counts what *all* ranks' losses owe to it. Hence the adjoint of a gather is a
- * reduce-scatter sum, and that of a sum over ranks is the sum over ranks of the gradients. */
+ * Every rank backpropagates its own loss L_r, and gradients of parameters are then averaged: the result is the
+ * gradient of the mean of all L_r, provided that a value's gradient counts what *all* ranks' losses owe to it. Hence
+ * the adjoint of a gather is a reduce-scatter sum, and that of a sum over ranks is the sum over ranks of the
+ * gradients. */
 #include "graph/op.h"
 #include "ops/ops.h"
 #include "ops/portable/portable.h"

@@ -13,13 +13,15 @@ static void infer(px_graph *g, px_node *n)
     char tx[64], tw[64];
     if (x.rank != 4 || w.rank != 4 || a->groups < 1 || w.dim[1] * a->groups != x.dim[1] || w.dim[0] % a->groups ||
         (n->in[2] && !px_shape_equal(n->in[2]->shape, PX_SHAPE(w.dim[0])))) {
-        px_graph_fail(g, "conv2d: input %s does not fit weight %s in %d groups", px_shape_text(x, tx), px_shape_text(w, tw),
-                      a->groups);
+        px_graph_fail(g, "conv2d: input %s does not fit weight %s in %d groups", px_shape_text(x, tx),
+                      px_shape_text(w, tw), a->groups);
         return;
     }
-    int64_t h = (x.dim[2] + 2 * a->pad - w.dim[2]) / a->stride + 1, v = (x.dim[3] + 2 * a->pad - w.dim[3]) / a->stride + 1;
+    int64_t h = (x.dim[2] + 2 * a->pad - w.dim[2]) / a->stride + 1,
+            v = (x.dim[3] + 2 * a->pad - w.dim[3]) / a->stride + 1;
     if (h < 1 || v < 1 || x.dim[2] + 2 * a->pad < w.dim[2] || x.dim[3] + 2 * a->pad < w.dim[3])
-        px_graph_fail(g, "conv2d: an image of %s is too small for the kernel %s", px_shape_text(x, tx), px_shape_text(w, tw));
+        px_graph_fail(g, "conv2d: an image of %s is too small for the kernel %s", px_shape_text(x, tx),
+                      px_shape_text(w, tw));
     n->out[0]->shape = PX_SHAPE(x.dim[0], w.dim[0], h, v);
 }
 
@@ -98,8 +100,11 @@ static void channel_sum_infer(px_graph *g, px_node *n)
     n->out[0]->shape = PX_SHAPE(n->in[0]->shape.dim[1]);
 }
 
-const px_op px_op_channel_sum = {
-    .name = "channel_sum", .in_min = 1, .infer = channel_sum_infer, .portable = PX_PORTABLE(channel_sum)};
+const px_op px_op_channel_sum = {.name = "channel_sum",
+                                 .in_min = 1,
+                                 .infer = channel_sum_infer,
+                                 .portable = PX_PORTABLE(channel_sum),
+                                 .prepare = px_fast_channel_sum};
 
 px_value *px_channel_sum(px_graph *g, px_value *dy)
 {

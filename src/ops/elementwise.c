@@ -17,7 +17,8 @@ static void add_infer(px_graph *g, px_node *n)
 {
     char a[64], b[64];
     if (!px_shape_equal(n->in[0]->shape, n->in[1]->shape))
-        px_graph_fail(g, "add: shapes %s and %s differ", px_shape_text(n->in[0]->shape, a), px_shape_text(n->in[1]->shape, b));
+        px_graph_fail(g, "add: shapes %s and %s differ", px_shape_text(n->in[0]->shape, a),
+                      px_shape_text(n->in[1]->shape, b));
     infer_same(g, n);
 }
 

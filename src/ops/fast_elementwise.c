@@ -78,6 +78,18 @@ static bool prepare(px_plan *p, px_step *s, px_kernel *kernel, int as)
     return true;
 }
 
+void px_fast_plain(px_plan *p, px_step *s, px_kernel *kernel)
+{
+    const px_node *n = s->node;
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i])
+            px_plan_need(p, s, i, px_storage_plain(n->in[i]));
+    for (int i = 0; i < n->outputs; i++)
+        px_plan_make(p, s, i, px_storage_plain(n->out[i]));
+    s->run = kernel;
+    s->kernel = "pretext";
+}
+
 bool px_fast_add(px_plan *p, px_step *s)
 {
     return prepare(p, s, add, 0);

@@ -1,7 +1,7 @@
 /* fast_norm.c - batch normalisation on blocked formats (N, G, S, B), one pass over memory a kernel.
  *
- * Sums are taken in double over a fixed number of chunks of samples and added in the order of the chunks: the result does not depend on
- * the number of threads. */
+ * Sums are taken in double over a fixed number of chunks of samples and added in the order of the chunks: the result
+ * does not depend on the number of threads. */
 #include "base/simd.h"
 #include "ops/fast.h"
 #include "ops/norm.h"
@@ -66,8 +66,8 @@ static void sums_plane(const float *x, int64_t S, int64_t B, double *sum, double
         sums_rows(x, S, B, sum, square);
 }
 
-INLINE void norm_rows(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
-                      const float *beta, bool relu)
+INLINE void norm_rows(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+                      const float *a, const float *beta, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
@@ -81,8 +81,8 @@ INLINE void norm_rows(float *y, const float *x, const float *residual, int64_t S
 }
 
 /* Makes the choices outside of the loops. */
-INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
-                        const float *beta, bool relu)
+INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+                        const float *a, const float *beta, bool relu)
 {
     if (residual && relu)
         norm_rows(y, x, residual, S, B, mean, a, beta, true);
@@ -95,8 +95,8 @@ INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t
 }
 
 PX_MULTIVERSION
-static void norm_plane(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean, const float *a,
-                       const float *beta, bool relu)
+static void norm_plane(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+                       const float *a, const float *beta, bool relu)
 {
     if (B == 16)
         norm_choose(y, x, residual, S, 16, mean, a, beta, relu);
@@ -115,8 +115,8 @@ INLINE float through(float dy, float x, const float *y, int64_t at, float mean, 
     return v > 0 ? dy : 0;
 }
 
-INLINE void back_sums_rows(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
-                           const float *a, const float *beta, bool relu, double *sum, double *dot)
+INLINE void back_sums_rows(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+                           const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
@@ -130,8 +130,8 @@ INLINE void back_sums_rows(const float *dy, const float *x, const float *y, floa
     }
 }
 
-INLINE void back_sums_choose(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
-                             const float *a, const float *beta, bool relu, double *sum, double *dot)
+INLINE void back_sums_choose(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+                             const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     if (d)
         back_sums_rows(dy, x, y, d, S, B, mean, a, beta, true, sum, dot);
@@ -141,8 +141,8 @@ INLINE void back_sums_choose(const float *dy, const float *x, const float *y, fl
         back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, false, sum, dot);
 }
 
-INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, float *d, int64_t S, const int B, const float *mean,
-                             const float *a, const float *beta, bool relu, double *sum, double *dot)
+INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, float *d, int64_t S, const int B,
+                             const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     double first[16], second[16];
     memcpy(first, sum, (size_t)B * sizeof first[0]);
@@ -153,8 +153,8 @@ INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, fl
 }
 
 PX_MULTIVERSION
-static void back_sums_plane(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B, const float *mean,
-                            const float *a, const float *beta, bool relu, double *sum, double *dot)
+static void back_sums_plane(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+                            const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     if (B == 16)
         back_sums_narrow(dy, x, y, d, S, 16, mean, a, beta, relu, sum, dot);
@@ -165,8 +165,8 @@ static void back_sums_plane(const float *dy, const float *x, const float *y, flo
 }
 
 /* dx = a g - k1 - (x - mean) k2 with k1 = a mean(d), k2 = a inverse mean(d xhat) */
-INLINE void back_rows(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean, const float *a,
-                      const float *beta, const float *k1, const float *k2, bool relu)
+INLINE void back_rows(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean,
+                      const float *a, const float *beta, const float *k1, const float *k2, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
@@ -178,8 +178,8 @@ INLINE void back_rows(float *dx, const float *dy, const float *x, int64_t S, int
 }
 
 PX_MULTIVERSION
-static void back_plane(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean, const float *a,
-                       const float *beta, const float *k1, const float *k2, bool relu)
+static void back_plane(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean,
+                       const float *a, const float *beta, const float *k1, const float *k2, bool relu)
 {
     if (B == 16 && relu)
         back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
@@ -258,7 +258,8 @@ static void batch_sums(const px_step *s)
     for (int64_t k = 0; k < CHUNKS; k++)
         for (int64_t g = 0; g < v.G; g++)
             for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++)
-                sums_plane(x + (n * v.G + g) * v.S * v.B, v.S, v.B, chunks + k * 2 * C + g * v.B, chunks + (k * 2 + 1) * C + g * v.B);
+                sums_plane(x + (n * v.G + g) * v.S * v.B, v.S, v.B, chunks + k * 2 * C + g * v.B,
+                           chunks + (k * 2 + 1) * C + g * v.B);
     add_chunks(chunks, C, s->out[0]);
 }
 
@@ -293,8 +294,9 @@ static void batch_norm_back_sums(const px_step *s)
         for (int64_t g = 0; g < v.G; g++)
             for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++) {
                 int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
-                back_sums_plane(dy + at0, x + at0, y ? y + at0 : NULL, d ? d + at0 : NULL, v.S, v.B, c.mean + ch, c.a + ch,
-                                c.beta + ch, at->act == PX_ACT_RELU, chunks + k * 2 * C + ch, chunks + (k * 2 + 1) * C + ch);
+                back_sums_plane(dy + at0, x + at0, y ? y + at0 : NULL, d ? d + at0 : NULL, v.S, v.B, c.mean + ch,
+                                c.a + ch, c.beta + ch, at->act == PX_ACT_RELU, chunks + k * 2 * C + ch,
+                                chunks + (k * 2 + 1) * C + ch);
             }
     add_chunks(chunks, C, out);
     for (int64_t i = 0; i < C; i++) {

@@ -7,7 +7,8 @@ static bool rows_fit(px_graph *g, px_node *n, int with)
 {
     px_shape x = n->in[0]->shape;
     char t[64];
-    if (x.rank == 2 && (with < 0 || (n->in[with]->dtype == PX_I32 && px_shape_equal(n->in[with]->shape, PX_SHAPE(x.dim[0])))))
+    if (x.rank == 2 &&
+        (with < 0 || (n->in[with]->dtype == PX_I32 && px_shape_equal(n->in[with]->shape, PX_SHAPE(x.dim[0])))))
         return true;
     px_graph_fail(g, "%s: wants a matrix (N, M)%s, not %s", n->op->name, with < 0 ? "" : " and N i32 numbers",
                   px_shape_text(x, t));
@@ -30,8 +31,11 @@ static void normalize_infer(px_graph *g, px_node *n)
     n->out[1]->shape = PX_SHAPE(n->in[0]->shape.dim[0]);
 }
 
-const px_op px_op_l2_normalize_back = {
-    .name = "l2_normalize_back", .in_min = 3, .infer = infer_like, .portable = PX_PORTABLE(l2_normalize_back), .in_place = 1};
+const px_op px_op_l2_normalize_back = {.name = "l2_normalize_back",
+                                       .in_min = 3,
+                                       .infer = infer_like,
+                                       .portable = PX_PORTABLE(l2_normalize_back),
+                                       .in_place = 1};
 
 static void normalize_grad(px_graph *g, px_node *n)
 {
@@ -60,8 +64,11 @@ static void mask_infer(px_graph *g, px_node *n)
         infer_like(g, n);
 }
 
-const px_op px_op_mask_diagonal_back = {
-    .name = "mask_diagonal_back", .in_min = 2, .infer = infer_like, .portable = PX_PORTABLE(mask_diagonal_back), .in_place = 1};
+const px_op px_op_mask_diagonal_back = {.name = "mask_diagonal_back",
+                                        .in_min = 2,
+                                        .infer = infer_like,
+                                        .portable = PX_PORTABLE(mask_diagonal_back),
+                                        .in_place = 1};
 
 static void mask_grad(px_graph *g, px_node *n)
 {
@@ -130,7 +137,8 @@ static void accuracy_infer(px_graph *g, px_node *n)
         n->out[0]->shape = (px_shape){.rank = 0};
 }
 
-const px_op px_op_accuracy = {.name = "accuracy", .in_min = 2, .infer = accuracy_infer, .portable = PX_PORTABLE(accuracy)};
+const px_op px_op_accuracy = {
+    .name = "accuracy", .in_min = 2, .infer = accuracy_infer, .portable = PX_PORTABLE(accuracy)};
 
 px_value *px_accuracy(px_graph *g, px_value *logits, px_value *target)
 {

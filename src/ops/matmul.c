@@ -42,11 +42,13 @@ static void grad(px_graph *g, px_node *n)
         dy = px_relu_back(g, dy, n->out[0]);
     /* y = f A B, A = op(a): dA = f dy B^T, dB = f A^T dy; a transposed operand gets the transposed product. */
     if (a->needs_grad)
-        px_add_grad(g, a, at->transpose_a ? px_matmul(g, b, dy, at->transpose_b, true, at->factor)
-                                          : px_matmul(g, dy, b, false, !at->transpose_b, at->factor));
+        px_add_grad(g, a,
+                    at->transpose_a ? px_matmul(g, b, dy, at->transpose_b, true, at->factor)
+                                    : px_matmul(g, dy, b, false, !at->transpose_b, at->factor));
     if (b->needs_grad)
-        px_add_grad(g, b, at->transpose_b ? px_matmul(g, dy, a, true, at->transpose_a, at->factor)
-                                          : px_matmul(g, a, dy, !at->transpose_a, false, at->factor));
+        px_add_grad(g, b,
+                    at->transpose_b ? px_matmul(g, dy, a, true, at->transpose_a, at->factor)
+                                    : px_matmul(g, a, dy, !at->transpose_a, false, at->factor));
     if (bias && bias->needs_grad)
         px_add_grad(g, bias, px_channel_sum(g, dy));
 }
@@ -71,6 +73,14 @@ bool px_matmul_take_relu(px_graph *g, px_node *relu)
     return true;
 }
 
+px_node *px_matmul_is_linear(px_graph *g, px_value *x)
+{
+    px_node *n = px_sole_producer(g, x, &px_op_matmul);
+    const px_matmul_attr *at = n ? n->attr : NULL;
+    bool linear = n && x->shape.rank == 2 && n->in[2] && !at->transpose_a && at->transpose_b && at->factor == 1;
+    return linear && at->act == PX_ACT_NONE ? n : NULL;
+}
+
 px_value *px_matmul(px_graph *g, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor)
 {
     px_matmul_attr at = {transpose_a, transpose_b, factor, PX_ACT_NONE};
@@ -80,5 +90,11 @@ px_value *px_matmul(px_graph *g, px_value *a, px_value *b, bool transpose_a, boo
 px_value *px_linear(px_graph *g, px_value *x, px_value *weight, px_value *bias)
 {
     px_matmul_attr at = {false, true, 1, PX_ACT_NONE};
-    return px_node_add(g, &px_op_matmul, (px_value *[]){x, weight, bias}, 3, &at);
+    if (px_graph_error(g) || x->shape.rank <= 2)
+        return px_node_add(g, &px_op_matmul, (px_value *[]){x, weight, bias}, 3, &at);
+    px_shape y = x->shape;
+    int64_t K = y.dim[y.rank - 1];
+    px_value *rows = px_linear(g, px_reshape(g, x, PX_SHAPE(px_shape_count(y) / K, K)), weight, bias);
+    y.dim[y.rank - 1] = weight->shape.dim[0];
+    return px_reshape(g, rows, y);
 }

@@ -1,5 +1,6 @@
-/* norm.c - batch normalisation in three parts, so that statistics can cross ranks in between: sums, all-reduce, normalise. The formulas
- * are in norm.h. Relu and a residual are fused into the last part, and undone in the gradient's kernels. */
+/* norm.c - batch normalisation in three parts, so that statistics can cross ranks in between: sums, all-reduce,
+ * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part, and undone in the
+ * gradient's kernels. */
 #include "ops/norm.h"
 #include "graph/op.h"
 #include "ops/fast.h"
@@ -165,8 +166,8 @@ const px_op px_op_batch_norm = {.name = "batch_norm",
                                 .portable = PX_PORTABLE(batch_norm),
                                 .prepare = px_fast_batch_norm};
 
-px_value *px_batch_norm(px_graph *g, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count, double eps,
-                        bool frozen)
+px_value *px_batch_norm(px_graph *g, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count,
+                        double eps, bool frozen)
 {
     px_norm_attr a = {.count = (double)count, .eps = eps, .frozen = frozen};
     return px_node_add(g, &px_op_batch_norm, (px_value *[]){x, sums, gamma, beta, NULL}, 5, &a);

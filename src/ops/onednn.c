@@ -1,8 +1,9 @@
 /* onednn.c - every call of oneDNN (2.6's C API), so that another version's API has one place to go.
  *
- * A prepared step holds one primitive and the memories of its arguments; a run sets their addresses and executes. Formats: a
- * convolution first tries the format that its input has, then lets oneDNN choose; whatever it picks becomes the value's storage.
- * Reference implementations are refused: they are a hundred times slower than the portable kernels. */
+ * A prepared step holds one primitive and the memories of its arguments; a run sets their addresses and executes.
+ * Formats: a convolution first tries the format that its input has, then lets oneDNN choose; whatever it picks becomes
+ * the value's storage. Reference implementations are refused: they are a hundred times slower than the portable
+ * kernels. */
 #include "base/error.h"
 #include "ops/attr.h"
 #include "ops/fast.h"
@@ -239,7 +240,8 @@ static const dnnl_memory_desc_t *query(dnnl_primitive_desc_t pd, dnnl_query_t wh
 
 /* ---- reorder ---- */
 
-/* A weight of several groups has one axis more in oneDNN's own formats than in its plain one: the same elements in the same order. */
+/* A weight of several groups has one axis more in oneDNN's own formats than in its plain one: the same elements in the
+ * same order. */
 static px_shape shape_in(px_shape shape, px_storage a, px_storage b)
 {
     const dnnl_memory_desc_t *own = a.own ? a.own : b.own;
@@ -289,13 +291,14 @@ static bool fits_our_kernels(px_storage st)
 }
 
 /* Forward description for the given source; also the hint of the backward ones. */
-static dnnl_primitive_desc_t conv_forward(const px_conv_attr *a, const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *weight,
-                                          const dnnl_memory_desc_t *bias, const dnnl_memory_desc_t *dst, px_shape w)
+static dnnl_primitive_desc_t conv_forward(const px_conv_attr *a, const dnnl_memory_desc_t *src,
+                                          const dnnl_memory_desc_t *weight, const dnnl_memory_desc_t *bias,
+                                          const dnnl_memory_desc_t *dst, px_shape w)
 {
     conv_shape c = conv_shape_of(a, w);
     dnnl_convolution_desc_t d;
-    if (dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, src, weight, bias, dst,
-                                                   c.stride, c.dilation, c.pad, c.pad) != dnnl_success)
+    if (dnnl_dilated_convolution_forward_desc_init(&d, dnnl_forward_training, dnnl_convolution_direct, src, weight,
+                                                   bias, dst, c.stride, c.dilation, c.pad, c.pad) != dnnl_success)
         return NULL;
     return find(&d, NULL, NULL);
 }
@@ -339,8 +342,8 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
 }
 
 /* A forward description in the formats that x and y have by now, as a hint. */
-static dnnl_primitive_desc_t hint_for(const px_conv_attr *a, const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst,
-                                      px_shape w)
+static dnnl_primitive_desc_t hint_for(const px_conv_attr *a, const dnnl_memory_desc_t *src,
+                                      const dnnl_memory_desc_t *dst, px_shape w)
 {
     dnnl_memory_desc_t any_weight = any_md(conv_shape_of(a, w).weight, PX_F32);
     return conv_forward(a, src, &any_weight, NULL, dst, w);
@@ -357,8 +360,9 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
         dnnl_memory_desc_t src = activation_md(p, x, attempt == 0), dst = activation_md(p, dy, attempt == 0);
         dnnl_primitive_desc_t hint = hint_for(a, &src, &dst, w->shape);
         dnnl_convolution_desc_t d;
-        if (hint && dnnl_dilated_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &src, &any_weight, &dst, c.stride,
-                                                                     c.dilation, c.pad, c.pad) == dnnl_success)
+        if (hint &&
+            dnnl_dilated_convolution_backward_data_desc_init(&d, dnnl_convolution_direct, &src, &any_weight, &dst,
+                                                             c.stride, c.dilation, c.pad, c.pad) == dnnl_success)
             pd = better(pd, find(&d, NULL, hint));
         if (hint)
             dnnl_primitive_desc_destroy(hint);
@@ -396,8 +400,9 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
         diff = any ? any_md(c.weight, PX_F32) : md_of(c.weight, ws);
         dnnl_primitive_desc_t hint = hint_for(a, &src, &dst, w->shape);
         dnnl_convolution_desc_t d;
-        if (hint && dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &src, &diff, NULL, &dst, c.stride,
-                                                                        c.dilation, c.pad, c.pad) == dnnl_success)
+        if (hint &&
+            dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &src, &diff, NULL, &dst,
+                                                                c.stride, c.dilation, c.pad, c.pad) == dnnl_success)
             pd = better(pd, find(&d, NULL, hint));
         if (hint)
             dnnl_primitive_desc_destroy(hint);
@@ -439,8 +444,9 @@ bool px_onednn_matmul(px_plan *p, px_step *s)
     const px_matmul_attr *a = n->attr;
     const px_value *bias = n->in[2];
     PX_CHECK(!bias || a->factor == 1);
-    dnnl_memory_desc_t src = matrix_md(n->in[0]->shape, a->transpose_a), weight = matrix_md(n->in[1]->shape, a->transpose_b),
-                       dst = plain_md(n->out[0]->shape, PX_F32), bias_md;
+    dnnl_memory_desc_t src = matrix_md(n->in[0]->shape, a->transpose_a),
+                       weight = matrix_md(n->in[1]->shape, a->transpose_b), dst = plain_md(n->out[0]->shape, PX_F32),
+                       bias_md;
     if (bias) {
         px_shape row = n->out[0]->shape;
         for (int i = 0; i < row.rank - 1; i++)
@@ -452,9 +458,10 @@ bool px_onednn_matmul(px_plan *p, px_step *s)
     float factor = (float)a->factor;
     if (a->factor != 1)
         MUST(dnnl_primitive_attr_set_output_scales(attr, 1, 0, &factor));
-    if (a->act == PX_ACT_RELU) {
+    if (a->act != PX_ACT_NONE) {
         MUST(dnnl_post_ops_create(&post));
-        MUST(dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_relu, 0, 0));
+        MUST(dnnl_post_ops_append_eltwise(post, 1, a->act == PX_ACT_RELU ? dnnl_eltwise_relu : dnnl_eltwise_gelu_erf, 0,
+                                          0));
         MUST(dnnl_primitive_attr_set_post_ops(attr, post));
     }
     dnnl_matmul_desc_t d;
@@ -481,12 +488,14 @@ bool px_onednn_matmul(px_plan *p, px_step *s)
 
 /* ---- max pooling ---- */
 
-static dnnl_primitive_desc_t pool_forward(const px_pool_attr *a, const dnnl_memory_desc_t *src, const dnnl_memory_desc_t *dst)
+static dnnl_primitive_desc_t pool_forward(const px_pool_attr *a, const dnnl_memory_desc_t *src,
+                                          const dnnl_memory_desc_t *dst)
 {
-    dnnl_dims_t stride = {a->stride, a->stride}, kernel = {a->kernel, a->kernel}, dilation = {0, 0}, pad = {a->pad, a->pad};
+    dnnl_dims_t stride = {a->stride, a->stride}, kernel = {a->kernel, a->kernel}, dilation = {0, 0},
+                pad = {a->pad, a->pad};
     dnnl_pooling_v2_desc_t d;
-    if (dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_training, dnnl_pooling_max, src, dst, stride, kernel, dilation, pad, pad) !=
-        dnnl_success)
+    if (dnnl_pooling_v2_forward_desc_init(&d, dnnl_forward_training, dnnl_pooling_max, src, dst, stride, kernel,
+                                          dilation, pad, pad) != dnnl_success)
         return NULL;
     return find(&d, NULL, NULL);
 }
@@ -521,9 +530,11 @@ bool px_onednn_max_pool_back(px_plan *p, px_step *s)
     if (!ws.own) /* forward went to the portable kernel */
         return false;
     px_storage dys = px_storage_blocked(dy, xs.block);
-    dnnl_memory_desc_t src = md_of(x->shape, xs), dst = md_of(dy->shape, dys), work = *(const dnnl_memory_desc_t *)ws.own;
+    dnnl_memory_desc_t src = md_of(x->shape, xs), dst = md_of(dy->shape, dys),
+                       work = *(const dnnl_memory_desc_t *)ws.own;
     dnnl_primitive_desc_t hint = pool_forward(a, &src, &dst), pd = NULL;
-    dnnl_dims_t stride = {a->stride, a->stride}, kernel = {a->kernel, a->kernel}, dilation = {0, 0}, pad = {a->pad, a->pad};
+    dnnl_dims_t stride = {a->stride, a->stride}, kernel = {a->kernel, a->kernel}, dilation = {0, 0},
+                pad = {a->pad, a->pad};
     dnnl_pooling_v2_desc_t d;
     MUST(dnnl_pooling_v2_backward_desc_init(&d, dnnl_pooling_max, &src, &dst, stride, kernel, dilation, pad, pad));
     if (hint) {

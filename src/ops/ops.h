@@ -1,24 +1,32 @@
-/* ops.h - the functions that models are written with. Each adds a node and returns its output; all pass the graph's sticky error on.
- * Images are (N, C, H, W); matrices (rows, columns); weights as PyTorch has them. */
+/* ops.h - the functions that models are written with. Each adds a node and returns its output; all pass the graph's
+ * sticky error on. Images are (N, C, H, W); matrices (rows, columns); weights as PyTorch has them. */
 #ifndef PX_OPS_OPS_H
 #define PX_OPS_OPS_H
 
 #include "graph/graph.h"
 
 /* ---- element-wise ---- */
-px_value *px_add(px_graph *, px_value *a, px_value *b);       /* same shapes */
+px_value *px_add(px_graph *, px_value *a, px_value *b); /* same shapes */
 px_value *px_scale(px_graph *, px_value *x, double factor);
 px_value *px_relu(px_graph *, px_value *x);
-px_value *px_reshape(px_graph *, px_value *x, px_shape);      /* plain order of elements; no copy */
+px_value *px_reshape(px_graph *, px_value *x, px_shape); /* plain order of elements; no copy */
+
+px_value *px_gelu(px_graph *, px_value *x); /* x Phi(x), exact (torch.nn.GELU's default) */
+/* In training elements / whole samples become 0 with probability p and the others 1 / (1 - p) times as large; in
+ * evaluation, and with p 0, x itself. The outermost part of x's shape is `samples`; what is dropped depends on the
+ * sample's place in the global batch (px_plan_draw_by), not on ranks. */
+px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
+px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 
 /* ---- convolution ---- */
-/* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'), H' = (H + 2 pad - kh) / stride + 1 */
+/* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'), H' = (H + 2 pad - kh) / stride + 1
+ * */
 px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups);
 
 /* ---- matrices ---- */
 /* factor * op(a) op(b), op: transposed or not, over the last two axes; leading axes are equal (a batch of products). */
 px_value *px_matmul(px_graph *, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor);
-/* x (N, K), weight (M, K), bias (M) or NULL -> (N, M) = x weight^T + bias */
+/* x (..., K), weight (M, K), bias (M) or NULL -> (..., M) = x weight^T + bias */
 px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
 
 /* ---- batch normalisation (Ioffe & Szegedy 2015), over the global batch ---- */
@@ -26,29 +34,51 @@ px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
 px_value *px_batch_sums(px_graph *, px_value *x);
 /* The same form from running statistics (count 1). mean, var (C) */
 px_value *px_running_sums(px_graph *, px_value *mean, px_value *var);
-/* mean += momentum (batch mean - mean), var with the unbiased batch variance (as torch.nn.BatchNorm). `count`: elements a channel on this
- * rank. An effect: it happens in each run. */
+/* mean += momentum (batch mean - mean), var with the unbiased batch variance (as torch.nn.BatchNorm). `count`:
+ * elements a channel on this rank. An effect: it happens in each run. */
 void px_update_running(px_graph *, px_value *sums, px_value *mean, px_value *var, int64_t count, double momentum);
-/* (x - mean) / sqrt(var + eps) * gamma + beta, statistics from `sums` over `count` elements a rank (all ranks' if `across`; sums must then
- * have gone through px_all_reduce). `frozen`: the statistics are constants (running ones), no gradient through them. */
-px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count, double eps,
-                        bool frozen);
+/* (x - mean) / sqrt(var + eps) * gamma + beta, statistics from `sums` over `count` elements a rank (all ranks' if
+ * `across`; sums must then have gone through px_all_reduce). `frozen`: the statistics are constants (running ones), no
+ * gradient through them. */
+px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count,
+                        double eps, bool frozen);
+
+/* ---- layer normalisation (Ba et al. 2016), over the last axis ---- */
+/* x (..., D), gamma (D), beta (D) */
+px_value *px_layer_norm(px_graph *, px_value *x, px_value *gamma, px_value *beta, double eps);
+
+/* ---- tokens (B, T, D) ---- */
+/* qkv (B, T, 3 D), of each token its queries, keys and values, each (heads, D / heads) as in timm -> (B, T, D);
+ * softmax of Q K^T / sqrt(D / heads), no mask. */
+px_value *px_attention(px_graph *, px_value *qkv, int heads);
+/* x (B, C, H, W) -> (B, H/patch W/patch, C patch patch), row by row; within a patch (C, patch, patch) as a
+ * convolution's weight has it, or (patch, patch, C) as MAE's decoder predicts it. */
+px_value *px_patchify(px_graph *, px_value *x, int patch, bool channels_last);
+px_value *px_add_rows(px_graph *, px_value *x, px_value *table);      /* table: as many numbers as one sample of x */
+px_value *px_prepend_token(px_graph *, px_value *x, px_value *token); /* token: D numbers -> (B, T + 1, D) */
+px_value *px_slice_tokens(px_graph *, px_value *x, int64_t first, int64_t count);
+px_value *px_take_token(px_graph *, px_value *x, int64_t token); /* -> (B, D) */
+/* places i32 (B, K): out[b, k] = x[b, places[b, k]]; a place may be taken several times */
+px_value *px_gather_tokens(px_graph *, px_value *x, px_value *places);
+px_value *px_token_mean(px_graph *, px_value *x, int64_t first); /* mean over tokens from `first` on -> (B, D) */
 
 /* ---- pooling ---- */
 px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad);
 px_value *px_global_avg_pool(px_graph *, px_value *x); /* (N, C, H, W) -> (N, C) */
 
 /* ---- losses ---- */
-px_value *px_l2_normalize(px_graph *, px_value *x);                    /* rows of (N, D) to length 1 (at least 1e-12) */
-px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place);  /* x (N, M): x[i, place[i]] = -infinity */
+px_value *px_l2_normalize(px_graph *, px_value *x);                   /* rows of (N, D) to length 1 (at least 1e-12) */
+px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place); /* x (N, M): x[i, place[i]] = -infinity */
 /* logits (N, M), target i32 (N) -> mean over rows of -log softmax(logits)[target]; scalar */
 px_value *px_cross_entropy(px_graph *, px_value *logits, px_value *target);
 /* Share of rows whose largest logit is the target's; scalar, no gradient. */
 px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
 
-/* ---- across ranks: gradients of what every rank holds are averaged over ranks, so that the loss is the mean of the ranks' losses ---- */
-px_value *px_all_reduce(px_graph *, px_value *x);       /* sum over ranks; its gradient is the same */
-/* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (or NULL) gets the row where this rank's begin. */
+/* ---- across ranks: gradients of what every rank holds are averaged over ranks, so that the loss is the mean of the
+ * ranks' losses ---- */
+px_value *px_all_reduce(px_graph *, px_value *x); /* sum over ranks; its gradient is the same */
+/* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (or NULL) gets the row where this
+ * rank's begin. */
 px_value *px_all_gather(px_graph *, px_value *x, int *first);
 
 #endif

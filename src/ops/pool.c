@@ -11,7 +11,8 @@ static void max_infer(px_graph *g, px_node *n)
 {
     const px_pool_attr *a = n->attr;
     px_shape x = n->in[0]->shape;
-    if (x.rank != 4 || x.dim[2] + 2 * a->pad < a->kernel || x.dim[3] + 2 * a->pad < a->kernel || 2 * a->pad > a->kernel) {
+    if (x.rank != 4 || x.dim[2] + 2 * a->pad < a->kernel || x.dim[3] + 2 * a->pad < a->kernel ||
+        2 * a->pad > a->kernel) {
         char t[64];
         px_graph_fail(g, "max_pool: %s is too small for a kernel of %d", px_shape_text(x, t), a->kernel);
         return;

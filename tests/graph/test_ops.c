@@ -1,8 +1,8 @@
-/* Every op: gradients against central differences in double on the portable kernels; the fast backend against the portable one in
- * float, on odd shapes. A case builds a small graph; an op that no case reaches fails the test. */
+/* Every op: gradients against central differences in double on the portable kernels; the fast backend against the
+ * portable one in float, on odd shapes. A case builds a small graph; an op that no case reaches fails the test. */
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -29,8 +29,14 @@ typedef struct test_case {
     operand operand[OPERANDS];
 } test_case;
 
-#define IN(...) {.shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}}
-#define PARAM(...) {.shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}, .parameter = true}
+#define IN(...)                                                                                                        \
+    {                                                                                                                  \
+        .shape = { sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__} }                                         \
+    }
+#define PARAM(...)                                                                                                     \
+    {                                                                                                                  \
+        .shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}, .parameter = true                        \
+    }
 
 /* ---- cases ---- */
 
@@ -192,6 +198,74 @@ static px_value *build_nt_xent(px_graph *g, px_value *v[])
     return px_cross_entropy(g, sim, other);
 }
 
+static px_value *build_layer_norm(px_graph *g, px_value *v[])
+{
+    return px_layer_norm(g, v[0], v[1], v[2], 1e-3);
+}
+
+/* A residual connection around the norm: its gradient joins in the norm's kernel. */
+static px_value *build_layer_norm_residual(px_graph *g, px_value *v[])
+{
+    px_value *x = px_scale(g, v[0], 0.5);
+    return px_add(g, x, px_layer_norm(g, x, v[1], v[2], 1e-3));
+}
+
+static px_value *build_gelu(px_graph *g, px_value *v[])
+{
+    return px_gelu(g, px_scale(g, v[0], 2));
+}
+
+static px_value *build_mlp(px_graph *g, px_value *v[])
+{
+    px_value *h = px_gelu(g, px_linear(g, v[0], v[1], v[2]));
+    return px_add(g, px_linear(g, h, v[3], NULL), v[0]);
+}
+
+static px_value *attention(px_graph *g, px_value *x, int heads)
+{
+    return px_attention(g, px_scale(g, x, 1.5), heads);
+}
+
+static px_value *build_attention_1(px_graph *g, px_value *v[])
+{
+    return attention(g, v[0], 1);
+}
+
+static px_value *build_attention_2(px_graph *g, px_value *v[])
+{
+    return attention(g, v[0], 2);
+}
+
+static px_value *build_patchify(px_graph *g, px_value *v[])
+{
+    return px_linear(g, px_patchify(g, v[0], 2, false), v[1], v[2]);
+}
+
+static px_value *build_patchify_last(px_graph *g, px_value *v[])
+{
+    return px_patchify(g, v[0], 3, true);
+}
+
+static px_value *build_embed(px_graph *g, px_value *v[])
+{
+    return px_prepend_token(g, px_add_rows(g, v[0], px_slice_tokens(g, v[1], 1, 3)), v[2]);
+}
+
+static px_value *build_take(px_graph *g, px_value *v[])
+{
+    return px_add(g, px_take_token(g, v[0], 2), px_token_mean(g, v[0], 1));
+}
+
+static px_value *build_gather(px_graph *g, px_value *v[])
+{
+    return px_gather_tokens(g, v[0], px_constant_i32(g, PX_SHAPE(2, 5), (int32_t[]){3, 0, 0, 1, 0, 2, 1, 3, 3, 0}));
+}
+
+static px_value *build_dropout(px_graph *g, px_value *v[])
+{
+    return px_drop_path(g, px_dropout(g, v[0], 0.3, 6), 0.4, 6);
+}
+
 static const test_case cases[] = {
     {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
     {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
@@ -231,6 +305,25 @@ static const test_case cases[] = {
     {"l2 normalize", build_normalize, {IN(5, 7)}},
     {"cross entropy", build_cross_entropy, {IN(5, 7)}},
     {"NT-Xent", build_nt_xent, {IN(6, 9)}},
+    {"layer norm", build_layer_norm, {IN(3, 5, 7), PARAM(7), PARAM(7)}},
+    {"layer norm, many rows", build_layer_norm, {IN(70, 3, 48), PARAM(48), PARAM(48)}},
+    {"layer norm, residual", build_layer_norm_residual, {IN(3, 5, 16), PARAM(16), PARAM(16)}},
+    {"gelu", build_gelu, {IN(7, 11)}},
+    {"linear of tokens", build_linear, {IN(2, 3, 13), PARAM(9, 13), PARAM(9)}},
+    {"linear gelu linear", build_mlp, {IN(5, 13), PARAM(9, 13), PARAM(9), PARAM(13, 9)}},
+    {"the same, many rows", build_mlp, {IN(300, 16), PARAM(40, 16), PARAM(40), PARAM(16, 40)}},
+    {"attention, head of 5", build_attention_1, {IN(2, 4, 15)}},
+    {"attention, heads of 8", build_attention_2, {IN(2, 7, 48)}},
+    {"attention, head of 16, one token", build_attention_1, {IN(2, 1, 48)}},
+    {"attention, heads of 24", build_attention_2, {IN(1, 17, 144)}},
+    {"attention, head of 64", build_attention_1, {IN(2, 23, 192)}},
+    {"attention, blocks of rows", build_attention_2, {IN(1, 203, 192)}},
+    {"patchify", build_patchify, {IN(2, 3, 4, 6), PARAM(5, 12), PARAM(5)}},
+    {"patchify, channels last", build_patchify_last, {IN(2, 2, 6, 3)}},
+    {"class token, positions", build_embed, {IN(2, 3, 5), PARAM(1, 4, 5), PARAM(1, 1, 5)}},
+    {"one token, mean of tokens", build_take, {IN(2, 4, 5)}},
+    {"gather tokens", build_gather, {IN(2, 4, 5)}},
+    {"dropout", build_dropout, {IN(6, 2, 5)}},
 };
 
 /* ---- machinery ---- */
@@ -382,8 +475,8 @@ static void check_differences(const test_case *c, bool fuse)
             give(&t, k);
             double numeric = (loss[1] - loss[0]) / (2 * h);
             if (!(fabs(numeric - g[i]) <= 1e-6 * (1 + largest)))
-                fail_msg("%s%s, operand %d, element %d: gradient %.9g, by differences %.9g", c->name, fuse ? ", fused" : "", k,
-                         (int)i, g[i], numeric);
+                fail_msg("%s%s, operand %d, element %d: gradient %.9g, by differences %.9g", c->name,
+                         fuse ? ", fused" : "", k, (int)i, g[i], numeric);
         }
         free(g);
     }
@@ -427,7 +520,8 @@ static void fast_agrees_with_portable(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        trial a = start(&cases[i], PX_F32, &px_backend_openblas, false), b = start(&cases[i], PX_F32, &px_backend_onednn, true);
+        trial a = start(&cases[i], PX_F32, &px_backend_openblas, false),
+              b = start(&cases[i], PX_F32, &px_backend_onednn, true);
         for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
             px_plan_run(a.p, NULL);
             px_plan_run(b.p, NULL);
@@ -483,6 +577,74 @@ static void running_statistics_move(void **state)
     stop(&t);
 }
 
+static void run_dropout(float *y, px_draws draws, const float *x)
+{
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *in = px_input(g, "x", PX_F32, PX_SHAPE(4, 100)), *out = px_dropout(g, in, 0.25, 4);
+    px_graph_output(g, "y", out);
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn});
+    px_plan_bind(p, in, x);
+    px_plan_draw_by(p, draws);
+    px_plan_run(p, NULL);
+    memcpy(y, px_plan_read(p, out), 400 * sizeof y[0]);
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+}
+
+/* What is dropped belongs to the sample: 2 views of 2 images on one rank are row for row those of two ranks with one
+ * image each. */
+static void dropout_follows_the_sample(void **state)
+{
+    (void)state;
+    float x[400], whole[400], later[400], part[400];
+    for (int i = 0; i < 400; i++)
+        x[i] = 1;
+    run_dropout(whole, (px_draws){.seed = 5, .step = 9, .first = 0, .batch = 2}, x);
+    run_dropout(later, (px_draws){.seed = 5, .step = 10, .first = 0, .batch = 2}, x);
+    assert_memory_not_equal(whole, later, sizeof whole);
+    assert_memory_not_equal(whole, whole + 100, 100 * sizeof x[0]);
+    for (int rank = 0; rank < 2; rank++) {
+        run_dropout(part, (px_draws){.seed = 5, .step = 9, .first = rank, .batch = 1}, x);
+        assert_memory_equal(part, whole + rank * 100, 100 * sizeof x[0]);
+        assert_memory_equal(part + 100, whole + (2 + rank) * 100, 100 * sizeof x[0]);
+    }
+    int kept = 0;
+    for (int i = 0; i < 400; i++) {
+        kept += whole[i] != 0;
+        assert_true(whole[i] == 0 || fabsf(whole[i] - 4 / 3.0f) < 1e-6f);
+    }
+    assert_in_range(kept, 260, 340);
+}
+
+/* In the graph that is not differentiated a linear layer and its gelu are one kernel. */
+static void gelu_joins_the_linear_layer(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true});
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(3, 4));
+    px_value *w = px_parameter(g, "w", PX_SHAPE(2, 4), px_init_constant(0.25), PX_DECAYS);
+    px_value *b = px_parameter(g, "b", PX_SHAPE(2), px_init_constant(-0.5), PX_EXEMPT);
+    px_graph_output(g, "y", px_dropout(g, px_gelu(g, px_linear(g, x, w, b)), 0.5, 3));
+    px_graph_fuse(g);
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn});
+    px_plan_init_params(p, 1);
+    const float data[12] = {1, 1, 1, 1, 6, 6, 6, 6, -20, 0, 0, 0};
+    px_plan_bind(p, x, data);
+    px_plan_run(p, NULL);
+    const float *y = px_plan_read(p, px_graph_find_output(g, "y"));
+    for (int i = 0; i < 6; i++) {
+        double v = (const double[]){0.5, 5.5, -5.5}[i / 2];
+        assert_true(fabs(y[i] - v * 0.5 * erfc(-v / sqrt(2))) < 1e-5);
+    }
+    int lines = 0;
+    px_layer_line line;
+    for (int i = 0; px_graph_line(g, &i, &line);)
+        lines++;
+    assert_int_equal(lines, 1);
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+}
+
 static void misfits_are_refused(void **state)
 {
     (void)state;
@@ -494,7 +656,8 @@ static void misfits_are_refused(void **state)
     px_value *z = px_add(g, y, x);
     px_scope_pop(g);
     assert_ptr_equal(y, z);
-    assert_string_equal(px_graph_error(g), "layer1: conv2d: input (2, 3, 8, 8) does not fit weight (4, 5, 3, 3) in 1 groups");
+    assert_string_equal(px_graph_error(g),
+                        "layer1: conv2d: input (2, 3, 8, 8) does not fit weight (4, 5, 3, 3) in 1 groups");
     assert_null(px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn}));
     assert_int_equal(px_error_status(), PX_USAGE);
     px_graph_destroy(g);
@@ -503,8 +666,12 @@ static void misfits_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_differences), cmocka_unit_test(fast_agrees_with_portable),
-        cmocka_unit_test(every_op_has_a_case),              cmocka_unit_test(running_statistics_move),
+        cmocka_unit_test(gradients_agree_with_differences),
+        cmocka_unit_test(fast_agrees_with_portable),
+        cmocka_unit_test(every_op_has_a_case),
+        cmocka_unit_test(running_statistics_move),
+        cmocka_unit_test(dropout_follows_the_sample),
+        cmocka_unit_test(gelu_joins_the_linear_layer),
         cmocka_unit_test(misfits_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

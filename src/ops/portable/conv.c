@@ -1,6 +1,6 @@
 /* conv.c - portable convolution: one matrix product an image and group, on the image's columns (im2col). */
-#include "ops/portable/portable.h"
 #include "ops/attr.h"
+#include "ops/portable/portable.h"
 
 #include <cblas.h>
 #include <string.h>
@@ -78,8 +78,8 @@ void KERNEL(conv2d)(const px_step *s)
             for (int o = 0; o < og; o++)
                 for (int i = 0; i < g.cols; i++)
                     yk[(int64_t)o * g.cols + i] = bias ? bias[k * og + o] : 0;
-            GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, og, g.cols, g.rows, 1, w + (int64_t)k * og * g.rows, g.rows, col,
-                 g.cols, 1, yk, g.cols);
+            GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, og, g.cols, g.rows, 1, w + (int64_t)k * og * g.rows, g.rows,
+                 col, g.cols, 1, yk, g.cols);
         }
 }
 
@@ -109,7 +109,8 @@ void KERNEL(conv2d_back_weight)(const px_step *s)
         for (int k = 0; k < g.groups; k++) {
             im2col(&g, x + ((int64_t)n * g.C + k * (g.C / g.groups)) * g.H * g.W, col);
             GEMM(CblasRowMajor, CblasNoTrans, CblasTrans, og, g.rows, g.cols, 1,
-                 dy + ((int64_t)n * g.O + k * og) * g.cols, g.cols, col, g.cols, n > 0, dw + (int64_t)k * og * g.rows, g.rows);
+                 dy + ((int64_t)n * g.O + k * og) * g.cols, g.cols, col, g.cols, n > 0, dw + (int64_t)k * og * g.rows,
+                 g.rows);
         }
 }
 

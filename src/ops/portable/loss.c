@@ -70,7 +70,8 @@ void KERNEL(mask_diagonal_back)(const px_step *s)
         dx[i * M + place[i]] = 0;
 }
 
-/* logits (N, M), target i32 (N) -> loss, log of each row's sum of exponentials (N). The mean is taken over the rows in order. */
+/* logits (N, M), target i32 (N) -> loss, log of each row's sum of exponentials (N). The mean is taken over the rows in
+ * order. */
 void KERNEL(cross_entropy)(const px_step *s)
 {
     int64_t N, M;

@@ -18,8 +18,9 @@ void KERNEL(matmul)(const px_step *s)
         real *yi = y + i * M * N;
         for (int64_t j = 0; j < (int64_t)M * N; j++)
             yi[j] = bias ? bias[j % N] : 0;
-        GEMM(CblasRowMajor, at->transpose_a ? CblasTrans : CblasNoTrans, at->transpose_b ? CblasTrans : CblasNoTrans, M, N, K,
-             (real)at->factor, a + i * px_shape_tail(sa, r - 2), lda, b + i * px_shape_tail(sb, r - 2), ldb, 1, yi, N);
+        GEMM(CblasRowMajor, at->transpose_a ? CblasTrans : CblasNoTrans, at->transpose_b ? CblasTrans : CblasNoTrans, M,
+             N, K, (real)at->factor, a + i * px_shape_tail(sa, r - 2), lda, b + i * px_shape_tail(sb, r - 2), ldb, 1,
+             yi, N);
         for (int64_t j = 0; at->act == PX_ACT_RELU && j < (int64_t)M * N; j++)
             yi[j] = yi[j] > 0 ? yi[j] : 0;
     }

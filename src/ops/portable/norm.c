@@ -71,7 +71,8 @@ void KERNEL(batch_norm)(const px_step *s)
         for (int64_t k = 0; k < e.N; k++)
             for (int64_t i = 0; i < e.S; i++) {
                 int64_t at = (k * e.C + c) * e.S + i;
-                real v = (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c] + (residual ? residual[at] : 0);
+                real v =
+                    (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c] + (residual ? residual[at] : 0);
                 y[at] = a->act == PX_ACT_RELU && !(v > 0) ? 0 : v;
             }
     }

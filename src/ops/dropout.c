@@ -1,0 +1,57 @@
+/* dropout.c - dropout (Srivastava et al. 2014) and stochastic depth (Huang et al. 2016): elements or whole samples
+ * become zero with probability p, the others are multiplied by 1 / (1 - p).
+ *
+ * What is dropped is drawn anew wherever it is needed, from (seed, step, place in the graph, sample of the global
+ * batch): the gradient is the same op again, and neither ranks nor threads change it. */
+#include "graph/op.h"
+#include "ops/attr.h"
+#include "ops/ops.h"
+#include "ops/portable/portable.h"
+
+static void infer(px_graph *g, px_node *n)
+{
+    const px_dropout_attr *a = n->attr;
+    n->out[0]->shape = n->in[0]->shape;
+    if (a->samples < 1 || px_shape_count(n->in[0]->shape) % a->samples)
+        px_graph_fail(g, "dropout: %d samples do not fit", (int)a->samples);
+    if (!(a->p >= 0 && a->p < 1))
+        px_graph_fail(g, "dropout: a probability of %g", a->p);
+}
+
+static void grad(px_graph *g, px_node *n)
+{
+    px_value *dy = n->out[0]->grad;
+    px_add_grad(g, n->in[0], px_node_add(g, n->op, &dy, 1, n->attr));
+}
+
+const px_op px_op_dropout = {.name = "dropout",
+                             .attr_size = sizeof(px_dropout_attr),
+                             .in_min = 1,
+                             .infer = infer,
+                             .grad = grad,
+                             .portable = PX_PORTABLE(dropout),
+                             .in_place = 1};
+
+const px_op px_op_drop_path = {.name = "drop_path",
+                               .attr_size = sizeof(px_dropout_attr),
+                               .in_min = 1,
+                               .infer = infer,
+                               .grad = grad,
+                               .portable = PX_PORTABLE(drop_path),
+                               .in_place = 1};
+
+static px_value *drop(px_graph *g, const px_op *op, px_value *x, double p, int64_t samples)
+{
+    px_dropout_attr a = {p, samples, px_graph_nodes(g)};
+    return p == 0 || px_graph_mode(g).evaluation ? x : px_node_add(g, op, &x, 1, &a);
+}
+
+px_value *px_dropout(px_graph *g, px_value *x, double p, int64_t samples)
+{
+    return drop(g, &px_op_dropout, x, p, samples);
+}
+
+px_value *px_drop_path(px_graph *g, px_value *x, double p, int64_t samples)
+{
+    return drop(g, &px_op_drop_path, x, p, samples);
+}

@@ -1,0 +1,73 @@
+/* layer_norm.c - layer normalisation (Ba et al. 2016) over the last axis:
+ *
+ *     xhat = (x - mean) inverse,   inverse = 1 / sqrt(var + eps),   y = xhat gamma + beta
+ *     dx = inverse (d - mean(d) - xhat mean(d xhat)),   d = dy gamma,   means over the row */
+#include "graph/op.h"
+#include "ops/fast.h"
+#include "ops/ops.h"
+#include "ops/portable/portable.h"
+
+static int64_t width(const px_node *n, int input)
+{
+    px_shape s = n->in[input]->shape;
+    return s.rank ? s.dim[s.rank - 1] : 1;
+}
+
+/* ---- gradient ---- */
+
+static void back_infer(px_graph *g, px_node *n)
+{
+    (void)g;
+    n->out[0]->shape = n->in[1]->shape;
+    n->out[1]->shape = n->out[2]->shape = n->in[3]->shape;
+}
+
+/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta. `around` is what x already gets by other ways (the residual
+ * connection around the norm), added in the same pass; NULL: nothing. */
+const px_op px_op_layer_norm_back = {.name = "layer_norm_back",
+                                     .in_min = 5,
+                                     .outputs = 3,
+                                     .infer = back_infer,
+                                     .portable = PX_PORTABLE(layer_norm_back),
+                                     .prepare = px_fast_layer_norm_back,
+                                     .in_place = 1};
+
+static void grad(px_graph *g, px_node *n)
+{
+    px_value *x = n->in[0], *gamma = n->in[1], *beta = n->in[2], *around = x->grad;
+    px_value *in[] = {n->out[0]->grad, x, n->out[1], gamma, around};
+    px_value *dx = px_node_add(g, &px_op_layer_norm_back, in, 5, NULL);
+    if (px_graph_error(g))
+        return;
+    x->grad = NULL; /* dx holds it */
+    px_add_grad(g, x, dx);
+    px_add_grad(g, gamma, dx->producer->out[1]);
+    px_add_grad(g, beta, dx->producer->out[2]);
+}
+
+/* ---- forward ---- */
+
+static void infer(px_graph *g, px_node *n)
+{
+    int64_t D = width(n, 0);
+    char t[64];
+    if (!px_shape_equal(n->in[1]->shape, PX_SHAPE(D)) || !px_shape_equal(n->in[2]->shape, PX_SHAPE(D)))
+        px_graph_fail(g, "layer norm: parameters do not fit rows of %s", px_shape_text(n->in[0]->shape, t));
+    n->out[0]->shape = n->in[0]->shape;
+    n->out[1]->shape = PX_SHAPE(px_shape_count(n->in[0]->shape) / D, 2);
+}
+
+/* x, gamma, beta -> y, (rows, 2): mean and inverse of each row */
+const px_op px_op_layer_norm = {.name = "layer_norm",
+                                .attr_size = sizeof(double),
+                                .in_min = 3,
+                                .outputs = 2,
+                                .infer = infer,
+                                .grad = grad,
+                                .portable = PX_PORTABLE(layer_norm),
+                                .prepare = px_fast_layer_norm};
+
+px_value *px_layer_norm(px_graph *g, px_value *x, px_value *gamma, px_value *beta, double eps)
+{
+    return px_node_add(g, &px_op_layer_norm, (px_value *[]){x, gamma, beta}, 3, &eps);
+}

@@ -1,0 +1,193 @@
+/* tokens.c - portable kernels of tokens (B, T, D). */
+#include "base/error.h"
+#include "ops/attr.h"
+#include "ops/portable/portable.h"
+
+#include <string.h>
+
+/* ---- patches ---- */
+
+/* Walks the runs of p pixels that image and patches share: `from` or `to` is the image. */
+static void patches(const px_step *s, px_shape image, const real *from, real *to, bool cut)
+{
+    const px_patch_attr *a = s->node->attr;
+    int64_t C = image.dim[1], H = image.dim[2], W = image.dim[3], p = a->patch, across = W / p, length = C * p * p;
+    /* Strides of a patch's element (c, row, column). */
+    int64_t sc = a->channels_last ? 1 : p * p, sr = a->channels_last ? p * C : p, sw = a->channels_last ? C : 1;
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < image.dim[0]; b++)
+        for (int64_t h = 0; h < H; h++)
+            for (int64_t c = 0; c < C; c++)
+                for (int64_t k = 0; k < across; k++) {
+                    int64_t at = ((b * C + c) * H + h) * W + k * p;
+                    int64_t in_patch = ((b * (H / p) + h / p) * across + k) * length + c * sc + h % p * sr;
+                    for (int64_t w = 0; w < p; w++) {
+                        if (cut)
+                            to[in_patch + w * sw] = from[at + w];
+                        else
+                            to[at + w] = from[in_patch + w * sw];
+                    }
+                }
+}
+
+void KERNEL(patchify)(const px_step *s)
+{
+    patches(s, s->node->in[0]->shape, s->in[0], s->out[0], true);
+}
+
+void KERNEL(unpatchify)(const px_step *s)
+{
+    patches(s, s->node->out[0]->shape, s->in[0], s->out[0], false);
+}
+
+/* ---- rows for every sample ---- */
+
+/* x (B, n), table (n) -> y */
+void KERNEL(add_rows)(const px_step *s)
+{
+    px_shape shape = s->node->in[0]->shape;
+    int64_t n = px_shape_tail(shape, 1);
+    const real *x = s->in[0], *table = s->in[1];
+    real *y = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < shape.dim[0]; b++)
+        for (int64_t i = 0; i < n; i++)
+            y[b * n + i] = x[b * n + i] + table[i];
+}
+
+/* dy (B, n) -> (n); a group of columns a task, so that the order of the sum is always that of the samples */
+void KERNEL(sum_samples)(const px_step *s)
+{
+    enum { GROUP = 64 };
+    px_shape shape = s->node->in[0]->shape;
+    int64_t B = shape.dim[0], n = px_shape_tail(shape, 1);
+    const real *dy = s->in[0];
+    real *sum = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t from = 0; from < n; from += GROUP) {
+        double total[GROUP] = {0};
+        int64_t width = n - from < GROUP ? n - from : GROUP;
+        for (int64_t b = 0; b < B; b++)
+            for (int64_t i = 0; i < width; i++)
+                total[i] += dy[b * n + from + i];
+        for (int64_t i = 0; i < width; i++)
+            sum[from + i] = (real)total[i];
+    }
+}
+
+/* ---- some of the tokens ---- */
+
+static void copy(real *to, const real *from, int64_t count)
+{
+    memcpy(to, from, (size_t)count * sizeof to[0]);
+}
+
+void KERNEL(slice_tokens)(const px_step *s)
+{
+    const px_slice_attr *a = s->node->attr;
+    px_shape x = s->node->in[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2];
+    const real *in = s->in[0];
+    real *out = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++)
+        copy(out + b * a->count * D, in + (b * T + a->first) * D, a->count * D);
+}
+
+/* dy, x -> dx */
+void KERNEL(slice_tokens_back)(const px_step *s)
+{
+    const px_slice_attr *a = s->node->attr;
+    px_shape x = s->node->out[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2];
+    const real *dy = s->in[0];
+    real *dx = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++) {
+        memset(dx + b * T * D, 0, (size_t)(T * D) * sizeof dx[0]);
+        copy(dx + (b * T + a->first) * D, dy + b * a->count * D, a->count * D);
+    }
+}
+
+/* x, token -> y */
+void KERNEL(prepend_token)(const px_step *s)
+{
+    px_shape x = s->node->in[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2];
+    const real *in = s->in[0], *token = s->in[1];
+    real *y = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++) {
+        copy(y + b * (T + 1) * D, token, D);
+        copy(y + (b * (T + 1) + 1) * D, in + b * T * D, T * D);
+    }
+}
+
+/* x (B, T, D), places (B, K) -> (B, K, D) */
+void KERNEL(gather_tokens)(const px_step *s)
+{
+    px_shape x = s->node->in[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2], K = s->node->in[1]->shape.dim[1];
+    const real *in = s->in[0];
+    const int32_t *place = s->in[1];
+    real *out = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < x.dim[0] * K; i++) {
+        PX_CHECK(place[i] >= 0 && place[i] < T);
+        copy(out + i * D, in + (i / K * T + place[i]) * D, D);
+    }
+}
+
+/* dy (B, K, D), places, x -> dx (B, T, D) */
+void KERNEL(scatter_tokens)(const px_step *s)
+{
+    px_shape x = s->node->out[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2], K = s->node->in[1]->shape.dim[1];
+    const real *dy = s->in[0];
+    const int32_t *place = s->in[1];
+    real *dx = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++) {
+        memset(dx + b * T * D, 0, (size_t)(T * D) * sizeof dx[0]);
+        for (int64_t k = b * K; k < (b + 1) * K; k++) {
+            real *to = dx + (b * T + place[k]) * D;
+            for (int64_t i = 0; i < D; i++)
+                to[i] += dy[k * D + i];
+        }
+    }
+}
+
+/* ---- mean ---- */
+
+void KERNEL(token_mean)(const px_step *s)
+{
+    const px_slice_attr *a = s->node->attr;
+    px_shape x = s->node->in[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2];
+    const real *in = s->in[0];
+    real *y = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++) {
+        memset(y + b * D, 0, (size_t)D * sizeof y[0]);
+        for (int64_t t = b * T + a->first; t < b * T + a->first + a->count; t++)
+            for (int64_t i = 0; i < D; i++)
+                y[b * D + i] += in[t * D + i];
+        for (int64_t i = 0; i < D; i++)
+            y[b * D + i] /= (real)a->count;
+    }
+}
+
+/* dy, x -> dx */
+void KERNEL(token_mean_back)(const px_step *s)
+{
+    const px_slice_attr *a = s->node->attr;
+    px_shape x = s->node->out[0]->shape;
+    int64_t T = x.dim[1], D = x.dim[2];
+    const real *dy = s->in[0];
+    real *dx = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++)
+        for (int64_t t = 0; t < T; t++)
+            for (int64_t i = 0; i < D; i++)
+                dx[(b * T + t) * D + i] = t < a->first || t >= a->first + a->count ? 0 : dy[b * D + i] / (real)a->count;
+}
