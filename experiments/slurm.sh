@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# A pretraining run as a SLURM job that outlives its time limit: some minutes before the end the run is told to write a
+# checkpoint, and the job goes back into the queue until the training is done.
+#
+#   sbatch experiments/slurm.sh experiments/simclr_cifar10.cfg data.path=/scratch/cifar10.h5
+#   sbatch --nodes=4 --time=1-0 experiments/slurm.sh CONFIG [key=value...]
+#
+# One rank a socket, threads on its cores. From the environment (sbatch exports it):
+#   PRETEXT   the program (default: pretext in PATH, else build/pretext in the folder where sbatch was called)
+#   LAUNCH    what starts the ranks (default: srun; for an Open MPI without SLURM's support: "mpirun --bind-to none")
+#
+#SBATCH --job-name=pretext
+#SBATCH --nodes=2
+#SBATCH --ntasks-per-node=2
+#SBATCH --cpus-per-task=16
+#SBATCH --time=04:00:00
+#SBATCH --signal=B:USR1@300
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --output=%x-%j.log
+set -eu
+
+if [ $# -lt 1 ]; then
+    echo "usage: sbatch $0 CONFIG [key=value...]" >&2
+    exit 2
+fi
+program=${PRETEXT:-$(command -v pretext || echo "$PWD/build/pretext")}
+export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
+# srun has not taken over sbatch's --cpus-per-task since SLURM 22.05.
+export SRUN_CPUS_PER_TASK=$OMP_NUM_THREADS
+
+# srun and mpirun hand USR1 on to all ranks; they finish their step, write a checkpoint and exit with 75. TERM, from scancel
+# or a preemption, is passed on as USR1 too: mpirun would answer it by killing the ranks.
+signals=0 time_is_up=false
+trap 'tell_ranks; time_is_up=true' USR1
+trap tell_ranks TERM
+tell_ranks()
+{
+    signals=$((signals + 1))
+    kill -USR1 "$ranks" || true
+}
+${LAUNCH:-srun} "$program" pretrain "$@" --resume &
+ranks=$!
+
+# wait returns early when a signal comes: only without one is it the ranks' own status.
+seen=-1
+while [ "$seen" != "$signals" ]; do
+    seen=$signals status=0
+    wait "$ranks" || status=$?
+done
+
+# Whoever cancels the job does not want it back; a preempted one is put back by SLURM itself.
+if [ "$status" = 75 ] && $time_is_up; then
+    echo "time limit: the run goes on when the queue lets it"
+    scontrol requeue "$SLURM_JOB_ID"
+fi
+exit "$status"
