@@ -17,8 +17,8 @@ typedef struct px_encoding {
     px_value *pooled; /* (N, F): what probes read */
     int stages;
     struct {
-        const char *name; /* as in PyTorch: "layer1" */
-        px_value *map;
+        const char *name; /* as in PyTorch: "layer1", "blocks.0" */
+        px_value *map;    /* (N, C, H, W); of a ViT tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
 } px_encoding;
 

@@ -5,9 +5,9 @@
 
 #include <string.h>
 
-extern const px_backbone_family px_resnet;
+extern const px_backbone_family px_resnet, px_vit_family;
 
-const px_backbone_family *const px_backbone_families[] = {&px_resnet, NULL};
+const px_backbone_family *const px_backbone_families[] = {&px_resnet, &px_vit_family, NULL};
 
 const px_backbone *px_backbone_find(const char *name)
 {

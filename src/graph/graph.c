@@ -42,17 +42,24 @@ static void *keep(px_graph *g, void *memory)
 
 px_init px_init_constant(double value)
 {
-    return (px_init){PX_INIT_CONSTANT, value};
+    return (px_init){.kind = PX_INIT_CONSTANT, .scale = value};
 }
 
 px_init px_init_uniform(double half_width)
 {
-    return (px_init){PX_INIT_UNIFORM, half_width};
+    return (px_init){.kind = PX_INIT_UNIFORM, .scale = half_width};
 }
 
 px_init px_init_normal(double deviation)
 {
-    return (px_init){PX_INIT_NORMAL, deviation};
+    return (px_init){.kind = PX_INIT_NORMAL, .scale = deviation};
+}
+
+px_init px_init_values(px_graph *g, const float *values, int64_t count)
+{
+    float *copy = keep(g, px_calloc((size_t)count + 1, sizeof copy[0]));
+    memcpy(copy, values, (size_t)count * sizeof copy[0]);
+    return (px_init){.kind = PX_INIT_VALUES, .values = copy};
 }
 
 px_graph *px_graph_create(px_mode mode)

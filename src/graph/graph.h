@@ -48,12 +48,14 @@ typedef struct px_value {
 
 /* How a parameter begins. */
 typedef struct px_init {
-    enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL } kind;
-    double scale; /* the constant; the half width; the standard deviation */
+    enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL, PX_INIT_VALUES } kind;
+    double scale;        /* the constant; the half width; the standard deviation */
+    const float *values; /* PX_INIT_VALUES: all of them */
 } px_init;
 px_init px_init_constant(double);
 px_init px_init_uniform(double half_width);
 px_init px_init_normal(double deviation);
+px_init px_init_values(px_graph *, const float *values, int64_t count); /* copies */
 
 enum px_param_flags {
     PX_DECAYS = 0,

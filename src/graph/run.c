@@ -178,6 +178,8 @@ static void fill_initial(const px_param *q, uint64_t seed, void *plain)
                 x = px_rng_range(&rng, -x, x);
             else if (q->init.kind == PX_INIT_NORMAL)
                 x *= px_rng_normal(&rng);
+            else if (q->init.kind == PX_INIT_VALUES)
+                x = q->init.values[i];
             if (wide)
                 ((double *)plain)[i] = x;
             else

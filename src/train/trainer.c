@@ -227,6 +227,14 @@ static void keep_gradients(trainer *t, bool first)
         t->sum[i] = first ? grad[i] : t->sum[i] + grad[i];
 }
 
+/* What dropout draws belongs to the samples: the same however many ranks and micro-batches share them. */
+static void draw_for(trainer *t, int micro)
+{
+    int64_t share = (int64_t)t->task.batch, first = ((int64_t)micro * t->comm->size + t->comm->rank) * share;
+    px_plan_draw_by(t->model.plan,
+                    (px_draws){.seed = (uint64_t)t->s->train.seed, .step = t->step, .first = first, .batch = share});
+}
+
 /* Forward and backward of all micro-batches; `mean` gets the scalars' means over them and all ranks, mean[scalars] the number of
  * ranks that are asked to stop. */
 static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
@@ -240,6 +248,7 @@ static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
             return -1;
         for (int i = 0; i < t->model.views.count; i++)
             px_plan_bind(t->model.plan, t->model.input[i], batch->tensor[i]);
+        draw_for(t, k);
         px_plan_run(t->model.plan, k == micro - 1 ? &hooks : NULL);
         if (k < micro - 1)
             keep_gradients(t, k == 0);

@@ -1,0 +1,202 @@
+/* vit.c - An Image is Worth 16x16 Words, Dosovitskiy et al. 2021 (arXiv:2010.11929), with timm's names, sizes and
+ * initial values; MAE's (He et al. 2022) as options.
+ *
+ *   x [N,C,S,S] -> patches [N,T,D] + positions -> class token in front [N,T+1,D] -> blocks -> norm -> token 0, or the
+ * mean */
+#include "backbones/vit.h"
+#include "base/error.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct px_backbone_cfg {
+    const char *pool, *positions, *init;
+    double dropout, drop_path;
+};
+
+static const px_option options[] = {
+    PX_OPTION_CHOICE(px_backbone_cfg, pool, "cls", "cls|mean",
+                     "features: the class token, or the mean over the patches"),
+    PX_OPTION_CHOICE(px_backbone_cfg, positions, "learned", "learned|sincos",
+                     "position embeddings: trained, or fixed two-dimensional sines and cosines (MAE)"),
+    PX_OPTION_CHOICE(px_backbone_cfg, init, "timm", "timm|xavier",
+                     "linear layers begin normal with deviation 0.02, or Xavier-uniform (MAE)"),
+    PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
+              "behind positions, projections and perceptrons (paper: 0 or 0.1)"),
+    PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
+              "stochastic depth of the last block; of the others in proportion (DeiT: 0.1)"),
+    {0}};
+
+extern const px_backbone_family px_vit_family;
+
+struct variant {
+    int width, depth, heads, patch;
+};
+
+#define PATCHES(size, ...)                                                                                             \
+    {size "_2", &px_vit_family, &(const struct variant){__VA_ARGS__, 2}},                                              \
+        {size "_4", &px_vit_family, &(const struct variant){__VA_ARGS__, 4}},                                          \
+        {size "_8", &px_vit_family, &(const struct variant){__VA_ARGS__, 8}},                                          \
+        {size "_14", &px_vit_family, &(const struct variant){__VA_ARGS__, 14}},                                        \
+        {size "_16", &px_vit_family, &(const struct variant){__VA_ARGS__, 16}},                                        \
+    {                                                                                                                  \
+        size "_32", &px_vit_family, &(const struct variant)                                                            \
+        {                                                                                                              \
+            __VA_ARGS__, 32                                                                                            \
+        }                                                                                                              \
+    }
+
+static const px_backbone variants[] = {PATCHES("vit_tiny", 192, 12, 3),
+                                       PATCHES("vit_small", 384, 12, 6),
+                                       PATCHES("vit_base", 768, 12, 12),
+                                       PATCHES("vit_large", 1024, 24, 16),
+                                       {0}};
+
+static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
+{
+    (void)c;
+    (void)channels;
+    if (image_size % ((const struct variant *)b->variant)->patch)
+        return "not divisible into its patches (the number in the backbone's name is the side of one)";
+    return NULL;
+}
+
+bool px_vit_of(px_vit *v, const px_backbone *b, const px_backbone_cfg *c)
+{
+    if (b->family != &px_vit_family)
+        return false;
+    const struct variant *s = b->variant;
+    *v = (px_vit){.width = s->width,
+                  .depth = s->depth,
+                  .heads = s->heads,
+                  .patch = s->patch,
+                  .fixed_positions = strcmp(c->positions, "sincos") == 0,
+                  .mean_pooling = strcmp(c->pool, "mean") == 0,
+                  .dropout = c->dropout,
+                  .drop_path = c->drop_path,
+                  .init = strcmp(c->init, "xavier") == 0 ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
+    return true;
+}
+
+/* ---- embedding ---- */
+
+/* Sines, then cosines, of place / 10000^(k / count) for k < count. */
+static void waves(float *out, int64_t count, double place)
+{
+    for (int64_t k = 0; k < count; k++) {
+        double angle = place / pow(10000, (double)k / (double)count);
+        out[k] = (float)sin(angle);
+        out[count + k] = (float)cos(angle);
+    }
+}
+
+px_value *px_vit_fixed_positions(px_graph *g, const char *name, int64_t rows, int64_t columns, int64_t width)
+{
+    PX_CHECK(width % 4 == 0);
+    int64_t T = rows * columns;
+    float *table = px_calloc((size_t)((1 + T) * width), sizeof table[0]);
+    for (int64_t t = 0; t < T; t++) {
+        waves(table + (1 + t) * width, width / 4, (double)(t % columns));
+        waves(table + (1 + t) * width + width / 2, width / 4, (double)(t / columns));
+    }
+    px_value *v = px_state(g, name, PX_SHAPE(1, 1 + T, width), px_init_values(g, table, (1 + T) * width));
+    free(table);
+    return v;
+}
+
+/* The convolution of kernel and stride `patch` as a matrix product over patches. timm leaves it at torch's default. */
+static px_value *project(px_graph *g, const px_vit *v, px_value *images)
+{
+    int64_t C = images->shape.dim[1], p = v->patch, D = v->width, in = C * p * p;
+    px_init torch = px_init_uniform(1 / sqrt((double)in));
+    px_init weight = v->init == PX_DENSE_XAVIER ? px_init_uniform(sqrt(6.0 / (double)(in + D))) : torch;
+    px_scope_push(g, "patch_embed");
+    px_scope_push(g, "proj");
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(D, C, p, p), weight, PX_DECAYS);
+    px_value *b = px_parameter(g, "bias", PX_SHAPE(D), torch, PX_EXEMPT);
+    px_value *x = px_linear(g, px_patchify(g, images, v->patch, false), px_reshape(g, w, PX_SHAPE(D, in)), b);
+    px_scope_pop(g);
+    px_scope_pop(g);
+    return x;
+}
+
+px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value **positions)
+{
+    *positions = images;
+    if (px_graph_error(g))
+        return images;
+    if (images->shape.rank != 4)
+        return px_graph_fail(g, "a ViT wants images (N, C, H, W)");
+    int64_t rows = images->shape.dim[2] / v->patch, columns = images->shape.dim[3] / v->patch, T = rows * columns;
+    *positions = v->fixed_positions
+                     ? px_vit_fixed_positions(g, "pos_embed", rows, columns, v->width)
+                     : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, v->width), px_init_normal(0.02), PX_EXEMPT);
+    return px_add_rows(g, project(g, v, images), px_slice_tokens(g, *positions, 1, T));
+}
+
+px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_value *positions)
+{
+    /* timm: deviation 1e-6; MAE: 0.02 */
+    px_init init = px_init_normal(v->init == PX_DENSE_XAVIER ? 0.02 : 1e-6);
+    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), init, PX_EXEMPT);
+    px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice_tokens(g, positions, 0, 1)));
+    return px_dropout(g, x, v->dropout, tokens->shape.dim[0]);
+}
+
+/* ---- the whole ---- */
+
+px_value *px_vit_blocks(px_graph *g, const px_vit *v, px_value *x, px_encoding *e)
+{
+    static const char *const names[] = {"blocks.0",  "blocks.1",  "blocks.2",  "blocks.3",  "blocks.4",  "blocks.5",
+                                        "blocks.6",  "blocks.7",  "blocks.8",  "blocks.9",  "blocks.10", "blocks.11",
+                                        "blocks.12", "blocks.13", "blocks.14", "blocks.15", "blocks.16", "blocks.17",
+                                        "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
+    px_scope_push(g, "blocks");
+    for (int i = 0; i < v->depth; i++) {
+        px_block_spec spec = {.heads = v->heads,
+                              .mlp_ratio = 4,
+                              .dropout = v->dropout,
+                              .drop_path = v->depth > 1 ? v->drop_path * i / (v->depth - 1) : v->drop_path,
+                              .init = v->init};
+        x = px_transformer_block(g, i, x, &spec);
+        if (e) {
+            PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
+            e->stage[e->stages].name = names[i];
+            e->stage[e->stages++].map = x;
+        }
+    }
+    px_scope_pop(g);
+    return x;
+}
+
+px_value *px_vit_norm(px_graph *g, px_value *tokens)
+{
+    return px_layer_norm_layer(g, "norm", tokens);
+}
+
+static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)
+{
+    px_vit v;
+    px_vit_of(&v, b, c);
+    px_encoding e = {0};
+    px_value *positions, *x = px_vit_embed(g, &v, images, &positions);
+    x = px_vit_blocks(g, &v, px_vit_class_token(g, &v, x, positions), &e);
+    if (px_graph_error(g))
+        e.pooled = x;
+    else if (v.mean_pooling)
+        e.pooled = px_token_mean(g, px_vit_norm(g, x), 1);
+    else
+        e.pooled = px_vit_norm(g, px_take_token(g, x, 0)); /* other tokens need no norm */
+    return e;
+}
+
+const px_backbone_family px_vit_family = {.name = "vit",
+                                          .paper = "Dosovitskiy et al. 2021, arXiv:2010.11929",
+                                          .summary = "vision transformers",
+                                          .cfg_size = sizeof(px_backbone_cfg),
+                                          .options = options,
+                                          .variants = variants,
+                                          .check = check,
+                                          .build = build};

@@ -1,0 +1,71 @@
+/* transformer.c - see transformer.h. Inside a block tokens are the rows of one matrix (B T, D): linear layers, their
+ * gelu and the residual sums meet without reshapes in between. */
+#include "nn/transformer.h"
+#include "ops/ops.h"
+
+#include <math.h>
+
+px_value *px_dense_layer(px_graph *g, const char *name, px_value *x, int64_t out, px_dense_init kind)
+{
+    if (px_graph_error(g))
+        return x;
+    px_scope_push(g, "%s", name);
+    int64_t in = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 0;
+    px_init init = kind == PX_DENSE_TIMM ? px_init_normal(0.02) : px_init_uniform(sqrt(6.0 / (double)(in + out)));
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in), init, PX_DECAYS);
+    px_value *b = px_parameter(g, "bias", PX_SHAPE(out), px_init_constant(0), PX_EXEMPT);
+    px_value *y = px_linear(g, x, w, b);
+    px_scope_pop(g);
+    return y;
+}
+
+px_value *px_layer_norm_layer(px_graph *g, const char *name, px_value *x)
+{
+    if (px_graph_error(g))
+        return x;
+    px_scope_push(g, "%s", name);
+    px_shape D = PX_SHAPE(x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 1);
+    px_value *gamma = px_parameter(g, "weight", D, px_init_constant(1), PX_EXEMPT);
+    px_value *beta = px_parameter(g, "bias", D, px_init_constant(0), PX_EXEMPT);
+    px_value *y = px_layer_norm(g, x, gamma, beta, 1e-6);
+    px_scope_pop(g);
+    return y;
+}
+
+/* rows (B T, D) */
+static px_value *attention(px_graph *g, px_value *rows, px_shape tokens, const px_block_spec *s)
+{
+    int64_t B = tokens.dim[0], T = tokens.dim[1], D = tokens.dim[2];
+    px_scope_push(g, "attn");
+    px_value *y = px_dense_layer(g, "qkv", rows, 3 * D, s->init);                    // (B T, 3 D)
+    y = px_attention(g, px_reshape(g, y, PX_SHAPE(B, T, 3 * D)), s->heads);          // (B, T, D)
+    y = px_dense_layer(g, "proj", px_reshape(g, y, PX_SHAPE(B * T, D)), D, s->init); // (B T, D)
+    px_scope_pop(g);
+    return px_dropout(g, y, s->dropout, B);
+}
+
+static px_value *mlp(px_graph *g, px_value *rows, px_shape tokens, const px_block_spec *s)
+{
+    int64_t B = tokens.dim[0], D = tokens.dim[2];
+    px_scope_push(g, "mlp");
+    px_value *y = px_gelu(g, px_dense_layer(g, "fc1", rows, llround((double)D * s->mlp_ratio), s->init));
+    y = px_dense_layer(g, "fc2", px_dropout(g, y, s->dropout, B), D, s->init);
+    px_scope_pop(g);
+    return px_dropout(g, y, s->dropout, B);
+}
+
+px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_block_spec *s)
+{
+    px_shape tokens = x->shape;
+    if (px_graph_error(g))
+        return x;
+    if (tokens.rank != 3)
+        return px_graph_fail(g, "a transformer wants tokens (B, T, D)");
+    int64_t B = tokens.dim[0];
+    px_scope_push(g, "%d", number);
+    x = px_reshape(g, x, PX_SHAPE(B * tokens.dim[1], tokens.dim[2]));
+    x = px_add(g, px_drop_path(g, attention(g, px_layer_norm_layer(g, "norm1", x), tokens, s), s->drop_path, B), x);
+    x = px_add(g, px_drop_path(g, mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s), s->drop_path, B), x);
+    px_scope_pop(g);
+    return px_reshape(g, x, tokens);
+}

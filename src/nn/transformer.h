@@ -1,0 +1,41 @@
+/* transformer.h - layers of vision transformers, with timm's names: layer norm, attention, the two-layer perceptron,
+ * and the block of both with its residual connections (pre-norm; Vaswani et al. 2017, Dosovitskiy et al. 2021).
+ *
+ *     px_block_spec spec = {.heads = 3, .mlp_ratio = 4, .init = PX_DENSE_TIMM};
+ *     px_scope_push(g, "blocks");
+ *     for (int i = 0; i < 12; i++)
+ *         x = px_transformer_block(g, i, x, &spec);               // blocks.0.norm1.weight, blocks.0.attn.qkv.weight,
+ * ...
+ *     px_scope_pop(g);
+ *     x = px_layer_norm_layer(g, "norm", x);                      // norm.weight, norm.bias
+ *
+ * Tokens are (B, T, D). */
+#ifndef PX_NN_TRANSFORMER_H
+#define PX_NN_TRANSFORMER_H
+
+#include "graph/graph.h"
+
+/* How weights of linear layers begin; their biases are zero. */
+typedef enum px_dense_init {
+    PX_DENSE_TIMM,   /* normal, deviation 0.02 (timm cuts it at +-2, a hundred deviations out) */
+    PX_DENSE_XAVIER, /* uniform within sqrt(6 / (in + out)) (Glorot & Bengio 2010): MAE */
+} px_dense_init;
+
+typedef struct px_block_spec {
+    int heads;
+    double mlp_ratio; /* hidden width of the perceptron over D */
+    double dropout;   /* behind the attention's projection and both layers of the perceptron */
+    double drop_path; /* of the block: probability that a branch is left out for a sample */
+    px_dense_init init;
+} px_block_spec;
+
+/* x (..., in) -> (..., out): weight, bias */
+px_value *px_dense_layer(px_graph *, const char *name, px_value *x, int64_t out, px_dense_init);
+
+/* Over the last axis; weight 1, bias 0; eps 1e-6, as in timm's ViT and MAE. */
+px_value *px_layer_norm_layer(px_graph *, const char *name, px_value *x);
+
+/* x (B, T, D) -> (B, T, D) in the scope `number`: x + attn(norm1(x)), then + mlp(norm2(.)) */
+px_value *px_transformer_block(px_graph *, int number, px_value *x, const px_block_spec *);
+
+#endif
