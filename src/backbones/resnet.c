@@ -9,13 +9,14 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    const char *stem;
+    const char *stem, *max_pool;
     double width;
 };
 
 static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, stem, "auto", "auto|3x3|7x7",
-                     "first layer: 7x7 stride 2 and max-pool (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
+                     "first layer: 7x7 with stride 2 (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
+    PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no", "3x3 max-pool behind the stem; auto: behind the 7x7 one (He 2016)"),
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
     {0}};
 
@@ -89,7 +90,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     px_encoding e = {.stages = 4};
     bool small = small_stem(c, x->shape.rank == 4 ? x->shape.dim[2] : 0);
     x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
-    if (!small)
+    if (strcmp(c->max_pool, "yes") == 0 || (!small && strcmp(c->max_pool, "auto") == 0))
         x = px_max_pool(g, x, 3, 2, 1);
     for (int i = 0; i < 4; i++) {
         px_scope_push(g, "%s", names[i]);
