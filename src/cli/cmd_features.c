@@ -5,18 +5,21 @@
 #include "eval/extract.h"
 #include "eval/features_file.h"
 #include "train/checkpoint.h"
+#include "train/weights.h"
 
 #include <omp.h>
 #include <stdlib.h>
 
 typedef struct features_flags {
     const char *data, *output, *split;
+    px_words plugin;
 } features_flags;
 
 static const px_flag flags[] = {
     PX_FLAG(features_flags, data, 0, "D.h5", "data set to encode (default: the run's own)"),
     PX_FLAG_REQUIRED(features_flags, output, 'o', "F.h5", "file to write"),
     PX_FLAG(features_flags, split, 0, "NAME", "which split (default: all images)"),
+    PX_PLUGIN_FLAG(features_flags),
     {0}};
 
 /* All rows of a data set, where no split is asked for. */
@@ -39,7 +42,9 @@ static int encode(px_settings *s, const char *run, const features_flags *given, 
     int status = px_task_make(&task, s, data, &job->comm);
     if (status == 0)
         status = px_model_encoder(&model, s, &task, 256);
-    if (status == 0)
+    if (status == 0 && px_weights_named(run))
+        status = px_weights_load(&model, s, &task, run, &job->log);
+    else if (status == 0)
         status = px_checkpoint_load(run, &model, NULL, &saved, &job->log);
     status = px_agree(&job->comm, status);
     int workers = s->data.workers ? s->data.workers : omp_get_max_threads();
@@ -58,11 +63,15 @@ static int encode(px_settings *s, const char *run, const features_flags *given, 
 
 static int load_settings(px_settings *s, const px_args *args, const features_flags *given, px_job *job)
 {
+    const char *subject = args->words.word[0], *const *assignment = args->assignments.word;
+    int count = args->assignments.count, status = px_job_plugins(&given->plugin);
     px_checkpoint saved;
-    if (px_checkpoint_peek(args->words.word[0], &saved, &job->log) != 0)
-        return -1;
-    int status = px_settings_load_text(s, saved.config, args->words.word[0], args->assignments.word, args->assignments.count);
-    px_checkpoint_finish(&saved);
+    if (status == 0 && px_weights_named(subject)) {
+        status = px_weights_settings(s, subject, assignment, count);
+    } else if (status == 0 && (status = px_checkpoint_peek(subject, &saved, &job->log)) == 0) {
+        status = px_settings_load_text(s, saved.config, subject, assignment, count);
+        px_checkpoint_finish(&saved);
+    }
     if (status == 0 && given->data)
         s->data.path = given->data;
     return status;
@@ -112,14 +121,16 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_features = {
     .name = "features",
-    .arguments = "RUN -o F.h5 [--data D.h5] [key=value...]",
+    .arguments = "RUN|W.safetensors -o F.h5 [--data D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
     .help = "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; attributes name the sources.\n"
-            "Ranks encode and write their shares of the rows (parallel HDF5).\n"
+            "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs backbone=, --data, and what\n"
+            "differs from the defaults, as data.image_size and data.normalize.\n"
             "\n"
             "Examples:\n"
             "  pretext features runs/first -o features.h5\n"
-            "  mpirun -n 2 --bind-to none pretext features runs/first --data other.h5 --split test -o features.h5\n",
+            "  mpirun -n 2 --bind-to none pretext features runs/first --data other.h5 --split test -o features.h5\n"
+            "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true --data other.h5 -o features.h5\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

@@ -60,8 +60,8 @@ typedef struct px_command {
     const struct px_option *options;        /* the keys that --help lists, or NULL */
 } px_command;
 
-extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_plot, px_cmd_show,
-    px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench;
+extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_export, px_cmd_plot,
+    px_cmd_show, px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench;
 
 /* A command that runs on several ranks tells which one this is, so that main reports a failure of all ranks once. Only
  * needed if the command ends MPI itself before it returns; until then main asks MPI. */

@@ -15,8 +15,8 @@
 #include <time.h>
 
 /* In the order of --help; commands of one heading stand together: "Data" (pack), "Training and evaluation"
- * (pretrain, probe, features), "Results" (plot, show, column), "Reference" (summary, methods, backbones, options,
- * bench). */
+ * (pretrain, probe, features, export), "Results" (plot, show, column), "Reference" (summary, methods, backbones,
+ * options, bench). */
 static const struct {
     const char *heading;
     const px_command *command;
@@ -25,6 +25,7 @@ static const struct {
     {"Training and evaluation", &px_cmd_pretrain},
     {"Training and evaluation", &px_cmd_probe},
     {"Training and evaluation", &px_cmd_features},
+    {"Training and evaluation", &px_cmd_export},
     {"Results", &px_cmd_plot},
     {"Results", &px_cmd_show},
     {"Results", &px_cmd_column},

@@ -6,6 +6,8 @@
 #include "eval/write.h"
 #include "report/embed.h"
 #include "train/checkpoint.h"
+#include "train/provenance.h"
+#include "train/weights.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -24,27 +26,64 @@ const px_option px_eval_options[] = {
 
 /* ---- configuration ---- */
 
-static bool concerns_run(const char *assignment)
+static bool begins(const char *text, const char *with)
 {
-    return strncmp(assignment, "data.", 5) == 0 || strncmp(assignment, "threads=", 8) == 0 || strncmp(assignment, "backend=", 8) == 0;
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* A weights file knows less of itself than a run. */
+static bool concerns_run(const char *assignment, bool weights)
+{
+    if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "backend="))
+        return true;
+    if (!weights)
+        return false;
+    for (int i = 0; px_backbone_families[i]; i++) {
+        const char *name = px_backbone_families[i]->name;
+        if (begins(assignment, name) && assignment[strlen(name)] == '.')
+            return true;
+    }
+    return begins(assignment, "backbone=") || begins(assignment, "out=") || begins(assignment, "seed=");
+}
+
+static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
+{
+    px_checkpoint saved;
+    if (px_checkpoint_peek(run, &saved, log) != 0)
+        return -1;
+    int status = px_settings_load_text(&e->run, saved.config, run, assignments, count);
+    px_checkpoint_finish(&saved);
+    e->folder = px_strdup(run);
+    return status;
+}
+
+static int load_weights(px_evaluation *e, const char *path, const char *const assignments[], int count)
+{
+    if (px_weights_settings(&e->run, path, assignments, count) != 0)
+        return -1;
+    const char *out = e->run.train.out;
+    e->folder = px_strdup(out);
+    e->weights = px_strdup(path);
+    if (!out[0])
+        return px_fail(PX_USAGE, "out is not set: the folder for the results of %s, as in out=results/probe", path);
+    if (px_checkpoint_exists(out))
+        return px_fail(PX_USAGE, "%s holds a run of its own: give another out= for the results of %s", out, path);
+    return 0;
 }
 
 int px_evaluation_load(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
 {
     *e = (px_evaluation){0};
-    px_checkpoint saved;
-    if (px_checkpoint_peek(run, &saved, log) != 0)
-        return -1;
+    bool weights = px_weights_named(run);
     const char **own = px_calloc((size_t)count + 1, sizeof own[0]), **run_s = px_calloc((size_t)count + 1, sizeof own[0]);
     int owns = 0, runs = 0;
     for (int i = 0; i < count; i++) {
-        if (concerns_run(assignments[i]))
+        if (concerns_run(assignments[i], weights))
             run_s[runs++] = assignments[i];
         else
             own[owns++] = assignments[i];
     }
     e->config = px_config_create();
-    e->folder = px_strdup(run);
     px_config_group(e->config, "", px_eval_options, &e->eval);
     px_config_group(e->config, "linear", px_probe_options, &e->linear);
     px_config_group(e->config, "knn", px_knn_options, &e->knn);
@@ -54,10 +93,9 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
     if (status == 0)
         status = px_config_finish(e->config);
     if (status == 0)
-        status = px_settings_load_text(&e->run, saved.config, run, run_s, runs);
+        status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
     free(own);
     free(run_s);
-    px_checkpoint_finish(&saved);
     if (status != 0)
         px_evaluation_finish(e);
     return status;
@@ -69,6 +107,7 @@ void px_evaluation_finish(px_evaluation *e)
         px_settings_finish(&e->run);
     px_config_destroy(e->config);
     free(e->folder);
+    free(e->weights);
     *e = (px_evaluation){0};
 }
 
@@ -186,6 +225,37 @@ static int evaluate_subject(bench *b, subject s)
 
 /* ---- all of them ---- */
 
+/* Rank 0. A weights file has no run.h5 yet. */
+static int open_results(bench *b)
+{
+    const px_dataset_info *info = px_dataset_about(b->data);
+    char *path = px_format("%s/run.h5", b->e->folder), *names = px_format("/eval/%s/class_names", b->e->eval.protocol);
+    char *config = b->e->weights ? px_config_text(b->e->run.config) : NULL;
+    int status = config ? px_folder_make(b->e->folder) : 0;
+    if (status == 0)
+        status = px_results_open(&b->results, path, PX_RESULTS_APPEND);
+    if (status == 0 && config)
+        status = px_results_put_text(b->results, "/config", config);
+    if (status == 0)
+        status = px_results_put_texts(b->results, names, info->class_names, info->classes);
+    free(path);
+    free(names);
+    free(config);
+    return status;
+}
+
+/* The parameters to evaluate. */
+static int load_parameters(bench *b)
+{
+    px_checkpoint saved;
+    if (b->e->weights)
+        return px_weights_load(&b->model, &b->e->run, &b->task, b->e->weights, b->log);
+    int status = px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log);
+    if (status == 0)
+        px_checkpoint_finish(&saved);
+    return status;
+}
+
 static int open_data(bench *b)
 {
     const px_data_cfg *d = &b->e->run.data;
@@ -217,29 +287,18 @@ static int open_all(bench *b)
         status = px_model_encoder(&b->model, run, &b->task, b->e->eval.batch);
     if (px_agree(b->comm, status) != 0)
         return -1;
-    if (b->comm->rank == 0) {
-        const px_dataset_info *info = px_dataset_about(b->data);
-        char *path = px_format("%s/run.h5", b->e->folder), *names = px_format("/eval/%s/class_names", b->e->eval.protocol);
-        status = px_results_open(&b->results, path, PX_RESULTS_APPEND);
-        if (status == 0)
-            status = px_results_put_texts(b->results, names, info->class_names, info->classes);
-        free(path);
-        free(names);
-    }
-    return px_agree(b->comm, status);
+    return px_agree(b->comm, b->comm->rank == 0 ? open_results(b) : 0);
 }
 
 static int evaluate_all(bench *b)
 {
     const px_train_cfg *train = &b->e->run.train;
-    px_checkpoint saved;
     if (b->comm->rank == 0) {
         bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
         printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %", "held-out %");
     }
-    if (px_agree(b->comm, px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log)) != 0)
+    if (px_agree(b->comm, load_parameters(b)) != 0)
         return -1;
-    px_checkpoint_finish(&saved);
     if (evaluate_subject(b, PRETRAINED) != 0)
         return -1;
     if (!b->e->eval.baselines)

@@ -30,11 +30,13 @@ typedef struct px_evaluation {
     px_probe_cfg linear;
     px_knn_cfg knn;
     px_config *config;
-    char *folder;
+    char *folder;      /* where run.h5 is, or will be */
+    char *weights;     /* a weights file to evaluate instead of the run's checkpoint; NULL: none */
 } px_evaluation;
 
 /* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the run's, the rest is the
- * evaluation's own. 0 or -1. */
+ * evaluation's own. `run` may be a weights file: backbone= and the backbone's options are then settings, too, and out= is the folder that gets
+ * run.h5. 0 or -1. */
 int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
 void px_evaluation_finish(px_evaluation *);
 

@@ -266,8 +266,49 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
     return status;
 }
 
-/* `m` may be NULL: only counters and configuration. */
-static int load_file(const char *path, px_model *m, px_optimizer *optimizer, px_checkpoint *out)
+/* One member of the group of parameters, of whatever shape it is. */
+static int get_any(const char *path, hid_t group, const char *name, px_checkpoint_array *a)
+{
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
+    int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
+    hsize_t dim[PX_RANK_MAX] = {0};
+    a->name = px_strdup(name);
+    bool bad = rank < 0 || rank > PX_RANK_MAX || H5Sget_simple_extent_dims(space, dim, NULL) < 0;
+    if (!bad) {
+        a->shape.rank = rank;
+        for (int i = 0; i < rank; i++)
+            a->shape.dim[i] = (int64_t)dim[i];
+        a->data = plain_buffer(a->shape);
+        bad = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, a->data) < 0;
+    }
+    if (space >= 0)
+        H5Sclose(space);
+    if (set >= 0)
+        H5Dclose(set);
+    return bad ? px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, name, px_h5_why((char[PX_H5_WHY]){0})) : 0;
+}
+
+static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
+{
+    H5G_info_t info;
+    hid_t group = H5Gopen2(file, "parameters", H5P_DEFAULT);
+    if (group < 0 || H5Gget_info(group, &info) < 0)
+        return px_fail(PX_DATA, "%s: holds no parameters", path);
+    int status = 0;
+    out->array = px_calloc((size_t)info.nlinks + 1, sizeof out->array[0]);
+    for (hsize_t i = 0; i < info.nlinks && status == 0; i++) {
+        char name[512];
+        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
+            status = px_fail(PX_DATA, "%s: the list of parameters is damaged", path);
+        else
+            status = get_any(path, group, name, &out->array[out->count++]);
+    }
+    H5Gclose(group);
+    return status;
+}
+
+/* `m` may be NULL: only counters and configuration, and with `arrays` all parameters as they are. */
+static int load_file(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out)
 {
     *out = (px_checkpoint){0};
     int64_t format = 0;
@@ -284,26 +325,29 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, px_
         status = get_parameters(path, file, m);
     if (status == 0 && optimizer)
         status = get_optimizer(path, file, m, optimizer);
+    if (status == 0 && arrays)
+        status = get_arrays(path, file, out);
     H5Fclose(file);
     if (status != 0)
         px_checkpoint_finish(out);
     return status;
 }
 
-int px_checkpoint_load(const char *path, px_model *m, px_optimizer *optimizer, px_checkpoint *out, px_log *log)
+/* From the run's last checkpoint, or if that is damaged the one before. */
+static int load(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out, px_log *log)
 {
     px_h5_quiet();
     if (!is_folder(path))
-        return load_file(path, m, optimizer, out);
+        return load_file(path, m, optimizer, arrays, out);
     char *now = px_format("%s/checkpoint.h5", path), *previous = px_format("%s/checkpoint.previous.h5", path);
     int status;
     if (!px_checkpoint_exists(path)) {
         status = px_fail(PX_DATA, "%s: holds no checkpoint.h5", path);
     } else {
-        status = load_file(now, m, optimizer, out);
+        status = load_file(now, m, optimizer, arrays, out);
         if (status != 0 && access(previous, R_OK) == 0) {
             px_log_warning(log, "%s; using the one before it, %s", px_error(), previous);
-            status = load_file(previous, m, optimizer, out);
+            status = load_file(previous, m, optimizer, arrays, out);
         }
     }
     free(now);
@@ -311,13 +355,28 @@ int px_checkpoint_load(const char *path, px_model *m, px_optimizer *optimizer, p
     return status;
 }
 
+int px_checkpoint_load(const char *path, px_model *m, px_optimizer *optimizer, px_checkpoint *out, px_log *log)
+{
+    return load(path, m, optimizer, false, out, log);
+}
+
 int px_checkpoint_peek(const char *path, px_checkpoint *out, px_log *log)
 {
-    return px_checkpoint_load(path, NULL, NULL, out, log);
+    return load(path, NULL, NULL, false, out, log);
+}
+
+int px_checkpoint_arrays(const char *path, px_checkpoint *out, px_log *log)
+{
+    return load(path, NULL, NULL, true, out, log);
 }
 
 void px_checkpoint_finish(px_checkpoint *c)
 {
+    for (int i = 0; i < c->count; i++) {
+        free(c->array[i].name);
+        free(c->array[i].data);
+    }
+    free(c->array);
     free(c->config);
     *c = (px_checkpoint){0};
 }

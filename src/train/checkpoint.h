@@ -15,9 +15,18 @@
 #include "base/log.h"
 #include "train/model.h"
 
+/* A parameter or running statistic as it is stored. */
+typedef struct px_checkpoint_array {
+    char *name;
+    px_shape shape;
+    float *data;
+} px_checkpoint_array;
+
 typedef struct px_checkpoint {
     int64_t step;           /* steps that are done */
     char *config;           /* yours: px_checkpoint_finish */
+    px_checkpoint_array *array; /* only of px_checkpoint_arrays: yours, too */
+    int count;
 } px_checkpoint;
 
 /* Writes folder/checkpoint.h5; one rank. `optimizer` may be NULL. 0 or -1. */
@@ -29,6 +38,9 @@ int px_checkpoint_load(const char *path, px_model *, px_optimizer *optimizer, px
 
 /* Only the counters and the configuration. */
 int px_checkpoint_peek(const char *path, px_checkpoint *out, px_log *);
+
+/* The counters, the configuration, and all parameters, whatever model they belong to. */
+int px_checkpoint_arrays(const char *path, px_checkpoint *out, px_log *);
 bool px_checkpoint_exists(const char *folder);
 void px_checkpoint_finish(px_checkpoint *);
 

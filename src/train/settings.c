@@ -8,6 +8,7 @@ const px_option px_train_options[] = {
     PX_OPTION_TEXT(px_train_cfg, method, "simclr", "pretext task ('pretext methods' lists them)"),
     PX_OPTION_TEXT(px_train_cfg, backbone, "resnet18", "encoder ('pretext backbones' lists them)"),
     PX_OPTION_TEXT(px_train_cfg, out, "", "folder of the run: run.h5, checkpoint.h5, figures/"),
+    PX_OPTION_TEXT(px_train_cfg, init, "", "weights to begin with, a .safetensors file of the backbone; empty: random"),
     PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "of all random numbers: initial values, order, views"),
     PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
     PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images a step over all ranks and micro-batches"),

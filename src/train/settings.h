@@ -15,7 +15,7 @@
 #include "train/method.h"
 
 typedef struct px_train_cfg {
-    const char *method, *backbone, *out, *augment, *backend;
+    const char *method, *backbone, *out, *init, *augment, *backend;
     int64_t seed;
     double epochs;
     int batch, accumulate;

@@ -7,6 +7,7 @@
 #include "train/checkpoint.h"
 #include "train/provenance.h"
 #include "train/stop.h"
+#include "train/weights.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -172,6 +173,15 @@ static int restore(trainer *t)
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
     return 0;
+}
+
+/* A run that goes on from its checkpoint needs no beginning. */
+static int start_weights(trainer *t, bool resume)
+{
+    const char *init = t->s->train.init;
+    if (!init[0] || (resume && px_checkpoint_exists(t->s->train.out)))
+        return 0;
+    return px_weights_load(&t->model, t->s, &t->task, init, t->log);
 }
 
 static void make_views(const void *context, px_rng *rng, const px_image *image, px_sample *out)
@@ -342,7 +352,8 @@ static int set_up(trainer *t, bool resume, const char *command)
 {
     if (!t->s->train.out[0])
         return px_agree(t->comm, px_fail(PX_USAGE, "out is not set: the folder of the run, as in out=runs/first"));
-    if (px_agree(t->comm, open_data(t)) != 0 || px_agree(t->comm, build_model(t)) != 0)
+    if (px_agree(t->comm, open_data(t)) != 0 || px_agree(t->comm, build_model(t)) != 0 ||
+        px_agree(t->comm, start_weights(t, resume)) != 0)
         return -1;
     if (px_agree(t->comm, t->comm->rank == 0 ? open_results(t, resume, command) : 0) != 0)
         return -1;

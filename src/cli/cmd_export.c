@@ -1,0 +1,51 @@
+/* cmd_export.c - pretext export: the weights of a run, for use elsewhere. */
+#include "base/error.h"
+#include "cli/args.h"
+#include "cli/job.h"
+#include "train/weights.h"
+
+typedef struct export_flags {
+    const char *output;
+    bool all;
+    px_words plugin;
+} export_flags;
+
+static const px_flag flags[] = {PX_FLAG_REQUIRED(export_flags, output, 'o', "W.safetensors", "file to write"),
+                                PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
+                                PX_PLUGIN_FLAG(export_flags),
+                                {0}};
+
+static int run(int argc, char **argv)
+{
+    export_flags given = {0};
+    px_args args;
+    if (px_args_read(&args, &px_cmd_export, argc, argv, &given) != 0)
+        return -1;
+    px_log log = px_log_make(stderr, false);
+    int status = px_job_plugins(&given.plugin);
+    if (status == 0 && !px_weights_named(given.output))
+        status = px_fail(PX_USAGE, "%s: name the file something.safetensors: that is how it is known as weights",
+                         given.output);
+    if (status == 0)
+        status = px_weights_export(args.words.word[0], given.output, given.all, &log);
+    px_args_finish(&args);
+    return status;
+}
+
+const px_command px_cmd_export = {
+    .name = "export",
+    .arguments = "RUN -o W.safetensors",
+    .summary = "write the weights of a run as PyTorch users have them",
+    .help = "float32, from the last checkpoint, with the names of timm (ViT) and torchvision (the rest); running "
+            "statistics too. The file\n"
+            "says which backbone it is of: features, probe and pretrain init= read it back. In Python:\n"
+            "  model.load_state_dict(safetensors.torch.load_file(\"W.safetensors\"), strict=False)     # without fc\n"
+            "\n"
+            "Examples:\n"
+            "  pretext export runs/first -o first.safetensors\n"
+            "  pretext export runs/first --all -o with_heads.safetensors\n",
+    .run = run,
+    .flags = flags,
+    .min_words = 1,
+    .max_words = 1,
+};

@@ -1,0 +1,276 @@
+/* weights.c - weights files: which tensors belong to a model, and what happens to those that do not fit. */
+#include "train/weights.h"
+#include "base/error.h"
+#include "base/setting.h"
+#include "data/safetensors.h"
+#include "nn/positions.h"
+#include "train/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Entry of a file's description that holds settings as libconfig has them. */
+static const char settings_note[] = "pretext.settings";
+
+bool px_weights_named(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 12 && strcmp(path + length - 12, ".safetensors") == 0;
+}
+
+/* The backbone alone, only for the names of its parameters; NULL if it cannot be built. */
+static px_graph *bare_backbone(const px_settings *s, int channels, int size)
+{
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
+    s->backbone->family->build(g, s->backbone, s->backbone_cfg,
+                               px_input(g, "images", PX_F32, PX_SHAPE(1, channels, size, size)));
+    if (!px_graph_error(g))
+        return g;
+    px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, size, px_graph_error(g));
+    px_graph_destroy(g);
+    return NULL;
+}
+
+static bool holds(const px_graph *g, const char *name)
+{
+    for (int i = 0; i < px_graph_params(g); i++)
+        if (strcmp(px_graph_param(g, i)->name, name) == 0)
+            return true;
+    return false;
+}
+
+/* ---- reading ---- */
+
+/* Reads `t` as a parameter of this name and shape. 0, or -1 without a message if it does not fit. What can be made to
+ * fit, is made here. */
+static int fit(const char *name, const px_safetensor *t, px_shape shape, float *out)
+{
+    if (px_shape_equal(t->shape, shape)) {
+        px_safetensor_read(t, out);
+        return 0;
+    }
+    if (strcmp(name, "pos_embed") != 0)
+        return -1;
+    float *whole = px_calloc((size_t)px_shape_count(t->shape) + 1, sizeof whole[0]);
+    px_safetensor_read(t, whole);
+    int status = px_positions_resample(t->shape, whole, shape, out);
+    free(whole);
+    return status;
+}
+
+/* A tensor whose name ends with ".NAME": files of other programs put a prefix before all names. */
+static const char *prefixed(const px_safetensors *f, const char *name)
+{
+    for (int i = 0; i < px_safetensors_count(f); i++) {
+        const char *there = px_safetensors_at(f, i)->name;
+        size_t a = strlen(there), b = strlen(name);
+        if (a > b && there[a - b - 1] == '.' && strcmp(there + a - b, name) == 0)
+            return there;
+    }
+    return NULL;
+}
+
+static int missing(const px_safetensors *f, const char *path, const char *name, const px_settings *s)
+{
+    const char *near = prefixed(f, name);
+    return px_fail(PX_DATA, "%s: holds no tensor %s, which %s needs%s%s%s", path, name, s->backbone->name,
+                   near ? "; it has " : "", near ? near : "", near ? ": names must be without that prefix" : "");
+}
+
+static int misshapen(const px_safetensor *t, const char *path, const px_param *p, const px_settings *s)
+{
+    char there[64], here[64];
+    if (!px_safetensor_is_real(t))
+        return px_fail(PX_DATA, "%s: tensor %s is of type %s; F32, F16, BF16 and F64 can be read", path, t->name,
+                       t->type);
+    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s", path, t->name,
+                   px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here));
+}
+
+/* How many tensors went where, and the names of some that were not used. */
+typedef struct tally {
+    int backbone, heads, unused;
+    char *names; /* of the unused: "fc.weight, fc.bias, ..." */
+} tally;
+
+static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_safetensors *f,
+                       const char *path, tally *n)
+{
+    int status = 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        const px_safetensor *t = px_safetensors_find(f, p->name);
+        bool needed = holds(bare, p->name);
+        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
+        if (!t) {
+            status = needed ? missing(f, path, p->name, s) : 0;
+        } else if (px_safetensor_is_real(t) && fit(p->name, t, p->value->shape, plain) == 0) {
+            px_plan_set_param(m->plan, i, plain);
+            *(needed ? &n->backbone : &n->heads) += 1;
+        } else if (needed) {
+            status = misshapen(t, path, p, s);
+        }
+        free(plain);
+    }
+    return status;
+}
+
+/* Integers (num_batches_tracked) are counters of the program that wrote them: nothing is lost. */
+static void count_unused(const px_model *m, const px_safetensors *f, tally *n)
+{
+    enum { NAMED = 4 };
+    size_t size;
+    FILE *names = open_memstream(&n->names, &size);
+    PX_CHECK(names);
+    for (int i = 0; i < px_safetensors_count(f); i++) {
+        const px_safetensor *t = px_safetensors_at(f, i);
+        bool used = false;
+        for (int k = 0; k < px_graph_params(m->graph) && !used; k++) {
+            const px_param *p = px_graph_param(m->graph, k);
+            used = strcmp(p->name, t->name) == 0 &&
+                   (px_shape_equal(p->value->shape, t->shape) || strcmp(t->name, "pos_embed") == 0);
+        }
+        if (used || !px_safetensor_is_real(t))
+            continue;
+        if (n->unused < NAMED)
+            fprintf(names, "%s%s", n->unused ? ", " : "", t->name);
+        n->unused++;
+    }
+    if (n->unused > NAMED)
+        fprintf(names, ", ...");
+    fclose(names);
+}
+
+static void tell(px_log *log, const char *path, const tally *n)
+{
+    char heads[48] = "", unused[48] = "";
+    if (n->heads)
+        snprintf(heads, sizeof heads, " and %d of heads", n->heads);
+    if (n->unused)
+        snprintf(unused, sizeof unused, "; %d not used: ", n->unused);
+    px_log_line(log, "%s: %d tensors of the backbone%s%s%s", path, n->backbone, heads, unused,
+                n->unused ? n->names : "");
+}
+
+int px_weights_load(px_model *m, const px_settings *s, const px_task *task, const char *path, px_log *log)
+{
+    px_safetensors *f;
+    px_graph *bare = bare_backbone(s, task->channels, task->image_size);
+    if (!bare)
+        return -1;
+    tally n = {0};
+    int status = px_safetensors_open(&f, path);
+    if (status == 0) {
+        status = load_params(m, bare, s, f, path, &n);
+        if (status == 0) {
+            count_unused(m, f, &n);
+            tell(log, path, &n);
+        }
+        free(n.names);
+        px_safetensors_close(f);
+    }
+    px_graph_destroy(bare);
+    return status;
+}
+
+int px_weights_settings(px_settings *s, const char *path, const char *const assignments[], int count)
+{
+    px_safetensors *f;
+    if (px_safetensors_open(&f, path) != 0)
+        return -1;
+    const char *text = px_safetensors_about(f, settings_note);
+    int status =
+        text ? px_settings_load_text(s, text, path, assignments, count) : px_settings_load(s, NULL, assignments, count);
+    px_safetensors_close(f);
+    return status;
+}
+
+/* ---- writing ---- */
+
+/* What a file says about itself, as a configuration. A new string. */
+static char *settings_text(const px_settings *s)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    PX_CHECK(out);
+    fprintf(out, "backbone = \"%s\"; data = { image_size = %d; normalize = %s; };", s->backbone->name,
+            s->data.image_size, s->data.normalize ? "true" : "false");
+    const px_option *o = s->backbone->family->options;
+    if (o && o->name)
+        fprintf(out, " %s = {", s->backbone->family->name);
+    for (; o && o->name; o++) {
+        fprintf(out, " %s = ", o->name);
+        px_option_write(out, o, s->backbone_cfg);
+        fprintf(out, o[1].name ? ";" : "; };");
+    }
+    fclose(out);
+    return text;
+}
+
+/* The tensors to write: those of `saved` that are wanted, and where torch's batch norms have one, their counter. */
+static px_safetensor *choose(const px_checkpoint *saved, const px_graph *bare, bool heads, const int64_t *batches,
+                             int *count)
+{
+    static const char variance[] = "running_var";
+    px_safetensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
+    *count = 0;
+    for (int i = 0; i < saved->count; i++) {
+        const px_checkpoint_array *a = &saved->array[i];
+        if (!heads && !holds(bare, a->name))
+            continue;
+        list[(*count)++] = (px_safetensor){.name = a->name, .type = "F32", .shape = a->shape, .data = a->data};
+        const char *last = strrchr(a->name, '.');
+        if (last && strcmp(last + 1, variance) == 0)
+            list[(*count)++] =
+                (px_safetensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - a->name), a->name),
+                                .type = "I64",
+                                .data = batches};
+    }
+    return list;
+}
+
+static int write_chosen(const px_checkpoint *saved, const px_settings *s, const px_graph *bare, bool heads,
+                        const char *path, px_log *log)
+{
+    int count;
+    int64_t batches = saved->step * s->train.accumulate;
+    px_safetensor *list = choose(saved, bare, heads, &batches, &count);
+    char step[32], *settings = settings_text(s);
+    snprintf(step, sizeof step, "%" PRId64, saved->step);
+    const px_safetensors_note notes[] = {{"format", "pt"},
+                                         {"pretext.version", PX_VERSION},
+                                         {"pretext.method", s->method->name},
+                                         {"pretext.step", step},
+                                         {settings_note, settings}};
+    int status = px_safetensors_write(path, list, count, notes, sizeof notes / sizeof notes[0]);
+    if (status == 0)
+        px_log_line(log, "%s: %d tensors of %s, %s after %s steps", path, count, s->backbone->name, s->method->name,
+                    step);
+    for (int i = 0; i < count; i++)
+        if (list[i].data == &batches)
+            free((void *)(uintptr_t)list[i].name);
+    free(list);
+    free(settings);
+    return status;
+}
+
+int px_weights_export(const char *run, const char *path, bool heads, px_log *log)
+{
+    enum { ANY_SIZE = 224 }; /* names do not depend on it */
+    px_checkpoint saved;
+    px_settings s;
+    if (px_checkpoint_arrays(run, &saved, log) != 0)
+        return -1;
+    int status = px_settings_load_text(&s, saved.config, run, NULL, 0);
+    if (status == 0) {
+        px_graph *bare = bare_backbone(&s, 3, s.data.image_size ? s.data.image_size : ANY_SIZE);
+        status = bare ? write_chosen(&saved, &s, bare, heads, path, log) : -1;
+        px_graph_destroy(bare);
+        px_settings_finish(&s);
+    }
+    px_checkpoint_finish(&saved);
+    return status;
+}
