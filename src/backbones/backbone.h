@@ -32,6 +32,9 @@ typedef struct px_backbone_family {
     const px_option *options;
     const px_backbone *variants; /* ends with a NULL name */
 
+    /* Side of the patches that an image is cut into. Optional. */
+    int (*patch)(const px_backbone *);
+
     /* Says what cannot work (an image size, a combination of options), or NULL. */
     const char *(*check)(const px_backbone *, const px_backbone_cfg *, int image_size, int channels);
 

@@ -54,11 +54,16 @@ static const px_backbone variants[] = {PATCHES("vit_tiny", 192, 12, 3),
                                        PATCHES("vit_large", 1024, 24, 16),
                                        {0}};
 
+static int patch(const px_backbone *b)
+{
+    return ((const struct variant *)b->variant)->patch;
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)c;
     (void)channels;
-    if (image_size % ((const struct variant *)b->variant)->patch)
+    if (image_size % patch(b))
         return "not divisible into its patches (the number in the backbone's name is the side of one)";
     return NULL;
 }
@@ -198,5 +203,6 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .cfg_size = sizeof(px_backbone_cfg),
                                           .options = options,
                                           .variants = variants,
+                                          .patch = patch,
                                           .check = check,
                                           .build = build};

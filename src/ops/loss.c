@@ -144,3 +144,83 @@ px_value *px_accuracy(px_graph *g, px_value *logits, px_value *target)
 {
     return px_node_add(g, &px_op_accuracy, (px_value *[]){logits, target}, 2, NULL);
 }
+
+/* ---- mean_squared_error ---- */
+
+static void squared_infer(px_graph *g, px_node *n)
+{
+    char a[64], b[64];
+    if (!px_shape_equal(n->in[0]->shape, n->in[1]->shape))
+        px_graph_fail(g, "mean_squared_error: shapes %s and %s differ", px_shape_text(n->in[0]->shape, a),
+                      px_shape_text(n->in[1]->shape, b));
+    n->out[0]->shape = (px_shape){.rank = 0};
+}
+
+static void squared_back_infer(px_graph *g, px_node *n)
+{
+    (void)g;
+    n->out[0]->shape = n->in[1]->shape;
+}
+
+/* dloss, a, b -> da */
+const px_op px_op_mean_squared_error_back = {.name = "mean_squared_error_back",
+                                             .in_min = 3,
+                                             .infer = squared_back_infer,
+                                             .portable = PX_PORTABLE(mean_squared_error_back),
+                                             .in_place = 2};
+
+static void squared_grad(px_graph *g, px_node *n)
+{
+    for (int i = 0; i < 2; i++) {
+        px_value *in[] = {n->out[0]->grad, n->in[i], n->in[1 - i]};
+        if (n->in[i]->needs_grad)
+            px_add_grad(g, n->in[i], px_node_add(g, &px_op_mean_squared_error_back, in, 3, NULL));
+    }
+}
+
+const px_op px_op_mean_squared_error = {.name = "mean_squared_error",
+                                        .in_min = 2,
+                                        .infer = squared_infer,
+                                        .grad = squared_grad,
+                                        .portable = PX_PORTABLE(mean_squared_error)};
+
+px_value *px_mean_squared_error(px_graph *g, px_value *a, px_value *b)
+{
+    return px_node_add(g, &px_op_mean_squared_error, (px_value *[]){a, b}, 2, NULL);
+}
+
+/* ---- standardize ---- */
+
+static void standardize_infer(px_graph *g, px_node *n)
+{
+    if (n->in[0]->shape.rank < 1 || n->in[0]->shape.dim[n->in[0]->shape.rank - 1] < 2)
+        px_graph_fail(g, "standardize: a variance wants at least two numbers");
+    n->out[0]->shape = n->in[0]->shape;
+}
+
+/* dy, x -> dx */
+const px_op px_op_standardize_back = {.name = "standardize_back",
+                                      .attr_size = sizeof(double),
+                                      .in_min = 2,
+                                      .infer = infer_like,
+                                      .portable = PX_PORTABLE(standardize_back),
+                                      .in_place = 1};
+
+static void standardize_grad(px_graph *g, px_node *n)
+{
+    px_value *in[] = {n->out[0]->grad, n->in[0]};
+    px_add_grad(g, n->in[0], px_node_add(g, &px_op_standardize_back, in, 2, n->attr));
+}
+
+const px_op px_op_standardize = {.name = "standardize",
+                                 .attr_size = sizeof(double),
+                                 .in_min = 1,
+                                 .infer = standardize_infer,
+                                 .grad = standardize_grad,
+                                 .portable = PX_PORTABLE(standardize),
+                                 .in_place = 1};
+
+px_value *px_standardize(px_graph *g, px_value *x, double eps)
+{
+    return px_node_add(g, &px_op_standardize, &x, 1, &eps);
+}

@@ -71,6 +71,10 @@ px_value *px_l2_normalize(px_graph *, px_value *x);                   /* rows of
 px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place); /* x (N, M): x[i, place[i]] = -infinity */
 /* logits (N, M), target i32 (N) -> mean over rows of -log softmax(logits)[target]; scalar */
 px_value *px_cross_entropy(px_graph *, px_value *logits, px_value *target);
+/* Mean over all elements of (a - b)^2; scalar. */
+px_value *px_mean_squared_error(px_graph *, px_value *a, px_value *b);
+/* (x - mean) / sqrt(variance + eps) over the last axis, with the unbiased variance: MAE's targets. */
+px_value *px_standardize(px_graph *, px_value *x, double eps);
 /* Share of rows whose largest logit is the target's; scalar, no gradient. */
 px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
 

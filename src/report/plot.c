@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 
 static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics, plot_accuracy,
-                                             plot_probe_epochs, plot_confusion,   plot_embedding};
+                                             plot_probe_epochs, plot_confusion,   plot_embedding, plot_figures};
 
 /* ---- runs ---- */
 

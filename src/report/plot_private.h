@@ -61,5 +61,6 @@ int plot_accuracy(plot_job *);
 int plot_probe_epochs(plot_job *);
 int plot_confusion(plot_job *);
 int plot_embedding(plot_job *);
+int plot_figures(plot_job *);
 
 #endif

@@ -120,6 +120,8 @@ static int set_up(bench *b, const px_bench_options *o)
             return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks and micro-batches", b->s->train.batch, parts);
         b->task = (px_task){.image_size = o->image_size, .channels = o->channels, .classes = o->classes, .labelled = o->classes > 0,
                             .batch = b->s->train.batch / parts, .ranks = b->comm->size, .augment = true};
+        if (b->s->backbone->family->patch)
+            b->task.patch = b->s->backbone->family->patch(b->s->backbone);
     }
     if (px_model_pretrain(&b->model, b->s, &b->task, b->comm) != 0)
         return -1;

@@ -26,6 +26,7 @@ typedef struct px_task {
     int image_size, channels; /* of a view */
     int classes;              /* of the data set; 0: no labels */
     bool labelled;            /* every image of the split has one */
+    int patch;                /* side of the backbone's patches; 0: it has none */
     int batch;                /* images a step on this rank */
     int ranks;
     bool augment;             /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
@@ -40,11 +41,15 @@ typedef struct px_build {
     const px_backbone_cfg *backbone_cfg;
 } px_build;
 
+/* What `figures` works with. */
+typedef struct px_figures px_figures;
+
 typedef struct px_method {
     int abi;                          /* PX_METHOD_ABI */
     const char *name, *paper, *summary;
     size_t cfg_size;
     const px_option *options;         /* the group named after the method */
+    const char *family;               /* the only family of backbones that it works on; NULL: any */
     const char *defaults;             /* configuration text that stands below the user's: the paper's optimizer and schedule */
 
     /* Says what cannot work, or NULL. Optional. */
@@ -58,6 +63,9 @@ typedef struct px_method {
 
     /* Heads and loss, from inputs named as in `views`; returns the scalar loss, a mean over this rank's images. */
     px_value *(*build)(const px_method_cfg *, px_build *);
+
+    /* Pictures of what was learned, made of the last batch and what the graph put out for it. Optional; 0 or -1. */
+    int (*figures)(const px_method_cfg *, px_figures *);
 } px_method;
 
 /* ---- for build ---- */
@@ -70,6 +78,16 @@ px_encoding px_encode(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
 void px_metric(px_build *, const char *name, px_value *);
+
+/* ---- for figures ---- */
+const px_task *px_figures_task(const px_figures *);
+const void *px_figures_view(const px_figures *, const char *name);    /* the batch's tensor */
+const float *px_figures_output(const px_figures *, const char *name); /* what build gave to px_graph_output */
+
+/* Stores rows x columns pictures of (size, size, channels) bytes, side by side, as /figures/NAME (height, width, channels) of run.h5,
+ * which `pretext plot` draws with the caption. 0 or -1. */
+int px_figures_grid(px_figures *, const char *name, const char *caption, int rows, int columns, int size, int channels,
+                    const uint8_t *pixels);
 
 /* ---- registry ---- */
 extern const px_method *const px_methods[]; /* built in; NULL-terminated; generated from methods/meson.build */

@@ -19,6 +19,8 @@ int px_task_make(px_task *t, const px_settings *s, const px_dataset *data, const
                    .mean = s->data.normalize ? d->mean : NULL,
                    .std = s->data.normalize ? d->std : NULL};
     const px_backbone_family *family = s->backbone->family;
+    if (family->patch)
+        t->patch = family->patch(s->backbone);
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
     if (why)
         return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);

@@ -43,25 +43,22 @@ int px_provenance_write(px_results *r, const px_comm *comm, const char *command,
 
 int px_folder_make(const char *path)
 {
-    char *part = px_strdup(path);
-    for (char *at = part + 1; at; at = strchr(at + 1, '/')) {
-        char *slash = strchr(at, '/');
-        if (slash)
-            *slash = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST) {
-            int why = errno;
-            px_fail(PX_USAGE, "%s: cannot make the folder: %s", part, strerror(why));
-            free(part);
-            return -1;
-        }
-        if (!slash)
-            break;
-        *slash = '/';
-        at = slash;
-    }
+    char *part = px_strdup(path), *end = part;
+    int status = 0;
+    do {
+        end += strspn(end, "/");
+        end += strcspn(end, "/");
+        char after = *end;
+        *end = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST)
+            status = px_fail(PX_USAGE, "%s: cannot make the folder: %s", part, strerror(errno));
+        *end = after;
+    } while (*end && status == 0);
     free(part);
     struct stat st;
-    if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
-        return px_fail(PX_USAGE, "%s: is not a folder", path);
-    return access(path, W_OK) == 0 ? 0 : px_fail(PX_USAGE, "%s: the folder cannot be written to", path);
+    if (status == 0 && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+        status = px_fail(PX_USAGE, "%s: is not a folder", path);
+    if (status == 0 && access(path, W_OK) != 0)
+        status = px_fail(PX_USAGE, "%s: the folder cannot be written to", path);
+    return status;
 }

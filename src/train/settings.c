@@ -63,14 +63,21 @@ static int read_source(px_config *c, const source *from)
 /* The keys that decide which groups there are are read first; then all is read again on top of the method's defaults. */
 static int choose(px_settings *s, const source *from)
 {
-    px_config *first = px_config_create();
-    int status = read_source(first, from);
+    px_config *users = px_config_create(), *methods = px_config_create();
+    int status = read_source(users, from);
     if (status == 0) {
-        s->method = px_method_find(px_config_peek(first, "method", "simclr"));
-        s->backbone = s->method ? px_backbone_find(px_config_peek(first, "backbone", "resnet18")) : NULL;
+        s->method = px_method_find(px_config_peek(users, "method", "simclr"));
+        status = !s->method ? -1 : s->method->defaults ? px_config_text_load(methods, s->method->defaults, s->method->name) : 0;
+    }
+    if (status == 0) {
+        s->backbone = px_backbone_find(px_config_peek(users, "backbone", px_config_peek(methods, "backbone", "resnet18")));
         status = s->backbone ? 0 : -1;
     }
-    px_config_destroy(first);
+    if (status == 0 && s->method->family && strcmp(s->method->family, s->backbone->family->name) != 0)
+        status = px_fail(PX_USAGE, "method %s works on backbones of the family %s only, not on %s ('pretext backbones' lists them)",
+                         s->method->name, s->method->family, s->backbone->name);
+    px_config_destroy(users);
+    px_config_destroy(methods);
     return status;
 }
 

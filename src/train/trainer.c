@@ -5,6 +5,7 @@
 #include "dist/allreduce.h"
 #include "report/results.h"
 #include "train/checkpoint.h"
+#include "train/figures.h"
 #include "train/provenance.h"
 #include "train/stop.h"
 #include "train/weights.h"
@@ -33,7 +34,8 @@ typedef struct trainer {
     px_allreduce *reduce;
     float *sum; /* gradients of the micro-batches so far; NULL without accumulation */
     px_loader *loader;
-    px_results *results; /* rank 0 */
+    const px_batch *batch; /* the last one, the loader's */
+    px_results *results;   /* rank 0 */
 
     int scalars;
     const char *scalar_name[SCALARS_MAX];
@@ -253,7 +255,7 @@ static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
     int micro = t->s->train.accumulate;
     memset(mean, 0, (SCALARS_MAX + 1) * sizeof mean[0]);
     for (int k = 0; k < micro; k++) {
-        const px_batch *batch = px_loader_next(t->loader);
+        const px_batch *batch = t->batch = px_loader_next(t->loader);
         if (!batch)
             return -1;
         for (int i = 0; i < t->model.views.count; i++)
@@ -390,6 +392,19 @@ static void introduce(const trainer *t)
                 t->s->train.batch, t->comm->size, t->s->train.accumulate, t->task.batch, t->per_epoch, omp_get_max_threads());
 }
 
+/* The method's pictures of the last batch; run.h5 is opened again for them, as a live file takes only rows. */
+static int write_figures(trainer *t)
+{
+    px_figures f = {.task = &t->task, .model = &t->model, .batch = t->batch};
+    char *path = px_format("%s/run.h5", t->s->train.out);
+    int status = px_results_open(&f.results, path, PX_RESULTS_APPEND);
+    free(path);
+    if (status != 0)
+        return -1;
+    status = t->s->method->figures(t->s->method_cfg, &f);
+    return px_results_close(f.results) == 0 ? status : -1;
+}
+
 int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
 {
     trainer t = {.s = s, .comm = comm, .log = log, .config = px_config_text(s->config), .started = px_now()};
@@ -400,11 +415,11 @@ int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool res
         t.saved = px_now();
         status = loop(&t);
     }
-    if (t.results) {
-        bool failed = px_results_close(t.results) != 0;
-        if (status == 0 && failed)
-            status = -1;
-    }
+    bool whole = status == 0 || px_error_status() == PX_STOPPED;
+    if (t.results && px_results_close(t.results) != 0)
+        status = -1;
+    else if (t.results && whole && t.batch && s->method->figures && write_figures(&t) != 0)
+        status = -1;
     finish(&t);
     return status;
 }

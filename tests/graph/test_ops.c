@@ -266,6 +266,11 @@ static px_value *build_dropout(px_graph *g, px_value *v[])
     return px_drop_path(g, px_dropout(g, v[0], 0.3, 6), 0.4, 6);
 }
 
+static px_value *build_squared_error(px_graph *g, px_value *v[])
+{
+    return px_mean_squared_error(g, v[0], px_add(g, v[1], px_standardize(g, v[0], 1e-6)));
+}
+
 static const test_case cases[] = {
     {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
     {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
@@ -303,6 +308,7 @@ static const test_case cases[] = {
     {"max pool", build_max_pool, {IN(2, 5, 7, 6)}},
     {"average pool", build_avg_pool, {IN(2, 5, 3, 4)}},
     {"l2 normalize", build_normalize, {IN(5, 7)}},
+    {"squared error", build_squared_error, {IN(3, 5, 7), PARAM(3, 5, 7)}},
     {"cross entropy", build_cross_entropy, {IN(5, 7)}},
     {"NT-Xent", build_nt_xent, {IN(6, 9)}},
     {"layer norm", build_layer_norm, {IN(3, 5, 7), PARAM(7), PARAM(7)}},

@@ -127,3 +127,86 @@ void KERNEL(accuracy)(const px_step *s)
     }
     *(real *)s->out[0] = (real)right / (real)N;
 }
+
+/* a, b -> mean of (a - b)^2. Pieces of a fixed size are added in order: the sum does not depend on the threads. */
+void KERNEL(mean_squared_error)(const px_step *s)
+{
+    enum { PIECE = 4096 };
+    int64_t n = px_shape_count(s->node->in[0]->shape), pieces = (n + PIECE - 1) / PIECE;
+    const real *a = s->in[0], *b = s->in[1];
+    double total = 0;
+#pragma omp parallel for ordered schedule(static, 1)
+    for (int64_t p = 0; p < pieces; p++) {
+        double sum = 0;
+        int64_t end = (p + 1) * PIECE < n ? (p + 1) * PIECE : n;
+#pragma omp simd reduction(+ : sum)
+        for (int64_t i = p * PIECE; i < end; i++) {
+            double d = (double)(a[i] - b[i]);
+            sum += d * d;
+        }
+#pragma omp ordered
+        total += sum;
+    }
+    *(real *)s->out[0] = (real)(total / (double)n);
+}
+
+/* dloss, a, b -> da = 2 (a - b) dloss / n */
+void KERNEL(mean_squared_error_back)(const px_step *s)
+{
+    int64_t n = px_shape_count(s->node->in[1]->shape);
+    const real *a = s->in[1], *b = s->in[2], factor = 2 * *(const real *)s->in[0] / (real)n;
+    real *da = s->out[0];
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; i++)
+        da[i] = factor * (a[i] - b[i]);
+}
+
+/* Mean of a row and 1 / sqrt(unbiased variance + eps). */
+static void row_moments(const real *x, int64_t D, double eps, double *mean, double *inverse)
+{
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < D; i++)
+        sum += x[i];
+    *mean = sum / (double)D;
+    for (int64_t i = 0; i < D; i++)
+        square += (x[i] - *mean) * (x[i] - *mean);
+    *inverse = 1 / sqrt(square / (double)(D - 1) + eps);
+}
+
+/* x (..., D) -> y = (x - mean) inverse */
+void KERNEL(standardize)(const px_step *s)
+{
+    px_shape shape = s->node->in[0]->shape;
+    int64_t D = shape.dim[shape.rank - 1], rows = px_shape_count(shape) / D;
+    const real *x = s->in[0];
+    double eps = *(const double *)s->node->attr;
+    real *y = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        double mean, inverse;
+        row_moments(x + r * D, D, eps, &mean, &inverse);
+        for (int64_t i = r * D; i < (r + 1) * D; i++)
+            y[i] = (real)((x[i] - mean) * inverse);
+    }
+}
+
+/* dy, x -> dx = inverse (dy - mean(dy) - y (y . dy) / (D - 1)) */
+void KERNEL(standardize_back)(const px_step *s)
+{
+    px_shape shape = s->node->in[1]->shape;
+    int64_t D = shape.dim[shape.rank - 1], rows = px_shape_count(shape) / D;
+    const real *dy = s->in[0], *x = s->in[1];
+    double eps = *(const double *)s->node->attr;
+    real *dx = s->out[0];
+#pragma omp parallel for schedule(static)
+    for (int64_t r = 0; r < rows; r++) {
+        double mean, inverse, sum = 0, dot = 0;
+        row_moments(x + r * D, D, eps, &mean, &inverse);
+        for (int64_t i = r * D; i < (r + 1) * D; i++) {
+            sum += dy[i];
+            dot += dy[i] * (x[i] - mean) * inverse;
+        }
+        for (int64_t i = r * D; i < (r + 1) * D; i++)
+            dx[i] = (real)(inverse * (dy[i] - sum / (double)D - (x[i] - mean) * inverse * dot / (double)(D - 1)));
+    }
+}

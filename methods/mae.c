@@ -1,0 +1,237 @@
+/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official code's names.
+ *
+ *   image [B,C,S,S] -> patches [B,T,D] + positions -> K visible ones, class token in front -> encoder [B,K+1,D]
+ *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels of the hidden patches
+ *
+ * Loss: squared error, mean over a patch and over the hidden patches; with norm_pix_loss each target patch is standardised. */
+#include "backbones/vit.h"
+#include "base/error.h"
+#include "ops/ops.h"
+#include "train/method.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct px_method_cfg {
+    double mask_ratio, area_min, flip;
+    int decoder_width, decoder_depth, decoder_heads;
+    bool norm_pix_loss;
+};
+
+static const px_option options[] = {
+    PX_OPTION(px_method_cfg, mask_ratio, "0.75", 0.01, 0.99, "share of the patches that is hidden (paper: 0.75)"),
+    PX_OPTION_FLAG(px_method_cfg, norm_pix_loss, "true", "predict each patch standardised (paper, table 1d)"),
+    PX_OPTION(px_method_cfg, decoder_width, "512", 8, 4096, "width of the decoder (paper: 512)"),
+    PX_OPTION(px_method_cfg, decoder_depth, "8", 1, 64, "its blocks (paper: 8)"),
+    PX_OPTION(px_method_cfg, decoder_heads, "16", 1, 64, "their heads (paper: 16)"),
+    PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.2)"),
+    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
+    {0}};
+
+static const char defaults[] =
+    "backbone = \"vit_tiny_4\";\n"
+    "epochs = 400.0;\n"
+    "batch = 1024;\n"
+    "data = { normalize = true; };\n"
+    "vit = { positions = \"sincos\"; init = \"xavier\"; };\n"
+    "optim = { optimizer = \"adamw\"; lr = 1.5e-4; beta2 = 0.95; weight_decay = 0.05; warmup_epochs = 40.0; };\n";
+
+static int patches_of(const px_task *task, int patch)
+{
+    return (task->image_size / patch) * (task->image_size / patch);
+}
+
+static int visible_of(const px_method_cfg *c, int patches)
+{
+    return (int)(patches * (1 - c->mask_ratio));
+}
+
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    int T = patches_of(task, task->patch), K = visible_of(c, T);
+    (void)backbone;
+    if (K < 1)
+        return "mae.mask_ratio leaves no patch visible";
+    if (K >= T)
+        return "mae.mask_ratio hides no patch";
+    return c->decoder_width % c->decoder_heads || c->decoder_width % 4
+               ? "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads"
+               : NULL;
+}
+
+/* ---- views: the image, and which patches are hidden ---- */
+
+enum { IMAGE, VISIBLE, RESTORE, HIDDEN };
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    int T = patches_of(task, task->patch), K = visible_of(c, T), M = T - K;
+    px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    px_views_add(out, "visible", PX_I32, 1, 1, &K);           /* places of the visible patches */
+    px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1}); /* for each token of the decoder: 0 the mask token, 1 the class
+                                                                 token, 2 + j the j-th visible patch */
+    px_views_add(out, "hidden", PX_I32, 1, 1, &M);            /* places of the hidden patches, ascending */
+}
+
+/* A random order of the patches (the official code sorts noise); the first K stay visible. */
+static void hide_patches(px_rng *rng, int T, int K, int32_t *visible, int32_t *restore, int32_t *hidden)
+{
+    int32_t *order = restore + 1; /* room for T numbers */
+    for (int i = 0; i < T; i++)
+        order[i] = i;
+    for (int i = 0; i < K; i++) {
+        int j = i + (int)px_rng_below(rng, (uint32_t)(T - i));
+        int32_t place = order[j];
+        order[j] = order[i];
+        visible[i] = place;
+    }
+    restore[0] = 1;
+    for (int i = 0; i < T; i++)
+        restore[1 + i] = 0;
+    for (int j = 0; j < K; j++)
+        restore[1 + visible[j]] = 2 + j;
+    for (int i = 0, m = 0; i < T; i++)
+        if (restore[1 + i] == 0)
+            hidden[m++] = i;
+}
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_recipe r = px_recipe_none();
+    r.mean = task->mean;
+    r.std = task->std;
+    if (task->augment) {
+        r.area_min = (float)c->area_min;
+        r.area_max = 1;
+        r.flip = (float)c->flip;
+    }
+    px_recipe_apply(&r, rng, image, px_sample_plane(out, IMAGE, 0), out->scratch);
+    int T = patches_of(task, task->patch);
+    hide_patches(rng, T, visible_of(c, T), px_sample_i32(out, VISIBLE, 0), px_sample_i32(out, RESTORE, 0), px_sample_i32(out, HIDDEN, 0));
+}
+
+/* ---- model ---- */
+
+/* tokens [B,K+1,D] of the encoder -> predictions [B,T,patch*patch*C] */
+static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, int patch)
+{
+    px_graph *g = b->g;
+    int E = c->decoder_width, side = b->task->image_size / patch;
+    px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER);                         /* [B,K+1,E] */
+    px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_EXEMPT);
+    x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore"));                   /* [B,T+1,E] */
+    x = px_add_rows(g, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
+    px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};
+    px_scope_push(g, "decoder_blocks");
+    for (int i = 0; i < c->decoder_depth; i++)
+        x = px_transformer_block(g, i, x, &block);
+    px_scope_pop(g);
+    x = px_layer_norm_layer(g, "decoder_norm", x);
+    x = px_dense_layer(g, "decoder_pred", x, (int64_t)patch * patch * b->task->channels, PX_DENSE_XAVIER);
+    return px_slice_tokens(g, x, 1, (int64_t)side * side);
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    px_graph *g = b->g;
+    px_vit vit;
+    PX_CHECK(px_vit_of(&vit, b->backbone, b->backbone_cfg)); /* px_mae.family */
+    px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden"), *positions;
+    px_value *x = px_vit_embed(g, &vit, image, &positions);                                               /* [B,T,D]   */
+    x = px_gather_tokens(g, x, px_view_input(b, "visible"));                                              /* [B,K,D]   */
+    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL);                          /* [B,K+1,D] */
+    px_value *all = decode(c, b, px_vit_norm(g, x), vit.patch);                                           /* [B,T,P]   */
+    px_graph_output(g, "prediction", all);
+    px_value *target = px_gather_tokens(g, px_patchify(g, image, vit.patch, true), hidden);               /* [B,M,P]   */
+    if (c->norm_pix_loss)
+        target = px_standardize(g, target, 1e-6);
+    return px_mean_squared_error(g, px_gather_tokens(g, all, hidden), target);
+}
+
+/* ---- figure: original, masked, rebuilt, rebuilt with the visible patches put back ---- */
+
+enum { SHOWN = 8, COLUMNS = 4 };
+
+typedef struct picture {
+    const px_task *task;
+    const float *image;      /* (C, S, S) as the network saw it */
+    const float *prediction; /* (T, patch*patch*C) */
+    const int32_t *restore;  /* (T+1) */
+    bool norm_pix;
+} picture;
+
+static uint8_t as_byte(const px_task *task, float value, int channel)
+{
+    if (task->mean)
+        value = value * task->std[channel] + task->mean[channel];
+    value = value * 255 + 0.5f;
+    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+}
+
+/* The rebuilt value of a pixel; with norm_pix_loss the patch's own mean and deviation are borrowed. */
+static void rebuild_patch(const picture *p, int t, float *out /* (patch*patch*C) */)
+{
+    int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;
+    double sum = 0, square = 0;
+    for (int i = 0; i < n; i++) {
+        int c = i % C, x = i / C % patch + t % side * patch, y = i / C / patch + t / side * patch;
+        double v = p->image[(c * S + y) * S + x];
+        sum += v;
+        square += v * v;
+    }
+    double mean = sum / n, deviation = sqrt((square - sum * mean) / (n - 1) + 1e-6);
+    for (int i = 0; i < n; i++)
+        out[i] = p->norm_pix ? (float)(p->prediction[(int64_t)t * n + i] * deviation + mean) : p->prediction[(int64_t)t * n + i];
+}
+
+static void draw(const picture *p, uint8_t *row /* (COLUMNS, S, S, C) */)
+{
+    int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;
+    float *rebuilt = px_calloc((size_t)n, sizeof rebuilt[0]);
+    for (int t = 0; t < side * side; t++) {
+        bool hidden = p->restore[1 + t] == 0;
+        rebuild_patch(p, t, rebuilt);
+        for (int i = 0; i < n; i++) {
+            int c = i % C, x = i / C % patch + t % side * patch, y = i / C / patch + t / side * patch;
+            uint8_t original = as_byte(p->task, p->image[(c * S + y) * S + x], c), made = as_byte(p->task, rebuilt[i], c);
+            const uint8_t column[COLUMNS] = {original, hidden ? 128 : original, made, hidden ? made : original};
+            for (int k = 0; k < COLUMNS; k++)
+                row[((k * S + y) * S + x) * C + c] = column[k];
+        }
+    }
+    free(rebuilt);
+}
+
+static int figures(const px_method_cfg *c, px_figures *f)
+{
+    const px_task *task = px_figures_task(f);
+    int S = task->image_size, C = task->channels, T = patches_of(task, task->patch), n = task->patch * task->patch * C;
+    int rows = task->batch < SHOWN ? task->batch : SHOWN;
+    const float *image = px_figures_view(f, "image"), *prediction = px_figures_output(f, "prediction");
+    const int32_t *restore = px_figures_view(f, "restore");
+    uint8_t *pixels = px_calloc((size_t)(rows * COLUMNS), (size_t)(S * S * C));
+    for (int i = 0; i < rows; i++) {
+        picture p = {task, image + (int64_t)i * C * S * S, prediction + (int64_t)i * T * n, restore + (int64_t)i * (T + 1), c->norm_pix_loss};
+        draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
+    }
+    const char *caption = c->norm_pix_loss ? "original, masked, rebuilt, rebuilt beside visible; patch mean and deviation borrowed from the original"
+                                           : "original, masked, rebuilt, rebuilt beside visible";
+    int status = px_figures_grid(f, "reconstruction", caption, rows, COLUMNS, S, C, pixels);
+    free(pixels);
+    return status;
+}
+
+const px_method px_mae = {.abi = PX_METHOD_ABI,
+                          .name = "mae",
+                          .paper = "He et al. 2022, arXiv:2111.06377",
+                          .summary = "rebuild the hidden patches of an image from the visible ones",
+                          .family = "vit",
+                          .cfg_size = sizeof(px_method_cfg),
+                          .options = options,
+                          .defaults = defaults,
+                          .check = check,
+                          .views = views,
+                          .make_views = make_views,
+                          .build = build,
+                          .figures = figures};

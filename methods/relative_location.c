@@ -1,0 +1,215 @@
+/* relative_location.c - Unsupervised Visual Representation Learning by Context Prediction, Doersch et al. 2015 (arXiv:1505.05192), with
+ * the choices of Kolesnikov et al. 2019 (arXiv:1901.09005) as defaults.
+ *
+ *   a 3x3 grid of patches of one image [9B,C,P,P] -> backbone -> h [9B,F]
+ *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once for its neighbours
+ *
+ * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is the centre. */
+#include "base/error.h"
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "train/method.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEIGHBOURS = 8, PATCHES = 9 };
+
+struct px_method_cfg {
+    int patch, hidden;
+    double share, gray, downsample, flip, dropout;
+    const char *colour;
+    bool standardise;
+};
+
+static const px_option options[] = {
+    PX_OPTION(px_method_cfg, patch, "0", 0, 1024, "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16"),
+    PX_OPTION(px_method_cfg, share, "0.75", 0.3, 1, "side of the random crop within its cell; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
+    PX_OPTION(px_method_cfg, gray, "0.66", 0, 1, "probability of a gray image (Kolesnikov: 0.66)"),
+    PX_OPTION_CHOICE(px_method_cfg, colour, "keep", "keep|drop|project",
+                     "against chromatic aberration: drop two random channels for noise, or project green-magenta out (Doersch)"),
+    PX_OPTION_FLAG(px_method_cfg, standardise, "true", "each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
+    PX_OPTION(px_method_cfg, downsample, "0", 0, 1, "probability of going through a smaller size of at least 10 px (Doersch: 1/3)"),
+    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip of the whole image"),
+    PX_OPTION(px_method_cfg, hidden, "4096", 1, 65536, "width of the pair's hidden layer (Doersch, Kolesnikov: 4096)"),
+    PX_OPTION(px_method_cfg, dropout, "0.5", 0, 0.99, "in the head (Kolesnikov: 0.5)"),
+    {0}};
+
+static const char defaults[] = "epochs = 35.0;\n"
+                               "batch = 256;\n"
+                               "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; schedule = \"step\";\n"
+                               "          steps = [15, 25]; };\n";
+
+static int patch_side(const px_method_cfg *c, const px_task *task)
+{
+    int side = (int)(c->share * task->image_size / 3);
+    return c->patch ? c->patch : side < 16 ? 16 : side;
+}
+
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    int side = patch_side(c, task);
+    (void)backbone;
+    if (task->image_size < 24)
+        return "images of less than 24 px leave no patches of 8 px";
+    return side < 8 ? "relative_location.patch must be at least 8 px" : NULL;
+}
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    int side = patch_side(c, task);
+    px_views_add(out, "patches", PX_F32, PATCHES, 3, (int[]){task->channels, side, side});
+}
+
+/* ---- patches ---- */
+
+/* One random channel less its mean, the others noise of a hundredth of its deviation (Doersch, section 3.1). */
+static void drop_colours(px_plane p, px_rng *rng)
+{
+    int64_t n = (int64_t)p.size * p.size;
+    int kept = (int)px_rng_below(rng, (uint32_t)p.channels);
+    float *x = p.data + kept * n;
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < n; i++) {
+        sum += x[i];
+        square += (double)x[i] * x[i];
+    }
+    double mean = sum / (double)n, deviation = sqrt(fmax(square / (double)n - mean * mean, 0));
+    for (int c = 0; c < p.channels; c++)
+        for (int64_t i = 0; i < n; i++)
+            p.data[c * n + i] = c == kept ? x[i] - (float)mean : (float)(deviation / 100) * px_rng_normal(rng);
+}
+
+/* B = I - a^T a / (a a^T), a = [-1, 2, -1]: removes the axis from green to magenta */
+static void project_colours(px_plane p)
+{
+    int64_t n = (int64_t)p.size * p.size;
+    const float a[3] = {-1, 2, -1};
+    for (int64_t i = 0; i < n && p.channels == 3; i++) {
+        float dot = (a[0] * p.data[i] + a[1] * p.data[n + i] + a[2] * p.data[2 * n + i]) / 6;
+        for (int c = 0; c < 3; c++)
+            p.data[c * n + i] -= a[c] * dot;
+    }
+}
+
+static void standardise(px_plane p)
+{
+    int64_t n = (int64_t)p.channels * p.size * p.size;
+    double sum = 0, square = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += p.data[i];
+    double mean = sum / (double)n;
+    for (int64_t i = 0; i < n; i++)
+        square += (p.data[i] - mean) * (p.data[i] - mean);
+    float inverse = (float)(1 / sqrt(square / (double)n + 1e-5));
+    for (int64_t i = 0; i < n; i++)
+        p.data[i] = (p.data[i] - (float)mean) * inverse;
+}
+
+/* Through `side` pixels and back: the patch as if it were seen from further away. Values leave as 8 bits, as an image's do. */
+static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, float *small)
+{
+    px_image image = {.pixels = pixels, .height = p.size, .width = p.size, .channels = p.channels};
+    px_plane less = {small, p.channels, side};
+    const px_plane *from[2] = {&p, &less};
+    px_plane *to[2] = {&less, &p};
+    for (int pass = 0; pass < 2; pass++) {
+        int s = from[pass]->size;
+        image.height = image.width = s;
+        for (int i = 0; i < s * s; i++)
+            for (int c = 0; c < p.channels; c++)
+                pixels[i * p.channels + c] = (uint8_t)(from[pass]->data[c * s * s + i] * 255 + 0.5f);
+        px_resize(to[pass], &image, px_crop_whole(&image), false, PX_BILINEAR, scratch);
+    }
+}
+
+static void finish_patch(const px_method_cfg *c, px_plane p, px_rng *rng)
+{
+    if (strcmp(c->colour, "drop") == 0)
+        drop_colours(p, rng);
+    else if (strcmp(c->colour, "project") == 0)
+        project_colours(p);
+    if (c->standardise)
+        standardise(p);
+}
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_crop whole = px_crop_center(image, 1);
+    float cell = whole.height / 3, side = cell * (float)c->share;
+    bool flip = px_rng_uniform(rng) < (task->augment ? c->flip : 0), gray = px_rng_uniform(rng) < (task->augment ? c->gray : 0);
+    for (int place = 0; place < PATCHES; place++) {
+        int row = place / 3, column = place % 3, copy = place < 4 ? place : place == 4 ? NEIGHBOURS : place - 1;
+        float down = px_rng_uniform(rng), right = px_rng_uniform(rng), smaller = px_rng_uniform(rng), by = px_rng_uniform(rng);
+        if (!task->augment)
+            down = right = 0.5f;
+        px_plane p = px_sample_plane(out, 0, copy);
+        /* The picture is mirrored as a whole: column 0 then shows its right third. */
+        int from = flip ? 2 - column : column;
+        px_crop crop = {whole.top + (float)row * cell + down * (cell - side), whole.left + (float)from * cell + right * (cell - side), side,
+                        side};
+        px_resize(&p, image, crop, flip, PX_BICUBIC, out->scratch);
+        if (gray)
+            px_gray(&p);
+        if (task->augment && smaller < c->downsample && p.size > 10) {
+            uint8_t *pixels = px_calloc((size_t)(p.size * p.size), (size_t)p.channels);
+            float *small = px_calloc((size_t)(p.size * p.size * p.channels), sizeof small[0]);
+            shrink(p, 10 + (int)(by * (float)(p.size - 10)), out->scratch, pixels, small);
+            free(pixels);
+            free(small);
+        }
+        finish_patch(c, p, rng);
+    }
+}
+
+/* ---- the pair head ---- */
+
+static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
+{
+    if (px_graph_error(g))
+        return h;
+    int64_t F = h->shape.dim[1];
+    px_value *rows = px_reshape(g, h, PX_SHAPE(1, PATCHES * B, F));
+    px_value *neighbours = px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F)); /* [8B, F] */
+    px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F));                  /* [B, F]  */
+    px_scope_push(g, "head");
+    /* fc1 on the two features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half is computed once an image. */
+    px_init init = px_init_uniform(1 / sqrt(2.0 * (double)F));
+    px_value *wk = px_parameter(g, "fc1.neighbour.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
+    px_value *wc = px_parameter(g, "fc1.centre.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
+    px_value *pairs = px_reshape(g, px_linear(g, neighbours, wk, NULL), PX_SHAPE(NEIGHBOURS, B, c->hidden));
+    pairs = px_reshape(g, px_add_rows(g, pairs, px_linear(g, centre, wc, NULL)), PX_SHAPE(NEIGHBOURS * B, c->hidden));
+    pairs = px_relu(g, px_batch_norm_layer(g, "bn1", pairs, true)); /* its bias is the layer's */
+    pairs = px_dropout(g, pairs, c->dropout, NEIGHBOURS * B);
+    pairs = px_linear_layer(g, "fc2", pairs, NEIGHBOURS, true); /* [8B, 8] */
+    px_scope_pop(g);
+    return pairs;
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    int B = b->task->batch;
+    px_encoding h = px_encode(b, px_view_input(b, "patches"));
+    px_value *logits = head(c, b->g, h.pooled, B);
+    int32_t *places = px_calloc((size_t)(NEIGHBOURS * B), sizeof places[0]);
+    for (int i = 0; i < NEIGHBOURS * B; i++)
+        places[i] = i / B;
+    px_value *label = px_constant_i32(b->g, PX_SHAPE(NEIGHBOURS * B), places);
+    free(places);
+    px_metric(b, "accuracy", px_accuracy(b->g, logits, label)); /* chance: 1/8 */
+    return px_cross_entropy(b->g, logits, label);
+}
+
+const px_method px_relative_location = {.abi = PX_METHOD_ABI,
+                                        .name = "relative_location",
+                                        .paper = "Doersch et al. 2015, arXiv:1505.05192",
+                                        .summary = "where does a patch lie beside another of the same image?",
+                                        .cfg_size = sizeof(px_method_cfg),
+                                        .options = options,
+                                        .defaults = defaults,
+                                        .check = check,
+                                        .views = views,
+                                        .make_views = make_views,
+                                        .build = build};

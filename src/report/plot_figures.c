@@ -1,0 +1,70 @@
+/* plot_figures.c - the pictures that methods made themselves: /figures/NAME (height, width, channels) of bytes, with a caption. */
+#include "base/error.h"
+#include "report/plot_private.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { MOST_PIXELS = 1000 };
+
+/* Every step-th pixel as "x y r g b"; y counts from the top. */
+static void write_pixels(FILE *f, const double *pixels, const int64_t dim[], int64_t step)
+{
+    fputs("$pixels << EOD\n", f);
+    for (int64_t y = 0; y < dim[0]; y += step)
+        for (int64_t x = 0; x < dim[1]; x += step) {
+            const double *p = pixels + (y * dim[1] + x) * dim[2];
+            fprintf(f, "%d %d %d %d %d\n", (int)(x / step), (int)(y / step), (int)p[0], (int)p[dim[2] / 2], (int)p[dim[2] - 1]);
+        }
+    fputs("EOD\n", f);
+}
+
+static int draw(plot_job *job, int run, const char *name, const double *pixels, const int64_t dim[])
+{
+    const plot_run *r = &job->runs[run];
+    int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
+    int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step);
+    int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height)));
+    char *path = px_format("/figures/%s", name), *caption = NULL;
+    plot_figure *figure = plot_begin(job, name, run, width * scale < 500 ? 560 : width * scale + 60, height * scale + 90);
+    FILE *f = figure->script;
+    write_pixels(f, pixels, dim, step);
+    if (px_results_get_attribute_text(r->results, path, "caption", &caption) != 0)
+        caption = NULL;
+    char *title = px_format("%s%s%s", *r->method ? r->method : r->label, caption ? ": " : "", caption ? caption : "");
+    fputs("set title ", f);
+    px_gnuplot_text(f, title);
+    fprintf(f,
+            " font ',11'\nset lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
+            30.0 / figure->width, 1 - 30.0 / figure->width, 1 - 60.0 / figure->height, 30.0 / figure->height);
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\nset size ratio -1\n",
+            width - 1, height - 1);
+    fputs("plot $pixels using 1:2:3:4:5 with rgbimage pixels\n", f);
+    free(title);
+    free(caption);
+    free(path);
+    return plot_end(job, figure);
+}
+
+/* Methods need not have pictures: a run without them leaves nothing out. */
+int plot_figures(plot_job *job)
+{
+    int bad = 0;
+    for (int run = 0; bad == 0 && run < job->count; run++) {
+        char **names;
+        int count;
+        if (!px_results_has(job->runs[run].results, "/figures") ||
+            px_results_list(job->runs[run].results, "/figures", &names, &count) != 0)
+            continue;
+        for (int i = 0; i < count; i++) {
+            int64_t dim[4];
+            double *pixels = plot_data(&job->runs[run], 3, dim, "/figures/%s", names[i]);
+            if (pixels && bad == 0 && (dim[2] == 1 || dim[2] == 3))
+                bad = draw(job, run, names[i], pixels, dim);
+            free(pixels);
+            free(names[i]);
+        }
+        free(names);
+    }
+    return bad;
+}
