@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_PIXELS = 1000 };
 
@@ -19,28 +20,39 @@ static void write_pixels(FILE *f, const double *pixels, const int64_t dim[], int
     fputs("EOD\n", f);
 }
 
+/* A caption, centred above; each of its parts (between semicolons) on a line of its own. */
+static void write_caption(FILE *f, const plot_figure *figure, const char *who, const char *caption)
+{
+    char *rest = px_strdup(caption), *at = rest, *part;
+    for (int line = 0; (part = strsep(&at, ";")); line++) {
+        char *text = line == 0 ? px_format("%s: %s", who, part) : px_strdup(part + strspn(part, " "));
+        fprintf(f, "set label %d ", line + 1);
+        px_gnuplot_text(f, text);
+        fprintf(f, " at screen 0.5, screen %g center font ',%d'\n", 1 - (24.0 + 22 * line) / figure->height, line == 0 ? 13 : 11);
+        free(text);
+    }
+    free(rest);
+}
+
 static int draw(plot_job *job, int run, const char *name, const double *pixels, const int64_t dim[])
 {
+    enum { LEAST_WIDTH = 620, SIDE = 30, TOP = 70 };
     const plot_run *r = &job->runs[run];
     int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
     int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step);
-    int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height)));
-    char *path = px_format("/figures/%s", name), *caption = NULL;
-    plot_figure *figure = plot_begin(job, name, run, width * scale < 500 ? 560 : width * scale + 60, height * scale + 90);
+    int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height))), wide = width * scale + 2 * SIDE;
+    plot_figure *figure = plot_begin(job, name, run, wide < LEAST_WIDTH ? LEAST_WIDTH : wide, height * scale + TOP + SIDE);
     FILE *f = figure->script;
     write_pixels(f, pixels, dim, step);
-    if (px_results_get_attribute_text(r->results, path, "caption", &caption) != 0)
-        caption = NULL;
-    char *title = px_format("%s%s%s", *r->method ? r->method : r->label, caption ? ": " : "", caption ? caption : "");
-    fputs("set title ", f);
-    px_gnuplot_text(f, title);
-    fprintf(f,
-            " font ',11'\nset lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
-            30.0 / figure->width, 1 - 30.0 / figure->width, 1 - 60.0 / figure->height, 30.0 / figure->height);
-    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\nset size ratio -1\n",
-            width - 1, height - 1);
+    char *path = px_format("/figures/%s", name), *caption = NULL;
+    if (px_results_get_attribute_text(r->results, path, "caption", &caption) == 0)
+        write_caption(f, figure, *r->method ? r->method : r->label, caption);
+    double margin = (figure->width - width * scale) / 2.0 / figure->width;
+    fprintf(f, "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n", margin,
+            1 - margin, 1 - (double)TOP / figure->height, (double)SIDE / figure->height);
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n", width - 1,
+            height - 1);
     fputs("plot $pixels using 1:2:3:4:5 with rgbimage pixels\n", f);
-    free(title);
     free(caption);
     free(path);
     return plot_end(job, figure);
