@@ -56,7 +56,7 @@ run_result run_program(int ranks, const char *const *arguments)
         setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
         setenv("OMP_NUM_THREADS", "1", 1);
         count = append(argv, count,
-                       (const char *const[]){"mpirun", "--oversubscribe", "--mca", "mpi_yield_when_idle", "1", "-n",
+                       (const char *const[]){"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-n",
                                              number, NULL});
     }
     count = append(argv, count, (const char *const[]){program, NULL});
