@@ -218,6 +218,8 @@ static int evaluate_subject(bench *b, subject s)
         status = write_spectrum(b, name, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &test);
+    if (status == 0 && b->results)
+        status = px_results_flush(b->results); /* kept whatever becomes of the next subject */
     px_extraction_finish(&train);
     px_extraction_finish(&test);
     return px_agree(b->comm, status);
@@ -293,12 +295,12 @@ static int open_all(bench *b)
 static int evaluate_all(bench *b)
 {
     const px_train_cfg *train = &b->e->run.train;
+    if (px_agree(b->comm, load_parameters(b)) != 0)
+        return -1;
     if (b->comm->rank == 0) {
         bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
         printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %", "held-out %");
     }
-    if (px_agree(b->comm, load_parameters(b)) != 0)
-        return -1;
     if (evaluate_subject(b, PRETRAINED) != 0)
         return -1;
     if (!b->e->eval.baselines)
@@ -313,7 +315,9 @@ int px_evaluate(const px_evaluation *e, const px_comm *comm, px_log *log)
     int status = open_all(&b);
     if (status == 0)
         status = evaluate_all(&b);
-    if (b.results && px_results_close(b.results) != 0)
+    if (status != 0)
+        px_results_abandon(b.results);
+    else if (b.results && px_results_close(b.results) != 0)
         status = -1;
     px_model_finish(&b.model);
     px_dataset_close(b.data);

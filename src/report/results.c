@@ -265,6 +265,12 @@ int px_results_close(px_results *r)
     return bad;
 }
 
+void px_results_abandon(px_results *r)
+{
+    if (r)
+        release(r, r->lock >= 0); /* the copy beside the file is removed with the lock */
+}
+
 int px_results_flush(px_results *r)
 {
     PX_CHECK(r->stage);

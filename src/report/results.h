@@ -36,6 +36,10 @@ int px_results_open(px_results **out, const char *path, px_results_mode);
 /* Flushes and closes. 0 or -1 (disk full, ...); frees in any case. NULL is fine. */
 int px_results_close(px_results *);
 
+/* Closes without what was changed since the last flush, so that a failure leaves the file as it was; in SWMR like
+ * px_results_close. Leaves px_error() alone. NULL is fine. */
+void px_results_abandon(px_results *);
+
 /* Creates extendable 1-D series in `group` (and group/step) where they are missing. 0 or -1. */
 int px_results_series(px_results *, const char *group, const char *const names[], int count);
 

@@ -40,9 +40,12 @@ static int put_text(hid_t file, const char *name, const char *text)
     hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
     H5Tset_size(type, strlen(text) + 1);
     H5Tset_cset(type, H5T_CSET_UTF8);
-    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(plist, H5D_COMPACT); /* within the object's header, which has a checksum */
+    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
     herr_t bad = set < 0 ? -1 : H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
     H5Dclose(set);
+    H5Pclose(plist);
     H5Sclose(space);
     H5Tclose(type);
     return bad < 0 ? -1 : 0;
@@ -205,20 +208,23 @@ static char *get_text(hid_t file, const char *name)
 static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, float *plain)
 {
     char *where = px_format("%s/%s", group, name), expected[64], found[64];
-    hid_t set = H5Lexists(file, where, H5P_DEFAULT) > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
+    htri_t there = H5Lexists(file, where, H5P_DEFAULT);
+    hid_t set = there > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
     int status = 0;
-    if (set < 0) {
-        status = px_fail(PX_DATA, "%s: holds no %s", path, where);
+    if (there == 0) {
+        status = px_fail(PX_USAGE, "%s: holds no %s: other options of the backbone, method or optimizer?", path, where);
+    } else if (set < 0) {
+        status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
     } else {
         hid_t space = H5Dget_space(set);
         hsize_t dim[H5S_MAX_RANK] = {0};
-        px_shape there = {.rank = H5Sget_simple_extent_dims(space, dim, NULL)};
-        there.rank = there.rank > PX_RANK_MAX ? PX_RANK_MAX : there.rank;
-        for (int i = 0; i < there.rank; i++)
-            there.dim[i] = (int64_t)dim[i];
-        if (!px_shape_equal(there, shape))
-            status = px_fail(PX_DATA, "%s: %s is %s, the model has %s: other options of the backbone or method?", path, where,
-                             px_shape_text(there, found), px_shape_text(shape, expected));
+        px_shape stored = {.rank = H5Sget_simple_extent_dims(space, dim, NULL)};
+        stored.rank = stored.rank > PX_RANK_MAX ? PX_RANK_MAX : stored.rank;
+        for (int i = 0; i < stored.rank; i++)
+            stored.dim[i] = (int64_t)dim[i];
+        if (!px_shape_equal(stored, shape))
+            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s: other options of the backbone or method?", path, where,
+                             px_shape_text(stored, found), px_shape_text(shape, expected));
         else if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
             status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
         H5Sclose(space);
@@ -345,7 +351,7 @@ static int load(const char *path, px_model *m, px_optimizer *optimizer, bool arr
         status = px_fail(PX_DATA, "%s: holds no checkpoint.h5", path);
     } else {
         status = load_file(now, m, optimizer, arrays, out);
-        if (status != 0 && access(previous, R_OK) == 0) {
+        if (status != 0 && px_error_status() == PX_DATA && access(previous, R_OK) == 0) {
             px_log_warning(log, "%s; using the one before it, %s", px_error(), previous);
             status = load_file(previous, m, optimizer, arrays, out);
         }

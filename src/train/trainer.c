@@ -17,7 +17,7 @@
 #include <string.h>
 
 /* Scalars that the graph computes: the loss first, then the method's metrics; and the series that the loop adds. */
-enum { SCALARS_MAX = 16, OWN_SERIES = 5 };
+enum { SCALARS_MAX = 16, OWN_SERIES = 5, SHOW_SECONDS = 5 };
 
 typedef struct trainer {
     const px_settings *s;
@@ -42,7 +42,7 @@ typedef struct trainer {
     px_value *scalar[SCALARS_MAX];
 
     int64_t step, steps, per_epoch;
-    double started, saved; /* by px_now */
+    double started, saved, shown; /* by px_now: when the run began, its last checkpoint, rows of run.h5 were last made visible */
     double pace;           /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
@@ -135,7 +135,7 @@ static int open_results(trainer *t, bool resume, const char *command)
         status = px_results_open(&t->results, path, PX_RESULTS_APPEND);
     if (status == 0 && !resume && (px_results_has(t->results, "/train/step") || px_checkpoint_exists(out)))
         status = px_fail(PX_USAGE, "%s holds a run already: go on with it by --resume, or give another out=", out);
-    if (status == 0 && !resume)
+    if (status == 0)
         status = px_results_put_text(t->results, "/config", t->config);
     if (status == 0)
         status = px_results_series(t->results, "/train", names, count);
@@ -305,8 +305,9 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     double norm = px_optimizer_step(t->optimizer, px_plan_weights(t->model.plan), px_plan_grads(t->model.plan),
                                     1.0 / (t->comm->size * c->accumulate), lr);
     if (!isfinite(mean[0]) || !isfinite(norm))
-        return px_fail(PX_FAIL, "step %" PRId64 ": the %s is not finite (%g); a smaller optim.lr, a longer warm-up or optim.clip may help",
-                       t->step, isfinite(mean[0]) ? "gradient" : "loss", isfinite(mean[0]) ? norm : mean[0]);
+        return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": the %s is not finite (%g); a smaller optim.lr, a longer warm-up or "
+                       "optim.clip may help", t->step + 1, t->steps, isfinite(mean[0]) ? "gradient" : "loss",
+                       isfinite(mean[0]) ? norm : mean[0]);
     double seconds = px_now() - start, wait = px_loader_waited(t->loader) - waited;
     *stopping = mean[t->scalars] > 0;
     int status = record(t, mean, lr, norm, seconds, wait);
@@ -318,9 +319,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
 
 static int save(trainer *t)
 {
-    if (t->comm->rank != 0)
-        return 0;
-    t->saved = px_now();
+    t->saved = t->shown = px_now();
     if (px_results_flush(t->results) != 0)
         return -1;
     return px_checkpoint_save(t->s->train.out, &t->model, t->optimizer, t->step, t->config);
@@ -332,6 +331,17 @@ static bool asked_to_stop(const trainer *t)
     return px_stop_signal() || (limit > 0 && px_now() - t->started > limit);
 }
 
+/* Rank 0: what is due after a step. Between checkpoints, plots of the live run shall see its rows. */
+static int keep(trainer *t, bool stopping)
+{
+    if (stopping || t->step == t->steps || px_now() - t->saved > t->s->train.checkpoint_minutes * 60)
+        return save(t);
+    if (px_now() - t->shown < SHOW_SECONDS)
+        return 0;
+    t->shown = px_now();
+    return px_results_flush(t->results);
+}
+
 /* A rank that fails alone (an image that does not decode, a full disk) leaves the others in a collective: the job is ended by name. */
 static int loop(trainer *t)
 {
@@ -339,8 +349,7 @@ static int loop(trainer *t)
     while (t->step < t->steps && !stopping) {
         if (one_step(t, asked_to_stop(t), &stopping) != 0)
             return -1;
-        bool due = px_now() - t->saved > t->s->train.checkpoint_minutes * 60;
-        if (t->comm->rank == 0 && (due || stopping || t->step == t->steps) && save(t) != 0)
+        if (t->comm->rank == 0 && keep(t, stopping) != 0)
             return -1;
     }
     px_log_progress_end(t->log);
@@ -402,7 +411,10 @@ static int write_figures(trainer *t)
     if (status != 0)
         return -1;
     status = t->s->method->figures(t->s->method_cfg, &f);
-    return px_results_close(f.results) == 0 ? status : -1;
+    if (status == 0)
+        return px_results_close(f.results);
+    px_results_abandon(f.results);
+    return -1;
 }
 
 int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
@@ -410,11 +422,14 @@ int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool res
     trainer t = {.s = s, .comm = comm, .log = log, .config = px_config_text(s->config), .started = px_now()};
     px_stop_watch();
     int status = set_up(&t, resume, command);
-    if (status == 0) {
-        introduce(&t);
-        t.saved = px_now();
-        status = loop(&t);
+    if (status != 0) {
+        px_results_abandon(t.results);
+        finish(&t);
+        return -1;
     }
+    introduce(&t);
+    t.saved = t.shown = px_now();
+    status = loop(&t);
     bool whole = status == 0 || px_error_status() == PX_STOPPED;
     if (t.results && px_results_close(t.results) != 0)
         status = -1;

@@ -1,11 +1,12 @@
-/* make_set.h - small data sets for tests that train: images with something to learn in them, in any of the stored forms.
+/* make_set.h - small data sets for tests that train: images with something to learn in them, in any of the stored
+ * forms.
  *
  *     char *data = make_set(folder, "d.h5", &(set_spec){.count = 96, .side = 16, .channels = 3, .classes = 4});
  *     ... "data.path=..." ...
  *     free(data);
  *
- * An image is a grating whose direction and colour follow from its class, with a tint, phase and grain of its own. The last quarter of the
- * rows is the split "test", the others are "train".
+ * An image is a grating whose direction and colour follow from its class, with a tint, phase and grain of its own. The
+ * last quarter of the rows is the split "test", the others are "train".
  */
 #ifndef PX_TESTS_CLI_MAKE_SET_H
 #define PX_TESTS_CLI_MAKE_SET_H

@@ -43,43 +43,59 @@ static int append(const char **argv, int count, const char *const *words)
     return count;
 }
 
-run_result run_program(int ranks, const char *const *arguments)
+static int launcher(const char **argv, int ranks)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", ranks);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    int count = append(argv, 0,
+                       (const char *const[]){"mpirun", "--oversubscribe", "--bind-to", "none", "--mca",
+                                             "mpi_yield_when_idle", "1", "-x", "OMP_NUM_THREADS=1", "-n", NULL});
+    argv[count++] = px_strdup(number);
+    return count;
+}
+
+run_child run_start(int ranks, const char *const *arguments)
 {
     const char *program = getenv("PRETEXT"), *argv[ARGUMENTS_MAX + 1] = {NULL};
     if (!program)
         skip();
-    char number[16];
-    int count = 0;
-    snprintf(number, sizeof number, "%d", ranks);
-    if (ranks > 0) {
-        setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-        setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-        setenv("OMP_NUM_THREADS", "1", 1);
-        count = append(argv, count,
-                       (const char *const[]){"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1", "-n",
-                                             number, NULL});
-    }
+    int count = ranks > 0 ? launcher(argv, ranks) : 0;
+    char *number = ranks > 0 ? (char *)(uintptr_t)argv[count - 1] : NULL;
     count = append(argv, count, (const char *const[]){program, NULL});
     append(argv, count, arguments);
 
-    FILE *out = tmpfile(), *err = tmpfile();
-    assert_true(out && err);
+    run_child c = {.out = tmpfile(), .err = tmpfile()};
+    assert_true(c.out && c.err);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(err), STDERR_FILENO);
-    pid_t child;
-    int rc = posix_spawnp(&child, argv[0], &actions, NULL, (char *const *)argv, environ), state;
+    posix_spawn_file_actions_adddup2(&actions, fileno(c.out), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(c.err), STDERR_FILENO);
+    int rc = posix_spawnp(&c.process, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
+    free(number);
     if (rc != 0 && ranks > 0)
         skip();
     assert_int_equal(rc, 0);
-    assert_int_equal(waitpid(child, &state, 0), child);
+    return c;
+}
+
+run_result run_wait(run_child *c)
+{
+    int state;
+    assert_int_equal(waitpid(c->process, &state, 0), c->process);
     run_result r = {.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state)};
-    r.out = read_all(out);
-    r.err = read_all(err);
+    r.out = read_all(c->out);
+    r.err = read_all(c->err);
     return r;
+}
+
+run_result run_program(int ranks, const char *const *arguments)
+{
+    run_child c = run_start(ranks, arguments);
+    return run_wait(&c);
 }
 
 void run_finish(run_result *r)

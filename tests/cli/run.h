@@ -10,10 +10,19 @@
 #ifndef PX_TESTS_CLI_RUN_H
 #define PX_TESTS_CLI_RUN_H
 
+#include <stdio.h>
+#include <sys/types.h>
+
 typedef struct run_result {
     int status;      /* exit status, or 128 + the signal that ended it */
     char *out, *err; /* all of standard output and standard error */
 } run_result;
+
+/* A program that still runs. */
+typedef struct run_child {
+    pid_t process; /* of the program, or of mpirun */
+    FILE *out, *err;
+} run_child;
 
 #define RUN(...) run_program(0, (const char *const[]){__VA_ARGS__, NULL})
 #define RUN_RANKS(ranks, ...) run_program(ranks, (const char *const[]){__VA_ARGS__, NULL})
@@ -22,6 +31,10 @@ typedef struct run_result {
  * err, too); the test is skipped if there is no mpirun. */
 run_result run_program(int ranks, const char *const *arguments);
 void run_finish(run_result *);
+
+/* The same in two parts: a signal may be sent between them. run_wait ends the use of the child. */
+run_child run_start(int ranks, const char *const *arguments);
+run_result run_wait(run_child *);
 
 /* A new folder under $TMPDIR or /tmp, and its removal with all that is in it, which also frees the string. */
 char *run_folder_create(void);

@@ -1,9 +1,11 @@
-/* test_ranks.c - the same global batch on 1, 2 and 4 ranks is the same training, with batch norm and negatives over the global batch.
+/* test_ranks.c - the same global batch on 1, 2 and 4 ranks is the same training, with batch norm and negatives over
+ * the global batch.
  *
- * Sums are added in another order, so single steps agree to rounding: that is checked at the first steps, and again at those after a
- * resumption on another number of ranks. Over many steps no two fp32 runs of a ReLU network stay that close, on one rank either: a
- * rounding difference flips some units near zero, which changes the gradient by about the square root of their share. It settles
- * near the square of the relative change of weights a step, so the curve over 20 steps is compared at a small learning rate. */
+ * Sums are added in another order, so single steps agree to rounding: that is checked at the first steps, and again at
+ * those after a resumption on another number of ranks. Over many steps no two fp32 runs of a ReLU network stay that
+ * close, on one rank either: a rounding difference flips some units near zero, which changes the gradient by about the
+ * square root of their share. It settles near the square of the relative change of weights a step, so the curve over
+ * 20 steps is compared at a small learning rate. In double, tests/train/mpi_ranks.c compares at a usual one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,0 +1,231 @@
+/* test_resume.c - a run that was stopped (by a signal, a time limit) or killed at any moment and then resumed ends with
+ * the very bits of one that was never interrupted: parameters, optimizer, series. On one rank and on two. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { STEPS = 40 };
+
+typedef struct fixture {
+    char *folder, *data;
+    char *whole[3]; /* uninterrupted runs on 1 and 2 ranks */
+} fixture;
+
+/* ---- comparing ---- */
+
+static bool timing(const char *object)
+{
+    return strcmp(object, "/train/images_per_second") == 0 || strcmp(object, "/train/data_wait") == 0;
+}
+
+/* All numbers of a file below `group`, bit for bit. */
+static void same_group(const char *a, const char *b, const char *file, const char *group)
+{
+    px_results *x = open_h5(a, file), *y = open_h5(b, file);
+    char **objects, *prefix = px_format("%s/", group);
+    int count, compared = 0;
+    assert_int_equal(px_results_all(x, &objects, &count), 0);
+    for (int i = 0; i < count; i++) {
+        char *what = px_results_describe(x, objects[i]);
+        if (strncmp(objects[i], prefix, strlen(prefix)) == 0 && strcmp(what, "group") != 0 && !timing(objects[i])) {
+            double *p, *q;
+            int rank;
+            int64_t n[4], m[4];
+            assert_int_equal(px_results_get(x, objects[i], &p, &rank, n), 0);
+            assert_int_equal(px_results_get(y, objects[i], &q, &rank, m), 0);
+            assert_memory_equal(n, m, sizeof n);
+            if (memcmp(p, q, (size_t)(n[0] * n[1] * n[2] * n[3]) * sizeof *p) != 0)
+                fail_msg("%s of %s and %s differ in %s", file, a, b, objects[i]);
+            free(p);
+            free(q);
+            compared++;
+        }
+        free(what);
+        free(objects[i]);
+    }
+    assert_true(compared > 3);
+    free(objects);
+    free(prefix);
+    px_results_close(x);
+    px_results_close(y);
+}
+
+static void same_run(const char *a, const char *b)
+{
+    array steps = read_array(b, "run.h5", "/train/step");
+    assert_int_equal(steps.count, STEPS);
+    for (int i = 0; i < STEPS; i++)
+        assert_int_equal(steps.data[i], i);
+    free(steps.data);
+    same_group(a, b, "run.h5", "/train");
+    same_group(a, b, "checkpoint.h5", "/parameters");
+    same_group(a, b, "checkpoint.h5", "/optimizer");
+}
+
+/* ---- running ---- */
+
+/* ranks 0: without mpirun. */
+static run_child start(const fixture *f, const char *out, int ranks, const char *option, bool resume)
+{
+    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
+    run_child c = run_start(
+        ranks, (const char *const[]){"pretrain", set_out, set_data, "resnet.width=0.125", "batch=16", "accumulate=2",
+                                     "epochs=8", "optim.optimizer=adamw", "optim.lr=1e-3", "data.workers=2",
+                                     "optim.warmup_epochs=1", option, resume ? "--resume" : NULL, NULL});
+    free(set_out);
+    free(set_data);
+    return c;
+}
+
+static void finish(run_child *c, int status)
+{
+    run_result r = run_wait(c);
+    if (r.status != status)
+        fail_msg("status %d instead of %d: %s", r.status, status, r.err);
+    run_finish(&r);
+}
+
+static void pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+/* Waits until the program has told of its first step; gives up after a while. */
+static void wait_for_progress(const run_child *c)
+{
+    for (int i = 0; i < 6000; i++, pause_ms(5)) {
+        char text[4096] = "";
+        ssize_t got = pread(fileno(c->err), text, sizeof text - 1, 0);
+        if (got > 0 && strstr(text, "epoch "))
+            return;
+    }
+}
+
+/* ---- the tests ---- */
+
+static void stopped_by_signal(void **state)
+{
+    const fixture *f = *state;
+    for (int ranks = 0; ranks < 3; ranks += 2) {
+        char *out = px_format("%s/signal-%d", f->folder, ranks);
+        run_child c = start(f, out, ranks, "checkpoint_minutes=10", false);
+        wait_for_progress(&c);
+        kill(c.process, ranks ? SIGUSR1 : SIGTERM); /* mpirun hands SIGUSR1 on; after SIGTERM it soon kills */
+        run_result r = run_wait(&c);
+        if (r.status != 75)
+            fail_msg("status %d: %s", r.status, r.err);
+        assert_non_null(strstr(r.err, "with a checkpoint; go on with --resume"));
+        run_finish(&r);
+        array steps = read_array(out, "run.h5", "/train/step");
+        assert_in_range(steps.count, 1, STEPS - 1);
+        free(steps.data);
+        c = start(f, out, ranks, "checkpoint_minutes=10", true);
+        finish(&c, 0);
+        same_run(f->whole[ranks], out);
+        free(out);
+    }
+}
+
+static void stopped_by_the_clock(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/clock", f->folder);
+    run_child c = start(f, out, 0, "time_limit=0.0001", false);
+    finish(&c, 75);
+    array steps = read_array(out, "run.h5", "/train/step");
+    assert_in_range(steps.count, 1, STEPS - 1);
+    free(steps.data);
+    c = start(f, out, 0, "time_limit=0", true);
+    finish(&c, 0);
+    same_run(f->whole[0], out);
+    free(out);
+}
+
+/* Killed three times in a row, each time resumed; then left to end. */
+static void killed(void **state)
+{
+    const fixture *f = *state;
+    for (int ranks = 0; ranks < 3; ranks += 2) {
+        char *out = px_format("%s/killed-%d", f->folder, ranks);
+        for (int i = 0; i < 3; i++) {
+            run_child c = start(f, out, ranks, "checkpoint_minutes=0.0005", i > 0);
+            wait_for_progress(&c);
+            pause_ms((int)((long)(px_now() * 1e6) % 150));
+            kill(c.process, SIGKILL);
+            run_result r = run_wait(&c);
+            run_finish(&r);
+            if (ranks)
+                pause_ms(1500); /* the ranks notice that mpirun is gone */
+        }
+        run_child c = start(f, out, ranks, "checkpoint_minutes=10", true);
+        finish(&c, 0);
+        same_run(f->whole[ranks], out);
+        free(out);
+    }
+}
+
+static void damaged_checkpoint(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/damaged", f->folder);
+    run_child c = start(f, out, 0, "checkpoint_minutes=0", false);
+    finish(&c, 0);
+    content saved = read_content(out, "checkpoint.h5");
+    for (long i = saved.size / 2; i < saved.size / 2 + 64; i++)
+        saved.bytes[i] ^= 0x55;
+    write_content(out, "checkpoint.h5", saved.bytes, saved.size);
+    free(saved.bytes);
+    c = start(f, out, 0, "checkpoint_minutes=10", true);
+    run_result r = run_wait(&c);
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err, "is damaged: "));
+    assert_non_null(strstr(r.err, "using the one before it, "));
+    assert_non_null(strstr(r.err, "resumed at step 39 of 40"));
+    run_finish(&r);
+    same_run(f->whole[0], out);
+    free(out);
+}
+
+static int set_up(void **state)
+{
+    fixture *f = px_calloc(1, sizeof *f);
+    f->folder = run_folder_create();
+    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 112, .side = 16, .channels = 3, .classes = 5});
+    for (int ranks = 0; ranks < 3; ranks += 2) {
+        f->whole[ranks] = px_format("%s/whole-%d", f->folder, ranks);
+        run_child c = start(f, f->whole[ranks], ranks, "checkpoint_minutes=10", false);
+        finish(&c, 0);
+    }
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    run_folder_remove(f->folder);
+    free(f->data);
+    free(f->whole[0]);
+    free(f->whole[2]);
+    free(f);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(stopped_by_signal), cmocka_unit_test(stopped_by_the_clock),
+                                       cmocka_unit_test(killed), cmocka_unit_test(damaged_checkpoint)};
+    return cmocka_run_group_tests_name("resume", tests, set_up, tear_down);
+}
