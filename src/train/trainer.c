@@ -353,6 +353,9 @@ static int loop(trainer *t)
             return -1;
     }
     px_log_progress_end(t->log);
+    /* Who comes to its end waits ten seconds for the others (main.c), which may be too short for rank 0 to write a large model. */
+    if (stopping && px_agree(t->comm, 0) != 0)
+        return -1;
     if (stopping && t->step < t->steps)
         return px_fail(PX_STOPPED, "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; go on with --resume", t->step,
                        t->steps);
