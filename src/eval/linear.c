@@ -12,8 +12,8 @@
 const px_option px_probe_options[] = {
     PX_OPTION(px_probe_cfg, epochs, "30", 1, 100000, "epochs over the features, for the grid and for the final head"),
     PX_OPTION(px_probe_cfg, batch, "256", 1, 1048576, "rows of a step, over all ranks together"),
-    PX_OPTION(px_probe_cfg, rates, "[1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2]",
-              1e-9, 1e4, "learning rates to choose from, times batch/256 (DINOv2, and 0.2 beyond SimCLR's 0.1)"),
+    PX_OPTION(px_probe_cfg, rates, "[5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]",
+              1e-9, 1e4, "learning rates to choose from, times batch/256 (DINOv2's, and up to 1 for narrow features)"),
     PX_OPTION(px_probe_cfg, weight_decay, "0", 0, 10, "weight decay, not on the bias (SimCLR, DINOv2: 0)"),
     PX_OPTION(px_probe_cfg, holdout, "0.1", 0.001, 0.9,
               "share of each class in the training set that chooses the rate"),
