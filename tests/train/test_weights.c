@@ -1,0 +1,250 @@
+/* test_weights.c - weights of a run out to a file and into other models; files that do not fit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "data/safetensors.h"
+#include "train/checkpoint.h"
+#include "train/weights.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* An encoder with what it was made from. */
+typedef struct encoder {
+    px_settings s;
+    px_task task;
+    px_model m;
+} encoder;
+
+static void start(encoder *e, int size, uint64_t seed, const char *a, const char *b)
+{
+    *e = (encoder){.task = {.image_size = size, .channels = 3, .batch = 1, .ranks = 1}};
+    if (px_settings_load(&e->s, NULL, (const char *[]){a, b}, 2) != 0 ||
+        px_model_encoder(&e->m, &e->s, &e->task, 1) != 0)
+        fail_msg("%s", px_error());
+    px_plan_init_params(e->m.plan, seed);
+}
+
+static void stop(encoder *e)
+{
+    px_model_finish(&e->m);
+    px_settings_finish(&e->s);
+}
+
+static float *parameter(encoder *e, int i)
+{
+    int64_t count = px_shape_count(px_graph_param(e->m.graph, i)->value->shape);
+    float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
+    px_plan_get_param(e->m.plan, i, plain);
+    return plain;
+}
+
+/* A folder with a run in it, and a file of its weights. */
+typedef struct fixture {
+    char *folder, *path;
+    encoder run;
+    px_log quiet;
+} fixture;
+
+static void make_run(fixture *f, int size, const char *a, const char *b)
+{
+    start(&f->run, size, 1, a, b);
+    char *config = px_config_text(f->run.s.config);
+    if (px_checkpoint_save(f->folder, &f->run.m, NULL, 7, config) != 0 ||
+        px_weights_export(f->folder, f->path, false, &f->quiet) != 0)
+        fail_msg("%s", px_error());
+    free(config);
+}
+
+static int set_up(void **state)
+{
+    const char *root = getenv("TMPDIR");
+    fixture *f = px_calloc(1, sizeof *f);
+    f->folder = px_format("%s/px-weights-XXXXXX", root ? root : "/tmp");
+    f->quiet = px_log_make(stderr, true);
+    *state = f;
+    if (!mkdtemp(f->folder))
+        return -1;
+    f->path = px_format("%s/w.safetensors", f->folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    static const char *const names[] = {"w.safetensors", "checkpoint.h5", "checkpoint.previous.h5"};
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = px_format("%s/%s", f->folder, names[i]);
+        unlink(path);
+        free(path);
+    }
+    rmdir(f->folder);
+    free(f->path);
+    free(f->folder);
+    if (f->run.m.plan)
+        stop(&f->run);
+    free(f);
+    return 0;
+}
+
+static void a_run_travels(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 32, "backbone=resnet18", "resnet.width=0.125");
+    px_settings found;
+    assert_int_equal(px_weights_settings(&found, f->path, NULL, 0), 0);
+    assert_string_equal(found.backbone->name, "resnet18");
+    px_settings_finish(&found);
+    encoder other;
+    start(&other, 32, 2, "backbone=resnet18", "resnet.width=0.125");
+    assert_int_equal(px_weights_load(&other.m, &other.s, &other.task, f->path, &f->quiet), 0);
+    for (int i = 0; i < px_graph_params(other.m.graph); i++) {
+        float *a = parameter(&f->run, i), *b = parameter(&other, i);
+        assert_memory_equal(a, b, (size_t)px_shape_count(px_graph_param(other.m.graph, i)->value->shape) * sizeof a[0]);
+        free(a);
+        free(b);
+    }
+    stop(&other);
+}
+
+static void torch_finds_its_counters(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 32, "backbone=resnet18", "resnet.width=0.125");
+    px_safetensors *s;
+    assert_int_equal(px_safetensors_open(&s, f->path), 0);
+    const px_safetensor *t = px_safetensors_find(s, "layer4.1.bn2.num_batches_tracked");
+    assert_non_null(t);
+    assert_string_equal(t->type, "I64");
+    assert_int_equal(t->shape.rank, 0);
+    assert_memory_equal(t->data, &(int64_t){7}, sizeof(int64_t));
+    assert_int_equal(px_safetensors_count(s), 20 * 6); /* 20 convolutions, each with the five of a norm */
+    px_safetensors_close(s);
+}
+
+static void other_shapes_are_refused(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 32, "backbone=resnet18", "resnet.width=0.125");
+    encoder wide;
+    start(&wide, 32, 2, "backbone=resnet18", "resnet.width=0.25");
+    assert_int_equal(px_weights_load(&wide.m, &wide.s, &wide.task, f->path, &f->quiet), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    char *message =
+        px_format("%s: tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3)", f->path);
+    assert_string_equal(px_error(), message);
+    free(message);
+    stop(&wide);
+}
+
+static void write_one(const fixture *f, const char *name, const char *type)
+{
+    static const float zeros[2 * 8 * 3 * 3 * 3]; /* enough for either type */
+    const px_safetensor t = {.name = name, .type = type, .shape = PX_SHAPE(8, 3, 3, 3), .data = zeros};
+    assert_int_equal(px_safetensors_write(f->path, &t, 1, NULL, 0), 0);
+}
+
+static void check_refused(fixture *f, encoder *e, const char *says)
+{
+    char *message = px_format("%s: %s", f->path, says);
+    assert_int_equal(px_weights_load(&e->m, &e->s, &e->task, f->path, &f->quiet), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    assert_string_equal(px_error(), message);
+    free(message);
+}
+
+static void missing_tensors_are_named(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    write_one(f, "conv1.weight", "F32");
+    check_refused(f, &e, "holds no tensor bn1.weight, which resnet18 needs");
+    write_one(f, "module.conv1.weight", "F32");
+    check_refused(
+        f, &e,
+        "holds no tensor conv1.weight, which resnet18 needs; it has module.conv1.weight: names must be without "
+        "that prefix");
+    write_one(f, "conv1.weight", "I64");
+    check_refused(f, &e, "tensor conv1.weight is of type I64; F32, F16, BF16 and F64 can be read");
+    stop(&e);
+}
+
+/* Heads are reported in one line; counters are nobody's loss. */
+static void what_is_not_used_is_said(void **state)
+{
+    fixture *f = *state;
+    start(&f->run, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    int count = px_graph_params(f->run.m.graph);
+    px_safetensor *list = px_calloc((size_t)count + 2, sizeof list[0]);
+    for (int i = 0; i < count; i++) {
+        const px_param *p = px_graph_param(f->run.m.graph, i);
+        list[i] =
+            (px_safetensor){.name = p->name, .type = "F32", .shape = p->value->shape, .data = parameter(&f->run, i)};
+    }
+    list[count] = (px_safetensor){.name = "fc.bias", .type = "F32", .shape = PX_SHAPE(1), .data = &(float){1}};
+    list[count + 1] = (px_safetensor){.name = "bn1.num_batches_tracked", .type = "I64", .data = &(int64_t){1}};
+    assert_int_equal(px_safetensors_write(f->path, list, count + 2, NULL, 0), 0);
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    px_log log = px_log_make(out, false);
+    assert_int_equal(px_weights_load(&f->run.m, &f->run.s, &f->run.task, f->path, &log), 0);
+    fclose(out);
+    char *says = px_format("%s: 100 tensors of the backbone; 1 not used: fc.bias\n", f->path);
+    assert_string_equal(text, says);
+    free(says);
+    free(text);
+    for (int i = 0; i < count; i++)
+        free((void *)(uintptr_t)list[i].data);
+    free(list);
+}
+
+static int find(const encoder *e, const char *name)
+{
+    for (int i = 0; i < px_graph_params(e->m.graph); i++)
+        if (strcmp(px_graph_param(e->m.graph, i)->name, name) == 0)
+            return i;
+    fail_msg("there is no %s", name);
+    return -1;
+}
+
+static void positions_follow_the_image_size(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 64, "backbone=vit_tiny_16", "data.image_size=64");
+    encoder small;
+    start(&small, 32, 2, "backbone=vit_tiny_16", "data.image_size=32");
+    assert_int_equal(px_weights_load(&small.m, &small.s, &small.task, f->path, &f->quiet), 0);
+    float *from = parameter(&f->run, find(&f->run, "pos_embed")), *to = parameter(&small, find(&small, "pos_embed"));
+    assert_memory_equal(from, to, 192 * sizeof from[0]); /* the class token's */
+    double sum = 0, whole = 0;
+    for (int i = 0; i < 192 * 4; i++) /* a grid that shrinks keeps its mean, but for the border */
+        sum += to[192 + i] / (192 * 4.0);
+    for (int i = 0; i < 192 * 16; i++)
+        whole += from[192 + i] / (192 * 16.0);
+    assert_true(sum - whole < 2e-3 && whole - sum < 2e-3);
+    free(from);
+    free(to);
+    stop(&small);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_run_travels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(torch_finds_its_counters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_shapes_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(missing_tensors_are_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_used_is_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(positions_follow_the_image_size, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
