@@ -14,9 +14,19 @@ enum { BLOCK = 96, TILE = 6 }; /* rows of P at a time; rows of a product whose s
 
 #define INLINE static inline __attribute__((always_inline))
 
+/* Functions that return vectors are all inlined: how they would return them does not matter. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
 /* Vectors of 16 and of 8 numbers, at any address. The compiler splits them where the processor's are shorter. */
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
+
+INLINE v16 *at(float *p)
+{
+    return (v16 *)p;
+}
 
 /* ---- C (M, N) = A (M, K) B (K, N) [+ C]; A by any strides, so that it may be a transpose; N a multiple of 8 ---- */
 
@@ -106,76 +116,172 @@ static bool is_wide(void)
 #endif
 }
 
-/* ---- rows of P: T numbers, padded with zeros to Tp ---- */
+/* ---- rows of P: T numbers, padded to Tp, a multiple of 16 ---- */
 
-/* p = scores -> e^(scale (p - largest)); *sum gets 1 / their sum, logs the logarithm of the sum of e^(scale p) */
+/* Where `mask` is -1 that of a, where it is 0 that of b. */
+INLINE v16 choose(i16 mask, v16 a, v16 b)
+{
+    return (v16)((mask & (i16)a) | (~mask & (i16)b));
+}
+
+/* px_vexp, sixteen at a time. */
+INLINE v16 vexp(v16 x)
+{
+    x = choose(x > -87.0f, x, (v16){0} - 87.0f);
+    v16 n = (x * 1.44269504f + 12582912.0f) - 12582912.0f, r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    v16 y = r * 1.9875691500e-4f + 1.3981999507e-3f;
+    y = y * r + 8.3334519073e-3f;
+    y = y * r + 4.1665795894e-2f;
+    y = y * r + 1.6666665459e-1f;
+    y = y * r + 5.0000001201e-1f;
+    y = y * r * r + r + 1.0f;
+    return y * (v16)((__builtin_convertvector(n, i16) + 127) << 23);
+}
+
+typedef union parts {
+    v16 all;
+    v8 half[2];
+    v4 quarter[4];
+    float one[16];
+} parts;
+
+INLINE float total(v16 v)
+{
+    parts p = {.all = v};
+    p.half[0] += p.half[1];
+    p.quarter[0] += p.quarter[1];
+    return (p.one[0] + p.one[2]) + (p.one[1] + p.one[3]);
+}
+
+INLINE float largest(v16 v)
+{
+    parts p = {.all = v};
+    for (int half = 8; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            p.one[i] = p.one[i] > p.one[i + half] ? p.one[i] : p.one[i + half];
+    return p.one[0];
+}
+
+/* Which of a row's last sixteen places are none of the T: those count for nothing. */
+INLINE i16 padding_of(int64_t T, int64_t Tp)
+{
+    i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return place >= (int32_t)(T - Tp + 16);
+}
+
+/* p = products Q K^T -> e^(scale (p - largest)); inverse gets 1 / their sum, logs the logarithm of the sum of e^(scale
+ * p) */
 PX_MULTIVERSION
 static void softmax_rows(float *p, float *inverse, float *logs, int64_t rows, int64_t T, int64_t Tp, float scale)
 {
+    i16 padding = padding_of(T, Tp);
     for (int64_t r = 0; r < rows; r++, p += Tp) {
-        float most = p[0], sum = 0;
-#pragma omp simd reduction(max : most)
-        for (int64_t i = 0; i < T; i++)
-            most = p[i] > most ? p[i] : most;
-#pragma omp simd reduction(+ : sum)
-        for (int64_t i = 0; i < T; i++) {
-            p[i] = px_vexp(scale * (p[i] - most));
-            sum += p[i];
+        *at(p + Tp - 16) = choose(padding, (v16){0} - 1e30f, *at(p + Tp - 16));
+        v16 most = *at(p), sum = {0};
+        for (int64_t k = 16; k < Tp; k += 16)
+            most = choose(most > *at(p + k), most, *at(p + k));
+        float top = scale * largest(most);
+        for (int64_t k = 0; k < Tp; k += 16) {
+            v16 e = vexp(scale * *at(p + k) - top);
+            *at(p + k) = e;
+            sum += e;
         }
-        memset(p + T, 0, (size_t)(Tp - T) * sizeof p[0]);
-        inverse[r] = 1 / sum;
-        logs[r] = scale * most + logf(sum);
+        float all = total(sum);
+        inverse[r] = 1 / all;
+        logs[r] = top + logf(all);
     }
 }
 
-/* y (rows, d) = rows of o times `inverse` */
+/* Rows of y (rows, d) times `factor`. */
 PX_MULTIVERSION
-static void scale_rows(float *y, int64_t ldy, const float *o, const float *inverse, int64_t rows, int64_t d)
+static void scale_rows(float *y, int64_t ldy, const float *factor, int64_t rows, int64_t d)
 {
-    for (int64_t r = 0; r < rows; r++) {
-#pragma omp simd
-        for (int64_t i = 0; i < d; i++)
-            y[r * ldy + i] = o[r * d + i] * inverse[r];
-    }
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t i = 0; i < d; i += 8)
+            *(v8 *)(y + r * ldy + i) *= factor[r];
 }
 
-/* p = scores -> probabilities; dp = their gradients -> gradients of the products Q K^T */
+/* p = products Q K^T -> probabilities; dp = their gradients -> gradients of the products */
 PX_MULTIVERSION
 static void softmax_back_rows(float *p, float *dp, const float *logs, int64_t rows, int64_t T, int64_t Tp, float scale)
 {
+    i16 padding = padding_of(T, Tp);
     for (int64_t r = 0; r < rows; r++, p += Tp, dp += Tp) {
-        float delta = 0;
-#pragma omp simd reduction(+ : delta)
-        for (int64_t i = 0; i < T; i++) {
-            p[i] = px_vexp(scale * p[i] - logs[r]);
-            delta += p[i] * dp[i];
+        *at(p + Tp - 16) = choose(padding, (v16){0} - 1e30f, *at(p + Tp - 16));
+        v16 sum = {0};
+        for (int64_t k = 0; k < Tp; k += 16) {
+            v16 e = vexp(scale * *at(p + k) - logs[r]);
+            *at(p + k) = e;
+            sum += e * *at(dp + k);
         }
-#pragma omp simd
-        for (int64_t i = 0; i < T; i++)
-            dp[i] = scale * p[i] * (dp[i] - delta);
-        memset(p + T, 0, (size_t)(Tp - T) * sizeof p[0]);
-        memset(dp + T, 0, (size_t)(Tp - T) * sizeof p[0]);
+        float delta = total(sum);
+        for (int64_t k = 0; k < Tp; k += 16)
+            *at(dp + k) = scale * *at(p + k) * (*at(dp + k) - delta);
     }
 }
 
 /* ---- copies of a head's matrices ---- */
 
+PX_MULTIVERSION
 static void copy_rows(float *to, int64_t ldt, const float *from, int64_t ldf, int64_t rows, int64_t d)
 {
     for (int64_t r = 0; r < rows; r++)
-        memcpy(to + r * ldt, from + r * ldf, (size_t)d * sizeof to[0]);
+        for (int64_t i = 0; i < d; i += 8)
+            *(v8 *)(to + r * ldt + i) = *(const v8 *)(from + r * ldf + i);
 }
 
+#ifdef __clang__ /* has no shuffle by a variable */
+INLINE void transpose16(float *to, int64_t ldt, const float *from, int64_t ldf)
+{
+    for (int i = 0; i < 16; i++)
+        for (int k = 0; k < 16; k++)
+            to[i * ldt + k] = from[k * ldf + i];
+}
+#else
+/* Exchanges the off-diagonal squares of side s between rows i and i + s. */
+INLINE void exchange(v16 row[16], const int s)
+{
+    i16 low, high;
+    for (int k = 0; k < 16; k++) {
+        low[k] = k & s ? 16 + k - s : k;
+        high[k] = k & s ? 16 + k : k + s;
+    }
+    for (int i = 0; i < 16; i++)
+        if (!(i & s)) {
+            v16 a = row[i], b = row[i + s];
+            row[i] = __builtin_shuffle(a, b, low);
+            row[i + s] = __builtin_shuffle(a, b, high);
+        }
+}
+
+INLINE void transpose16(float *to, int64_t ldt, const float *from, int64_t ldf)
+{
+    v16 row[16];
+    for (int i = 0; i < 16; i++)
+        row[i] = *(const v16 *)(from + i * ldf);
+    exchange(row, 1);
+    exchange(row, 2);
+    exchange(row, 4);
+    exchange(row, 8);
+    for (int i = 0; i < 16; i++)
+        *at(to + i * ldt) = row[i];
+}
+#endif
+
 /* to (d, Tp) = from^T (T, d); zeros in the padding */
+PX_MULTIVERSION
 static void transpose(float *to, const float *from, int64_t ldf, int64_t T, int64_t Tp, int64_t d)
 {
-    for (int64_t i = 0; i < d; i++)
-        for (int64_t t = T; t < Tp; t++)
-            to[i * Tp + t] = 0;
-    for (int64_t t0 = 0; t0 < T; t0 += 16)
-        for (int64_t i = 0; i < d; i++)
-            for (int64_t t = t0; t < T && t < t0 + 16; t++)
-                to[i * Tp + t] = from[t * ldf + i];
+    int64_t whole = T / 16 * 16, wide = d / 16 * 16;
+    for (int64_t t = 0; t < whole; t += 16)
+        for (int64_t i = 0; i < wide; i += 16)
+            transpose16(to + i * Tp + t, Tp, from + t * ldf + i, ldf);
+    for (int64_t i = 0; i < d; i++) {
+        if (whole < Tp)
+            *at(to + i * Tp + whole) = (v16){0};
+        for (int64_t t = i < wide ? whole : 0; t < T; t++)
+            to[i * Tp + t] = from[t * ldf + i];
+    }
 }
 
 /* ---- one sample and head ---- */
@@ -192,8 +298,9 @@ static sizes sizes_of(const px_node *n, int qkv)
     px_shape s = n->in[qkv]->shape;
     sizes z = {.B = s.dim[0], .H = a->heads, .T = s.dim[1], .D = s.dim[2] / 3, .wide = is_wide()};
     z.d = z.D / z.H;
-    z.Tp = (z.T + 7) / 8 * 8;
-    z.rows = z.T < BLOCK ? z.T : BLOCK;
+    z.Tp = (z.T + 15) / 16 * 16;
+    int64_t blocks = (z.T + BLOCK - 1) / BLOCK;
+    z.rows = (z.T + blocks - 1) / blocks;
     z.scale = 1 / sqrtf((float)z.d);
     return z;
 }
@@ -206,12 +313,12 @@ static int64_t lines(int64_t floats)
 
 static int64_t forward_floats(const sizes *z)
 {
-    return lines(z->d * z->Tp + z->T * z->d + z->rows * (z->Tp + z->d + 1));
+    return lines(z->d * z->Tp + z->T * z->d + z->rows * (z->Tp + 1));
 }
 
 static int64_t backward_floats(const sizes *z)
 {
-    return lines(2 * z->d * z->Tp + 3 * z->T * z->d + 2 * z->rows * (z->Tp + z->d));
+    return lines(2 * z->d * z->Tp + z->T * z->d + 2 * z->rows * (z->Tp + z->d));
 }
 
 static matrix plain(const float *at, int64_t row)
@@ -227,15 +334,15 @@ static matrix transposed(const float *at, int64_t row)
 static void forward_head(const sizes *z, const float *qkv, float *y, float *logs, float *scratch)
 {
     int64_t ld = 3 * z->D, d = z->d, T = z->T, Tp = z->Tp;
-    float *kt = scratch, *v = kt + d * Tp, *p = v + T * d, *o = p + z->rows * Tp, *inverse = o + z->rows * d;
+    float *kt = scratch, *v = kt + d * Tp, *p = v + T * d, *inverse = p + z->rows * Tp;
     transpose(kt, qkv + z->D, ld, T, Tp, d);
     copy_rows(v, d, qkv + 2 * z->D, ld, T, d);
     for (int64_t r = 0; r < T; r += z->rows) {
         int64_t rows = T - r < z->rows ? T - r : z->rows;
         product(p, Tp, plain(qkv + r * ld, ld), kt, Tp, rows, Tp, d, false, z->wide);
         softmax_rows(p, inverse, logs + r, rows, T, Tp, z->scale);
-        product(o, d, plain(p, Tp), v, d, rows, d, T, false, z->wide);
-        scale_rows(y + r * z->D, z->D, o, inverse, rows, d);
+        product(y + r * z->D, z->D, plain(p, Tp), v, d, rows, d, T, false, z->wide);
+        scale_rows(y + r * z->D, z->D, inverse, rows, d);
     }
 }
 
@@ -243,8 +350,8 @@ static void backward_head(const sizes *z, const float *dy, const float *qkv, con
                           float *scratch)
 {
     int64_t ld = 3 * z->D, d = z->d, T = z->T, Tp = z->Tp;
-    float *kt = scratch, *vt = kt + d * Tp, *k = vt + d * Tp, *dk = k + T * d, *dv = dk + T * d, *p = dv + T * d,
-          *dp = p + z->rows * Tp, *q = dp + z->rows * Tp, *g = q + z->rows * d;
+    float *kt = scratch, *vt = kt + d * Tp, *k = vt + d * Tp, *p = k + T * d, *dp = p + z->rows * Tp;
+    float *q = dp + z->rows * Tp, *g = q + z->rows * d;
     transpose(kt, qkv + z->D, ld, T, Tp, d);
     transpose(vt, qkv + 2 * z->D, ld, T, Tp, d);
     copy_rows(k, d, qkv + z->D, ld, T, d);
@@ -255,13 +362,10 @@ static void backward_head(const sizes *z, const float *dy, const float *qkv, con
         product(p, Tp, plain(q, d), kt, Tp, rows, Tp, d, false, z->wide);
         product(dp, Tp, plain(g, d), vt, Tp, rows, Tp, d, false, z->wide);
         softmax_back_rows(p, dp, logs + r, rows, T, Tp, z->scale);
-        product(dv, d, transposed(p, Tp), g, d, T, d, rows, r > 0, z->wide);
-        product(dk, d, transposed(dp, Tp), q, d, T, d, rows, r > 0, z->wide);
-        product(q, d, plain(dp, Tp), k, d, rows, d, T, false, z->wide); /* q has been read */
-        copy_rows(dqkv + r * ld, ld, q, d, rows, d);
+        product(dqkv + r * ld, ld, plain(dp, Tp), k, d, rows, d, T, false, z->wide);
+        product(dqkv + z->D, ld, transposed(dp, Tp), q, d, T, d, rows, r > 0, z->wide);
+        product(dqkv + 2 * z->D, ld, transposed(p, Tp), g, d, T, d, rows, r > 0, z->wide);
     }
-    copy_rows(dqkv + z->D, ld, dk, d, T, d);
-    copy_rows(dqkv + 2 * z->D, ld, dv, d, T, d);
 }
 
 /* ---- kernels ---- */
