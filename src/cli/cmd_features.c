@@ -82,6 +82,10 @@ static int features(const px_args *args, const features_flags *given, px_job *jo
     px_settings s = {0};
     px_dataset *data = NULL;
     int status = load_settings(&s, args, given, job);
+    if (status == 0 && job->comm.rank == 0 && px_features_writable(given->output) != 0) {
+        px_settings_finish(&s);
+        status = -1;
+    }
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_settings_finish(&s);

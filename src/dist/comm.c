@@ -40,6 +40,8 @@ int px_comm_init(px_comm *comm, int *argc, char ***argv)
 {
     int threads = MPI_THREAD_SINGLE;
     *comm = px_comm_self();
+    /* Open MPI starts a daemon for a process that runs alone, which takes longer than all else; nobody needs it. */
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS)
         return px_fail(PX_FAIL, "MPI does not start");
     px_on_abort = abort_job;

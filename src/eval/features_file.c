@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <hdf5.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int put_text(hid_t file, const char *name, const char *text)
@@ -92,4 +94,22 @@ int px_features_write(const char *path, const px_extraction *e, const px_split *
         unlink(partial);
     free(partial);
     return px_agree(comm, status);
+}
+
+int px_features_writable(const char *path)
+{
+    char *copy = px_strdup(path);
+    const char *folder = dirname(copy);
+    struct stat about;
+    int status = 0;
+    if (stat(folder, &about) != 0)
+        status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+    else if (!S_ISDIR(about.st_mode))
+        status = px_fail(PX_FAIL, "%s: cannot be written: %s is not a folder", path, folder);
+    else if (access(folder, W_OK) != 0)
+        status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+    else if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
+        status = px_fail(PX_FAIL, "%s: is no file, so it cannot be replaced by one", path);
+    free(copy);
+    return status;
 }

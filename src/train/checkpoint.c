@@ -204,11 +204,28 @@ static char *get_text(hid_t file, const char *name)
     return text;
 }
 
+/* H5Lexists fails where a group on the way is missing. 1, 0, or -1: damaged. */
+static int exists(hid_t file, const char *path)
+{
+    char *part = px_strdup(path);
+    htri_t there = 1;
+    for (char *slash = part; there > 0 && slash;) {
+        slash = strchr(slash, '/');
+        if (slash)
+            *slash = '\0';
+        there = H5Lexists(file, part, H5P_DEFAULT);
+        if (slash)
+            *slash++ = '/';
+    }
+    free(part);
+    return there;
+}
+
 /* Reads group/name into `plain` if it is there in this very shape. */
 static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, float *plain)
 {
     char *where = px_format("%s/%s", group, name), expected[64], found[64];
-    htri_t there = H5Lexists(file, where, H5P_DEFAULT);
+    int there = exists(file, where);
     hid_t set = there > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
     int status = 0;
     if (there == 0) {

@@ -10,6 +10,7 @@
 #include "train/stop.h"
 #include "train/weights.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
@@ -295,6 +296,13 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
 
+static int diverged(const trainer *t, int64_t step, const char *what)
+{
+    return px_fail(PX_FAIL,
+                   "step %" PRId64 " of %" PRId64 ": the %s is not finite; a smaller optim.lr, a longer warm-up or optim.clip may help",
+                   step, t->steps, what);
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     double mean[SCALARS_MAX + 1], start = px_now(), waited = px_loader_waited(t->loader);
@@ -305,9 +313,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     double norm = px_optimizer_step(t->optimizer, px_plan_weights(t->model.plan), px_plan_grads(t->model.plan),
                                     1.0 / (t->comm->size * c->accumulate), lr);
     if (!isfinite(mean[0]) || !isfinite(norm))
-        return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": the %s is not finite (%g); a smaller optim.lr, a longer warm-up or "
-                       "optim.clip may help", t->step + 1, t->steps, isfinite(mean[0]) ? "gradient" : "loss",
-                       isfinite(mean[0]) ? norm : mean[0]);
+        return diverged(t, t->step + 1, isfinite(mean[0]) ? "gradient" : "loss");
     double seconds = px_now() - start, wait = px_loader_waited(t->loader) - waited;
     *stopping = mean[t->scalars] > 0;
     int status = record(t, mean, lr, norm, seconds, wait);
@@ -317,8 +323,21 @@ static int one_step(trainer *t, bool stop, bool *stopping)
 
 /* ---- the loop ---- */
 
+/* Weights may overflow in the very update before a checkpoint; the last good one is then to stay. */
+static bool finite_weights(const trainer *t)
+{
+    const float *weight = px_plan_weights(t->model.plan);
+    int64_t n = px_plan_flat_count(t->model.plan), bad = 0;
+#pragma omp parallel for simd schedule(static) reduction(+ : bad)
+    for (int64_t i = 0; i < n; i++)
+        bad += !(fabsf(weight[i]) <= FLT_MAX);
+    return bad == 0;
+}
+
 static int save(trainer *t)
 {
+    if (!finite_weights(t))
+        return diverged(t, t->step, "result");
     t->saved = t->shown = px_now();
     if (px_results_flush(t->results) != 0)
         return -1;

@@ -1,0 +1,304 @@
+/* test_bad_run.c - wrong use, wrong configuration, bad data: pretrain, probe and features say one clear line, exit with
+ * the right status on all ranks, and leave earlier results as they were, byte for byte. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+
+enum { WORDS = 6 };
+
+/* What the tests work on stands in the current folder. */
+#define SMALL "data.path=d.h5", "resnet.width=0.125", "batch=16", "epochs=1", "optim.warmup_epochs=0", "threads=1"
+
+/* Of the lines on standard error exactly one is the program's last word, and it says what it should. */
+static void check_failure(run_result *r, const char *what, int status, const char *says)
+{
+    int messages = 0;
+    const char *message = "";
+    for (char *line = r->err; *line; line += strcspn(line, "\n") + 1)
+        if (strncmp(line, "pretext ", 8) == 0) {
+            message = line;
+            messages++;
+        }
+    if (r->status != status || messages != 1 || !strstr(message, says))
+        fail_msg("%s: status %d, expected %d and '%s':\n%s", what, r->status, status, says, r->err);
+    assert_null(strstr(r->out, "pretext"));
+}
+
+/* For failures before any work: nothing but that line. */
+static void check_only(const run_result *r, const char *what)
+{
+    if (strchr(r->err, '\n') != r->err + strlen(r->err) - 1)
+        fail_msg("%s: more than one line:\n%s", what, r->err);
+}
+
+static void expect_same(const content *before, const char *folder, const char *name)
+{
+    content now = read_content(folder, name);
+    assert_int_equal(now.size, before->size);
+    assert_memory_equal(now.bytes, before->bytes, (size_t)now.size);
+    free(now.bytes);
+}
+
+/* ---- before any work ---- */
+
+typedef struct bad_case {
+    const char *words[WORDS];
+    int status;
+    const char *says;
+} bad_case;
+
+static const bad_case table[] = {
+    {{"pretrain", "out=o", "epoch=3"}, 2, "on the command line: unknown key 'epoch', nearest is 'epochs'"},
+    {{"pretrain", "out=o", "optim.warmup=1"}, 2, "unknown key 'optim.warmup', nearest is 'optim.warmup_epochs'"},
+    {{"pretrain", "out=o", "resnet.widht=1"}, 2, "unknown key 'resnet.widht', nearest is 'resnet.width'"},
+    {{"pretrain", "out=o", "batch=many"}, 2, "batch wants an integer, not \"many\""},
+    {{"pretrain", "out=o", "batch=0"}, 2, "batch must be between 1 and 10000000, not 0"},
+    {{"pretrain", "out=o", "backend=cuda"}, 2, "backend = \"cuda\" is not known; one of: "},
+    {{"pretrain", "out=o", "method=simclear"}, 2, "there is no method 'simclear', did you mean 'simclr'?"},
+    {{"pretrain", "out=o", "backbone=resnet19"}, 2, "there is no backbone 'resnet19', did you mean 'resnet18'?"},
+    {{"pretrain", "missing.cfg"}, 2, "missing.cfg: No such file or directory"},
+    {{"pretrain", "syntax.cfg"}, 2, "syntax.cfg:2: syntax error"},
+    {{"pretrain", "type.cfg"}, 2, "type.cfg:2: optim.lr wants a number, not \"fast\""},
+    {{"pretrain", "key.cfg"}, 2, "key.cfg:1: unknown key 'seeds', nearest is 'seed'"},
+    {{"pretrain", "epochs=1"}, 2, "out is not set"},
+    {{"pretrain", "out=o", "data.path="}, 2, "data.path is not set"},
+    {{"pretrain", "out=o", "data.path=no.h5"}, 3, "no.h5: does not open: No such file or directory"},
+    {{"pretrain", "out=o", "data.path=key.cfg"}, 3, "key.cfg: is no HDF5 file"},
+    {{"pretrain", "out=o", "data.path=cut.h5"}, 3, "cut.h5: does not open: truncated file"},
+    {{"pretrain", "out=o", "data.path=ok/run.h5"}, 3, "ok/run.h5: holds neither /images nor /encoded"},
+    {{"pretrain", "out=o", "data.split=val"}, 3, "d.h5: has no split \"val\"; it has: train, test"},
+    {{"pretrain", "out=o", "batch=500"},
+     2,
+     "batch = 500 is larger than the split 'train' of d.h5, which holds 72 images"},
+    {{"pretrain", "out=o", "accumulate=3"}, 2, "batch = 16 cannot be divided among 1 ranks x 3 micro-batches; 18 can"},
+    {{"pretrain", "out=o", "batch=1"}, 2, "method simclr: SimCLR needs at least 2 images"},
+    {{"pretrain", "out=o", "optim.warmup_epochs=7"}, 2, "optim.warmup_epochs = 7 does not fit into 1 epochs"},
+    {{"pretrain", "out=o", "data.image_size=4"}, 2, "backbone resnet18, images of 4 px: "},
+    {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
+    {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: cannot make the folder: Not a directory"},
+    {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: cannot make the folder: "},
+    {{"pretrain", "out=ok"}, 2, "ok holds a run already: go on with it by --resume, or give another out="},
+    {{"pretrain", "out=ok", "--resume", "resnet.width=0.25"},
+     2,
+     "parameters/conv1.weight is (8, 3, 3, 3), the model has (16, 3, 3, 3)"},
+    {{"pretrain", "out=ok", "--resume", "simclr.projection_dim=12"},
+     2,
+     "parameters/projector.linear2.weight is (128, 64)"},
+    {{"pretrain", "out=ok", "--resume", "optim.optimizer=adamw"}, 2, "holds no optimizer/first_moment/conv1.weight"},
+    {{"pretrain", "out=ok", "--resume", "backbone=resnet34"}, 2, "holds no parameters/layer1.2.conv1.weight"},
+    {{"pretrain", "a.cfg", "b.cfg"}, 2, "unexpected 'b.cfg'"},
+    {{"probe", "nowhere"}, 3, "nowhere: No such file or directory"},
+    {{"probe", "empty"}, 3, "empty: holds no checkpoint.h5"},
+    {{"probe", "d.h5"}, 3, "d.h5: is not a checkpoint"},
+    {{"probe", "key.cfg"}, 3, "key.cfg: is not a whole HDF5 file"},
+    {{"probe", "ok", "lin.epochs=3"}, 2, "unknown group 'lin', nearest is 'linear'"},
+    {{"probe", "ok", "protocol=kn"}, 2, "protocol = \"kn\" is not known; one of: knn, linear"},
+    {{"probe", "ok", "data.path=no.h5"}, 3, "no.h5: does not open: No such file or directory"},
+    {{"probe", "ok", "test_split=val"}, 3, "d.h5: has no split \"val\"; it has: train, test"},
+    {{"probe", "ok", "data.path=gray.h5"}, 2, "parameters/conv1.weight is (8, 3, 3, 3), the model has (8, 1, 3, 3)"},
+    {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe for"},
+    {{"features", "ok"}, 2, "-o F.h5 is missing"},
+    {{"features", "nowhere", "-o", "f.h5"}, 3, "nowhere: No such file or directory"},
+    {{"features", "ok", "-o", "key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
+    {{"features", "ok", "-o", "empty"}, 1, "empty: is no file, so it cannot be replaced by one"},
+};
+
+enum { CASES = sizeof table / sizeof *table, AT_ONCE = 6 };
+
+static run_child start(const bad_case *c)
+{
+    const char *const small[] = {SMALL}, *words[WORDS + 8] = {NULL};
+    int n = 0, smalls = strcmp(c->words[0], "pretrain") == 0 ? 6 : 0;
+    words[n++] = c->words[0];
+    for (int k = 0; k < smalls; k++)
+        words[n++] = small[k];
+    for (int k = 1; k < WORDS && c->words[k]; k++)
+        words[n++] = c->words[k];
+    return run_start(0, words);
+}
+
+/* Two programs at a time would find the folder in use. */
+static bool uses_results(const bad_case *c)
+{
+    for (int k = 1; k < WORDS && c->words[k]; k++)
+        if (strcmp(c->words[k], "ok") == 0 || strcmp(c->words[k], "out=ok") == 0)
+            return true;
+    return false;
+}
+
+static void refused(void **state)
+{
+    (void)state;
+    content run = read_content("ok", "run.h5"), saved = read_content("ok", "checkpoint.h5");
+    for (int first = 0, count; first < CASES; first += count) {
+        run_child child[AT_ONCE];
+        for (count = 0;
+             count < AT_ONCE && first + count < CASES && (count == 0 || !uses_results(&table[first + count])); count++)
+            child[count] = start(&table[first + count]);
+        for (int i = 0; i < count; i++) {
+            const bad_case *c = &table[first + i];
+            run_result r = run_wait(&child[i]);
+            check_failure(&r, c->says, c->status, c->says);
+            check_only(&r, c->says);
+            assert_string_equal(r.out, "");
+            run_finish(&r);
+        }
+        expect_same(&run, "ok", "run.h5");
+        expect_same(&saved, "ok", "checkpoint.h5");
+        assert_int_equal(access("o/run.h5", F_OK), -1);
+    }
+    free(run.bytes);
+    free(saved.bytes);
+}
+
+static void refused_on_all_ranks(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"batch=15", "batch = 15 cannot be divided among 2 ranks x 1 micro-batches; 16 can"},
+        {"epoch=3", "unknown key 'epoch', nearest is 'epochs'"}};
+    for (int i = 0; i < 2; i++) {
+        run_result r = RUN_RANKS(2, "pretrain", SMALL, "out=o", cases[i][0]);
+        check_failure(&r, cases[i][0], 2, cases[i][1]);
+        run_finish(&r);
+    }
+    run_result r = RUN_RANKS(2, "pretrain", SMALL, "out=ok");
+    check_failure(&r, "a folder that holds a run", 2, "ok holds a run already");
+    run_finish(&r);
+}
+
+/* ---- while it works ---- */
+
+static void folder_in_use(void **state)
+{
+    (void)state;
+    run_child first = run_start(0, (const char *const[]){"pretrain", SMALL, "epochs=100000", "out=long", NULL});
+    for (int i = 0; i < 2000 && access("long/run.h5", R_OK) != 0; i++)
+        usleep(10000);
+    run_result r = RUN("pretrain", SMALL, "out=long", "--resume");
+    check_failure(&r, "a second run", 2, "long/run.h5: the results folder is in use by process ");
+    check_only(&r, "a second run");
+    run_finish(&r);
+    kill(first.process, SIGTERM);
+    r = run_wait(&first);
+    check_failure(&r, "the first run", 75, "with a checkpoint; go on with --resume");
+    run_finish(&r);
+}
+
+static void broken_image(void **state)
+{
+    (void)state;
+    run_result r = RUN("pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-1");
+    check_failure(&r, "an image that does not decode", 3, "broken.h5: image 41: ");
+    run_finish(&r);
+}
+
+/* The third step's images of rank 1 hold it: rank 0 waits for the sums. */
+static void broken_image_on_one_rank(void **state)
+{
+    (void)state;
+    double start = px_now();
+    run_result r = RUN_RANKS(2, "pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-2");
+    check_failure(&r, "an image that does not decode", 3, "rank 1: broken.h5: image 41: ");
+    assert_true(px_now() - start < 60); /* ten seconds, and what a loaded machine adds */
+    run_finish(&r);
+}
+
+/* Weight decay that makes weights a thousand times larger each step. */
+static void diverging(void **state)
+{
+    (void)state;
+    run_result r = RUN("pretrain", SMALL, "epochs=10", "out=diverged", "checkpoint_minutes=0", "optim.optimizer=sgd",
+                       "optim.lr=1000", "optim.lr_scaling=none", "optim.weight_decay=1");
+    check_failure(&r, "a loss that is not finite", 1, " is not finite; a smaller optim.lr, ");
+    assert_non_null(strstr(r.err, "pretext pretrain: step "));
+    run_finish(&r);
+    array steps = read_array("diverged", "run.h5", "/train/step"),
+          weight = read_array("diverged", "checkpoint.h5", "/parameters/conv1.weight");
+    assert_in_range(steps.count, 1, 39);
+    assert_int_equal(weight.count, 8 * 27);
+    for (int i = 0; i < weight.count; i++)
+        assert_true(isfinite(weight.data[i]));
+    free(steps.data);
+    free(weight.data);
+}
+
+/* A probe that fails half way leaves what earlier ones wrote. */
+static void probe_keeps_results(void **state)
+{
+    (void)state;
+    run_result r = RUN("probe", "ok", "linear.epochs=1", "embed=0", "threads=1");
+    assert_int_equal(r.status, 0);
+    run_finish(&r);
+    content before = read_content("ok", "run.h5");
+    r = RUN("probe", "ok", "linear.epochs=1", "embed=0", "threads=1", "data.path=broken.h5", "data.image_size=16");
+    check_failure(&r, "a probe of a broken image", 3, "broken.h5: image 41: ");
+    run_finish(&r);
+    expect_same(&before, "ok", "run.h5");
+    free(before.bytes);
+}
+
+/* ---- the folder ---- */
+
+static void put(const char *name, const char *text)
+{
+    write_content(".", name, text, (long)strlen(text));
+}
+
+static int set_up(void **state)
+{
+    char *folder = run_folder_create();
+    assert_int_equal(chdir(folder), 0);
+    set_spec s = {.count = 96, .side = 16, .channels = 3, .classes = 5};
+    free(make_set(".", "d.h5", &s));
+    free(make_set(".", "gray.h5", &(set_spec){.count = 40, .side = 16, .channels = 1, .classes = 5}));
+    free(make_set(".", "plain.h5", &(set_spec){.count = 40, .side = 16, .channels = 3}));
+    s.encoded = s.broken = true;
+    s.broken_row = 41;
+    free(make_set(".", "broken.h5", &s));
+    content whole = read_content(".", "d.h5");
+    write_content(".", "cut.h5", whole.bytes, whole.size / 2);
+    free(whole.bytes);
+    put("syntax.cfg", "epochs = 3;\nbatch = = 4;\n");
+    put("type.cfg", "epochs = 3;\noptim = { lr = \"fast\"; };\n");
+    put("key.cfg", "seeds = 3;\n");
+    assert_int_equal(mkdir("empty", 0777), 0);
+    run_result r = RUN("pretrain", SMALL, "out=ok");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    run_finish(&r);
+    *state = folder;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    assert_int_equal(chdir("/"), 0);
+    run_folder_remove(*state);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refused),
+        cmocka_unit_test(refused_on_all_ranks),
+        cmocka_unit_test(folder_in_use),
+        cmocka_unit_test(broken_image),
+        cmocka_unit_test(broken_image_on_one_rank),
+        cmocka_unit_test(diverging),
+        cmocka_unit_test(probe_keeps_results),
+    };
+    return cmocka_run_group_tests_name("bad run", tests, set_up, tear_down);
+}

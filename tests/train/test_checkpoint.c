@@ -1,0 +1,200 @@
+/* test_checkpoint.c - a checkpoint holds plain values, whatever kernels the run used; it is there whole or refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../data/make_data.h"
+#include "base/error.h"
+#include "base/rng.h"
+#include "train/checkpoint.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 16, BATCH = 4 };
+
+typedef struct trained {
+    px_settings s;
+    px_task task;
+    px_comm self;
+    px_model m;
+    px_optimizer *optimizer;
+} trained;
+
+static void start(trained *t, const char *backend, const char *optimizer)
+{
+    char *set_backend = px_format("backend=%s", backend), *set_optimizer = px_format("optim.optimizer=%s", optimizer);
+    const char *given[] = {set_backend, set_optimizer, "method=simclr", "backbone=resnet18", "resnet.width=0.125"};
+    *t = (trained){.task = {.image_size = SIDE, .channels = 3, .batch = BATCH, .ranks = 1}, .self = px_comm_self()};
+    int spans;
+    assert_int_equal(px_settings_load(&t->s, NULL, given, 5), 0);
+    assert_int_equal(px_model_pretrain(&t->m, &t->s, &t->task, &t->self), 0);
+    const px_param_span *span = px_plan_spans(t->m.plan, &spans);
+    assert_int_equal(px_optimizer_create(&t->optimizer, &t->s.optim, span, spans), 0);
+    px_plan_init_params(t->m.plan, 1);
+    free(set_backend);
+    free(set_optimizer);
+}
+
+static void stop(trained *t)
+{
+    px_optimizer_destroy(t->optimizer);
+    px_model_finish(&t->m);
+    px_settings_finish(&t->s);
+}
+
+/* Two steps on noise, so that moments and running statistics are something. */
+static void train(trained *t)
+{
+    int64_t count = 2 * BATCH * 3 * SIDE * SIDE;
+    float *images = px_aligned_calloc((size_t)count * sizeof *images);
+    px_plan_bind(t->m.plan, t->m.input[0], images);
+    for (int step = 0; step < 2; step++) {
+        px_rng rng = px_rng_make(5, PX_RNG_VIEWS, (uint64_t)step, 0);
+        for (int64_t i = 0; i < count; i++)
+            images[i] = px_rng_uniform(&rng);
+        px_plan_run(t->m.plan, NULL);
+        px_optimizer_step(t->optimizer, px_plan_weights(t->m.plan), px_plan_grads(t->m.plan), 1, 0.01);
+    }
+    free(images);
+}
+
+/* Compares what get(...) makes plain of each. */
+static void same_plain(const trained *a, const trained *b, int i, const float *slot_a, const float *slot_b)
+{
+    const px_param *p = px_graph_param(a->m.graph, i);
+    size_t size = (size_t)px_shape_count(p->value->shape) * sizeof(float);
+    float *x = px_aligned_calloc(size), *y = px_aligned_calloc(size);
+    if (slot_a) {
+        px_plan_get_like(a->m.plan, i, slot_a, x);
+        px_plan_get_like(b->m.plan, i, slot_b, y);
+    } else {
+        px_plan_get_param(a->m.plan, i, x);
+        px_plan_get_param(b->m.plan, i, y);
+    }
+    if (memcmp(x, y, size) != 0)
+        fail_msg("%s differs", p->name);
+    free(x);
+    free(y);
+}
+
+static void same_state(const trained *a, const trained *b)
+{
+    const char *names[2];
+    float *slot_a[2], *slot_b[2];
+    int slots = px_optimizer_slots(a->optimizer, names, slot_a);
+    assert_int_equal(px_optimizer_slots(b->optimizer, names, slot_b), slots);
+    assert_int_equal(*px_optimizer_steps(a->optimizer), *px_optimizer_steps(b->optimizer));
+    assert_int_equal(px_graph_params(a->m.graph), px_graph_params(b->m.graph));
+    for (int i = 0; i < px_graph_params(a->m.graph); i++) {
+        same_plain(a, b, i, NULL, NULL);
+        for (int k = 0; k < slots && px_graph_param(a->m.graph, i)->value->kind == PX_PARAMETER; k++)
+            same_plain(a, b, i, slot_a[k], slot_b[k]);
+    }
+}
+
+static void same_across_backends(void **state)
+{
+    (void)state;
+    static const char *const backends[] = {"onednn", "openblas"}, *const optimizers[] = {"adamw", "sgd", "lars"};
+    px_log quiet = px_log_make(stderr, true);
+    for (int k = 0; k < 6; k++) {
+        char *folder = make_folder();
+        trained a, b;
+        px_checkpoint c;
+        start(&a, backends[k % 2], optimizers[k / 2]);
+        start(&b, backends[1 - k % 2], optimizers[k / 2]);
+        train(&a);
+        assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 2, "text = \"of the run\";\n"), 0);
+        if (px_checkpoint_load(folder, &b.m, b.optimizer, &c, &quiet) != 0)
+            fail_msg("%s", px_error());
+        assert_int_equal(c.step, 2);
+        assert_string_equal(c.config, "text = \"of the run\";\n");
+        same_state(&a, &b);
+        px_checkpoint_finish(&c);
+        stop(&a);
+        stop(&b);
+        remove_folder(folder);
+    }
+}
+
+/* One before the last is kept; what is in the way of writing leaves both alone. */
+static void two_are_kept(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), *previous = px_format("%s/checkpoint.previous.h5", folder),
+         *partial = px_format("%s/checkpoint.h5.partial", folder);
+    px_log quiet = px_log_make(stderr, true);
+    trained a;
+    px_checkpoint c;
+    start(&a, "openblas", "sgd");
+    assert_false(px_checkpoint_exists(folder));
+    assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    for (int step = 1; step < 4; step++)
+        assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, step, ""), 0);
+    assert_int_equal(px_checkpoint_peek(previous, &c, &quiet), 0);
+    assert_int_equal(c.step, 2);
+    px_checkpoint_finish(&c);
+    assert_int_equal(mkdir(partial, 0777), 0);
+    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 9, ""), -1);
+    assert_int_equal(px_error_status(), PX_FAIL);
+    assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), 0);
+    assert_int_equal(c.step, 3);
+    px_checkpoint_finish(&c);
+    stop(&a);
+    remove_folder(folder);
+    free(previous);
+    free(partial);
+}
+
+/* One flipped byte anywhere: refused as damaged, or it was a byte that nobody reads. */
+static void damage_is_noticed(void **state)
+{
+    (void)state;
+    enum { PLACES = 90 };
+    char *folder = make_folder(), *path = px_format("%s/checkpoint.h5", folder);
+    px_log quiet = px_log_make(stderr, true);
+    trained a, b;
+    start(&a, "openblas", "adamw");
+    start(&b, "openblas", "adamw");
+    train(&a);
+    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 2, "text = 1;\n"), 0);
+    blob whole = read_file(path);
+    int refused = 0;
+    for (size_t i = 0; i < PLACES; i++) {
+        px_checkpoint c;
+        size_t at = i < PLACES / 3 ? i * 211 : (i - PLACES / 3) * (whole.size / (PLACES - PLACES / 3)) + i;
+        whole.bytes[at] ^= 0x40;
+        free(write_file(folder, "checkpoint.h5", whole.bytes, whole.size));
+        whole.bytes[at] ^= 0x40;
+        if (px_checkpoint_load(folder, &b.m, b.optimizer, &c, &quiet) != 0) {
+            if (px_error_status() != PX_DATA)
+                fail_msg("byte %zu: %s", at, px_error());
+            refused++;
+            continue;
+        }
+        assert_int_equal(c.step, 2);
+        assert_string_equal(c.config, "text = 1;\n");
+        same_state(&a, &b);
+        px_checkpoint_finish(&c);
+    }
+    print_message("%d of %d flipped bytes refused, the others are not read\n", refused, PLACES);
+    assert_true(refused > PLACES / 2);
+    free(whole.bytes);
+    stop(&a);
+    stop(&b);
+    remove_folder(folder);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_across_backends), cmocka_unit_test(two_are_kept),
+                                       cmocka_unit_test(damage_is_noticed)};
+    return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
+}

@@ -1,0 +1,263 @@
+/* test_model.c - every method on every family of backbones, every backbone in training and evaluation: that they build,
+ * that the loss reaches every parameter; torchvision's counts and names; layouts that need no conversion. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "ops/ops.h"
+#include "train/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- all of them ---- */
+
+static px_task task_of(const px_backbone *b, int side, int batch)
+{
+    px_task t = {
+        .image_size = side, .channels = 3, .classes = 4, .labelled = true, .batch = batch, .ranks = 1, .augment = true};
+    if (b->family->patch)
+        t.patch = b->family->patch(b);
+    return t;
+}
+
+/* Sides to try: small images, those of ImageNet's crops. Large ones only if the small are refused. */
+static const int sides[] = {32, 64, 224};
+
+static const char *refusal(const px_settings *s, const px_task *t)
+{
+    const px_backbone_family *f = s->backbone->family;
+    const char *why = f->check ? f->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
+    return why ? why : s->method->check ? s->method->check(s->method_cfg, t, s->backbone) : NULL;
+}
+
+static void has_all_gradients(const px_graph *g, const char *method, const char *backbone)
+{
+    int parameters = 0;
+    for (int i = 0; i < px_graph_params(g); i++) {
+        const px_param *p = px_graph_param(g, i);
+        if (p->value->kind != PX_PARAMETER)
+            continue;
+        parameters++;
+        if (!p->value->grad)
+            fail_msg("%s on %s: no gradient reaches %s", method, backbone, p->name);
+        assert_true(px_shape_equal(p->value->grad->shape, p->value->shape));
+    }
+    assert_true(parameters > 10);
+}
+
+/* False if the two do not go together at any size. */
+static bool build_pair(const px_method *m, const px_backbone *b)
+{
+    px_settings s;
+    char *method = px_format("method=%s", m->name), *backbone = px_format("backbone=%s", b->name);
+    const char *given[] = {method, backbone};
+    bool built = false;
+    bool fits = px_settings_load(&s, NULL, given, 2) == 0;
+    assert_true(fits || (m->family && px_error_status() == PX_USAGE));
+    for (size_t i = 0; fits && !built && i < sizeof sides / sizeof *sides; i++) {
+        px_task t = task_of(b, sides[i], 2);
+        px_comm self = px_comm_self();
+        px_model model;
+        if (refusal(&s, &t))
+            continue;
+        if (px_model_pretrain(&model, &s, &t, &self) != 0)
+            fail_msg("%s on %s, %d px: %s", m->name, b->name, sides[i], px_error());
+        has_all_gradients(model.graph, m->name, b->name);
+        px_model_finish(&model);
+        built = true;
+    }
+    if (fits)
+        px_settings_finish(&s);
+    free(method);
+    free(backbone);
+    return built;
+}
+
+static void methods_build_on_families(void **state)
+{
+    (void)state;
+    const px_method *m;
+    for (int i = 0; (m = px_method_at(i)); i++) {
+        int families = 0;
+        for (int f = 0; px_backbone_families[f]; f++)
+            families += build_pair(m, &px_backbone_families[f]->variants[0]);
+        if (families == 0)
+            fail_msg("%s builds on no family", m->name);
+    }
+}
+
+/* Graphs only: the largest need gigabytes as plans. */
+static void build_backbone(const px_backbone *b, bool evaluation)
+{
+    px_settings s;
+    char *backbone = px_format("backbone=%s", b->name);
+    assert_int_equal(px_settings_load(&s, NULL, (const char *[]){backbone}, 1), 0);
+    int side = 0;
+    for (size_t i = 0; side == 0 && i < sizeof sides / sizeof *sides; i++)
+        if (!b->family->check || !b->family->check(b, s.backbone_cfg, sides[i], 3))
+            side = sides[i];
+    assert_true(side > 0);
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = evaluation, .ranks = 1});
+    px_encoding e = b->family->build(g, b, s.backbone_cfg, px_input(g, "images", PX_F32, PX_SHAPE(2, 3, side, side)));
+    if (px_graph_error(g))
+        fail_msg("%s: %s", b->name, px_graph_error(g));
+    assert_int_equal(e.pooled->shape.rank, 2);
+    assert_int_equal(e.pooled->shape.dim[0], 2);
+    assert_true(e.stages > 0 && e.stages <= PX_STAGES_MAX);
+    for (int i = 0; i < e.stages; i++)
+        assert_true(e.stage[i].name && e.stage[i].map->shape.dim[0] == 2);
+    if (!evaluation) {
+        int64_t width = e.pooled->shape.dim[1];
+        px_value *w = px_parameter(g, "head.weight", PX_SHAPE(5, width), px_init_normal(0.1), PX_DECAYS);
+        px_value *loss =
+            px_cross_entropy(g, px_linear(g, e.pooled, w, NULL), px_constant_i32(g, PX_SHAPE(2), (int32_t[]){0, 3}));
+        px_graph_output(g, "loss", loss);
+        px_graph_fuse(g);
+        px_graph_differentiate(g, loss);
+        assert_null(px_graph_error(g));
+        has_all_gradients(g, "a linear head", b->name);
+    }
+    px_graph_destroy(g);
+    px_settings_finish(&s);
+    free(backbone);
+}
+
+static void backbones_build(void **state)
+{
+    (void)state;
+    for (int f = 0; px_backbone_families[f]; f++)
+        for (const px_backbone *b = px_backbone_families[f]->variants; b->name; b++) {
+            build_backbone(b, true);
+            build_backbone(b, false);
+        }
+}
+
+/* ---- torchvision's ResNets ---- */
+
+static px_graph *resnet(const char *name, px_settings *s)
+{
+    char *backbone = px_format("backbone=%s", name);
+    assert_int_equal(px_settings_load(s, NULL, (const char *[]){backbone, "resnet.stem=7x7"}, 2), 0);
+    free(backbone);
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .ranks = 1});
+    s->backbone->family->build(g, s->backbone, s->backbone_cfg,
+                               px_input(g, "images", PX_F32, PX_SHAPE(2, 3, 224, 224)));
+    assert_null(px_graph_error(g));
+    return g;
+}
+
+static void counts_are_torchvisions(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t parameters; /* without fc */
+        int tensors;        /* of the state_dict, without fc's and the counters num_batches_tracked */
+    } expected[] = {{"resnet18", 11176512, 100},
+                    {"resnet34", 21284672, 180},
+                    {"resnet50", 23508032, 265},
+                    {"resnet101", 42500160, 520}};
+    for (int i = 0; i < 4; i++) {
+        px_settings s;
+        px_graph *g = resnet(expected[i].name, &s);
+        int64_t count = 0;
+        for (int k = 0; k < px_graph_params(g); k++)
+            if (px_graph_param(g, k)->value->kind == PX_PARAMETER)
+                count += px_shape_count(px_graph_param(g, k)->value->shape);
+        assert_int_equal(count, expected[i].parameters);
+        assert_int_equal(px_graph_params(g), expected[i].tensors);
+        px_graph_destroy(g);
+        px_settings_finish(&s);
+    }
+}
+
+typedef struct names {
+    int count;
+    char *name[128];
+} names;
+
+static void add_conv_bn(names *n, const char *prefix, const char *conv, const char *bn)
+{
+    static const char *const norm[] = {"weight", "bias", "running_mean", "running_var"};
+    n->name[n->count++] = px_format("%s%s.weight", prefix, conv);
+    for (int i = 0; i < 4; i++)
+        n->name[n->count++] = px_format("%s%s.%s", prefix, bn, norm[i]);
+}
+
+/* torchvision.models.resnet18().state_dict().keys(), without fc and num_batches_tracked. */
+static names resnet18_names(void)
+{
+    names n = {0};
+    add_conv_bn(&n, "", "conv1", "bn1");
+    for (int layer = 1; layer <= 4; layer++)
+        for (int block = 0; block < 2; block++) {
+            char *prefix = px_format("layer%d.%d.", layer, block);
+            add_conv_bn(&n, prefix, "conv1", "bn1");
+            add_conv_bn(&n, prefix, "conv2", "bn2");
+            if (layer > 1 && block == 0)
+                add_conv_bn(&n, prefix, "downsample.0", "downsample.1");
+            free(prefix);
+        }
+    return n;
+}
+
+static void names_are_torchvisions(void **state)
+{
+    (void)state;
+    px_settings s;
+    px_graph *g = resnet("resnet18", &s);
+    names n = resnet18_names();
+    assert_int_equal(px_graph_params(g), n.count);
+    for (int i = 0; i < n.count; i++) {
+        bool found = false;
+        for (int k = 0; k < n.count && !found; k++)
+            found = strcmp(px_graph_param(g, k)->name, n.name[i]) == 0;
+        if (!found)
+            fail_msg("there is no %s", n.name[i]);
+        free(n.name[i]);
+    }
+    px_graph_destroy(g);
+    px_settings_finish(&s);
+}
+
+/* ---- the plan ---- */
+
+static void layouts_flow(void **state)
+{
+    (void)state;
+#if defined(__x86_64__)
+    if (!__builtin_cpu_supports("avx512f"))
+#endif
+    {
+        print_message("skipped: oneDNN's choice of layouts is known for AVX-512 only\n");
+        skip();
+    }
+    px_settings s;
+    px_model m;
+    px_comm self = px_comm_self();
+    const char *const given[] = {"method=simclr", "backbone=resnet18", "backend=onednn"};
+    assert_int_equal(px_settings_load(&s, NULL, given, 3), 0);
+    px_task t = task_of(s.backbone, 32, 8);
+    assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
+    assert_int_equal(px_plan_activation_reorders(m.plan), 0);
+    px_model_finish(&m);
+    px_settings_finish(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(methods_build_on_families),
+        cmocka_unit_test(backbones_build),
+        cmocka_unit_test(counts_are_torchvisions),
+        cmocka_unit_test(names_are_torchvisions),
+        cmocka_unit_test(layouts_flow),
+    };
+    return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}

@@ -1,0 +1,114 @@
+/* test_settings.c - where settings come from: the tables' defaults, the method's, the file, the command line, later
+ * ones winning; and the resolved whole, which reads back to itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "train/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A configuration file with this text, to be removed. */
+static char *write_config(const char *text)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *path = px_format("%s/pretext-settings-XXXXXX", tmp ? tmp : "/tmp");
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    close(fd);
+    return path;
+}
+
+static void later_ones_win(void **state)
+{
+    (void)state;
+    px_settings s;
+    assert_int_equal(px_settings_load(&s, NULL, NULL, 0), 0);
+    assert_string_equal(s.method->name, "simclr"); /* the table's */
+    assert_string_equal(s.backbone->name, "resnet18");
+    assert_string_equal(s.optim.optimizer, "lars"); /* SimCLR's, over the table's sgd */
+    assert_int_equal(s.train.batch, 512);
+    assert_true(s.optim.momentum == 0.9); /* the table's: SimCLR says nothing of it */
+    px_settings_finish(&s);
+
+    char *path = write_config(
+        "batch = 64;\nseed = 5;\noptim = { lr = 0.25; optimizer = \"sgd\"; };\nresnet = { width = 0.5; };\n");
+    const char *const given[] = {"seed=7", "optim.optimizer=adamw"};
+    assert_int_equal(px_settings_load(&s, path, given, 2), 0);
+    assert_int_equal(s.train.batch, 64); /* the file's, over the method's */
+    assert_true(s.optim.lr == 0.25);
+    assert_int_equal(s.train.seed, 7); /* the command line's, over the file's */
+    assert_string_equal(s.optim.optimizer, "adamw");
+    assert_true(s.optim.warmup_epochs == 10); /* still the method's */
+    px_settings_finish(&s);
+    unlink(path);
+    free(path);
+}
+
+/* method= decides which groups there are, wherever it stands. */
+static void groups_follow_the_method(void **state)
+{
+    (void)state;
+    px_settings s;
+    const char *const wrong[] = {"simclr.temperature=1", "method=supervised"};
+    if (!px_method_find("supervised"))
+        skip();
+    const px_option *o = px_method_find("supervised")->options;
+    if (o && o->name) {
+        char *first = px_format("supervised.%s=%s", o->name, o->def);
+        assert_int_equal(px_settings_load(&s, NULL, (const char *const[]){first, wrong[1]}, 2), 0);
+        px_settings_finish(&s);
+        free(first);
+    }
+    assert_int_equal(px_settings_load(&s, NULL, wrong, 2), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), "simclr"));
+}
+
+/* The resolved text is complete: all that was chosen comes back from it alone, for every method. */
+static void text_reads_back(void **state)
+{
+    (void)state;
+    const px_method *m;
+    for (int i = 0; (m = px_method_at(i)); i++) {
+        px_settings a, b;
+        char *method = px_format("method=%s", m->name);
+        const char *const given[] = {method, "optim.lr=0.3", "out=some \"where\"", "optim.steps=[3, 4.5]",
+                                     "data.normalize=true"};
+        if (px_settings_load(&a, NULL, given, 5) != 0)
+            fail_msg("%s", px_error());
+        char *text = px_config_text(a.config);
+        if (px_settings_load_text(&b, text, "the text", NULL, 0) != 0)
+            fail_msg("%s", px_error());
+        char *again = px_config_text(b.config);
+        assert_string_equal(text, again);
+        assert_ptr_equal(a.method, b.method);
+        assert_ptr_equal(a.backbone, b.backbone);
+        assert_string_equal(b.train.out, "some \"where\"");
+        assert_true(b.optim.lr == 0.3 && b.optim.steps.count == 2 && b.optim.steps.value[1] == 4.5);
+        assert_true(b.data.normalize);
+        free(again);
+        px_settings_finish(&b);
+        assert_int_equal(px_settings_load_text(&b, text, "the text", (const char *const[]){"optim.lr=0.4"}, 1), 0);
+        assert_true(b.optim.lr == 0.4);
+        px_settings_finish(&b);
+        px_settings_finish(&a);
+        free(text);
+        free(method);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(later_ones_win), cmocka_unit_test(groups_follow_the_method),
+                                       cmocka_unit_test(text_reads_back)};
+    return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
+}
