@@ -1,9 +1,12 @@
-/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official code's names.
+/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official
+ * code's names.
  *
  *   image [B,C,S,S] -> patches [B,T,D] + positions -> K visible ones, class token in front -> encoder [B,K+1,D]
- *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels of the hidden patches
+ *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels of the hidden
+ * patches
  *
- * Loss: squared error, mean over a patch and over the hidden patches; with norm_pix_loss each target patch is standardised. */
+ * Loss: squared error, mean over a patch and over the hidden patches; with norm_pix_loss each target patch is
+ * standardised. */
 #include "backbones/vit.h"
 #include "base/error.h"
 #include "ops/ops.h"
@@ -68,10 +71,11 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
     int T = patches_of(task, task->patch), K = visible_of(c, T), M = T - K;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    px_views_add(out, "visible", PX_I32, 1, 1, &K);           /* places of the visible patches */
-    px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1}); /* for each token of the decoder: 0 the mask token, 1 the class
+    px_views_add(out, "visible", PX_I32, 1, 1, &K); /* places of the visible patches */
+    px_views_add(out, "restore", PX_I32, 1, 1,
+                 (int[]){T + 1});                  /* for each token of the decoder: 0 the mask token, 1 the class
                                                                  token, 2 + j the j-th visible patch */
-    px_views_add(out, "hidden", PX_I32, 1, 1, &M);            /* places of the hidden patches, ascending */
+    px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* places of the hidden patches, ascending */
 }
 
 /* A random order of the patches (the official code sorts noise); the first K stay visible. */
@@ -108,7 +112,8 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     }
     px_recipe_apply(&r, rng, image, px_sample_plane(out, IMAGE, 0), out->scratch);
     int T = patches_of(task, task->patch);
-    hide_patches(rng, T, visible_of(c, T), px_sample_i32(out, VISIBLE, 0), px_sample_i32(out, RESTORE, 0), px_sample_i32(out, HIDDEN, 0));
+    hide_patches(rng, T, visible_of(c, T), px_sample_i32(out, VISIBLE, 0), px_sample_i32(out, RESTORE, 0),
+                 px_sample_i32(out, HIDDEN, 0));
 }
 
 /* ---- model ---- */
@@ -118,9 +123,9 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, i
 {
     px_graph *g = b->g;
     int E = c->decoder_width, side = b->task->image_size / patch;
-    px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER);                         /* [B,K+1,E] */
+    px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER); /* [B,K+1,E] */
     px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_EXEMPT);
-    x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore"));                   /* [B,T+1,E] */
+    x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore")); /* [B,T+1,E] */
     x = px_add_rows(g, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
     px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};
     px_scope_push(g, "decoder_blocks");
@@ -138,12 +143,12 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_vit vit;
     PX_CHECK(px_vit_of(&vit, b->backbone, b->backbone_cfg)); /* px_mae.family */
     px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden"), *positions;
-    px_value *x = px_vit_embed(g, &vit, image, &positions);                                               /* [B,T,D]   */
-    x = px_gather_tokens(g, x, px_view_input(b, "visible"));                                              /* [B,K,D]   */
-    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL);                          /* [B,K+1,D] */
-    px_value *all = decode(c, b, px_vit_norm(g, x), vit.patch);                                           /* [B,T,P]   */
+    px_value *x = px_vit_embed(g, &vit, image, &positions);                      /* [B,T,D]   */
+    x = px_gather_tokens(g, x, px_view_input(b, "visible"));                     /* [B,K,D]   */
+    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL); /* [B,K+1,D] */
+    px_value *all = decode(c, b, px_vit_norm(g, x), vit.patch);                  /* [B,T,P]   */
     px_graph_output(g, "prediction", all);
-    px_value *target = px_gather_tokens(g, px_patchify(g, image, vit.patch, true), hidden);               /* [B,M,P]   */
+    px_value *target = px_gather_tokens(g, px_patchify(g, image, vit.patch, true), hidden); /* [B,M,P]   */
     if (c->norm_pix_loss)
         target = px_standardize(g, target, 1e-6);
     return px_mean_squared_error(g, px_gather_tokens(g, all, hidden), target);
@@ -182,7 +187,8 @@ static void rebuild_patch(const picture *p, int t, float *out /* (patch*patch*C)
     }
     double mean = sum / n, deviation = sqrt((square - sum * mean) / (n - 1) + 1e-6);
     for (int i = 0; i < n; i++)
-        out[i] = p->norm_pix ? (float)(p->prediction[(int64_t)t * n + i] * deviation + mean) : p->prediction[(int64_t)t * n + i];
+        out[i] = p->norm_pix ? (float)(p->prediction[(int64_t)t * n + i] * deviation + mean)
+                             : p->prediction[(int64_t)t * n + i];
 }
 
 static void draw(const picture *p, uint8_t *row /* (COLUMNS, S, S, C) */)
@@ -194,7 +200,8 @@ static void draw(const picture *p, uint8_t *row /* (COLUMNS, S, S, C) */)
         rebuild_patch(p, t, rebuilt);
         for (int i = 0; i < n; i++) {
             int c = i % C, x = i / C % patch + t % side * patch, y = i / C / patch + t / side * patch;
-            uint8_t original = as_byte(p->task, p->image[(c * S + y) * S + x], c), made = as_byte(p->task, rebuilt[i], c);
+            uint8_t original = as_byte(p->task, p->image[(c * S + y) * S + x], c),
+                    made = as_byte(p->task, rebuilt[i], c);
             const uint8_t column[COLUMNS] = {original, hidden ? 128 : original, made, hidden ? made : original};
             for (int k = 0; k < COLUMNS; k++)
                 row[((k * S + y) * S + x) * C + c] = column[k];
@@ -212,11 +219,14 @@ static int figures(const px_method_cfg *c, px_figures *f)
     const int32_t *restore = px_figures_view(f, "restore");
     uint8_t *pixels = px_calloc((size_t)(rows * COLUMNS), (size_t)(S * S * C));
     for (int i = 0; i < rows; i++) {
-        picture p = {task, image + (int64_t)i * C * S * S, prediction + (int64_t)i * T * n, restore + (int64_t)i * (T + 1), c->norm_pix_loss};
+        picture p = {task, image + (int64_t)i * C * S * S, prediction + (int64_t)i * T * n,
+                     restore + (int64_t)i * (T + 1), c->norm_pix_loss};
         draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
     }
-    const char *caption = c->norm_pix_loss ? "original, masked, rebuilt, rebuilt beside visible; patch mean and deviation borrowed from the original"
-                                           : "original, masked, rebuilt, rebuilt beside visible";
+    const char *caption =
+        c->norm_pix_loss
+            ? "original, masked, rebuilt, rebuilt beside visible; patch mean and deviation borrowed from the original"
+            : "original, masked, rebuilt, rebuilt beside visible";
     int status = px_figures_grid(f, "reconstruction", caption, rows, COLUMNS, S, C, pixels);
     free(pixels);
     return status;

@@ -1,10 +1,13 @@
-/* relative_location.c - Unsupervised Visual Representation Learning by Context Prediction, Doersch et al. 2015 (arXiv:1505.05192), with
+/* relative_location.c - Unsupervised Visual Representation Learning by Context Prediction, Doersch et al. 2015
+ * (arXiv:1505.05192), with
  * the choices of Kolesnikov et al. 2019 (arXiv:1901.09005) as defaults.
  *
  *   a 3x3 grid of patches of one image [9B,C,P,P] -> backbone -> h [9B,F]
- *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once for its neighbours
+ *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once for its
+ * neighbours
  *
- * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is the centre. */
+ * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is
+ * the centre. */
 #include "base/error.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
@@ -25,22 +28,28 @@ struct px_method_cfg {
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, patch, "0", 0, 1024, "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16"),
-    PX_OPTION(px_method_cfg, share, "0.75", 0.3, 1, "side of the random crop within its cell; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
+    PX_OPTION(px_method_cfg, patch, "0", 0, 1024,
+              "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16"),
+    PX_OPTION(px_method_cfg, share, "0.75", 0.3, 1,
+              "side of the random crop within its cell; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
     PX_OPTION(px_method_cfg, gray, "0.66", 0, 1, "probability of a gray image (Kolesnikov: 0.66)"),
-    PX_OPTION_CHOICE(px_method_cfg, colour, "keep", "keep|drop|project",
-                     "against chromatic aberration: drop two random channels for noise, or project green-magenta out (Doersch)"),
-    PX_OPTION_FLAG(px_method_cfg, standardise, "true", "each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
-    PX_OPTION(px_method_cfg, downsample, "0", 0, 1, "probability of going through a smaller size of at least 10 px (Doersch: 1/3)"),
+    PX_OPTION_CHOICE(
+        px_method_cfg, colour, "keep", "keep|drop|project",
+        "against chromatic aberration: drop two random channels for noise, or project green-magenta out (Doersch)"),
+    PX_OPTION_FLAG(px_method_cfg, standardise, "true",
+                   "each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
+    PX_OPTION(px_method_cfg, downsample, "0", 0, 1,
+              "probability of going through a smaller size of at least 10 px (Doersch: 1/3)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip of the whole image"),
     PX_OPTION(px_method_cfg, hidden, "4096", 1, 65536, "width of the pair's hidden layer (Doersch, Kolesnikov: 4096)"),
     PX_OPTION(px_method_cfg, dropout, "0.5", 0, 0.99, "in the head (Kolesnikov: 0.5)"),
     {0}};
 
-static const char defaults[] = "epochs = 35.0;\n"
-                               "batch = 256;\n"
-                               "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; schedule = \"step\";\n"
-                               "          steps = [15, 25]; };\n";
+static const char defaults[] =
+    "epochs = 35.0;\n"
+    "batch = 256;\n"
+    "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; schedule = \"step\";\n"
+    "          steps = [15, 25]; };\n";
 
 static int patch_side(const px_method_cfg *c, const px_task *task)
 {
@@ -108,7 +117,8 @@ static void standardise(px_plane p)
         p.data[i] = (p.data[i] - (float)mean) * inverse;
 }
 
-/* Through `side` pixels and back: the patch as if it were seen from further away. Values leave as 8 bits, as an image's do. */
+/* Through `side` pixels and back: the patch as if it were seen from further away. Values leave as 8 bits, as an
+ * image's do. */
 static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, float *small)
 {
     px_image image = {.pixels = pixels, .height = p.size, .width = p.size, .channels = p.channels};
@@ -139,17 +149,19 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
 {
     px_crop whole = px_crop_center(image, 1);
     float cell = whole.height / 3, side = cell * (float)c->share;
-    bool flip = px_rng_uniform(rng) < (task->augment ? c->flip : 0), gray = px_rng_uniform(rng) < (task->augment ? c->gray : 0);
+    bool flip = px_rng_uniform(rng) < (task->augment ? c->flip : 0),
+         gray = px_rng_uniform(rng) < (task->augment ? c->gray : 0);
     for (int place = 0; place < PATCHES; place++) {
         int row = place / 3, column = place % 3, copy = place < 4 ? place : place == 4 ? NEIGHBOURS : place - 1;
-        float down = px_rng_uniform(rng), right = px_rng_uniform(rng), smaller = px_rng_uniform(rng), by = px_rng_uniform(rng);
+        float down = px_rng_uniform(rng), right = px_rng_uniform(rng), smaller = px_rng_uniform(rng),
+              by = px_rng_uniform(rng);
         if (!task->augment)
             down = right = 0.5f;
         px_plane p = px_sample_plane(out, 0, copy);
         /* The picture is mirrored as a whole: column 0 then shows its right third. */
         int from = flip ? 2 - column : column;
-        px_crop crop = {whole.top + (float)row * cell + down * (cell - side), whole.left + (float)from * cell + right * (cell - side), side,
-                        side};
+        px_crop crop = {whole.top + (float)row * cell + down * (cell - side),
+                        whole.left + (float)from * cell + right * (cell - side), side, side};
         px_resize(&p, image, crop, flip, PX_BICUBIC, out->scratch);
         if (gray)
             px_gray(&p);
@@ -172,10 +184,12 @@ static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
         return h;
     int64_t F = h->shape.dim[1];
     px_value *rows = px_reshape(g, h, PX_SHAPE(1, PATCHES * B, F));
-    px_value *neighbours = px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F)); /* [8B, F] */
-    px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F));                  /* [B, F]  */
+    px_value *neighbours =
+        px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F));   /* [8B, F] */
+    px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F)); /* [B, F]  */
     px_scope_push(g, "head");
-    /* fc1 on the two features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half is computed once an image. */
+    /* fc1 on the two features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half is computed once an
+     * image. */
     px_init init = px_init_uniform(1 / sqrt(2.0 * (double)F));
     px_value *wk = px_parameter(g, "fc1.neighbour.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
     px_value *wc = px_parameter(g, "fc1.centre.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);

@@ -1,4 +1,5 @@
-/* simclr.c - A Simple Framework for Contrastive Learning of Visual Representations, Chen et al. 2020 (arXiv:2002.05709), and the
+/* simclr.c - A Simple Framework for Contrastive Learning of Visual Representations, Chen et al. 2020
+ * (arXiv:2002.05709), and the
  * deeper head of its second version (arXiv:2006.10029).
  *
  *   views [2B,C,S,S] -> backbone -> h [2B,F] -> projection head -> z [2B,D] -> NT-Xent over the global batch
@@ -20,29 +21,34 @@ struct px_method_cfg {
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, temperature, "0.5", 0.001, 100, "softmax temperature (paper: 0.5 on CIFAR, 0.1 on ImageNet)"),
+    PX_OPTION(px_method_cfg, temperature, "0.5", 0.001, 100,
+              "softmax temperature (paper: 0.5 on CIFAR, 0.1 on ImageNet)"),
     PX_OPTION(px_method_cfg, projection_layers, "2", 1, 8, "layers of the projection head (v1: 2, v2: 3)"),
     PX_OPTION(px_method_cfg, projection_hidden, "0", 0, 65536, "their width; 0: the backbone's (official code)"),
     PX_OPTION(px_method_cfg, projection_dim, "128", 1, 65536, "width of z, which the loss sees (paper: 128)"),
-    PX_OPTION_CHOICE(px_method_cfg, loss, "mean", "mean|sum",
-                     "mean over the 2B rows (paper, equation 1), or the sum of the two directions (official code: twice that)"),
+    PX_OPTION_CHOICE(
+        px_method_cfg, loss, "mean", "mean|sum",
+        "mean over the 2B rows (paper, equation 1), or the sum of the two directions (official code: twice that)"),
     PX_OPTION(px_method_cfg, area_min, "0.08", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.08)"),
-    PX_OPTION(px_method_cfg, jitter_strength, "0.5", 0, 2, "s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
+    PX_OPTION(px_method_cfg, jitter_strength, "0.5", 0, 2,
+              "s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
     PX_OPTION(px_method_cfg, jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),
     PX_OPTION(px_method_cfg, gray, "0.2", 0, 1, "probability of dropping colour (paper)"),
     PX_OPTION(px_method_cfg, blur, "0", 0, 1, "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
     {0}};
 
-static const char defaults[] = "epochs = 100;\n"
-                               "batch = 512;\n"
-                               "optim = { optimizer = \"lars\"; lr = 1.0; weight_decay = 1e-4; warmup_epochs = 10.0; };\n";
+static const char defaults[] =
+    "epochs = 100;\n"
+    "batch = 512;\n"
+    "optim = { optimizer = \"lars\"; lr = 1.0; weight_decay = 1e-4; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2 ? "SimCLR needs at least 2 images a step: others are its negatives" : NULL;
+    return (int64_t)task->batch * task->ranks < 2 ? "SimCLR needs at least 2 images a step: others are its negatives"
+                                                  : NULL;
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
@@ -90,20 +96,22 @@ static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
         char linear[24], norm[24];
         snprintf(linear, sizeof linear, "linear%d", i + 1);
         snprintf(norm, sizeof norm, "bn%d", i + 1);
-        h = px_batch_norm_layer(g, norm, px_linear_layer(g, linear, h, last ? c->projection_dim : hidden, false), !last);
+        h = px_batch_norm_layer(g, norm, px_linear_layer(g, linear, h, last ? c->projection_dim : hidden, false),
+                                !last);
         h = last ? h : px_relu(g, h);
     }
     px_scope_pop(g);
     return h;
 }
 
-/* z [2B,D]: row v*B + i is view v of image i. Every row is to find its other view among all ranks' rows, itself excluded. */
+/* z [2B,D]: row v*B + i is view v of image i. Every row is to find its other view among all ranks' rows, itself
+ * excluded. */
 static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 {
     px_graph *g = b->g;
-    int first, B = b->task->batch;                                                     /* first: of this rank's rows in `all` */
-    px_value *all = px_all_gather(g, z, &first);                                       /* [2BR, D]  */
-    px_value *sim = px_matmul(g, z, all, false, true, 1 / c->temperature);             /* [2B, 2BR] */
+    int first, B = b->task->batch;                                         /* first: of this rank's rows in `all` */
+    px_value *all = px_all_gather(g, z, &first);                           /* [2BR, D]  */
+    px_value *sim = px_matmul(g, z, all, false, true, 1 / c->temperature); /* [2B, 2BR] */
     int32_t *self = px_calloc((size_t)(2 * B), sizeof self[0]), *other = px_calloc((size_t)(2 * B), sizeof other[0]);
     for (int i = 0; i < 2 * B; i++) {
         self[i] = first + i;

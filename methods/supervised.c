@@ -10,15 +10,17 @@ struct px_method_cfg {
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1, "smallest share of the image that a crop takes (ImageNet: 0.08; 0.2 suits small images)"),
+    PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1,
+              "smallest share of the image that a crop takes (ImageNet: 0.08; 0.2 suits small images)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip"),
     {0}};
 
 /* torchvision's reference for ResNets, with the warm-up of Goyal et al. 2017. */
-static const char defaults[] = "epochs = 90;\n"
-                               "batch = 256;\n"
-                               "data = { normalize = true; };\n"
-                               "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; };\n";
+static const char defaults[] =
+    "epochs = 90;\n"
+    "batch = 256;\n"
+    "data = { normalize = true; };\n"
+    "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

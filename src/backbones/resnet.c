@@ -1,4 +1,5 @@
-/* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; the variant of torchvision (stride in the 3x3 convolution),
+/* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; the variant of torchvision (stride in the
+ * 3x3 convolution),
  * with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
  *
  *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
@@ -16,7 +17,8 @@ struct px_backbone_cfg {
 static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, stem, "auto", "auto|3x3|7x7",
                      "first layer: 7x7 with stride 2 (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
-    PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no", "3x3 max-pool behind the stem; auto: behind the 7x7 one (He 2016)"),
+    PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no",
+                     "3x3 max-pool behind the stem; auto: behind the 7x7 one (He 2016)"),
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
     {0}};
 

@@ -15,8 +15,8 @@
 typedef struct px_log {
     FILE *stream;
     bool quiet, terminal;
-    bool open_line;      /* an unfinished progress line stands on the terminal */
-    double last_plain;   /* time of the last plain progress line */
+    bool open_line;    /* an unfinished progress line stands on the terminal */
+    double last_plain; /* time of the last plain progress line */
 } px_log;
 
 px_log px_log_make(FILE *stream, bool quiet);

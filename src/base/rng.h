@@ -15,12 +15,12 @@
 
 /* What a stream is for; never renumber: runs would no longer be repeatable. */
 typedef enum px_rng_purpose {
-    PX_RNG_INIT = 1,     /* a = hash of the parameter's name */
-    PX_RNG_SHUFFLE = 2,  /* a = epoch */
-    PX_RNG_VIEWS = 3,    /* a = epoch, b = sample */
-    PX_RNG_DROPOUT = 4,  /* a = step, b = place */
-    PX_RNG_HOLDOUT = 5,  /* splits made by eval/ */
-    PX_RNG_PROBE = 6,    /* a = epoch: order in which a probe sees its samples */
+    PX_RNG_INIT = 1,    /* a = hash of the parameter's name */
+    PX_RNG_SHUFFLE = 2, /* a = epoch */
+    PX_RNG_VIEWS = 3,   /* a = epoch, b = sample */
+    PX_RNG_DROPOUT = 4, /* a = step, b = place */
+    PX_RNG_HOLDOUT = 5, /* splits made by eval/ */
+    PX_RNG_PROBE = 6,   /* a = epoch: order in which a probe sees its samples */
     PX_RNG_TEST = 7,
 } px_rng_purpose;
 
@@ -28,7 +28,7 @@ typedef struct px_rng {
     philox4x32_key_t key;
     philox4x32_ctr_t counter; /* v[0]: block number; v[1..3]: the stream */
     philox4x32_ctr_t block;
-    int left;                 /* unread words of block */
+    int left; /* unread words of block */
 } px_rng;
 
 static inline px_rng px_rng_make(uint64_t seed, px_rng_purpose purpose, uint64_t a, uint64_t b)

@@ -52,8 +52,10 @@ static int load(px_settings *s, px_bench_options *o, const px_args *args)
 static int write_report(const char *path, const px_settings *s, const px_bench_report *r, const px_comm *comm)
 {
     px_results *out;
-    const double numbers[] = {r->images_per_second, r->gflops, r->machine_gflops, r->peak_bytes, r->arena_bytes, comm->size};
-    static const char *const names[] = {"images_per_second", "gflops", "machine_gflops", "peak_bytes", "arena_bytes", "ranks"};
+    const double numbers[] = {r->images_per_second, r->gflops,      r->machine_gflops,
+                              r->peak_bytes,        r->arena_bytes, comm->size};
+    static const char *const names[] = {"images_per_second", "gflops",      "machine_gflops",
+                                        "peak_bytes",        "arena_bytes", "ranks"};
     if (px_results_open(&out, path, PX_RESULTS_APPEND) != 0)
         return -1;
     const int64_t parts = PX_BENCH_PARTS;
@@ -116,13 +118,15 @@ const px_command px_cmd_bench = {
     .name = "bench",
     .arguments = "[CONFIG] [key=value...]",
     .summary = "measure a training step: its parts, images a second, share of the machine's matmul rate",
-    .help = "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
-            "(bench.image_size, bench.channels). Nothing is written unless -o is given.\n"
-            "\n"
-            "Examples:\n"
-            "  pretext bench method=simclr backbone=resnet18 batch=128\n"
-            "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 bench.seconds=60\n"
-            "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n",
+    .help =
+        "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
+        "(bench.image_size, bench.channels). Nothing is written unless -o is given.\n"
+        "\n"
+        "Examples:\n"
+        "  pretext bench method=simclr backbone=resnet18 batch=128\n"
+        "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 "
+        "bench.seconds=60\n"
+        "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n",
     .run = run,
     .flags = flags,
     .max_words = 1,

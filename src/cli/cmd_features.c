@@ -15,12 +15,11 @@ typedef struct features_flags {
     px_words plugin;
 } features_flags;
 
-static const px_flag flags[] = {
-    PX_FLAG(features_flags, data, 0, "D.h5", "data set to encode (default: the run's own)"),
-    PX_FLAG_REQUIRED(features_flags, output, 'o', "F.h5", "file to write"),
-    PX_FLAG(features_flags, split, 0, "NAME", "which split (default: all images)"),
-    PX_PLUGIN_FLAG(features_flags),
-    {0}};
+static const px_flag flags[] = {PX_FLAG(features_flags, data, 0, "D.h5", "data set to encode (default: the run's own)"),
+                                PX_FLAG_REQUIRED(features_flags, output, 'o', "F.h5", "file to write"),
+                                PX_FLAG(features_flags, split, 0, "NAME", "which split (default: all images)"),
+                                PX_PLUGIN_FLAG(features_flags),
+                                {0}};
 
 /* All rows of a data set, where no split is asked for. */
 static px_split everything(const px_dataset *data)
@@ -31,7 +30,8 @@ static px_split everything(const px_dataset *data)
     return (px_split){"all", index, n};
 }
 
-static int encode(px_settings *s, const char *run, const features_flags *given, const px_dataset *data, const px_split *split, px_job *job)
+static int encode(px_settings *s, const char *run, const features_flags *given, const px_dataset *data,
+                  const px_split *split, px_job *job)
 {
     px_task task;
     px_model model = {0};
@@ -51,7 +51,10 @@ static int encode(px_settings *s, const char *run, const features_flags *given, 
     if (status == 0)
         status = px_extract(&e, &model, &task, data, split, workers, &job->comm, &job->log, split->name);
     if (status == 0) {
-        px_features_source source = {.run = run, .data = px_dataset_about(data)->path, .split = split->name, .backbone = s->backbone->name,
+        px_features_source source = {.run = run,
+                                     .data = px_dataset_about(data)->path,
+                                     .split = split->name,
+                                     .backbone = s->backbone->name,
                                      .step = saved.step};
         status = px_features_write(given->output, &e, split, &source, &job->comm);
         px_extraction_finish(&e);
@@ -127,14 +130,17 @@ const px_command px_cmd_features = {
     .name = "features",
     .arguments = "RUN|W.safetensors -o F.h5 [--data D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
-    .help = "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; attributes name the sources.\n"
-            "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs backbone=, --data, and what\n"
+    .help = "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; "
+            "attributes name the sources.\n"
+            "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs "
+            "backbone=, --data, and what\n"
             "differs from the defaults, as data.image_size and data.normalize.\n"
             "\n"
             "Examples:\n"
             "  pretext features runs/first -o features.h5\n"
             "  mpirun -n 2 --bind-to none pretext features runs/first --data other.h5 --split test -o features.h5\n"
-            "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true --data other.h5 -o features.h5\n",
+            "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true --data other.h5 -o "
+            "features.h5\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

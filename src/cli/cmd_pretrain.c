@@ -10,7 +10,8 @@ typedef struct pretrain_flags {
 } pretrain_flags;
 
 static const px_flag flags[] = {
-    PX_FLAG(pretrain_flags, resume, 0, NULL, "go on with the run in its folder, from the last checkpoint; starts one if there is none"),
+    PX_FLAG(pretrain_flags, resume, 0, NULL,
+            "go on with the run in its folder, from the last checkpoint; starts one if there is none"),
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
 
@@ -52,10 +53,13 @@ const px_command px_cmd_pretrain = {
     .name = "pretrain",
     .arguments = "[CONFIG] [key=value...]",
     .summary = "train a backbone on a pretext task",
-    .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups: optim.lr=0.3. What is in neither has the method's\n"
-            "default, or the table's ('pretext options METHOD' prints all keys). Under mpirun the global batch is divided among the\n"
+    .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups: optim.lr=0.3. What is in "
+            "neither has the method's\n"
+            "default, or the table's ('pretext options METHOD' prints all keys). Under mpirun the global batch is "
+            "divided among the\n"
             "ranks; the same batch on any number of ranks is the same mathematics.\n"
-            "The run is a folder (out=): run.h5 holds results, checkpoint.h5 the state. SIGTERM, SIGINT, SIGUSR1 and time_limit\n"
+            "The run is a folder (out=): run.h5 holds results, checkpoint.h5 the state. SIGTERM, SIGINT, SIGUSR1 and "
+            "time_limit\n"
             "stop it after a step with a checkpoint and status 75.\n"
             "\n"
             "Examples:\n"

@@ -15,7 +15,8 @@ static int probe(const px_args *args, const probe_flags *given, px_job *job)
     px_evaluation e;
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
-        status = px_evaluation_load(&e, args->words.word[0], args->assignments.word, args->assignments.count, &job->log);
+        status =
+            px_evaluation_load(&e, args->words.word[0], args->assignments.word, args->assignments.count, &job->log);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_evaluation_finish(&e);
@@ -47,17 +48,22 @@ const px_command px_cmd_probe = {
     .name = "probe",
     .arguments = "RUN|W.safetensors [key=value...]",
     .summary = "evaluate the representation of a run: linear probe, nearest neighbours",
-    .help = "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of learning rates at once\n"
-            "(linear.rates) and chooses on a held-out part of the training split, never on the test split. baselines=true also probes the\n"
-            "same backbone untrained and the raw pixels. data.*, threads and backend override what the run was made with; linear.*\n"
-            "and knn.* are listed by 'pretext options'. Results go to /eval in the run's run.h5, a table to standard output.\n"
+    .help = "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of "
+            "learning rates at once\n"
+            "(linear.rates) and chooses on a held-out part of the training split, never on the test split. "
+            "baselines=true also probes the\n"
+            "same backbone untrained and the raw pixels. data.*, threads and backend override what the run was made "
+            "with; linear.*\n"
+            "and knn.* are listed by 'pretext options'. Results go to /eval in the run's run.h5, a table to standard "
+            "output.\n"
             "A weights file's results go to out=DIR; one from elsewhere needs backbone= and data.path=.\n"
             "\n"
             "Examples:\n"
             "  pretext probe runs/first baselines=true\n"
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n"
-            "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true out=results/flowers\n",
+            "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
+            "out=results/flowers\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

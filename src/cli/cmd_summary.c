@@ -25,7 +25,8 @@ static int64_t parameters_in(const px_graph *g, const char *scope)
     for (int i = 0; i < px_graph_params(g); i++) {
         const px_param *p = px_graph_param(g, i);
         const char *dot = strrchr(p->name, '.');
-        if (p->value->kind == PX_PARAMETER && dot && (size_t)(dot - p->name) == length && strncmp(p->name, scope, length) == 0)
+        if (p->value->kind == PX_PARAMETER && dot && (size_t)(dot - p->name) == length &&
+            strncmp(p->name, scope, length) == 0)
             count += px_shape_count(p->value->shape);
     }
     return count;
@@ -35,8 +36,8 @@ static void print_node(const px_graph *g, const px_layer_line *line)
 {
     char shape[64];
     int64_t parameters = line->scope[0] ? parameters_in(g, line->scope) : 0;
-    printf("%-28s %-16s %-22s %14" PRId64 " %16.0f\n", line->scope, line->op, px_shape_text(line->shape, shape), parameters,
-           line->multiply_adds);
+    printf("%-28s %-16s %-22s %14" PRId64 " %16.0f\n", line->scope, line->op, px_shape_text(line->shape, shape),
+           parameters, line->multiply_adds);
 }
 
 static int summarise(const px_backbone *b, const px_backbone_cfg *cfg, const summary_cfg *c)
@@ -45,7 +46,8 @@ static int summarise(const px_backbone *b, const px_backbone_cfg *cfg, const sum
     if (why)
         return px_fail(PX_USAGE, "%s, images of %d px: %s", b->name, c->image_size, why);
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true});
-    px_encoding e = b->family->build(g, b, cfg, px_input(g, "images", PX_F32, PX_SHAPE(1, c->channels, c->image_size, c->image_size)));
+    px_encoding e = b->family->build(
+        g, b, cfg, px_input(g, "images", PX_F32, PX_SHAPE(1, c->channels, c->image_size, c->image_size)));
     if (px_graph_error(g)) {
         px_fail(PX_USAGE, "%s: %s", b->name, px_graph_error(g));
         px_graph_destroy(g);
@@ -61,8 +63,8 @@ static int summarise(const px_backbone *b, const px_backbone_cfg *cfg, const sum
     for (int i = 0; i < px_graph_params(g); i++)
         if (px_graph_param(g, i)->value->kind == PX_PARAMETER)
             all += px_shape_count(px_graph_param(g, i)->value->shape);
-    printf("%s: %" PRId64 " features, %.3f M parameters, %.3f G multiply-adds for an image of %d px\n", b->name, e.pooled->shape.dim[1],
-           (double)all / 1e6, px_graph_multiply_adds(g) / 1e9, c->image_size);
+    printf("%s: %" PRId64 " features, %.3f M parameters, %.3f G multiply-adds for an image of %d px\n", b->name,
+           e.pooled->shape.dim[1], (double)all / 1e6, px_graph_multiply_adds(g) / 1e9, c->image_size);
     px_graph_destroy(g);
     return 0;
 }

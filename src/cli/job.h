@@ -15,7 +15,8 @@ typedef struct px_job {
 /* Starts MPI. 0 or -1. */
 int px_job_start(px_job *, int argc, char **argv);
 
-/* Sets the number of compute threads of this rank: `wanted`, else OMP_NUM_THREADS, else this host's cores divided by its ranks. Warns of ranks
+/* Sets the number of compute threads of this rank: `wanted`, else OMP_NUM_THREADS, else this host's cores divided by
+ * its ranks. Warns of ranks
  * that are bound to fewer cores than they could have, and of more threads than cores. */
 void px_job_threads(px_job *, int wanted);
 

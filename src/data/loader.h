@@ -33,7 +33,7 @@ typedef struct px_loader_spec {
     int64_t first;        /* where this rank's samples start within the global batch */
     int batch;            /* this rank's samples a step */
     bool shuffle;
-    int whole;            /* an epoch holds a multiple of this many batches: micro-batches of a step; 0 means 1 */
+    int whole;      /* an epoch holds a multiple of this many batches: micro-batches of a step; 0 means 1 */
     bool keep_last; /* evaluation: one pass of steps_per_epoch batches, asking for more is a mistake; the last batch is
                            * padded by repeating the last sample, px_batch.valid says how many count */
     int workers;    /* threads, at least 1 */

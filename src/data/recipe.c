@@ -2,7 +2,8 @@
 
 px_recipe px_recipe_none(void)
 {
-    return (px_recipe){.ratio_min = 3.0f / 4, .ratio_max = 4.0f / 3, .sigma_min = 0.1f, .sigma_max = 2, .filter = PX_BICUBIC};
+    return (px_recipe){
+        .ratio_min = 3.0f / 4, .ratio_max = 4.0f / 3, .sigma_min = 0.1f, .sigma_max = 2, .filter = PX_BICUBIC};
 }
 
 px_crop px_recipe_frame(const px_image *image, int size)
@@ -17,7 +18,8 @@ void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_
                                    : px_recipe_frame(image, plane.size);
     bool flip = px_rng_uniform(rng) < r->flip;
     px_resize(&plane, image, crop, flip, r->filter, scratch);
-    bool jitter = px_rng_uniform(rng) < r->jitter, gray = px_rng_uniform(rng) < r->gray, blur = px_rng_uniform(rng) < r->blur;
+    bool jitter = px_rng_uniform(rng) < r->jitter, gray = px_rng_uniform(rng) < r->gray,
+         blur = px_rng_uniform(rng) < r->blur;
     float sigma = px_rng_range(rng, r->sigma_min, r->sigma_max);
     if (jitter)
         px_color_jitter(&plane, rng, r->brightness, r->contrast, r->saturation, r->hue);

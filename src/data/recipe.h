@@ -1,4 +1,5 @@
-/* recipe.h - the usual chain of random augmentations as one struct, so that a method states its recipe instead of programming it.
+/* recipe.h - the usual chain of random augmentations as one struct, so that a method states its recipe instead of
+ * programming it.
  *
  *     px_recipe r = px_recipe_none();
  *     r.area_min = 0.08; r.flip = 0.5; r.jitter = 0.8; ...
@@ -10,24 +11,27 @@
 #include "data/augment.h"
 
 typedef struct px_recipe {
-    float area_min, area_max, ratio_min, ratio_max; /* random resized crop; area_max 0: no crop, px_recipe_frame instead */
-    float flip;                                     /* probabilities */
+    float area_min, area_max, ratio_min,
+        ratio_max; /* random resized crop; area_max 0: no crop, px_recipe_frame instead */
+    float flip;    /* probabilities */
     float jitter, brightness, contrast, saturation, hue;
     float gray;
     float blur, sigma_min, sigma_max;
-    int blur_side;            /* taps; 0: a tenth of the side (SimCLR) */
+    int blur_side; /* taps; 0: a tenth of the side (SimCLR) */
     px_filter filter;
-    const float *mean, *std;  /* of channels, or NULL: values stay in [0,1]; borrowed */
+    const float *mean, *std; /* of channels, or NULL: values stay in [0,1]; borrowed */
 } px_recipe;
 
 /* No augmentation: the framed image, nothing else. */
 px_recipe px_recipe_none(void);
 
-/* What evaluation sees of an image: all of it where it is at most `size`, else the centred square of 7/8 of the smaller side (as 256 ->
+/* What evaluation sees of an image: all of it where it is at most `size`, else the centred square of 7/8 of the
+ * smaller side (as 256 ->
  * 224), resized to `size`. */
 px_crop px_recipe_frame(const px_image *, int size);
 
-/* Draws the same count of random numbers whatever is switched on, so that one option does not change the others' draws. */
+/* Draws the same count of random numbers whatever is switched on, so that one option does not change the others'
+ * draws. */
 void px_recipe_apply(const px_recipe *, px_rng *, const px_image *, px_plane, px_scratch *);
 
 #endif

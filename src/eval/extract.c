@@ -32,7 +32,8 @@ static const float *take_pixels(void *context, const px_batch *batch)
 }
 
 /* This rank's share; the rows of the others stay zero. */
-static int extract_own(px_extraction *e, const px_loader_spec *spec, encode_fn *encode, void *context, px_log *log, const char *what)
+static int extract_own(px_extraction *e, const px_loader_spec *spec, encode_fn *encode, void *context, px_log *log,
+                       const char *what)
 {
     px_loader *loader;
     if (px_loader_create(&loader, spec, 0) != 0)
@@ -58,8 +59,9 @@ static int extract_own(px_extraction *e, const px_loader_spec *spec, encode_fn *
     return status;
 }
 
-static int extract(px_extraction *e, int width, const px_task *task, int batch, const px_dataset *data, const px_split *split,
-                   int workers, const px_comm *comm, encode_fn *encode, void *context, px_log *log, const char *what)
+static int extract(px_extraction *e, int width, const px_task *task, int batch, const px_dataset *data,
+                   const px_split *split, int workers, const px_comm *comm, encode_fn *encode, void *context,
+                   px_log *log, const char *what)
 {
     *e = (px_extraction){.count = split->count, .width = width};
     e->x = px_aligned_calloc((size_t)split->count * (size_t)width * sizeof e->x[0] + 64);
@@ -86,8 +88,8 @@ static int extract(px_extraction *e, int width, const px_task *task, int batch, 
     return status;
 }
 
-int px_extract(px_extraction *e, px_model *model, const px_task *task, const px_dataset *data, const px_split *split, int workers,
-               const px_comm *comm, px_log *log, const char *what)
+int px_extract(px_extraction *e, px_model *model, const px_task *task, const px_dataset *data, const px_split *split,
+               int workers, const px_comm *comm, px_log *log, const char *what)
 {
     px_shape f = model->features->shape;
     return extract(e, (int)f.dim[1], task, (int)f.dim[0], data, split, workers, comm, run_model, model, log, what);

@@ -5,7 +5,8 @@
  *     px_features f = px_extraction_features(&e, classes);
  *     px_extraction_finish(&e);
  *
- * Row i belongs to the split's image i. Every rank ends up with all rows, the same bits. The images are framed as px_recipe_frame says,
+ * Row i belongs to the split's image i. Every rank ends up with all rows, the same bits. The images are framed as
+ * px_recipe_frame says,
  * without augmentation, and normalised as the run's views were.
  */
 #ifndef PX_EVAL_EXTRACT_H
@@ -27,7 +28,8 @@ int px_extract(px_extraction *, px_model *model, const px_task *, const px_datas
                const px_comm *, px_log *, const char *what);
 
 /* The images themselves as features: task->channels * size * size values each. */
-int px_extract_pixels(px_extraction *, const px_task *, const px_dataset *, const px_split *, int workers, const px_comm *);
+int px_extract_pixels(px_extraction *, const px_task *, const px_dataset *, const px_split *, int workers,
+                      const px_comm *);
 
 px_features px_extraction_features(const px_extraction *, int classes);
 void px_extraction_finish(px_extraction *);

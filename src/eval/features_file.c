@@ -26,7 +26,8 @@ static int put_text(hid_t file, const char *name, const char *text)
 
 static int put_number(hid_t file, const char *name, int64_t value)
 {
-    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate(H5S_SCALAR),
+          attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
     herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
     H5Aclose(attribute);
     H5Sclose(space);
@@ -39,10 +40,11 @@ typedef struct share {
 } share;
 
 /* Writes `own` rows of an array whose rows are `width` elements of `size` bytes in memory. */
-static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, size_t size, int64_t rows, int width, share own,
-                    const void *data, hid_t transfer)
+static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, size_t size, int64_t rows, int width,
+                    share own, const void *data, hid_t transfer)
 {
-    hsize_t dim[2] = {(hsize_t)rows, (hsize_t)width}, start[2] = {(hsize_t)own.first, 0}, count[2] = {(hsize_t)own.count, (hsize_t)width};
+    hsize_t dim[2] = {(hsize_t)rows, (hsize_t)width}, start[2] = {(hsize_t)own.first, 0},
+            count[2] = {(hsize_t)own.count, (hsize_t)width};
     int rank = width > 0 ? 2 : 1;
     hid_t space = H5Screate_simple(rank, dim, NULL), part = H5Screate_simple(rank, count, NULL);
     hid_t set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
@@ -60,22 +62,28 @@ static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, si
     return bad < 0 ? -1 : 0;
 }
 
-static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from, const px_comm *comm)
+static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from,
+                     const px_comm *comm)
 {
     share own = {e->count * comm->rank / comm->size, 0};
     own.count = e->count * (comm->rank + 1) / comm->size - own.first;
     hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
     H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, sizeof(float), e->count, e->width, own, e->x, transfer) |
-              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, sizeof(int32_t), e->count, 0, own, e->label, transfer) |
-              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, sizeof(int64_t), e->count, 0, own, split->index, transfer) |
-              put_text(file, "run", from->run) | put_text(file, "data", from->data) | put_text(file, "split", from->split) |
-              put_text(file, "backbone", from->backbone) | put_number(file, "step", from->step);
+    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, sizeof(float), e->count, e->width, own, e->x,
+                       transfer) |
+              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, sizeof(int32_t), e->count, 0, own, e->label,
+                       transfer) |
+              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, sizeof(int64_t), e->count, 0, own, split->index,
+                       transfer) |
+              put_text(file, "run", from->run) | put_text(file, "data", from->data) |
+              put_text(file, "split", from->split) | put_text(file, "backbone", from->backbone) |
+              put_number(file, "step", from->step);
     H5Pclose(transfer);
     return bad;
 }
 
-int px_features_write(const char *path, const px_extraction *e, const px_split *split, const px_features_source *from, const px_comm *comm)
+int px_features_write(const char *path, const px_extraction *e, const px_split *split, const px_features_source *from,
+                      const px_comm *comm)
 {
     char *partial = px_format("%s.partial", path);
     px_h5_quiet();

@@ -14,7 +14,8 @@ typedef struct px_features_source {
 } px_features_source;
 
 /* Collective. Written under another name and renamed when whole. 0 or -1 on all ranks. */
-int px_features_write(const char *path, const px_extraction *, const px_split *, const px_features_source *, const px_comm *);
+int px_features_write(const char *path, const px_extraction *, const px_split *, const px_features_source *,
+                      const px_comm *);
 
 /* Can a file be made there? Asked before the hours of encoding. 0, or -1 (PX_FAIL). */
 int px_features_writable(const char *path);

@@ -16,7 +16,8 @@
 #include <string.h>
 
 const px_option px_eval_options[] = {
-    PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", "linear|knn", "linear probe, or weighted nearest neighbours (Wu 2018)"),
+    PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", "linear|knn",
+                     "linear probe, or weighted nearest neighbours (Wu 2018)"),
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
     PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that it is tested on; empty: test, else val"),
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
@@ -75,7 +76,8 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
 {
     *e = (px_evaluation){0};
     bool weights = px_weights_named(run);
-    const char **own = px_calloc((size_t)count + 1, sizeof own[0]), **run_s = px_calloc((size_t)count + 1, sizeof own[0]);
+    const char **own = px_calloc((size_t)count + 1, sizeof own[0]),
+               **run_s = px_calloc((size_t)count + 1, sizeof own[0]);
     int owns = 0, runs = 0;
     for (int i = 0; i < count; i++) {
         if (concerns_run(assignments[i], weights))
@@ -170,7 +172,8 @@ static int probe_linear(bench *b, const char *name, const px_features *train, co
     char *group = px_format("/eval/linear/%s", name);
     int status = b->results ? px_linear_probe_write(b->results, group, &r) : 0;
     if (status == 0 && b->results)
-        printf("%-12s %8.2f %8.2f %10.2f   %g\n", name, 100 * r.top1, 100 * r.top5, 100 * r.holdout_top1[r.chosen], r.rate[r.chosen]);
+        printf("%-12s %8.2f %8.2f %10.2f   %g\n", name, 100 * r.top1, 100 * r.top5, 100 * r.holdout_top1[r.chosen],
+               r.rate[r.chosen]);
     free(group);
     px_probe_result_finish(&r);
     return status;
@@ -213,7 +216,8 @@ static int evaluate_subject(bench *b, subject s)
         return -1;
     }
     px_features from = px_extraction_features(&train, classes), on = px_extraction_features(&test, classes);
-    status = strcmp(b->e->eval.protocol, "knn") == 0 ? probe_knn(b, name, &from, &on) : probe_linear(b, name, &from, &on);
+    status =
+        strcmp(b->e->eval.protocol, "knn") == 0 ? probe_knn(b, name, &from, &on) : probe_linear(b, name, &from, &on);
     if (status == 0 && s != PIXELS)
         status = write_spectrum(b, name, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
@@ -299,7 +303,8 @@ static int evaluate_all(bench *b)
         return -1;
     if (b->comm->rank == 0) {
         bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
-        printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %", "held-out %");
+        printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %",
+               "held-out %");
     }
     if (evaluate_subject(b, PRETRAINED) != 0)
         return -1;
@@ -311,7 +316,8 @@ static int evaluate_all(bench *b)
 
 int px_evaluate(const px_evaluation *e, const px_comm *comm, px_log *log)
 {
-    bench b = {.e = e, .comm = comm, .log = log, .workers = e->run.data.workers ? e->run.data.workers : omp_get_max_threads()};
+    bench b = {
+        .e = e, .comm = comm, .log = log, .workers = e->run.data.workers ? e->run.data.workers : omp_get_max_threads()};
     int status = open_all(&b);
     if (status == 0)
         status = evaluate_all(&b);

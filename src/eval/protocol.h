@@ -1,11 +1,14 @@
 /* protocol.h - an evaluation of a run, from its folder to /eval of its run.h5.
  *
  *     px_evaluation e;
- *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 || px_evaluate(&e, &comm, &log) != 0) ...   // collective
+ *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 || px_evaluate(&e, &comm, &log) != 0)
+ * ...   // collective
  *     px_evaluation_finish(&e);
  *
- * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its initial values) and `pixels`.
- * Written to /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names, /eval/embedding and
+ * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its
+ * initial values) and `pixels`.
+ * Written to /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names, /eval/embedding
+ * and
  * /eval/spectrum/SUBJECT.
  */
 #ifndef PX_EVAL_PROTOCOL_H
@@ -25,17 +28,19 @@ typedef struct px_eval_cfg {
 extern const px_option px_eval_options[];
 
 typedef struct px_evaluation {
-    px_settings run;   /* what the run was made with, data.* overridden */
+    px_settings run; /* what the run was made with, data.* overridden */
     px_eval_cfg eval;
     px_probe_cfg linear;
     px_knn_cfg knn;
     px_config *config;
-    char *folder;      /* where run.h5 is, or will be */
-    char *weights;     /* a weights file to evaluate instead of the run's checkpoint; NULL: none */
+    char *folder;  /* where run.h5 is, or will be */
+    char *weights; /* a weights file to evaluate instead of the run's checkpoint; NULL: none */
 } px_evaluation;
 
-/* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the run's, the rest is the
- * evaluation's own. `run` may be a weights file: backbone= and the backbone's options are then settings, too, and out= is the folder that gets
+/* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the
+ * run's, the rest is the
+ * evaluation's own. `run` may be a weights file: backbone= and the backbone's options are then settings, too, and out=
+ * is the folder that gets
  * run.h5. 0 or -1. */
 int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
 void px_evaluation_finish(px_evaluation *);

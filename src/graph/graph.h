@@ -12,7 +12,8 @@
  *     if (px_graph_error(g)) ...                  // the first mistake of all the calls above
  *
  * Building has a sticky error: the first is kept, every later call passes a dummy value on, and it is checked once.
- * A graph owns its values and nodes; all are borrowed pointers until px_graph_destroy. Nothing here computes: see plan.h.
+ * A graph owns its values and nodes; all are borrowed pointers until px_graph_destroy. Nothing here computes: see
+ * plan.h.
  */
 #ifndef PX_GRAPH_GRAPH_H
 #define PX_GRAPH_GRAPH_H
@@ -36,14 +37,14 @@ typedef struct px_value {
     px_shape shape;
     px_dtype dtype;
     px_value_kind kind;
-    const char *name;    /* parameters: the whole dotted name; else NULL or a hint for printing */
-    px_node *producer;   /* NULL unless PX_ACTIVATION */
-    int index;           /* among all values of the graph */
-    int uses;            /* inputs of nodes that it is */
-    bool needs_grad;     /* a parameter lies upstream */
+    const char *name;  /* parameters: the whole dotted name; else NULL or a hint for printing */
+    px_node *producer; /* NULL unless PX_ACTIVATION */
+    int index;         /* among all values of the graph */
+    int uses;          /* inputs of nodes that it is */
+    bool needs_grad;   /* a parameter lies upstream */
     struct px_value *grad;
-    int param;           /* parameters and states: index into px_graph_param; else -1 */
-    const void *data;    /* constants: owned by the graph */
+    int param;        /* parameters and states: index into px_graph_param; else -1 */
+    const void *data; /* constants: owned by the graph */
 } px_value;
 
 /* How a parameter begins. */
@@ -81,7 +82,8 @@ px_mode px_graph_mode(const px_graph *);
 void px_graph_destroy(px_graph *);
 px_dtype px_graph_real(const px_graph *);
 const char *px_graph_error(const px_graph *); /* NULL: none */
-px_value *px_graph_fail(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3))); /* returns the dummy */
+px_value *px_graph_fail(px_graph *, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* returns the dummy */
 
 /* Names of parameters are scoped: push "layer1", push "0", parameter "conv1.weight" is layer1.0.conv1.weight. */
 void px_scope_push(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -102,10 +104,12 @@ px_value *px_graph_find_input(const px_graph *, const char *name);
 void px_graph_output(px_graph *, const char *name, px_value *);
 px_value *px_graph_find_output(const px_graph *, const char *name);
 
-/* Lets each activation be absorbed by the op that makes its input, where that input has no other use. Before differentiation. */
+/* Lets each activation be absorbed by the op that makes its input, where that input has no other use. Before
+ * differentiation. */
 void px_graph_fuse(px_graph *);
 
-/* Adds the ops that compute d loss / d p for every parameter p that the loss depends on (value->grad). `loss` is a scalar. */
+/* Adds the ops that compute d loss / d p for every parameter p that the loss depends on (value->grad). `loss` is a
+ * scalar. */
 void px_graph_differentiate(px_graph *, px_value *loss);
 
 /* The same for inputs as well (gradient checks): call before building ops on that input. */

@@ -1,7 +1,7 @@
 /* plan.c - deciding: which nodes, which formats, which memory. */
+#include "base/error.h"
 #include "graph/arena.h"
 #include "graph/plan_internal.h"
-#include "base/error.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +70,8 @@ static void commit_step(px_plan *p, px_step *s)
 static int add_buffer(px_plan *p, px_place place, size_t bytes, const px_value *value)
 {
     p->buffer = grow(p->buffer, p->buffers, sizeof p->buffer[0]);
-    p->buffer[p->buffers] = (px_buffer){.place = place, .bytes = bytes, .first = -1, .last = -1, .into = -1, .value = value};
+    p->buffer[p->buffers] =
+        (px_buffer){.place = place, .bytes = bytes, .first = -1, .last = -1, .into = -1, .value = value};
     return p->buffers++;
 }
 
@@ -324,7 +325,8 @@ static void place_params(px_plan *p)
     for (int i = 0; i < px_graph_params(p->graph); i++) {
         const px_param *q = px_graph_param(p->graph, i);
         home(p, q->value);
-        size_t *end = q->value->kind == PX_PARAMETER ? &p->flat_bytes : &p->state_bytes, bytes = p->format[q->value->index].bytes;
+        size_t *end = q->value->kind == PX_PARAMETER ? &p->flat_bytes : &p->state_bytes,
+               bytes = p->format[q->value->index].bytes;
         p->param_offset[i] = *end;
         if (q->value->kind == PX_PARAMETER)
             p->span[p->spans++] = (px_param_span){.name = q->name,
@@ -337,7 +339,8 @@ static void place_params(px_plan *p)
     p->grads = px_aligned_calloc(p->flat_bytes);
     p->states = px_aligned_calloc(p->state_bytes);
     for (int b = 0; b < p->buffers; b++)
-        if (p->buffer[b].place == PX_IN_WEIGHTS || p->buffer[b].place == PX_IN_GRADS || p->buffer[b].place == PX_IN_STATES)
+        if (p->buffer[b].place == PX_IN_WEIGHTS || p->buffer[b].place == PX_IN_GRADS ||
+            p->buffer[b].place == PX_IN_STATES)
             p->buffer[b].offset = p->param_offset[p->buffer[b].value->param];
 }
 
@@ -386,7 +389,8 @@ static int written_at(const px_plan *p, size_t offset)
     return last;
 }
 
-/* Backward completes gradients from the last parameter to the first, so buckets are cut from the end of the flat buffer. A bucket
+/* Backward completes gradients from the last parameter to the first, so buckets are cut from the end of the flat
+ * buffer. A bucket
  * is sent after the last step that writes into it; two that complete at the same step are merged. */
 static void cut_buckets(px_plan *p)
 {

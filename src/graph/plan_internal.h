@@ -6,7 +6,7 @@
 
 typedef enum px_place {
     PX_IN_ARENA,
-    PX_IN_INPUT,   /* the caller's memory: index is the value's */
+    PX_IN_INPUT, /* the caller's memory: index is the value's */
     PX_IN_CONSTANT,
     PX_IN_WEIGHTS, /* offset into the flat buffer */
     PX_IN_GRADS,
@@ -37,11 +37,11 @@ struct px_plan {
     px_copy *copy;
     int steps, buffers, copies, reorders, weight_reorders;
 
-    px_storage *format; /* by value index: how it is stored; bytes 0: undecided */
-    int *home;         /* by value index: its buffer, or -1 */
-    int *read;         /* by value index: outputs' buffer in plain format, or -1 */
+    px_storage *format;   /* by value index: how it is stored; bytes 0: undecided */
+    int *home;            /* by value index: its buffer, or -1 */
+    int *read;            /* by value index: outputs' buffer in plain format, or -1 */
     size_t *param_offset; /* by param: bytes into weights (and grads) or states */
-    bool *bound;       /* by value index: it is computed straight into the gradient buffer */
+    bool *bound;          /* by value index: it is computed straight into the gradient buffer */
 
     char *arena, *weights, *grads, *states;
     size_t arena_bytes, flat_bytes, state_bytes;

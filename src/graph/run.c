@@ -88,15 +88,19 @@ double px_plan_scalar(const px_plan *p, const px_value *v)
 {
     const void *data = px_plan_read(p, v);
     PX_CHECK(px_shape_count(v->shape) == 1);
-    return v->dtype == PX_F64 ? *(const double *)data : v->dtype == PX_F32 ? *(const float *)data : *(const int32_t *)data;
+    return v->dtype == PX_F64   ? *(const double *)data
+           : v->dtype == PX_F32 ? *(const float *)data
+                                : *(const int32_t *)data;
 }
 
 /* ---- parameters ---- */
 
 /* Copies between formats once, outside the list of steps. */
-static void convert(px_plan *p, px_shape shape, px_storage from_format, const void *from, px_storage to_format, void *to)
+static void convert(px_plan *p, px_shape shape, px_storage from_format, const void *from, px_storage to_format,
+                    void *to)
 {
-    px_step s = {.plan = p, .in = {(void *)(uintptr_t)from}, .out = {to}, .in_format = {from_format}, .out_format = {to_format}};
+    px_step s = {
+        .plan = p, .in = {(void *)(uintptr_t)from}, .out = {to}, .in_format = {from_format}, .out_format = {to_format}};
     p->spec.backend->reorder(&s, shape, from_format, to_format);
     void *scratch = s.scratch_bytes ? px_aligned_calloc(s.scratch_bytes) : NULL;
     s.scratch = scratch;
@@ -269,7 +273,10 @@ int px_plan_steps(const px_plan *p)
 px_step_info px_plan_step_info(const px_plan *p, int step)
 {
     const px_step *s = p->step[step];
-    px_step_info info = {.op = "reorder", .place = "", .kernel = s->kernel ? s->kernel : "", .seconds = p->seconds ? p->seconds[step] : 0};
+    px_step_info info = {.op = "reorder",
+                         .place = "",
+                         .kernel = s->kernel ? s->kernel : "",
+                         .seconds = p->seconds ? p->seconds[step] : 0};
     if (s->node) {
         info.op = s->node->op->name;
         info.place = s->node->scope;
@@ -291,10 +298,11 @@ void px_plan_print(const px_plan *p, FILE *file)
     for (int i = 0; i < p->steps; i++) {
         px_step_info s = px_plan_step_info(p, i);
         char shape[64];
-        fprintf(file, "%4d  %-24s %-30s %-20s %-22s %6d %10.3f\n", i, s.op, s.place, px_shape_text(s.shape, shape), s.kernel,
-                p->step[i]->out_format[0].block, s.seconds * 1e3);
+        fprintf(file, "%4d  %-24s %-30s %-20s %-22s %6d %10.3f\n", i, s.op, s.place, px_shape_text(s.shape, shape),
+                s.kernel, p->step[i]->out_format[0].block, s.seconds * 1e3);
     }
-    fprintf(file, "%d steps, %d reorders of activations, %d of weights, arena %.1f MiB, parameters %.1f MiB in %d buckets\n",
+    fprintf(file,
+            "%d steps, %d reorders of activations, %d of weights, arena %.1f MiB, parameters %.1f MiB in %d buckets\n",
             p->steps, p->reorders - p->weight_reorders, p->weight_reorders, (double)p->arena_bytes / (1 << 20),
             (double)p->flat_bytes / (1 << 20), p->buckets);
 }

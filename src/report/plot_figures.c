@@ -1,4 +1,5 @@
-/* plot_figures.c - the pictures that methods made themselves: /figures/NAME (height, width, channels) of bytes, with a caption. */
+/* plot_figures.c - the pictures that methods made themselves: /figures/NAME (height, width, channels) of bytes, with a
+ * caption. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
@@ -15,7 +16,8 @@ static void write_pixels(FILE *f, const double *pixels, const int64_t dim[], int
     for (int64_t y = 0; y < dim[0]; y += step)
         for (int64_t x = 0; x < dim[1]; x += step) {
             const double *p = pixels + (y * dim[1] + x) * dim[2];
-            fprintf(f, "%d %d %d %d %d\n", (int)(x / step), (int)(y / step), (int)p[0], (int)p[dim[2] / 2], (int)p[dim[2] - 1]);
+            fprintf(f, "%d %d %d %d %d\n", (int)(x / step), (int)(y / step), (int)p[0], (int)p[dim[2] / 2],
+                    (int)p[dim[2] - 1]);
         }
     fputs("EOD\n", f);
 }
@@ -28,7 +30,8 @@ static void write_caption(FILE *f, const plot_figure *figure, const char *who, c
         char *text = line == 0 ? px_format("%s: %s", who, part) : px_strdup(part + strspn(part, " "));
         fprintf(f, "set label %d ", line + 1);
         px_gnuplot_text(f, text);
-        fprintf(f, " at screen 0.5, screen %g center font ',%d'\n", 1 - (24.0 + 22 * line) / figure->height, line == 0 ? 13 : 11);
+        fprintf(f, " at screen 0.5, screen %g center font ',%d'\n", 1 - (24.0 + 22 * line) / figure->height,
+                line == 0 ? 13 : 11);
         free(text);
     }
     free(rest);
@@ -41,17 +44,19 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
     int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
     int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step);
     int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height))), wide = width * scale + 2 * SIDE;
-    plot_figure *figure = plot_begin(job, name, run, wide < LEAST_WIDTH ? LEAST_WIDTH : wide, height * scale + TOP + SIDE);
+    plot_figure *figure =
+        plot_begin(job, name, run, wide < LEAST_WIDTH ? LEAST_WIDTH : wide, height * scale + TOP + SIDE);
     FILE *f = figure->script;
     write_pixels(f, pixels, dim, step);
     char *path = px_format("/figures/%s", name), *caption = NULL;
     if (px_results_get_attribute_text(r->results, path, "caption", &caption) == 0)
         write_caption(f, figure, *r->method ? r->method : r->label, caption);
     double margin = (figure->width - width * scale) / 2.0 / figure->width;
-    fprintf(f, "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n", margin,
-            1 - margin, 1 - (double)TOP / figure->height, (double)SIDE / figure->height);
-    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n", width - 1,
-            height - 1);
+    fprintf(f,
+            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
+            margin, 1 - margin, 1 - (double)TOP / figure->height, (double)SIDE / figure->height);
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
+            width - 1, height - 1);
     fputs("plot $pixels using 1:2:3:4:5 with rgbimage pixels\n", f);
     free(caption);
     free(path);

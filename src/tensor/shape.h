@@ -1,4 +1,5 @@
-/* shape.h - extents of a tensor, outermost first: images are (N, C, H, W), tokens (N, T, C), matrices (rows, columns). */
+/* shape.h - extents of a tensor, outermost first: images are (N, C, H, W), tokens (N, T, C), matrices (rows, columns).
+ * */
 #ifndef PX_TENSOR_SHAPE_H
 #define PX_TENSOR_SHAPE_H
 
@@ -12,7 +13,8 @@ typedef struct px_shape {
     int64_t dim[PX_RANK_MAX];
 } px_shape;
 
-#define PX_SHAPE(...) px_shape_make((const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
+#define PX_SHAPE(...)                                                                                                  \
+    px_shape_make((const int64_t[]){__VA_ARGS__}, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))
 
 px_shape px_shape_make(const int64_t dim[], int rank);
 int64_t px_shape_count(px_shape);

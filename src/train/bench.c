@@ -10,8 +10,8 @@
 #include <string.h>
 #include <sys/resource.h>
 
-const char *const px_bench_part_names[PX_BENCH_PARTS] = {"loader", "wait for data", "forward", "backward", "all-reduce", "optimizer",
-                                                         "step"};
+const char *const px_bench_part_names[PX_BENCH_PARTS] = {"loader",     "wait for data", "forward", "backward",
+                                                         "all-reduce", "optimizer",     "step"};
 
 enum { STEPS_MAX = 1000, WARM_UP = 2 };
 
@@ -88,8 +88,12 @@ static void make_random(bench *b)
         px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, (uint64_t)out.place);
         for (int i = 0; i < size * size * channels; i++)
             pixels[i] = (uint8_t)px_rng_below(&rng, 256);
-        px_image image = {.pixels = pixels, .height = size, .width = size, .channels = channels,
-                          .label = b->task.classes ? out.place % b->task.classes : -1, .index = out.place};
+        px_image image = {.pixels = pixels,
+                          .height = size,
+                          .width = size,
+                          .channels = channels,
+                          .label = b->task.classes ? out.place % b->task.classes : -1,
+                          .index = out.place};
         make_views(b, &rng, &image, &out);
     }
     px_scratch_finish(&scratch);
@@ -102,9 +106,16 @@ static int open_loader(bench *b)
     const px_split *split = px_dataset_split(b->data, b->s->data.split);
     if (!split)
         return -1;
-    px_loader_spec spec = {.data = b->data, .split = split, .views = &b->model.views, .make = make_views, .context = b,
-                           .seed = (uint64_t)c->seed, .global_batch = (int64_t)b->task.batch * b->comm->size,
-                           .first = (int64_t)b->comm->rank * b->task.batch, .batch = b->task.batch, .shuffle = true,
+    px_loader_spec spec = {.data = b->data,
+                           .split = split,
+                           .views = &b->model.views,
+                           .make = make_views,
+                           .context = b,
+                           .seed = (uint64_t)c->seed,
+                           .global_batch = (int64_t)b->task.batch * b->comm->size,
+                           .first = (int64_t)b->comm->rank * b->task.batch,
+                           .batch = b->task.batch,
+                           .shuffle = true,
                            .workers = b->s->data.workers ? b->s->data.workers : omp_get_max_threads()};
     return px_loader_create(&b->loader, &spec, 0);
 }
@@ -117,9 +128,15 @@ static int set_up(bench *b, const px_bench_options *o)
             return -1;
     } else {
         if (b->s->train.batch % parts)
-            return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks and micro-batches", b->s->train.batch, parts);
-        b->task = (px_task){.image_size = o->image_size, .channels = o->channels, .classes = o->classes, .labelled = o->classes > 0,
-                            .batch = b->s->train.batch / parts, .ranks = b->comm->size, .augment = true};
+            return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks and micro-batches", b->s->train.batch,
+                           parts);
+        b->task = (px_task){.image_size = o->image_size,
+                            .channels = o->channels,
+                            .classes = o->classes,
+                            .labelled = o->classes > 0,
+                            .batch = b->s->train.batch / parts,
+                            .ranks = b->comm->size,
+                            .augment = true};
         if (b->s->backbone->family->patch)
             b->task.patch = b->s->backbone->family->patch(b->s->backbone);
     }
@@ -164,7 +181,8 @@ static int one_step(bench *b, int at)
     t[2] = px_now();
     px_allreduce_finish(b->reduce);
     t[3] = px_now();
-    px_optimizer_step(b->optimizer, px_plan_weights(b->model.plan), px_plan_grads(b->model.plan), 1.0 / b->comm->size, 1e-4);
+    px_optimizer_step(b->optimizer, px_plan_weights(b->model.plan), px_plan_grads(b->model.plan), 1.0 / b->comm->size,
+                      1e-4);
     t[4] = px_now();
     for (int i = 0; i < px_plan_steps(b->model.plan); i++) {
         px_step_info s = px_plan_step_info(b->model.plan, i);
@@ -276,8 +294,8 @@ void px_bench_print(const px_bench_report *r, FILE *out)
     fprintf(out, "%-16s %10.1f a second (median of %d steps)\n", "images", r->images_per_second, r->steps);
     fprintf(out, "%-16s %10.1f GF/s = %.1f%% of this machine's matmul rate, %.1f GF/s\n", "work", r->gflops,
             100 * r->gflops / r->machine_gflops, r->machine_gflops);
-    fprintf(out, "%-16s %10.1f MiB peak, %.1f MiB of it the arena; %d reorders of activations\n", "memory", r->peak_bytes / (1 << 20),
-            r->arena_bytes / (1 << 20), r->reorders);
+    fprintf(out, "%-16s %10.1f MiB peak, %.1f MiB of it the arena; %d reorders of activations\n", "memory",
+            r->peak_bytes / (1 << 20), r->arena_bytes / (1 << 20), r->reorders);
     fprintf(out, "\n%-60s %10s %8s\n", "most expensive", "ms", "GF/s");
     for (int i = 0; i < r->top; i++)
         fprintf(out, "%-60s %10.2f %8.1f\n", r->op[i].name, 1e3 * r->op[i].seconds, r->op[i].gflops);

@@ -5,7 +5,8 @@
  *     px_bench_print(&r, stdout);
  *     px_bench_report_finish(&r);
  *
- * Data: the run's own through the loader where data.path is set, else random images already in memory. Times are medians over the steps.
+ * Data: the run's own through the loader where data.path is set, else random images already in memory. Times are
+ * medians over the steps.
  * Work is counted in multiply-adds of the model (forward, and what backward needs), two operations each.
  */
 #ifndef PX_TRAIN_BENCH_H
@@ -19,7 +20,7 @@
 enum { PX_BENCH_TOP = 10 };
 
 typedef struct px_bench_options {
-    double seconds;  /* of measuring */
+    double seconds;                    /* of measuring */
     int image_size, channels, classes; /* of random images */
 } px_bench_options;
 

@@ -53,7 +53,8 @@ static int put_text(hid_t file, const char *name, const char *text)
 
 static int put_number(hid_t file, const char *name, int64_t value)
 {
-    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate(H5S_SCALAR),
+          attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
     herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
     H5Aclose(attribute);
     H5Sclose(space);
@@ -136,8 +137,9 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
     H5Pclose(access_list);
     if (file < 0)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    int status = put_number(file, "format", FORMAT) || put_number(file, "step", step) || put_text(file, "config", config) ||
-                 put_parameters(file, m) || (optimizer && put_optimizer(file, m, optimizer));
+    int status = put_number(file, "format", FORMAT) || put_number(file, "step", step) ||
+                 put_text(file, "config", config) || put_parameters(file, m) ||
+                 (optimizer && put_optimizer(file, m, optimizer));
     if (H5Fclose(file) < 0 || status != 0)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     return 0;
@@ -240,8 +242,8 @@ static int get_array(const char *path, hid_t file, const char *group, const char
         for (int i = 0; i < stored.rank; i++)
             stored.dim[i] = (int64_t)dim[i];
         if (!px_shape_equal(stored, shape))
-            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s: other options of the backbone or method?", path, where,
-                             px_shape_text(stored, found), px_shape_text(shape, expected));
+            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s: other options of the backbone or method?", path,
+                             where, px_shape_text(stored, found), px_shape_text(shape, expected));
         else if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
             status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
         H5Sclose(space);

@@ -67,8 +67,10 @@ int px_method_load(const char *path)
     if (!m)
         return px_fail(PX_USAGE, "plug-in %s does not define 'const px_method px_plugin'", path);
     if (m->abi != PX_METHOD_ABI)
-        return px_fail(PX_USAGE, "plug-in %s was built for version %d of the method interface, this program has %d: build it again", path,
-                       m->abi, PX_METHOD_ABI);
+        return px_fail(
+            PX_USAGE,
+            "plug-in %s was built for version %d of the method interface, this program has %d: build it again", path,
+            m->abi, PX_METHOD_ABI);
     for (int i = 0; px_method_at(i); i++)
         if (strcmp(px_method_at(i)->name, m->name) == 0)
             return px_fail(PX_USAGE, "plug-in %s: there is a method '%s' already", path, m->name);

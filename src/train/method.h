@@ -1,11 +1,13 @@
 /* method.h - a pretext task in one file: methods/NAME.c defines one const px_method, and nothing else of it is visible.
  *
- * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how the loss follows from
+ * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how
+ * the loss follows from
  * it (build). It never sees the optimizer, MPI, files or epochs. methods/simclr.c is the example to read.
  *
  *     struct px_method_cfg { double temperature; };                   // completed in the method's own file
  *     static const px_option options[] = { PX_OPTION(px_method_cfg, temperature, "0.5", ...), {0}};
- *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, .cfg_size = sizeof(px_method_cfg), ...};
+ *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, .cfg_size =
+ * sizeof(px_method_cfg), ...};
  */
 #ifndef PX_TRAIN_METHOD_H
 #define PX_TRAIN_METHOD_H
@@ -29,8 +31,8 @@ typedef struct px_task {
     int patch;                /* side of the backbone's patches; 0: it has none */
     int batch;                /* images a step on this rank */
     int ranks;
-    bool augment;             /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
-    const float *mean, *std;  /* per channel, NULL where values stay in [0,1] (data.normalize) */
+    bool augment; /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
+    const float *mean, *std; /* per channel, NULL where values stay in [0,1] (data.normalize) */
 } px_task;
 
 /* What build works with. */
@@ -45,12 +47,12 @@ typedef struct px_build {
 typedef struct px_figures px_figures;
 
 typedef struct px_method {
-    int abi;                          /* PX_METHOD_ABI */
+    int abi; /* PX_METHOD_ABI */
     const char *name, *paper, *summary;
     size_t cfg_size;
-    const px_option *options;         /* the group named after the method */
-    const char *family;               /* the only family of backbones that it works on; NULL: any */
-    const char *defaults;             /* configuration text that stands below the user's: the paper's optimizer and schedule */
+    const px_option *options; /* the group named after the method */
+    const char *family;       /* the only family of backbones that it works on; NULL: any */
+    const char *defaults;     /* configuration text that stands below the user's: the paper's optimizer and schedule */
 
     /* Says what cannot work, or NULL. Optional. */
     const char *(*check)(const px_method_cfg *, const px_task *, const px_backbone *);
@@ -73,7 +75,8 @@ typedef struct px_method {
 /* The batch's tensor of that name: (copies * batch, ...). */
 px_value *px_view_input(px_build *, const char *name);
 
-/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the scope that is open. */
+/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the scope that is open.
+ * */
 px_encoding px_encode(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
@@ -84,7 +87,8 @@ const px_task *px_figures_task(const px_figures *);
 const void *px_figures_view(const px_figures *, const char *name);    /* the batch's tensor */
 const float *px_figures_output(const px_figures *, const char *name); /* what build gave to px_graph_output */
 
-/* Stores rows x columns pictures of (size, size, channels) bytes, side by side, as /figures/NAME (height, width, channels) of run.h5,
+/* Stores rows x columns pictures of (size, size, channels) bytes, side by side, as /figures/NAME (height, width,
+ * channels) of run.h5,
  * which `pretext plot` draws with the caption. 0 or -1. */
 int px_figures_grid(px_figures *, const char *name, const char *caption, int rows, int columns, int size, int channels,
                     const uint8_t *pixels);
@@ -96,7 +100,8 @@ extern const px_method *const px_methods[]; /* built in; NULL-terminated; genera
 const px_method *px_method_at(int i);
 const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
 
-/* Loads a plug-in: a shared object that defines `const px_method px_plugin`. Its method is then found like any other. 0 or -1. */
+/* Loads a plug-in: a shared object that defines `const px_method px_plugin`. Its method is then found like any other.
+ * 0 or -1. */
 int px_method_load(const char *path);
 
 #endif

@@ -6,8 +6,8 @@ int px_task_make(px_task *t, const px_settings *s, const px_dataset *data, const
     const px_dataset_info *d = px_dataset_about(data);
     int parts = comm->size * s->train.accumulate, size = s->data.image_size;
     if (s->train.batch % parts)
-        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks x %d micro-batches; %d can", s->train.batch, comm->size,
-                       s->train.accumulate, (s->train.batch + parts - 1) / parts * parts);
+        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks x %d micro-batches; %d can",
+                       s->train.batch, comm->size, s->train.accumulate, (s->train.batch + parts - 1) / parts * parts);
     if (size == 0)
         size = d->height == 0 ? 224 : d->height > d->width ? d->height : d->width;
     *t = (px_task){.image_size = size,
@@ -38,7 +38,8 @@ static px_shape batch_shape(const px_view *v, int batch)
 static void add_inputs(px_model *m, int batch)
 {
     for (int i = 0; i < m->views.count; i++)
-        m->input[i] = px_input(m->graph, m->views.view[i].name, m->views.view[i].dtype, batch_shape(&m->views.view[i], batch));
+        m->input[i] =
+            px_input(m->graph, m->views.view[i].name, m->views.view[i].dtype, batch_shape(&m->views.view[i], batch));
 }
 
 static int make_plan(px_model *m, const px_settings *s, const px_comm *comm)

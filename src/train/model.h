@@ -1,4 +1,5 @@
-/* model.h - a graph with its plan, built from settings: the one that is trained, or the bare backbone that is evaluated.
+/* model.h - a graph with its plan, built from settings: the one that is trained, or the bare backbone that is
+ * evaluated.
  *
  *     px_task task;
  *     px_task_make(&task, &settings, data, comm)            // checks that batch, ranks, images fit together
@@ -25,7 +26,8 @@ typedef struct px_model {
     px_value *features;            /* encoder: (batch, F) */
 } px_model;
 
-/* 0, or -1: PX_USAGE (a batch that the ranks do not divide, a method or backbone that cannot work with this), PX_DATA. */
+/* 0, or -1: PX_USAGE (a batch that the ranks do not divide, a method or backbone that cannot work with this), PX_DATA.
+ * */
 int px_task_make(px_task *, const px_settings *, const px_dataset *, const px_comm *);
 
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);

@@ -14,17 +14,23 @@ const px_option px_train_options[] = {
     PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images a step over all ranks and micro-batches"),
     PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches whose gradients are added up in a step"),
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
-    PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas", "kernels: oneDNN's (auto), or the portable ones"),
-    PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5, "minutes between checkpoints; there is always one at the end"),
-    PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6, "minutes after which the run stops with a checkpoint (status 75); 0: none"),
-    PX_OPTION(px_train_cfg, threads, "0", 0, 4096, "compute threads a rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
+    PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
+                     "kernels: oneDNN's (auto), or the portable ones"),
+    PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
+              "minutes between checkpoints; there is always one at the end"),
+    PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,
+              "minutes after which the run stops with a checkpoint (status 75); 0: none"),
+    PX_OPTION(px_train_cfg, threads, "0", 0, 4096,
+              "compute threads a rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
     {0}};
 
 const px_option px_data_options[] = {
     PX_OPTION_TEXT(px_data_cfg, path, "", "data set made by 'pretext pack'"),
     PX_OPTION_TEXT(px_data_cfg, split, "train", "which of its splits to train on"),
-    PX_OPTION(px_data_cfg, image_size, "0", 0, 4096, "side of a view in pixels; 0: that of the data set, or 224 if its images vary"),
-    PX_OPTION_FLAG(px_data_cfg, normalize, "false", "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
+    PX_OPTION(px_data_cfg, image_size, "0", 0, 4096,
+              "side of a view in pixels; 0: that of the data set, or 224 if its images vary"),
+    PX_OPTION_FLAG(px_data_cfg, normalize, "false",
+                   "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads a rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15, "use only so many images, evenly spaced in the split; 0: all"),
@@ -60,22 +66,27 @@ static int read_source(px_config *c, const source *from)
     return 0;
 }
 
-/* The keys that decide which groups there are are read first; then all is read again on top of the method's defaults. */
+/* The keys that decide which groups there are are read first; then all is read again on top of the method's defaults.
+ * */
 static int choose(px_settings *s, const source *from)
 {
     px_config *users = px_config_create(), *methods = px_config_create();
     int status = read_source(users, from);
     if (status == 0) {
         s->method = px_method_find(px_config_peek(users, "method", "simclr"));
-        status = !s->method ? -1 : s->method->defaults ? px_config_text_load(methods, s->method->defaults, s->method->name) : 0;
+        status = !s->method            ? -1
+                 : s->method->defaults ? px_config_text_load(methods, s->method->defaults, s->method->name)
+                                       : 0;
     }
     if (status == 0) {
-        s->backbone = px_backbone_find(px_config_peek(users, "backbone", px_config_peek(methods, "backbone", "resnet18")));
+        s->backbone =
+            px_backbone_find(px_config_peek(users, "backbone", px_config_peek(methods, "backbone", "resnet18")));
         status = s->backbone ? 0 : -1;
     }
     if (status == 0 && s->method->family && strcmp(s->method->family, s->backbone->family->name) != 0)
-        status = px_fail(PX_USAGE, "method %s works on backbones of the family %s only, not on %s ('pretext backbones' lists them)",
-                         s->method->name, s->method->family, s->backbone->name);
+        status = px_fail(
+            PX_USAGE, "method %s works on backbones of the family %s only, not on %s ('pretext backbones' lists them)",
+            s->method->name, s->method->family, s->backbone->name);
     px_config_destroy(users);
     px_config_destroy(methods);
     return status;
@@ -103,7 +114,8 @@ int px_settings_load(px_settings *s, const char *path, const char *const assignm
     return load(s, &(source){.path = path, .assignments = assignments, .count = count});
 }
 
-int px_settings_load_text(px_settings *s, const char *text, const char *origin, const char *const assignments[], int count)
+int px_settings_load_text(px_settings *s, const char *text, const char *origin, const char *const assignments[],
+                          int count)
 {
     return load(s, &(source){.text = text, .origin = origin, .assignments = assignments, .count = count});
 }

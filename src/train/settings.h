@@ -1,4 +1,5 @@
-/* settings.h - everything that a configuration says about a run, and what it chooses: method, backbone, their own options.
+/* settings.h - everything that a configuration says about a run, and what it chooses: method, backbone, their own
+ * options.
  *
  *     px_settings s;
  *     if (px_settings_load(&s, "experiments/simclr.cfg", assignments, count) != 0) ...
@@ -48,7 +49,8 @@ typedef struct px_settings {
 int px_settings_load(px_settings *, const char *path, const char *const assignments[], int count);
 
 /* The same from text: a run's /config. `origin` stands in messages. */
-int px_settings_load_text(px_settings *, const char *text, const char *origin, const char *const assignments[], int count);
+int px_settings_load_text(px_settings *, const char *text, const char *origin, const char *const assignments[],
+                          int count);
 
 void px_settings_finish(px_settings *);
 

@@ -1,4 +1,5 @@
-/* trainer.c - the loop and what it owns. The order of set-up is that of a user's likely mistakes: configuration, data, folder, memory. */
+/* trainer.c - the loop and what it owns. The order of set-up is that of a user's likely mistakes: configuration, data,
+ * folder, memory. */
 #include "train/trainer.h"
 #include "base/error.h"
 #include "data/loader.h"
@@ -43,8 +44,9 @@ typedef struct trainer {
     px_value *scalar[SCALARS_MAX];
 
     int64_t step, steps, per_epoch;
-    double started, saved, shown; /* by px_now: when the run began, its last checkpoint, rows of run.h5 were last made visible */
-    double pace;           /* seconds a step, smoothed: what progress and the time left are told from */
+    double started, saved,
+        shown;   /* by px_now: when the run began, its last checkpoint, rows of run.h5 were last made visible */
+    double pace; /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
 /* ---- set-up ---- */
@@ -69,8 +71,8 @@ static int open_data(trainer *t)
     }
     t->per_epoch = t->split.count / t->s->train.batch;
     if (t->per_epoch < 1)
-        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images", t->s->train.batch,
-                       d->split, d->path, t->split.count);
+        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images",
+                       t->s->train.batch, d->split, d->path, t->split.count);
     t->steps = (int64_t)ceil(t->s->train.epochs * (double)t->per_epoch - 1e-9);
     return px_schedule_check(&t->s->optim, t->s->train.epochs);
 }
@@ -146,7 +148,8 @@ static int open_results(trainer *t, bool resume, const char *command)
     return status;
 }
 
-/* Tells which settings differ from those that the checkpoint was made with: legitimate (more epochs), but never silent. */
+/* Tells which settings differ from those that the checkpoint was made with: legitimate (more epochs), but never
+ * silent. */
 static void tell_changes(trainer *t, const char *before)
 {
     const char *a = before, *b = t->config;
@@ -248,7 +251,8 @@ static void draw_for(trainer *t, int micro)
                     (px_draws){.seed = (uint64_t)t->s->train.seed, .step = t->step, .first = first, .batch = share});
 }
 
-/* Forward and backward of all micro-batches; `mean` gets the scalars' means over them and all ranks, mean[scalars] the number of
+/* Forward and backward of all micro-batches; `mean` gets the scalars' means over them and all ranks, mean[scalars] the
+ * number of
  * ranks that are asked to stop. */
 static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
 {
@@ -280,7 +284,8 @@ static void show_progress(trainer *t, const double *mean, double step_seconds)
     t->pace = t->pace > 0 ? 0.95 * t->pace + 0.05 * step_seconds : step_seconds;
     double done = (double)(t->step + 1) / (double)t->per_epoch, seconds = (double)(t->steps - t->step - 1) * t->pace;
     px_log_progress(t->log, "epoch %.1f/%g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f images/s  %s left", done,
-                    t->s->train.epochs, t->step + 1, t->steps, mean[0], t->s->train.batch / t->pace, px_duration(seconds, left));
+                    t->s->train.epochs, t->step + 1, t->steps, mean[0], t->s->train.batch / t->pace,
+                    px_duration(seconds, left));
 }
 
 static int record(trainer *t, const double *mean, double lr, double norm, double seconds, double wait)
@@ -290,7 +295,7 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     int n = series_names(t, names);
     memcpy(values, mean, (size_t)t->scalars * sizeof values[0]);
     const double own[OWN_SERIES] = {(double)(t->step + 1) / (double)t->per_epoch, lr, norm, t->s->train.batch / seconds,
-                                   wait / seconds};
+                                    wait / seconds};
     memcpy(values + t->scalars, own, sizeof own);
     show_progress(t, mean, seconds);
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
@@ -299,7 +304,8 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
 static int diverged(const trainer *t, int64_t step, const char *what)
 {
     return px_fail(PX_FAIL,
-                   "step %" PRId64 " of %" PRId64 ": the %s is not finite; a smaller optim.lr, a longer warm-up or optim.clip may help",
+                   "step %" PRId64 " of %" PRId64
+                   ": the %s is not finite; a smaller optim.lr, a longer warm-up or optim.clip may help",
                    step, t->steps, what);
 }
 
@@ -361,7 +367,8 @@ static int keep(trainer *t, bool stopping)
     return px_results_flush(t->results);
 }
 
-/* A rank that fails alone (an image that does not decode, a full disk) leaves the others in a collective: the job is ended by name. */
+/* A rank that fails alone (an image that does not decode, a full disk) leaves the others in a collective: the job is
+ * ended by name. */
 static int loop(trainer *t)
 {
     bool stopping = false;
@@ -372,11 +379,13 @@ static int loop(trainer *t)
             return -1;
     }
     px_log_progress_end(t->log);
-    /* Who comes to its end waits ten seconds for the others (main.c), which may be too short for rank 0 to write a large model. */
+    /* Who comes to its end waits ten seconds for the others (main.c), which may be too short for rank 0 to write a
+     * large model. */
     if (stopping && px_agree(t->comm, 0) != 0)
         return -1;
     if (stopping && t->step < t->steps)
-        return px_fail(PX_STOPPED, "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; go on with --resume", t->step,
+        return px_fail(PX_STOPPED,
+                       "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; go on with --resume", t->step,
                        t->steps);
     return 0;
 }
@@ -417,10 +426,11 @@ static void introduce(const trainer *t)
         if (px_graph_param(t->model.graph, i)->value->kind == PX_PARAMETER)
             parameters += px_shape_count(px_graph_param(t->model.graph, i)->value->shape);
     px_log_line(t->log,
-                "%s on %s: %.2f M parameters, %" PRId64 " images of %d px, batch %d = %d ranks x %d micro x %d, %" PRId64
-                " steps an epoch, %d threads a rank",
+                "%s on %s: %.2f M parameters, %" PRId64
+                " images of %d px, batch %d = %d ranks x %d micro x %d, %" PRId64 " steps an epoch, %d threads a rank",
                 t->s->method->name, t->s->backbone->name, (double)parameters / 1e6, t->split.count, t->task.image_size,
-                t->s->train.batch, t->comm->size, t->s->train.accumulate, t->task.batch, t->per_epoch, omp_get_max_threads());
+                t->s->train.batch, t->comm->size, t->s->train.accumulate, t->task.batch, t->per_epoch,
+                omp_get_max_threads());
 }
 
 /* The method's pictures of the last batch; run.h5 is opened again for them, as a live file takes only rows. */

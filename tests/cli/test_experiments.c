@@ -1,4 +1,5 @@
-/* test_experiments.c - every configuration in experiments/ is one that the program takes: read as a whole, it fails at the
+/* test_experiments.c - every configuration in experiments/ is one that the program takes: read as a whole, it fails at
+ * the
  * data set that is not there, and not before. */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* mpi_eval.c - on several ranks, each evaluation gives on every rank what one rank alone computes: the same bits, except
+/* mpi_eval.c - on several ranks, each evaluation gives on every rank what one rank alone computes: the same bits,
+ * except
  * for the spectrum, whose sums over ranks round differently. */
 #include "blobs.h"
 #include "eval/knn.h"

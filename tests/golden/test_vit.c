@@ -1,4 +1,5 @@
-/* test_vit.c - a vision transformer's features and the gradients of one step, against PyTorch's: class token and learned
+/* test_vit.c - a vision transformer's features and the gradients of one step, against PyTorch's: class token and
+ * learned
  * positions, mean over patches and fixed positions. */
 #include <setjmp.h>
 #include <stdarg.h>
