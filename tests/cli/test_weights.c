@@ -1,0 +1,120 @@
+/* test_weights.c - weights leave a run by export and come back by features, probe and init=. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+
+typedef struct fixture {
+    char *folder, *data, *set_data, *run, *weights, *out;
+} fixture;
+
+static void check(run_result r, int status, const char *says)
+{
+    if (r.status != status || !strstr(r.err, says))
+        fail_msg("status %d, expected %d and '%s': %s", r.status, status, says, r.err);
+    run_finish(&r);
+}
+
+/* A run of two steps, and its weights. */
+static int set_up(void **state)
+{
+    fixture *f = px_calloc(1, sizeof *f);
+    f->folder = run_folder_create();
+    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 64, .side = 16, .channels = 3, .classes = 4});
+    f->set_data = px_format("data.path=%s", f->data);
+    f->run = px_format("%s/run", f->folder);
+    f->weights = px_format("%s/w.safetensors", f->folder);
+    f->out = px_format("out=%s", f->run);
+    *state = f;
+    check(RUN("pretrain", f->set_data, f->out, "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0"),
+          0, "simclr on resnet18");
+    check(RUN("export", f->run, "-o", f->weights), 0, "w.safetensors: 120 tensors of resnet18, simclr after 2 steps");
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    run_folder_remove(f->folder);
+    free(f->data);
+    free(f->set_data);
+    free(f->run);
+    free(f->weights);
+    free(f->out);
+    free(f);
+    return 0;
+}
+
+static void the_same_features(void **state)
+{
+    const fixture *f = *state;
+    char *of_run = px_format("%s/a.h5", f->folder), *of_weights = px_format("%s/b.h5", f->folder);
+    check(RUN("features", f->run, "-o", of_run), 0, "");
+    check(RUN("features", f->weights, "--data", f->data, "-o", of_weights), 0, "100 tensors of the backbone");
+    array a = read_array(f->folder, "a.h5", "/features"), b = read_array(f->folder, "b.h5", "/features");
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.data, b.data, (size_t)a.count * sizeof a.data[0]);
+    free(a.data);
+    free(b.data);
+    free(of_run);
+    free(of_weights);
+}
+
+static void a_beginning(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("out=%s/next", f->folder), *init = px_format("init=%s", f->weights);
+    check(RUN("pretrain", f->set_data, out, "epochs=0.5", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0",
+              init),
+          0, "w.safetensors: 100 tensors of the backbone");
+    unlink(f->weights);
+    check(RUN("pretrain", f->set_data, out, "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0", init,
+              "--resume"),
+          0, "resumed at step 1 of 2"); /* needs no beginning any more */
+    check(RUN("export", f->run, "--all", "-o", f->weights), 0, "131 tensors");
+    char *other = px_format("out=%s/other", f->folder);
+    check(RUN("pretrain", f->set_data, other, "epochs=0.5", "batch=24", "resnet.width=0.25", "optim.warmup_epochs=0",
+              init),
+          3, "tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3)");
+    free(out);
+    free(init);
+    free(other);
+}
+
+static void a_probe(void **state)
+{
+    const fixture *f = *state;
+    char *folder = px_format("%s/probe", f->folder), *out = px_format("out=%s", folder);
+    check(RUN("probe", f->weights, f->set_data, "linear.epochs=2"), 2,
+          "out is not set: the folder for the results of ");
+    check(RUN("probe", f->weights, f->set_data, f->out), 2, "holds a run of its own");
+    check(RUN("probe", f->weights, f->set_data, out, "linear.epochs=2", "embed=0"), 0, "100 tensors of the backbone");
+    array top1 = read_array(folder, "run.h5", "/eval/linear/pretrained/top1");
+    assert_true(top1.count == 1 && top1.data[0] >= 0 && top1.data[0] <= 1);
+    free(top1.data);
+    free(folder);
+    free(out);
+}
+
+static void a_name_that_tells_nothing(void **state)
+{
+    const fixture *f = *state;
+    check(RUN("export", f->run, "-o", "weights.bin"), 2, "name the file something.safetensors");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_features),
+        cmocka_unit_test(a_beginning),
+        cmocka_unit_test(a_probe),
+        cmocka_unit_test(a_name_that_tells_nothing),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
