@@ -132,7 +132,8 @@ static int put_optimizer(hid_t file, px_model *m, px_optimizer *optimizer)
 static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
 {
     hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_libver_bounds(access_list, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
+    /* Older formats have an index of chunks without a checksum: one flipped bit there, and a chunk reads as zeros. */
+    H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
     H5Pclose(access_list);
     if (file < 0)
