@@ -32,10 +32,11 @@ static int64_t parameters_in(const px_graph *g, const char *scope)
     return count;
 }
 
-static void print_node(const px_graph *g, const px_layer_line *line)
+/* A layer of several ops has its parameters at the first of them. */
+static void print_node(const px_graph *g, const px_layer_line *line, const char *before)
 {
     char shape[64];
-    int64_t parameters = line->scope[0] ? parameters_in(g, line->scope) : 0;
+    int64_t parameters = line->scope[0] && strcmp(line->scope, before) != 0 ? parameters_in(g, line->scope) : 0;
     printf("%-28s %-16s %-22s %14" PRId64 " %16.0f\n", line->scope, line->op, px_shape_text(line->shape, shape),
            parameters, line->multiply_adds);
 }
@@ -57,8 +58,9 @@ static int summarise(const px_backbone *b, const px_backbone_cfg *cfg, const sum
     px_graph_fuse(g);
     printf("%-28s %-16s %-22s %14s %16s\n", "layer", "op", "output", "parameters", "multiply-adds");
     px_layer_line line;
-    for (int i = 0; px_graph_line(g, &i, &line);)
-        print_node(g, &line);
+    const char *before = "";
+    for (int i = 0; px_graph_line(g, &i, &line); before = line.scope)
+        print_node(g, &line, before);
     int64_t all = 0;
     for (int i = 0; i < px_graph_params(g); i++)
         if (px_graph_param(g, i)->value->kind == PX_PARAMETER)

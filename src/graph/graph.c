@@ -396,7 +396,7 @@ double px_graph_multiply_adds(const px_graph *g)
 
 bool px_graph_line(const px_graph *g, int *i, px_layer_line *line)
 {
-    while (*i < g->nodes && g->node[*i]->dead)
+    while (*i < g->nodes && (g->node[*i]->dead || g->node[*i]->op->alias))
         ++*i;
     if (*i >= g->nodes)
         return false;

@@ -122,7 +122,7 @@ typedef struct px_layer_line {
     double multiply_adds;
 } px_layer_line;
 
-/* Walks the nodes: start with *i = 0; false at the end. */
+/* Walks the nodes that do something: start with *i = 0; false at the end. */
 bool px_graph_line(const px_graph *, int *i, px_layer_line *);
 double px_graph_multiply_adds(const px_graph *); /* of all nodes so far */
 

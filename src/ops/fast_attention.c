@@ -127,7 +127,7 @@ INLINE v16 choose(i16 mask, v16 a, v16 b)
 /* px_vexp, sixteen at a time. */
 INLINE v16 vexp(v16 x)
 {
-    x = choose(x > -87.0f, x, (v16){0} - 87.0f);
+    x = choose(x < -87.0f, (v16){0} - 87.0f, x);
     v16 n = (x * 1.44269504f + 12582912.0f) - 12582912.0f, r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
     v16 y = r * 1.9875691500e-4f + 1.3981999507e-3f;
     y = y * r + 8.3334519073e-3f;

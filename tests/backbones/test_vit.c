@@ -1,0 +1,140 @@
+/* test_vit.c - vision transformers: sizes of timm's models, shapes, what is refused, stochastic depth. What they
+ * compute is compared with PyTorch in tests/golden. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "backbones/vit.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "graph/plan.h"
+#include "ops/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct model {
+    const px_backbone *backbone;
+    px_backbone_cfg *cfg;
+    px_config *config;
+    px_graph *g;
+    px_encoding e;
+} model;
+
+static model make(const char *name, int size, bool evaluation, const char *const options[])
+{
+    model m = {.backbone = px_backbone_find(name), .config = px_config_create()};
+    assert_non_null(m.backbone);
+    const px_backbone_family *family = m.backbone->family;
+    m.cfg = px_calloc(1, family->cfg_size);
+    px_config_group(m.config, family->name, family->options, m.cfg);
+    for (int i = 0; options && options[i]; i++)
+        assert_int_equal(px_config_set(m.config, options[i]), 0);
+    assert_int_equal(px_config_finish(m.config), 0);
+    m.g = px_graph_create((px_mode){.real = PX_F32, .evaluation = evaluation});
+    px_value *x = px_input(m.g, "images", PX_F32, PX_SHAPE(2, 3, size, size));
+    m.e = family->build(m.g, m.backbone, m.cfg, x);
+    assert_null(px_graph_error(m.g));
+    return m;
+}
+
+static void drop(model *m)
+{
+    px_graph_destroy(m->g);
+    px_config_destroy(m->config);
+    free(m->cfg);
+}
+
+static int64_t parameters(const px_graph *g)
+{
+    int64_t count = 0;
+    for (int i = 0; i < px_graph_params(g); i++)
+        if (px_graph_param(g, i)->value->kind == PX_PARAMETER)
+            count += px_shape_count(px_graph_param(g, i)->value->shape);
+    return count;
+}
+
+static int ops_named(const px_graph *g, const char *name)
+{
+    int count = 0;
+    for (int i = 0; i < px_graph_nodes(g); i++)
+        count += strcmp(px_graph_node(g, i)->op->name, name) == 0;
+    return count;
+}
+
+/* The numbers of parameters that timm 0.6.13 counts with num_classes=0. */
+static void sizes_are_those_of_timm(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name;
+        int size;
+        int64_t parameters;
+    } models[] = {{"vit_tiny_16", 224, 5524416},
+                  {"vit_small_16", 224, 21665664},
+                  {"vit_base_16", 224, 85798656},
+                  {"vit_large_16", 224, 303301632}};
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        model m = make(models[i].name, models[i].size, true, NULL);
+        assert_int_equal(parameters(m.g), models[i].parameters);
+        drop(&m);
+    }
+}
+
+static void shapes(void **state)
+{
+    (void)state;
+    model m = make("vit_tiny_8", 32, false, (const char *[]){"vit.pool=mean", NULL});
+    assert_true(px_shape_equal(m.e.pooled->shape, PX_SHAPE(2, 192)));
+    assert_int_equal(m.e.stages, 12);
+    assert_string_equal(m.e.stage[11].name, "blocks.11");
+    assert_true(px_shape_equal(m.e.stage[11].map->shape, PX_SHAPE(2, 17, 192)));
+    drop(&m);
+}
+
+static void fixed_positions_are_no_parameter(void **state)
+{
+    (void)state;
+    model learned = make("vit_tiny_16", 32, true, NULL);
+    model fixed = make("vit_tiny_16", 32, true, (const char *[]){"vit.positions=sincos", NULL});
+    assert_int_equal(parameters(learned.g) - parameters(fixed.g), 5 * 192);
+    drop(&learned);
+    drop(&fixed);
+}
+
+static void images_must_be_whole_patches(void **state)
+{
+    (void)state;
+    model m = make("vit_tiny_16", 32, true, NULL);
+    assert_null(m.backbone->family->check(m.backbone, m.cfg, 48, 3));
+    assert_non_null(strstr(m.backbone->family->check(m.backbone, m.cfg, 40, 3), "not divisible"));
+    drop(&m);
+}
+
+/* The first block keeps its branches; nothing is dropped in evaluation. */
+static void stochastic_depth(void **state)
+{
+    (void)state;
+    const char *const options[] = {"vit.drop_path=0.1", "vit.dropout=0.1", NULL};
+    model training = make("vit_tiny_16", 32, false, options), evaluation = make("vit_tiny_16", 32, true, options);
+    assert_int_equal(ops_named(training.g, "drop_path"), 2 * 11);
+    assert_int_equal(ops_named(training.g, "dropout"), 1 + 3 * 12);
+    assert_int_equal(ops_named(evaluation.g, "drop_path") + ops_named(evaluation.g, "dropout"), 0);
+    drop(&training);
+    drop(&evaluation);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sizes_are_those_of_timm),
+        cmocka_unit_test(shapes),
+        cmocka_unit_test(fixed_positions_are_no_parameter),
+        cmocka_unit_test(images_must_be_whole_patches),
+        cmocka_unit_test(stochastic_depth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,324 @@
+/* op_cases.h - the small graphs that test_ops.c checks: each builds something from up to four operands. An op that no
+ * case reaches fails the test. For test_ops.c alone. */
+#ifndef PX_TESTS_OP_CASES_H
+#define PX_TESTS_OP_CASES_H
+
+#include "ops/ops.h"
+
+enum { OPERANDS = 4 };
+
+typedef struct operand {
+    px_shape shape;
+    bool parameter; /* else an input that wants a gradient */
+} operand;
+
+typedef struct test_case {
+    const char *name;
+    px_value *(*build)(px_graph *, px_value *v[OPERANDS]);
+    operand operand[OPERANDS];
+} test_case;
+
+#define IN(...)                                                                                                        \
+    {                                                                                                                  \
+        .shape = { sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__} }                                         \
+    }
+#define PARAM(...)                                                                                                     \
+    {                                                                                                                  \
+        .shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}, .parameter = true                        \
+    }
+
+/* ---- cases ---- */
+
+static px_value *build_add(px_graph *g, px_value *v[])
+{
+    return px_scale(g, px_add(g, v[0], px_add(g, v[1], v[0])), -1.5);
+}
+
+static px_value *build_relu(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_add(g, v[0], v[1]));
+}
+
+static px_value *build_reshape(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_reshape(g, px_relu(g, v[0]), PX_SHAPE(6, 35)));
+}
+
+static px_value *conv(px_graph *g, px_value *v[], int stride, int pad, int groups)
+{
+    return px_conv2d(g, v[0], v[1], v[2], stride, pad, groups);
+}
+
+static px_value *build_conv_3x3(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 1, 1, 1);
+}
+
+static px_value *build_conv_stride(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 2, 3, 1);
+}
+
+static px_value *build_conv_1x1(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 2, 0, 1);
+}
+
+static px_value *build_conv_groups(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 1, 1, 4);
+}
+
+/* Two convolutions and a shared input: formats flow, gradients of the input add up. */
+static px_value *build_conv_chain(px_graph *g, px_value *v[])
+{
+    px_value *a = px_relu(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1));
+    return px_add(g, px_conv2d(g, a, v[2], NULL, 1, 1, 1), a);
+}
+
+static px_value *build_linear(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_linear(g, v[0], v[1], v[2]));
+}
+
+static px_value *build_matmul(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], false, false, 0.7);
+}
+
+static px_value *build_matmul_tt(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], true, true, 1);
+}
+
+static px_value *build_matmul_batch(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], true, false, 2);
+}
+
+static px_value *build_matmul_batch_nt(px_graph *g, px_value *v[])
+{
+    return px_matmul(g, v[0], v[1], false, true, 2);
+}
+
+static px_value *norm(px_graph *g, px_value *x, px_value *gamma, px_value *beta)
+{
+    int64_t count = px_shape_count(x->shape) / x->shape.dim[1];
+    px_value *sums = px_all_reduce(g, px_batch_sums(g, x));
+    return px_batch_norm(g, x, sums, gamma, beta, count, 1e-5, false);
+}
+
+static px_value *build_norm(px_graph *g, px_value *v[])
+{
+    return norm(g, v[0], v[1], v[2]);
+}
+
+static px_value *build_norm_relu(px_graph *g, px_value *v[])
+{
+    return px_relu(g, norm(g, v[0], v[1], v[2]));
+}
+
+static px_value *build_norm_residual(px_graph *g, px_value *v[])
+{
+    return px_relu(g, px_add(g, norm(g, v[0], v[1], v[2]), v[3]));
+}
+
+static px_value *build_norm_sum(px_graph *g, px_value *v[])
+{
+    return px_add(g, norm(g, v[0], v[1], v[2]), v[3]);
+}
+
+/* Batch norm in a blocked format: behind a convolution. */
+static px_value *build_conv_norm(px_graph *g, px_value *v[])
+{
+    px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_relu(g, px_add(g, norm(g, y, v[2], v[3]), y));
+}
+
+static px_value *build_conv_norm_pool(px_graph *g, px_value *v[])
+{
+    px_value *y = px_relu(g, norm(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1), v[2], v[3]));
+    return px_global_avg_pool(g, px_max_pool(g, y, 3, 2, 1));
+}
+
+static px_value *build_norm_frozen(px_graph *g, px_value *v[])
+{
+    px_value *mean = px_state(g, "mean", PX_SHAPE(5), px_init_constant(0.3));
+    px_value *var = px_state(g, "var", PX_SHAPE(5), px_init_constant(1.7));
+    px_value *y = px_batch_norm(g, v[0], px_running_sums(g, mean, var), v[1], v[2], 1, 1e-5, true);
+    return px_relu(g, y);
+}
+
+static px_value *build_running(px_graph *g, px_value *v[])
+{
+    px_value *mean = px_state(g, "mean", PX_SHAPE(5), px_init_constant(0.3));
+    px_value *var = px_state(g, "var", PX_SHAPE(5), px_init_constant(1.7));
+    px_update_running(g, px_batch_sums(g, v[0]), mean, var, 14, 0.1);
+    return px_scale(g, v[0], 1);
+}
+
+static px_value *build_max_pool(px_graph *g, px_value *v[])
+{
+    return px_max_pool(g, v[0], 3, 2, 1);
+}
+
+static px_value *build_avg_pool(px_graph *g, px_value *v[])
+{
+    return px_global_avg_pool(g, v[0]);
+}
+
+static px_value *build_normalize(px_graph *g, px_value *v[])
+{
+    return px_l2_normalize(g, v[0]);
+}
+
+static px_value *build_cross_entropy(px_graph *g, px_value *v[])
+{
+    return px_cross_entropy(g, v[0], px_constant_i32(g, PX_SHAPE(5), (int32_t[]){3, 0, 6, 1, 1}));
+}
+
+static px_value *build_nt_xent(px_graph *g, px_value *v[])
+{
+    px_value *z = px_all_gather(g, px_l2_normalize(g, v[0]), NULL);
+    px_value *self = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){0, 1, 2, 3, 4, 5});
+    px_value *other = px_constant_i32(g, PX_SHAPE(6), (int32_t[]){3, 4, 5, 0, 1, 2});
+    px_value *sim = px_mask_diagonal(g, px_matmul(g, z, z, false, true, 2), self);
+    px_graph_output(g, "accuracy", px_accuracy(g, sim, other));
+    return px_cross_entropy(g, sim, other);
+}
+
+static px_value *build_layer_norm(px_graph *g, px_value *v[])
+{
+    return px_layer_norm(g, v[0], v[1], v[2], 1e-3);
+}
+
+/* A residual connection around the norm: its gradient joins in the norm's kernel. */
+static px_value *build_layer_norm_residual(px_graph *g, px_value *v[])
+{
+    px_value *x = px_scale(g, v[0], 0.5);
+    return px_add(g, x, px_layer_norm(g, x, v[1], v[2], 1e-3));
+}
+
+static px_value *build_gelu(px_graph *g, px_value *v[])
+{
+    return px_gelu(g, px_scale(g, v[0], 2));
+}
+
+static px_value *build_mlp(px_graph *g, px_value *v[])
+{
+    px_value *h = px_gelu(g, px_linear(g, v[0], v[1], v[2]));
+    return px_add(g, px_linear(g, h, v[3], NULL), v[0]);
+}
+
+static px_value *attention(px_graph *g, px_value *x, int heads)
+{
+    return px_attention(g, px_scale(g, x, 1.5), heads);
+}
+
+static px_value *build_attention_1(px_graph *g, px_value *v[])
+{
+    return attention(g, v[0], 1);
+}
+
+static px_value *build_attention_2(px_graph *g, px_value *v[])
+{
+    return attention(g, v[0], 2);
+}
+
+static px_value *build_patchify(px_graph *g, px_value *v[])
+{
+    return px_linear(g, px_patchify(g, v[0], 2, false), v[1], v[2]);
+}
+
+static px_value *build_patchify_last(px_graph *g, px_value *v[])
+{
+    return px_patchify(g, v[0], 3, true);
+}
+
+static px_value *build_embed(px_graph *g, px_value *v[])
+{
+    return px_prepend_token(g, px_add_rows(g, v[0], px_slice_tokens(g, v[1], 1, 3)), v[2]);
+}
+
+static px_value *build_take(px_graph *g, px_value *v[])
+{
+    return px_add(g, px_take_token(g, v[0], 2), px_token_mean(g, v[0], 1));
+}
+
+static px_value *build_gather(px_graph *g, px_value *v[])
+{
+    return px_gather_tokens(g, v[0], px_constant_i32(g, PX_SHAPE(2, 5), (int32_t[]){3, 0, 0, 1, 0, 2, 1, 3, 3, 0}));
+}
+
+static px_value *build_dropout(px_graph *g, px_value *v[])
+{
+    return px_drop_path(g, px_dropout(g, v[0], 0.3, 6), 0.4, 6);
+}
+
+static px_value *build_squared_error(px_graph *g, px_value *v[])
+{
+    return px_mean_squared_error(g, v[0], px_add(g, v[1], px_standardize(g, v[0], 1e-6)));
+}
+
+static const test_case cases[] = {
+    {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
+    {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
+    {"reshape", build_reshape, {IN(2, 3, 5, 7)}},
+    {"conv 3x3", build_conv_3x3, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16)}},
+    {"conv 3x3, odd channels", build_conv_3x3, {IN(2, 5, 6, 7), PARAM(7, 5, 3, 3), PARAM(7)}},
+    {"conv 3x3, one channel", build_conv_3x3, {IN(2, 1, 9, 9), PARAM(32, 1, 3, 3), PARAM(32)}},
+    {"conv 7x7 stride 2", build_conv_stride, {IN(2, 3, 13, 11), PARAM(16, 3, 7, 7)}},
+    {"conv 1x1 stride 2", build_conv_1x1, {IN(2, 16, 7, 7), PARAM(32, 16, 1, 1)}},
+    {"conv 24 channels", build_conv_3x3, {IN(2, 24, 5, 5), PARAM(40, 24, 3, 3)}},
+    {"conv in groups", build_conv_groups, {IN(2, 8, 5, 5), PARAM(12, 2, 3, 3), PARAM(12)}},
+    {"conv depthwise", build_conv_groups, {IN(2, 4, 5, 5), PARAM(4, 1, 3, 3)}},
+    {"conv chain", build_conv_chain, {IN(2, 3, 6, 6), PARAM(32, 3, 3, 3), PARAM(32, 32, 3, 3)}},
+    {"conv chain, odd channels", build_conv_chain, {IN(2, 3, 6, 6), PARAM(11, 3, 3, 3), PARAM(11, 11, 3, 3)}},
+    {"linear", build_linear, {IN(5, 13), PARAM(9, 13), PARAM(9)}},
+    {"linear without bias", build_linear, {IN(5, 13), PARAM(9, 13)}},
+    {"matmul", build_matmul, {IN(5, 7), IN(7, 3)}},
+    {"matmul tt", build_matmul_tt, {IN(7, 5), IN(3, 7)}},
+    {"matmul batch", build_matmul_batch, {IN(3, 7, 5), IN(3, 7, 2)}},
+    {"matmul batch nt", build_matmul_batch_nt, {IN(2, 3, 7, 5), IN(2, 3, 4, 5)}},
+    {"batch norm", build_norm, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"batch norm, matrix", build_norm, {IN(7, 5), PARAM(5), PARAM(5)}},
+    {"batch norm relu", build_norm_relu, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"batch norm relu, matrix", build_norm_relu, {IN(9, 21), PARAM(21), PARAM(21)}},
+    {"batch norm residual relu", build_norm_residual, {IN(3, 5, 2, 3), PARAM(5), PARAM(5), IN(3, 5, 2, 3)}},
+    {"batch norm residual", build_norm_sum, {IN(4, 5), PARAM(5), PARAM(5), IN(4, 5)}},
+    {"conv batch norm residual relu", build_conv_norm, {IN(3, 3, 5, 5), PARAM(32, 3, 3, 3), PARAM(32), PARAM(32)}},
+    {"the same, 16 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(16, 3, 3, 3), PARAM(16), PARAM(16)}},
+    {"the same, 8 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(8, 3, 3, 3), PARAM(8), PARAM(8)}},
+    {"the same, 11 channels", build_conv_norm, {IN(3, 3, 5, 5), PARAM(11, 3, 3, 3), PARAM(11), PARAM(11)}},
+    {"conv batch norm pools", build_conv_norm_pool, {IN(3, 3, 7, 7), PARAM(16, 3, 3, 3), PARAM(16), PARAM(16)}},
+    {"the same, 12 channels", build_conv_norm_pool, {IN(3, 3, 7, 7), PARAM(12, 3, 3, 3), PARAM(12), PARAM(12)}},
+    {"batch norm frozen", build_norm_frozen, {IN(3, 5, 4, 3), PARAM(5), PARAM(5)}},
+    {"running statistics", build_running, {IN(7, 5, 2, 1)}},
+    {"max pool", build_max_pool, {IN(2, 5, 7, 6)}},
+    {"average pool", build_avg_pool, {IN(2, 5, 3, 4)}},
+    {"l2 normalize", build_normalize, {IN(5, 7)}},
+    {"squared error", build_squared_error, {IN(3, 5, 7), PARAM(3, 5, 7)}},
+    {"cross entropy", build_cross_entropy, {IN(5, 7)}},
+    {"NT-Xent", build_nt_xent, {IN(6, 9)}},
+    {"layer norm", build_layer_norm, {IN(3, 5, 7), PARAM(7), PARAM(7)}},
+    {"layer norm, many rows", build_layer_norm, {IN(70, 3, 48), PARAM(48), PARAM(48)}},
+    {"layer norm, residual", build_layer_norm_residual, {IN(3, 5, 16), PARAM(16), PARAM(16)}},
+    {"gelu", build_gelu, {IN(7, 11)}},
+    {"linear of tokens", build_linear, {IN(2, 3, 13), PARAM(9, 13), PARAM(9)}},
+    {"linear gelu linear", build_mlp, {IN(5, 13), PARAM(9, 13), PARAM(9), PARAM(13, 9)}},
+    {"the same, many rows", build_mlp, {IN(300, 16), PARAM(40, 16), PARAM(40), PARAM(16, 40)}},
+    {"attention, head of 5", build_attention_1, {IN(2, 4, 15)}},
+    {"attention, heads of 8", build_attention_2, {IN(2, 7, 48)}},
+    {"attention, head of 16, one token", build_attention_1, {IN(2, 1, 48)}},
+    {"attention, heads of 24", build_attention_2, {IN(1, 17, 144)}},
+    {"attention, head of 64", build_attention_1, {IN(2, 23, 192)}},
+    {"attention, blocks of rows", build_attention_2, {IN(1, 203, 192)}},
+    {"patchify", build_patchify, {IN(2, 3, 4, 6), PARAM(5, 12), PARAM(5)}},
+    {"patchify, channels last", build_patchify_last, {IN(2, 2, 6, 3)}},
+    {"class token, positions", build_embed, {IN(2, 3, 5), PARAM(1, 4, 5), PARAM(1, 1, 5)}},
+    {"one token, mean of tokens", build_take, {IN(2, 4, 5)}},
+    {"gather tokens", build_gather, {IN(2, 4, 5)}},
+    {"dropout", build_dropout, {IN(6, 2, 5)}},
+};
+
+#endif
