@@ -5,6 +5,7 @@
 #include "data/loader.h"
 #include "dist/allreduce.h"
 #include "report/results.h"
+#include "train/changes.h"
 #include "train/checkpoint.h"
 #include "train/figures.h"
 #include "train/provenance.h"
@@ -148,22 +149,6 @@ static int open_results(trainer *t, bool resume, const char *command)
     return status;
 }
 
-/* Tells which settings differ from those that the checkpoint was made with: legitimate (more epochs), but never
- * silent. */
-static void tell_changes(trainer *t, const char *before)
-{
-    const char *a = before, *b = t->config;
-    if (strcmp(a, b) == 0)
-        return;
-    while (*a && *b) {
-        size_t la = strcspn(a, "\n"), lb = strcspn(b, "\n");
-        if (la != lb || memcmp(a, b, la) != 0)
-            px_log_warning(t->log, "resumed with other settings:%.*s (was:%.*s)", (int)lb, b, (int)la, a);
-        a += la + (a[la] == '\n');
-        b += lb + (b[lb] == '\n');
-    }
-}
-
 static int restore(trainer *t)
 {
     const char *out = t->s->train.out;
@@ -175,7 +160,7 @@ static int restore(trainer *t)
     if (px_checkpoint_load(out, &t->model, t->optimizer, &saved, t->log) != 0)
         return -1;
     t->step = saved.step;
-    tell_changes(t, saved.config);
+    px_changes_tell(t->log, saved.config, t->config); /* legitimate (more epochs), but never silent */
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
     return 0;

@@ -148,7 +148,11 @@ static void stopped_by_the_clock(void **state)
     assert_in_range(steps.count, 1, STEPS - 1);
     free(steps.data);
     c = start(f, out, 0, "time_limit=0", true);
-    finish(&c, 0);
+    run_result r = run_wait(&c);
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err, "warning: resumed with another setting: time_limit = 0.0 (was: 0.0001)\n"));
+    assert_null(strstr(r.err, "setting: optim."));
+    run_finish(&r);
     same_run(f->whole[0], out);
     free(out);
 }

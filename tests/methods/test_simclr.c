@@ -214,7 +214,8 @@ typedef struct scene {
 static void look(scene *c, bool augment, const char *const options[], int count, uint64_t seed)
 {
     const char *given[8] = {"method=simclr"};
-    memcpy(given + 1, options, (size_t)count * sizeof *options);
+    for (int i = 0; i < count; i++)
+        given[1 + i] = options[i];
     assert_int_equal(px_settings_load(&c->s, NULL, given, 1 + count), 0);
     px_rng paint = px_rng_make(8, PX_RNG_VIEWS, 0, 0), rng = px_rng_make(seed, PX_RNG_VIEWS, 0, 1);
     for (int i = 0; i < F; i++)

@@ -1,0 +1,76 @@
+#include "train/changes.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+/* A place in the text of a configuration: one key a line, groups as "name = {" to "};", one level deep. */
+typedef struct cursor {
+    const char *at;
+    int group_length, key_length, value_length;
+    const char *group, *key, *value;
+} cursor;
+
+/* Moves to the next key; false at the end. */
+static bool next(cursor *c)
+{
+    while (*c->at) {
+        const char *line = c->at + strspn(c->at, " \t"), *equals = strstr(line, " = ");
+        int length = (int)strcspn(line, "\n");
+        c->at = line + length + (line[length] == '\n');
+        if (*line == '}') {
+            c->group_length = 0;
+            continue;
+        }
+        if (!equals || equals > line + length)
+            continue;
+        c->key = line;
+        c->key_length = (int)(equals - line);
+        c->value = equals + 3;
+        c->value_length = (int)(line + length - c->value);
+        if (*c->value != '{') {
+            c->value_length -= c->value_length > 0 && c->value[c->value_length - 1] == ';';
+            return true;
+        }
+        c->group = c->key;
+        c->group_length = c->key_length;
+    }
+    return false;
+}
+
+static bool same(const char *a, int a_length, const char *b, int b_length)
+{
+    return a_length == b_length && (a_length == 0 || memcmp(a, b, (size_t)a_length) == 0);
+}
+
+/* The key that `wanted` stands at, in another text. */
+static bool find(const char *text, const cursor *wanted, cursor *found)
+{
+    *found = (cursor){.at = text};
+    while (next(found))
+        if (same(found->group, found->group_length, wanted->group, wanted->group_length) &&
+            same(found->key, found->key_length, wanted->key, wanted->key_length))
+            return true;
+    return false;
+}
+
+static void tell(px_log *log, const cursor *key, const cursor *was, const cursor *is)
+{
+    px_log_warning(log, "resumed with another setting: %.*s%s%.*s = %.*s (was: %.*s)", key->group_length,
+                   key->group_length ? key->group : "", key->group_length ? "." : "", key->key_length, key->key,
+                   is ? is->value_length : 4, is ? is->value : "none", was ? was->value_length : 4,
+                   was ? was->value : "none");
+}
+
+void px_changes_tell(px_log *log, const char *before, const char *now)
+{
+    cursor a, b = {.at = now};
+    while (next(&b))
+        if (!find(before, &b, &a))
+            tell(log, &b, NULL, &b);
+        else if (!same(a.value, a.value_length, b.value, b.value_length))
+            tell(log, &b, &a, &b);
+    a = (cursor){.at = before};
+    while (next(&a))
+        if (!find(now, &a, &b))
+            tell(log, &a, &a, NULL);
+}
