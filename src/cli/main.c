@@ -33,6 +33,7 @@ static const struct {
     {"Reference", &px_cmd_methods},
     {"Reference", &px_cmd_backbones},
     {"Reference", &px_cmd_options},
+    {"Reference", &px_cmd_bench},
 };
 
 enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 10 };
