@@ -123,6 +123,13 @@ char *px_format(const char *format, ...)
     return text;
 }
 
+void *px_grow(void *array, int count, size_t element_size)
+{
+    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
+        array = px_realloc(array, (count ? 2 * (size_t)count : 8) * element_size);
+    return array;
+}
+
 void *px_aligned_calloc(size_t size)
 {
     enum { ALIGNMENT = 64 };

@@ -7,6 +7,9 @@
 #ifndef PX_DATA_H5_H
 #define PX_DATA_H5_H
 
+#include <hdf5.h>
+#include <stdint.h>
+
 enum { PX_H5_WHY = 200 };
 
 /* No printing of HDF5's error stack: we say in one line what is wrong. */
@@ -14,5 +17,9 @@ void px_h5_quiet(void);
 
 /* HDF5's innermost description of the last failed call. Returns `text`. */
 const char *px_h5_why(char text[PX_H5_WHY]);
+
+/* A new scalar attribute of an object. 0 or -1, without a message. */
+int px_h5_put_attribute_text(hid_t object, const char *name, const char *text);
+int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value);
 
 #endif

@@ -11,29 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int put_text(hid_t file, const char *name, const char *text)
-{
-    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    H5Tset_size(type, strlen(text) + 1);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    hid_t attribute = H5Acreate2(file, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, type, text);
-    H5Aclose(attribute);
-    H5Sclose(space);
-    H5Tclose(type);
-    return bad < 0 ? -1 : 0;
-}
-
-static int put_number(hid_t file, const char *name, int64_t value)
-{
-    hid_t space = H5Screate(H5S_SCALAR),
-          attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
-    H5Aclose(attribute);
-    H5Sclose(space);
-    return bad < 0 ? -1 : 0;
-}
-
 /* This rank's share of the rows. */
 typedef struct share {
     int64_t first, count;
@@ -75,9 +52,10 @@ static int write_all(hid_t file, const px_extraction *e, const px_split *split, 
                        transfer) |
               put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, sizeof(int64_t), e->count, 0, own, split->index,
                        transfer) |
-              put_text(file, "run", from->run) | put_text(file, "data", from->data) |
-              put_text(file, "split", from->split) | put_text(file, "backbone", from->backbone) |
-              put_number(file, "step", from->step);
+              px_h5_put_attribute_text(file, "run", from->run) | px_h5_put_attribute_text(file, "data", from->data) |
+              px_h5_put_attribute_text(file, "split", from->split) |
+              px_h5_put_attribute_text(file, "backbone", from->backbone) |
+              px_h5_put_attribute_number(file, "step", from->step);
     H5Pclose(transfer);
     return bad;
 }

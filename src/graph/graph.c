@@ -26,17 +26,9 @@ struct px_graph {
     char scope[256];
 };
 
-/* Appends room for one element to an array whose capacity is the next power of two of its count. */
-static void *grow(void *array, int count, size_t size)
-{
-    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
-        array = px_realloc(array, (count ? 2 * (size_t)count : 8) * size);
-    return array;
-}
-
 static void *keep(px_graph *g, void *memory)
 {
-    g->memory = grow(g->memory, g->memories, sizeof g->memory[0]);
+    g->memory = px_grow(g->memory, g->memories, sizeof g->memory[0]);
     return g->memory[g->memories++] = memory;
 }
 
@@ -143,7 +135,7 @@ static px_value *add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_s
 {
     px_value *v = px_calloc(1, sizeof *v);
     *v = (px_value){.shape = shape, .dtype = dtype, .kind = kind, .name = name, .index = g->values, .param = -1};
-    g->value = grow(g->value, g->values, sizeof g->value[0]);
+    g->value = px_grow(g->value, g->values, sizeof g->value[0]);
     return g->value[g->values++] = v;
 }
 
@@ -186,7 +178,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
     px_value *v = add_value(g, kind, g->mode.real, shape, whole);
     v->param = g->params;
     v->needs_grad = kind == PX_PARAMETER;
-    g->param = grow(g->param, g->params, sizeof g->param[0]);
+    g->param = px_grow(g->param, g->params, sizeof g->param[0]);
     g->param[g->params++] = (px_param){.name = whole, .value = v, .init = init, .flags = flags};
     return v;
 }
@@ -224,7 +216,7 @@ void px_graph_output(px_graph *g, const char *name, px_value *v)
     if (v == &g->dummy)
         return;
     PX_CHECK(!px_graph_find_output(g, name));
-    g->output = grow(g->output, g->outputs, sizeof g->output[0]);
+    g->output = px_grow(g->output, g->outputs, sizeof g->output[0]);
     g->output[g->outputs++] = (output){keep(g, px_strdup(name)), v};
 }
 
@@ -279,7 +271,7 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     n->scope = keep(g, px_strdup(g->scope));
     if (op->attr_size)
         n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
-    g->node = grow(g->node, g->nodes, sizeof g->node[0]);
+    g->node = px_grow(g->node, g->nodes, sizeof g->node[0]);
     g->node[g->nodes++] = n;
 
     bool needs_grad = false;

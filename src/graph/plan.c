@@ -6,13 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *grow(void *array, int count, size_t size)
-{
-    if (count == 0 || (count >= 8 && (count & (count - 1)) == 0))
-        array = px_realloc(array, (count ? 2 * (size_t)count : 8) * size);
-    return array;
-}
-
 /* ---- formats ---- */
 
 px_storage px_storage_plain(const px_value *v)
@@ -63,13 +56,13 @@ static px_step *add_step(px_plan *p, const px_node *node)
 /* Steps join the list only when complete, after the reorders that they asked for. */
 static void commit_step(px_plan *p, px_step *s)
 {
-    p->step = grow(p->step, p->steps, sizeof p->step[0]);
+    p->step = px_grow(p->step, p->steps, sizeof p->step[0]);
     p->step[p->steps++] = s;
 }
 
 static int add_buffer(px_plan *p, px_place place, size_t bytes, const px_value *value)
 {
-    p->buffer = grow(p->buffer, p->buffers, sizeof p->buffer[0]);
+    p->buffer = px_grow(p->buffer, p->buffers, sizeof p->buffer[0]);
     p->buffer[p->buffers] =
         (px_buffer){.place = place, .bytes = bytes, .first = -1, .last = -1, .into = -1, .value = value};
     return p->buffers++;
@@ -141,7 +134,7 @@ void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
     int b = add_buffer(p, PX_IN_ARENA, format.bytes, v);
     add_reorder(p, v->shape, at_home, p->format[v->index], b, format);
     p->weight_reorders += v->kind == PX_PARAMETER;
-    p->copy = grow(p->copy, p->copies, sizeof p->copy[0]);
+    p->copy = px_grow(p->copy, p->copies, sizeof p->copy[0]);
     p->copy[p->copies++] = (px_copy){v, format, b};
     s->in_buffer[input] = b;
 }
@@ -156,7 +149,7 @@ void px_plan_make(px_plan *p, px_step *s, int output, px_storage format)
 
 void *px_plan_keep(px_plan *p, void *memory)
 {
-    p->kept = grow(p->kept, p->keeps, sizeof p->kept[0]);
+    p->kept = px_grow(p->kept, p->keeps, sizeof p->kept[0]);
     return p->kept[p->keeps++] = memory;
 }
 

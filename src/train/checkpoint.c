@@ -51,16 +51,6 @@ static int put_text(hid_t file, const char *name, const char *text)
     return bad < 0 ? -1 : 0;
 }
 
-static int put_number(hid_t file, const char *name, int64_t value)
-{
-    hid_t space = H5Screate(H5S_SCALAR),
-          attribute = H5Acreate2(file, name, H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT);
-    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, H5T_NATIVE_INT64, &value);
-    H5Aclose(attribute);
-    H5Sclose(space);
-    return bad < 0 ? -1 : 0;
-}
-
 static int put_array(hid_t group, const char *name, px_shape shape, const float *data)
 {
     hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
@@ -126,7 +116,7 @@ static int put_optimizer(hid_t file, px_model *m, px_optimizer *optimizer)
     for (int k = 0; k < slots && status == 0; k++)
         status = put_slot(group, names[k], m, slot[k]);
     H5Gclose(group);
-    return status == 0 ? put_number(file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
+    return status == 0 ? px_h5_put_attribute_number(file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
 }
 
 static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
@@ -138,7 +128,7 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
     H5Pclose(access_list);
     if (file < 0)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    int status = put_number(file, "format", FORMAT) || put_number(file, "step", step) ||
+    int status = px_h5_put_attribute_number(file, "format", FORMAT) || px_h5_put_attribute_number(file, "step", step) ||
                  put_text(file, "config", config) || put_parameters(file, m) ||
                  (optimizer && put_optimizer(file, m, optimizer));
     if (H5Fclose(file) < 0 || status != 0)
