@@ -2,10 +2,10 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "cli/args.h"
 #include "cli/blas_core.h"
 #include "cli/command.h"
-#include "base/version.h"
 
 #include <errno.h>
 #include <mpi.h>
