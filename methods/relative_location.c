@@ -48,6 +48,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 35.0;\n"
     "batch = 256;\n"
+    "data = { normalize = true; };\n"
     "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; schedule = \"step\";\n"
     "          steps = [15, 25]; };\n";
 
@@ -135,7 +136,7 @@ static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, f
     }
 }
 
-static void finish_patch(const px_method_cfg *c, px_plane p, px_rng *rng)
+static void finish_patch(const px_method_cfg *c, const px_task *task, px_plane p, px_rng *rng)
 {
     if (strcmp(c->colour, "drop") == 0)
         drop_colours(p, rng);
@@ -143,6 +144,8 @@ static void finish_patch(const px_method_cfg *c, px_plane p, px_rng *rng)
         project_colours(p);
     if (c->standardise)
         standardise(p);
+    else if (task->mean)
+        px_normalize(&p, task->mean, task->std);
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
@@ -172,7 +175,7 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
             free(pixels);
             free(small);
         }
-        finish_patch(c, p, rng);
+        finish_patch(c, task, p, rng);
     }
 }
 

@@ -36,6 +36,9 @@ typedef struct px_backbone_family {
     /* Side of the patches that an image is cut into. Optional. */
     int (*patch)(const px_backbone *);
 
+    /* Replaces options that were left to the size of the image by what they mean for this one. Optional. */
+    void (*settle)(px_backbone_cfg *, int image_size);
+
     /* Says what cannot work (an image size, a combination of options), or NULL. */
     const char *(*check)(const px_backbone *, const px_backbone_cfg *, int image_size, int channels);
 

@@ -76,6 +76,19 @@ static bool small_stem(const px_backbone_cfg *c, int64_t size)
     return strcmp(c->stem, "3x3") == 0 || (strcmp(c->stem, "auto") == 0 && size <= 64);
 }
 
+static bool pooled_stem(const px_backbone_cfg *c, bool small)
+{
+    return strcmp(c->max_pool, "yes") == 0 || (!small && strcmp(c->max_pool, "auto") == 0);
+}
+
+/* A method may show the backbone less than an image (patches): the stem is the image's. */
+static void settle(px_backbone_cfg *c, int image_size)
+{
+    bool small = small_stem(c, image_size);
+    c->max_pool = pooled_stem(c, small) ? "yes" : "no";
+    c->stem = small ? "3x3" : "7x7";
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)b;
@@ -92,7 +105,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     px_encoding e = {.stages = 4};
     bool small = small_stem(c, x->shape.rank == 4 ? x->shape.dim[2] : 0);
     x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
-    if (strcmp(c->max_pool, "yes") == 0 || (!small && strcmp(c->max_pool, "auto") == 0))
+    if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
     for (int i = 0; i < 4; i++) {
         px_scope_push(g, "%s", names[i]);
@@ -115,5 +128,6 @@ const px_backbone_family px_resnet = {.name = "resnet",
                                       .cfg_size = sizeof(px_backbone_cfg),
                                       .options = options,
                                       .variants = variants,
+                                      .settle = settle,
                                       .check = check,
                                       .build = build};

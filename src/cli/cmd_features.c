@@ -37,11 +37,10 @@ static int encode(px_settings *s, const char *run, const features_flags *given, 
     px_model model = {0};
     px_checkpoint saved = {0};
     px_extraction e;
-    s->train.batch = job->comm.size;
-    s->train.accumulate = 1;
-    int status = px_task_make(&task, s, data, &job->comm);
+    enum { BATCH = 256 };
+    int status = px_task_make(&task, s, data, NULL, BATCH, job->comm.size);
     if (status == 0)
-        status = px_model_encoder(&model, s, &task, 256);
+        status = px_model_encoder(&model, s, &task, BATCH);
     if (status == 0 && px_weights_named(run))
         status = px_weights_load(&model, s, &task, run, &job->log);
     else if (status == 0)

@@ -116,7 +116,7 @@ void px_evaluation_finish(px_evaluation *e)
 /* ---- one subject ---- */
 
 typedef struct bench {
-    const px_evaluation *e;
+    px_evaluation *e;
     const px_comm *comm;
     px_log *log;
     px_dataset *data;
@@ -176,7 +176,7 @@ static int probe_linear(bench *b, const char *name, const px_features *train, co
                r.rate[r.chosen]);
     free(group);
     px_probe_result_finish(&r);
-    return status;
+    return px_agree(b->comm, status);
 }
 
 static int probe_knn(bench *b, const char *name, const px_features *train, const px_features *test)
@@ -189,7 +189,7 @@ static int probe_knn(bench *b, const char *name, const px_features *train, const
     for (int i = 0; i < r.count && status == 0 && b->results; i++)
         printf("%-12s %8.2f %8.2f   k = %d\n", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
     free(group);
-    return status;
+    return px_agree(b->comm, status);
 }
 
 static int write_spectrum(bench *b, const char *name, const px_features *test)
@@ -201,7 +201,7 @@ static int write_spectrum(bench *b, const char *name, const px_features *test)
     int status = b->results ? px_spectrum_write(b->results, group, &s) : 0;
     free(group);
     px_spectrum_finish(&s);
-    return status;
+    return px_agree(b->comm, status);
 }
 
 static int evaluate_subject(bench *b, subject s)
@@ -283,12 +283,10 @@ static int open_data(bench *b)
 
 static int open_all(bench *b)
 {
-    px_settings *run = (px_settings *)&b->e->run;
-    run->train.batch = b->comm->size; /* the run's own batch need not suit these ranks */
-    run->train.accumulate = 1;
+    px_settings *run = &b->e->run;
     if (px_agree(b->comm, open_data(b)) != 0)
         return -1;
-    int status = px_task_make(&b->task, run, b->data, b->comm);
+    int status = px_task_make(&b->task, run, b->data, NULL, b->e->eval.batch, b->comm->size);
     if (status == 0)
         status = px_model_encoder(&b->model, run, &b->task, b->e->eval.batch);
     if (px_agree(b->comm, status) != 0)
@@ -314,7 +312,7 @@ static int evaluate_all(bench *b)
     return evaluate_subject(b, UNTRAINED) == 0 ? evaluate_subject(b, PIXELS) : -1;
 }
 
-int px_evaluate(const px_evaluation *e, const px_comm *comm, px_log *log)
+int px_evaluate(px_evaluation *e, const px_comm *comm, px_log *log)
 {
     bench b = {
         .e = e, .comm = comm, .log = log, .workers = e->run.data.workers ? e->run.data.workers : omp_get_max_threads()};

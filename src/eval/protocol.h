@@ -46,6 +46,6 @@ int px_evaluation_load(px_evaluation *, const char *run, const char *const assig
 void px_evaluation_finish(px_evaluation *);
 
 /* Collective; rank 0 writes, and prints a table to standard output. 0 or -1. */
-int px_evaluate(const px_evaluation *, const px_comm *, px_log *);
+int px_evaluate(px_evaluation *, const px_comm *, px_log *);
 
 #endif

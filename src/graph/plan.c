@@ -372,14 +372,15 @@ static void resolve(px_plan *p)
 
 /* ---- gradient buckets ---- */
 
-/* The last step that writes the gradient of the parameter at `offset`, or -1. */
+/* The last step that has to do with the gradient of the parameter at `offset`, or -1: it may be read after it was
+ * written. */
 static int written_at(const px_plan *p, size_t offset)
 {
     int last = -1;
     for (int b = 0; b < p->buffers; b++)
         if (p->buffer[b].place == PX_IN_GRADS && p->buffer[b].into < 0 && p->buffer[b].offset == offset)
-            last = p->buffer[b].first > last ? p->buffer[b].first : last;
-    return last;
+            last = p->buffer[b].last > last ? p->buffer[b].last : last;
+    return last < p->steps ? last : p->steps - 1;
 }
 
 /* Backward completes gradients from the last parameter to the first, so buckets are cut from the end of the flat

@@ -124,10 +124,8 @@ const px_param_span *px_plan_spans(const px_plan *, int *count);
 /* Bounds of the buckets, for px_allreduce_create. */
 const int64_t *px_plan_buckets(const px_plan *, int *count);
 
-px_graph *px_plan_graph(const px_plan *);
 const px_comm *px_plan_comm(const px_plan *);
 size_t px_plan_arena_bytes(const px_plan *);
-int px_plan_reorders(const px_plan *); /* reorder steps, those of weights included */
 int px_plan_activation_reorders(const px_plan *);
 void px_plan_print(const px_plan *, FILE *);
 

@@ -234,11 +234,6 @@ const int64_t *px_plan_buckets(const px_plan *p, int *count)
 
 /* ---- about the plan ---- */
 
-px_graph *px_plan_graph(const px_plan *p)
-{
-    return p->graph;
-}
-
 const px_comm *px_plan_comm(const px_plan *p)
 {
     return p->spec.comm;
@@ -247,11 +242,6 @@ const px_comm *px_plan_comm(const px_plan *p)
 size_t px_plan_arena_bytes(const px_plan *p)
 {
     return p->arena_bytes;
-}
-
-int px_plan_reorders(const px_plan *p)
-{
-    return p->reorders;
 }
 
 int px_plan_activation_reorders(const px_plan *p)

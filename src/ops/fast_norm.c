@@ -230,7 +230,7 @@ static channels channels_of(const px_step *s, int64_t C, const double *sums, con
     return c;
 }
 
-/* Adds the chunks in order; the second row is multiplied by `factor` of each channel, if given. */
+/* Adds the chunks in order. */
 static void add_chunks(const double *chunks, int64_t C, double *out)
 {
     for (int64_t i = 0; i < 2 * C; i++) {

@@ -16,9 +16,10 @@ const char *const px_bench_part_names[PX_BENCH_PARTS] = {"loader",     "wait for
 enum { STEPS_MAX = 1000, WARM_UP = 2 };
 
 typedef struct bench {
-    const px_settings *s;
+    px_settings *s;
     const px_comm *comm;
     px_dataset *data;
+    const px_split *split;
     px_task task;
     px_model model;
     px_optimizer *optimizer;
@@ -103,11 +104,8 @@ static void make_random(bench *b)
 static int open_loader(bench *b)
 {
     const px_train_cfg *c = &b->s->train;
-    const px_split *split = px_dataset_split(b->data, b->s->data.split);
-    if (!split)
-        return -1;
     px_loader_spec spec = {.data = b->data,
-                           .split = split,
+                           .split = b->split,
                            .views = &b->model.views,
                            .make = make_views,
                            .context = b,
@@ -120,26 +118,32 @@ static int open_loader(bench *b)
     return px_loader_create(&b->loader, &spec, 0);
 }
 
+/* Random images are described as a data set would be. */
+static int find_task(bench *b, const px_bench_options *o)
+{
+    int batch;
+    if (px_local_batch(b->s, b->comm, &batch) != 0)
+        return -1;
+    if (!b->s->data.path[0]) {
+        px_dataset_info info = {.height = o->image_size,
+                                .width = o->image_size,
+                                .channels = o->channels,
+                                .classes = o->classes,
+                                .std = {1, 1, 1}};
+        b->s->data.normalize = false; /* there is nothing to normalise by */
+        return px_task_of(&b->task, b->s, &info, o->classes > 0, batch, b->comm->size);
+    }
+    if (px_dataset_open(&b->data, b->s->data.path) != 0)
+        return -1;
+    b->split = px_dataset_split(b->data, b->s->data.split);
+    return b->split ? px_task_make(&b->task, b->s, b->data, b->split, batch, b->comm->size) : -1;
+}
+
 static int set_up(bench *b, const px_bench_options *o)
 {
-    int spans, buckets, parts = b->comm->size * b->s->train.accumulate;
-    if (b->s->data.path[0]) {
-        if (px_dataset_open(&b->data, b->s->data.path) != 0 || px_task_make(&b->task, b->s, b->data, b->comm) != 0)
-            return -1;
-    } else {
-        if (b->s->train.batch % parts)
-            return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks and micro-batches", b->s->train.batch,
-                           parts);
-        b->task = (px_task){.image_size = o->image_size,
-                            .channels = o->channels,
-                            .classes = o->classes,
-                            .labelled = o->classes > 0,
-                            .batch = b->s->train.batch / parts,
-                            .ranks = b->comm->size,
-                            .augment = true};
-        if (b->s->backbone->family->patch)
-            b->task.patch = b->s->backbone->family->patch(b->s->backbone);
-    }
+    int spans, buckets;
+    if (find_task(b, o) != 0)
+        return -1;
     if (px_model_pretrain(&b->model, b->s, &b->task, b->comm) != 0)
         return -1;
     const px_param_span *span = px_plan_spans(b->model.plan, &spans);
@@ -194,35 +198,37 @@ static int one_step(bench *b, int at)
     return 0;
 }
 
+static int more_expensive(const void *a, const void *b)
+{
+    double x = ((const px_bench_op *)a)->seconds, y = ((const px_bench_op *)b)->seconds;
+    return (x < y) - (x > y);
+}
+
 /* Adds up the steps of the same op and kernel, and keeps the most expensive. */
 static void find_top(const bench *b, px_bench_report *r)
 {
-    int n = px_plan_steps(b->model.plan);
-    bool *seen = px_calloc((size_t)n + 1, sizeof seen[0]);
+    int n = px_plan_steps(b->model.plan), count = 0;
+    px_bench_op *ops = px_calloc((size_t)n + 1, sizeof ops[0]);
+    double *work = px_calloc((size_t)n + 1, sizeof work[0]);
     for (int i = 0; i < n; i++) {
-        px_step_info a = px_plan_step_info(b->model.plan, i);
-        double seconds = 0, work = 0;
-        for (int k = i; k < n && !seen[i]; k++) {
-            px_step_info s = px_plan_step_info(b->model.plan, k);
-            if (strcmp(s.op, a.op) != 0 || strcmp(s.kernel, a.kernel) != 0)
-                continue;
-            seconds += s.seconds;
-            work += s.multiply_adds;
-            seen[k] = k > i;
-        }
-        int at = r->top < PX_BENCH_TOP ? r->top++ : PX_BENCH_TOP;
-        for (; at > 0 && !seen[i] && r->op[at - 1].seconds < seconds; at--)
-            if (at < PX_BENCH_TOP)
-                r->op[at] = r->op[at - 1];
-        if (seen[i]) {
-            r->top -= r->top > at;
-        } else if (at < PX_BENCH_TOP) {
-            snprintf(r->op[at].name, sizeof r->op[at].name, "%s (%s)", a.op, a.kernel);
-            r->op[at].seconds = seconds;
-            r->op[at].gflops = seconds > 0 ? 2 * work / seconds / 1e9 : 0;
-        }
+        px_step_info s = px_plan_step_info(b->model.plan, i);
+        char name[sizeof ops[0].name];
+        snprintf(name, sizeof name, "%s (%s)", s.op, s.kernel);
+        int k = 0;
+        while (k < count && strcmp(ops[k].name, name) != 0)
+            k++;
+        count += k == count;
+        strcpy(ops[k].name, name);
+        ops[k].seconds += s.seconds;
+        work[k] += s.multiply_adds;
     }
-    free(seen);
+    for (int k = 0; k < count; k++)
+        ops[k].gflops = ops[k].seconds > 0 ? 2 * work[k] / ops[k].seconds / 1e9 : 0;
+    qsort(ops, (size_t)count, sizeof ops[0], more_expensive);
+    r->top = count < PX_BENCH_TOP ? count : PX_BENCH_TOP;
+    memcpy(r->op, ops, (size_t)r->top * sizeof ops[0]);
+    free(ops);
+    free(work);
 }
 
 static void report(bench *b, px_bench_report *r)
@@ -259,7 +265,7 @@ static void finish(bench *b)
         free(b->sample[i]);
 }
 
-int px_bench(const px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)
+int px_bench(px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)
 {
     bench b = {.s = s, .comm = comm};
     *r = (px_bench_report){0};
@@ -271,13 +277,14 @@ int px_bench(const px_settings *s, const px_bench_options *o, const px_comm *com
     double start = px_now(), go_on = 1;
     while (status == 0 && b.steps < STEPS_MAX && (b.steps < 3 || go_on > 0)) {
         status = one_step(&b, b.steps++);
+        if (status != 0) /* alone, perhaps: the other ranks are in a collective, which main ends by name */
+            break;
         px_log_progress(log, "step %d: %.1f ms", b.steps, 1e3 * b.sample[PX_BENCH_STEP][b.steps - 1]);
         go_on = px_now() - start < o->seconds;
         px_all_reduce_f64(comm, &go_on, 1); /* all ranks take the same number of steps */
         go_on = go_on >= comm->size;
     }
     px_log_progress_end(log);
-    status = px_agree(comm, status);
     if (status == 0) {
         report(&b, r);
         r->machine_gflops = machine_rate();

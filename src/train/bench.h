@@ -36,6 +36,12 @@ typedef enum px_bench_part {
 } px_bench_part;
 extern const char *const px_bench_part_names[PX_BENCH_PARTS];
 
+/* All steps of the same op and kernel together. */
+typedef struct px_bench_op {
+    char name[96];
+    double seconds, gflops;
+} px_bench_op;
+
 typedef struct px_bench_report {
     int steps;
     double seconds[PX_BENCH_PARTS]; /* medians */
@@ -44,14 +50,11 @@ typedef struct px_bench_report {
     double peak_bytes, arena_bytes; /* of this rank */
     int reorders;                   /* of activations */
     int top;
-    struct {
-        char name[96];
-        double seconds, gflops;
-    } op[PX_BENCH_TOP]; /* the most expensive, all steps of the same op and kernel together */
-    char *plan;         /* the plan as text, with seconds of one step in ms */
+    px_bench_op op[PX_BENCH_TOP]; /* the most expensive */
+    char *plan;                   /* the plan as text, with seconds of one step in ms */
 } px_bench_report;
 
-int px_bench(const px_settings *, const px_bench_options *, const px_comm *, px_log *, px_bench_report *);
+int px_bench(px_settings *, const px_bench_options *, const px_comm *, px_log *, px_bench_report *);
 void px_bench_print(const px_bench_report *, FILE *);
 void px_bench_report_finish(px_bench_report *);
 

@@ -1,30 +1,50 @@
 #include "train/model.h"
 #include "base/error.h"
 
-int px_task_make(px_task *t, const px_settings *s, const px_dataset *data, const px_comm *comm)
+int px_local_batch(const px_settings *s, const px_comm *comm, int *batch)
 {
-    const px_dataset_info *d = px_dataset_about(data);
-    int parts = comm->size * s->train.accumulate, size = s->data.image_size;
+    int parts = comm->size * s->train.accumulate;
+    *batch = s->train.batch / parts;
     if (s->train.batch % parts)
         return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks x %d micro-batches; %d can",
                        s->train.batch, comm->size, s->train.accumulate, (s->train.batch + parts - 1) / parts * parts);
-    if (size == 0)
-        size = d->height == 0 ? 224 : d->height > d->width ? d->height : d->width;
-    *t = (px_task){.image_size = size,
+    return 0;
+}
+
+static bool all_labelled(const px_dataset *data, const px_split *split)
+{
+    for (int64_t i = 0; split && i < split->count; i++)
+        if (px_dataset_label(data, split->index[i]) < 0)
+            return false;
+    return split != NULL;
+}
+
+int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labelled, int batch, int ranks)
+{
+    const px_backbone_family *family = s->backbone->family;
+    if (s->data.image_size == 0)
+        s->data.image_size = d->height == 0 ? 224 : d->height > d->width ? d->height : d->width;
+    *t = (px_task){.image_size = s->data.image_size,
                    .channels = d->channels,
                    .classes = d->classes,
-                   .batch = s->train.batch / parts,
-                   .ranks = comm->size,
+                   .labelled = labelled,
+                   .batch = batch,
+                   .ranks = ranks,
                    .augment = s->train.augment[0] != 'n',
+                   .patch = family->patch ? family->patch(s->backbone) : 0,
                    .mean = s->data.normalize ? d->mean : NULL,
                    .std = s->data.normalize ? d->std : NULL};
-    const px_backbone_family *family = s->backbone->family;
-    if (family->patch)
-        t->patch = family->patch(s->backbone);
+    if (family->settle)
+        family->settle(s->backbone_cfg, t->image_size);
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
     if (why)
         return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);
     return 0;
+}
+
+int px_task_make(px_task *t, px_settings *s, const px_dataset *data, const px_split *split, int batch, int ranks)
+{
+    return px_task_of(t, s, px_dataset_about(data), all_labelled(data, split), batch, ranks);
 }
 
 static px_shape batch_shape(const px_view *v, int batch)

@@ -2,7 +2,7 @@
  * evaluated.
  *
  *     px_task task;
- *     px_task_make(&task, &settings, data, comm)            // checks that batch, ranks, images fit together
+ *     px_task_make(&task, &settings, data, split, batch, comm->size);
  *     px_model m;
  *     px_model_pretrain(&m, &settings, &task, comm);        // the method's views, loss, gradients
  *     px_model_encoder(&m, &settings, &task, batch);  // "images" (batch, C, S, S) -> "features" (batch, F)
@@ -26,9 +26,16 @@ typedef struct px_model {
     px_value *features;            /* encoder: (batch, F) */
 } px_model;
 
-/* 0, or -1: PX_USAGE (a batch that the ranks do not divide, a method or backbone that cannot work with this), PX_DATA.
- * */
-int px_task_make(px_task *, const px_settings *, const px_dataset *, const px_comm *);
+/* This rank's images in a micro-batch: train.batch / (ranks x accumulate). 0, or -1 (PX_USAGE) if it cannot be
+ * divided. */
+int px_local_batch(const px_settings *, const px_comm *, int *batch);
+
+/* What there is to work on. Also settles what the settings left open (data.image_size, the backbone's `auto`), so that
+ * the configuration that is recorded says what was done. 0, or -1 (PX_USAGE): the backbone cannot work with this. */
+int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled, int batch, int ranks);
+
+/* The same for a data set; `split` (or NULL: no labels are wanted) is looked through for images without one. */
+int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
 int px_model_encoder(px_model *, const px_settings *, const px_task *, int batch); /* of one rank: nothing crosses */

@@ -23,7 +23,7 @@
 enum { SCALARS_MAX = 16, OWN_SERIES = 5, SHOW_SECONDS = 5 };
 
 typedef struct trainer {
-    const px_settings *s;
+    px_settings *s;
     const px_comm *comm;
     px_log *log;
     char *config; /* resolved text */
@@ -95,11 +95,11 @@ static void find_scalars(trainer *t)
 
 static int build_model(trainer *t)
 {
-    if (px_task_make(&t->task, t->s, t->data, t->comm) != 0)
+    int batch;
+    if (px_local_batch(t->s, t->comm, &batch) != 0 ||
+        px_task_make(&t->task, t->s, t->data, &t->split, batch, t->comm->size) != 0)
         return -1;
-    t->task.labelled = true;
-    for (int64_t i = 0; i < t->split.count && t->task.labelled; i++)
-        t->task.labelled = px_dataset_label(t->data, t->split.index[i]) >= 0;
+    t->config = px_config_text(t->s->config);
     if (px_model_pretrain(&t->model, t->s, &t->task, t->comm) != 0)
         return -1;
     int spans, buckets;
@@ -375,6 +375,18 @@ static int loop(trainer *t)
     return 0;
 }
 
+/* Ranks read their checkpoints themselves: on a file system that shows them different ones they must not go on. */
+static int same_step(trainer *t)
+{
+    int64_t first = t->step;
+    px_broadcast(t->comm, &first, sizeof first, 0);
+    return first == t->step
+               ? 0
+               : px_fail(PX_FAIL,
+                         "resumes at step %" PRId64 ", rank 0 at step %" PRId64 ": they do not see the same checkpoint",
+                         t->step, first);
+}
+
 static int set_up(trainer *t, bool resume, const char *command)
 {
     if (!t->s->train.out[0])
@@ -384,7 +396,7 @@ static int set_up(trainer *t, bool resume, const char *command)
         return -1;
     if (px_agree(t->comm, t->comm->rank == 0 ? open_results(t, resume, command) : 0) != 0)
         return -1;
-    if (px_agree(t->comm, resume ? restore(t) : 0) != 0)
+    if (px_agree(t->comm, resume ? restore(t) : 0) != 0 || px_agree(t->comm, same_step(t)) != 0)
         return -1;
     int status = t->results ? px_results_truncate(t->results, "/train", t->step) : 0;
     if (status == 0 && t->results)
@@ -434,9 +446,9 @@ static int write_figures(trainer *t)
     return -1;
 }
 
-int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
+int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
 {
-    trainer t = {.s = s, .comm = comm, .log = log, .config = px_config_text(s->config), .started = px_now()};
+    trainer t = {.s = s, .comm = comm, .log = log, .started = px_now()};
     px_stop_watch();
     int status = set_up(&t, resume, command);
     if (status != 0) {
@@ -452,6 +464,8 @@ int px_pretrain(const px_settings *s, const px_comm *comm, px_log *log, bool res
         status = -1;
     else if (t.results && whole && t.batch && s->method->figures && write_figures(&t) != 0)
         status = -1;
+    if (whole)
+        px_barrier(comm); /* rank 0 may still have been writing */
     finish(&t);
     return status;
 }

@@ -15,6 +15,6 @@
 #include "dist/comm.h"
 #include "train/settings.h"
 
-int px_pretrain(const px_settings *, const px_comm *, px_log *, bool resume, const char *command);
+int px_pretrain(px_settings *, const px_comm *, px_log *, bool resume, const char *command);
 
 #endif
