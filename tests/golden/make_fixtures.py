@@ -181,8 +181,8 @@ def resnet50_features():
 
 
 def simclr_gradients():
-    """With 3 images of 13 px: of the numbers and sizes that were tried, the ones where the input of no ReLU lies so close
-    to zero, measured by float32's error there, that rounding could flip it. One flip changes gradients by 1e-3."""
+    """With 3 images of 13 px: of the numbers and sizes that were tried, the ones where no ReLU's input lies so close to
+    zero, measured by float32's error there, that rounding could flip it. One flip changes gradients by 1e-3."""
     net = fill(SimCLR()).train()
     loss = net.loss(images(6, 3, 3, 13))
     loss.backward()
