@@ -1,12 +1,10 @@
-/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official
- * code's names.
+/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the names of the
+ * official code.
  *
  *   image [B,C,S,S] -> patches [B,T,D] + positions -> K visible ones, class token in front -> encoder [B,K+1,D]
- *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels of the hidden
- * patches
+ *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
  *
- * Loss: squared error, mean over a patch and over the hidden patches; with norm_pix_loss each target patch is
- * standardised. */
+ * Loss: squared error, mean over the pixels of the hidden patches; norm_pix_loss standardises each target patch. */
 #include "backbones/vit.h"
 #include "base/error.h"
 #include "ops/ops.h"
@@ -72,9 +70,8 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
     int T = patches_of(task, task->patch), K = visible_of(c, T), M = T - K;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
     px_views_add(out, "visible", PX_I32, 1, 1, &K); /* places of the visible patches */
-    px_views_add(out, "restore", PX_I32, 1, 1,
-                 (int[]){T + 1});                  /* for each token of the decoder: 0 the mask token, 1 the class
-                                                                 token, 2 + j the j-th visible patch */
+    /* for each token of the decoder: 0 the mask token, 1 the class token, 2 + j the j-th visible patch */
+    px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1});
     px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* places of the hidden patches, ascending */
 }
 

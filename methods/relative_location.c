@@ -1,10 +1,8 @@
 /* relative_location.c - Unsupervised Visual Representation Learning by Context Prediction, Doersch et al. 2015
- * (arXiv:1505.05192), with
- * the choices of Kolesnikov et al. 2019 (arXiv:1901.09005) as defaults.
+ * (arXiv:1505.05192), with the choices of Kolesnikov et al. 2019 (arXiv:1901.09005) as defaults.
  *
  *   a 3x3 grid of patches of one image [9B,C,P,P] -> backbone -> h [9B,F]
- *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once for its
- * neighbours
+ *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once
  *
  * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is
  * the centre. */
@@ -118,8 +116,7 @@ static void standardise(px_plane p)
         p.data[i] = (p.data[i] - (float)mean) * inverse;
 }
 
-/* Through `side` pixels and back: the patch as if it were seen from further away. Values leave as 8 bits, as an
- * image's do. */
+/* Through `side` pixels and back: the patch as seen from further away. Values leave as 8 bits, like an image's. */
 static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, float *small)
 {
     px_image image = {.pixels = pixels, .height = p.size, .width = p.size, .channels = p.channels};
@@ -191,8 +188,7 @@ static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
         px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F));   /* [8B, F] */
     px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F)); /* [B, F]  */
     px_scope_push(g, "head");
-    /* fc1 on the two features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half is computed once an
-     * image. */
+    /* fc1 on both features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half once an image. */
     px_init init = px_init_uniform(1 / sqrt(2.0 * (double)F));
     px_value *wk = px_parameter(g, "fc1.neighbour.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
     px_value *wc = px_parameter(g, "fc1.centre.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);

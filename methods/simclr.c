@@ -1,6 +1,5 @@
 /* simclr.c - A Simple Framework for Contrastive Learning of Visual Representations, Chen et al. 2020
- * (arXiv:2002.05709), and the
- * deeper head of its second version (arXiv:2006.10029).
+ * (arXiv:2002.05709), and the deeper head of its second version (arXiv:2006.10029).
  *
  *   views [2B,C,S,S] -> backbone -> h [2B,F] -> projection head -> z [2B,D] -> NT-Xent over the global batch
  *                                   kept for the probe             thrown away */
@@ -104,8 +103,7 @@ static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
     return h;
 }
 
-/* z [2B,D]: row v*B + i is view v of image i. Every row is to find its other view among all ranks' rows, itself
- * excluded. */
+/* z [2B,D]: row v*B + i is view v of image i. Each row is to find its other view among all ranks' rows but itself. */
 static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 {
     px_graph *g = b->g;

@@ -1,6 +1,5 @@
 /* backbone.h - encoders: what every method and every evaluation is built on. One file a family; adding a family is
- * adding a file and a row in
- * registry.c.
+ * adding a file and a row in registry.c.
  *
  *     const px_backbone *b = px_backbone_find("resnet18");       // NULL: px_error() names the nearest
  *     px_encoding e = b->family->build(g, b, cfg, x);            // x (N, C, S, S)

@@ -1,6 +1,5 @@
 /* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; the variant of torchvision (stride in the
- * 3x3 convolution),
- * with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
+ * 3x3 convolution), with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
  *
  *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
 #include "backbones/backbone.h"

@@ -1,8 +1,8 @@
 /* vit.c - An Image is Worth 16x16 Words, Dosovitskiy et al. 2021 (arXiv:2010.11929), with timm's names, sizes and
  * initial values; MAE's (He et al. 2022) as options.
  *
- *   x [N,C,S,S] -> patches [N,T,D] + positions -> class token in front [N,T+1,D] -> blocks -> norm -> token 0, or the
- * mean */
+ *   x [N,C,S,S] -> patches [N,T,D] + positions -> class token in front [N,T+1,D] -> blocks -> norm -> token 0, or mean
+ */
 #include "backbones/vit.h"
 #include "base/error.h"
 #include "ops/ops.h"

@@ -19,9 +19,8 @@ struct px_step;
 /* Computes one step: s->in, s->out, s->node->attr. No allocation, no failure. */
 typedef void px_kernel(const struct px_step *s);
 
-/* Prepares a step for the fast backend: asks for formats of inputs and outputs, sets the kernel. Returns false to
- * leave the step to
- * the portable kernel. */
+/* Prepares a step for the fast backend: asks for formats of inputs and outputs, sets the kernel. Returns false to leave
+ * the step to the portable kernel. */
 typedef bool px_prepare(struct px_plan *, struct px_step *);
 
 struct px_op {
@@ -32,12 +31,10 @@ struct px_op {
     void (*infer)(px_graph *, px_node *);
 
     /* Calls px_add_grad(g, node->in[i], d) for inputs that need it, given node->out[k]->grad (NULL where none flows).
-     * NULL: not
-     * differentiable, gradients stop here. */
+     * NULL: not differentiable, gradients stop here. */
     void (*grad)(px_graph *, px_node *);
 
-    /* Tries to absorb the single use of `in` (an earlier node's output) by changing that earlier node; see
-     * px_graph_fuse. */
+    /* Tries to absorb the single use of `in` (an earlier node's output) by changing that node; see px_graph_fuse. */
     bool (*fuse)(px_graph *, px_node *);
 
     double (*cost)(const px_node *); /* multiply-adds; NULL: none worth counting */
@@ -45,8 +42,8 @@ struct px_op {
     px_kernel *portable[2]; /* plain formats; float, double */
     px_prepare *prepare;    /* fast backend; NULL: the portable float kernel serves */
 
-    size_t (*scratch)(
-        const px_node *); /* bytes of temporary memory for the portable kernels (of doubles); NULL: none */
+    /* Bytes of temporary memory for the portable kernels (of doubles); NULL: none. */
+    size_t (*scratch)(const px_node *);
 
     int in_place;       /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
     bool alias;         /* output 0 is input 0 seen with another shape: no work at all */
@@ -81,8 +78,7 @@ px_value *px_graph_output_at(const px_graph *, int i, const char **name);
 
 /* For fuse: `node` and its output 0 disappear; whoever used it now uses `by`'s output 0. */
 void px_node_absorb(px_graph *, px_node *node, px_node *by);
-/* The node that makes v, if v has exactly this one use, is not an output of the graph, and its op is `op`; else NULL.
- * */
+/* The node that makes v, if its op is `op`, v has exactly this one use and is no output of the graph; else NULL. */
 px_node *px_sole_producer(const px_graph *, const px_value *v, const px_op *op);
 
 #endif

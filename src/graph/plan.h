@@ -9,11 +9,9 @@
  *     ... px_plan_weights(p), px_plan_grads(p): one flat buffer each, px_plan_spans says what is where
  *
  * The planner keeps only nodes that outputs, gradients of parameters or effects need; lets the backend choose the
- * format of
- * every value, so that formats flow from op to op, and inserts reorders where they do not; puts all values in one
- * arena by lifetime,
- * in place where a kernel allows it; and leaves parameters in the format that their kernels read. A run is a walk
- * over a flat list of steps. The graph is borrowed and must outlive the plan.
+ * format of every value, so that formats flow from op to op, and inserts reorders where they do not; puts all values in
+ * one arena by lifetime, in place where a kernel allows it; and leaves parameters in the format that their kernels
+ * read. A run is a walk over a flat list of steps. The graph is borrowed and must outlive the plan.
  */
 #ifndef PX_GRAPH_PLAN_H
 #define PX_GRAPH_PLAN_H
@@ -28,9 +26,8 @@ typedef struct px_plan px_plan;
 typedef struct px_step px_step;
 
 /* How a value lies in memory. Four-dimensional activations are (N, C/block, H, W, block): block 1 is NCHW, block C is
- * NHWC, 8 or
- * 16 are oneDNN's nChw8c and nChw16c (only where they divide C). All else is plain (block 1), or a kernel library's
- * own. */
+ * NHWC, 8 or 16 are oneDNN's nChw8c and nChw16c (only where they divide C). All else is plain (block 1), or the own
+ * format of a kernel library. */
 typedef struct px_storage {
     px_dtype dtype;
     int block;
@@ -77,9 +74,8 @@ void px_plan_destroy(px_plan *);
 /* `data` must stay valid until the next bind or the last run. */
 void px_plan_bind(px_plan *, const px_value *input, const void *data);
 
-/* What random numbers that a graph draws (dropout) are keyed by; all zero until it is set. Row r of this rank's
- * samples is sample
- * first + r % batch of the global batch, in its view r / batch; batch 0: sample r. */
+/* What random numbers that a graph draws (dropout) are keyed by; all zero until it is set. Row r of this rank's samples
+ * is sample first + r % batch of the global batch, in its view r / batch; batch 0: sample r. */
 typedef struct px_draws {
     uint64_t seed;
     int64_t step, first, batch;
@@ -101,8 +97,7 @@ void px_plan_run(px_plan *, const px_plan_hooks *hooks);
 const void *px_plan_read(const px_plan *, const px_value *output);
 double px_plan_scalar(const px_plan *, const px_value *output);
 
-/* Parameters by their place in the graph (px_graph_param); `plain` is in the usual order of axes, of the graph's real
- * type. */
+/* Parameters by their place in the graph (px_graph_param); `plain`: usual order of axes, the graph's real type. */
 void px_plan_get_param(px_plan *, int param, void *plain);
 void px_plan_set_param(px_plan *, int param, const void *plain);
 void px_plan_get_grad(px_plan *, int param, void *plain);
@@ -110,12 +105,10 @@ void px_plan_get_grad(px_plan *, int param, void *plain);
 void px_plan_get_like(px_plan *, int param, const float *flat, void *plain);
 void px_plan_set_like(px_plan *, int param, float *flat, const void *plain);
 
-/* Random initial values, keyed by (seed, name): the same whatever the backend, the ranks, and what else the graph
- * holds. */
+/* Random initial values, keyed by (seed, name): the same whatever the backend, the ranks and the rest of the graph. */
 void px_plan_init_params(px_plan *, uint64_t seed);
 
-/* Flat buffers of the trained parameters (graphs of PX_F32); length px_plan_flat_count, padded with zeros between
- * parameters. */
+/* Flat buffers of the trained parameters (graphs of PX_F32): px_plan_flat_count numbers, zeros between parameters. */
 float *px_plan_weights(px_plan *);
 float *px_plan_grads(px_plan *);
 int64_t px_plan_flat_count(const px_plan *);
@@ -146,8 +139,7 @@ px_step_info px_plan_step_info(const px_plan *, int step);
 px_storage px_storage_plain(const px_value *);
 px_storage px_storage_blocked(const px_value *, int block);
 bool px_storage_equal(const px_plan *, px_storage, px_storage);
-/* How `v` is stored so far. A parameter that nobody has used yet is undecided (bytes 0): the first px_plan_need
- * decides. */
+/* How `v` is stored so far. A parameter that nobody has used yet is undecided (bytes 0) until a first px_plan_need. */
 px_storage px_plan_format(const px_plan *, const px_value *v);
 bool px_plan_undecided(const px_plan *, const px_value *v);
 void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder where it differs */

@@ -1,10 +1,8 @@
 /* layers.h - layers that own their parameters. Names of parameters and initial values are those of torch.nn /
- * torchvision; a layer's
- * parameters live in the scope `name`.
+ * torchvision; a layer's parameters live in the scope `name`.
  *
  *     x = px_conv_layer(g, "conv1", x, 64, 3, 1, 1, false);      // conv1.weight
- *     x = px_relu(g, px_batch_norm_layer(g, "bn1", x, true));    // bn1.weight, bn1.bias, bn1.running_mean,
- * bn1.running_var
+ *     x = px_relu(g, px_batch_norm_layer(g, "bn1", x, true));    // bn1.weight, .bias, .running_mean, .running_var
  *     y = px_linear_layer(g, "fc", h, 10, true);                 // fc.weight, fc.bias
  */
 #ifndef PX_NN_LAYERS_H

@@ -4,8 +4,7 @@
  *     px_block_spec spec = {.heads = 3, .mlp_ratio = 4, .init = PX_DENSE_TIMM};
  *     px_scope_push(g, "blocks");
  *     for (int i = 0; i < 12; i++)
- *         x = px_transformer_block(g, i, x, &spec);               // blocks.0.norm1.weight, blocks.0.attn.qkv.weight,
- * ...
+ *         x = px_transformer_block(g, i, x, &spec);               // blocks.0.norm1.weight, ...
  *     px_scope_pop(g);
  *     x = px_layer_norm_layer(g, "norm", x);                      // norm.weight, norm.bias
  *

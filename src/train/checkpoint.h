@@ -1,15 +1,13 @@
 /* checkpoint.h - the whole state of a run in one HDF5 file.
  *
  *     /config                      the resolved configuration, text
- *     /parameters/NAME             float32, plain order of axes, names as torchvision's and timm's; running statistics
- * too
+ *     /parameters/NAME             float32, plain order of axes, torchvision's and timm's names; running statistics too
  *     /optimizer/SLOT/NAME         the same shapes: momentum, or the two moments
  *   attributes of the root: format, step, optimizer_step
  * Every data set carries Fletcher-32 checksums, which HDF5 verifies on reading.
  *
  * Writing: checkpoint.h5.partial, synced, then the old checkpoint.h5 becomes checkpoint.previous.h5, then the rename.
- * At no moment is
- * there no whole checkpoint; a damaged one is refused and the one before it is used, and said.
+ * At no moment is there no whole checkpoint; a damaged one is refused and the one before it is used, and said.
  */
 #ifndef PX_TRAIN_CHECKPOINT_H
 #define PX_TRAIN_CHECKPOINT_H
@@ -35,9 +33,8 @@ typedef struct px_checkpoint {
 int px_checkpoint_save(const char *folder, px_model *, px_optimizer *optimizer, int64_t step, const char *config);
 
 /* Reads what the model has parameters for, from `folder` (a run), or from a checkpoint file itself. With an optimizer
- * its state must
- * be there as well. A missing or misshapen parameter is PX_USAGE (other options than those of the run), a damaged file
- * PX_DATA. 0 or -1. */
+ * its state must be there as well. A missing or misshapen parameter is PX_USAGE (other options than those of the run),
+ * a damaged file PX_DATA. 0 or -1. */
 int px_checkpoint_load(const char *path, px_model *, px_optimizer *optimizer, px_checkpoint *out, px_log *);
 
 /* Only the counters and the configuration. */

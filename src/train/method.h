@@ -1,13 +1,11 @@
 /* method.h - a pretext task in one file: methods/NAME.c defines one const px_method, and nothing else of it is visible.
  *
- * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how
- * the loss follows from
- * it (build). It never sees the optimizer, MPI, files or epochs. methods/simclr.c is the example to read.
+ * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how the
+ * loss follows from it (build). It never sees the optimizer, MPI, files or epochs. Read methods/simclr.c as an example.
  *
  *     struct px_method_cfg { double temperature; };                   // completed in the method's own file
  *     static const px_option options[] = { PX_OPTION(px_method_cfg, temperature, "0.5", ...), {0}};
- *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, .cfg_size =
- * sizeof(px_method_cfg), ...};
+ *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, ...};
  */
 #ifndef PX_TRAIN_METHOD_H
 #define PX_TRAIN_METHOD_H
@@ -75,8 +73,7 @@ typedef struct px_method {
 /* The batch's tensor of that name: (copies * batch, ...). */
 px_value *px_view_input(px_build *, const char *name);
 
-/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the scope that is open.
- * */
+/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the open scope. */
 px_encoding px_encode(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
@@ -88,8 +85,7 @@ const void *px_figures_view(const px_figures *, const char *name);    /* the bat
 const float *px_figures_output(const px_figures *, const char *name); /* what build gave to px_graph_output */
 
 /* Stores rows x columns pictures of (size, size, channels) bytes, side by side, as /figures/NAME (height, width,
- * channels) of run.h5,
- * which `pretext plot` draws with the caption. 0 or -1. */
+ * channels) of run.h5, which `pretext plot` draws with the caption. 0 or -1. */
 int px_figures_grid(px_figures *, const char *name, const char *caption, int rows, int columns, int size, int channels,
                     const uint8_t *pixels);
 

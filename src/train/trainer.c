@@ -45,8 +45,8 @@ typedef struct trainer {
     px_value *scalar[SCALARS_MAX];
 
     int64_t step, steps, per_epoch;
-    double started, saved,
-        shown;   /* by px_now: when the run began, its last checkpoint, rows of run.h5 were last made visible */
+    /* by px_now: when the run began, its last checkpoint, when rows of run.h5 were last made visible */
+    double started, saved, shown;
     double pace; /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
@@ -237,8 +237,7 @@ static void draw_for(trainer *t, int micro)
 }
 
 /* Forward and backward of all micro-batches; `mean` gets the scalars' means over them and all ranks, mean[scalars] the
- * number of
- * ranks that are asked to stop. */
+ * number of ranks that are asked to stop. */
 static int run_graph(trainer *t, double mean[SCALARS_MAX + 1], bool stop)
 {
     const px_plan_hooks hooks = {t, send_bucket, move_messages};
@@ -352,8 +351,8 @@ static int keep(trainer *t, bool stopping)
     return px_results_flush(t->results);
 }
 
-/* A rank that fails alone (an image that does not decode, a full disk) leaves the others in a collective: the job is
- * ended by name. */
+/* A rank that fails alone (an image does not decode, the disk is full) leaves the others in a collective: main.c names
+ * it and ends the job. */
 static int loop(trainer *t)
 {
     bool stopping = false;
@@ -364,8 +363,7 @@ static int loop(trainer *t)
             return -1;
     }
     px_log_progress_end(t->log);
-    /* Who comes to its end waits ten seconds for the others (main.c), which may be too short for rank 0 to write a
-     * large model. */
+    /* Who comes to its end waits ten seconds for the others (main.c): too short for rank 0 to write a large model. */
     if (stopping && px_agree(t->comm, 0) != 0)
         return -1;
     if (stopping && t->step < t->steps)
