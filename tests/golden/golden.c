@@ -12,7 +12,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Uniform in [-1, 1), exact in float: the finalizer of MurmurHash3 on FNV-1a of the name and a counter. */
+enum { DIGEST = 5, STEPS = 10 };
+
+/* FNV-1a */
+static uint32_t seed_of(const char *name)
+{
+    uint32_t seed = 2166136261u;
+    for (const char *c = name; *c; c++)
+        seed = (seed ^ (uint8_t)*c) * 16777619u;
+    return seed;
+}
+
+/* The finalizer of MurmurHash3. */
 static double unit(uint32_t seed, int64_t i)
 {
     uint32_t h = seed + (uint32_t)i * 0x9E3779B9u;
@@ -22,12 +33,9 @@ static double unit(uint32_t seed, int64_t i)
     return (double)(h >> 8) / (1 << 23) - 1;
 }
 
-static uint32_t seed_of(const char *name)
+double golden_unit(const char *name, int64_t i)
 {
-    uint32_t seed = 2166136261u;
-    for (const char *c = name; *c; c++)
-        seed = (seed ^ (uint8_t)*c) * 16777619u;
-    return seed;
+    return unit(seed_of(name), i);
 }
 
 static bool ends(const char *name, const char *with)
@@ -51,10 +59,18 @@ static void fill_one(const char *name, px_shape shape, float *out)
         out[i] = (float)(base + scale * unit(seed, i));
 }
 
+static bool is_fixed(const px_param *p)
+{
+    return p->value->kind == PX_STATE && ends(p->name, "pos_embed");
+}
+
 void golden_fill(px_model *m)
 {
+    px_plan_init_params(m->plan, 1);
     for (int i = 0; i < px_graph_params(m->graph); i++) {
         const px_param *p = px_graph_param(m->graph, i);
+        if (is_fixed(p))
+            continue;
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float));
         fill_one(p->name, p->value->shape, plain);
         px_plan_set_param(m->plan, i, plain);
@@ -109,17 +125,6 @@ float *golden_read(const px_safetensors *f, const char *name, int64_t count)
     return out;
 }
 
-void golden_digest(const float *tensor, int64_t count, double digest[GOLDEN_DIGEST])
-{
-    const int samples = GOLDEN_DIGEST - 1;
-    double sum = 0;
-    for (int64_t i = 0; i < count; i++)
-        sum += (double)tensor[i] * tensor[i];
-    digest[0] = sqrt(sum);
-    for (int k = 0; k < samples; k++)
-        digest[1 + k] = tensor[count * (2 * k + 1) / (2 * samples)];
-}
-
 double golden_error(const float *a, const float *b, int64_t count)
 {
     double difference = 0, norm = 0;
@@ -128,4 +133,102 @@ double golden_error(const float *a, const float *b, int64_t count)
         norm += (double)b[i] * b[i];
     }
     return sqrt(difference / norm);
+}
+
+static double difference(double a, double b)
+{
+    return fabs(a - b) / fabs(b);
+}
+
+double golden_param_error(px_model *m, int param, const px_safetensors *f)
+{
+    const px_param *p = px_graph_param(m->graph, param);
+    int64_t count = px_shape_count(p->value->shape);
+    float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
+    if (p->value->kind == PX_PARAMETER)
+        px_plan_get_grad(m->plan, param, plain);
+    else
+        px_plan_get_param(m->plan, param, plain);
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)plain[i] * plain[i];
+    float *expected = golden_read(f, p->name, DIGEST);
+    double worst = difference(sqrt(sum), expected[0]), size = expected[0] / sqrt((double)count);
+    for (int k = 1; k < DIGEST; k++) {
+        double element = plain[count * (2 * k - 1) / (2 * (DIGEST - 1))];
+        worst = fmax(worst, fabs(element - expected[k]) / fmax(size, fabs(expected[k])));
+    }
+    free(plain);
+    free(expected);
+    return worst;
+}
+
+/* ---- a model in training ---- */
+
+void golden_start(golden_run *t, px_task task, const char *const assignments[])
+{
+    *t = (golden_run){.s = golden_settings(assignments), .task = task, .comm = px_comm_self()};
+    const px_backbone *b = t->s.backbone;
+    t->task.channels = 3;
+    t->task.ranks = 1;
+    t->task.labelled = task.classes > 0;
+    t->task.patch = b->family->patch ? b->family->patch(b) : 0;
+    if (px_model_pretrain(&t->m, &t->s, &t->task, &t->comm) != 0)
+        fail_msg("%s", px_error());
+    golden_fill(&t->m);
+}
+
+void golden_stop(golden_run *t)
+{
+    px_model_finish(&t->m);
+    px_settings_finish(&t->s);
+}
+
+void golden_one_step(golden_run *t, const char *fixture, double allowed_loss, double allowed_gradient)
+{
+    px_safetensors *f = golden_open(fixture);
+    float *loss = golden_read(f, "loss", 1);
+    px_plan_run(t->m.plan, NULL);
+    double error = difference(px_plan_scalar(t->m.plan, t->m.loss), loss[0]), worst = 0;
+    const char *where = "";
+    int compared = 0;
+    for (int i = 0; i < px_graph_params(t->m.graph); i++) {
+        if (is_fixed(px_graph_param(t->m.graph, i)))
+            continue;
+        double d = golden_param_error(&t->m, i, f);
+        where = d > worst ? px_graph_param(t->m.graph, i)->name : where;
+        worst = fmax(worst, d);
+        compared++;
+    }
+    print_message("%s, %s: loss %.2g, gradients and statistics %.2g (%s)\n", fixture, t->s.train.backend, error, worst,
+                  where);
+    assert_int_equal(px_safetensors_count(f), 1 + compared);
+    assert_true(error < allowed_loss);
+    assert_true(worst < allowed_gradient);
+    free(loss);
+    px_safetensors_close(f);
+}
+
+void golden_ten_steps(golden_run *t, const char *fixture, double lr, double allowed)
+{
+    int spans;
+    const px_param_span *span = px_plan_spans(t->m.plan, &spans);
+    px_optimizer *o;
+    if (px_optimizer_create(&o, &t->s.optim, span, spans) != 0)
+        fail_msg("%s", px_error());
+    px_safetensors *f = golden_open(fixture);
+    float *loss = golden_read(f, "loss", STEPS);
+    double worst = 0, last = 0;
+    for (int i = 0; i < STEPS; i++) {
+        px_plan_run(t->m.plan, NULL);
+        last = difference(px_plan_scalar(t->m.plan, t->m.loss), loss[i]);
+        worst = fmax(worst, last);
+        px_optimizer_step(o, px_plan_weights(t->m.plan), px_plan_grads(t->m.plan), 1, lr);
+    }
+    print_message("%s, %s: loss %.4f to %.4f, largest difference %.2g, at the last step %.2g\n", fixture,
+                  t->s.train.backend, loss[0], loss[STEPS - 1], worst, last);
+    assert_true(worst < allowed);
+    px_safetensors_close(f);
+    free(loss);
+    px_optimizer_destroy(o);
 }

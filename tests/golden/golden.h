@@ -1,11 +1,12 @@
-/* golden.h - what the golden tests share: formulas for weights and images that make_fixtures.py has, too, and PyTorch's
- * answers.
+/* golden.h - what the golden tests share: formulas for weights and images that make_fixtures.py has, too, PyTorch's
+ * answers, and the comparison of a model in training with them.
  *
- *     px_settings s = golden_settings((const char *[]){"backbone=resnet18", NULL});
- *     ... build a model ...
- *     golden_fill(&model);
+ *     golden_run t;
+ *     golden_start(&t, (px_task){.batch = 8, .image_size = 32}, (const char *[]){"method=simclr", NULL});
  *     golden_images(x, 16, 8, 3, 32);
- *     px_safetensors *expected = golden_open("simclr_gradients");
+ *     px_plan_bind(t.m.plan, t.m.input[0], x);
+ *     golden_ten_steps(&t, "simclr_sgd", 0.002, 2e-3);
+ *     golden_stop(&t);
  */
 #ifndef PX_TESTS_GOLDEN_H
 #define PX_TESTS_GOLDEN_H
@@ -16,7 +17,11 @@
 /* Defaults and these assignments (NULL-terminated). */
 px_settings golden_settings(const char *const assignments[]);
 
-/* Parameters and running statistics of a model or plan, by their names. */
+/* Uniform in [-1, 1), exact in float: a hash of the name and a counter. */
+double golden_unit(const char *name, int64_t i);
+
+/* Parameters and running statistics of a model, by their names. Fixed positions (states pos_embed) stay what they are:
+ * they are part of what is tested. */
 void golden_fill(px_model *);
 
 /* x (count, channels, size, size): coloured blocks that image i shares with image i + of, and noise of its own. */
@@ -28,11 +33,31 @@ px_safetensors *golden_open(const char *name);
 /* A tensor of the fixture as floats, which must be `count` many: yours to free. */
 float *golden_read(const px_safetensors *, const char *name, int64_t count);
 
-/* The norm of a tensor and a few of its elements, as fixtures keep them. */
-enum { GOLDEN_DIGEST = 5 };
-void golden_digest(const float *tensor, int64_t count, double digest[GOLDEN_DIGEST]);
-
 /* |a - b| / |b| over `count` elements. */
 double golden_error(const float *a, const float *b, int64_t count);
+
+/* A parameter's gradient, or a running statistic, beside the fixture's digest of it: its norm and a few elements.
+ * Norms are compared, and elements in proportion to the root of the mean square. Returns the larger difference. */
+double golden_param_error(px_model *, int param, const px_safetensors *);
+
+/* ---- a model in training ---- */
+
+typedef struct golden_run {
+    px_settings s;
+    px_task task;
+    px_comm comm;
+    px_model m;
+} golden_run;
+
+/* One rank on colour images; `task` says batch, image_size and classes. The caller binds the inputs. */
+void golden_start(golden_run *, px_task task, const char *const assignments[]);
+void golden_stop(golden_run *);
+
+/* Runs a step and fails if its loss differs by more than `loss`, a gradient or a running statistic by more than
+ * `gradient`, in proportion. */
+void golden_one_step(golden_run *, const char *fixture, double loss, double gradient);
+
+/* Fails if one of ten losses differs by more than `allowed`, in proportion. */
+void golden_ten_steps(golden_run *, const char *fixture, double lr, double allowed);
 
 #endif

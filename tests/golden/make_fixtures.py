@@ -152,9 +152,11 @@ class Lars:
 
 
 def groups(net, decay):
-    matrices = [p for p in net.parameters() if p.dim() > 1]
-    vectors = [p for p in net.parameters() if p.dim() == 1]
-    return [dict(params=matrices, weight_decay=decay), dict(params=vectors, weight_decay=0)]
+    """Norms, biases and lone tokens are not decayed."""
+    exempt = {name for name, p in net.named_parameters() if p.dim() == 1 or name.endswith("_token")}
+    parts = [[p for name, p in net.named_parameters() if p.requires_grad and (name in exempt) == is_exempt]
+             for is_exempt in (False, True)]
+    return [dict(params=parts[0], weight_decay=decay), dict(params=parts[1], weight_decay=0)]
 
 
 OPTIMIZERS = {
@@ -192,16 +194,29 @@ def simclr_gradients():
     return out
 
 
-def simclr_training(optimizer):
-    net = fill(SimCLR()).train()
-    optimizer, views, losses = OPTIMIZERS[optimizer](net), images(16, 8, 3, 32), []
+def train(net, loss_of, optimizer):
+    """Losses of ten steps on the same batch."""
+    losses = []
     for _ in range(STEPS):
-        loss = net.loss(views)
+        loss = loss_of()
         net.zero_grad()
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     return {"loss": losses}
+
+
+def simclr_training(optimizer):
+    net, views = fill(SimCLR()).train(), images(16, 8, 3, 32)
+    return train(net, lambda: net.loss(views), OPTIMIZERS[optimizer](net))
+
+
+def supervised_sgd():
+    net, x = small_stem(torchvision.models.resnet18(num_classes=10)), images(8, 8, 3, 32)
+    fill(net).train()
+    labels = torch.tensor([(7 * i + 3) % 10 for i in range(len(x))])
+    optimizer = torch.optim.SGD(groups(net, 1), lr=1e-4, momentum=0.9)
+    return train(net, lambda: F.cross_entropy(net(x), labels), optimizer)
 
 
 FIXTURES = {
@@ -211,6 +226,7 @@ FIXTURES = {
     "simclr_sgd": lambda: simclr_training("sgd"),
     "simclr_adamw": lambda: simclr_training("adamw"),
     "simclr_lars": lambda: simclr_training("lars"),
+    "supervised_sgd": supervised_sgd,
 }
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 /* test_vit.c - a vision transformer's features and the gradients of one step, against PyTorch's: class token and
- * learned
- * positions, mean over patches and fixed positions. */
+ * learned positions, mean over patches and fixed positions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,24 +16,6 @@
 #include <string.h>
 
 enum { IMAGES = 3, SIZE = 32 };
-
-/* Everything but fixed positions, which are part of what is tested. */
-static void fill(px_model *m)
-{
-    float *positions = NULL;
-    int at = -1;
-    for (int i = 0; i < px_graph_params(m->graph); i++)
-        at = px_graph_param(m->graph, i)->value->kind == PX_STATE ? i : at;
-    if (at >= 0) {
-        positions = px_calloc((size_t)px_shape_count(px_graph_param(m->graph, at)->value->shape), sizeof positions[0]);
-        px_plan_init_params(m->plan, 1);
-        px_plan_get_param(m->plan, at, positions);
-    }
-    golden_fill(m);
-    if (at >= 0)
-        px_plan_set_param(m->plan, at, positions);
-    free(positions);
-}
 
 /* The features as logits of as many classes. */
 static px_model make(const px_settings *s, px_value **features)
@@ -55,30 +36,12 @@ static px_model make(const px_settings *s, px_value **features)
     return m;
 }
 
-/* The norm of a gradient, and elements in proportion to the root of the mean square: the larger difference. */
-static double gradient_error(px_model *m, int i, const px_safetensors *f)
-{
-    const px_param *p = px_graph_param(m->graph, i);
-    int64_t count = px_shape_count(p->value->shape);
-    float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
-    px_plan_get_grad(m->plan, i, plain);
-    double digest[GOLDEN_DIGEST];
-    golden_digest(plain, count, digest);
-    float *expected = golden_read(f, p->name, GOLDEN_DIGEST);
-    double worst = fabs(digest[0] / expected[0] - 1), size = expected[0] / sqrt((double)count);
-    for (int k = 1; k < GOLDEN_DIGEST; k++)
-        worst = fmax(worst, fabs(digest[k] - expected[k]) / fmax(size, fabs(expected[k])));
-    free(plain);
-    free(expected);
-    return worst;
-}
-
 static void check(const char *fixture, const char *pool, const char *positions, const char *backend)
 {
     px_settings s = golden_settings((const char *[]){"backbone=vit_tiny_16", pool, positions, backend, NULL});
     px_value *features;
     px_model m = make(&s, &features);
-    fill(&m);
+    golden_fill(&m);
     float *x = px_aligned_calloc((size_t)(IMAGES * 3 * SIZE * SIZE) * sizeof x[0]);
     golden_images(x, IMAGES, IMAGES, 3, SIZE);
     px_plan_bind(m.plan, m.input[0], x);
@@ -91,7 +54,7 @@ static void check(const char *fixture, const char *pool, const char *positions, 
     int trained = 0;
     for (int i = 0; i < px_graph_params(m.graph); i++)
         if (px_graph_param(m.graph, i)->value->kind == PX_PARAMETER) {
-            worst = fmax(worst, gradient_error(&m, i, f));
+            worst = fmax(worst, golden_param_error(&m, i, f));
             trained++;
         }
     print_message("%s, %s: features %.2g, %d gradients %.2g\n", fixture, backend, error, trained, worst);

@@ -13,29 +13,30 @@ from torch import nn
 
 from make_fixtures import digest, fill, images, write
 
-SIZE, PATCH, WIDTH, DEPTH, HEADS = 32, 16, 192, 12, 3
+SIZE, WIDTH, DEPTH, HEADS = 32, 192, 12, 3
 TARGETS = [3, 77, 150]  # classes that the features are taken as logits of
 
 
 class Attention(nn.Module):
-    def __init__(self):
+    def __init__(self, width, heads):
         super().__init__()
-        self.qkv = nn.Linear(WIDTH, 3 * WIDTH)
-        self.proj = nn.Linear(WIDTH, WIDTH)
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
 
     def forward(self, x):
         b, t, d = x.shape
-        q, k, v = self.qkv(x).reshape(b, t, 3, HEADS, d // HEADS).permute(2, 0, 3, 1, 4)
-        p = (q @ k.transpose(-2, -1) * (d // HEADS) ** -0.5).softmax(-1)
+        q, k, v = self.qkv(x).reshape(b, t, 3, self.heads, d // self.heads).permute(2, 0, 3, 1, 4)
+        p = (q @ k.transpose(-2, -1) * (d // self.heads) ** -0.5).softmax(-1)
         return self.proj((p @ v).transpose(1, 2).reshape(b, t, d))
 
 
 class Block(nn.Module):
-    def __init__(self):
+    def __init__(self, width, heads):
         super().__init__()
-        self.norm1, self.attn = nn.LayerNorm(WIDTH, eps=1e-6), Attention()
-        self.norm2, self.mlp = nn.LayerNorm(WIDTH, eps=1e-6), nn.Module()
-        self.mlp.fc1, self.mlp.fc2 = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+        self.norm1, self.attn = nn.LayerNorm(width, eps=1e-6), Attention(width, heads)
+        self.norm2, self.mlp = nn.LayerNorm(width, eps=1e-6), nn.Module()
+        self.mlp.fc1, self.mlp.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
 
     def forward(self, x):
         x = x + self.attn(self.norm1(x))
@@ -43,18 +44,22 @@ class Block(nn.Module):
 
 
 class ViT(nn.Module):
-    def __init__(self):
+    def __init__(self, patch):
         super().__init__()
+        self.patch, self.patches = patch, (SIZE // patch) ** 2
         self.cls_token = nn.Parameter(torch.zeros(1, 1, WIDTH))
-        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + (SIZE // PATCH) ** 2, WIDTH))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.patches, WIDTH))
         self.patch_embed = nn.Module()
-        self.patch_embed.proj = nn.Conv2d(3, WIDTH, PATCH, PATCH)
-        self.blocks = nn.Sequential(*(Block() for _ in range(DEPTH)))
+        self.patch_embed.proj = nn.Conv2d(3, WIDTH, patch, patch)
+        self.blocks = nn.Sequential(*(Block(WIDTH, HEADS) for _ in range(DEPTH)))
         self.norm = nn.LayerNorm(WIDTH, eps=1e-6)
 
+    def embed(self, x):
+        """Patches, without their positions: (N, T, D)."""
+        return self.patch_embed.proj(x).flatten(2).transpose(1, 2)
+
     def forward(self, x):
-        x = self.patch_embed.proj(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.cls_token.expand(len(x), -1, -1), x], dim=1) + self.pos_embed
+        x = torch.cat([self.cls_token.expand(len(x), -1, -1), self.embed(x)], dim=1) + self.pos_embed
         return self.norm(self.blocks(x))
 
 
@@ -67,11 +72,17 @@ def fixed_positions(side, width):
     return torch.from_numpy(np.concatenate([np.zeros((1, width)), table])[None])
 
 
+def fix_positions(embedding):
+    """For a parameter (1, 1 + T, width) that is not to be trained."""
+    _, tokens, width = embedding.shape
+    embedding.data = fixed_positions(int((tokens - 1) ** 0.5), width)
+    embedding.requires_grad = False
+
+
 def one_step(pool, positions):
-    net = fill(ViT())
+    net = fill(ViT(16))
     if positions == "sincos":
-        net.pos_embed.data = fixed_positions(SIZE // PATCH, WIDTH)
-        net.pos_embed.requires_grad = False
+        fix_positions(net.pos_embed)
     tokens = net(images(len(TARGETS), len(TARGETS), 3, SIZE))
     features = tokens[:, 0] if pool == "cls" else tokens[:, 1:].mean(1)
     F.cross_entropy(features, torch.tensor(TARGETS)).backward()
