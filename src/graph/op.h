@@ -40,16 +40,21 @@ struct px_op {
     double (*cost)(const px_node *); /* multiply-adds; NULL: none worth counting */
 
     px_kernel *portable[2]; /* plain formats; float, double */
-    px_prepare *prepare;    /* fast backend; NULL: the portable float kernel serves */
+    /* The portable kernel for activations in bf16 (NULL: none), and which inputs and outputs are such (bit i: number i);
+     * it serves where input 0 is in bf16. The others are as in `portable`. */
+    px_kernel *bf16;
+    unsigned bf16_in, bf16_out;
+    px_prepare *prepare; /* fast backend; NULL: the portable float kernel serves */
 
     /* Bytes of temporary memory for the portable kernels (of doubles); NULL: none. */
     size_t (*scratch)(const px_node *);
 
-    int in_place;       /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
-    bool alias;         /* output 0 is input 0 seen with another shape: no work at all */
-    bool effect;        /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
-    int in_min, in_max; /* number of inputs; in_max 0: exactly in_min */
-    int outputs;        /* 0: one */
+    int in_place;        /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
+    unsigned shape_only; /* bit i: input i gives its shape, nobody reads it */
+    bool alias;          /* output 0 is input 0 seen with another shape: no work at all */
+    bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
+    int in_min, in_max;  /* number of inputs; in_max 0: exactly in_min */
+    int outputs;         /* 0: one */
 };
 
 struct px_node {

@@ -13,12 +13,10 @@ px_storage px_storage_plain(const px_value *v)
     return (px_storage){v->dtype, 1, NULL, (size_t)px_shape_count(v->shape) * px_dtype_size(v->dtype)};
 }
 
-px_storage px_storage_blocked(const px_value *v, int block)
+px_storage px_storage_blocked(const px_value *v, int block, px_dtype dtype)
 {
     PX_CHECK(block == 1 || (v->shape.rank == 4 && v->shape.dim[1] % block == 0));
-    px_storage f = px_storage_plain(v);
-    f.block = block;
-    return f;
+    return (px_storage){dtype, block, NULL, (size_t)px_shape_count(v->shape) * px_dtype_size(dtype)};
 }
 
 bool px_storage_equal(const px_plan *p, px_storage a, px_storage b)
@@ -36,6 +34,19 @@ px_storage px_plan_format(const px_plan *p, const px_value *v)
 bool px_plan_undecided(const px_plan *p, const px_value *v)
 {
     return p->format[v->index].bytes == 0;
+}
+
+px_dtype px_plan_precision(const px_plan *p)
+{
+    return p->spec.precision == PX_BF16 ? PX_BF16 : px_graph_real(p->graph);
+}
+
+bool px_plan_is_gradient(const px_plan *p, const px_value *v)
+{
+    for (int i = 0; i < px_graph_params(p->graph); i++)
+        if (px_graph_param(p->graph, i)->value->grad == v)
+            return true;
+    return false;
 }
 
 /* ---- steps and buffers ---- */
@@ -119,8 +130,8 @@ void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
 {
     const px_value *v = s->node->in[input];
     s->in_format[input] = format;
-    if (px_plan_undecided(p, v))
-        p->format[v->index] = format;
+    if (px_plan_undecided(p, v)) /* a parameter itself stays as exact as it is */
+        p->format[v->index] = format.dtype == v->dtype ? format : px_storage_plain(v);
     int at_home = home(p, v);
     if (px_storage_equal(p, p->format[v->index], format)) {
         s->in_buffer[input] = at_home;
@@ -158,16 +169,18 @@ void *px_plan_keep(px_plan *p, void *memory)
 static void prepare_portable(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
-    s->run = n->op->portable[px_graph_real(p->graph) == PX_F64];
+    bool half = n->op->bf16 && px_plan_format(p, n->in[0]).dtype == PX_BF16;
+    unsigned in = half ? n->op->bf16_in : 0, out = half ? n->op->bf16_out : 0;
+    s->run = half ? n->op->bf16 : n->op->portable[px_graph_real(p->graph) == PX_F64];
     s->in_place = n->op->in_place;
     s->scratch_bytes = n->op->scratch ? n->op->scratch(n) : 0;
     s->kernel = "portable";
     PX_CHECK(s->run || n->op->alias);
     for (int i = 0; i < n->inputs; i++)
-        if (n->in[i])
-            px_plan_need(p, s, i, px_storage_plain(n->in[i]));
+        if (n->in[i] && !(n->op->shape_only >> i & 1))
+            px_plan_need(p, s, i, in >> i & 1 ? px_storage_blocked(n->in[i], 1, PX_BF16) : px_storage_plain(n->in[i]));
     for (int i = 0; i < n->outputs; i++)
-        px_plan_make(p, s, i, px_storage_plain(n->out[i]));
+        px_plan_make(p, s, i, out >> i & 1 ? px_storage_blocked(n->out[i], 1, PX_BF16) : px_storage_plain(n->out[i]));
 }
 
 /* Puts finished gradients where they belong: computed there if the formats agree, else reordered there. */
@@ -232,7 +245,8 @@ static bool *needed_values(const px_plan *p)
         for (int k = 0; k < n->outputs; k++)
             live |= needed[n->out[k]->index];
         for (int k = 0; live && !n->dead && k < n->inputs; k++)
-            mark(n->in[k], needed);
+            if (!(n->op->shape_only >> k & 1))
+                mark(n->in[k], needed);
         for (int k = 0; live && !n->dead && k < n->outputs; k++)
             mark(n->out[k], needed);
     }
@@ -458,6 +472,7 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
         p->spec.comm = &p->self;
     if (px_graph_real(g) == PX_F64)
         p->spec.backend = &px_backend_openblas;
+    PX_CHECK(spec->precision != PX_BF16 || p->spec.backend->fast);
     size_t values = (size_t)px_graph_values(g) + 1;
     p->format = px_calloc(values, sizeof p->format[0]);
     p->home = px_calloc(values, sizeof p->home[0]);

@@ -43,6 +43,7 @@ typedef struct px_backend {
     bool (*same)(const void *own_a, const void *own_b);
 } px_backend;
 extern const px_backend px_backend_onednn, px_backend_openblas;
+bool px_bf16_native(void);                           /* has this processor instructions for bf16? */
 const px_backend *px_backend_find(const char *name); /* "auto", "onednn", "openblas"; NULL: PX_USAGE */
 
 struct px_step {
@@ -66,6 +67,9 @@ typedef struct px_plan_spec {
     const px_backend *backend;
     const px_comm *comm;  /* NULL: one rank */
     int64_t bucket_bytes; /* of the gradient all-reduce; 0: 4 MiB */
+    /* PX_BF16: convolutions and linear layers take and give bf16, and activations stay so between them; parameters,
+     * their gradients, statistics and losses are PX_F32. Else (0) everything is of the graph's real type. */
+    px_dtype precision;
 } px_plan_spec;
 
 px_plan *px_plan_create(px_graph *, const px_plan_spec *);
@@ -137,11 +141,13 @@ px_step_info px_plan_step_info(const px_plan *, int step);
 
 /* ---- for px_prepare ---- */
 px_storage px_storage_plain(const px_value *);
-px_storage px_storage_blocked(const px_value *, int block);
+px_storage px_storage_blocked(const px_value *, int block, px_dtype);
 bool px_storage_equal(const px_plan *, px_storage, px_storage);
 /* How `v` is stored so far. A parameter that nobody has used yet is undecided (bytes 0) until a first px_plan_need. */
 px_storage px_plan_format(const px_plan *, const px_value *v);
 bool px_plan_undecided(const px_plan *, const px_value *v);
+px_dtype px_plan_precision(const px_plan *);                    /* of layers: PX_F32 or PX_BF16 */
+bool px_plan_is_gradient(const px_plan *, const px_value *v);   /* of a parameter */
 void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder where it differs */
 void px_plan_make(px_plan *, px_step *, int output, px_storage);
 void *px_plan_keep(px_plan *, void *memory); /* freed with the plan; returns it */

@@ -30,6 +30,9 @@ const px_op px_op_dropout = {.name = "dropout",
                              .infer = infer,
                              .grad = grad,
                              .portable = PX_PORTABLE(dropout),
+                             .bf16 = px_bf16_dropout,
+                             .bf16_in = 1,
+                             .bf16_out = 1,
                              .in_place = 1};
 
 const px_op px_op_drop_path = {.name = "drop_path",
@@ -38,6 +41,9 @@ const px_op px_op_drop_path = {.name = "drop_path",
                                .infer = infer,
                                .grad = grad,
                                .portable = PX_PORTABLE(drop_path),
+                               .bf16 = px_bf16_drop_path,
+                               .bf16_in = 1,
+                               .bf16_out = 1,
                                .in_place = 1};
 
 static px_value *drop(px_graph *g, const px_op *op, px_value *x, double p, int64_t samples)

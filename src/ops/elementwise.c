@@ -131,6 +131,7 @@ const px_op px_op_reshape = {.name = "reshape",
                              .in_min = 1,
                              .infer = reshape_infer,
                              .grad = reshape_grad,
+                             .prepare = px_fast_reshape,
                              .alias = true};
 
 px_value *px_reshape(px_graph *g, px_value *x, px_shape shape)

@@ -1,19 +1,22 @@
-/* fast.h - the fast backend's px_prepare functions. onednn.c holds all calls of oneDNN; fast_*.c our own kernels,
- * which read any blocked format: (N, C/block, H*W, block). */
+/* fast.h - the fast backend's px_prepare functions. onednn*.c hold all calls of oneDNN; fast/ our own kernels, which
+ * read any blocked format, (N, C/block, H*W, block), and float or bf16. */
 #ifndef PX_OPS_FAST_H
 #define PX_OPS_FAST_H
 
 #include "graph/plan.h"
 
-px_prepare px_fast_add, px_fast_relu, px_fast_relu_back; /* fast_elementwise.c */
-px_prepare px_fast_batch_sums, px_fast_batch_norm, px_fast_batch_norm_back_sums,
-    px_fast_batch_norm_back;                                                           /* fast_norm.c */
-px_prepare px_fast_global_avg_pool, px_fast_global_avg_pool_back;                      /* fast_pool.c */
-px_prepare px_fast_layer_norm, px_fast_layer_norm_back, px_fast_channel_sum;           /* fast_layer_norm.c */
-px_prepare px_fast_gelu, px_fast_gelu_back, px_fast_linear_gelu;                       /* fast_gelu.c */
-px_prepare px_fast_attention, px_fast_attention_back;                                  /* fast_attention.c */
-px_prepare px_onednn_conv2d, px_onednn_conv2d_back_data, px_onednn_conv2d_back_weight; /* onednn.c */
-px_prepare px_onednn_matmul, px_onednn_max_pool, px_onednn_max_pool_back;
+/* fast.c */
+px_prepare px_fast_add, px_fast_relu, px_fast_relu_back;
+px_prepare px_fast_batch_sums, px_fast_batch_norm, px_fast_batch_norm_back_sums, px_fast_batch_norm_back;
+px_prepare px_fast_global_avg_pool, px_fast_global_avg_pool_back;
+px_prepare px_fast_layer_norm, px_fast_layer_norm_back, px_fast_channel_sum;
+px_prepare px_fast_gelu, px_fast_gelu_back, px_fast_linear_gelu;
+px_prepare px_fast_attention, px_fast_attention_back;
+px_prepare px_fast_reshape;
+/* onednn_conv.c, onednn_matmul.c, onednn_pool.c */
+px_prepare px_onednn_conv2d, px_onednn_conv2d_back_data, px_onednn_conv2d_back_weight;
+px_prepare px_onednn_matmul, px_onednn_linear_gelu; /* the latter in bf16 */
+px_prepare px_onednn_max_pool, px_onednn_max_pool_back;
 
 /* A value as the blocked kernels see it: (N, G, S, B), G * B channels. Matrices (N, C): one group of C. */
 typedef struct px_blocks {
@@ -21,12 +24,9 @@ typedef struct px_blocks {
 } px_blocks;
 px_blocks px_blocks_of(const px_value *, px_storage);
 
-/* For own kernels on plain memory: asks for all operands in plain format and sets the kernel. */
-void px_fast_plain(px_plan *, px_step *, px_kernel *); /* fast_elementwise.c */
-
 /* Sums over the rows of matrices that do not depend on the number of threads: rows are cut into PX_CHUNKS chunks, each
  * adds up PX_CHUNK_ROWS rows at a time in float (`part`) and those in double (`total`); the chunks are added in order.
- * `n` sums a chunk; the step's scratch holds px_chunks_bytes(n). In fast_layer_norm.c. */
+ * `n` sums a chunk; the step's scratch holds px_chunks_bytes(n). In fast/chunks.c. */
 enum { PX_CHUNKS = 64, PX_CHUNK_ROWS = 32 };
 typedef struct px_chunk {
     int64_t first, last; /* rows */

@@ -30,6 +30,7 @@ static void unpatchify_infer(px_graph *g, px_node *n)
 
 /* dy, x -> dx; x gives its shape */
 const px_op px_op_unpatchify = {.name = "unpatchify",
+                                .shape_only = 1 << 1,
                                 .attr_size = sizeof(px_patch_attr),
                                 .in_min = 2,
                                 .infer = unpatchify_infer,
@@ -79,7 +80,9 @@ const px_op px_op_sum_samples = {.name = "sum_samples",
                                  .attr_size = sizeof(px_shape),
                                  .in_min = 1,
                                  .infer = sum_samples_infer,
-                                 .portable = PX_PORTABLE(sum_samples)};
+                                 .portable = PX_PORTABLE(sum_samples),
+                                 .bf16 = px_bf16_sum_samples,
+                                 .bf16_in = 1};
 
 static void add_sum(px_graph *g, px_value *of, px_value *dy)
 {
@@ -108,6 +111,9 @@ const px_op px_op_add_rows = {.name = "add_rows",
                               .infer = add_rows_infer,
                               .grad = add_rows_grad,
                               .portable = PX_PORTABLE(add_rows),
+                              .bf16 = px_bf16_add_rows,
+                              .bf16_in = 1,
+                              .bf16_out = 1,
                               .in_place = 1};
 
 px_value *px_add_rows(px_graph *g, px_value *x, px_value *table)
@@ -125,10 +131,14 @@ static void spread_infer(px_graph *g, px_node *n)
 
 /* dy, x -> dx, zero outside of the slice; x gives its shape */
 const px_op px_op_slice_tokens_back = {.name = "slice_tokens_back",
+                                       .shape_only = 1 << 1,
                                        .attr_size = sizeof(px_slice_attr),
                                        .in_min = 2,
                                        .infer = spread_infer,
-                                       .portable = PX_PORTABLE(slice_tokens_back)};
+                                       .portable = PX_PORTABLE(slice_tokens_back),
+                                       .bf16 = px_bf16_slice_tokens_back,
+                                       .bf16_in = 1,
+                                       .bf16_out = 1};
 
 static void slice_grad(px_graph *g, px_node *n)
 {
@@ -152,7 +162,10 @@ const px_op px_op_slice_tokens = {.name = "slice_tokens",
                                   .in_min = 1,
                                   .infer = slice_infer,
                                   .grad = slice_grad,
-                                  .portable = PX_PORTABLE(slice_tokens)};
+                                  .portable = PX_PORTABLE(slice_tokens),
+                                  .bf16 = px_bf16_slice_tokens,
+                                  .bf16_in = 1,
+                                  .bf16_out = 1};
 
 px_value *px_slice_tokens(px_graph *g, px_value *x, int64_t first, int64_t count)
 {
@@ -191,7 +204,10 @@ const px_op px_op_prepend_token = {.name = "prepend_token",
                                    .in_min = 2,
                                    .infer = prepend_infer,
                                    .grad = prepend_grad,
-                                   .portable = PX_PORTABLE(prepend_token)};
+                                   .portable = PX_PORTABLE(prepend_token),
+                                   .bf16 = px_bf16_prepend_token,
+                                   .bf16_in = 1,
+                                   .bf16_out = 1};
 
 px_value *px_prepend_token(px_graph *g, px_value *x, px_value *token)
 {
@@ -205,8 +221,14 @@ static void scatter_infer(px_graph *g, px_node *n)
     n->out[0]->shape = n->in[2]->shape;
 }
 
-const px_op px_op_scatter_tokens = {
-    .name = "scatter_tokens", .in_min = 3, .infer = scatter_infer, .portable = PX_PORTABLE(scatter_tokens)};
+const px_op px_op_scatter_tokens = {.name = "scatter_tokens",
+                                    .shape_only = 1 << 2,
+                                    .in_min = 3,
+                                    .infer = scatter_infer,
+                                    .portable = PX_PORTABLE(scatter_tokens),
+                                    .bf16 = px_bf16_scatter_tokens,
+                                    .bf16_in = 1,
+                                    .bf16_out = 1};
 
 static void gather_grad(px_graph *g, px_node *n)
 {
@@ -229,7 +251,10 @@ const px_op px_op_gather_tokens = {.name = "gather_tokens",
                                    .in_min = 2,
                                    .infer = gather_infer,
                                    .grad = gather_grad,
-                                   .portable = PX_PORTABLE(gather_tokens)};
+                                   .portable = PX_PORTABLE(gather_tokens),
+                                   .bf16 = px_bf16_gather_tokens,
+                                   .bf16_in = 1,
+                                   .bf16_out = 1};
 
 px_value *px_gather_tokens(px_graph *g, px_value *x, px_value *places)
 {
@@ -239,10 +264,14 @@ px_value *px_gather_tokens(px_graph *g, px_value *x, px_value *places)
 /* ---- mean ---- */
 
 const px_op px_op_token_mean_back = {.name = "token_mean_back",
+                                     .shape_only = 1 << 1,
                                      .attr_size = sizeof(px_slice_attr),
                                      .in_min = 2,
                                      .infer = spread_infer,
-                                     .portable = PX_PORTABLE(token_mean_back)};
+                                     .portable = PX_PORTABLE(token_mean_back),
+                                     .bf16 = px_bf16_token_mean_back,
+                                     .bf16_in = 1,
+                                     .bf16_out = 1};
 
 static void mean_grad(px_graph *g, px_node *n)
 {
@@ -266,7 +295,10 @@ const px_op px_op_token_mean = {.name = "token_mean",
                                 .in_min = 1,
                                 .infer = mean_infer,
                                 .grad = mean_grad,
-                                .portable = PX_PORTABLE(token_mean)};
+                                .portable = PX_PORTABLE(token_mean),
+                                .bf16 = px_bf16_token_mean,
+                                .bf16_in = 1,
+                                .bf16_out = 1};
 
 px_value *px_token_mean(px_graph *g, px_value *x, int64_t first)
 {

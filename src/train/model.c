@@ -1,6 +1,8 @@
 #include "train/model.h"
 #include "base/error.h"
 
+#include <string.h>
+
 int px_local_batch(const px_settings *s, const px_comm *comm, int *batch)
 {
     int parts = comm->size * s->train.accumulate;
@@ -62,14 +64,35 @@ static void add_inputs(px_model *m, int batch)
             px_input(m->graph, m->views.view[i].name, m->views.view[i].dtype, batch_shape(&m->views.view[i], batch));
 }
 
-static int make_plan(px_model *m, const px_settings *s, const px_comm *comm)
+static int make_plan(px_model *m, const px_settings *s, const px_comm *comm, px_dtype precision)
 {
-    px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .comm = comm};
+    px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .comm = comm, .precision = precision};
     m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
     if (m->plan)
         return 0;
     px_model_finish(m);
     return -1;
+}
+
+int px_precision_settle(px_settings *s, const px_comm *comm)
+{
+    bool automatic = strcmp(s->train.precision, "auto") == 0, half = strcmp(s->train.precision, "bf16") == 0;
+    bool fast = strcmp(s->train.backend, "openblas") != 0;
+    if (half && !fast)
+        return px_fail(PX_USAGE, "precision = bf16 needs backend = onednn: the portable kernels compute in fp32");
+    if (!half && !automatic)
+        return 0;
+    double able = fast && px_bf16_native();
+    px_all_reduce_f64(comm, &able, 1);
+    bool all = able == comm->size;
+    if (half && !all)
+        return px_fail(PX_USAGE,
+                       "precision = bf16: the processor of %s has no bf16 instructions; fp32 (or auto) is faster",
+                       comm->size == 1    ? "this host"
+                       : px_bf16_native() ? "another rank"
+                                          : "this rank");
+    s->train.precision = all ? "bf16" : "fp32";
+    return 0;
 }
 
 int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
@@ -86,7 +109,7 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     px_graph_output(m->graph, "loss", m->loss);
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
-    return make_plan(m, s, comm);
+    return make_plan(m, s, comm, strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32);
 }
 
 int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, int batch)
@@ -98,7 +121,7 @@ int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, int
     m->features = e.pooled;
     px_graph_output(m->graph, "features", e.pooled);
     px_graph_fuse(m->graph);
-    return make_plan(m, s, NULL);
+    return make_plan(m, s, NULL, PX_F32);
 }
 
 void px_model_finish(px_model *m)

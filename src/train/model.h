@@ -37,6 +37,10 @@ int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled,
 /* The same for a data set; `split` (or NULL: no labels are wanted) is looked through for images without one. */
 int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
+/* Collective: settles `precision` (auto: bf16 if all ranks' processors have it). 0, or -1 (PX_USAGE): bf16 was asked for
+ * and a processor or the backend lacks it. */
+int px_precision_settle(px_settings *, const px_comm *);
+
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
 int px_model_encoder(px_model *, const px_settings *, const px_task *, int batch); /* of one rank: nothing crosses */
 void px_model_finish(px_model *);

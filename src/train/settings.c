@@ -16,6 +16,10 @@ const px_option px_train_options[] = {
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
                      "kernels: oneDNN's (auto), or the portable ones"),
+    PX_OPTION_CHOICE(
+        px_train_cfg, precision, "fp32", "fp32|bf16|auto",
+        "of layers and activations; auto: bf16 where every rank's processor has it. Parameters, statistics, "
+        "losses and evaluation stay in fp32"),
     PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
               "minutes between checkpoints; there is always one at the end"),
     PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,

@@ -389,6 +389,8 @@ static int set_up(trainer *t, bool resume, const char *command)
 {
     if (!t->s->train.out[0])
         return px_agree(t->comm, px_fail(PX_USAGE, "out is not set: the folder of the run, as in out=runs/first"));
+    if (px_agree(t->comm, px_precision_settle(t->s, t->comm)) != 0)
+        return -1;
     if (px_agree(t->comm, open_data(t)) != 0 || px_agree(t->comm, build_model(t)) != 0 ||
         px_agree(t->comm, start_weights(t, resume)) != 0)
         return -1;

@@ -15,6 +15,7 @@
 #include "graph/plan.h"
 #include "op_cases.h"
 #include "ops/table.h"
+#include "tensor/bf16.h"
 
 /* ---- machinery ---- */
 
@@ -69,26 +70,58 @@ static void give(trial *t, int k)
     }
 }
 
-static trial start(const test_case *c, px_dtype real, const px_backend *backend, bool fuse)
+/* What an operand is multiplied by to reach the op as the output of a layer: in a bf16 plan, in bf16. */
+static px_value *through_layer(px_graph *g, px_value *x, int k)
 {
-    trial t = {.g = px_graph_create((px_mode){.real = real})};
+    int64_t n = x->shape.dim[x->shape.rank == 4 ? 1 : x->shape.rank - 1];
+    float *identity = px_calloc((size_t)(n * n), sizeof identity[0]);
+    for (int64_t i = 0; i < n; i++)
+        identity[i * n + i] = 1;
+    px_scope_push(g, "identity%d", k);
+    px_value *y;
+    if (x->shape.rank == 4) {
+        px_init init = px_init_values(g, identity, n * n);
+        y = px_conv2d(g, x, px_parameter(g, "weight", PX_SHAPE(n, n, 1, 1), init, PX_DECAYS), NULL, 1, 0, 1);
+    } else {
+        px_init init = px_init_values(g, identity, n * n);
+        y = px_linear(g, x, px_parameter(g, "weight", PX_SHAPE(n, n), init, PX_DECAYS), NULL);
+    }
+    px_scope_pop(g);
+    free(identity);
+    return y;
+}
+
+typedef struct variant {
+    px_dtype real;
+    const px_backend *backend;
+    bool fuse;
+    bool layers; /* operands come out of layers, and have values that bf16 holds exactly */
+    px_dtype precision;
+} variant;
+
+static trial start(const test_case *c, variant how)
+{
+    trial t = {.g = px_graph_create((px_mode){.real = how.real})};
+    px_value *in[OPERANDS] = {0};
     for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
         char name[8] = {'v', (char)('0' + k)};
         if (c->operand[k].parameter)
             t.v[k] = px_parameter(t.g, name, c->operand[k].shape, px_init_constant(0), PX_DECAYS);
         else
             px_graph_want_grad(t.v[k] = px_input(t.g, name, PX_F32, c->operand[k].shape));
+        bool wrap = how.layers && !c->operand[k].parameter && c->operand[k].shape.rank > 1;
+        in[k] = wrap ? through_layer(t.g, t.v[k], k) : t.v[k];
     }
-    px_value *weights, *y = c->build(t.g, t.v);
+    px_value *weights, *y = c->build(t.g, in);
     assert_null(px_graph_error(t.g));
     t.loss = project(t.g, y, &weights);
     px_graph_output(t.g, "y", y);
     px_graph_output(t.g, "loss", t.loss);
-    if (fuse)
+    if (how.fuse)
         px_graph_fuse(t.g);
     px_graph_differentiate(t.g, t.loss);
     mark_ops(t.g);
-    t.p = px_plan_create(t.g, &(px_plan_spec){.backend = backend});
+    t.p = px_plan_create(t.g, &(px_plan_spec){.backend = how.backend, .precision = how.precision});
     if (!t.p)
         fail_msg("%s: %s", c->name, px_error());
     px_plan_init_params(t.p, 1);
@@ -97,15 +130,18 @@ static trial start(const test_case *c, px_dtype real, const px_backend *backend,
     for (int k = 0; k < OPERANDS && t.v[k]; k++) {
         int64_t n = px_shape_count(t.v[k]->shape);
         t.data[k] = px_calloc((size_t)n, sizeof(double));
-        for (int64_t i = 0; i < n; i++) /* away from the kinks of relu and max, mostly */
+        for (int64_t i = 0; i < n; i++) { /* away from the kinks of relu and max, mostly */
             t.data[k][i] = px_rng_normal(&rng) + (c->operand[k].shape.rank == 1 ? 1.5 : 0);
+            if (how.layers)
+                t.data[k][i] = px_bf16_float(px_bf16_of((float)t.data[k][i]));
+        }
         give(&t, k);
     }
     int64_t n = px_shape_count(weights->shape);
     double *w = px_calloc((size_t)n, sizeof w[0]);
     for (int64_t i = 0; i < n; i++)
         w[i] = px_rng_normal(&rng);
-    t.weights = converted(w, n, real);
+    t.weights = converted(w, n, how.real);
     px_plan_bind(t.p, weights, t.weights);
     free(w);
     return t;
@@ -142,7 +178,7 @@ static double *gradient(trial *t, int k)
 
 static void check_differences(const test_case *c, bool fuse)
 {
-    trial t = start(c, PX_F64, &px_backend_openblas, fuse);
+    trial t = start(c, (variant){PX_F64, &px_backend_openblas, .fuse = fuse});
     px_plan_run(t.p, NULL);
     for (int k = 0; k < OPERANDS && t.v[k]; k++) {
         if (!t.v[k]->grad)
@@ -182,17 +218,27 @@ static void gradients_agree_with_differences(void **state)
     }
 }
 
-static void compare(const char *name, const char *what, const double *a, const double *b, int64_t n)
+/* The largest difference, as a share of the largest number; in bf16, where a rounding may take a number to the other side
+ * of a relu, the length of the difference as a share of the length. */
+static double distance(const double *a, const double *b, int64_t n, bool half)
 {
-    double largest = 0, worst = 0;
+    double largest = 0, worst = 0, length = 0, between = 0;
     for (int64_t i = 0; i < n; i++) {
         largest = fmax(largest, fabs(a[i]));
         worst = fmax(worst, fabs(a[i] - b[i]));
+        length += a[i] * a[i];
+        between += (a[i] - b[i]) * (a[i] - b[i]);
         if (isnan(b[i]))
-            worst = INFINITY;
+            return INFINITY;
     }
-    if (!(worst <= 2e-5 * (largest + 1e-3)))
-        fail_msg("%s, %s: fast and portable differ by %g of %g", name, what, worst, largest);
+    return half ? sqrt(between / (length + 1e-6)) : worst / (largest + 1e-3);
+}
+
+static void compare(const char *name, const char *what, const double *a, const double *b, int64_t n, bool half)
+{
+    double d = distance(a, b, n, half);
+    if (!(d <= (half ? 5e-2 : 2e-5)))
+        fail_msg("%s, %s: differs from the portable kernels by %g", name, what, d);
 }
 
 static double *output(trial *t)
@@ -206,33 +252,48 @@ static double *output(trial *t)
     return out;
 }
 
+static void compare_case(const test_case *c, variant how)
+{
+    bool half = how.precision == PX_BF16;
+    variant portable = {PX_F32, &px_backend_openblas, .layers = how.layers};
+    trial a = start(c, portable), b = start(c, how);
+    for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
+        px_plan_run(a.p, NULL);
+        px_plan_run(b.p, NULL);
+    }
+    double *ya = output(&a), *yb = output(&b);
+    compare(c->name, "output", ya, yb, px_shape_count(px_graph_find_output(a.g, "y")->shape), half);
+    free(ya);
+    free(yb);
+    for (int k = 0; k < OPERANDS && a.v[k]; k++) {
+        char what[32];
+        if (!a.v[k]->grad)
+            continue;
+        snprintf(what, sizeof what, "gradient of operand %d", k);
+        double *ga = gradient(&a, k), *gb = gradient(&b, k);
+        compare(c->name, what, ga, gb, px_shape_count(a.v[k]->shape), half);
+        free(ga);
+        free(gb);
+    }
+    stop(&a);
+    stop(&b);
+}
+
 static void fast_agrees_with_portable(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        trial a = start(&cases[i], PX_F32, &px_backend_openblas, false),
-              b = start(&cases[i], PX_F32, &px_backend_onednn, true);
-        for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
-            px_plan_run(a.p, NULL);
-            px_plan_run(b.p, NULL);
-        }
-        double *ya = output(&a), *yb = output(&b);
-        compare(cases[i].name, "output", ya, yb, px_shape_count(px_graph_find_output(a.g, "y")->shape));
-        free(ya);
-        free(yb);
-        for (int k = 0; k < OPERANDS && a.v[k]; k++) {
-            char what[32];
-            if (!a.v[k]->grad)
-                continue;
-            snprintf(what, sizeof what, "gradient of operand %d", k);
-            double *ga = gradient(&a, k), *gb = gradient(&b, k);
-            compare(cases[i].name, what, ga, gb, px_shape_count(a.v[k]->shape));
-            free(ga);
-            free(gb);
-        }
-        stop(&a);
-        stop(&b);
-    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        compare_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+}
+
+/* Each number is rounded to 8 bits a few times on its way. */
+static void bf16_agrees_with_portable(void **state)
+{
+    (void)state;
+    if (!px_bf16_native())
+        skip();
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        compare_case(&cases[i], (variant){PX_F32, &px_backend_onednn, true, true, PX_BF16});
 }
 
 static void every_op_has_a_case(void **state)
@@ -248,7 +309,7 @@ static void running_statistics_move(void **state)
 {
     (void)state;
     test_case c = {"running", build_running, {IN(7, 5, 2, 1)}};
-    trial t = start(&c, PX_F64, &px_backend_openblas, true);
+    trial t = start(&c, (variant){PX_F64, &px_backend_openblas, .fuse = true});
     px_plan_run(t.p, NULL);
     double mean[5], var[5];
     px_plan_get_param(t.p, 0, mean);
@@ -356,13 +417,10 @@ static void misfits_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_differences),
-        cmocka_unit_test(fast_agrees_with_portable),
-        cmocka_unit_test(every_op_has_a_case),
-        cmocka_unit_test(running_statistics_move),
-        cmocka_unit_test(dropout_follows_the_sample),
-        cmocka_unit_test(gelu_joins_the_linear_layer),
-        cmocka_unit_test(misfits_are_refused),
+        cmocka_unit_test(gradients_agree_with_differences), cmocka_unit_test(fast_agrees_with_portable),
+        cmocka_unit_test(bf16_agrees_with_portable),        cmocka_unit_test(every_op_has_a_case),
+        cmocka_unit_test(running_statistics_move),          cmocka_unit_test(dropout_follows_the_sample),
+        cmocka_unit_test(gelu_joins_the_linear_layer),      cmocka_unit_test(misfits_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,13 +21,14 @@ void KERNEL(dropout)(const px_step *s)
 {
     const px_dropout_attr *a = s->node->attr;
     int64_t n = px_shape_count(s->node->in[0]->shape) / a->samples;
-    const real *x = s->in[0], factor = (real)(1 / (1 - a->p));
+    const real *x = s->in[0];
+    wide factor = (wide)(1 / (1 - a->p));
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < a->samples; r++) {
         px_rng rng = rng_of(s, r);
         for (int64_t i = r * n; i < (r + 1) * n; i++)
-            y[i] = px_rng_uniform(&rng) < (float)a->p ? 0 : x[i] * factor;
+            y[i] = down(px_rng_uniform(&rng) < (float)a->p ? 0 : up(x[i]) * factor);
     }
 }
 
@@ -40,8 +41,8 @@ void KERNEL(drop_path)(const px_step *s)
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < a->samples; r++) {
         px_rng rng = rng_of(s, r);
-        real factor = px_rng_uniform(&rng) < (float)a->p ? 0 : (real)(1 / (1 - a->p));
+        wide factor = px_rng_uniform(&rng) < (float)a->p ? 0 : (wide)(1 / (1 - a->p));
         for (int64_t i = r * n; i < (r + 1) * n; i++)
-            y[i] = x[i] * factor;
+            y[i] = down(up(x[i]) * factor);
     }
 }

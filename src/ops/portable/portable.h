@@ -1,14 +1,19 @@
 /* portable.h - the readable kernels: plain formats, one source compiled for float and for double.
  *
- * Files in this folder are compiled twice, with PX_WIDE 0 and 1; they say `real` and KERNEL(relu), which is
- * px_f32_relu or px_f64_relu. Op files name both at once: .portable = PX_PORTABLE(relu).
+ * Files in this folder are compiled with PX_WIDE 0 and 1; they say `real` and KERNEL(relu), which is px_f32_relu or
+ * px_f64_relu. Op files name both at once: .portable = PX_PORTABLE(relu). Those that mostly move memory are compiled
+ * for bf16 as well (PX_WIDE 2) and serve the fast backend: they compute in `wide`, by up() and down().
  */
 #ifndef PX_OPS_PORTABLE_H
 #define PX_OPS_PORTABLE_H
 
 #include "graph/plan.h"
+#include "tensor/bf16.h"
 
 #define PX_DECLARE(name) void px_f32_##name(const px_step *), px_f64_##name(const px_step *)
+#define PX_DECLARE_ALL(name)                                                                                           \
+    PX_DECLARE(name);                                                                                                  \
+    void px_bf16_##name(const px_step *)
 #define PX_PORTABLE(name)                                                                                              \
     {                                                                                                                  \
         px_f32_##name, px_f64_##name                                                                                   \
@@ -53,32 +58,44 @@ PX_DECLARE(gelu_back_sums);
 PX_DECLARE(linear_gelu);
 PX_DECLARE(attention);
 PX_DECLARE(attention_back);
-PX_DECLARE(patchify);
-PX_DECLARE(unpatchify);
-PX_DECLARE(add_rows);
-PX_DECLARE(sum_samples);
-PX_DECLARE(slice_tokens);
-PX_DECLARE(slice_tokens_back);
-PX_DECLARE(prepend_token);
-PX_DECLARE(gather_tokens);
-PX_DECLARE(scatter_tokens);
-PX_DECLARE(token_mean);
-PX_DECLARE(token_mean_back);
-PX_DECLARE(dropout);
-PX_DECLARE(drop_path);
+PX_DECLARE_ALL(patchify);
+PX_DECLARE_ALL(unpatchify);
+PX_DECLARE_ALL(add_rows);
+PX_DECLARE_ALL(sum_samples);
+PX_DECLARE_ALL(slice_tokens);
+PX_DECLARE_ALL(slice_tokens_back);
+PX_DECLARE_ALL(prepend_token);
+PX_DECLARE_ALL(gather_tokens);
+PX_DECLARE_ALL(scatter_tokens);
+PX_DECLARE_ALL(token_mean);
+PX_DECLARE_ALL(token_mean_back);
+PX_DECLARE_ALL(dropout);
+PX_DECLARE_ALL(drop_path);
 PX_DECLARE(all_reduce);
 PX_DECLARE(all_gather);
 PX_DECLARE(reduce_scatter);
 
 #ifdef PX_WIDE
-#if PX_WIDE
+#if PX_WIDE == 2
+typedef px_bf16 real;
+typedef float wide;
+#define KERNEL(name) px_bf16_##name
+#define up(x) px_bf16_float(x)
+#define down(x) px_bf16_of(x)
+#elif PX_WIDE == 1
 typedef double real;
+typedef double wide;
 #define KERNEL(name) px_f64_##name
 #define GEMM cblas_dgemm
+#define up(x) (x)
+#define down(x) (x)
 #else
 typedef float real;
+typedef float wide;
 #define KERNEL(name) px_f32_##name
 #define GEMM cblas_sgemm
+#define up(x) (x)
+#define down(x) (x)
 #endif
 #endif
 

@@ -47,12 +47,13 @@ void KERNEL(add_rows)(const px_step *s)
 {
     px_shape shape = s->node->in[0]->shape;
     int64_t n = px_shape_tail(shape, 1);
-    const real *x = s->in[0], *table = s->in[1];
+    const real *x = s->in[0];
+    const wide *table = s->in[1];
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < shape.dim[0]; b++)
         for (int64_t i = 0; i < n; i++)
-            y[b * n + i] = x[b * n + i] + table[i];
+            y[b * n + i] = down(up(x[b * n + i]) + table[i]);
 }
 
 /* dy (B, n) -> (n); a group of columns a task, so that the order of the sum is always that of the samples */
@@ -62,16 +63,16 @@ void KERNEL(sum_samples)(const px_step *s)
     px_shape shape = s->node->in[0]->shape;
     int64_t B = shape.dim[0], n = px_shape_tail(shape, 1);
     const real *dy = s->in[0];
-    real *sum = s->out[0];
+    wide *sum = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t from = 0; from < n; from += GROUP) {
         double total[GROUP] = {0};
         int64_t width = n - from < GROUP ? n - from : GROUP;
         for (int64_t b = 0; b < B; b++)
             for (int64_t i = 0; i < width; i++)
-                total[i] += dy[b * n + from + i];
+                total[i] += up(dy[b * n + from + i]);
         for (int64_t i = 0; i < width; i++)
-            sum[from + i] = (real)total[i];
+            sum[from + i] = (wide)total[i];
     }
 }
 
@@ -114,11 +115,13 @@ void KERNEL(prepend_token)(const px_step *s)
 {
     px_shape x = s->node->in[0]->shape;
     int64_t T = x.dim[1], D = x.dim[2];
-    const real *in = s->in[0], *token = s->in[1];
+    const real *in = s->in[0];
+    const wide *token = s->in[1];
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < x.dim[0]; b++) {
-        copy(y + b * (T + 1) * D, token, D);
+        for (int64_t i = 0; i < D; i++)
+            y[b * (T + 1) * D + i] = down(token[i]);
         copy(y + (b * (T + 1) + 1) * D, in + b * T * D, T * D);
     }
 }
@@ -152,7 +155,7 @@ void KERNEL(scatter_tokens)(const px_step *s)
         for (int64_t k = b * K; k < (b + 1) * K; k++) {
             real *to = dx + (b * T + place[k]) * D;
             for (int64_t i = 0; i < D; i++)
-                to[i] += dy[k * D + i];
+                to[i] = down(up(to[i]) + up(dy[k * D + i]));
         }
     }
 }
@@ -168,12 +171,16 @@ void KERNEL(token_mean)(const px_step *s)
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t b = 0; b < x.dim[0]; b++) {
-        memset(y + b * D, 0, (size_t)D * sizeof y[0]);
-        for (int64_t t = b * T + a->first; t < b * T + a->first + a->count; t++)
-            for (int64_t i = 0; i < D; i++)
-                y[b * D + i] += in[t * D + i];
-        for (int64_t i = 0; i < D; i++)
-            y[b * D + i] /= (real)a->count;
+        enum { GROUP = 64 };
+        for (int64_t from = 0; from < D; from += GROUP) {
+            wide sum[GROUP] = {0};
+            int64_t width = D - from < GROUP ? D - from : GROUP;
+            for (int64_t t = b * T + a->first; t < b * T + a->first + a->count; t++)
+                for (int64_t i = 0; i < width; i++)
+                    sum[i] += up(in[t * D + from + i]);
+            for (int64_t i = 0; i < width; i++)
+                y[b * D + from + i] = down(sum[i] / (wide)a->count);
+        }
     }
 }
 
@@ -189,5 +196,6 @@ void KERNEL(token_mean_back)(const px_step *s)
     for (int64_t b = 0; b < x.dim[0]; b++)
         for (int64_t t = 0; t < T; t++)
             for (int64_t i = 0; i < D; i++)
-                dx[(b * T + t) * D + i] = t < a->first || t >= a->first + a->count ? 0 : dy[b * D + i] / (real)a->count;
+                dx[(b * T + t) * D + i] =
+                    down(t < a->first || t >= a->first + a->count ? 0 : up(dy[b * D + i]) / (wide)a->count);
 }

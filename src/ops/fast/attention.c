@@ -1,9 +1,8 @@
-/* fast_attention.c - attention by own small matrix products, one sample and head a task. A block of rows of the (T, T)
+/* attention.c - attention by own small matrix products, one sample and head a task. A block of rows of the (T, T)
  * matrix lives in the thread's scratch memory; each task writes its own part of the outputs, so the result does not
  * depend on the number of threads. */
-#include "base/simd.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
+#include "ops/fast/kernels.h"
 #include "ops/vmath.h"
 
 #include <math.h>
@@ -11,8 +10,6 @@
 #include <string.h>
 
 enum { BLOCK = 96, TILE = 6 }; /* rows of P at a time; rows of a product whose sums are kept in registers */
-
-#define INLINE static inline __attribute__((always_inline))
 
 /* Functions that return vectors are all inlined: how they would return them does not matter. */
 #pragma GCC diagnostic ignored "-Wpsabi"
@@ -192,15 +189,6 @@ static void softmax_rows(float *p, float *inverse, float *logs, int64_t rows, in
     }
 }
 
-/* Rows of y (rows, d) times `factor`. */
-PX_MULTIVERSION
-static void scale_rows(float *y, int64_t ldy, const float *factor, int64_t rows, int64_t d)
-{
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < d; i += 8)
-            *(v8 *)(y + r * ldy + i) *= factor[r];
-}
-
 /* p = products Q K^T -> probabilities; dp = their gradients -> gradients of the products */
 PX_MULTIVERSION
 static void softmax_back_rows(float *p, float *dp, const float *logs, int64_t rows, int64_t T, int64_t Tp, float scale)
@@ -220,14 +208,28 @@ static void softmax_back_rows(float *p, float *dp, const float *logs, int64_t ro
     }
 }
 
-/* ---- copies of a head's matrices ---- */
+/* ---- a head's matrices, between elements anywhere and dense floats ---- */
 
 PX_MULTIVERSION
-static void copy_rows(float *to, int64_t ldt, const float *from, int64_t ldf, int64_t rows, int64_t d)
+static void load_rows(float *to, const elem *from, int64_t ldf, int64_t rows, int64_t d)
 {
-    for (int64_t r = 0; r < rows; r++)
-        for (int64_t i = 0; i < d; i += 8)
-            *(v8 *)(to + r * ldt + i) = *(const v8 *)(from + r * ldf + i);
+    for (int64_t r = 0; r < rows; r++) {
+#pragma omp simd
+        for (int64_t i = 0; i < d; i++)
+            to[r * d + i] = up(from[r * ldf + i]);
+    }
+}
+
+/* `factor`: of each row; NULL: 1 */
+PX_MULTIVERSION
+static void store_rows(elem *to, int64_t ldt, const float *from, const float *factor, int64_t rows, int64_t d)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        float by = factor ? factor[r] : 1;
+#pragma omp simd
+        for (int64_t i = 0; i < d; i++)
+            to[r * ldt + i] = down(from[r * d + i] * by);
+    }
 }
 
 #ifdef __clang__ /* has no shuffle by a variable */
@@ -292,6 +294,7 @@ typedef struct sizes {
     bool wide;
 } sizes;
 
+/* `qkv`: the input that it is */
 static sizes sizes_of(const px_node *n, int qkv)
 {
     const px_attention_attr *a = n->attr;
@@ -313,12 +316,12 @@ static int64_t lines(int64_t floats)
 
 static int64_t forward_floats(const sizes *z)
 {
-    return lines(z->d * z->Tp + z->T * z->d + z->rows * (z->Tp + 1));
+    return lines(z->d * z->Tp + z->T * z->d + z->rows * (z->Tp + 2 * z->d + 1));
 }
 
 static int64_t backward_floats(const sizes *z)
 {
-    return lines(2 * z->d * z->Tp + z->T * z->d + 2 * z->rows * (z->Tp + z->d));
+    return lines(2 * z->d * z->Tp + 3 * z->T * z->d + 2 * z->rows * (z->Tp + z->d));
 }
 
 static matrix plain(const float *at, int64_t row)
@@ -331,41 +334,48 @@ static matrix transposed(const float *at, int64_t row)
     return (matrix){at, 1, row};
 }
 
-static void forward_head(const sizes *z, const float *qkv, float *y, float *logs, float *scratch)
+static void forward_head(const sizes *z, const elem *qkv, elem *y, float *logs, float *scratch)
 {
     int64_t ld = 3 * z->D, d = z->d, T = z->T, Tp = z->Tp;
-    float *kt = scratch, *v = kt + d * Tp, *p = v + T * d, *inverse = p + z->rows * Tp;
-    transpose(kt, qkv + z->D, ld, T, Tp, d);
-    copy_rows(v, d, qkv + 2 * z->D, ld, T, d);
+    float *kt = scratch, *v = kt + d * Tp, *p = v + T * d, *q = p + z->rows * Tp, *out = q + z->rows * d,
+          *inverse = out + z->rows * d;
+    load_rows(v, qkv + z->D, ld, T, d); /* the keys, on their way */
+    transpose(kt, v, d, T, Tp, d);
+    load_rows(v, qkv + 2 * z->D, ld, T, d);
     for (int64_t r = 0; r < T; r += z->rows) {
         int64_t rows = T - r < z->rows ? T - r : z->rows;
-        product(p, Tp, plain(qkv + r * ld, ld), kt, Tp, rows, Tp, d, false, z->wide);
+        load_rows(q, qkv + r * ld, ld, rows, d);
+        product(p, Tp, plain(q, d), kt, Tp, rows, Tp, d, false, z->wide);
         softmax_rows(p, inverse, logs + r, rows, T, Tp, z->scale);
-        product(y + r * z->D, z->D, plain(p, Tp), v, d, rows, d, T, false, z->wide);
-        scale_rows(y + r * z->D, z->D, inverse, rows, d);
+        product(out, d, plain(p, Tp), v, d, rows, d, T, false, z->wide);
+        store_rows(y + r * z->D, z->D, out, inverse, rows, d);
     }
 }
 
-static void backward_head(const sizes *z, const float *dy, const float *qkv, const float *logs, float *dqkv,
+static void backward_head(const sizes *z, const elem *dy, const elem *qkv, const float *logs, elem *dqkv,
                           float *scratch)
 {
     int64_t ld = 3 * z->D, d = z->d, T = z->T, Tp = z->Tp;
-    float *kt = scratch, *vt = kt + d * Tp, *k = vt + d * Tp, *p = k + T * d, *dp = p + z->rows * Tp;
-    float *q = dp + z->rows * Tp, *g = q + z->rows * d;
-    transpose(kt, qkv + z->D, ld, T, Tp, d);
-    transpose(vt, qkv + 2 * z->D, ld, T, Tp, d);
-    copy_rows(k, d, qkv + z->D, ld, T, d);
+    float *kt = scratch, *vt = kt + d * Tp, *k = vt + d * Tp, *dk = k + T * d, *dv = dk + T * d, *p = dv + T * d;
+    float *dp = p + z->rows * Tp, *q = dp + z->rows * Tp, *g = q + z->rows * d;
+    load_rows(k, qkv + z->D, ld, T, d);
+    transpose(kt, k, d, T, Tp, d);
+    load_rows(dv, qkv + 2 * z->D, ld, T, d); /* the values, on their way */
+    transpose(vt, dv, d, T, Tp, d);
     for (int64_t r = 0; r < T; r += z->rows) {
         int64_t rows = T - r < z->rows ? T - r : z->rows;
-        copy_rows(q, d, qkv + r * ld, ld, rows, d);
-        copy_rows(g, d, dy + r * z->D, z->D, rows, d);
+        load_rows(q, qkv + r * ld, ld, rows, d);
+        load_rows(g, dy + r * z->D, z->D, rows, d);
         product(p, Tp, plain(q, d), kt, Tp, rows, Tp, d, false, z->wide);
         product(dp, Tp, plain(g, d), vt, Tp, rows, Tp, d, false, z->wide);
         softmax_back_rows(p, dp, logs + r, rows, T, Tp, z->scale);
-        product(dqkv + r * ld, ld, plain(dp, Tp), k, d, rows, d, T, false, z->wide);
-        product(dqkv + z->D, ld, transposed(dp, Tp), q, d, T, d, rows, r > 0, z->wide);
-        product(dqkv + 2 * z->D, ld, transposed(p, Tp), g, d, T, d, rows, r > 0, z->wide);
+        product(dk, d, transposed(dp, Tp), q, d, T, d, rows, r > 0, z->wide);
+        product(dv, d, transposed(p, Tp), g, d, T, d, rows, r > 0, z->wide);
+        product(q, d, plain(dp, Tp), k, d, rows, d, T, false, z->wide); /* dq */
+        store_rows(dqkv + r * ld, ld, q, NULL, rows, d);
     }
+    store_rows(dqkv + z->D, ld, dk, NULL, T, d);
+    store_rows(dqkv + 2 * z->D, ld, dv, NULL, T, d);
 }
 
 /* ---- kernels ---- */
@@ -377,12 +387,13 @@ static int threads_for(const px_step *s, int64_t floats)
     return now < most ? now : most;
 }
 
-static void attention(const px_step *s)
+void KERNEL(attention)(const px_step *s)
 {
     sizes z = sizes_of(s->node, 0);
     int64_t floats = forward_floats(&z);
-    const float *qkv = s->in[0];
-    float *y = s->out[0], *logs = s->out[1];
+    const elem *qkv = s->in[0];
+    elem *y = s->out[0];
+    float *logs = s->out[1];
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_for(s, floats))
     for (int64_t b = 0; b < z.B; b++)
         for (int64_t h = 0; h < z.H; h++)
@@ -391,12 +402,13 @@ static void attention(const px_step *s)
 }
 
 /* dy, qkv, logarithms -> dqkv */
-static void attention_back(const px_step *s)
+void KERNEL(attention_back)(const px_step *s)
 {
     sizes z = sizes_of(s->node, 1);
     int64_t floats = backward_floats(&z);
-    const float *dy = s->in[0], *qkv = s->in[1], *logs = s->in[2];
-    float *dqkv = s->out[0];
+    const elem *dy = s->in[0], *qkv = s->in[1];
+    const float *logs = s->in[2];
+    elem *dqkv = s->out[0];
 #pragma omp parallel for collapse(2) schedule(static) num_threads(threads_for(s, floats))
     for (int64_t b = 0; b < z.B; b++)
         for (int64_t h = 0; h < z.H; h++)
@@ -405,23 +417,8 @@ static void attention_back(const px_step *s)
                           (float *)s->scratch + omp_get_thread_num() * floats);
 }
 
-static bool prepare(px_plan *p, px_step *s, px_kernel *kernel, const sizes *z, int64_t floats)
+size_t KERNEL(attention_bytes)(const px_node *n, bool back)
 {
-    if (z->d % 8)
-        return false;
-    px_fast_plain(p, s, kernel);
-    s->scratch_bytes = (size_t)(floats * omp_get_max_threads()) * sizeof(float);
-    return true;
-}
-
-bool px_fast_attention(px_plan *p, px_step *s)
-{
-    sizes z = sizes_of(s->node, 0);
-    return prepare(p, s, attention, &z, forward_floats(&z));
-}
-
-bool px_fast_attention_back(px_plan *p, px_step *s)
-{
-    sizes z = sizes_of(s->node, 1);
-    return prepare(p, s, attention_back, &z, backward_floats(&z));
+    sizes z = sizes_of(n, back);
+    return (size_t)((back ? backward_floats(&z) : forward_floats(&z)) * omp_get_max_threads()) * sizeof(float);
 }

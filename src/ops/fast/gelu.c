@@ -1,18 +1,54 @@
-/* fast_gelu.c - gelu on plain memory, and the linear layer in front of it: a few hundred rows at a time go through the
- * matrix product and, still in the cache, through bias and gelu. Each such product runs on one thread. */
-#include "base/simd.h"
+/* gelu.c - gelu on plain memory, and the linear layer in front of it.
+ *
+ * In float that layer goes a few hundred rows at a time through the matrix product and, still in the cache, through bias
+ * and gelu; each such product runs on one thread. In bf16 an argument has 2^16 values: gelu and its slope are read from
+ * tables, correctly rounded, of which a few thousand entries see all the use. */
 #include "graph/op.h"
-#include "ops/fast.h"
+#include "ops/fast/kernels.h"
 #include "ops/vmath.h"
 
 #include <cblas.h>
+#include <math.h>
 
 enum { PIECE = 8192, ROWS = 256 };
 
 /* ---- inner loops ---- */
 
+#if PX_HALF
+typedef struct entry {
+    px_bf16 gelu, slope;
+} entry;
+static entry table[1 << 16];
+
+/* Threads may fill it at the same time: with the same values. */
+static void fill_table(void)
+{
+    static bool filled;
+    if (__atomic_load_n(&filled, __ATOMIC_ACQUIRE))
+        return;
+    for (int i = 0; i < 1 << 16; i++) {
+        double x = px_bf16_float((px_bf16){(uint16_t)i}), phi = 0.5 * erfc(-x * M_SQRT1_2);
+        double bell = isinf(x) ? 0 : x * exp(-0.5 * x * x) * (0.5 * M_2_SQRTPI * M_SQRT1_2);
+        table[i] = (entry){px_bf16_of(phi == 0 ? 0 : (float)(x * phi)), px_bf16_of((float)(phi + bell))};
+    }
+    __atomic_store_n(&filled, true, __ATOMIC_RELEASE);
+}
+
+static void gelu_piece(elem *y, const elem *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = table[x[i].bits].gelu;
+}
+
+INLINE float slope(elem x)
+{
+    return up(table[x.bits].slope);
+}
+#else
+static void fill_table(void) {}
+
 PX_MULTIVERSION
-static void gelu_piece(float *y, const float *x, int64_t n)
+static void gelu_piece(elem *y, const elem *x, int64_t n)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
@@ -34,28 +70,29 @@ static void bias_gelu_rows(float *y, float *x, const float *bias, int64_t rows, 
     }
 }
 
-static inline float slope(float x)
+INLINE float slope(elem x)
 {
     float bell, phi = px_vphi(x, &bell);
     return phi + x * bell * 0.39894228f;
 }
+#endif
 
 PX_MULTIVERSION
-static void back_piece(float *dx, const float *dy, const float *x, int64_t n)
+static void back_piece(elem *dx, const elem *dy, const elem *x, int64_t n)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
-        dx[i] = dy[i] * slope(x[i]);
+        dx[i] = down(up(dy[i]) * slope(x[i]));
 }
 
 PX_MULTIVERSION
-static void back_rows(float *dx, const float *dy, const float *x, float *sum, int64_t rows, int64_t M)
+static void back_rows(elem *dx, const elem *dy, const elem *x, float *sum, int64_t rows, int64_t M)
 {
     for (int64_t r = 0; r < rows; r++) {
 #pragma omp simd
         for (int64_t i = 0; i < M; i++) {
-            float d = dy[r * M + i] * slope(x[r * M + i]);
-            dx[r * M + i] = d;
+            float d = up(dy[r * M + i]) * slope(x[r * M + i]);
+            dx[r * M + i] = down(d);
             sum[i] += d;
         }
     }
@@ -68,32 +105,35 @@ static int64_t part(int64_t i, int64_t n, int64_t most)
 
 /* ---- kernels ---- */
 
-static void gelu(const px_step *s)
+void KERNEL(gelu)(const px_step *s)
 {
     int64_t n = px_shape_count(s->node->out[0]->shape);
-    const float *x = s->in[0];
-    float *y = s->out[0];
+    const elem *x = s->in[0];
+    elem *y = s->out[0];
+    fill_table();
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += PIECE)
         gelu_piece(y + i, x + i, part(i, n, PIECE));
 }
 
-static void gelu_back(const px_step *s)
+void KERNEL(gelu_back)(const px_step *s)
 {
     int64_t n = px_shape_count(s->node->out[0]->shape);
-    const float *dy = s->in[0], *x = s->in[1];
-    float *dx = s->out[0];
+    const elem *dy = s->in[0], *x = s->in[1];
+    elem *dx = s->out[0];
+    fill_table();
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += PIECE)
         back_piece(dx + i, dy + i, x + i, part(i, n, PIECE));
 }
 
 /* dy, x (N, M) -> dx, sums over rows */
-static void gelu_back_sums(const px_step *s)
+void KERNEL(gelu_back_sums)(const px_step *s)
 {
     int64_t N = s->node->out[0]->shape.dim[0], M = s->node->out[0]->shape.dim[1];
-    const float *dy = s->in[0], *x = s->in[1];
-    float *dx = s->out[0];
+    const elem *dy = s->in[0], *x = s->in[1];
+    elem *dx = s->out[0];
+    fill_table();
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, N, M, k);
@@ -105,8 +145,9 @@ static void gelu_back_sums(const px_step *s)
     px_chunks_sum(s, M, 0, M, s->out[1]);
 }
 
+#if !PX_HALF
 /* x, weight, bias -> y, argument */
-static void linear_gelu(const px_step *s)
+void px_fast_f32_linear_gelu(const px_step *s)
 {
     px_shape shape = s->node->in[1]->shape;
     int64_t N = s->node->in[0]->shape.dim[0], M = shape.dim[0], K = shape.dim[1];
@@ -120,29 +161,4 @@ static void linear_gelu(const px_step *s)
         bias_gelu_rows(y + r * M, argument + r * M, bias, rows, M);
     }
 }
-
-/* ---- preparation ---- */
-
-bool px_fast_gelu(px_plan *p, px_step *s)
-{
-    px_fast_plain(p, s, gelu);
-    return true;
-}
-
-bool px_fast_gelu_back(px_plan *p, px_step *s)
-{
-    bool sums = s->node->outputs > 1;
-    px_fast_plain(p, s, sums ? gelu_back_sums : gelu_back);
-    s->in_place = 1;
-    if (sums)
-        s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
-    return true;
-}
-
-bool px_fast_linear_gelu(px_plan *p, px_step *s)
-{
-    if (s->node->out[1]->uses == 0) /* no gradient: nobody wants the argument */
-        return px_onednn_matmul(p, s);
-    px_fast_plain(p, s, linear_gelu);
-    return true;
-}
+#endif

@@ -1,10 +1,9 @@
-/* fast_norm.c - batch normalisation on blocked formats (N, G, S, B), one pass over memory a kernel.
+/* norm.c - batch normalisation on blocked formats (N, G, S, B), one pass over memory a kernel.
  *
  * Sums are taken in double over a fixed number of chunks of samples and added in the order of the chunks: the result
  * does not depend on the number of threads. */
-#include "base/simd.h"
-#include "ops/fast.h"
 #include "ops/norm.h"
+#include "ops/fast/kernels.h"
 
 #include <string.h>
 
@@ -15,22 +14,14 @@ typedef struct channels {
     float *mean, *a, *beta, *k1, *k2; /* (C) each; a = gamma * inverse; k1, k2: see back_plane */
 } channels;
 
-px_blocks px_blocks_of(const px_value *v, px_storage st)
-{
-    int64_t C = v->shape.dim[1], B = v->shape.rank == 2 ? C : st.block;
-    return (px_blocks){v->shape.dim[0], C / B, px_shape_tail(v->shape, 2), B};
-}
-
 /* ---- inner loops: one plane of S rows of B channels. B is a constant after inlining where it is 8 or 16. ---- */
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void sums_rows(const float *x, int64_t S, int64_t B, double *sum, double *square)
+INLINE void sums_rows(const elem *x, int64_t S, int64_t B, double *sum, double *square)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
-            double v = x[i * B + b];
+            double v = up(x[i * B + b]);
             sum[b] += v;
             square[b] += v * v;
         }
@@ -38,7 +29,7 @@ INLINE void sums_rows(const float *x, int64_t S, int64_t B, double *sum, double 
 }
 
 /* Keeps the sums of a narrow block in registers. */
-INLINE void sums_narrow(const float *x, int64_t S, const int B, double *sum, double *square)
+INLINE void sums_narrow(const elem *x, int64_t S, const int B, double *sum, double *square)
 {
     double first[16], second[16];
     memcpy(first, sum, (size_t)B * sizeof first[0]);
@@ -46,7 +37,7 @@ INLINE void sums_narrow(const float *x, int64_t S, const int B, double *sum, dou
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
         for (int b = 0; b < B; b++) {
-            double v = x[i * B + b];
+            double v = up(x[i * B + b]);
             first[b] += v;
             second[b] += v * v;
         }
@@ -56,7 +47,7 @@ INLINE void sums_narrow(const float *x, int64_t S, const int B, double *sum, dou
 }
 
 PX_MULTIVERSION
-static void sums_plane(const float *x, int64_t S, int64_t B, double *sum, double *square)
+static void sums_plane(const elem *x, int64_t S, int64_t B, double *sum, double *square)
 {
     if (B == 16)
         sums_narrow(x, S, 16, sum, square);
@@ -66,22 +57,22 @@ static void sums_plane(const float *x, int64_t S, int64_t B, double *sum, double
         sums_rows(x, S, B, sum, square);
 }
 
-INLINE void norm_rows(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
                       const float *a, const float *beta, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
-            float v = (x[i * B + b] - mean[b]) * a[b] + beta[b];
+            float v = (up(x[i * B + b]) - mean[b]) * a[b] + beta[b];
             if (residual)
-                v += residual[i * B + b];
-            y[i * B + b] = relu && !(v > 0) ? 0 : v;
+                v += up(residual[i * B + b]);
+            y[i * B + b] = down(relu && !(v > 0) ? 0 : v);
         }
     }
 }
 
 /* Makes the choices outside of the loops. */
-INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+INLINE void norm_choose(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
                         const float *a, const float *beta, bool relu)
 {
     if (residual && relu)
@@ -95,7 +86,7 @@ INLINE void norm_choose(float *y, const float *x, const float *residual, int64_t
 }
 
 PX_MULTIVERSION
-static void norm_plane(float *y, const float *x, const float *residual, int64_t S, int64_t B, const float *mean,
+static void norm_plane(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
                        const float *a, const float *beta, bool relu)
 {
     if (B == 16)
@@ -107,30 +98,30 @@ static void norm_plane(float *y, const float *x, const float *residual, int64_t 
 }
 
 /* g = dy where the relu let its argument v through; v > 0 where y > 0, or computed again from x */
-INLINE float through(float dy, float x, const float *y, int64_t at, float mean, float a, float beta, bool relu)
+INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, float a, float beta, bool relu)
 {
     if (!relu)
         return dy;
-    float v = y ? y[at] : (x - mean) * a + beta;
+    float v = y ? up(y[at]) : (x - mean) * a + beta;
     return v > 0 ? dy : 0;
 }
 
-INLINE void back_sums_rows(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+INLINE void back_sums_rows(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
                            const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
-            float g = through(dy[i * B + b], x[i * B + b], y, i * B + b, mean[b], a[b], beta[b], relu);
+            float v = up(x[i * B + b]), g = through(up(dy[i * B + b]), v, y, i * B + b, mean[b], a[b], beta[b], relu);
             if (d)
-                d[i * B + b] = g;
+                d[i * B + b] = down(g);
             sum[b] += (double)g;
-            dot[b] += (double)g * (double)(x[i * B + b] - mean[b]);
+            dot[b] += (double)g * (double)(v - mean[b]);
         }
     }
 }
 
-INLINE void back_sums_choose(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+INLINE void back_sums_choose(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
                              const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     if (d)
@@ -141,7 +132,7 @@ INLINE void back_sums_choose(const float *dy, const float *x, const float *y, fl
         back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, false, sum, dot);
 }
 
-INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, float *d, int64_t S, const int B,
+INLINE void back_sums_narrow(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, const int B,
                              const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     double first[16], second[16];
@@ -153,7 +144,7 @@ INLINE void back_sums_narrow(const float *dy, const float *x, const float *y, fl
 }
 
 PX_MULTIVERSION
-static void back_sums_plane(const float *dy, const float *x, const float *y, float *d, int64_t S, int64_t B,
+static void back_sums_plane(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
                             const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
 {
     if (B == 16)
@@ -165,21 +156,21 @@ static void back_sums_plane(const float *dy, const float *x, const float *y, flo
 }
 
 /* dx = a g - k1 - (x - mean) k2 with k1 = a mean(d), k2 = a inverse mean(d xhat) */
-INLINE void back_rows(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean,
-                      const float *a, const float *beta, const float *k1, const float *k2, bool relu)
+INLINE void back_rows(elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean, const float *a,
+                      const float *beta, const float *k1, const float *k2, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
-            float g = through(dy[i * B + b], x[i * B + b], NULL, 0, mean[b], a[b], beta[b], relu);
-            dx[i * B + b] = a[b] * g - k1[b] - (x[i * B + b] - mean[b]) * k2[b];
+            float v = up(x[i * B + b]), g = through(up(dy[i * B + b]), v, NULL, 0, mean[b], a[b], beta[b], relu);
+            dx[i * B + b] = down(a[b] * g - k1[b] - (v - mean[b]) * k2[b]);
         }
     }
 }
 
 PX_MULTIVERSION
-static void back_plane(float *dx, const float *dy, const float *x, int64_t S, int64_t B, const float *mean,
-                       const float *a, const float *beta, const float *k1, const float *k2, bool relu)
+static void back_plane(elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean, const float *a,
+                       const float *beta, const float *k1, const float *k2, bool relu)
 {
     if (B == 16 && relu)
         back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
@@ -198,7 +189,7 @@ static size_t float_bytes(int64_t C)
     return (size_t)(5 * C + 15) / 16 * 16 * sizeof(float);
 }
 
-static size_t scratch_bytes(int64_t C)
+size_t KERNEL(norm_bytes)(int64_t C)
 {
     return float_bytes(C) + (size_t)(CHUNKS * 2 * C) * sizeof(double);
 }
@@ -248,11 +239,11 @@ static px_blocks blocks_of(const px_step *s, int input)
     return px_blocks_of(s->node->in[input], s->in_format[input]);
 }
 
-static void batch_sums(const px_step *s)
+void KERNEL(batch_sums)(const px_step *s)
 {
     px_blocks v = blocks_of(s, 0);
     int64_t C = v.G * v.B;
-    const float *x = s->in[0];
+    const elem *x = s->in[0];
     double *chunks = chunk_sums(s, C);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t k = 0; k < CHUNKS; k++)
@@ -263,12 +254,12 @@ static void batch_sums(const px_step *s)
     add_chunks(chunks, C, s->out[0]);
 }
 
-static void batch_norm(const px_step *s)
+void KERNEL(batch_norm)(const px_step *s)
 {
     const px_norm_attr *at = s->node->attr;
     px_blocks v = blocks_of(s, 0);
-    const float *x = s->in[0], *residual = s->in[4];
-    float *y = s->out[0];
+    const elem *x = s->in[0], *residual = s->in[4];
+    elem *y = s->out[0];
     channels c = channels_of(s, v.G * v.B, s->in[1], s->in[2], s->in[3], NULL);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t n = 0; n < v.N; n++)
@@ -280,13 +271,13 @@ static void batch_norm(const px_step *s)
 }
 
 /* dy, x, sums, gamma, beta, y -> back sums, d */
-static void batch_norm_back_sums(const px_step *s)
+void KERNEL(batch_norm_back_sums)(const px_step *s)
 {
     const px_norm_attr *at = s->node->attr;
     px_blocks v = blocks_of(s, 1);
     int64_t C = v.G * v.B;
-    const float *dy = s->in[0], *x = s->in[1], *y = s->in[5];
-    float *d = s->out[1];
+    const elem *dy = s->in[0], *x = s->in[1], *y = s->in[5];
+    elem *d = s->out[1];
     double *chunks = chunk_sums(s, C), *out = s->out[0], count = px_norm_count(s);
     channels c = channels_of(s, C, s->in[2], s->in[3], s->in[4], NULL);
 #pragma omp parallel for collapse(2) schedule(static)
@@ -307,12 +298,12 @@ static void batch_norm_back_sums(const px_step *s)
 }
 
 /* d, x, sums, gamma, beta, back sums -> dx */
-static void batch_norm_back(const px_step *s)
+void KERNEL(batch_norm_back)(const px_step *s)
 {
     const px_norm_attr *at = s->node->attr;
     px_blocks v = blocks_of(s, 1);
-    const float *dy = s->in[0], *x = s->in[1];
-    float *dx = s->out[0];
+    const elem *dy = s->in[0], *x = s->in[1];
+    elem *dx = s->out[0];
     channels c = channels_of(s, v.G * v.B, s->in[2], s->in[3], s->in[4], s->in[5]);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t n = 0; n < v.N; n++)
@@ -321,49 +312,4 @@ static void batch_norm_back(const px_step *s)
             back_plane(dx + at0, dy + at0, x + at0, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch, c.k1 + ch, c.k2 + ch,
                        at->act == PX_ACT_RELU);
         }
-}
-
-/* ---- preparation: activations in the format of `x`, all else plain ---- */
-
-static bool prepare(px_plan *p, px_step *s, px_kernel *kernel, int x, bool in_place)
-{
-    const px_node *n = s->node;
-    px_storage st = px_plan_format(p, n->in[x]);
-    bool matrix = n->in[x]->shape.rank == 2;
-    if (st.own || (!matrix && st.block == 1))
-        return false;
-    for (int i = 0; i < n->inputs; i++)
-        if (n->in[i]) {
-            bool like_x = px_shape_equal(n->in[i]->shape, n->in[x]->shape) && n->in[i]->dtype == PX_F32;
-            px_plan_need(p, s, i, like_x ? st : px_storage_plain(n->in[i]));
-        }
-    for (int i = 0; i < n->outputs; i++) {
-        bool like_x = px_shape_equal(n->out[i]->shape, n->in[x]->shape) && n->out[i]->dtype == PX_F32;
-        px_plan_make(p, s, i, like_x ? st : px_storage_plain(n->out[i]));
-    }
-    s->run = kernel;
-    s->kernel = "pretext";
-    s->in_place = in_place;
-    s->scratch_bytes = scratch_bytes(n->in[x]->shape.dim[1]);
-    return true;
-}
-
-bool px_fast_batch_sums(px_plan *p, px_step *s)
-{
-    return prepare(p, s, batch_sums, 0, false);
-}
-
-bool px_fast_batch_norm(px_plan *p, px_step *s)
-{
-    return prepare(p, s, batch_norm, 0, false);
-}
-
-bool px_fast_batch_norm_back_sums(px_plan *p, px_step *s)
-{
-    return prepare(p, s, batch_norm_back_sums, 1, false);
-}
-
-bool px_fast_batch_norm_back(px_plan *p, px_step *s)
-{
-    return prepare(p, s, batch_norm_back, 1, true);
 }

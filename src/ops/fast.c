@@ -1,0 +1,205 @@
+/* fast.c - preparing steps with our own kernels: which formats they ask for, which of the two kernels of a name. */
+#include "graph/op.h"
+#include "ops/attr.h"
+#include "ops/fast/kernels.h"
+
+static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
+{
+    s->run = kernel[dtype == PX_BF16];
+    s->kernel = "pretext";
+}
+
+/* Activations in the format of input `as`, if that is one of ours; all else plain. An activation is what has the shape
+ * of `as` and is real. */
+static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
+{
+    const px_node *n = s->node;
+    const px_value *x = n->in[as];
+    px_storage st = px_plan_format(p, x);
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i]) {
+            bool same = px_shape_equal(n->in[i]->shape, x->shape) && n->in[i]->dtype == PX_F32;
+            px_plan_need(p, s, i, same ? st : px_storage_plain(n->in[i]));
+        }
+    for (int i = 0; i < n->outputs; i++) {
+        bool same = px_shape_equal(n->out[i]->shape, x->shape) && n->out[i]->dtype == PX_F32;
+        px_plan_make(p, s, i, same ? st : px_storage_plain(n->out[i]));
+    }
+    set(s, kernel, st.dtype);
+    return true;
+}
+
+/* Everything plain; the inputs and outputs whose bits are set are activations of the type that input `as` has. */
+static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], int as, unsigned in, unsigned out)
+{
+    const px_node *n = s->node;
+    px_dtype dtype = px_plan_format(p, n->in[as]).dtype;
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i])
+            px_plan_need(p, s, i, in >> i & 1 ? px_storage_blocked(n->in[i], 1, dtype) : px_storage_plain(n->in[i]));
+    for (int i = 0; i < n->outputs; i++)
+        px_plan_make(p, s, i, out >> i & 1 ? px_storage_blocked(n->out[i], 1, dtype) : px_storage_plain(n->out[i]));
+    set(s, kernel, dtype);
+    return true;
+}
+
+/* ---- element-wise ---- */
+
+static bool elementwise(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
+{
+    if (px_plan_format(p, s->node->in[as]).own || px_plan_undecided(p, s->node->in[as]))
+        return false;
+    s->in_place = 1;
+    return like(p, s, kernel, as);
+}
+
+bool px_fast_add(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(add), 0);
+}
+
+bool px_fast_relu(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(relu), 0);
+}
+
+bool px_fast_relu_back(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(relu_back), 1);
+}
+
+/* The same memory, if it is plain; whatever its type. */
+bool px_fast_reshape(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[0]);
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, st.dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, st.dtype));
+    s->kernel = "none";
+    return true;
+}
+
+/* ---- batch norm ---- */
+
+static bool batch_norm(px_plan *p, px_step *s, px_kernel *const kernel[2], int x)
+{
+    const px_value *v = s->node->in[x];
+    px_storage st = px_plan_format(p, v);
+    if (st.own || (v->shape.rank != 2 && st.block == 1))
+        return false;
+    s->scratch_bytes = px_fast_f32_norm_bytes(v->shape.dim[1]);
+    return like(p, s, kernel, x);
+}
+
+bool px_fast_batch_sums(px_plan *p, px_step *s)
+{
+    return batch_norm(p, s, PX_FAST(batch_sums), 0);
+}
+
+bool px_fast_batch_norm(px_plan *p, px_step *s)
+{
+    return batch_norm(p, s, PX_FAST(batch_norm), 0);
+}
+
+bool px_fast_batch_norm_back_sums(px_plan *p, px_step *s)
+{
+    return batch_norm(p, s, PX_FAST(batch_norm_back_sums), 1);
+}
+
+bool px_fast_batch_norm_back(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    return batch_norm(p, s, PX_FAST(batch_norm_back), 1);
+}
+
+/* ---- pooling ---- */
+
+bool px_fast_global_avg_pool(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[0]);
+    if (st.own || st.block == 1)
+        return false;
+    px_plan_need(p, s, 0, st);
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, st.dtype));
+    set(s, PX_FAST(global_avg_pool), st.dtype);
+    return true;
+}
+
+bool px_fast_global_avg_pool_back(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[1]);
+    if (st.own || st.block == 1)
+        return false;
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, st.dtype));
+    px_plan_make(p, s, 0, st);
+    set(s, PX_FAST(global_avg_pool_back), st.dtype);
+    return true;
+}
+
+/* ---- rows ---- */
+
+bool px_fast_layer_norm(px_plan *p, px_step *s)
+{
+    return plain(p, s, PX_FAST(layer_norm), 0, 1, 1);
+}
+
+/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta */
+bool px_fast_layer_norm_back(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    s->scratch_bytes = px_chunks_bytes(2 * px_shape_count(s->node->in[3]->shape));
+    return plain(p, s, PX_FAST(layer_norm_back), 1, 1 | 1 << 1 | 1 << 4, 1);
+}
+
+bool px_fast_channel_sum(px_plan *p, px_step *s)
+{
+    px_shape shape = s->node->in[0]->shape;
+    if (shape.rank != 2)
+        return false;
+    s->scratch_bytes = px_chunks_bytes(shape.dim[1]);
+    return plain(p, s, PX_FAST(channel_sum), 0, 1, 0);
+}
+
+bool px_fast_gelu(px_plan *p, px_step *s)
+{
+    return plain(p, s, PX_FAST(gelu), 0, 1, 1);
+}
+
+bool px_fast_gelu_back(px_plan *p, px_step *s)
+{
+    bool sums = s->node->outputs > 1;
+    s->in_place = 1;
+    if (sums)
+        s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
+    return plain(p, s, sums ? PX_FAST(gelu_back_sums) : PX_FAST(gelu_back), 1, 1 | 1 << 1, 1);
+}
+
+bool px_fast_linear_gelu(px_plan *p, px_step *s)
+{
+    if (s->node->out[1]->uses == 0) /* no gradient: nobody wants the argument */
+        return px_onednn_matmul(p, s);
+    if (px_plan_precision(p) == PX_BF16)
+        return px_onednn_linear_gelu(p, s);
+    return plain(p, s, (px_kernel *const[]){px_fast_f32_linear_gelu, NULL}, 0, 0, 0);
+}
+
+/* ---- attention ---- */
+
+static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool back, unsigned in)
+{
+    const px_value *qkv = s->node->in[back];
+    int heads = ((const px_attention_attr *)s->node->attr)->heads;
+    if (qkv->shape.dim[2] / 3 / heads % 8)
+        return false;
+    s->scratch_bytes = px_fast_f32_attention_bytes(s->node, back);
+    return plain(p, s, kernel, back, in, 1);
+}
+
+bool px_fast_attention(px_plan *p, px_step *s)
+{
+    return attention(p, s, PX_FAST(attention), false, 1);
+}
+
+bool px_fast_attention_back(px_plan *p, px_step *s)
+{
+    return attention(p, s, PX_FAST(attention_back), true, 1 | 1 << 1);
+}

@@ -1,0 +1,54 @@
+/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels. */
+#include "base/simd.h"
+#include "ops/fast.h"
+
+#include <string.h>
+
+px_blocks px_blocks_of(const px_value *v, px_storage st)
+{
+    int64_t C = v->shape.dim[1], B = v->shape.rank == 2 ? C : st.block;
+    return (px_blocks){v->shape.dim[0], C / B, px_shape_tail(v->shape, 2), B};
+}
+
+PX_MULTIVERSION
+static void flush(double *total, float *part, int64_t n)
+{
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        total[i] += (double)part[i];
+        part[i] = 0;
+    }
+}
+
+/* ---- chunks: all totals, then all parts ---- */
+
+size_t px_chunks_bytes(int64_t n)
+{
+    return (size_t)(PX_CHUNKS * n) * (sizeof(double) + sizeof(float));
+}
+
+px_chunk px_chunk_start(const px_step *s, int64_t rows, int64_t n, int k)
+{
+    px_chunk c = {.first = rows * k / PX_CHUNKS, .last = rows * (k + 1) / PX_CHUNKS};
+    c.total = (double *)s->scratch + k * n;
+    c.part = (float *)((double *)s->scratch + PX_CHUNKS * n) + k * n;
+    memset(c.total, 0, (size_t)n * sizeof c.total[0]);
+    memset(c.part, 0, (size_t)n * sizeof c.part[0]);
+    return c;
+}
+
+void px_chunk_flush(px_chunk *c, int64_t n)
+{
+    flush(c->total, c->part, n);
+}
+
+void px_chunks_sum(const px_step *s, int64_t n, int64_t from, int64_t count, float *out)
+{
+    const double *total = s->scratch;
+    for (int64_t i = 0; i < count; i++) {
+        double sum = 0;
+        for (int k = 0; k < PX_CHUNKS; k++)
+            sum += total[k * n + from + i];
+        out[i] = (float)sum;
+    }
+}

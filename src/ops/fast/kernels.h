@@ -1,0 +1,75 @@
+/* kernels.h - our own fast kernels: one source, compiled for activations stored as float and as bf16.
+ *
+ * Files in this folder that say `elem` and KERNEL(add) are compiled twice, with PX_HALF 0 and 1: px_fast_f32_add and
+ * px_fast_bf16_add. up() makes a float of an element and down() an element of a float (rounded to the nearest, ties to
+ * even). Arithmetic, parameters and sums are float or double in both. fast.c prepares steps with them.
+ */
+#ifndef PX_OPS_FAST_KERNELS_H
+#define PX_OPS_FAST_KERNELS_H
+
+#include "base/simd.h"
+#include "graph/plan.h"
+#include "ops/fast.h"
+#include "tensor/bf16.h"
+
+#define PX_FAST_DECLARE(name) void px_fast_f32_##name(const px_step *), px_fast_bf16_##name(const px_step *)
+/* Both kernels of a name, by whether activations are bf16. */
+#define PX_FAST(name)                                                                                                  \
+    (px_kernel *const[])                                                                                               \
+    {                                                                                                                  \
+        px_fast_f32_##name, px_fast_bf16_##name                                                                        \
+    }
+
+PX_FAST_DECLARE(add);
+PX_FAST_DECLARE(relu);
+PX_FAST_DECLARE(relu_back);
+PX_FAST_DECLARE(batch_sums);
+PX_FAST_DECLARE(batch_norm);
+PX_FAST_DECLARE(batch_norm_back_sums);
+PX_FAST_DECLARE(batch_norm_back);
+/* Bytes of scratch memory for C channels; the same in both. */
+size_t px_fast_f32_norm_bytes(int64_t C), px_fast_bf16_norm_bytes(int64_t C);
+PX_FAST_DECLARE(global_avg_pool);
+PX_FAST_DECLARE(global_avg_pool_back);
+PX_FAST_DECLARE(layer_norm);
+PX_FAST_DECLARE(layer_norm_back);
+PX_FAST_DECLARE(channel_sum);
+PX_FAST_DECLARE(gelu);
+PX_FAST_DECLARE(gelu_back);
+PX_FAST_DECLARE(gelu_back_sums);
+px_kernel px_fast_f32_linear_gelu;
+PX_FAST_DECLARE(attention);
+PX_FAST_DECLARE(attention_back);
+/* Bytes of scratch memory for the threads there are. */
+size_t px_fast_f32_attention_bytes(const px_node *, bool back),
+    px_fast_bf16_attention_bytes(const px_node *, bool back);
+
+#ifdef PX_HALF
+#define INLINE static inline __attribute__((always_inline))
+
+#if PX_HALF
+typedef px_bf16 elem;
+#define KERNEL(name) px_fast_bf16_##name
+INLINE float up(elem x)
+{
+    return px_bf16_float(x);
+}
+INLINE elem down(float x)
+{
+    return px_bf16_of(x);
+}
+#else
+typedef float elem;
+#define KERNEL(name) px_fast_f32_##name
+INLINE float up(elem x)
+{
+    return x;
+}
+INLINE elem down(float x)
+{
+    return x;
+}
+#endif
+#endif
+
+#endif
