@@ -27,7 +27,8 @@ struct px_method_cfg {
 
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, patch, "0", 0, 1024,
-              "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16"),
+              "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16, cut to whole "
+              "patches of a ViT"),
     PX_OPTION(px_method_cfg, share, "0.75", 0.3, 1,
               "side of the random crop within its cell; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
     PX_OPTION(px_method_cfg, gray, "0.66", 0, 1, "probability of a gray image (Kolesnikov: 0.66)"),
@@ -52,8 +53,9 @@ static const char defaults[] =
 
 static int patch_side(const px_method_cfg *c, const px_task *task)
 {
-    int side = (int)(c->share * task->image_size / 3);
-    return c->patch ? c->patch : side < 16 ? 16 : side;
+    int side = (int)(c->share * task->image_size / 3), grid = task->patch ? task->patch : 1;
+    side = side < 16 ? 16 : side;
+    return c->patch ? c->patch : side < grid ? grid : side / grid * grid;
 }
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
@@ -62,6 +64,8 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     (void)backbone;
     if (task->image_size < 24)
         return "images of less than 24 px leave no patches of 8 px";
+    if (task->patch && side % task->patch)
+        return "relative_location.patch must be a multiple of the backbone's patches, the number in its name";
     return side < 8 ? "relative_location.patch must be at least 8 px" : NULL;
 }
 

@@ -1,6 +1,7 @@
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "data/h5.h"
+#include "nn/positions.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,8 +215,19 @@ static int exists(hid_t file, const char *path)
     return there;
 }
 
-/* Reads group/name into `plain` if it is there in this very shape. */
-static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, float *plain)
+/* Position embeddings of another image size. */
+static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *plain)
+{
+    float *whole = plain_buffer(stored);
+    bool done = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0 &&
+                px_positions_resample(stored, whole, shape, plain) == 0;
+    free(whole);
+    return done;
+}
+
+/* Reads group/name into `plain` if it is there in this very shape; with `resample` pos_embed may have another. */
+static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, bool resample,
+                     float *plain)
 {
     char *where = px_format("%s/%s", group, name), expected[64], found[64];
     int there = exists(file, where);
@@ -232,10 +244,11 @@ static int get_array(const char *path, hid_t file, const char *group, const char
         stored.rank = stored.rank > PX_RANK_MAX ? PX_RANK_MAX : stored.rank;
         for (int i = 0; i < stored.rank; i++)
             stored.dim[i] = (int64_t)dim[i];
-        if (!px_shape_equal(stored, shape))
+        bool same = px_shape_equal(stored, shape), positions = resample && strcmp(name, "pos_embed") == 0;
+        if (!same && !(positions && get_positions(set, stored, shape, plain)))
             status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s: other options of the backbone or method?", path,
                              where, px_shape_text(stored, found), px_shape_text(shape, expected));
-        else if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
+        else if (same && H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
             status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
         H5Sclose(space);
         H5Dclose(set);
@@ -244,13 +257,13 @@ static int get_array(const char *path, hid_t file, const char *group, const char
     return status;
 }
 
-static int get_parameters(const char *path, hid_t file, px_model *m)
+static int get_parameters(const char *path, hid_t file, px_model *m, bool resample)
 {
     int status = 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
         float *plain = plain_buffer(p->value->shape);
-        status = get_array(path, file, "parameters", p->name, p->value->shape, plain);
+        status = get_array(path, file, "parameters", p->name, p->value->shape, resample, plain);
         if (status == 0)
             px_plan_set_param(m->plan, i, plain);
         free(plain);
@@ -270,7 +283,7 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
             if (p->value->kind != PX_PARAMETER)
                 continue;
             float *plain = plain_buffer(p->value->shape);
-            status = get_array(path, file, group, p->name, p->value->shape, plain);
+            status = get_array(path, file, group, p->name, p->value->shape, false, plain);
             if (status == 0)
                 px_plan_set_like(m->plan, i, slot[k], plain);
             free(plain);
@@ -338,7 +351,7 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
         !(out->config = get_text(file, "config")))
         status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, FORMAT);
     if (status == 0 && m)
-        status = get_parameters(path, file, m);
+        status = get_parameters(path, file, m, !optimizer);
     if (status == 0 && optimizer)
         status = get_optimizer(path, file, m, optimizer);
     if (status == 0 && arrays)

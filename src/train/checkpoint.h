@@ -33,8 +33,8 @@ typedef struct px_checkpoint {
 int px_checkpoint_save(const char *folder, px_model *, px_optimizer *optimizer, int64_t step, const char *config);
 
 /* Reads what the model has parameters for, from `folder` (a run), or from a checkpoint file itself. With an optimizer
- * its state must be there as well. A missing or misshapen parameter is PX_USAGE (other options than those of the run),
- * a damaged file PX_DATA. 0 or -1. */
+ * its state must be there as well; without one, pos_embed is resampled if the model is for images of another size. A
+ * missing or misshapen parameter is PX_USAGE (other options than those of the run), a damaged file PX_DATA. 0 or -1. */
 int px_checkpoint_load(const char *path, px_model *, px_optimizer *optimizer, px_checkpoint *out, px_log *);
 
 /* Only the counters and the configuration. */

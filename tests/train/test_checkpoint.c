@@ -9,6 +9,7 @@
 #include "../data/make_data.h"
 #include "base/error.h"
 #include "base/rng.h"
+#include "nn/positions.h"
 #include "train/checkpoint.h"
 
 #include <stdio.h>
@@ -199,9 +200,70 @@ static void damage_is_noticed(void **state)
     free(path);
 }
 
+static px_model vit(px_settings *s, int size)
+{
+    px_model m;
+    px_task task = {.image_size = size, .channels = 3, .batch = 1, .ranks = 1};
+    assert_int_equal(px_settings_load(s, NULL, (const char *[]){"backbone=vit_tiny_16"}, 1), 0);
+    if (px_model_encoder(&m, s, &task, 1) != 0)
+        fail_msg("%s", px_error());
+    px_plan_init_params(m.plan, (uint64_t)size);
+    return m;
+}
+
+static float *positions(px_model *m, px_shape *shape)
+{
+    for (int i = 0; i < px_graph_params(m->graph); i++)
+        if (strcmp(px_graph_param(m->graph, i)->name, "pos_embed") == 0) {
+            *shape = px_graph_param(m->graph, i)->value->shape;
+            float *plain = px_aligned_calloc((size_t)px_shape_count(*shape) * sizeof plain[0]);
+            px_plan_get_param(m->plan, i, plain);
+            return plain;
+        }
+    fail_msg("there is no pos_embed");
+    return NULL;
+}
+
+/* A method may train on less than whole images (relative_location's patches): to be evaluated, positions are resampled;
+ * to go on, the size must be the same. */
+static void positions_of_another_size(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    px_log quiet = px_log_make(stderr, true);
+    px_settings s[2];
+    px_model small = vit(&s[0], 32), large = vit(&s[1], 64);
+    px_checkpoint c;
+    px_optimizer *optimizer;
+    assert_int_equal(px_checkpoint_save(folder, &small, NULL, 1, ""), 0);
+    if (px_checkpoint_load(folder, &large, NULL, &c, &quiet) != 0)
+        fail_msg("%s", px_error());
+    px_checkpoint_finish(&c);
+    px_shape from, to;
+    float *given = positions(&small, &from), *got = positions(&large, &to);
+    size_t bytes = (size_t)px_shape_count(to) * sizeof got[0];
+    float *expected = px_aligned_calloc(bytes);
+    assert_int_equal(px_positions_resample(from, given, to, expected), 0);
+    assert_memory_equal(got, expected, bytes);
+    assert_int_equal(px_optimizer_create(&optimizer, &s[1].optim, NULL, 0), 0);
+    assert_int_equal(px_checkpoint_load(folder, &large, optimizer, &c, &quiet), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), "parameters/pos_embed is (1, 5, 192), the model has (1, 17, 192)"));
+    px_optimizer_destroy(optimizer);
+    free(given);
+    free(got);
+    free(expected);
+    px_model_finish(&small);
+    px_model_finish(&large);
+    px_settings_finish(&s[0]);
+    px_settings_finish(&s[1]);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_across_backends), cmocka_unit_test(two_are_kept),
-                                       cmocka_unit_test(damage_is_noticed)};
+                                       cmocka_unit_test(damage_is_noticed),
+                                       cmocka_unit_test(positions_of_another_size)};
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
 }
