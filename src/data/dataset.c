@@ -390,6 +390,8 @@ static hid_t open_file(const char *path)
 int px_dataset_open(px_dataset **out, const char *path)
 {
     *out = NULL;
+    if (!path[0])
+        return px_fail(PX_USAGE, "data.path is not set: a data set made by 'pretext pack'");
     hid_t file = open_file(path);
     if (file < 0)
         return -1;

@@ -46,6 +46,7 @@ typedef struct px_dataset_info {
     float mean[3], std[3];
 } px_dataset_info;
 
+/* 0, or -1: PX_DATA, or PX_USAGE if `path` is empty (data.path has no default). */
 int px_dataset_open(px_dataset **out, const char *path);
 void px_dataset_close(px_dataset *);
 const px_dataset_info *px_dataset_about(const px_dataset *);

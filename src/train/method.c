@@ -71,6 +71,8 @@ int px_method_load(const char *path)
             PX_USAGE,
             "plug-in %s was built for version %d of the method interface, this program has %d: build it again", path,
             m->abi, PX_METHOD_ABI);
+    if (!m->name || !m->views || !m->make_views || !m->build)
+        return px_fail(PX_USAGE, "plug-in %s: its px_plugin needs a name, views, make_views and build", path);
     for (int i = 0; px_method_at(i); i++)
         if (strcmp(px_method_at(i)->name, m->name) == 0)
             return px_fail(PX_USAGE, "plug-in %s: there is a method '%s' already", path, m->name);

@@ -100,7 +100,8 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
     *m = (px_model){0};
     if (why)
-        return px_fail(PX_USAGE, "method %s: %s", s->method->name, why);
+        return px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
+                       task->image_size, why);
     m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = comm->rank, .ranks = comm->size});
     s->method->views(s->method_cfg, task, &m->views);
     add_inputs(m, task->batch);

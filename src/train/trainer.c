@@ -55,8 +55,6 @@ typedef struct trainer {
 static int open_data(trainer *t)
 {
     const px_data_cfg *d = &t->s->data;
-    if (!d->path[0])
-        return px_fail(PX_USAGE, "data.path is not set: a data set made by 'pretext pack'");
     if (px_dataset_open(&t->data, d->path) != 0)
         return -1;
     const px_split *whole = px_dataset_split(t->data, d->split);
@@ -172,6 +170,11 @@ static int start_weights(trainer *t, bool resume)
     const char *init = t->s->train.init;
     if (!init[0] || (resume && px_checkpoint_exists(t->s->train.out)))
         return 0;
+    if (!px_weights_named(init))
+        return px_fail(PX_USAGE,
+                       "init = \"%s\" is no weights file, something.safetensors; 'pretext export RUN -o W.safetensors' "
+                       "writes those of a run",
+                       init);
     return px_weights_load(&t->model, t->s, &t->task, init, t->log);
 }
 

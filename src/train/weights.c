@@ -1,5 +1,6 @@
 /* weights.c - weights files: which tensors belong to a model, and what happens to those that do not fit. */
 #include "train/weights.h"
+#include "base/config.h"
 #include "base/error.h"
 #include "base/setting.h"
 #include "data/safetensors.h"
@@ -72,21 +73,40 @@ static const char *prefixed(const px_safetensors *f, const char *name)
     return NULL;
 }
 
+/* Files of ours say which backbone they are of: "; its weights are of NAME" if that is another one. */
+static const char *of_another(const px_safetensors *f, const px_settings *s, char text[96])
+{
+    const char *note = px_safetensors_about(f, settings_note);
+    px_config *c = px_config_create();
+    text[0] = '\0';
+    if (note && px_config_text_load(c, note, settings_note) == 0) {
+        const char *name = px_config_peek(c, "backbone", s->backbone->name);
+        if (strcmp(name, s->backbone->name) != 0)
+            snprintf(text, 96, "; its weights are of %s", name);
+    }
+    px_config_destroy(c);
+    return text;
+}
+
 static int missing(const px_safetensors *f, const char *path, const char *name, const px_settings *s)
 {
     const char *near = prefixed(f, name);
-    return px_fail(PX_DATA, "%s: holds no tensor %s, which %s needs%s%s%s", path, name, s->backbone->name,
-                   near ? "; it has " : "", near ? near : "", near ? ": names must be without that prefix" : "");
+    char other[96];
+    return px_fail(PX_DATA, "%s: holds no tensor %s, which %s needs%s%s%s%s", path, name, s->backbone->name,
+                   near ? "; it has " : "", near ? near : "", near ? ": names must be without that prefix" : "",
+                   of_another(f, s, other));
 }
 
-static int misshapen(const px_safetensor *t, const char *path, const px_param *p, const px_settings *s)
+static int misshapen(const px_safetensors *f, const px_safetensor *t, const char *path, const px_param *p,
+                     const px_settings *s)
 {
-    char there[64], here[64];
+    char there[64], here[64], other[96];
     if (!px_safetensor_is_real(t))
         return px_fail(PX_DATA, "%s: tensor %s is of type %s; F32, F16, BF16 and F64 can be read", path, t->name,
                        t->type);
-    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s", path, t->name,
-                   px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here));
+    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s%s", path, t->name,
+                   px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here),
+                   of_another(f, s, other));
 }
 
 /* How many tensors went where, and the names of some that were not used. */
@@ -110,7 +130,7 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
             px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
         } else if (needed) {
-            status = misshapen(t, path, p, s);
+            status = misshapen(f, t, path, p, s);
         }
         free(plain);
     }

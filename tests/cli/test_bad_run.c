@@ -17,8 +17,9 @@
 
 enum { WORDS = 6 };
 
-/* What the tests work on stands in the current folder. */
-#define SMALL "data.path=d.h5", "resnet.width=0.125", "batch=16", "epochs=1", "optim.warmup_epochs=0", "threads=1"
+/* What the tests work on stands in the current folder. ANY: on any backbone. */
+#define ANY "data.path=d.h5", "batch=16", "epochs=1", "optim.warmup_epochs=0", "threads=1"
+#define SMALL ANY, "resnet.width=0.125"
 
 /* Of the lines on standard error exactly one is the program's last word, and it says what it should. */
 static void check_failure(run_result *r, const char *what, int status, const char *says)
@@ -82,9 +83,43 @@ static const bad_case table[] = {
      2,
      "batch = 500 is larger than the split 'train' of d.h5, which holds 72 images"},
     {{"pretrain", "out=o", "accumulate=3"}, 2, "batch = 16 cannot be divided among 1 ranks x 3 micro-batches; 18 can"},
-    {{"pretrain", "out=o", "batch=1"}, 2, "method simclr: SimCLR needs at least 2 images"},
+    {{"pretrain", "out=o", "batch=1"}, 2, "method simclr on resnet18, images of 16 px: SimCLR needs at least 2 images"},
     {{"pretrain", "out=o", "optim.warmup_epochs=7"}, 2, "optim.warmup_epochs = 7 does not fit into 1 epochs"},
     {{"pretrain", "out=o", "data.image_size=4"}, 2, "backbone resnet18, images of 4 px: "},
+    {{"pretrain", "out=o", "method=mae", "backbone=resnet18"},
+     2,
+     "method mae works on backbones of the family vit only, not on resnet18"},
+    {{"pretrain", "out=o", "method=supervised", "data.path=plain.h5"},
+     2,
+     "method supervised on resnet18, images of 16 px: the data set has no classes to learn"},
+    {{"pretrain", "out=o", "method=relative_location", "relative_location.patch=4", "data.image_size=24"},
+     2,
+     "relative_location.patch must be at least 8 px"},
+    {{"pretrain", "out=o", "method=relative_location"}, 2, "images of less than 24 px leave no patches"},
+    {{"pretrain", "out=o", "init=ok"}, 2, "init = \"ok\" is no weights file, something.safetensors; 'pretext export "},
+    {{"pretrain", "out=o", "init=no.safetensors"}, 3, "no.safetensors: No such file or directory"},
+    {{"pretrain", "out=o", "init=fake.safetensors"}, 3, "fake.safetensors: is not a safetensors file, or cut short"},
+    {{"pretrain", "out=o", "init=w.safetensors", "resnet.width=0.25"},
+     3,
+     "w.safetensors: tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3)\n"},
+    {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet34"},
+     3,
+     "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
+    {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet50"},
+     3,
+     "tensor layer1.0.conv1.weight is (8, 8, 3, 3), resnet50 with these options has (8, 8, 1, 1); its weights are of "
+     "resnet18\n"},
+    {{"pretrain", "out=o", "--plugin", "old.so"},
+     2,
+     "plug-in old.so was built for version 0 of the method interface, this program has 1: build it again"},
+    {{"pretrain", "out=o", "--plugin", "empty.so"},
+     2,
+     "plug-in empty.so: its px_plugin needs a name, views, make_views and build"},
+    {{"pretrain", "out=o", "--plugin", "unnamed.so"},
+     2,
+     "plug-in unnamed.so does not define 'const px_method px_plugin'"},
+    {{"pretrain", "out=o", "--plugin", "key.cfg"}, 2, "plug-in key.cfg cannot be loaded: "},
+    {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for version 0 of the method interface"},
     {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: cannot make the folder: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: cannot make the folder: "},
@@ -108,18 +143,46 @@ static const bad_case table[] = {
     {{"probe", "ok", "test_split=val"}, 3, "d.h5: has no split \"val\"; it has: train, test"},
     {{"probe", "ok", "data.path=gray.h5"}, 2, "parameters/conv1.weight is (8, 3, 3, 3), the model has (8, 1, 3, 3)"},
     {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe for"},
+    {{"probe", "w.safetensors", "out=o"}, 2, "data.path is not set: a data set made by 'pretext pack'"},
+    {{"probe", "w.safetensors", "out=o", "data.path=d.h5", "backbone=resnet34"},
+     3,
+     "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
     {{"features", "ok"}, 2, "-o F.h5 is missing"},
     {{"features", "nowhere", "-o", "f.h5"}, 3, "nowhere: No such file or directory"},
     {{"features", "ok", "-o", "key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
     {{"features", "ok", "-o", "empty"}, 1, "empty: is no file, so it cannot be replaced by one"},
 };
 
-enum { CASES = sizeof table / sizeof *table, AT_ONCE = 6 };
+/* ViTs of 16 px images: four patches of 8 x 8. */
+static const bad_case vit_table[] = {
+    {{"pretrain", "out=o", "backbone=vit_tiny_14"},
+     2,
+     "backbone vit_tiny_14, images of 16 px: not divisible into its patches (the number in the backbone's name "},
+    {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.mask_ratio=0.8"},
+     2,
+     "method mae on vit_tiny_8, images of 16 px: mae.mask_ratio leaves no patch visible: take a smaller one, or a "},
+    {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.mask_ratio=1"},
+     2,
+     "mae.mask_ratio must be between 0.01 and 0.99, not 1"},
+    {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.decoder_heads=3"},
+     2,
+     "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads"},
+    {{"pretrain", "out=o", "method=relative_location", "backbone=vit_tiny_16", "relative_location.patch=20",
+      "data.image_size=32"},
+     2,
+     "relative_location.patch must be a multiple of the backbone's patches, the number in its name"},
+    {{"pretrain", "out=o", "backbone=vit_tiny_8", "init=w.safetensors"},
+     3,
+     "w.safetensors: holds no tensor pos_embed, which vit_tiny_8 needs; its weights are of resnet18\n"},
+};
 
-static run_child start(const bad_case *c)
+enum { AT_ONCE = 6 };
+
+/* Those of `table` are on ResNets, which are made narrow; that option is unknown to the others. */
+static run_child start(const bad_case *c, bool narrow)
 {
     const char *const small[] = {SMALL}, *words[WORDS + 8] = {NULL};
-    int n = 0, smalls = strcmp(c->words[0], "pretrain") == 0 ? 6 : 0;
+    int n = 0, smalls = strcmp(c->words[0], "pretrain") != 0 ? 0 : narrow ? 6 : 5;
     words[n++] = c->words[0];
     for (int k = 0; k < smalls; k++)
         words[n++] = small[k];
@@ -137,17 +200,16 @@ static bool uses_results(const bad_case *c)
     return false;
 }
 
-static void refused(void **state)
+static void refuse(const bad_case *cases, int total, bool narrow)
 {
-    (void)state;
     content run = read_content("ok", "run.h5"), saved = read_content("ok", "checkpoint.h5");
-    for (int first = 0, count; first < CASES; first += count) {
+    for (int first = 0, count; first < total; first += count) {
         run_child child[AT_ONCE];
         for (count = 0;
-             count < AT_ONCE && first + count < CASES && (count == 0 || !uses_results(&table[first + count])); count++)
-            child[count] = start(&table[first + count]);
+             count < AT_ONCE && first + count < total && (count == 0 || !uses_results(&cases[first + count])); count++)
+            child[count] = start(&cases[first + count], narrow);
         for (int i = 0; i < count; i++) {
-            const bad_case *c = &table[first + i];
+            const bad_case *c = &cases[first + i];
             run_result r = run_wait(&child[i]);
             check_failure(&r, c->says, c->status, c->says);
             check_only(&r, c->says);
@@ -162,15 +224,36 @@ static void refused(void **state)
     free(saved.bytes);
 }
 
+static void refused(void **state)
+{
+    (void)state;
+    refuse(table, sizeof table / sizeof *table, true);
+    refuse(vit_table, sizeof vit_table / sizeof *vit_table, false);
+}
+
+/* Each rank finds the same mistake; rank 0 tells it once, and the status is the same as alone. */
 static void refused_on_all_ranks(void **state)
 {
     (void)state;
-    static const char *const cases[][2] = {
-        {"batch=15", "batch = 15 cannot be divided among 2 ranks x 1 micro-batches; 16 can"},
-        {"epoch=3", "unknown key 'epoch', nearest is 'epochs'"}};
-    for (int i = 0; i < 2; i++) {
-        run_result r = RUN_RANKS(2, "pretrain", SMALL, "out=o", cases[i][0]);
-        check_failure(&r, cases[i][0], 2, cases[i][1]);
+    static const struct {
+        const char *backbone, *set, *more;
+        int status;
+        const char *says;
+    } cases[] = {
+        {"backbone=resnet18", "batch=15", "resnet.width=0.125", 2,
+         "batch = 15 cannot be divided among 2 ranks x 1 micro-batches; 16 can"},
+        {"backbone=resnet18", "epoch=3", "resnet.width=0.125", 2, "unknown key 'epoch', nearest is 'epochs'"},
+        {"backbone=resnet18", "method=mae", "resnet.width=0.125", 2, "method mae works on backbones of the family vit"},
+        {"backbone=vit_tiny_14", "method=mae", "mae.mask_ratio=0.5", 2, "images of 16 px: not divisible into its pat"},
+        {"backbone=vit_tiny_8", "method=mae", "mae.mask_ratio=0.8", 2, "mae.mask_ratio leaves no patch visible"},
+        {"backbone=resnet34", "init=w.safetensors", "resnet.width=0.125", 3,
+         "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
+        {"backbone=resnet18", "init=w.safetensors", "resnet.width=0.25", 3, "tensor conv1.weight is (8, 3, 3, 3), "},
+        {"backbone=resnet18", "--plugin", "old.so", 2, "plug-in old.so was built for version 0 of the method interf"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_result r = RUN_RANKS(2, "pretrain", ANY, "out=o", cases[i].backbone, cases[i].set, cases[i].more);
+        check_failure(&r, cases[i].says, cases[i].status, cases[i].says);
         run_finish(&r);
     }
     run_result r = RUN_RANKS(2, "pretrain", SMALL, "out=ok");
@@ -256,6 +339,19 @@ static void put(const char *name, const char *text)
     write_content(".", name, text, (long)strlen(text));
 }
 
+static void link_plugins(void)
+{
+    static const char *const names[] = {"old.so", "empty.so", "unnamed.so"};
+    const char *from = getenv("PRETEXT_PLUGINS");
+    if (!from)
+        fail_msg("PRETEXT_PLUGINS is not set: the folder of old.so and others");
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char *path = px_format("%s/%s", from, names[i]);
+        assert_int_equal(symlink(path, names[i]), 0);
+        free(path);
+    }
+}
+
 static int set_up(void **state)
 {
     char *folder = run_folder_create();
@@ -273,11 +369,16 @@ static int set_up(void **state)
     put("syntax.cfg", "epochs = 3;\nbatch = = 4;\n");
     put("type.cfg", "epochs = 3;\noptim = { lr = \"fast\"; };\n");
     put("key.cfg", "seeds = 3;\n");
+    put("fake.safetensors", "these are no weights");
     assert_int_equal(mkdir("empty", 0777), 0);
     run_result r = RUN("pretrain", SMALL, "out=ok");
     if (r.status != 0)
         fail_msg("%s", r.err);
     run_finish(&r);
+    r = RUN("export", "ok", "-o", "w.safetensors");
+    assert_int_equal(r.status, 0);
+    run_finish(&r);
+    link_plugins();
     *state = folder;
     return 0;
 }
