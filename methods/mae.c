@@ -50,12 +50,9 @@ static int visible_of(const px_method_cfg *c, int patches)
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    int T = patches_of(task, task->patch), K = visible_of(c, T);
     (void)backbone;
-    if (K < 1)
+    if (visible_of(c, patches_of(task, task->patch)) < 1)
         return "mae.mask_ratio leaves no patch visible: take a smaller one, or a backbone of smaller patches";
-    if (K >= T)
-        return "mae.mask_ratio hides no patch: take a larger one, or a backbone of smaller patches";
     return c->decoder_width % c->decoder_heads || c->decoder_width % 4
                ? "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads"
                : NULL;
