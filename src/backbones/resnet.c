@@ -106,11 +106,13 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
+    px_graph_cut(g);
     for (int i = 0; i < 4; i++) {
         px_scope_push(g, "%s", names[i]);
         for (int k = 0; k < v->blocks[i]; k++) {
             px_scope_push(g, "%d", k);
             x = v->block(g, x, (int)(64 * c->width) << i, i > 0 && k == 0 ? 2 : 1);
+            px_graph_cut(g);
             px_scope_pop(g);
         }
         px_scope_pop(g);

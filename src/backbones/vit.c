@@ -158,6 +158,7 @@ px_value *px_vit_blocks(px_graph *g, const px_vit *v, px_value *x, px_encoding *
                                         "blocks.6",  "blocks.7",  "blocks.8",  "blocks.9",  "blocks.10", "blocks.11",
                                         "blocks.12", "blocks.13", "blocks.14", "blocks.15", "blocks.16", "blocks.17",
                                         "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
+    px_graph_cut(g);
     px_scope_push(g, "blocks");
     for (int i = 0; i < v->depth; i++) {
         px_block_spec spec = {.heads = v->heads,

@@ -23,6 +23,7 @@ struct px_graph {
     output *output;
     void **memory; /* strings, attributes and constants to free */
     int values, nodes, params, outputs, memories;
+    int part;
     char scope[256];
 };
 
@@ -269,6 +270,7 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     n->inputs = inputs;
     n->outputs = op->outputs ? op->outputs : 1;
     n->scope = keep(g, px_strdup(g->scope));
+    n->part = g->part;
     if (op->attr_size)
         n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
     g->node = px_grow(g->node, g->nodes, sizeof g->node[0]);
@@ -335,6 +337,16 @@ void px_graph_fuse(px_graph *g)
             g->node[i]->op->fuse(g, g->node[i]);
 }
 
+void px_graph_cut(px_graph *g)
+{
+    g->part++;
+}
+
+void px_graph_set_order(px_graph *g, px_node *const order[])
+{
+    memcpy(g->node, order, (size_t)g->nodes * sizeof order[0]);
+}
+
 void px_graph_want_grad(px_value *input)
 {
     PX_CHECK(input->kind == PX_INPUT && input->uses == 0);
@@ -381,7 +393,7 @@ double px_graph_multiply_adds(const px_graph *g)
 {
     double sum = 0;
     for (int i = 0; i < g->nodes; i++)
-        if (!g->node[i]->dead && g->node[i]->op->cost)
+        if (!g->node[i]->dead && !g->node[i]->again && g->node[i]->op->cost)
             sum += g->node[i]->op->cost(g->node[i]);
     return sum;
 }

@@ -112,6 +112,13 @@ void px_graph_fuse(px_graph *);
  * scalar. */
 void px_graph_differentiate(px_graph *, px_value *loss);
 
+/* Ends a part of the model (a block) that px_graph_recompute may compute again from what goes into it. */
+void px_graph_cut(px_graph *);
+
+/* Trades time for memory (Chen et al. 2016, arXiv:1604.06174): backward computes the activations within a part again,
+ * from what crosses its bounds, instead of keeping them. Sums over ranks are kept. Same bits; after differentiation. */
+void px_graph_recompute(px_graph *);
+
 /* The same for inputs as well (gradient checks): call before building ops on that input. */
 void px_graph_want_grad(px_value *input);
 
@@ -124,6 +131,6 @@ typedef struct px_layer_line {
 
 /* Walks the nodes that do something: start with *i = 0; false at the end. */
 bool px_graph_line(const px_graph *, int *i, px_layer_line *);
-double px_graph_multiply_adds(const px_graph *); /* of all nodes so far */
+double px_graph_multiply_adds(const px_graph *); /* of all nodes so far, but for what is computed again */
 
 #endif

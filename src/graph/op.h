@@ -64,8 +64,10 @@ struct px_node {
     px_value *out[PX_NODE_OUT];
     void *attr; /* op->attr_size bytes */
     const char *scope;
+    int part;      /* of the model: px_graph_cut counts them */
     bool dead;     /* fused away */
     bool backward; /* made by px_graph_differentiate */
+    bool again;    /* computes anew what was computed before: px_graph_recompute */
 };
 
 /* Adds a node; infers; returns its first output, or the dummy if there is an error. `attr` is copied. */
@@ -73,6 +75,9 @@ px_value *px_node_add(px_graph *, const px_op *, px_value *const in[], int input
 
 /* The gradient rule's way to give: sums contributions. */
 void px_add_grad(px_graph *, px_value *of, px_value *contribution);
+
+/* Puts the nodes, all of them, into this order. */
+void px_graph_set_order(px_graph *, px_node *const order[]);
 
 int px_graph_nodes(const px_graph *);
 px_node *px_graph_node(const px_graph *, int i);

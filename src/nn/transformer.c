@@ -67,5 +67,7 @@ px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_bl
     x = px_add(g, px_drop_path(g, attention(g, px_layer_norm_layer(g, "norm1", x), tokens, s), s->drop_path, B), x);
     x = px_add(g, px_drop_path(g, mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s), s->drop_path, B), x);
     px_scope_pop(g);
-    return px_reshape(g, x, tokens);
+    x = px_reshape(g, x, tokens);
+    px_graph_cut(g);
+    return x;
 }

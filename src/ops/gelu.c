@@ -42,6 +42,7 @@ static bool fuse(px_graph *g, px_node *n)
     if (px_graph_error(g))
         return false;
     y->producer->scope = linear->scope;
+    y->producer->part = linear->part;
     for (int i = 0; i < linear->inputs; i++)
         linear->in[i]->uses--;
     linear->dead = true;

@@ -110,6 +110,8 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     px_graph_output(m->graph, "loss", m->loss);
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
+    if (s->train.recompute)
+        px_graph_recompute(m->graph);
     return make_plan(m, s, comm, strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32);
 }
 

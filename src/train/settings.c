@@ -13,6 +13,10 @@ const px_option px_train_options[] = {
     PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
     PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images a step over all ranks and micro-batches"),
     PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches whose gradients are added up in a step"),
+    PX_OPTION_FLAG(
+        px_train_cfg, recompute, "false",
+        "backward computes the activations within each block again instead of keeping them: less memory, about "
+        "a third more time, the same bits"),
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
                      "kernels: oneDNN's (auto), or the portable ones"),

@@ -20,6 +20,7 @@ typedef struct px_train_cfg {
     int64_t seed;
     double epochs;
     int batch, accumulate;
+    bool recompute;
     double checkpoint_minutes, time_limit;
     int threads;
 } px_train_cfg;

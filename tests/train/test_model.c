@@ -250,6 +250,65 @@ static void layouts_flow(void **state)
     px_settings_finish(&s);
 }
 
+/* One step on zeros; its gradients and the size of its arena. */
+static float *gradients_of(const char *const given[], int count, int64_t *n, size_t *arena)
+{
+    px_settings s;
+    px_model m;
+    px_comm self = px_comm_self();
+    assert_int_equal(px_settings_load(&s, NULL, given, count), 0);
+    px_task t = task_of(s.backbone, 32, 4);
+    assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
+    px_plan_init_params(m.plan, 1);
+    void *data[PX_VIEWS_MAX] = {0};
+    for (int i = 0; i < m.views.count; i++) {
+        int64_t elements = px_shape_count(m.input[i]->shape);
+        data[i] = px_aligned_calloc((size_t)elements * px_dtype_size(m.input[i]->dtype));
+        for (int64_t k = 0; m.input[i]->dtype == PX_F32 && k < elements; k++)
+            ((float *)data[i])[k] = (float)(k * 2654435761 % 1000) / 1000;
+        px_plan_bind(m.plan, m.input[i], data[i]);
+    }
+    px_plan_run(m.plan, NULL);
+    *n = px_plan_flat_count(m.plan);
+    *arena = px_plan_arena_bytes(m.plan);
+    float *copy = px_calloc((size_t)*n, sizeof copy[0]);
+    memcpy(copy, px_plan_grads(m.plan), (size_t)*n * sizeof copy[0]);
+    px_model_finish(&m);
+    px_settings_finish(&s);
+    for (int i = 0; i < PX_VIEWS_MAX; i++)
+        free(data[i]);
+    return copy;
+}
+
+static void recomputing_changes_no_bit(void **state)
+{
+    (void)state;
+    static const char *const cases[][4] = {
+        {"method=simclr", "backbone=resnet18", "recompute=false"},
+        {"method=mae", "backbone=vit_tiny_4", "vit.dropout=0.1", "recompute=false"},
+        {"method=simclr", "backbone=vit_tiny_4", "vit.drop_path=0.2", "recompute=false"},
+    };
+    for (int i = 0; i < 3; i++) {
+        const char *given[4];
+        int count = cases[i][3] ? 4 : 3;
+        int64_t n, again;
+        size_t arena, less;
+        memcpy(given, cases[i], sizeof given);
+        float *kept = gradients_of(given, count, &n, &arena);
+        given[count - 1] = "recompute=true";
+        float *computed = gradients_of(given, count, &again, &less);
+        assert_int_equal(n, again);
+        for (int64_t k = 0; k < n; k++)
+            if (kept[k] != computed[k])
+                fail_msg("%s %s: gradient %lld of %lld differs: %g, %g", cases[i][0], cases[i][1], (long long)k,
+                         (long long)n, (double)kept[k], (double)computed[k]);
+        if (less > arena * 2 / 3)
+            fail_msg("%s: recomputing needs %zu bytes instead of %zu", cases[i][1], less, arena);
+        free(kept);
+        free(computed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +317,7 @@ int main(void)
         cmocka_unit_test(counts_are_torchvisions),
         cmocka_unit_test(names_are_torchvisions),
         cmocka_unit_test(layouts_flow),
+        cmocka_unit_test(recomputing_changes_no_bit),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);
 }

@@ -1,0 +1,88 @@
+/* recompute.c - activations that backward computes again. */
+#include "base/error.h"
+#include "graph/op.h"
+
+#include <stdlib.h>
+
+typedef struct rewriting {
+    px_graph *g;
+    px_value **again; /* by value index: its second computation, or NULL */
+    bool *kept;       /* by value index */
+    px_node **order;
+    int values, count;
+} rewriting;
+
+/* Forward values that stay: what another part reads, what ranks had to agree on, what the caller reads. */
+static bool *find_kept(const px_graph *g)
+{
+    bool *kept = px_calloc((size_t)px_graph_values(g) + 1, sizeof kept[0]);
+    for (int i = 0; i < px_graph_nodes(g); i++) {
+        const px_node *n = px_graph_node(g, i);
+        for (int k = 0; k < n->outputs; k++)
+            kept[n->out[k]->index] |= n->backward || n->op->effect;
+        for (int k = 0; k < n->inputs && !n->dead && !n->backward; k++)
+            if (n->in[k] && n->in[k]->producer && n->in[k]->producer->part != n->part)
+                kept[n->in[k]->index] = true;
+    }
+    for (int i = 0; i < px_graph_outputs(g); i++) {
+        const char *name;
+        kept[px_graph_output_at(g, i, &name)->index] = true;
+    }
+    return kept;
+}
+
+/* v, or its second computation, whose nodes are then in the order already. */
+static px_value *value_again(rewriting *r, px_value *v)
+{
+    if (!v || !v->producer || v->index >= r->values || r->kept[v->index])
+        return v;
+    px_node *n = v->producer;
+    if (!r->again[v->index]) {
+        px_value *in[PX_NODE_IN];
+        for (int k = 0; k < n->inputs; k++)
+            in[k] = value_again(r, n->in[k]);
+        px_value *first = px_node_add(r->g, n->op, in, n->inputs, n->attr);
+        PX_CHECK(!px_graph_error(r->g));
+        px_node *copy = first->producer;
+        for (int k = 0; k < n->outputs; k++)
+            copy->out[k]->uses = n->out[k]->uses;
+        copy->scope = n->scope;
+        copy->part = n->part;
+        copy->backward = copy->again = true;
+        for (int k = 0; k < n->outputs; k++)
+            r->again[n->out[k]->index] = copy->out[k];
+        r->order[r->count++] = copy;
+    }
+    return r->again[v->index];
+}
+
+/* The first computation's `uses` stay as they were: kernels are chosen by them, and both computations must go the same
+ * way. */
+static void read_again(rewriting *r, px_node *n)
+{
+    for (int k = 0; k < n->inputs; k++) {
+        if (!(n->op->shape_only >> k & 1))
+            n->in[k] = value_again(r, n->in[k]);
+    }
+}
+
+void px_graph_recompute(px_graph *g)
+{
+    int nodes = px_graph_nodes(g), values = px_graph_values(g);
+    if (px_graph_error(g))
+        return;
+    rewriting r = {.g = g, .values = values, .kept = find_kept(g)};
+    r.again = px_calloc((size_t)values + 1, sizeof r.again[0]);
+    r.order = px_calloc(2 * (size_t)nodes + 1, sizeof r.order[0]);
+    for (int i = 0; i < nodes; i++) {
+        px_node *n = px_graph_node(g, i);
+        if (n->backward && !n->dead)
+            read_again(&r, n);
+        r.order[r.count++] = n;
+    }
+    PX_CHECK(r.count == px_graph_nodes(g));
+    px_graph_set_order(g, r.order);
+    free(r.again);
+    free(r.kept);
+    free(r.order);
+}
