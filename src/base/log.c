@@ -75,11 +75,21 @@ void px_log_progress_end(px_log *log)
     log->open_line = false;
 }
 
-double px_now(void)
+static double seconds_of(clockid_t clock)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+double px_now(void)
+{
+    return seconds_of(CLOCK_MONOTONIC);
+}
+
+double px_thread_seconds(void)
+{
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
 }
 
 char *px_duration(double seconds, char buffer[32])

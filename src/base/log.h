@@ -28,6 +28,9 @@ void px_log_progress_end(px_log *); /* leaves the last progress line standing */
 /* Seconds of a monotonic clock. */
 double px_now(void);
 
+/* Processor seconds of the calling thread: without those in which it waited, for others or for a core. */
+double px_thread_seconds(void);
+
 /* "1h 02m", "3m 20s", "12s": how long, for people. Returns `buffer`. */
 char *px_duration(double seconds, char buffer[32]);
 

@@ -51,6 +51,7 @@ struct px_loader {
     pthread_t *thread;
     int threads;
     double waited;
+    px_loader_work worked;
 };
 
 typedef struct claim {
@@ -178,10 +179,14 @@ static void *worker(void *argument)
     while (claim_samples(l, &c)) {
         pthread_mutex_unlock(&l->lock);
         int failed = -1;
+        double start = px_thread_seconds();
         for (int i = c.begin; i < c.end && failed < 0; i++)
             if (make_sample(l, c.slot, i, &d) != 0)
                 failed = i;
+        double seconds = px_thread_seconds() - start;
         pthread_mutex_lock(&l->lock);
+        l->worked.images += c.end - c.begin;
+        l->worked.seconds += seconds;
         if (failed >= 0)
             note_failure(c.slot, failed);
         c.slot->done += c.end - c.begin;
@@ -356,4 +361,12 @@ const px_batch *px_loader_next(px_loader *l)
 double px_loader_waited(const px_loader *l)
 {
     return l->waited;
+}
+
+px_loader_work px_loader_worked(px_loader *l)
+{
+    pthread_mutex_lock(&l->lock);
+    px_loader_work worked = l->worked;
+    pthread_mutex_unlock(&l->lock);
+    return worked;
 }

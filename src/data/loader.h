@@ -60,4 +60,12 @@ const px_batch *px_loader_next(px_loader *);
 /* Seconds that px_loader_next has waited for data since creation. */
 double px_loader_waited(const px_loader *);
 
+/* What the workers have done since creation: on how many images, and in how many processor seconds, all workers
+ * together. */
+typedef struct px_loader_work {
+    int64_t images;
+    double seconds;
+} px_loader_work;
+px_loader_work px_loader_worked(px_loader *);
+
 #endif

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "data/loader.h"
 
 #include <hdf5.h>
@@ -371,6 +372,33 @@ static void held_batch(void **state)
     px_loader_destroy(l);
 }
 
+/* A millisecond of work, and another asleep. */
+static void make_slowly(const void *context, px_rng *rng, const px_image *image, px_sample *out)
+{
+    (void)context, (void)rng, (void)image, (void)out;
+    double start = px_thread_seconds();
+    while (px_thread_seconds() - start < 1e-3)
+        ;
+    usleep(1000);
+}
+
+static void work_is_counted(void **state)
+{
+    px_loader_spec spec = spec_of(*state, 4, 2);
+    spec.shuffle = false;
+    spec.keep_last = true;
+    spec.make = make_slowly;
+    px_loader *l = NULL;
+    assert_int_equal(px_loader_create(&l, &spec, 0), 0);
+    int steps = (int)px_loader_steps_per_epoch(l), images = steps * 4;
+    for (int step = 0; step < steps; step++)
+        assert_non_null(px_loader_next(l));
+    px_loader_work w = px_loader_worked(l);
+    px_loader_destroy(l);
+    assert_int_equal(w.images, images);
+    assert_true(w.seconds >= 1e-3 * images && w.seconds < 1.8e-3 * images);
+}
+
 static void broken_image(void **state)
 {
     fixture *f = *state;
@@ -433,6 +461,7 @@ int main(void)
         cmocka_unit_test(epochs),
         cmocka_unit_test(one_pass),
         cmocka_unit_test(held_batch),
+        cmocka_unit_test(work_is_counted),
         cmocka_unit_test(broken_image),
         cmocka_unit_test(too_few_images),
         cmocka_unit_test(destroyed_at_any_moment),
