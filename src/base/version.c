@@ -9,6 +9,7 @@
 #include <mpi.h>
 #include <spng.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The instructions that oneDNN will use, in words. */
 static const char *isa_name(dnnl_cpu_isa_t isa)
@@ -32,18 +33,42 @@ static const char *isa_name(dnnl_cpu_isa_t isa)
     return "another instruction set";
 }
 
-void px_version_print(FILE *out)
+char *px_version_onednn(char buffer[96])
 {
     const dnnl_version_t *dnnl = dnnl_version();
+    snprintf(buffer, 96, "%d.%d.%d, %s", dnnl->major, dnnl->minor, dnnl->patch, isa_name(dnnl_get_effective_cpu_isa()));
+    return buffer;
+}
+
+/* Linux writes one "model name : ..." for each core on x86; nothing of the kind on Arm. */
+char *px_version_processor(char buffer[96])
+{
+    char line[256];
+    snprintf(buffer, 96, "unknown processor");
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(line, sizeof line, f)) {
+        const char *colon = strchr(line, ':');
+        if (strncmp(line, "model name", 10) == 0 && colon) {
+            snprintf(buffer, 96, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+            break;
+        }
+    }
+    if (f)
+        fclose(f);
+    return buffer;
+}
+
+void px_version_print(FILE *out)
+{
     unsigned h5[3] = {0};
-    char mpi[MPI_MAX_LIBRARY_VERSION_STRING];
+    char mpi[MPI_MAX_LIBRARY_VERSION_STRING], words[96];
     int length;
     H5get_libversion(&h5[0], &h5[1], &h5[2]);
     MPI_Get_library_version(mpi, &length);
     mpi[strcspn(mpi, ",\n")] = 0; /* the package's name and a web address follow */
     fprintf(out, "pretext    %s\n", PX_VERSION);
-    fprintf(out, "oneDNN     %d.%d.%d, %s\n", dnnl->major, dnnl->minor, dnnl->patch,
-            isa_name(dnnl_get_effective_cpu_isa()));
+    fprintf(out, "processor  %s, %ld cores\n", px_version_processor(words), sysconf(_SC_NPROCESSORS_ONLN));
+    fprintf(out, "oneDNN     %s\n", px_version_onednn(words));
     fprintf(out, "OpenBLAS   %s\n", openblas_get_config());
     fprintf(out, "HDF5       %u.%u.%u\n", h5[0], h5[1], h5[2]);
     fprintf(out, "MPI        %s\n", mpi);

@@ -2,7 +2,6 @@
 #include "base/error.h"
 #include "cli/args.h"
 #include "cli/job.h"
-#include "report/results.h"
 #include "train/bench.h"
 
 #include <stdlib.h>
@@ -49,28 +48,6 @@ static int load(px_settings *s, px_bench_options *o, const px_args *args)
     return status;
 }
 
-static int write_report(const char *path, const px_settings *s, const px_bench_report *r, const px_comm *comm)
-{
-    px_results *out;
-    const double numbers[] = {r->images_per_second, r->gflops,      r->machine_gflops,
-                              r->peak_bytes,        r->arena_bytes, comm->size};
-    static const char *const names[] = {"images_per_second", "gflops",      "machine_gflops",
-                                        "peak_bytes",        "arena_bytes", "ranks"};
-    if (px_results_open(&out, path, PX_RESULTS_APPEND) != 0)
-        return -1;
-    const int64_t parts = PX_BENCH_PARTS;
-    int status = px_results_put(out, "/bench/seconds", PX_F64, 1, &parts, r->seconds);
-    if (status == 0)
-        status = px_results_put_texts(out, "/bench/parts", px_bench_part_names, PX_BENCH_PARTS);
-    for (int i = 0; i < 6 && status == 0; i++)
-        status = px_results_attribute_real(out, "/bench", names[i], numbers[i]);
-    char *config = px_config_text(s->config);
-    if (status == 0)
-        status = px_results_put_text(out, "/config", config);
-    free(config);
-    return px_results_close(out) == 0 ? status : -1;
-}
-
 static int bench(const px_args *args, const bench_flags *given, px_job *job)
 {
     px_settings s = {0};
@@ -89,9 +66,9 @@ static int bench(const px_args *args, const bench_flags *given, px_job *job)
     if (status == 0 && job->comm.rank == 0) {
         if (given->plan)
             fputs(r.plan, stdout);
-        px_bench_print(&r, stdout);
+        px_bench_print(&r, &s, stdout);
         if (given->output)
-            status = write_report(given->output, &s, &r, &job->comm);
+            status = px_bench_write(given->output, &r, &s, &job->comm, job->command);
     }
     px_bench_report_finish(&r);
     px_settings_finish(&s);

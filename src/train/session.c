@@ -1,0 +1,209 @@
+/* session.c - the order of set-up is that of a user's likely mistakes: configuration, data, memory. */
+#include "train/session.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- set-up ---- */
+
+static int open_data(px_session *s)
+{
+    const px_data_cfg *d = &s->settings->data;
+    int batch = s->settings->train.batch;
+    if (px_dataset_open(&s->data, d->path) != 0)
+        return -1;
+    const px_split *whole = px_dataset_split(s->data, d->split);
+    if (!whole)
+        return -1;
+    s->split = *whole;
+    if (d->limit > 0 && d->limit < whole->count) {
+        s->split_index = px_calloc((size_t)d->limit, sizeof s->split_index[0]);
+        for (int64_t i = 0; i < d->limit; i++)
+            s->split_index[i] = whole->index[(int64_t)((double)i * (double)whole->count / (double)d->limit)];
+        s->split.index = s->split_index;
+        s->split.count = d->limit;
+    }
+    s->per_epoch = s->split.count / batch;
+    if (s->per_epoch < 1)
+        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images",
+                       batch, d->split, d->path, s->split.count);
+    return 0;
+}
+
+static int make_task(px_session *s, const px_dataset_info *instead)
+{
+    int batch, ranks = s->comm->size;
+    if (px_local_batch(s->settings, s->comm, &batch) != 0)
+        return -1;
+    return s->data ? px_task_make(&s->task, s->settings, s->data, &s->split, batch, ranks)
+                   : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, ranks);
+}
+
+static void find_scalars(px_session *s)
+{
+    px_graph *g = s->model.graph;
+    s->scalar_name[0] = "loss";
+    s->scalar[s->scalars++] = s->model.loss;
+    for (int i = 0; i < px_graph_outputs(g); i++) {
+        const char *name;
+        px_value *v = px_graph_output_at(g, i, &name);
+        if (strcmp(name, "loss") != 0 && px_shape_count(v->shape) == 1 && s->scalars < PX_SCALARS_MAX) {
+            s->scalar_name[s->scalars] = name;
+            s->scalar[s->scalars++] = v;
+        }
+    }
+}
+
+static int build(px_session *s, const px_dataset_info *instead)
+{
+    if (make_task(s, instead) != 0 || px_model_pretrain(&s->model, s->settings, &s->task, s->comm) != 0)
+        return -1;
+    px_plan *plan = s->model.plan;
+    int spans, buckets;
+    const px_param_span *span = px_plan_spans(plan, &spans);
+    const int64_t *bound = px_plan_buckets(plan, &buckets);
+    if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0)
+        return -1;
+    px_plan_init_params(plan, (uint64_t)s->settings->train.seed);
+    s->reduce = px_allreduce_create(s->comm, px_plan_grads(plan), bound, buckets);
+    if (s->settings->train.accumulate > 1)
+        s->sum = px_aligned_calloc((size_t)px_plan_flat_count(plan) * sizeof(float));
+    find_scalars(s);
+    return 0;
+}
+
+int px_session_create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead)
+{
+    *s = (px_session){.settings = settings, .comm = comm};
+    bool images = settings->data.path[0] || !instead;
+    if (px_agree(comm, px_precision_settle(settings, comm)) == 0 && px_agree(comm, images ? open_data(s) : 0) == 0 &&
+        px_agree(comm, build(s, instead)) == 0)
+        return 0;
+    px_session_finish(s);
+    return -1;
+}
+
+void px_session_finish(px_session *s)
+{
+    px_loader_destroy(s->loader);
+    px_allreduce_destroy(s->reduce);
+    px_optimizer_destroy(s->optimizer);
+    px_model_finish(&s->model);
+    px_dataset_close(s->data);
+    free(s->split_index);
+    free(s->sum);
+    *s = (px_session){0};
+}
+
+void px_session_views(const px_session *s, px_rng *rng, const px_image *image, px_sample *out)
+{
+    s->settings->method->make_views(s->settings->method_cfg, &s->task, rng, image, out);
+}
+
+static void make_views(const void *session, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_session_views(session, rng, image, out);
+}
+
+int px_session_load(px_session *s, int64_t step)
+{
+    const px_train_cfg *c = &s->settings->train;
+    const px_data_cfg *d = &s->settings->data;
+    px_loader_spec spec = {.data = s->data,
+                           .split = &s->split,
+                           .views = &s->model.views,
+                           .make = make_views,
+                           .context = s,
+                           .seed = (uint64_t)c->seed,
+                           .global_batch = c->batch / c->accumulate,
+                           .first = (int64_t)s->comm->rank * s->task.batch,
+                           .batch = s->task.batch,
+                           .shuffle = d->shuffle,
+                           .whole = c->accumulate,
+                           .workers = d->workers ? d->workers : omp_get_max_threads()};
+    return px_agree(s->comm, px_loader_create(&s->loader, &spec, step * c->accumulate));
+}
+
+/* ---- one step ---- */
+
+/* Adds what earlier micro-batches left to a complete bucket and sends it off. */
+static void send_bucket(void *context, int bucket)
+{
+    px_session *s = context;
+    int buckets;
+    const int64_t *bound = px_plan_buckets(s->model.plan, &buckets);
+    float *grad = px_plan_grads(s->model.plan);
+#pragma omp parallel for simd schedule(static) if (s->sum)
+    for (int64_t i = bound[bucket]; i < (s->sum ? bound[bucket + 1] : bound[bucket]); i++)
+        grad[i] += s->sum[i];
+    px_allreduce_start(s->reduce, bucket);
+}
+
+static void move_messages(void *context)
+{
+    px_allreduce_progress(((px_session *)context)->reduce);
+}
+
+static void keep_gradients(px_session *s, bool first)
+{
+    const float *grad = px_plan_grads(s->model.plan);
+    int64_t n = px_plan_flat_count(s->model.plan);
+#pragma omp parallel for simd schedule(static)
+    for (int64_t i = 0; i < n; i++)
+        s->sum[i] = first ? grad[i] : s->sum[i] + grad[i];
+}
+
+/* What dropout draws belongs to the samples: the same however many ranks and micro-batches share them. */
+static void draw_for(px_session *s, int64_t step, int micro)
+{
+    int64_t share = s->task.batch, first = ((int64_t)micro * s->comm->size + s->comm->rank) * share;
+    uint64_t seed = (uint64_t)s->settings->train.seed;
+    px_plan_draw_by(s->model.plan, (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
+}
+
+/* Forward and backward of one micro-batch. */
+static int run_micro(px_session *s, int64_t step, int micro, const px_plan_hooks *hooks)
+{
+    px_plan *plan = s->model.plan;
+    if (s->loader)
+        s->batch = px_loader_next(s->loader);
+    if (!s->batch)
+        return -1;
+    for (int i = 0; i < s->model.views.count; i++)
+        px_plan_bind(plan, s->model.input[i], s->batch->tensor[i]);
+    draw_for(s, step, micro);
+    px_plan_run(plan, hooks);
+    return 0;
+}
+
+int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
+{
+    const px_plan_hooks hooks = {s, send_bucket, move_messages};
+    int micros = s->settings->train.accumulate;
+    double sum[PX_SCALARS_MAX + 1] = {0};
+    for (int k = 0; k < micros; k++) {
+        bool last = k == micros - 1;
+        if (run_micro(s, step, k, last ? &hooks : NULL) != 0)
+            return -1;
+        if (!last)
+            keep_gradients(s, k == 0);
+        for (int i = 0; i < s->scalars; i++)
+            sum[i] += px_plan_scalar(s->model.plan, s->scalar[i]) / (micros * s->comm->size);
+    }
+    px_allreduce_finish(s->reduce);
+    sum[s->scalars] = *votes;
+    px_all_reduce_f64(s->comm, sum, s->scalars + 1);
+    *votes = sum[s->scalars];
+    memcpy(mean, sum, (size_t)s->scalars * sizeof sum[0]);
+    return 0;
+}
+
+double px_session_update(px_session *s, double lr)
+{
+    px_plan *plan = s->model.plan;
+    double scale = 1.0 / (s->comm->size * s->settings->train.accumulate);
+    return px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
+}

@@ -1,0 +1,62 @@
+/* session.h - what a step of training works with, made from the settings, and the step itself. `pretrain` takes steps
+ * to their end (trainer.c), `bench` measures them (bench.c): the same steps.
+ *
+ *     px_session s;
+ *     if (px_session_create(&s, &settings, &comm, NULL) != 0) ...           // collective
+ *     if (px_session_load(&s, first_step) != 0) ...                         // collective: starts the loader
+ *     for (int64_t step = first_step; ...; step++) {
+ *         double mean[PX_SCALARS_MAX], votes = stop;
+ *         if (px_session_gradients(&s, step, mean, &votes) != 0) ...        // forward, backward, all-reduce
+ *         double norm = px_session_update(&s, lr);                          // optimizer
+ *     }
+ *     px_session_finish(&s);
+ */
+#ifndef PX_TRAIN_SESSION_H
+#define PX_TRAIN_SESSION_H
+
+#include "data/loader.h"
+#include "dist/allreduce.h"
+#include "train/model.h"
+
+enum { PX_SCALARS_MAX = 16 };
+
+typedef struct px_session {
+    px_settings *settings;
+    const px_comm *comm;
+    px_dataset *data;
+    px_split split;       /* limited to data.limit images */
+    int64_t *split_index; /* owned if limited */
+    int64_t per_epoch;    /* steps */
+    px_task task;
+    px_model model; /* with random initial weights */
+    px_optimizer *optimizer;
+    px_allreduce *reduce;
+    px_loader *loader;
+    const px_batch *batch; /* the last one: the loader's. Without a loader each step is of this one, the caller's */
+    float *sum;            /* gradients of the micro-batches so far; NULL without accumulation */
+    /* What the graph computes beside gradients: the loss first, then the method's metrics. */
+    int scalars;
+    const char *scalar_name[PX_SCALARS_MAX];
+    px_value *scalar[PX_SCALARS_MAX];
+} px_session;
+
+/* Collective. Settles what the settings left open. `instead`: NULL, or the images there would be where data.path is
+ * empty; the session then has no data, and the caller gives the batch. 0, or -1 with nothing to finish. */
+int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
+void px_session_finish(px_session *); /* a zeroed one is fine */
+
+/* Collective: starts the loader at `step`. 0 or -1. */
+int px_session_load(px_session *, int64_t step);
+
+/* The method's views of one image. */
+void px_session_views(const px_session *, px_rng *, const px_image *, px_sample *out);
+
+/* Forward and backward of all micro-batches of a step; gradients summed over ranks. mean[scalars]: means over
+ * micro-batches and ranks; `votes` is summed over ranks along with them. 0, or -1 (on this rank alone, perhaps): an
+ * image cannot be read. */
+int px_session_gradients(px_session *, int64_t step, double mean[PX_SCALARS_MAX], double *votes);
+
+/* The optimizer's step on these gradients; their norm. */
+double px_session_update(px_session *, double lr);
+
+#endif
