@@ -1,6 +1,5 @@
 /* cmd_bench.c - pretext bench: what a training step costs, and on what. */
 #include "base/error.h"
-#include "cli/args.h"
 #include "cli/job.h"
 #include "train/bench.h"
 
@@ -48,8 +47,9 @@ static int load(px_settings *s, px_bench_options *o, const px_args *args)
     return status;
 }
 
-static int bench(const px_args *args, const bench_flags *given, px_job *job)
+static int bench(px_job *job, const px_args *args)
 {
+    const bench_flags *given = args->flags;
     px_settings s = {0};
     px_bench_options o;
     px_bench_report r = {0};
@@ -77,18 +77,7 @@ static int bench(const px_args *args, const bench_flags *given, px_job *job)
 
 static int run(int argc, char **argv)
 {
-    bench_flags given = {0};
-    px_args args;
-    px_job job;
-    if (px_args_read(&args, &px_cmd_bench, argc, argv, &given) != 0)
-        return -1;
-    int status = px_job_start(&job, argc, argv);
-    if (status == 0) {
-        status = bench(&args, &given, &job);
-        px_job_finish(&job, status);
-    }
-    px_args_finish(&args);
-    return status;
+    return px_job_run(&px_cmd_bench, argc, argv, &(bench_flags){0}, bench);
 }
 
 const px_command px_cmd_bench = {

@@ -1,6 +1,5 @@
 /* cmd_features.c - pretext features: the representation itself, for use elsewhere. */
 #include "base/error.h"
-#include "cli/args.h"
 #include "cli/job.h"
 #include "eval/extract.h"
 #include "eval/features_file.h"
@@ -79,8 +78,9 @@ static int load_settings(px_settings *s, const px_args *args, const features_fla
     return status;
 }
 
-static int features(const px_args *args, const features_flags *given, px_job *job)
+static int features(px_job *job, const px_args *args)
 {
+    const features_flags *given = args->flags;
     px_settings s = {0};
     px_dataset *data = NULL;
     int status = load_settings(&s, args, given, job);
@@ -111,18 +111,7 @@ static int features(const px_args *args, const features_flags *given, px_job *jo
 
 static int run(int argc, char **argv)
 {
-    features_flags given = {0};
-    px_args args;
-    px_job job;
-    if (px_args_read(&args, &px_cmd_features, argc, argv, &given) != 0)
-        return -1;
-    int status = px_job_start(&job, argc, argv);
-    if (status == 0) {
-        status = features(&args, &given, &job);
-        px_job_finish(&job, status);
-    }
-    px_args_finish(&args);
-    return status;
+    return px_job_run(&px_cmd_features, argc, argv, &(features_flags){0}, features);
 }
 
 const px_command px_cmd_features = {

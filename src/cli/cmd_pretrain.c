@@ -1,6 +1,5 @@
 /* cmd_pretrain.c - pretext pretrain: the training run. */
 #include "base/error.h"
-#include "cli/args.h"
 #include "cli/job.h"
 #include "train/trainer.h"
 
@@ -15,8 +14,9 @@ static const px_flag flags[] = {
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
 
-static int pretrain(const px_args *args, const pretrain_flags *given, px_job *job)
+static int pretrain(px_job *job, const px_args *args)
 {
+    const pretrain_flags *given = args->flags;
     px_settings s;
     const char *file = args->words.count ? args->words.word[0] : NULL;
     int status = px_job_plugins(&given->plugin);
@@ -35,18 +35,7 @@ static int pretrain(const px_args *args, const pretrain_flags *given, px_job *jo
 
 static int run(int argc, char **argv)
 {
-    pretrain_flags given = {0};
-    px_args args;
-    px_job job;
-    if (px_args_read(&args, &px_cmd_pretrain, argc, argv, &given) != 0)
-        return -1;
-    int status = px_job_start(&job, argc, argv);
-    if (status == 0) {
-        status = pretrain(&args, &given, &job);
-        px_job_finish(&job, status);
-    }
-    px_args_finish(&args);
-    return status;
+    return px_job_run(&px_cmd_pretrain, argc, argv, &(pretrain_flags){0}, pretrain);
 }
 
 const px_command px_cmd_pretrain = {

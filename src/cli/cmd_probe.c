@@ -1,6 +1,5 @@
 /* cmd_probe.c - pretext probe: how good a run's representation is. */
 #include "base/error.h"
-#include "cli/args.h"
 #include "cli/job.h"
 #include "eval/protocol.h"
 
@@ -10,8 +9,9 @@ typedef struct probe_flags {
 
 static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 
-static int probe(const px_args *args, const probe_flags *given, px_job *job)
+static int probe(px_job *job, const px_args *args)
 {
+    const probe_flags *given = args->flags;
     px_evaluation e;
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
@@ -30,18 +30,7 @@ static int probe(const px_args *args, const probe_flags *given, px_job *job)
 
 static int run(int argc, char **argv)
 {
-    probe_flags given = {0};
-    px_args args;
-    px_job job;
-    if (px_args_read(&args, &px_cmd_probe, argc, argv, &given) != 0)
-        return -1;
-    int status = px_job_start(&job, argc, argv);
-    if (status == 0) {
-        status = probe(&args, &given, &job);
-        px_job_finish(&job, status);
-    }
-    px_args_finish(&args);
-    return status;
+    return px_job_run(&px_cmd_probe, argc, argv, &(probe_flags){0}, probe);
 }
 
 const px_command px_cmd_probe = {

@@ -18,14 +18,24 @@ static char *join(int argc, char **argv)
     return text;
 }
 
-int px_job_start(px_job *job, int argc, char **argv)
+int px_job_run(const px_command *command, int argc, char **argv, void *flags, int (*work)(px_job *, const px_args *))
 {
-    *job = (px_job){.command = join(argc, argv)};
-    if (px_comm_init(&job->comm, &argc, &argv) != 0)
+    px_args args;
+    px_job job = {0};
+    if (px_args_read(&args, command, argc, argv, flags) != 0)
         return -1;
-    px_cli_set_rank(job->comm.rank);
-    job->log = px_log_make(stderr, job->comm.rank != 0);
-    return 0;
+    job.command = join(argc, argv);
+    int status = px_comm_init(&job.comm, &argc, &argv);
+    if (status == 0) {
+        px_cli_set_rank(job.comm.rank);
+        job.log = px_log_make(stderr, job.comm.rank != 0);
+        status = work(&job, &args);
+    }
+    if (status == 0)
+        px_comm_finish(&job.comm);
+    free(job.command);
+    px_args_finish(&args);
+    return status;
 }
 
 void px_job_threads(px_job *job, int wanted)
@@ -48,11 +58,4 @@ int px_job_plugins(const px_words *files)
         if (px_method_load(files->word[i]) != 0)
             return -1;
     return 0;
-}
-
-void px_job_finish(px_job *job, int status)
-{
-    free(job->command);
-    if (status == 0)
-        px_comm_finish(&job->comm);
 }

@@ -1,9 +1,21 @@
-/* job.h - what the commands that run on several ranks share: MPI, threads, the log, the command as it was typed. */
+/* job.h - what the commands that run on several ranks share: MPI, threads, the log, the command as it was typed.
+ *
+ *     static int work(px_job *job, const px_args *args)
+ *     {
+ *         const probe_flags *given = args->flags;
+ *         ...
+ *     }
+ *
+ *     static int run(int argc, char **argv)
+ *     {
+ *         return px_job_run(&px_cmd_probe, argc, argv, &(probe_flags){0}, work);
+ *     }
+ */
 #ifndef PX_CLI_JOB_H
 #define PX_CLI_JOB_H
 
 #include "base/log.h"
-#include "cli/command.h"
+#include "cli/args.h"
 #include "dist/comm.h"
 
 typedef struct px_job {
@@ -12,19 +24,16 @@ typedef struct px_job {
     char *command; /* "pretext pretrain ..." */
 } px_job;
 
-/* Starts MPI. 0 or -1. */
-int px_job_start(px_job *, int argc, char **argv);
+/* Reads the command's arguments into `flags` (zeroed), starts MPI, does the work, and ends MPI unless the work failed:
+ * then main does, after all ranks have said so. 0 or -1. */
+int px_job_run(const px_command *, int argc, char **argv, void *flags, int (*work)(px_job *, const px_args *));
 
 /* Sets the number of compute threads of this rank: `wanted`, else OMP_NUM_THREADS, else this host's cores divided by
- * its ranks. Warns of ranks
- * that are bound to fewer cores than they could have, and of more threads than cores. */
+ * its ranks. Warns of ranks that are bound to fewer cores than they could have, and of more threads than cores. */
 void px_job_threads(px_job *, int wanted);
 
 /* The flag --plugin FILE.so of commands that know methods; may be repeated. */
 #define PX_PLUGIN_FLAG(type) PX_FLAG(type, plugin, 0, "FILE.so", "a method from outside; may be repeated")
 int px_job_plugins(const px_words *files);
-
-/* Ends MPI unless the command failed: then main does, after all ranks have said so. */
-void px_job_finish(px_job *, int status);
 
 #endif
