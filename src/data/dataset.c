@@ -455,6 +455,18 @@ int px_dataset_label(const px_dataset *d, int64_t row)
     return d->labels ? d->labels[row] : -1;
 }
 
+int64_t *px_split_limit(px_split *split, int64_t limit)
+{
+    if (limit <= 0 || limit >= split->count)
+        return NULL;
+    int64_t *index = px_calloc((size_t)limit, sizeof index[0]);
+    for (int64_t i = 0; i < limit; i++)
+        index[i] = split->index[(int64_t)((double)i * (double)split->count / (double)limit)];
+    split->index = index;
+    split->count = limit;
+    return index;
+}
+
 int px_dataset_read(const px_dataset *d, int64_t row, px_image *image)
 {
     PX_CHECK(row >= 0 && row < d->info.count);

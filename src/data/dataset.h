@@ -53,6 +53,11 @@ const px_dataset_info *px_dataset_about(const px_dataset *);
 const px_split *px_dataset_split(const px_dataset *, const char *name);
 int px_dataset_label(const px_dataset *, int64_t row);
 
+/* Leaves `limit` of the split's images, evenly spaced: of classes that stand one behind the other, each keeps its
+ * share. 0, or as many as there are, leaves all. Returns the new index, yours (free) once the split is no more used, or
+ * NULL. */
+int64_t *px_split_limit(px_split *, int64_t limit);
+
 /* Fills `image` (pixels may point straight into the mapped file). 0, or -1 with PX_DATA naming the file and the row. */
 int px_dataset_read(const px_dataset *, int64_t row, px_image *image);
 

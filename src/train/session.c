@@ -19,13 +19,7 @@ static int open_data(px_session *s)
     if (!whole)
         return -1;
     s->split = *whole;
-    if (d->limit > 0 && d->limit < whole->count) {
-        s->split_index = px_calloc((size_t)d->limit, sizeof s->split_index[0]);
-        for (int64_t i = 0; i < d->limit; i++)
-            s->split_index[i] = whole->index[(int64_t)((double)i * (double)whole->count / (double)d->limit)];
-        s->split.index = s->split_index;
-        s->split.count = d->limit;
-    }
+    s->split_index = px_split_limit(&s->split, d->limit);
     s->per_epoch = s->split.count / batch;
     if (s->per_epoch < 1)
         return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images",

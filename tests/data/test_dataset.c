@@ -192,6 +192,16 @@ static void check_content(const char *path, int side)
         assert_int_equal(image.height * image.width * image.channels, STRIDE);
         assert_memory_equal(image.pixels, pixels + i * STRIDE, STRIDE);
     }
+    px_split some = *train;
+    assert_null(px_split_limit(&some, 0));
+    assert_null(px_split_limit(&some, 4));
+    assert_int_equal(some.count, 4);
+    int64_t *index = px_split_limit(&some, 2);
+    assert_ptr_equal(some.index, index);
+    assert_int_equal(some.count, 2);
+    assert_int_equal(index[0], train->index[0]);
+    assert_int_equal(index[1], train->index[2]);
+    free(index);
     assert_int_equal(px_dataset_label(d, 2), -1);
     assert_null(px_dataset_split(d, "validate"));
     assert_non_null(strstr(px_error(), "it has: train, test"));
