@@ -50,6 +50,7 @@ const px_command px_cmd_plot = {
         "  diagnostics   all other series of the training: gradient norm, images/s, ...\n"
         "  accuracy      top-1 of every evaluation beside its baselines and chance\n"
         "  probe_epochs  test accuracy while a probe trains\n"
+        "  layers        accuracy of every stage of the backbone (probe layers=true)\n"
         "  confusion     share of each true class, by predicted class\n"
         "  embedding     the test images' embeddings in the plane\n"
         "\nExamples\n"

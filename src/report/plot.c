@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int (*const figures[])(plot_job *) = {plot_curves,    plot_diagnostics, plot_accuracy, plot_probe_epochs,
-                                             plot_confusion, plot_embedding,   plot_figures};
+static int (*const figures[])(plot_job *) = {plot_curves, plot_diagnostics, plot_accuracy,  plot_probe_epochs,
+                                             plot_layers, plot_confusion,   plot_embedding, plot_figures};
 
 /* ---- runs ---- */
 

@@ -59,6 +59,7 @@ int plot_curves(plot_job *);
 int plot_diagnostics(plot_job *);
 int plot_accuracy(plot_job *);
 int plot_probe_epochs(plot_job *);
+int plot_layers(plot_job *);
 int plot_confusion(plot_job *);
 int plot_embedding(plot_job *);
 int plot_figures(plot_job *);

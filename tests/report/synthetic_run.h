@@ -59,6 +59,22 @@ static inline int put_evaluation(px_results *r, const char *subject, double top1
     return bad;
 }
 
+/* Accuracy by layer of a backbone of that many stages. */
+static inline int put_layers(px_results *r, const char *subject, double top1, int stages)
+{
+    static const char *const names[] = {"layer1", "layer2", "it's `touch pwned`", "layer4", "layer5"};
+    double by_layer[5];
+    for (int i = 0; i < stages; i++)
+        by_layer[i] = top1 - 0.1 * (i - 2) * (i - 2);
+    char *name = px_format("/eval/linear/%s/layers/names", subject),
+         *values = px_format("/eval/linear/%s/layers/top1", subject);
+    int bad = px_results_put_texts(r, name, names, stages) |
+              px_results_put(r, values, PX_F64, 1, &(int64_t){stages}, by_layer);
+    free(name);
+    free(values);
+    return bad;
+}
+
 /* FOLDER/run.h5; with `evaluated`, everything that eval/ writes too. The class names try to break out of a script. */
 static inline int write_synthetic_run(const char *folder, bool evaluated)
 {
@@ -88,6 +104,8 @@ static inline int write_synthetic_run(const char *folder, bool evaluated)
         bad |= px_results_put_texts(r, "/eval/linear/class_names", classes, SYNTHETIC_CLASSES);
         bad |= put_evaluation(r, "pretrained", 0.9, (double[]){0.95, 0.85, 0.9});
         bad |= put_evaluation(r, "untrained", 0.6, (double[]){0.5, 0.6, 0.7});
+        bad |= put_layers(r, "pretrained", 0.9, 4);
+        bad |= put_layers(r, "untrained", 0.6, 4);
         bad |= px_results_put(r, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){SYNTHETIC_POINTS, 2}, xy);
         bad |= px_results_put(r, "/eval/embedding/label", PX_I32, 1, (int64_t[]){SYNTHETIC_POINTS}, label);
         bad |= px_results_put_texts(r, "/eval/embedding/class_names", classes, SYNTHETIC_CLASSES);

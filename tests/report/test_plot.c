@@ -69,11 +69,11 @@ static void test_one_run(void **state)
     if (px_plot_runs((const char *[]){folder}, 1, figures, &done) != 0)
         fail_msg("%s", px_error());
     assert_int_equal(chdir(here), 0);
-    static const char *const names[] = {"/curves.",       "/diagnostics.", "/accuracy.",
-                                        "/probe_epochs.", "/confusion.",   "/embedding."};
-    assert_int_equal(done.drawn, 6);
+    static const char *const names[] = {"/curves.", "/diagnostics.", "/accuracy.", "/probe_epochs.",
+                                        "/layers.", "/confusion.",   "/embedding."};
+    assert_int_equal(done.drawn, 7);
     assert_int_equal(done.left_out, 0);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         assert_true(drawn(&done, names[i]));
         check_picture(done.file[i]);
     }
@@ -93,8 +93,9 @@ static void test_several_runs(void **state)
     assert_int_equal(write_synthetic_run(b, false), 0);
     px_plot_outcome done;
     assert_int_equal(px_plot_runs((const char *[]){a, file}, 2, folder, &done), 0);
-    assert_int_equal(done.drawn, 6);
-    assert_true(drawn(&done, "/curves.") && drawn(&done, "/a_confusion.") && drawn(&done, "/a_embedding."));
+    assert_int_equal(done.drawn, 7);
+    assert_true(drawn(&done, "/curves.") && drawn(&done, "/layers.") && drawn(&done, "/a_confusion.") &&
+                drawn(&done, "/a_embedding."));
     px_plot_outcome_finish(&done);
 
     assert_int_equal(px_plot_runs((const char *[]){b}, 1, folder, &done), 0); /* never evaluated */
@@ -105,6 +106,35 @@ static void test_several_runs(void **state)
     free(file);
     free(b);
     free(a);
+}
+
+/* Backbones of as many stages are compared in one figure, another one gets its own. */
+static void test_layers(void **state)
+{
+    (void)state;
+    static const int stages[] = {4, 5, 5, 4};
+    char *run[4];
+    for (int i = 0; i < 4; i++) {
+        run[i] = px_format("%s/%c", folder, 'a' + i);
+        char *file = px_format("%s/run.h5", run[i]);
+        px_results *r;
+        assert_int_equal(mkdir(run[i], 0777), 0);
+        assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+        assert_int_equal(px_results_put(r, "/eval/linear/pretrained/top1", PX_F64, 0, NULL, &(double){0.5}), 0);
+        assert_int_equal(put_layers(r, "pretrained", 0.9, stages[i]), 0);
+        assert_int_equal(px_results_close(r), 0);
+        free(file);
+    }
+    px_plot_outcome done;
+    if (px_plot_runs((const char *const *)run, 4, folder, &done) != 0)
+        fail_msg("%s", px_error());
+    assert_int_equal(done.drawn, 3); /* with the bars of accuracy */
+    assert_true(drawn(&done, "/layers.") && drawn(&done, "/b_layers."));
+    for (int i = 0; i < 3; i++)
+        check_picture(done.file[i]);
+    px_plot_outcome_finish(&done);
+    for (int i = 0; i < 4; i++)
+        free(run[i]);
 }
 
 static void test_refusals(void **state)
@@ -163,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_one_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_several_runs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
     };
