@@ -43,6 +43,10 @@ typedef struct px_backbone_family {
 
     /* Parameters are named as in torchvision or timm, in the scope that is open. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
+
+    /* The features (N, F) of a stage's map: what a probe of that layer reads. */
+    px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);
+    bool pools_last; /* an encoding's `pooled` are those of the last stage; else more lies between (a norm) */
 } px_backbone_family;
 
 struct px_backbone {

@@ -97,6 +97,12 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     return image_size < 8 ? "a ResNet wants images of at least 8 px" : NULL;
 }
 
+static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *map)
+{
+    (void)c;
+    return px_global_avg_pool(g, map);
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     static const char *const names[] = {"layer1", "layer2", "layer3", "layer4"};
@@ -119,7 +125,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
         e.stage[i].name = names[i];
         e.stage[i].map = x;
     }
-    e.pooled = px_global_avg_pool(g, x);
+    e.pooled = pool(g, c, x);
     return e;
 }
 
@@ -131,4 +137,6 @@ const px_backbone_family px_resnet = {.name = "resnet",
                                       .variants = variants,
                                       .settle = settle,
                                       .check = check,
-                                      .build = build};
+                                      .build = build,
+                                      .pool = pool,
+                                      .pools_last = true};

@@ -182,6 +182,11 @@ px_value *px_vit_norm(px_graph *g, px_value *tokens)
     return px_layer_norm_layer(g, "norm", tokens);
 }
 
+static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
+{
+    return strcmp(c->pool, "mean") == 0 ? px_token_mean(g, tokens, 1) : px_take_token(g, tokens, 0);
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)
 {
     px_vit v;
@@ -192,9 +197,9 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     if (px_graph_error(g))
         e.pooled = x;
     else if (v.mean_pooling)
-        e.pooled = px_token_mean(g, px_vit_norm(g, x), 1);
+        e.pooled = pool(g, c, px_vit_norm(g, x));
     else
-        e.pooled = px_vit_norm(g, px_take_token(g, x, 0)); /* other tokens need no norm */
+        e.pooled = px_vit_norm(g, pool(g, c, x)); /* other tokens need no norm */
     return e;
 }
 
@@ -206,4 +211,5 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .variants = variants,
                                           .patch = patch,
                                           .check = check,
-                                          .build = build};
+                                          .build = build,
+                                          .pool = pool};

@@ -50,6 +50,11 @@ typedef struct px_option {
     {                                                                                                                  \
 #field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                   \
     }
+/* The same under a name of its own: for a field of a struct in the struct. */
+#define PX_OPTION_NAMED(name, type, field, def, min, max, help)                                                        \
+    {                                                                                                                  \
+        name, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                     \
+    }
 #define PX_OPTION_FLAG(type, field, def, help) PX_OPTION(type, field, def, 0, 0, help)
 #define PX_OPTION_TEXT(type, field, def, help) PX_OPTION(type, field, def, 0, 0, help)
 #define PX_OPTION_CHOICE(type, field, def, choices, help)                                                              \

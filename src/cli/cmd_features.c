@@ -8,6 +8,7 @@
 
 #include <omp.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct features_flags {
     const char *data, *output, *split;
@@ -20,41 +21,92 @@ static const px_flag flags[] = {PX_FLAG(features_flags, data, 0, "D.h5", "data s
                                 PX_PLUGIN_FLAG(features_flags),
                                 {0}};
 
+typedef struct features_cfg {
+    px_patches patches;
+} features_cfg;
+
+static const px_option options[] = {PX_PATCHES_OPTIONS(features_cfg, patches), {0}};
+
+/* What the command works on. */
+typedef struct work {
+    const char *subject; /* a run or a weights file */
+    const features_flags *given;
+    px_job *job;
+    px_settings s; /* the subject's, overridden */
+    features_cfg own;
+    px_config *config; /* of `own` */
+    px_dataset *data;
+    px_split split;
+    int64_t *everything, *limited; /* indices that split may borrow */
+} work;
+
 /* All rows of a data set, where no split is asked for. */
-static px_split everything(const px_dataset *data)
+static px_split whole(work *w)
 {
-    int64_t n = px_dataset_about(data)->count, *index = px_calloc((size_t)n + 1, sizeof index[0]);
+    int64_t n = px_dataset_about(w->data)->count;
+    w->everything = px_calloc((size_t)n + 1, sizeof w->everything[0]);
     for (int64_t i = 0; i < n; i++)
-        index[i] = i;
-    return (px_split){"all", index, n};
+        w->everything[i] = i;
+    return (px_split){"all", w->everything, n};
 }
 
-static int encode(px_settings *s, const char *run, const features_flags *given, const px_dataset *data,
-                  const px_split *split, px_job *job)
+static int open_data(work *w)
+{
+    if (px_dataset_open(&w->data, w->s.data.path) != 0)
+        return -1;
+    const px_split *named = w->given->split ? px_dataset_split(w->data, w->given->split) : NULL;
+    if (w->given->split && !named)
+        return -1;
+    w->split = named ? *named : whole(w);
+    w->limited = px_split_limit(&w->split, w->s.data.limit);
+    return 0;
+}
+
+static int make_model(work *w, px_task *task, px_model *model, px_checkpoint *saved)
+{
+    enum { BATCH = 256 };
+    bool weights = px_weights_named(w->subject);
+    if (px_task_make(task, &w->s, w->data, NULL, BATCH, w->job->comm.size) != 0 ||
+        px_patches_settle(&w->own.patches, &w->s, task, !weights) != 0)
+        return -1;
+    px_encoder_spec spec = px_patches_encoder(&w->own.patches, task, BATCH);
+    if (px_model_encoder(model, &w->s, task, &spec) != 0)
+        return -1;
+    return weights ? px_weights_load(model, &w->s, task, w->subject, &w->job->log)
+                   : px_checkpoint_load(w->subject, model, NULL, saved, &w->job->log);
+}
+
+static int write_features(const work *w, const px_extraction *e, int64_t step)
+{
+    char *config = px_config_text(w->config);
+    px_features_source source = {.run = w->subject,
+                                 .data = px_dataset_about(w->data)->path,
+                                 .split = w->split.name,
+                                 .backbone = w->s.backbone->name,
+                                 .config = config,
+                                 .step = step};
+    int status = px_features_write(w->given->output, e, &w->split, &source, &w->job->comm);
+    free(config);
+    return status;
+}
+
+static int encode(work *w)
 {
     px_task task;
     px_model model = {0};
     px_checkpoint saved = {0};
     px_extraction e;
-    enum { BATCH = 256 };
-    int status = px_task_make(&task, s, data, NULL, BATCH, job->comm.size);
+    int status = px_agree(&w->job->comm, make_model(w, &task, &model, &saved));
+    px_extract_spec from = {.task = &task,
+                            .data = w->data,
+                            .patches = w->own.patches,
+                            .workers = w->s.data.workers ? w->s.data.workers : omp_get_max_threads(),
+                            .comm = &w->job->comm,
+                            .log = &w->job->log};
     if (status == 0)
-        status = px_model_encoder(&model, s, &task, BATCH);
-    if (status == 0 && px_weights_named(run))
-        status = px_weights_load(&model, s, &task, run, &job->log);
-    else if (status == 0)
-        status = px_checkpoint_load(run, &model, NULL, &saved, &job->log);
-    status = px_agree(&job->comm, status);
-    int workers = s->data.workers ? s->data.workers : omp_get_max_threads();
-    if (status == 0)
-        status = px_extract(&e, &model, &task, data, split, workers, &job->comm, &job->log, split->name);
+        status = px_extract(&e, &from, &model, &w->split);
     if (status == 0) {
-        px_features_source source = {.run = run,
-                                     .data = px_dataset_about(data)->path,
-                                     .split = split->name,
-                                     .backbone = s->backbone->name,
-                                     .step = saved.step};
-        status = px_features_write(given->output, &e, split, &source, &job->comm);
+        status = write_features(w, &e, saved.step);
         px_extraction_finish(&e);
     }
     px_checkpoint_finish(&saved);
@@ -62,50 +114,68 @@ static int encode(px_settings *s, const char *run, const features_flags *given, 
     return status;
 }
 
-static int load_settings(px_settings *s, const px_args *args, const features_flags *given, px_job *job)
+static bool is_own(const char *assignment)
 {
-    const char *subject = args->words.word[0], *const *assignment = args->assignments.word;
-    int count = args->assignments.count, status = px_job_plugins(&given->plugin);
+    for (const px_option *o = options; o->name; o++)
+        if (strncmp(assignment, o->name, strlen(o->name)) == 0 && assignment[strlen(o->name)] == '=')
+            return true;
+    return false;
+}
+
+static int load_subject(work *w, const char *const assignments[], int count)
+{
     px_checkpoint saved;
-    if (status == 0 && px_weights_named(subject)) {
-        status = px_weights_settings(s, subject, assignment, count);
-    } else if (status == 0 && (status = px_checkpoint_peek(subject, &saved, &job->log)) == 0) {
-        status = px_settings_load_text(s, saved.config, subject, assignment, count);
-        px_checkpoint_finish(&saved);
+    if (px_weights_named(w->subject))
+        return px_weights_settings(&w->s, w->subject, assignments, count);
+    if (px_checkpoint_peek(w->subject, &saved, &w->job->log) != 0)
+        return -1;
+    int status = px_settings_load_text(&w->s, saved.config, w->subject, assignments, count);
+    px_checkpoint_finish(&saved);
+    return status;
+}
+
+static int load_settings(work *w, const px_words *assignments)
+{
+    const char **subjects = px_calloc((size_t)assignments->count + 2, sizeof subjects[0]);
+    int count = 0, status = px_job_plugins(&w->given->plugin);
+    w->config = px_config_create();
+    px_config_group(w->config, "", options, &w->own);
+    subjects[count++] = "data.limit=0"; /* what a run was trained on is no limit here */
+    for (int i = 0; i < assignments->count && status == 0; i++) {
+        if (is_own(assignments->word[i]))
+            status = px_config_set(w->config, assignments->word[i]);
+        else
+            subjects[count++] = assignments->word[i];
     }
-    if (status == 0 && given->data)
-        s->data.path = given->data;
+    if (status == 0)
+        status = px_config_finish(w->config);
+    if (status == 0)
+        status = load_subject(w, subjects, count);
+    if (status == 0 && w->given->data)
+        w->s.data.path = w->given->data;
+    free(subjects);
     return status;
 }
 
 static int features(px_job *job, const px_args *args)
 {
-    const features_flags *given = args->flags;
-    px_settings s = {0};
-    px_dataset *data = NULL;
-    int status = load_settings(&s, args, given, job);
-    if (status == 0 && job->comm.rank == 0 && px_features_writable(given->output) != 0) {
-        px_settings_finish(&s);
-        status = -1;
-    }
-    if (px_agree(&job->comm, status) != 0) {
-        if (status == 0)
-            px_settings_finish(&s);
-        return -1;
-    }
-    px_job_threads(job, s.train.threads);
-    status = px_dataset_open(&data, s.data.path);
-    const px_split *named = status == 0 && given->split ? px_dataset_split(data, given->split) : NULL;
-    if (status == 0 && given->split && !named)
-        status = -1;
+    work w = {.subject = args->words.word[0], .given = args->flags, .job = job};
+    int status = load_settings(&w, &args->assignments);
+    if (status == 0 && job->comm.rank == 0)
+        status = px_features_writable(w.given->output);
     status = px_agree(&job->comm, status);
     if (status == 0) {
-        px_split all = named ? (px_split){0} : everything(data);
-        status = encode(&s, args->words.word[0], given, data, named ? named : &all, job);
-        free((void *)(uintptr_t)all.index);
+        px_job_threads(job, w.s.train.threads);
+        status = px_agree(&job->comm, open_data(&w));
     }
-    px_dataset_close(data);
-    px_settings_finish(&s);
+    if (status == 0)
+        status = encode(&w);
+    px_dataset_close(w.data);
+    free(w.everything);
+    free(w.limited);
+    px_config_destroy(w.config);
+    if (w.s.config)
+        px_settings_finish(&w.s);
     return status;
 }
 
@@ -122,11 +192,13 @@ const px_command px_cmd_features = {
             "attributes name the sources.\n"
             "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs "
             "backbone=, --data, and what\n"
-            "differs from the defaults, as data.image_size and data.normalize.\n"
+            "differs from the defaults, as data.image_size and data.normalize. data.limit takes so many of the images, "
+            "evenly spaced.\n"
             "\n"
             "Examples:\n"
             "  pretext features runs/first -o features.h5\n"
             "  mpirun -n 2 --bind-to none pretext features runs/first --data other.h5 --split test -o features.h5\n"
+            "  pretext features runs/relative_location patches=9 -o features.h5\n"
             "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true --data other.h5 -o "
             "features.h5\n",
     .run = run,
@@ -134,4 +206,5 @@ const px_command px_cmd_features = {
     .min_words = 1,
     .max_words = 1,
     .assignments = true,
+    .options = options,
 };

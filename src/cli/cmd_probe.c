@@ -23,7 +23,7 @@ static int probe(px_job *job, const px_args *args)
         return -1;
     }
     px_job_threads(job, e.run.train.threads);
-    status = px_evaluate(&e, &job->comm, &job->log);
+    status = px_evaluate(&e, &job->comm, job->command, &job->log);
     px_evaluation_finish(&e);
     return status;
 }
@@ -37,22 +37,29 @@ const px_command px_cmd_probe = {
     .name = "probe",
     .arguments = "RUN|W.safetensors [key=value...]",
     .summary = "evaluate the representation of a run: linear probe, nearest neighbours",
-    .help = "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of "
-            "learning rates at once\n"
-            "(linear.rates) and chooses on a held-out part of the training split, never on the test split. "
-            "baselines=true also probes the\n"
-            "same backbone untrained and the raw pixels. data.*, threads and backend override what the run was made "
-            "with; linear.*\n"
-            "and knn.* are listed by 'pretext options'. Results go to /eval in the run's run.h5, a table to standard "
-            "output.\n"
-            "A weights file's results go to out=DIR; one from elsewhere needs backbone= and data.path=.\n"
-            "\n"
-            "Examples:\n"
-            "  pretext probe runs/first baselines=true\n"
-            "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
-            "  pretext probe runs/first protocol=knn\n"
-            "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
-            "out=results/flowers\n",
+    .help =
+        "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of "
+        "learning rates at once\n"
+        "(linear.rates) and chooses on a held-out part of the training split, never on the test split. "
+        "baselines=true also probes the\n"
+        "same backbone untrained and the raw pixels. layers=true also probes every stage: a rank holds its images' "
+        "features of all\n"
+        "stages (float32, N / ranks x the sum of their widths), and all images' of one stage at a time. patches=9 is "
+        "the protocol of\n"
+        "methods that pretrain on patches. data.*, threads and backend override what the run was made with "
+        "(data.limit limits the\n"
+        "probe's training split); linear.* and knn.* are listed by 'pretext options'. Results go to /eval in the "
+        "run's run.h5, a\n"
+        "table to standard output. A weights file's results go to out=DIR; one from elsewhere needs backbone= and "
+        "data.path=.\n"
+        "\n"
+        "Examples:\n"
+        "  pretext probe runs/first baselines=true\n"
+        "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
+        "  pretext probe runs/first protocol=knn\n"
+        "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
+        "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
+        "out=results/flowers\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

@@ -7,109 +7,177 @@
 
 static void make_views(const void *context, px_rng *rng, const px_image *image, px_sample *out)
 {
-    const px_task *task = context;
-    px_recipe r = px_recipe_none();
-    r.mean = task->mean;
-    r.std = task->std;
-    px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    const px_extract_spec *from = context;
+    (void)rng;
+    for (int v = 0; v < px_patches_views(&from->patches); v++) {
+        px_plane plane = px_sample_plane(out, 0, v);
+        px_resize(&plane, image, px_patches_crop(&from->patches, image, plane.size, v), false, PX_BICUBIC,
+                  out->scratch);
+        if (from->task->mean)
+            px_normalize(&plane, from->task->mean, from->task->std);
+    }
 }
 
-/* What turns a batch of images into rows of features; the rows may be the images. */
-typedef const float *encode_fn(void *context, const px_batch *);
+/* ---- which rows a rank makes ---- */
 
-static const float *run_model(void *context, const px_batch *batch)
+/* Where the rows of a rank begin: after whole batches, so that a row stands in the same place of the same batch
+ * whatever the number of ranks. */
+static int64_t share_begin(const px_extraction *e, int rank, int ranks)
+{
+    int64_t batches = (e->count + e->batch - 1) / e->batch, begin = batches * rank / ranks * e->batch;
+    return begin < e->count ? begin : e->count;
+}
+
+static void add_layer(px_extraction *e, const px_extract_spec *from, const char *name, int64_t width)
+{
+    px_layer_rows *l = &e->layer[e->layers++];
+    *l = (px_layer_rows){.name = name, .width = (int)width, .whole = from->comm->size == 1};
+    l->x = px_aligned_calloc((size_t)(e->rows * width) * sizeof l->x[0] + 64);
+}
+
+static void begin(px_extraction *e, const px_extract_spec *from, const px_split *split, int batch)
+{
+    *e = (px_extraction){.count = split->count, .batch = batch};
+    e->first = share_begin(e, from->comm->rank, from->comm->size);
+    e->rows = share_begin(e, from->comm->rank + 1, from->comm->size) - e->first;
+    e->label = px_calloc((size_t)split->count + 1, sizeof e->label[0]);
+    for (int64_t i = 0; i < split->count; i++)
+        e->label[i] = px_dataset_label(from->data, split->index[i]);
+}
+
+/* ---- the pass ---- */
+
+/* What turns a batch of images into rows of each layer's features; the rows may be the images. */
+typedef void encode_fn(void *context, const px_batch *, const float *rows[]);
+
+static void run_model(void *context, const px_batch *batch, const float *rows[])
 {
     px_model *m = context;
     px_plan_bind(m->plan, m->input[0], batch->tensor[0]);
     px_plan_run(m->plan, NULL);
-    return px_plan_read(m->plan, m->features);
+    for (int l = 0; l < m->layers; l++)
+        rows[l] = px_plan_read(m->plan, m->layer[l].features);
 }
 
-static const float *take_pixels(void *context, const px_batch *batch)
+static void take_pixels(void *context, const px_batch *batch, const float *rows[])
 {
     (void)context;
-    return batch->tensor[0];
+    rows[0] = batch->tensor[0];
 }
 
-/* This rank's share; the rows of the others stay zero. */
-static int extract_own(px_extraction *e, const px_loader_spec *spec, encode_fn *encode, void *context, px_log *log,
-                       const char *what)
+static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, void *context, px_log *log,
+                      const char *what)
 {
-    px_loader *loader;
-    if (px_loader_create(&loader, spec, 0) != 0)
-        return -1;
+    const float *rows[PX_STAGES_MAX + 1];
     int64_t steps = px_loader_steps_per_epoch(loader);
-    int status = 0;
-    for (int64_t s = 0; s < steps && status == 0; s++) {
+    for (int64_t s = 0; s < steps; s++) {
         const px_batch *batch = px_loader_next(loader);
-        if (!batch) {
-            status = -1;
-            break;
+        if (!batch)
+            return -1;
+        encode(context, batch, rows);
+        for (int l = 0; l < e->layers; l++) {
+            px_layer_rows *to = &e->layer[l];
+            memcpy(to->x + s * e->batch * to->width, rows[l], (size_t)batch->valid * (size_t)to->width * sizeof(float));
         }
-        const float *rows = encode(context, batch);
-        int64_t first = s * spec->global_batch + spec->first;
-        if (batch->valid > 0)
-            memcpy(e->x + first * e->width, rows, (size_t)batch->valid * (size_t)e->width * sizeof e->x[0]);
-        if (log)
-            px_log_progress(log, "features of %s: %lld%%", what, (long long)(100 * (s + 1) / steps));
+        px_log_progress(log, "features of %s: %lld%%", what, (long long)(100 * (s + 1) / steps));
     }
-    if (log)
-        px_log_progress_end(log);
+    return 0;
+}
+
+/* This rank's rows of a split, which are a split of their own. */
+static int encode_own(px_extraction *e, const px_extract_spec *from, const px_views *views, const px_split *split,
+                      encode_fn *encode, void *context)
+{
+    px_split own = {split->name, split->index + e->first, e->rows};
+    px_loader *loader;
+    px_loader_spec spec = {.data = from->data,
+                           .split = &own,
+                           .views = views,
+                           .make = make_views,
+                           .context = from,
+                           .global_batch = e->batch,
+                           .batch = e->batch,
+                           .keep_last = true,
+                           .workers = from->workers};
+    if (e->rows == 0 && e->count > 0)
+        return 0;
+    if (px_loader_create(&loader, &spec, 0) != 0)
+        return -1;
+    int status = encode_all(e, loader, encode, context, from->log, split->name);
+    px_log_progress_end(from->log);
     px_loader_destroy(loader);
     return status;
 }
 
-static int extract(px_extraction *e, int width, const px_task *task, int batch, const px_dataset *data,
-                   const px_split *split, int workers, const px_comm *comm, encode_fn *encode, void *context,
-                   px_log *log, const char *what)
+static int extract(px_extraction *e, const px_extract_spec *from, const px_views *views, const px_split *split,
+                   encode_fn *encode, void *context)
 {
-    *e = (px_extraction){.count = split->count, .width = width};
-    e->x = px_aligned_calloc((size_t)split->count * (size_t)width * sizeof e->x[0] + 64);
-    e->label = px_calloc((size_t)split->count + 1, sizeof e->label[0]);
-    for (int64_t i = 0; i < split->count; i++)
-        e->label[i] = px_dataset_label(data, split->index[i]);
-    px_views views = {0};
-    px_views_add(&views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    px_loader_spec spec = {.data = data,
-                           .split = split,
-                           .views = &views,
-                           .make = make_views,
-                           .context = task,
-                           .global_batch = (int64_t)batch * comm->size,
-                           .first = (int64_t)batch * comm->rank,
-                           .batch = batch,
-                           .keep_last = true,
-                           .workers = workers};
-    int status = px_agree(comm, extract_own(e, &spec, encode, context, log, what));
-    if (status == 0)
-        px_all_reduce_f32(comm, e->x, e->count * e->width); /* each row has one rank's values and zeros: exact */
-    else
+    int status = px_agree(from->comm, encode_own(e, from, views, split, encode, context));
+    if (status != 0)
         px_extraction_finish(e);
     return status;
 }
 
-int px_extract(px_extraction *e, px_model *model, const px_task *task, const px_dataset *data, const px_split *split,
-               int workers, const px_comm *comm, px_log *log, const char *what)
+int px_extract(px_extraction *e, const px_extract_spec *from, px_model *model, const px_split *split)
 {
-    px_shape f = model->features->shape;
-    return extract(e, (int)f.dim[1], task, (int)f.dim[0], data, split, workers, comm, run_model, model, log, what);
+    begin(e, from, split, (int)model->features->shape.dim[0]);
+    for (int l = 0; l < model->layers; l++)
+        add_layer(e, from, model->layer[l].name, model->layer[l].features->shape.dim[1]);
+    return extract(e, from, &model->views, split, run_model, model);
 }
 
-int px_extract_pixels(px_extraction *e, const px_task *task, const px_dataset *data, const px_split *split, int workers,
-                      const px_comm *comm)
+int px_extract_pixels(px_extraction *e, const px_extract_spec *from, const px_split *split)
 {
-    int width = task->channels * task->image_size * task->image_size;
-    return extract(e, width, task, 256, data, split, workers, comm, take_pixels, NULL, NULL, "pixels");
+    const px_task *task = from->task;
+    px_extract_spec whole = *from;
+    whole.patches = (px_patches){0};
+    px_views views = {0};
+    px_views_add(&views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    begin(e, from, split, 256);
+    add_layer(e, from, "pixels", (int64_t)px_view_elements(&views.view[0]));
+    return extract(e, &whole, &views, split, take_pixels, NULL);
 }
 
-px_features px_extraction_features(const px_extraction *e, int classes)
+/* ---- what came out ---- */
+
+void px_extraction_gather(px_extraction *e, int layer, const px_comm *comm)
 {
-    return (px_features){.count = e->count, .width = e->width, .classes = classes, .x = e->x, .label = e->label};
+    px_layer_rows *l = &e->layer[layer];
+    if (l->whole)
+        return;
+    float *all = px_aligned_calloc((size_t)(e->count * l->width) * sizeof all[0] + 64);
+    memcpy(all + e->first * l->width, l->x, (size_t)(e->rows * l->width) * sizeof all[0]);
+    free(l->x);
+    for (int rank = 0; rank < comm->size; rank++) {
+        int64_t first = share_begin(e, rank, comm->size), rows = share_begin(e, rank + 1, comm->size) - first;
+        px_broadcast(comm, all + first * l->width, rows * l->width * (int64_t)sizeof all[0], rank);
+    }
+    l->x = all;
+    l->whole = true;
+}
+
+void px_extraction_drop(px_extraction *e, int layer)
+{
+    free(e->layer[layer].x);
+    e->layer[layer].x = NULL;
+}
+
+px_features px_extraction_features(const px_extraction *e, int layer, int classes)
+{
+    const px_layer_rows *l = &e->layer[layer];
+    PX_CHECK(l->whole && l->x);
+    return (px_features){.count = e->count,
+                         .width = l->width,
+                         .classes = classes,
+                         .x = l->x,
+                         .label = e->label,
+                         .layer = e->layers > 1 ? l->name : NULL};
 }
 
 void px_extraction_finish(px_extraction *e)
 {
-    free(e->x);
+    for (int l = 0; l < e->layers; l++)
+        px_extraction_drop(e, l);
     free(e->label);
     *e = (px_extraction){0};
 }

@@ -13,6 +13,7 @@ typedef struct px_features {
     int width, classes;
     const float *x;       /* (count, width) */
     const int32_t *label; /* (count); -1: row is ignored */
+    const char *layer;    /* which layer's they are, for messages; NULL: there is but one */
 } px_features;
 
 /* The rows that have a label, in order, a new array, and how many each class has: per_class (classes). NULL if a label

@@ -11,50 +11,41 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* This rank's share of the rows. */
-typedef struct share {
-    int64_t first, count;
-} share;
-
-/* Writes `own` rows of an array whose rows are `width` elements of `size` bytes in memory. */
-static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, size_t size, int64_t rows, int width,
-                    share own, const void *data, hid_t transfer)
+/* Writes this rank's rows, of `width` elements each (0: an array of one axis). */
+static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, const px_extraction *e, int width,
+                    const void *own, hid_t transfer)
 {
-    hsize_t dim[2] = {(hsize_t)rows, (hsize_t)width}, start[2] = {(hsize_t)own.first, 0},
-            count[2] = {(hsize_t)own.count, (hsize_t)width};
+    hsize_t dim[2] = {(hsize_t)e->count, (hsize_t)width}, start[2] = {(hsize_t)e->first, 0},
+            count[2] = {(hsize_t)e->rows, (hsize_t)width};
     int rank = width > 0 ? 2 : 1;
     hid_t space = H5Screate_simple(rank, dim, NULL), part = H5Screate_simple(rank, count, NULL);
     hid_t set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    if (own.count) {
+    if (e->rows) {
         H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
     } else {
         H5Sselect_none(space);
         H5Sselect_none(part);
     }
-    const char *rows_at = (const char *)data + (size_t)own.first * (size_t)(width > 0 ? width : 1) * size;
-    herr_t bad = set < 0 ? -1 : H5Dwrite(set, memory, part, space, transfer, rows_at);
+    herr_t bad = set < 0 ? -1 : H5Dwrite(set, memory, part, space, transfer, own);
     H5Dclose(set);
     H5Sclose(part);
     H5Sclose(space);
     return bad < 0 ? -1 : 0;
 }
 
-static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from,
-                     const px_comm *comm)
+static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from)
 {
-    share own = {e->count * comm->rank / comm->size, 0};
-    own.count = e->count * (comm->rank + 1) / comm->size - own.first;
+    const px_layer_rows *last = &e->layer[e->layers - 1];
+    const float *own = last->x + (last->whole ? e->first * last->width : 0);
     hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
     H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, sizeof(float), e->count, e->width, own, e->x,
-                       transfer) |
-              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, sizeof(int32_t), e->count, 0, own, e->label,
-                       transfer) |
-              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, sizeof(int64_t), e->count, 0, own, split->index,
-                       transfer) |
+    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, e, last->width, own, transfer) |
+              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, e, 0, e->label + e->first, transfer) |
+              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, e, 0, split->index + e->first, transfer) |
               px_h5_put_attribute_text(file, "run", from->run) | px_h5_put_attribute_text(file, "data", from->data) |
               px_h5_put_attribute_text(file, "split", from->split) |
               px_h5_put_attribute_text(file, "backbone", from->backbone) |
+              px_h5_put_attribute_text(file, "config", from->config) |
               px_h5_put_attribute_number(file, "step", from->step);
     H5Pclose(transfer);
     return bad;
@@ -69,7 +60,7 @@ int px_features_write(const char *path, const px_extraction *e, const px_split *
     H5Pset_fapl_mpio(access_list, comm->mpi, MPI_INFO_NULL);
     hid_t file = H5Fcreate(partial, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
     H5Pclose(access_list);
-    int status = file < 0 ? -1 : write_all(file, e, split, from, comm);
+    int status = file < 0 ? -1 : write_all(file, e, split, from);
     if (file >= 0 && H5Fclose(file) < 0)
         status = -1;
     if (status != 0)

@@ -1,7 +1,7 @@
 /* features_file.h - features as a file, written by all ranks together (parallel HDF5).
  *
  *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: where each stands in the data set
- *   attributes of the root: run, data, split, backbone, step
+ *   attributes of the root: run, data, split, backbone, step, config (how the images were shown)
  */
 #ifndef PX_EVAL_FEATURES_FILE_H
 #define PX_EVAL_FEATURES_FILE_H
@@ -9,11 +9,12 @@
 #include "eval/extract.h"
 
 typedef struct px_features_source {
-    const char *run, *data, *split, *backbone;
+    const char *run, *data, *split, *backbone, *config;
     int64_t step;
 } px_features_source;
 
-/* Collective. Written under another name and renamed when whole. 0 or -1 on all ranks. */
+/* Collective: every rank writes its own rows of the last layer. Written under another name and renamed when whole. 0 or
+ * -1 on all ranks. */
 int px_features_write(const char *path, const px_extraction *, const px_split *, const px_features_source *,
                       const px_comm *);
 

@@ -202,8 +202,9 @@ static void warn_of_edge(const probe *p, const px_probe_result *r)
     int at = r->chosen, inner = at == 0 ? 1 : at - 1;
     double top1 = r->holdout_top1[at], error = sqrt(top1 * (1 - top1) / (double)(p->rows - p->fitted));
     if ((at == 0 || at == r->rates - 1) && top1 - r->holdout_top1[inner] > error)
-        px_log_warning(p->log, "linear probe: the best learning rate, %g, is the %s of the grid: extend `rates`",
-                       r->rate[at], at == 0 ? "smallest" : "largest");
+        px_log_warning(p->log, "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend `rates`",
+                       p->train->layer ? " of " : "", p->train->layer ? p->train->layer : "", r->rate[at],
+                       at == 0 ? "smallest" : "largest");
 }
 
 /* Most right on the held-out part; among equals the one with the smaller loss there. */

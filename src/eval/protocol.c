@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "eval/extract.h"
 #include "eval/knn.h"
+#include "eval/layers.h"
 #include "eval/spectrum.h"
 #include "eval/write.h"
 #include "report/embed.h"
@@ -21,7 +22,10 @@ const px_option px_eval_options[] = {
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
     PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that it is tested on; empty: test, else val"),
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
-    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images that a rank encodes at once"),
+    PX_OPTION_FLAG(px_eval_cfg, layers, "false",
+                   "also probe every stage of the backbone, from one pass over the images"),
+    PX_PATCHES_OPTIONS(px_eval_cfg, patches),
+    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at once"),
     PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: none"),
     {0}};
 
@@ -77,8 +81,9 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
     *e = (px_evaluation){0};
     bool weights = px_weights_named(run);
     const char **own = px_calloc((size_t)count + 1, sizeof own[0]),
-               **run_s = px_calloc((size_t)count + 1, sizeof own[0]);
+               **run_s = px_calloc((size_t)count + 2, sizeof own[0]);
     int owns = 0, runs = 0;
+    run_s[runs++] = "data.limit=0"; /* fewer images to pretrain on do not mean fewer labels */
     for (int i = 0; i < count; i++) {
         if (concerns_run(assignments[i], weights))
             run_s[runs++] = assignments[i];
@@ -94,6 +99,8 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
         status = px_config_set(e->config, own[i]);
     if (status == 0)
         status = px_config_finish(e->config);
+    if (status == 0 && e->eval.layers && strcmp(e->eval.protocol, "linear") != 0)
+        status = px_fail(PX_USAGE, "layers=true wants protocol=linear, not %s", e->eval.protocol);
     if (status == 0)
         status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
     free(own);
@@ -118,13 +125,17 @@ void px_evaluation_finish(px_evaluation *e)
 typedef struct bench {
     px_evaluation *e;
     const px_comm *comm;
+    const char *command;
     px_log *log;
     px_dataset *data;
-    const px_split *train, *test;
+    px_split train; /* limited */
+    int64_t *train_index;
+    const px_split *test;
     px_task task;
     px_model model;
+    px_extract_spec from;
+    char *config;        /* the evaluation's, resolved */
     px_results *results; /* rank 0 */
-    int workers;
 } bench;
 
 typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
@@ -132,13 +143,14 @@ static const char *const subject_name[SUBJECTS] = {"pretrained", "untrained", "p
 
 static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
 {
-    if (s == PIXELS)
-        return px_extract_pixels(out, &b->task, b->data, split, b->workers, b->comm);
-    return px_extract(out, &b->model, &b->task, b->data, split, b->workers, b->comm, b->log, split->name);
+    int status = s == PIXELS ? px_extract_pixels(out, &b->from, split) : px_extract(out, &b->from, &b->model, split);
+    if (status == 0)
+        px_extraction_gather(out, out->layers - 1, b->comm);
+    return status;
 }
 
 /* Writes the map of some test images, evenly spaced; they come by class, so the map has its share of each. */
-static int write_map(bench *b, const px_extraction *test)
+static int write_map(bench *b, const px_features *test)
 {
     int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
     if (n < 10)
@@ -164,42 +176,81 @@ static int write_map(bench *b, const px_extraction *test)
     return status;
 }
 
-static int probe_linear(bench *b, const char *name, const px_features *train, const px_features *test)
+/* One line of the table. */
+static void print_scores(const char *indent, const char *name, double top1, double top5, double holdout, double rate)
 {
-    px_probe_result r;
-    if (px_agree(b->comm, px_linear_probe(&b->e->linear, train, test, b->comm, b->log, &r)) != 0)
-        return -1;
-    char *group = px_format("/eval/linear/%s", name);
-    int status = b->results ? px_linear_probe_write(b->results, group, &r) : 0;
-    if (status == 0 && b->results)
-        printf("%-12s %8.2f %8.2f %10.2f   %g\n", name, 100 * r.top1, 100 * r.top5, 100 * r.holdout_top1[r.chosen],
-               r.rate[r.chosen]);
-    free(group);
-    px_probe_result_finish(&r);
-    return px_agree(b->comm, status);
+    printf("%s%-*s %8.2f %8.2f %10.2f   %g\n", indent, 12 - (int)strlen(indent), name, 100 * top1, 100 * top5,
+           100 * holdout, rate);
 }
 
-static int probe_knn(bench *b, const char *name, const px_features *train, const px_features *test)
+/* Rank 0: scores into `group` of run.h5, and the settings that they were got with. */
+static int put_config(bench *b, const char *group, int status)
 {
-    px_knn_result r;
-    if (px_agree(b->comm, px_knn(&b->e->knn, train, test, b->comm, b->log, &r)) != 0)
-        return -1;
-    char *group = px_format("/eval/knn/%s", name);
-    int status = b->results ? px_knn_write(b->results, group, &r) : 0;
-    for (int i = 0; i < r.count && status == 0 && b->results; i++)
-        printf("%-12s %8.2f %8.2f   k = %d\n", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+    return status == 0 ? px_results_attribute_text(b->results, group, "config", b->config) : -1;
+}
+
+static int write_layers(bench *b, const char *name, const px_layers *l)
+{
+    char *group = px_format("/eval/linear/%s/layers", name);
+    int status = put_config(b, group, px_layers_write(b->results, group, l));
+    for (int i = 0; i < l->count && status == 0; i++) {
+        const px_layer_score *s = &l->layer[i];
+        print_scores("  ", s->name, s->top1, s->top5, s->holdout_top1, s->rate);
+    }
     free(group);
+    return status;
+}
+
+/* The features, and with layers=true all stages before them. */
+static int probe_linear(bench *b, const char *name, px_extraction *train, px_extraction *test)
+{
+    int last = train->layers - 1, classes = px_dataset_about(b->data)->classes;
+    px_features from = px_extraction_features(train, last, classes), on = px_extraction_features(test, last, classes);
+    px_probe_result r;
+    px_layers l;
+    int status = px_agree(b->comm, px_linear_probe(&b->e->linear, &from, &on, b->comm, b->log, &r));
+    if (status == 0 && b->results) {
+        char *group = px_format("/eval/linear/%s", name);
+        status = put_config(b, group, px_linear_probe_write(b->results, group, &r));
+        print_scores("", name, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
+        free(group);
+    }
+    status = px_agree(b->comm, status);
+    if (status == 0 && b->e->eval.layers && last > 0) {
+        status = px_layers_probe(&l, &b->e->linear, train, test, classes, &r, b->comm, b->log);
+        if (status == 0 && b->results)
+            status = write_layers(b, name, &l);
+        status = px_agree(b->comm, status);
+    }
+    px_probe_result_finish(&r);
+    return status;
+}
+
+static int probe_knn(bench *b, const char *name, const px_extraction *train, const px_extraction *test)
+{
+    int last = train->layers - 1, classes = px_dataset_about(b->data)->classes;
+    px_features from = px_extraction_features(train, last, classes), on = px_extraction_features(test, last, classes);
+    px_knn_result r;
+    int status = px_agree(b->comm, px_knn(&b->e->knn, &from, &on, b->comm, b->log, &r));
+    if (status == 0 && b->results) {
+        char *group = px_format("/eval/knn/%s", name);
+        status = put_config(b, group, px_knn_write(b->results, group, &r));
+        for (int i = 0; i < r.count && status == 0; i++)
+            printf("%-12s %8.2f %8.2f   k = %d\n", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+        free(group);
+    }
     return px_agree(b->comm, status);
 }
 
 static int write_spectrum(bench *b, const char *name, const px_features *test)
 {
     px_spectrum s;
-    if (px_agree(b->comm, px_spectrum_measure(test, b->comm, &s)) != 0)
-        return -1;
-    char *group = px_format("/eval/spectrum/%s", name);
-    int status = b->results ? px_spectrum_write(b->results, group, &s) : 0;
-    free(group);
+    int status = px_agree(b->comm, px_spectrum_measure(test, b->comm, &s));
+    if (status == 0 && b->results) {
+        char *group = px_format("/eval/spectrum/%s", name);
+        status = px_spectrum_write(b->results, group, &s);
+        free(group);
+    }
     px_spectrum_finish(&s);
     return px_agree(b->comm, status);
 }
@@ -207,21 +258,20 @@ static int write_spectrum(bench *b, const char *name, const px_features *test)
 static int evaluate_subject(bench *b, subject s)
 {
     const char *name = subject_name[s];
-    int classes = px_dataset_about(b->data)->classes, status;
     px_extraction train, test;
-    if (extract_split(b, s, b->train, &train) != 0)
+    if (extract_split(b, s, &b->train, &train) != 0)
         return -1;
     if (extract_split(b, s, b->test, &test) != 0) {
         px_extraction_finish(&train);
         return -1;
     }
-    px_features from = px_extraction_features(&train, classes), on = px_extraction_features(&test, classes);
-    status =
-        strcmp(b->e->eval.protocol, "knn") == 0 ? probe_knn(b, name, &from, &on) : probe_linear(b, name, &from, &on);
+    bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
+    int status = knn ? probe_knn(b, name, &train, &test) : probe_linear(b, name, &train, &test);
+    px_features on = px_extraction_features(&test, test.layers - 1, px_dataset_about(b->data)->classes);
     if (status == 0 && s != PIXELS)
         status = write_spectrum(b, name, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
-        status = write_map(b, &test);
+        status = write_map(b, &on);
     if (status == 0 && b->results)
         status = px_results_flush(b->results); /* kept whatever becomes of the next subject */
     px_extraction_finish(&train);
@@ -242,6 +292,8 @@ static int open_results(bench *b)
         status = px_results_open(&b->results, path, PX_RESULTS_APPEND);
     if (status == 0 && config)
         status = px_results_put_text(b->results, "/config", config);
+    if (status == 0 && config)
+        status = px_provenance_write(b->results, b->comm, b->command, omp_get_max_threads());
     if (status == 0)
         status = px_results_put_texts(b->results, names, info->class_names, info->classes);
     free(path);
@@ -272,24 +324,39 @@ static int open_data(bench *b)
     for (int i = 0; !test[0] && i < info->splits; i++)
         if (strcmp(info->split_names[i], "test") == 0)
             test = "test";
-    b->train = px_dataset_split(b->data, b->e->eval.train_split);
-    b->test = b->train ? px_dataset_split(b->data, test[0] ? test : "val") : NULL;
+    const px_split *train = px_dataset_split(b->data, b->e->eval.train_split);
+    b->test = train ? px_dataset_split(b->data, test[0] ? test : "val") : NULL;
     if (!b->test)
         return -1;
+    b->train = *train;
+    b->train_index = px_split_limit(&b->train, d->limit);
     if (info->classes < 2)
         return px_fail(PX_DATA, "%s: has no classes to probe for", d->path);
     return 0;
 }
 
-static int open_all(bench *b)
+static int build_encoder(bench *b)
 {
     px_settings *run = &b->e->run;
-    if (px_agree(b->comm, open_data(b)) != 0)
+    px_eval_cfg *eval = &b->e->eval;
+    if (px_task_make(&b->task, run, b->data, NULL, eval->batch, b->comm->size) != 0 ||
+        px_patches_settle(&eval->patches, run, &b->task, !b->e->weights) != 0)
         return -1;
-    int status = px_task_make(&b->task, run, b->data, NULL, b->e->eval.batch, b->comm->size);
-    if (status == 0)
-        status = px_model_encoder(&b->model, run, &b->task, b->e->eval.batch);
-    if (px_agree(b->comm, status) != 0)
+    px_encoder_spec spec = px_patches_encoder(&eval->patches, &b->task, eval->batch);
+    spec.layers = eval->layers;
+    b->from = (px_extract_spec){.task = &b->task,
+                                .data = b->data,
+                                .patches = eval->patches,
+                                .workers = run->data.workers ? run->data.workers : omp_get_max_threads(),
+                                .comm = b->comm,
+                                .log = b->log};
+    b->config = px_config_text(b->e->config);
+    return px_model_encoder(&b->model, run, &b->task, &spec);
+}
+
+static int open_all(bench *b)
+{
+    if (px_agree(b->comm, open_data(b)) != 0 || px_agree(b->comm, build_encoder(b)) != 0)
         return -1;
     return px_agree(b->comm, b->comm->rank == 0 ? open_results(b) : 0);
 }
@@ -312,10 +379,9 @@ static int evaluate_all(bench *b)
     return evaluate_subject(b, UNTRAINED) == 0 ? evaluate_subject(b, PIXELS) : -1;
 }
 
-int px_evaluate(px_evaluation *e, const px_comm *comm, px_log *log)
+int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_log *log)
 {
-    bench b = {
-        .e = e, .comm = comm, .log = log, .workers = e->run.data.workers ? e->run.data.workers : omp_get_max_threads()};
+    bench b = {.e = e, .comm = comm, .command = command, .log = log};
     int status = open_all(&b);
     if (status == 0)
         status = evaluate_all(&b);
@@ -325,5 +391,7 @@ int px_evaluate(px_evaluation *e, const px_comm *comm, px_log *log)
         status = -1;
     px_model_finish(&b.model);
     px_dataset_close(b.data);
+    free(b.train_index);
+    free(b.config);
     return status;
 }

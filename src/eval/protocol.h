@@ -1,15 +1,16 @@
 /* protocol.h - an evaluation of a run, from its folder to /eval of its run.h5.
  *
  *     px_evaluation e;
- *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 || px_evaluate(&e, &comm, &log) != 0)
- * ...   // collective
+ *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 ||
+ *         px_evaluate(&e, &comm, "pretext probe runs/first", &log) != 0) ...          // collective
  *     px_evaluation_finish(&e);
  *
  * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its
- * initial values) and `pixels`.
- * Written to /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names, /eval/embedding
- * and
- * /eval/spectrum/SUBJECT.
+ * initial values) and `pixels`. Written to
+ *     /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names,
+ *     /eval/linear/SUBJECT/layers/{names, width, top1, top5, holdout_top1, chosen_rate} (L), with layers=true,
+ *     /eval/embedding and /eval/spectrum/SUBJECT;
+ * the groups SUBJECT and layers have the evaluation's settings as attribute `config`.
  */
 #ifndef PX_EVAL_PROTOCOL_H
 #define PX_EVAL_PROTOCOL_H
@@ -18,11 +19,13 @@
 #include "dist/comm.h"
 #include "eval/knn.h"
 #include "eval/linear.h"
+#include "eval/patches.h"
 #include "train/settings.h"
 
 typedef struct px_eval_cfg {
     const char *protocol, *train_split, *test_split;
-    bool baselines;
+    bool baselines, layers;
+    px_patches patches;
     int batch, embed;
 } px_eval_cfg;
 extern const px_option px_eval_options[];
@@ -38,14 +41,13 @@ typedef struct px_evaluation {
 } px_evaluation;
 
 /* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the
- * run's, the rest is the
- * evaluation's own. `run` may be a weights file: backbone= and the backbone's options are then settings, too, and out=
- * is the folder that gets
- * run.h5. 0 or -1. */
+ * run's (data.limit is not taken from it), the rest is the evaluation's own. `run` may be a weights file: backbone= and
+ * the backbone's options are then settings, too, and out= is the folder that gets run.h5. 0 or -1. */
 int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
 void px_evaluation_finish(px_evaluation *);
 
-/* Collective; rank 0 writes, and prints a table to standard output. 0 or -1. */
-int px_evaluate(px_evaluation *, const px_comm *, px_log *);
+/* Collective; rank 0 writes, and prints a table to standard output. `command`, as it was typed, becomes part of the
+ * /provenance of a weights file's results. 0 or -1. */
+int px_evaluate(px_evaluation *, const px_comm *, const char *command, px_log *);
 
 #endif

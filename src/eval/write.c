@@ -43,6 +43,30 @@ int px_linear_probe_write(px_results *r, const char *group, const px_probe_resul
     return put_confusion(r, group, p);
 }
 
+int px_layers_write(px_results *r, const char *group, const px_layers *l)
+{
+    const char *name[PX_STAGES_MAX + 1];
+    int32_t width[PX_STAGES_MAX + 1];
+    double top1[PX_STAGES_MAX + 1], top5[PX_STAGES_MAX + 1], holdout[PX_STAGES_MAX + 1], rate[PX_STAGES_MAX + 1];
+    for (int i = 0; i < l->count; i++) {
+        const px_layer_score *s = &l->layer[i];
+        name[i] = s->name;
+        width[i] = s->width;
+        top1[i] = s->top1;
+        top5[i] = s->top5;
+        holdout[i] = s->holdout_top1;
+        rate[i] = s->rate;
+    }
+    char *names = px_format("%s/names", group);
+    int rc = px_results_put_texts(r, names, name, l->count);
+    free(names);
+    if (rc != 0 || put(r, group, "width", PX_I32, l->count, width) != 0 ||
+        put(r, group, "top1", PX_F64, l->count, top1) != 0 || put(r, group, "top5", PX_F64, l->count, top5) != 0 ||
+        put(r, group, "holdout_top1", PX_F64, l->count, holdout) != 0)
+        return -1;
+    return put(r, group, "chosen_rate", PX_F64, l->count, rate);
+}
+
 int px_knn_write(px_results *r, const char *group, const px_knn_result *k)
 {
     int32_t neighbours[PX_LIST_MAX];

@@ -8,6 +8,7 @@
 #define PX_EVAL_WRITE_H
 
 #include "eval/knn.h"
+#include "eval/layers.h"
 #include "eval/linear.h"
 #include "eval/spectrum.h"
 #include "report/results.h"
@@ -15,6 +16,9 @@
 /* top1, top5, best_top1, best_epoch, chosen_rate: scalars; per_class (C), confusion (C, C: row true, column predicted),
  * rates (R), holdout_top1 (R), train_loss (E), test_top1 (E). */
 int px_linear_probe_write(px_results *, const char *group, const px_probe_result *);
+
+/* names (L texts), width, top1, top5, holdout_top1, chosen_rate (L): layers from the first stage on. */
+int px_layers_write(px_results *, const char *group, const px_layers *);
 
 /* k, top1, top5 (K). */
 int px_knn_write(px_results *, const char *group, const px_knn_result *);

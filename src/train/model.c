@@ -1,5 +1,6 @@
 #include "train/model.h"
 #include "base/error.h"
+#include "ops/ops.h"
 
 #include <string.h>
 
@@ -115,14 +116,35 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     return make_plan(m, s, comm, strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32);
 }
 
-int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, int batch)
+/* rows (views * batch, F), as px_views has them -> (batch, F) */
+static px_value *mean_over_views(px_graph *g, px_value *rows, int64_t views)
 {
+    if (views == 1 || px_graph_error(g))
+        return rows;
+    int64_t batch = rows->shape.dim[0] / views, F = rows->shape.dim[1];
+    rows = px_token_mean(g, px_reshape(g, rows, PX_SHAPE(1, views, batch * F)), 0);
+    return px_reshape(g, rows, PX_SHAPE(batch, F));
+}
+
+static void add_layer(px_model *m, const char *name, px_value *pooled, int views)
+{
+    px_value *features = mean_over_views(m->graph, pooled, views);
+    px_graph_output(m->graph, name, features);
+    m->layer[m->layers].name = name;
+    m->layer[m->layers++].features = m->features = features;
+}
+
+int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, const px_encoder_spec *spec)
+{
+    const px_backbone_family *family = s->backbone->family;
     *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1})};
-    px_views_add(&m->views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    add_inputs(m, batch);
-    px_encoding e = s->backbone->family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
-    m->features = e.pooled;
-    px_graph_output(m->graph, "features", e.pooled);
+    px_views_add(&m->views, "images", PX_F32, spec->views, 3, (int[]){task->channels, spec->size, spec->size});
+    add_inputs(m, spec->batch);
+    px_encoding e = family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
+    int last = e.stages - family->pools_last;
+    for (int i = 0; i < last && spec->layers; i++)
+        add_layer(m, e.stage[i].name, family->pool(m->graph, s->backbone_cfg, e.stage[i].map), spec->views);
+    add_layer(m, family->pools_last ? e.stage[last].name : "features", e.pooled, spec->views);
     px_graph_fuse(m->graph);
     return make_plan(m, s, NULL, PX_F32);
 }

@@ -5,7 +5,8 @@
  *     px_task_make(&task, &settings, data, split, batch, comm->size);
  *     px_model m;
  *     px_model_pretrain(&m, &settings, &task, comm);        // the method's views, loss, gradients
- *     px_model_encoder(&m, &settings, &task, batch);  // "images" (batch, C, S, S) -> "features" (batch, F)
+ *     px_encoder_spec spec = {.batch = 256, .views = 1, .size = task.image_size};
+ *     px_model_encoder(&m, &settings, &task, &spec);        // "images" (views * batch, C, S, S) -> features (batch, F)
  *     ... m.plan ...
  *     px_model_finish(&m);
  */
@@ -23,8 +24,21 @@ typedef struct px_model {
     px_views views;
     px_value *input[PX_VIEWS_MAX]; /* one a view */
     px_value *loss;                /* pretraining */
-    px_value *features;            /* encoder: (batch, F) */
+    px_value *features;            /* encoder: (batch, F), those of the last layer */
+    int layers;                    /* encoder: 1, or with px_encoder_spec.layers one a stage */
+    struct {
+        const char *name; /* that of the stage; "features" where they are behind all stages */
+        px_value *features;
+    } layer[PX_STAGES_MAX + 1];
 } px_model;
+
+/* What an encoder sees of an image, and what it tells of it. */
+typedef struct px_encoder_spec {
+    int batch;   /* images */
+    int views;   /* of an image: its features are the mean over them */
+    int size;    /* side of a view */
+    bool layers; /* features of every stage, too */
+} px_encoder_spec;
 
 /* This rank's images in a micro-batch: train.batch / (ranks x accumulate). 0, or -1 (PX_USAGE) if it cannot be
  * divided. */
@@ -42,7 +56,8 @@ int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *s
 int px_precision_settle(px_settings *, const px_comm *);
 
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
-int px_model_encoder(px_model *, const px_settings *, const px_task *, int batch); /* of one rank: nothing crosses */
+int px_model_encoder(px_model *, const px_settings *, const px_task *,
+                     const px_encoder_spec *); /* of one rank: nothing crosses */
 void px_model_finish(px_model *);
 
 #endif

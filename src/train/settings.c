@@ -41,7 +41,8 @@ const px_option px_data_options[] = {
                    "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads a rank that make views; 0: as many as compute threads"),
-    PX_OPTION(px_data_cfg, limit, "0", 0, 1e15, "use only so many images, evenly spaced in the split; 0: all"),
+    PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
+              "use only so many images, evenly spaced in the split; 0: all; a probe of the run has its own"),
     {0}};
 
 static void register_groups(px_settings *s)

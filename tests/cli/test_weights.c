@@ -95,6 +95,16 @@ static void a_probe(void **state)
           "out is not set: the folder for the results of ");
     check(RUN("probe", f->weights, f->set_data, f->out), 2, "holds a run of its own");
     check(RUN("probe", f->weights, f->set_data, out, "linear.epochs=2", "embed=0"), 0, "100 tensors of the backbone");
+    px_results *r = open_h5(folder, "run.h5");
+    char *command;
+    double ranks;
+    assert_int_equal(px_results_get_attribute_text(r, "/provenance", "command", &command), 0);
+    assert_non_null(strstr(command, "pretext probe "));
+    assert_non_null(strstr(command, out));
+    assert_int_equal(px_results_get_attribute_real(r, "/provenance", "ranks", &ranks), 0);
+    assert_true(ranks == 1);
+    free(command);
+    px_results_close(r);
     array top1 = read_array(folder, "run.h5", "/eval/linear/pretrained/top1");
     assert_true(top1.count == 1 && top1.data[0] >= 0 && top1.data[0] <= 1);
     free(top1.data);

@@ -56,10 +56,12 @@ static void test_written_results_come_back(void **state)
     double eigenvalue[] = {3, 2, 1};
     px_spectrum s = {
         .width = 3, .deviation = 0.5, .healthy = 0.577, .rankme = 2.5, .alpha = 1.1, .eigenvalue = eigenvalue};
+    px_layers l = {.count = 2, .layer = {{"layer1", 64, 0.3, 0.8, 0.35, 0.1}, {"layer2", 128, 0.4, 0.9, 0.45, 0.2}}};
     px_results *r;
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
     for (int twice = 0; twice < 2; twice++) { /* a second probe replaces the first */
         assert_int_equal(px_linear_probe_write(r, "/eval/linear", &p), 0);
+        assert_int_equal(px_layers_write(r, "/eval/linear/layers", &l), 0);
         assert_int_equal(px_knn_write(r, "/eval/knn", &k), 0);
         assert_int_equal(px_spectrum_write(r, "/eval/spectrum", &s), 0);
     }
@@ -74,6 +76,20 @@ static void test_written_results_come_back(void **state)
     expect(r, "/eval/linear/train_loss", 1, loss, 2);
     expect(r, "/eval/linear/per_class", 1, recall, 2);
     expect(r, "/eval/linear/confusion", 2, (double[]){1, 3, 0, 4}, 4);
+    expect(r, "/eval/linear/layers/width", 1, (double[]){64, 128}, 2);
+    expect(r, "/eval/linear/layers/top1", 1, (double[]){0.3, 0.4}, 2);
+    expect(r, "/eval/linear/layers/top5", 1, (double[]){0.8, 0.9}, 2);
+    expect(r, "/eval/linear/layers/holdout_top1", 1, (double[]){0.35, 0.45}, 2);
+    expect(r, "/eval/linear/layers/chosen_rate", 1, (double[]){0.1, 0.2}, 2);
+    char **names;
+    int count;
+    assert_int_equal(px_results_get_texts(r, "/eval/linear/layers/names", &names, &count), 0);
+    assert_int_equal(count, 2);
+    assert_string_equal(names[0], "layer1");
+    assert_string_equal(names[1], "layer2");
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
     expect(r, "/eval/knn/k", 1, (double[]){10, 20}, 2);
     expect(r, "/eval/knn/top1", 1, k.top1, 2);
     expect(r, "/eval/spectrum/rankme", 0, &s.rankme, 1);

@@ -17,7 +17,8 @@ static void check(const char *fixture, const char *backbone, const char *backend
     px_settings s = golden_settings((const char *[]){backbone, backend, NULL});
     px_task task = {.image_size = size, .channels = 3, .batch = IMAGES, .ranks = 1};
     px_model m;
-    if (px_model_encoder(&m, &s, &task, IMAGES) != 0)
+    px_encoder_spec spec = {.batch = IMAGES, .views = 1, .size = size};
+    if (px_model_encoder(&m, &s, &task, &spec) != 0)
         fail_msg("%s", px_error());
     golden_fill(&m);
     float *x = px_aligned_calloc((size_t)(IMAGES * 3 * size * size) * sizeof x[0]);

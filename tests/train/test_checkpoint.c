@@ -205,7 +205,7 @@ static px_model vit(px_settings *s, int size)
     px_model m;
     px_task task = {.image_size = size, .channels = 3, .batch = 1, .ranks = 1};
     assert_int_equal(px_settings_load(s, NULL, (const char *[]){"backbone=vit_tiny_16"}, 1), 0);
-    if (px_model_encoder(&m, s, &task, 1) != 0)
+    if (px_model_encoder(&m, s, &task, &(px_encoder_spec){.batch = 1, .views = 1, .size = size}) != 0)
         fail_msg("%s", px_error());
     px_plan_init_params(m.plan, (uint64_t)size);
     return m;

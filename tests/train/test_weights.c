@@ -27,7 +27,7 @@ static void start(encoder *e, int size, uint64_t seed, const char *a, const char
 {
     *e = (encoder){.task = {.image_size = size, .channels = 3, .batch = 1, .ranks = 1}};
     if (px_settings_load(&e->s, NULL, (const char *[]){a, b}, 2) != 0 ||
-        px_model_encoder(&e->m, &e->s, &e->task, 1) != 0)
+        px_model_encoder(&e->m, &e->s, &e->task, &(px_encoder_spec){.batch = 1, .views = 1, .size = size}) != 0)
         fail_msg("%s", px_error());
     px_plan_init_params(e->m.plan, seed);
 }

@@ -1,0 +1,83 @@
+#include "eval/patches.h"
+#include "base/error.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static int grid(const px_patches *p)
+{
+    return (int)floor(sqrt(p->count) + 0.5);
+}
+
+/* The side of the first picture that the method makes of an image. */
+static int method_side(const px_settings *s, const px_task *task, int *side)
+{
+    const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
+    if (why)
+        return px_fail(PX_USAGE, "patch_size cannot be that of method %s: %s; set it", s->method->name, why);
+    px_views views = {0};
+    s->method->views(s->method_cfg, task, &views);
+    for (int i = 0; i < views.count; i++) {
+        const px_view *v = &views.view[i];
+        if (v->dtype == PX_F32 && v->rank == 3) {
+            *side = v->dim[1];
+            return 0;
+        }
+    }
+    return px_fail(PX_USAGE, "patch_size cannot be that of method %s: none of its views is a picture; set it",
+                   s->method->name);
+}
+
+/* Says which sides next to it the backbone could work with. */
+static int check_size(const px_patches *p, const px_settings *s, const px_task *task)
+{
+    const px_backbone_family *family = s->backbone->family;
+    const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, p->size, task->channels) : NULL;
+    if (!why)
+        return 0;
+    int part = family->patch ? family->patch(s->backbone) : 0, less = part ? p->size / part * part : 0;
+    char other[64] = "";
+    if (less)
+        snprintf(other, sizeof other, "; patch_size=%d or %d would be", less, less + part);
+    else if (part)
+        snprintf(other, sizeof other, "; patch_size=%d would be", part);
+    return px_fail(PX_USAGE, "backbone %s, patches of %d px: %s%s", s->backbone->name, p->size, why, other);
+}
+
+int px_patches_settle(px_patches *p, const px_settings *s, const px_task *task, bool run)
+{
+    int side = grid(p);
+    if (side * side != p->count)
+        return px_fail(PX_USAGE, "patches = %d is no square grid; 4, 9, 16, ... are", p->count);
+    if (p->count == 0 && p->size)
+        return px_fail(PX_USAGE, "patch_size = %d, but patches is 0: the whole image", p->size);
+    if (p->count == 0)
+        return 0;
+    if (p->size == 0 && !run)
+        p->size = task->image_size / side;
+    else if (p->size == 0 && method_side(s, task, &p->size) != 0)
+        return -1;
+    return check_size(p, s, task);
+}
+
+px_encoder_spec px_patches_encoder(const px_patches *p, const px_task *task, int batch)
+{
+    int views = px_patches_views(p), images = batch / views;
+    return (px_encoder_spec){
+        .batch = images > 1 ? images : 1, .views = views, .size = p->count ? p->size : task->image_size};
+}
+
+int px_patches_views(const px_patches *p)
+{
+    return p->count ? p->count : 1;
+}
+
+px_crop px_patches_crop(const px_patches *p, const px_image *image, int size, int view)
+{
+    if (p->count == 0)
+        return px_recipe_frame(image, size);
+    px_crop square = px_crop_center(image, (float)p->cover);
+    int n = grid(p);
+    float side = square.height / (float)n;
+    return (px_crop){square.top + (float)(view / n) * side, square.left + (float)(view % n) * side, side, side};
+}
