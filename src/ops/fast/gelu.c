@@ -15,10 +15,8 @@ enum { PIECE = 8192, ROWS = 256 };
 /* ---- inner loops ---- */
 
 #if PX_HALF
-typedef struct entry {
-    px_bf16 gelu, slope;
-} entry;
-static entry table[1 << 16];
+/* By the bits of the argument: in the lower half gelu, in the upper its slope, both as bf16. */
+static uint32_t table[1 << 16];
 
 /* Threads may fill it at the same time: with the same values. */
 static void fill_table(void)
@@ -29,20 +27,26 @@ static void fill_table(void)
     for (int i = 0; i < 1 << 16; i++) {
         double x = px_bf16_float((px_bf16){(uint16_t)i}), phi = 0.5 * erfc(-x * M_SQRT1_2);
         double bell = isinf(x) ? 0 : x * exp(-0.5 * x * x) * (0.5 * M_2_SQRTPI * M_SQRT1_2);
-        table[i] = (entry){px_bf16_of(phi == 0 ? 0 : (float)(x * phi)), px_bf16_of((float)(phi + bell))};
+        px_bf16 gelu = px_bf16_of(phi == 0 ? 0 : (float)(x * phi)), slope = px_bf16_of((float)(phi + bell));
+        table[i] = (uint32_t)slope.bits << 16 | gelu.bits;
     }
     __atomic_store_n(&filled, true, __ATOMIC_RELEASE);
 }
 
+PX_MULTIVERSION
 static void gelu_piece(elem *y, const elem *x, int64_t n)
 {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++)
-        y[i] = table[x[i].bits].gelu;
+        y[i].bits = (uint16_t)table[x[i].bits];
 }
 
 INLINE float slope(elem x)
 {
-    return up(table[x.bits].slope);
+    uint32_t bits = table[x.bits] & 0xffff0000u;
+    float f;
+    memcpy(&f, &bits, sizeof f);
+    return f;
 }
 #else
 static void fill_table(void) {}

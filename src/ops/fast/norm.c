@@ -16,45 +16,45 @@ typedef struct channels {
 
 /* ---- inner loops: one plane of S rows of B channels. B is a constant after inlining where it is 8 or 16. ---- */
 
-INLINE void sums_rows(const elem *x, int64_t S, int64_t B, double *sum, double *square)
-{
-    for (int64_t i = 0; i < S; i++) {
-#pragma omp simd
-        for (int64_t b = 0; b < B; b++) {
-            double v = up(x[i * B + b]);
-            sum[b] += v;
-            square[b] += v * v;
-        }
-    }
-}
+/* Sums are kept in registers for TILE channels and RUN rows, then added to those in double. A square of a bf16 is exact
+ * in float, and so nearly are the sums of a few; of floats they would not be. */
+#if PX_HALF
+typedef float partial;
+enum { TILE = 64, RUN = 8 };
+#else
+typedef double partial;
+enum { TILE = 16, RUN = 1024 };
+#endif
 
-/* Keeps the sums of a narrow block in registers. */
-INLINE void sums_narrow(const elem *x, int64_t S, const int B, double *sum, double *square)
+INLINE void sums_tile(const elem *x, int64_t rows, int64_t B, const int width, double *sum, double *square)
 {
-    double first[16], second[16];
-    memcpy(first, sum, (size_t)B * sizeof first[0]);
-    memcpy(second, square, (size_t)B * sizeof first[0]);
-    for (int64_t i = 0; i < S; i++) {
+    partial first[TILE] = {0}, second[TILE] = {0};
+    for (int64_t i = 0; i < rows; i++) {
 #pragma omp simd
-        for (int b = 0; b < B; b++) {
-            double v = up(x[i * B + b]);
+        for (int b = 0; b < width; b++) {
+            partial v = up(x[i * B + b]);
             first[b] += v;
             second[b] += v * v;
         }
     }
-    memcpy(sum, first, (size_t)B * sizeof first[0]);
-    memcpy(square, second, (size_t)B * sizeof first[0]);
+    for (int b = 0; b < width; b++) {
+        sum[b] += (double)first[b];
+        square[b] += (double)second[b];
+    }
 }
 
 PX_MULTIVERSION
 static void sums_plane(const elem *x, int64_t S, int64_t B, double *sum, double *square)
 {
-    if (B == 16)
-        sums_narrow(x, S, 16, sum, square);
-    else if (B == 8)
-        sums_narrow(x, S, 8, sum, square);
-    else
-        sums_rows(x, S, B, sum, square);
+    for (int64_t i = 0; i < S; i += RUN) {
+        int64_t rows = S - i < RUN ? S - i : RUN, b = 0;
+        for (; b + TILE <= B; b += TILE)
+            sums_tile(x + i * B + b, rows, B, TILE, sum + b, square + b);
+        for (; b + 8 <= B; b += 8)
+            sums_tile(x + i * B + b, rows, B, 8, sum + b, square + b);
+        if (b < B)
+            sums_tile(x + i * B + b, rows, B, (int)(B - b), sum + b, square + b);
+    }
 }
 
 INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
@@ -106,53 +106,58 @@ INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, f
     return v > 0 ? dy : 0;
 }
 
-INLINE void back_sums_rows(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
-                           const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
+/* What the backward sums of a plane are made of; d and y may be NULL. */
+typedef struct back_operands {
+    const elem *dy, *x, *y;
+    elem *d;
+    const float *mean, *a, *beta;
+    double *sum, *dot;
+} back_operands;
+
+INLINE void back_sums_tile(back_operands o, int64_t from, int64_t rows, int64_t B, int64_t b0, const int width,
+                           const bool relu, const bool masked)
 {
-    for (int64_t i = 0; i < S; i++) {
+    partial first[TILE] = {0}, second[TILE] = {0};
+    for (int64_t i = from; i < from + rows; i++) {
 #pragma omp simd
-        for (int64_t b = 0; b < B; b++) {
-            float v = up(x[i * B + b]), g = through(up(dy[i * B + b]), v, y, i * B + b, mean[b], a[b], beta[b], relu);
-            if (d)
-                d[i * B + b] = down(g);
-            sum[b] += (double)g;
-            dot[b] += (double)g * (double)(v - mean[b]);
+        for (int b = 0; b < width; b++) {
+            int64_t at = i * B + b0 + b, c = b0 + b;
+            float v = up(o.x[at]);
+            float g = through(up(o.dy[at]), v, masked ? o.y : NULL, at, o.mean[c], o.a[c], o.beta[c], relu);
+            if (masked)
+                o.d[at] = down(g);
+            first[b] += (partial)g;
+            second[b] += (partial)g * (partial)(v - o.mean[c]);
         }
+    }
+    for (int b = 0; b < width; b++) {
+        o.sum[b0 + b] += (double)first[b];
+        o.dot[b0 + b] += (double)second[b];
     }
 }
 
-INLINE void back_sums_choose(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
-                             const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
+INLINE void back_sums_rows(back_operands o, int64_t S, int64_t B, const bool relu, const bool masked)
 {
-    if (d)
-        back_sums_rows(dy, x, y, d, S, B, mean, a, beta, true, sum, dot);
-    else if (relu)
-        back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, true, sum, dot);
-    else
-        back_sums_rows(dy, x, NULL, NULL, S, B, mean, a, beta, false, sum, dot);
-}
-
-INLINE void back_sums_narrow(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, const int B,
-                             const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
-{
-    double first[16], second[16];
-    memcpy(first, sum, (size_t)B * sizeof first[0]);
-    memcpy(second, dot, (size_t)B * sizeof first[0]);
-    back_sums_choose(dy, x, y, d, S, B, mean, a, beta, relu, first, second);
-    memcpy(sum, first, (size_t)B * sizeof first[0]);
-    memcpy(dot, second, (size_t)B * sizeof first[0]);
+    for (int64_t i = 0; i < S; i += RUN) {
+        int64_t rows = S - i < RUN ? S - i : RUN, b = 0;
+        for (; b + TILE <= B; b += TILE)
+            back_sums_tile(o, i, rows, B, b, TILE, relu, masked);
+        for (; b + 8 <= B; b += 8)
+            back_sums_tile(o, i, rows, B, b, 8, relu, masked);
+        if (b < B)
+            back_sums_tile(o, i, rows, B, b, (int)(B - b), relu, masked);
+    }
 }
 
 PX_MULTIVERSION
-static void back_sums_plane(const elem *dy, const elem *x, const elem *y, elem *d, int64_t S, int64_t B,
-                            const float *mean, const float *a, const float *beta, bool relu, double *sum, double *dot)
+static void back_sums_plane(back_operands o, int64_t S, int64_t B, bool relu)
 {
-    if (B == 16)
-        back_sums_narrow(dy, x, y, d, S, 16, mean, a, beta, relu, sum, dot);
-    else if (B == 8)
-        back_sums_narrow(dy, x, y, d, S, 8, mean, a, beta, relu, sum, dot);
+    if (o.d)
+        back_sums_rows(o, S, B, true, true);
+    else if (relu)
+        back_sums_rows(o, S, B, true, false);
     else
-        back_sums_choose(dy, x, y, d, S, B, mean, a, beta, relu, sum, dot);
+        back_sums_rows(o, S, B, false, false);
 }
 
 /* dx = a g - k1 - (x - mean) k2 with k1 = a mean(d), k2 = a inverse mean(d xhat) */
@@ -285,9 +290,10 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
         for (int64_t g = 0; g < v.G; g++)
             for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++) {
                 int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
-                back_sums_plane(dy + at0, x + at0, y ? y + at0 : NULL, d ? d + at0 : NULL, v.S, v.B, c.mean + ch,
-                                c.a + ch, c.beta + ch, at->act == PX_ACT_RELU, chunks + k * 2 * C + ch,
-                                chunks + (k * 2 + 1) * C + ch);
+                back_operands o = {
+                    dy + at0, x + at0,     y ? y + at0 : NULL,      d ? d + at0 : NULL,           c.mean + ch,
+                    c.a + ch, c.beta + ch, chunks + k * 2 * C + ch, chunks + (k * 2 + 1) * C + ch};
+                back_sums_plane(o, v.S, v.B, at->act == PX_ACT_RELU);
             }
     add_chunks(chunks, C, out);
     for (int64_t i = 0; i < C; i++) {
