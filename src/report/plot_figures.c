@@ -9,15 +9,16 @@
 
 enum { MOST_PIXELS = 1000 };
 
-/* Every step-th pixel as "x y r g b"; y counts from the top. */
-static void write_pixels(FILE *f, const double *pixels, const int64_t dim[], int64_t step)
+/* Every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. Dots that are those of
+ * the canvas are neither smoothed nor separated by seams, as drawn squares would be. */
+static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
 {
+    int64_t height = (dim[0] + step - 1) / step * scale, width = (dim[1] + step - 1) / step * scale;
     fputs("$pixels << EOD\n", f);
-    for (int64_t y = 0; y < dim[0]; y += step)
-        for (int64_t x = 0; x < dim[1]; x += step) {
-            const double *p = pixels + (y * dim[1] + x) * dim[2];
-            fprintf(f, "%d %d %d %d %d\n", (int)(x / step), (int)(y / step), (int)p[0], (int)p[dim[2] / 2],
-                    (int)p[dim[2] - 1]);
+    for (int64_t y = 0; y < height; y++)
+        for (int64_t x = 0; x < width; x++) {
+            const double *p = pixels + (y / scale * step * dim[1] + x / scale * step) * dim[2];
+            fprintf(f, "%d %d %d %d %d\n", (int)x, (int)y, (int)p[0], (int)p[dim[2] / 2], (int)p[dim[2] - 1]);
         }
     fputs("EOD\n", f);
 }
@@ -47,7 +48,7 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
     plot_figure *figure =
         plot_begin(job, name, run, wide < LEAST_WIDTH ? LEAST_WIDTH : wide, height * scale + TOP + SIDE);
     FILE *f = figure->script;
-    write_pixels(f, pixels, dim, step);
+    write_dots(f, pixels, dim, step, scale);
     char *path = px_format("/figures/%s", name), *caption = NULL;
     if (px_results_get_attribute_text(r->results, path, "caption", &caption) == 0)
         write_caption(f, figure, *r->method ? r->method : r->label, caption);
@@ -56,8 +57,8 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
             "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
             margin, 1 - margin, 1 - (double)TOP / figure->height, (double)SIDE / figure->height);
     fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
-            width - 1, height - 1);
-    fputs("plot $pixels using 1:2:3:4:5 with rgbimage pixels\n", f);
+            width * scale - 1, height * scale - 1);
+    fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
     free(caption);
     free(path);
     return plot_end(job, figure);
