@@ -118,7 +118,7 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, i
     px_graph *g = b->g;
     int E = c->decoder_width, side = b->task->image_size / patch;
     px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER); /* [B,K+1,E] */
-    px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_EXEMPT);
+    px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_DECAYS);
     x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore")); /* [B,T+1,E] */
     x = px_add_rows(g, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
     px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};

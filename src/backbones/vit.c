@@ -143,9 +143,10 @@ px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value 
 
 px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_value *positions)
 {
-    /* timm: deviation 1e-6; MAE: 0.02 */
-    px_init init = px_init_normal(v->init == PX_DENSE_XAVIER ? 0.02 : 1e-6);
-    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), init, PX_EXEMPT);
+    /* timm: deviation 1e-6, no weight decay; MAE's code: 0.02, and decay, as for all that is neither bias nor norm */
+    bool mae = v->init == PX_DENSE_XAVIER;
+    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), px_init_normal(mae ? 0.02 : 1e-6),
+                                   mae ? PX_DECAYS : PX_EXEMPT);
     px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice_tokens(g, positions, 0, 1)));
     return px_dropout(g, x, v->dropout, tokens->shape.dim[0]);
 }

@@ -152,8 +152,8 @@ class Lars:
 
 
 def groups(net, decay):
-    """Norms, biases and lone tokens are not decayed."""
-    exempt = {name for name, p in net.named_parameters() if p.dim() == 1 or name.endswith("_token")}
+    """Norms and biases are not decayed; tokens are, as in the official code of MAE."""
+    exempt = {name for name, p in net.named_parameters() if p.dim() == 1}
     parts = [[p for name, p in net.named_parameters() if p.requires_grad and (name in exempt) == is_exempt]
              for is_exempt in (False, True)]
     return [dict(params=parts[0], weight_decay=decay), dict(params=parts[1], weight_decay=0)]
