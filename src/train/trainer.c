@@ -24,11 +24,12 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
-    char *config;        /* resolved text */
-    px_results *results; /* rank 0 */
-    int64_t step, steps;
-    /* by px_now: when the run began, its last checkpoint, when rows of run.h5 were last made visible */
-    double started, saved, shown;
+    char *config;               /* resolved text */
+    px_results *results;        /* rank 0 */
+    int64_t first, step, steps; /* first: of this session */
+    double loss;                /* of the last step */
+    /* by px_now: when set-up began, the loop, the last checkpoint, when rows of run.h5 were last made visible */
+    double started, begun, saved, shown;
     double pace; /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
@@ -146,6 +147,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
         return diverged(t, t->step + 1, isfinite(mean[0]) ? "gradient" : "loss");
     double seconds = px_now() - start, wait = px_loader_waited(s->loader) - waited;
     *stopping = votes > 0;
+    t->loss = mean[0];
     int status = record(t, mean, lr, norm, seconds, wait);
     t->step++;
     return status;
@@ -287,6 +289,20 @@ static int write_figures(trainer *t)
     return -1;
 }
 
+/* Also where progress lines were too rare to show it. */
+static void conclude(const trainer *t)
+{
+    const char *out = t->s->train.out;
+    char took[32];
+    double seconds = px_now() - t->begun, images = (double)(t->step - t->first) * t->s->train.batch;
+    if (t->step > t->first)
+        px_log_line(t->log, "done: %" PRId64 " steps in %s, %.0f images/s, loss %.4f: %s", t->step - t->first,
+                    px_duration(seconds, took), images / seconds, t->loss, out);
+    else
+        px_log_line(t->log, "nothing to do: %s holds all %" PRId64 " steps already", out, t->steps);
+    px_log_line(t->log, "next: pretext probe %s; pretext plot %s", out, out);
+}
+
 int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
 {
     trainer t = {.s = s, .comm = comm, .log = log, .started = px_now()};
@@ -298,7 +314,8 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
         return -1;
     }
     introduce(&t);
-    t.saved = t.shown = px_now();
+    t.first = t.step;
+    t.begun = t.saved = t.shown = px_now();
     status = loop(&t);
     bool whole = status == 0 || px_error_status() == PX_STOPPED;
     if (t.results && px_results_close(t.results) != 0)
@@ -307,6 +324,8 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
         status = -1;
     if (whole)
         px_barrier(comm); /* rank 0 may still have been writing */
+    if (status == 0)
+        conclude(&t);
     finish(&t);
     return status;
 }

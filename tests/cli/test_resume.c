@@ -152,8 +152,14 @@ static void stopped_by_the_clock(void **state)
     assert_int_equal(r.status, 0);
     assert_non_null(strstr(r.err, "warning: resumed with another setting: time_limit = 0.0 (was: 0.0001)\n"));
     assert_null(strstr(r.err, "setting: optim."));
+    assert_non_null(strstr(r.err, "\ndone: "));
     run_finish(&r);
     same_run(f->whole[0], out);
+    c = start(f, out, 0, "time_limit=0", true);
+    r = run_wait(&c);
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err, "\nnothing to do: "));
+    run_finish(&r);
     free(out);
 }
 
