@@ -53,6 +53,7 @@ const px_command px_cmd_plot = {
         "  layers        accuracy of every stage of the backbone (probe layers=true)\n"
         "  confusion     share of each true class, by predicted class\n"
         "  embedding     the test images' embeddings in the plane\n"
+        "  bench         parts and most expensive ops of a step, from a file of pretext bench -o\n"
         "\nExamples\n"
         "  pretext plot results/simclr_cifar10\n"
         "  pretext plot results/simclr results/mae -o comparison\n"

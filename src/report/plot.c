@@ -9,8 +9,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int (*const figures[])(plot_job *) = {plot_curves, plot_diagnostics, plot_accuracy,  plot_probe_epochs,
-                                             plot_layers, plot_confusion,   plot_embedding, plot_figures};
+static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics, plot_accuracy,
+                                             plot_probe_epochs, plot_layers,      plot_confusion,
+                                             plot_embedding,    plot_figures,     plot_bench};
 
 /* ---- runs ---- */
 
@@ -119,16 +120,37 @@ static int make_folder(const char *folder)
     return bad;
 }
 
+/* Files of `pretext bench -o`: the figures of a training are not even missed. */
+static bool only_measured(const plot_job *job)
+{
+    for (int i = 0; i < job->count; i++) {
+        px_results *r = job->runs[i].results;
+        if (!px_results_has(r, "/bench") || px_results_has(r, "/train") || px_results_has(r, "/eval"))
+            return false;
+    }
+    return true;
+}
+
+static int draw_all(plot_job *job)
+{
+    int bad = 0;
+    if (only_measured(job))
+        return plot_bench(job);
+    for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
+        bad = figures[i](job);
+    return bad;
+}
+
 int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
 {
     *outcome = (px_plot_outcome){0};
     plot_job job = {.count = count, .folder = folder, .outcome = outcome};
     job.runs = px_calloc((size_t)count + 1, sizeof *job.runs);
     int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 || make_folder(folder) != 0 ? -1 : 0;
-    for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
-        bad = figures[i](&job);
+    if (bad == 0)
+        bad = draw_all(&job);
     if (bad == 0 && outcome->drawn == 0)
-        bad = px_fail(PX_DATA, "%s: nothing to draw: neither training series nor evaluations", runs[0]);
+        bad = px_fail(PX_DATA, "%s: nothing to draw: no training series, no evaluations, no measured step", runs[0]);
     for (int i = 0; i < count; i++) {
         px_results_close(job.runs[i].results);
         free(job.runs[i].label);

@@ -7,14 +7,15 @@
  *
  * A run is a folder that holds run.h5, or an .h5 file; it may be live. A figure whose data are in none of the runs is
  * left out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
- * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion and
- * embedding.
+ * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion, embedding,
+ * the pictures that its method made, and bench.
  * Data, beside /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}
  *         subject: pretrained, untrained, pixels, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
  *     /eval/<protocol>/<subject>/layers/{names (L), top1 (L)}   from the first stage on
  *     /eval/embedding/{xy (N, 2), label (N), class_names (C)}
+ *     /bench/...                                                what `pretext bench -o` writes (train/bench.h)
  */
 #ifndef PX_REPORT_PLOT_H
 #define PX_REPORT_PLOT_H

@@ -63,5 +63,6 @@ int plot_layers(plot_job *);
 int plot_confusion(plot_job *);
 int plot_embedding(plot_job *);
 int plot_figures(plot_job *);
+int plot_bench(plot_job *);
 
 #endif

@@ -257,10 +257,73 @@ static void show_attributes(FILE *out, px_results *r, const char *object, const 
     if (px_results_attributes(r, object, &names, &count) != 0)
         return;
     for (int i = 0; i < count; i++) {
-        char *value = px_results_attribute_shown(r, object, names[i]);
-        fprintf(out, "%s%-20s %s\n", indent, names[i], value);
+        char *value = px_results_attribute_shown(r, object, names[i]), *rest = value, *line = strsep(&rest, "\n");
+        fprintf(out, "%s%-20s %s\n", indent, names[i], line);
+        while ((line = strsep(&rest, "\n")))
+            if (*line)
+                fprintf(out, "%s%-20s %s\n", indent, "", line);
         free(value);
     }
+    free_texts(names, count);
+}
+
+static int64_t length_of(px_results *r, const char *path, double **data)
+{
+    int rank;
+    int64_t dim[4];
+    *data = NULL;
+    if (!px_results_has(r, path) || px_results_get(r, path, data, &rank, dim) != 0)
+        return 0;
+    return rank == 1 ? dim[0] : 0;
+}
+
+/* One line a name: milliseconds, and GF/s where there are. */
+static void print_costs(FILE *out, px_results *r, const char *group)
+{
+    char *names_path = px_format("%s/name", group), *seconds_path = px_format("%s/seconds", group),
+         *gflops_path = px_format("%s/gflops", group), **names = NULL;
+    double *seconds, *gflops;
+    int count = 0;
+    int64_t timed = length_of(r, seconds_path, &seconds), rated = length_of(r, gflops_path, &gflops);
+    if (px_results_get_texts(r, names_path, &names, &count) == 0 && timed == count)
+        for (int i = 0; i < count; i++) {
+            fprintf(out, "  %-52s %10.2f ms", names[i], 1e3 * seconds[i]);
+            if (rated == count && gflops[i] > 0)
+                fprintf(out, " %8.1f GF/s", gflops[i]);
+            fputc('\n', out);
+        }
+    free_texts(names, count);
+    free(seconds);
+    free(gflops);
+    free(names_path);
+    free(seconds_path);
+    free(gflops_path);
+}
+
+/* What `pretext bench -o` left. */
+static void show_bench(FILE *out, px_results *r)
+{
+    char **names;
+    int count, rank;
+    if (!px_results_has(r, "/bench") || px_results_list(r, "/bench", &names, &count) != 0)
+        return;
+    fputs("\nMeasured training step\n", out);
+    show_attributes(out, r, "/bench", "  ");
+    for (int i = 0; i < count; i++) {
+        char *path = px_format("/bench/%s", names[i]);
+        double *value;
+        int64_t dim[4];
+        if (px_results_get(r, path, &value, &rank, dim) == 0) { /* not of a group */
+            if (rank == 0)
+                fprintf(out, "  %-20s %.6g\n", names[i], value[0]);
+            free(value);
+        }
+        free(path);
+    }
+    fputs("\nIts parts\n", out);
+    print_costs(out, r, "/bench/parts");
+    fputs("\nThe most expensive of the plan\n", out);
+    print_costs(out, r, "/bench/ops");
     free_texts(names, count);
 }
 
@@ -273,19 +336,10 @@ static void show_run(FILE *out, px_results *r)
     }
     show_training(out, r);
     show_evaluations(out, r);
+    show_bench(out, r);
 }
 
 /* ---- data sets ---- */
-
-static int64_t length_of(px_results *r, const char *path, double **data)
-{
-    int rank;
-    int64_t dim[4];
-    *data = NULL;
-    if (!px_results_has(r, path) || px_results_get(r, path, data, &rank, dim) != 0)
-        return 0;
-    return rank == 1 ? dim[0] : 0;
-}
 
 /* One line a class, one column a split. */
 static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,

@@ -19,18 +19,20 @@ typedef struct bench {
     px_session session;
     px_batch random;     /* instead of the loader */
     px_loader_work made; /* with random images */
-    double *op_seconds;  /* by step of the plan, summed over the training steps */
     int64_t taken;       /* training steps, with those for warming up */
     int steps;           /* that are measured */
-    double sample[PX_BENCH_PARTS][STEPS_MAX];
+    /* of each the seconds of its parts, then of the plan's steps */
+    double *sample[STEPS_MAX];
+    int columns;
 } bench;
 
 /* ---- the machine ---- */
 
-/* The best of several large products in this precision with these threads, as oneDNN does them. GF/s */
-static double machine_rate(px_dtype precision)
+/* The best of several large products in this precision with these threads, as oneDNN does them: two of them, and more
+ * while there is time. GF/s */
+static double machine_rate(px_dtype precision, double seconds)
 {
-    enum { N = 4096, TRIES = 5 };
+    enum { N = 4096, TRIES = 8 };
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
     px_value *a = px_input(g, "a", PX_F32, PX_SHAPE(N, N));
     px_value *b = px_parameter(g, "b", PX_SHAPE(N, N), px_init_uniform(1), PX_DECAYS);
@@ -41,8 +43,8 @@ static double machine_rate(px_dtype precision)
         data[i] = (float)(i % 7) - 3;
     px_plan_init_params(p, 1);
     px_plan_bind(p, a, data);
-    double best = INFINITY;
-    for (int i = 0; i < TRIES; i++) {
+    double best = INFINITY, start = px_now();
+    for (int i = 0; i < 2 || (i < TRIES && px_now() - start < seconds); i++) {
         px_plan_profile(p, true);
         px_plan_run(p, NULL);
         for (int k = 0; k < px_plan_steps(p); k++) {
@@ -118,7 +120,7 @@ static int set_up(bench *b, px_settings *s, const px_bench_options *o, const px_
         s->data.normalize = false; /* there is nothing to normalise by */
     if (px_session_create(&b->session, s, comm, &info) != 0)
         return -1;
-    b->op_seconds = px_calloc((size_t)px_plan_steps(b->session.model.plan) + 1, sizeof b->op_seconds[0]);
+    b->columns = PX_BENCH_PARTS + px_plan_steps(b->session.model.plan);
     if (b->session.data)
         return px_session_load(&b->session, 0);
     make_random(b);
@@ -130,12 +132,12 @@ static double waited_for_data(const px_session *s)
     return s->loader ? px_loader_waited(s->loader) : 0;
 }
 
-/* One step; its parts go to sample[...][at]. */
-static int one_step(bench *b, int at, double *votes)
+/* One step; its seconds go to part[columns]. */
+static int one_step(bench *b, double *part, double *votes)
 {
     px_session *s = &b->session;
     px_plan *plan = s->model.plan;
-    double mean[PX_SCALARS_MAX], part[PX_BENCH_PARTS] = {0};
+    double mean[PX_SCALARS_MAX];
     px_plan_profile(plan, true);
     double start = px_now(), waited = waited_for_data(s), reduced = px_allreduce_waited(s->reduce);
     if (px_session_gradients(s, b->taken++, mean, votes) != 0)
@@ -146,7 +148,7 @@ static int one_step(bench *b, int at, double *votes)
     for (int i = 0; i < px_plan_steps(plan); i++) {
         px_step_info step = px_plan_step_info(plan, i);
         part[step.backward ? PX_BENCH_BACKWARD : PX_BENCH_FORWARD] += step.seconds;
-        b->op_seconds[i] += step.seconds;
+        part[PX_BENCH_PARTS + i] = step.seconds;
     }
     part[PX_BENCH_WAIT] = waited_for_data(s) - waited;
     part[PX_BENCH_REDUCE] = px_allreduce_waited(s->reduce) - reduced;
@@ -154,8 +156,6 @@ static int one_step(bench *b, int at, double *votes)
     part[PX_BENCH_STEP] = part[PX_BENCH_OTHER] = end - start;
     for (int i = PX_BENCH_WAIT; i < PX_BENCH_OTHER; i++)
         part[PX_BENCH_OTHER] -= part[i];
-    for (int i = 0; i < PX_BENCH_PARTS; i++)
-        b->sample[i][at] = part[i];
     return 0;
 }
 
@@ -163,17 +163,19 @@ static int one_step(bench *b, int at, double *votes)
  * job. */
 static int measure(bench *b, double seconds, px_log *log)
 {
-    double stop = 0;
-    for (int i = 0; i < WARM_UP; i++)
-        if (one_step(b, 0, &stop) != 0)
-            return -1;
-    memset(b->op_seconds, 0, (size_t)px_plan_steps(b->session.model.plan) * sizeof b->op_seconds[0]);
-    double start = px_now();
+    double stop = 0, start = 0;
     while (b->steps < STEPS_MIN || (b->steps < STEPS_MAX && stop == 0)) {
-        stop = px_now() - start > seconds; /* the sum over ranks comes back: all take the same number of steps */
-        if (one_step(b, b->steps++, &stop) != 0)
+        double *part = px_calloc((size_t)b->columns, sizeof part[0]);
+        free(b->sample[b->steps]); /* of a step for warming up */
+        b->sample[b->steps] = part;
+        if (b->taken == WARM_UP)
+            start = px_now();
+        stop = b->taken >= WARM_UP && px_now() - start > seconds;
+        if (one_step(b, part, &stop) != 0) /* `stop` comes back as the sum: all ranks take as many steps */
             return -1;
-        px_log_progress(log, "step %d: %.1f ms", b->steps, 1e3 * b->sample[PX_BENCH_STEP][b->steps - 1]);
+        b->steps += b->taken > WARM_UP;
+        if (b->steps > 0)
+            px_log_progress(log, "step %d: %.1f ms", b->steps, 1e3 * part[PX_BENCH_STEP]);
     }
     px_log_progress_end(log);
     return 0;
@@ -181,17 +183,22 @@ static int measure(bench *b, double seconds, px_log *log)
 
 /* ---- the report ---- */
 
-static int by_value(const void *a, const void *b)
+static int by_length(const void *a, const void *b)
 {
-    double x = *(const double *)a, y = *(const double *)b;
+    double x = (*(double *const *)a)[PX_BENCH_STEP], y = (*(double *const *)b)[PX_BENCH_STEP];
     return (x > y) - (x < y);
 }
 
-/* Sorts x. */
-static double median(double *x, int n)
+/* Means over the middle half of the steps, by their length; (columns), yours. */
+static double *middle_half(bench *b)
 {
-    qsort(x, (size_t)n, sizeof x[0], by_value);
-    return n % 2 ? x[n / 2] : (x[n / 2 - 1] + x[n / 2]) / 2;
+    int first = b->steps / 4, end = b->steps - first;
+    double *mean = px_calloc((size_t)b->columns, sizeof mean[0]);
+    qsort(b->sample, (size_t)b->steps, sizeof b->sample[0], by_length);
+    for (int k = first; k < end; k++)
+        for (int i = 0; i < b->columns; i++)
+            mean[i] += b->sample[k][i] / (end - first);
+    return mean;
 }
 
 static int more_expensive(const void *a, const void *b)
@@ -200,8 +207,8 @@ static int more_expensive(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Adds up the steps of the plan with the same op and kernel, and keeps the most expensive. */
-static void find_top(const bench *b, px_bench_report *r)
+/* Adds up the seconds of the plan's steps with the same op and kernel, and keeps the most expensive. */
+static void find_top(const bench *b, const double *seconds, px_bench_report *r)
 {
     px_plan *plan = b->session.model.plan;
     int n = px_plan_steps(plan), count = 0, micros = b->session.settings->train.accumulate;
@@ -215,7 +222,7 @@ static void find_top(const bench *b, px_bench_report *r)
             k++;
         count += k == count;
         strcpy(ops[k].name, name);
-        ops[k].seconds += b->op_seconds[i] / b->steps;
+        ops[k].seconds += seconds[i];
         ops[k].gflops += 2e-9 * s.multiply_adds * micros; /* work so far */
     }
     for (int k = 0; k < count; k++)
@@ -244,7 +251,7 @@ static void report_loader(const bench *b, px_bench_report *r)
     r->views_per_second = (double)made.images * views_of(&s->model.views) / made.seconds;
 }
 
-static void report(bench *b, px_bench_report *r)
+static void report(bench *b, double seconds, px_bench_report *r)
 {
     const px_session *s = &b->session;
     const px_train_cfg *c = &s->settings->train;
@@ -255,10 +262,11 @@ static void report(bench *b, px_bench_report *r)
     PX_CHECK(text);
     px_plan_print(s->model.plan, text);
     fclose(text);
-    for (int i = PX_BENCH_WAIT; i < PX_BENCH_PARTS; i++)
-        r->seconds[i] = median(b->sample[i], b->steps);
+    double *mean = middle_half(b);
+    memcpy(r->seconds, mean, sizeof r->seconds);
+    find_top(b, mean + PX_BENCH_PARTS, r);
+    free(mean);
     report_loader(b, r);
-    find_top(b, r);
     double step = r->seconds[PX_BENCH_STEP];
     r->steps = b->steps;
     r->ranks = s->comm->size;
@@ -268,7 +276,7 @@ static void report(bench *b, px_bench_report *r)
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
     r->arena_bytes = (double)px_plan_arena_bytes(s->model.plan);
     r->reorders = px_plan_activation_reorders(s->model.plan);
-    r->machine_gflops = machine_rate(strcmp(c->precision, "bf16") == 0 ? PX_BF16 : PX_F32);
+    r->machine_gflops = machine_rate(strcmp(c->precision, "bf16") == 0 ? PX_BF16 : PX_F32, seconds);
 }
 
 int px_bench(px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)
@@ -279,11 +287,12 @@ int px_bench(px_settings *s, const px_bench_options *o, const px_comm *comm, px_
     if (status == 0)
         status = measure(b, o->seconds, log);
     if (status == 0)
-        report(b, r);
+        report(b, o->seconds, r);
     px_session_finish(&b->session);
     for (int i = 0; i < PX_VIEWS_MAX; i++)
         free((void *)(uintptr_t)b->random.tensor[i]);
-    free(b->op_seconds);
+    for (int i = 0; i < STEPS_MAX; i++)
+        free(b->sample[i]);
     free(b);
     return status;
 }

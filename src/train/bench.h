@@ -7,7 +7,7 @@
  *     px_bench_report_finish(&r);
  *
  * Data: the run's own through the loader where data.path is set, else random images already in memory. Times are
- * medians over the steps. Work is counted in multiply-adds of the model (forward, and what backward needs), two
+ * means over the middle half of the steps, by their length: an outlier does not count, and parts add up. Work is counted in multiply-adds of the model (forward, and what backward needs), two
  * operations each.
  */
 #ifndef PX_TRAIN_BENCH_H
@@ -43,12 +43,12 @@ extern const char *const px_bench_part_names[PX_BENCH_PARTS];
 /* All steps of the plan with the same op and kernel together. */
 typedef struct px_bench_op {
     char name[96];          /* "conv2d (jit:avx512_core)" */
-    double seconds, gflops; /* of a training step, mean; GF/s */
+    double seconds, gflops; /* of a training step; GF/s */
 } px_bench_op;
 
 typedef struct px_bench_report {
-    int steps;                      /* that were measured */
-    double seconds[PX_BENCH_PARTS]; /* medians */
+    int steps; /* that were measured */
+    double seconds[PX_BENCH_PARTS];
     double images_per_second;       /* over all ranks */
     double views_per_second;        /* that one core makes */
     double gflops, machine_gflops;  /* of one rank; R, its best large matmul with the same threads and precision */

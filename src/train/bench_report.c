@@ -21,7 +21,7 @@ void px_bench_print(const px_bench_report *r, const px_settings *s, FILE *out)
                 100 * r->seconds[i] / r->seconds[PX_BENCH_STEP]);
     fprintf(out, "%-16s %10.2f ms of a core beside it: %.0f views a second and core\n",
             px_bench_part_names[PX_BENCH_LOADER], 1e3 * r->seconds[PX_BENCH_LOADER], r->views_per_second);
-    fprintf(out, "%-16s %10.1f a second (median of %d steps)\n", "images", r->images_per_second, r->steps);
+    fprintf(out, "%-16s %10.1f a second (middle half of %d steps)\n", "images", r->images_per_second, r->steps);
     fprintf(out, "%-16s %10.1f GF/s = %.1f%% of R, this machine's matmul rate: %.1f GF/s\n", "work", r->gflops,
             100 * r->gflops / r->machine_gflops, r->machine_gflops);
     fprintf(out, "%-16s %10.1f MiB peak, %.1f MiB of it the arena; %d reorders of activations\n", "memory",
