@@ -215,9 +215,13 @@ static int exists(hid_t file, const char *path)
     return there;
 }
 
-/* Position embeddings of another image size. */
+/* Position embeddings of another image size. A file may claim any shape: what cannot be such is not read. */
 static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *plain)
 {
+    enum { TOKENS_MAX = 1 << 20 };
+    if (stored.rank != 3 || shape.rank != 3 || stored.dim[0] != 1 || stored.dim[2] != shape.dim[2] ||
+        stored.dim[1] < 1 || stored.dim[1] > TOKENS_MAX)
+        return false;
     float *whole = plain_buffer(stored);
     bool done = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0 &&
                 px_positions_resample(stored, whole, shape, plain) == 0;
