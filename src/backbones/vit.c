@@ -63,7 +63,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
 {
     (void)c;
     (void)channels;
-    if (image_size % patch(b))
+    if (image_size < patch(b) || image_size % patch(b))
         return "not divisible into its patches (the number in the backbone's name is the side of one)";
     return NULL;
 }
