@@ -25,6 +25,7 @@ const px_op px_op_all_reduce = {.name = "all_reduce",
                                 .infer = reduce_infer,
                                 .grad = reduce_grad,
                                 .portable = PX_PORTABLE(all_reduce),
+                                .effect = true,
                                 .in_place = 1};
 
 px_value *px_all_reduce(px_graph *g, px_value *x)
@@ -43,7 +44,8 @@ const px_op px_op_reduce_scatter = {.name = "reduce_scatter",
                                     .attr_size = sizeof(int),
                                     .in_min = 1,
                                     .infer = scatter_infer,
-                                    .portable = PX_PORTABLE(reduce_scatter)};
+                                    .portable = PX_PORTABLE(reduce_scatter),
+                                    .effect = true};
 
 static void gather_infer(px_graph *g, px_node *n)
 {
@@ -63,7 +65,8 @@ const px_op px_op_all_gather = {.name = "all_gather",
                                 .in_min = 1,
                                 .infer = gather_infer,
                                 .grad = gather_grad,
-                                .portable = PX_PORTABLE(all_gather)};
+                                .portable = PX_PORTABLE(all_gather),
+                                .effect = true};
 
 px_value *px_all_gather(px_graph *g, px_value *x, int *first)
 {

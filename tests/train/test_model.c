@@ -250,8 +250,16 @@ static void layouts_flow(void **state)
     px_settings_finish(&s);
 }
 
-/* One step on zeros; its gradients and the size of its arena. */
-static float *gradients_of(const char *const given[], int count, int64_t *n, size_t *arena)
+static int reductions(const px_plan *p)
+{
+    int count = 0;
+    for (int i = 0; i < px_plan_steps(p); i++)
+        count += strcmp(px_plan_step_info(p, i).op, "all_reduce") == 0;
+    return count;
+}
+
+/* One step; its gradients, the size of its arena, and how often it sums over ranks. */
+static float *gradients_of(const char *const given[], int count, int64_t *n, size_t *arena, int *sums)
 {
     px_settings s;
     px_model m;
@@ -271,6 +279,7 @@ static float *gradients_of(const char *const given[], int count, int64_t *n, siz
     px_plan_run(m.plan, NULL);
     *n = px_plan_flat_count(m.plan);
     *arena = px_plan_arena_bytes(m.plan);
+    *sums = reductions(m.plan);
     float *copy = px_calloc((size_t)*n, sizeof copy[0]);
     memcpy(copy, px_plan_grads(m.plan), (size_t)*n * sizeof copy[0]);
     px_model_finish(&m);
@@ -290,14 +299,15 @@ static void recomputing_changes_no_bit(void **state)
     };
     for (int i = 0; i < 3; i++) {
         const char *given[4];
-        int count = cases[i][3] ? 4 : 3;
+        int count = cases[i][3] ? 4 : 3, sums, sums_again;
         int64_t n, again;
         size_t arena, less;
         memcpy(given, cases[i], sizeof given);
-        float *kept = gradients_of(given, count, &n, &arena);
+        float *kept = gradients_of(given, count, &n, &arena, &sums);
         given[count - 1] = "recompute=true";
-        float *computed = gradients_of(given, count, &again, &less);
+        float *computed = gradients_of(given, count, &again, &less, &sums_again);
         assert_int_equal(n, again);
+        assert_int_equal(sums, sums_again);
         for (int64_t k = 0; k < n; k++)
             if (kept[k] != computed[k])
                 fail_msg("%s %s: gradient %lld of %lld differs: %g, %g", cases[i][0], cases[i][1], (long long)k,
