@@ -43,9 +43,13 @@ px_dtype px_plan_precision(const px_plan *p)
 
 bool px_plan_is_gradient(const px_plan *p, const px_value *v)
 {
-    for (int i = 0; i < px_graph_params(p->graph); i++)
-        if (px_graph_param(p->graph, i)->value->grad == v)
+    for (int i = 0; i < px_graph_params(p->graph); i++) {
+        const px_value *grad = px_graph_param(p->graph, i)->value->grad;
+        while (grad && grad != v && grad->producer && grad->producer->op->alias)
+            grad = grad->producer->in[0];
+        if (grad == v)
             return true;
+    }
     return false;
 }
 
