@@ -86,7 +86,7 @@ static bool batch_norm(px_plan *p, px_step *s, px_kernel *const kernel[2], int x
     px_storage st = px_plan_format(p, v);
     if (st.own || (v->shape.rank != 2 && st.block == 1))
         return false;
-    s->scratch_bytes = px_fast_f32_norm_bytes(v->shape.dim[1]);
+    s->scratch_bytes = px_fast_norm_bytes(v->shape.dim[1]);
     return like(p, s, kernel, x);
 }
 
@@ -190,7 +190,7 @@ static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool b
     int heads = ((const px_attention_attr *)s->node->attr)->heads;
     if (qkv->shape.dim[2] / 3 / heads % 8)
         return false;
-    s->scratch_bytes = px_fast_f32_attention_bytes(s->node, back);
+    s->scratch_bytes = px_fast_attention_bytes(s->node, back);
     return plain(p, s, kernel, back, in, 1);
 }
 

@@ -417,8 +417,10 @@ void KERNEL(attention_back)(const px_step *s)
                           (float *)s->scratch + omp_get_thread_num() * floats);
 }
 
-size_t KERNEL(attention_bytes)(const px_node *n, bool back)
+#if !PX_HALF
+size_t px_fast_attention_bytes(const px_node *n, bool back)
 {
     sizes z = sizes_of(n, back);
     return (size_t)((back ? backward_floats(&z) : forward_floats(&z)) * omp_get_max_threads()) * sizeof(float);
 }
+#endif

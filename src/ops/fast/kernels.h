@@ -27,8 +27,7 @@ PX_FAST_DECLARE(batch_sums);
 PX_FAST_DECLARE(batch_norm);
 PX_FAST_DECLARE(batch_norm_back_sums);
 PX_FAST_DECLARE(batch_norm_back);
-/* Bytes of scratch memory for C channels; the same in both. */
-size_t px_fast_f32_norm_bytes(int64_t C), px_fast_bf16_norm_bytes(int64_t C);
+size_t px_fast_norm_bytes(int64_t C); /* of scratch memory for C channels; the same in both */
 PX_FAST_DECLARE(global_avg_pool);
 PX_FAST_DECLARE(global_avg_pool_back);
 PX_FAST_DECLARE(layer_norm);
@@ -40,9 +39,7 @@ PX_FAST_DECLARE(gelu_back_sums);
 px_kernel px_fast_f32_linear_gelu;
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
-/* Bytes of scratch memory for the threads there are. */
-size_t px_fast_f32_attention_bytes(const px_node *, bool back),
-    px_fast_bf16_attention_bytes(const px_node *, bool back);
+size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for the threads there are; likewise */
 
 #ifdef PX_HALF
 #define INLINE static inline __attribute__((always_inline))

@@ -194,10 +194,12 @@ static size_t float_bytes(int64_t C)
     return (size_t)(5 * C + 15) / 16 * 16 * sizeof(float);
 }
 
-size_t KERNEL(norm_bytes)(int64_t C)
+#if !PX_HALF
+size_t px_fast_norm_bytes(int64_t C)
 {
     return float_bytes(C) + (size_t)(CHUNKS * 2 * C) * sizeof(double);
 }
+#endif
 
 static double *chunk_sums(const px_step *s, int64_t C)
 {
