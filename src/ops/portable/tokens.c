@@ -5,41 +5,6 @@
 
 #include <string.h>
 
-/* ---- patches ---- */
-
-/* Walks the runs of p pixels that image and patches share: `from` or `to` is the image. */
-static void patches(const px_step *s, px_shape image, const real *from, real *to, bool cut)
-{
-    const px_patch_attr *a = s->node->attr;
-    int64_t C = image.dim[1], H = image.dim[2], W = image.dim[3], p = a->patch, across = W / p, length = C * p * p;
-    /* Strides of a patch's element (c, row, column). */
-    int64_t sc = a->channels_last ? 1 : p * p, sr = a->channels_last ? p * C : p, sw = a->channels_last ? C : 1;
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t b = 0; b < image.dim[0]; b++)
-        for (int64_t h = 0; h < H; h++)
-            for (int64_t c = 0; c < C; c++)
-                for (int64_t k = 0; k < across; k++) {
-                    int64_t at = ((b * C + c) * H + h) * W + k * p;
-                    int64_t in_patch = ((b * (H / p) + h / p) * across + k) * length + c * sc + h % p * sr;
-                    for (int64_t w = 0; w < p; w++) {
-                        if (cut)
-                            to[in_patch + w * sw] = from[at + w];
-                        else
-                            to[at + w] = from[in_patch + w * sw];
-                    }
-                }
-}
-
-void KERNEL(patchify)(const px_step *s)
-{
-    patches(s, s->node->in[0]->shape, s->in[0], s->out[0], true);
-}
-
-void KERNEL(unpatchify)(const px_step *s)
-{
-    patches(s, s->node->out[0]->shape, s->in[0], s->out[0], false);
-}
-
 /* ---- rows for every sample ---- */
 
 /* x (B, n), table (n) -> y */
@@ -141,6 +106,28 @@ void KERNEL(gather_tokens)(const px_step *s)
     }
 }
 
+/* to (D) = the sum of those rows of dy (K, D) whose place is t; rounded once, however many they are (MAE's mask token) */
+static void sum_rows_at(real *to, const real *dy, const int32_t *place, int64_t t, int64_t K, int64_t D)
+{
+    enum { GROUP = 64 };
+    int64_t rows = 0, last = 0;
+    for (int64_t k = 0; k < K; k++) {
+        rows += place[k] == t;
+        last = place[k] == t ? k : last;
+    }
+    if (rows == 1)
+        copy(to, dy + last * D, D);
+    for (int64_t from = 0; from < D && rows != 1; from += GROUP) {
+        wide sum[GROUP] = {0};
+        int64_t width = D - from < GROUP ? D - from : GROUP;
+        for (int64_t k = 0; k < K && rows > 0; k++)
+            for (int64_t i = 0; place[k] == t && i < width; i++)
+                sum[i] += up(dy[k * D + from + i]);
+        for (int64_t i = 0; i < width; i++)
+            to[from + i] = down(sum[i]);
+    }
+}
+
 /* dy (B, K, D), places, x -> dx (B, T, D) */
 void KERNEL(scatter_tokens)(const px_step *s)
 {
@@ -149,15 +136,10 @@ void KERNEL(scatter_tokens)(const px_step *s)
     const real *dy = s->in[0];
     const int32_t *place = s->in[1];
     real *dx = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++) {
-        memset(dx + b * T * D, 0, (size_t)(T * D) * sizeof dx[0]);
-        for (int64_t k = b * K; k < (b + 1) * K; k++) {
-            real *to = dx + (b * T + place[k]) * D;
-            for (int64_t i = 0; i < D; i++)
-                to[i] = down(up(to[i]) + up(dy[k * D + i]));
-        }
-    }
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < x.dim[0]; b++)
+        for (int64_t t = 0; t < T; t++)
+            sum_rows_at(dx + (b * T + t) * D, dy + b * K * D, place + b * K, t, K, D);
 }
 
 /* ---- mean ---- */
