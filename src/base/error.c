@@ -62,17 +62,42 @@ static const char *rank_of_launcher(void)
     return "";
 }
 
-static _Noreturn void die(const char *what)
+static void tell(const char *what)
 {
     const char *rank = rank_of_launcher();
     if (*rank)
         fprintf(stderr, "pretext: rank %s: %s\n", rank, what);
     else
         fprintf(stderr, "pretext: %s\n", what);
-    fflush(NULL);
+    fflush(stderr);
+}
+
+static _Noreturn void die(const char *what)
+{
+    tell(what);
     if (px_on_abort)
         px_on_abort();
     abort();
+}
+
+void px_tell(const char *format, ...)
+{
+    char text[sizeof last.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    tell(text);
+}
+
+void px_die(const char *format, ...)
+{
+    char text[sizeof last.text];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    die(text);
 }
 
 void px_check_failed(const char *file, int line, const char *what)

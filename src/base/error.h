@@ -39,6 +39,11 @@ px_status px_error_status(void);
 _Noreturn void px_check_failed(const char *file, int line, const char *what);
 #define PX_CHECK(condition) ((condition) ? (void)0 : px_check_failed(__FILE__, __LINE__, #condition))
 
+/* For what can be returned to nobody, from any thread: one line on standard error, with the rank. px_die then ends the
+ * program (all ranks of an MPI job): a thread hangs in a call, or another rank is gone. */
+void px_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
 /* Memory: zeroed or as malloc; never NULL: out of memory ends the program here, naming the size that was asked for.
  * Free with free(). */
 void *px_calloc(size_t count, size_t size);
@@ -54,7 +59,7 @@ void *px_grow(void *array, int count, size_t element_size);
 /* 64-byte aligned, zeroed; size is rounded up to 64. Free with free(). */
 void *px_aligned_calloc(size_t size);
 
-/* Called by px_check_failed and on running out of memory, before abort(): dist/ sets it to MPI_Abort. */
+/* Called by px_check_failed, px_die and on running out of memory, before abort(): dist/ sets it to MPI_Abort. */
 extern void (*px_on_abort)(void);
 
 #endif

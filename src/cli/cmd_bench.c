@@ -62,6 +62,7 @@ static int bench(px_job *job, const px_args *args)
         return -1;
     }
     px_job_threads(job, s.train.threads);
+    px_job_watch(job, s.train.rank_timeout);
     status = px_bench(&s, &o, &job->comm, &job->log, &r);
     if (status == 0 && job->comm.rank == 0) {
         if (given->plan)

@@ -101,6 +101,7 @@ static int encode(work *w)
                             .data = w->data,
                             .patches = w->own.patches,
                             .workers = w->s.data.workers ? w->s.data.workers : omp_get_max_threads(),
+                            .timeout = w->s.data.timeout,
                             .comm = &w->job->comm,
                             .log = &w->job->log};
     if (status == 0)
@@ -166,6 +167,7 @@ static int features(px_job *job, const px_args *args)
     status = px_agree(&job->comm, status);
     if (status == 0) {
         px_job_threads(job, w.s.train.threads);
+        px_job_watch(job, w.s.train.rank_timeout);
         status = px_agree(&job->comm, open_data(&w));
     }
     if (status == 0)

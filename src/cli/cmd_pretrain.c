@@ -28,6 +28,7 @@ static int pretrain(px_job *job, const px_args *args)
         return -1;
     }
     px_job_threads(job, s.train.threads);
+    px_job_watch(job, s.train.rank_timeout);
     status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command);
     px_settings_finish(&s);
     return status;

@@ -23,6 +23,7 @@ static int probe(px_job *job, const px_args *args)
         return -1;
     }
     px_job_threads(job, e.run.train.threads);
+    px_job_watch(job, e.run.train.rank_timeout);
     status = px_evaluate(&e, &job->comm, job->command, &job->log);
     px_evaluation_finish(&e);
     return status;

@@ -31,8 +31,10 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
         job.log = px_log_make(stderr, job.comm.rank != 0);
         status = work(&job, &args);
     }
-    if (status == 0)
+    if (status == 0) {
+        px_watch_stop(job.watch);
         px_comm_finish(&job.comm);
+    }
     free(job.command);
     px_args_finish(&args);
     return status;
@@ -50,6 +52,12 @@ void px_job_threads(px_job *job, int wanted)
     if (threads * job->comm.local_size > cores)
         px_log_warning(&job->log, "%d ranks x %d threads on a host of %d cores: they will wait for each other",
                        job->comm.local_size, threads, cores);
+}
+
+void px_job_watch(px_job *job, double seconds)
+{
+    if (px_watch_start(&job->watch, &job->comm, seconds) != 0)
+        px_log_warning(&job->log, "nobody will notice a rank that hangs: %s", px_error());
 }
 
 int px_job_plugins(const px_words *files)

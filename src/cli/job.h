@@ -16,12 +16,13 @@
 
 #include "base/log.h"
 #include "cli/args.h"
-#include "dist/comm.h"
+#include "dist/watch.h"
 
 typedef struct px_job {
     px_comm comm;
     px_log log;
     char *command; /* "pretext pretrain ..." */
+    px_watch *watch;
 } px_job;
 
 /* Reads the command's arguments into `flags` (zeroed), starts MPI, does the work, and ends MPI unless the work failed:
@@ -31,6 +32,9 @@ int px_job_run(const px_command *, int argc, char **argv, void *flags, int (*wor
 /* Sets the number of compute threads of this rank: `wanted`, else OMP_NUM_THREADS, else this host's cores divided by
  * its ranks. Warns of ranks that are bound to fewer cores than they could have, and of more threads than cores. */
 void px_job_threads(px_job *, int wanted);
+
+/* Collective: from now on a rank that dies or is stopped ends the job (dist/watch.h); warns where that cannot be. */
+void px_job_watch(px_job *, double seconds);
 
 /* The flag --plugin FILE.so of commands that know methods; may be repeated. */
 #define PX_PLUGIN_FLAG(type) PX_FLAG(type, plugin, 0, "FILE.so", "a method from outside; may be repeated")

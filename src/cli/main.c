@@ -36,7 +36,7 @@ static const struct {
     {"Reference", &px_cmd_bench},
 };
 
-enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 10 };
+enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 5 };
 
 static const px_command *find_command(const char *name)
 {

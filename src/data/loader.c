@@ -12,12 +12,15 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     CHUNK = 4, /* samples a claim: some 100 us of work on the smallest images, so the lock is idle */
     DEFAULT_AHEAD = 2,
+    WORRY = 5, /* seconds without an image after which the user is told */
 };
 
 typedef struct slot {
@@ -50,6 +53,9 @@ struct px_loader {
 
     pthread_t *thread;
     int threads;
+    _Atomic int named;    /* workers that have taken a number */
+    _Atomic int64_t *row; /* what each worker is at, -1: nothing */
+    _Atomic int64_t made; /* samples since creation: the loader is alive while it grows */
     double waited;
     px_loader_work worked;
 };
@@ -61,6 +67,7 @@ typedef struct claim {
 
 /* A worker's own things. */
 typedef struct desk {
+    int number;
     px_image image;
     px_scratch scratch;
 } desk;
@@ -146,16 +153,19 @@ static bool claim_samples(px_loader *l, claim *c)
 }
 
 /* Makes one sample of the slot's batch; 0, or -1 with px_error(). */
-static int make_sample(const px_loader *l, const slot *s, int place, desk *d)
+static int make_sample(px_loader *l, const slot *s, int place, desk *d)
 {
     const px_loader_spec *spec = &l->spec;
     int64_t row = s->row[place], epoch = s->batch.step / l->steps_per_epoch;
+    l->row[d->number] = row;
     if (px_dataset_read(spec->data, row, &d->image) != 0)
         return -1;
     px_sample sample = {.views = spec->views, .batch = spec->batch, .place = place, .scratch = &d->scratch};
     memcpy(sample.base, s->memory, sizeof sample.base);
     px_rng rng = px_rng_make(spec->seed, PX_RNG_VIEWS, (uint64_t)epoch, (uint64_t)row);
     spec->make(spec->context, &rng, &d->image, &sample);
+    l->row[d->number] = -1;
+    l->made++;
     return 0;
 }
 
@@ -173,7 +183,7 @@ static void note_failure(slot *s, int place)
 static void *worker(void *argument)
 {
     px_loader *l = argument;
-    desk d = {0};
+    desk d = {.number = l->named++};
     claim c;
     pthread_mutex_lock(&l->lock);
     while (claim_samples(l, &c)) {
@@ -296,9 +306,16 @@ int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_
     if (spec->shuffle)
         l->order = px_calloc((size_t)count, sizeof *l->order);
     l->thread = px_calloc((size_t)spec->workers, sizeof *l->thread);
+    l->row = px_calloc((size_t)spec->workers, sizeof *l->row);
+    for (int i = 0; i < spec->workers; i++)
+        l->row[i] = -1;
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);
-    pthread_cond_init(&l->ready, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->ready, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     if (start_workers(l) != 0) {
         px_loader_destroy(l);
         return -1;
@@ -328,6 +345,7 @@ void px_loader_destroy(px_loader *l)
     }
     free(l->slot);
     free(l->order);
+    free(l->row);
     free(l->thread);
     free(l);
 }
@@ -335,6 +353,37 @@ void px_loader_destroy(px_loader *l)
 int64_t px_loader_steps_per_epoch(const px_loader *l)
 {
     return l->steps_per_epoch;
+}
+
+/* The row that the loader hangs in. */
+static int64_t row_at_work(const px_loader *l)
+{
+    for (int i = 0; i < l->threads; i++)
+        if (l->row[i] >= 0)
+            return l->row[i];
+    return -1;
+}
+
+/* Waits for the batch; called with the lock held. Seconds are counted rather than measured: those in which the whole
+ * process was stopped are none in which the workers could have done something. */
+static void wait_for(px_loader *l, const slot *s)
+{
+    int64_t made = l->made;
+    for (int quiet = 0; l->open < l->oldest || s->done < l->spec.batch;) {
+        struct timespec second;
+        clock_gettime(CLOCK_MONOTONIC, &second);
+        second.tv_sec++;
+        if (pthread_cond_timedwait(&l->ready, &l->lock, &second) == 0)
+            continue;
+        quiet = l->made == made ? quiet + 1 : 0;
+        made = l->made;
+        const char *path = px_dataset_about(l->spec.data)->path;
+        if (l->spec.timeout > 0 && quiet >= l->spec.timeout)
+            px_die("%s: image %lld has not been made in %d seconds (data.timeout): the job ends", path,
+                   (long long)row_at_work(l), quiet);
+        if (quiet == WORRY)
+            px_tell("%s: waiting for image %lld since %d seconds", path, (long long)row_at_work(l), quiet);
+    }
 }
 
 const px_batch *px_loader_next(px_loader *l)
@@ -348,8 +397,7 @@ const px_batch *px_loader_next(px_loader *l)
     PX_CHECK(!l->spec.keep_last || l->oldest < l->steps_per_epoch);
     slot *s = slot_of(l, l->oldest);
     double start = px_now();
-    while (l->open < l->oldest || s->done < l->spec.batch)
-        pthread_cond_wait(&l->ready, &l->lock);
+    wait_for(l, s);
     l->waited += px_now() - start;
     l->holding = s->failed_place < 0;
     pthread_mutex_unlock(&l->lock);

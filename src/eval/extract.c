@@ -98,7 +98,8 @@ static int encode_own(px_extraction *e, const px_extract_spec *from, const px_vi
                            .global_batch = e->batch,
                            .batch = e->batch,
                            .keep_last = true,
-                           .workers = from->workers};
+                           .workers = from->workers,
+                           .timeout = from->timeout};
     if (e->rows == 0 && e->count > 0)
         return 0;
     if (px_loader_create(&loader, &spec, 0) != 0)

@@ -1,6 +1,6 @@
 /* extract.h - features of a whole split: one pass of a frozen encoder over it, shared by all ranks.
  *
- *     px_extract_spec from = {&task, data, patches, workers, comm, log};
+ *     px_extract_spec from = {&task, data, patches, workers, timeout, comm, log};
  *     px_extraction e;
  *     if (px_extract(&e, &from, &model, split) != 0) ...             // collective; every rank holds its own rows
  *     px_extraction_gather(&e, e.layers - 1, comm);                  // collective; every rank holds all rows
@@ -24,6 +24,7 @@ typedef struct px_extract_spec {
     const px_dataset *data;
     px_patches patches; /* as the model was built for; pixels are always those of the whole image */
     int workers;
+    int timeout; /* the loader's */
     const px_comm *comm;
     px_log *log;
 } px_extract_spec;

@@ -39,7 +39,8 @@ static bool begins(const char *text, const char *with)
 /* A weights file knows less of itself than a run. */
 static bool concerns_run(const char *assignment, bool weights)
 {
-    if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "backend="))
+    if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "rank_timeout=") ||
+        begins(assignment, "backend="))
         return true;
     if (!weights)
         return false;
@@ -348,6 +349,7 @@ static int build_encoder(bench *b)
                                 .data = b->data,
                                 .patches = eval->patches,
                                 .workers = run->data.workers ? run->data.workers : omp_get_max_threads(),
+                                .timeout = run->data.timeout,
                                 .comm = b->comm,
                                 .log = b->log};
     b->config = px_config_text(b->e->config);

@@ -117,7 +117,8 @@ int px_session_load(px_session *s, int64_t step)
                            .batch = s->task.batch,
                            .shuffle = d->shuffle,
                            .whole = c->accumulate,
-                           .workers = d->workers ? d->workers : omp_get_max_threads()};
+                           .workers = d->workers ? d->workers : omp_get_max_threads(),
+                           .timeout = d->timeout};
     return px_agree(s->comm, px_loader_create(&s->loader, &spec, step * c->accumulate));
 }
 

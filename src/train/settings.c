@@ -30,6 +30,8 @@ const px_option px_train_options[] = {
               "minutes after which the run stops with a checkpoint (status 75); 0: none"),
     PX_OPTION(px_train_cfg, threads, "0", 0, 4096,
               "compute threads a rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
+    PX_OPTION(px_train_cfg, rank_timeout, "6", 0, 1e6,
+              "seconds without a sign of life from a rank's process after which the job ends; 0: nobody watches"),
     {0}};
 
 const px_option px_data_options[] = {
@@ -43,6 +45,8 @@ const px_option px_data_options[] = {
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads a rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
               "use only so many images, evenly spaced in the split; 0: all; a probe of the run has its own"),
+    PX_OPTION(px_data_cfg, timeout, "60", 0, 1000000,
+              "seconds in which a rank's workers make not one image after which the job ends; 0: it waits for ever"),
     {0}};
 
 static void register_groups(px_settings *s)

@@ -23,6 +23,7 @@ typedef struct px_train_cfg {
     bool recompute;
     double checkpoint_minutes, time_limit;
     int threads;
+    double rank_timeout;
 } px_train_cfg;
 extern const px_option px_train_options[];
 
@@ -32,6 +33,7 @@ typedef struct px_data_cfg {
     bool normalize, shuffle;
     int workers;
     int64_t limit;
+    int timeout;
 } px_data_cfg;
 extern const px_option px_data_options[];
 

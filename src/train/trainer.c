@@ -206,7 +206,7 @@ static int loop(trainer *t)
             return -1;
     }
     px_log_progress_end(t->log);
-    /* Who comes to its end waits ten seconds for the others (main.c): too short for rank 0 to write a large model. */
+    /* Who comes to its end waits some seconds for the others (main.c): too short for rank 0 to write a large model. */
     if (stopping && px_agree(t->comm, 0) != 0)
         return -1;
     if (stopping && t->step < t->steps)

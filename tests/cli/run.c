@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -103,6 +104,35 @@ void run_finish(run_result *r)
     free(r->out);
     free(r->err);
     *r = (run_result){0};
+}
+
+int run_ranks(const run_child *c, pid_t *rank, int max)
+{
+    char *path = px_format("/proc/%ld/task/%ld/children", (long)c->process, (long)c->process);
+    FILE *f = fopen(path, "r");
+    long process;
+    int count = 0;
+    free(path);
+    assert_non_null(f);
+    while (count < max && fscanf(f, "%ld", &process) == 1)
+        rank[count++] = (pid_t)process;
+    fclose(f);
+    return count;
+}
+
+void run_pause_ms(int ms)
+{
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+void run_wait_for_progress(const run_child *c)
+{
+    for (int i = 0; i < 6000; i++, run_pause_ms(5)) {
+        char text[4096] = "";
+        ssize_t got = pread(fileno(c->err), text, sizeof text - 1, 0);
+        if (got > 0 && strstr(text, "epoch "))
+            return;
+    }
 }
 
 char *run_folder_create(void)

@@ -36,6 +36,13 @@ void run_finish(run_result *);
 run_child run_start(int ranks, const char *const *arguments);
 run_result run_wait(run_child *);
 
+/* The ranks that an mpirun has started on this host, at most `max`; their number. */
+int run_ranks(const run_child *, pid_t *rank, int max);
+
+/* Waits until the program has told of its first step; gives up after a while. */
+void run_wait_for_progress(const run_child *);
+void run_pause_ms(int ms);
+
 /* A new folder under $TMPDIR or /tmp, and its removal with all that is in it, which also frees the string. */
 char *run_folder_create(void);
 void run_folder_remove(char *path);

@@ -299,7 +299,7 @@ static void broken_image_on_one_rank(void **state)
     double start = px_now();
     run_result r = RUN_RANKS(2, "pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-2");
     check_failure(&r, "an image that does not decode", 3, "rank 1: broken.h5: image 41: ");
-    assert_true(px_now() - start < 60); /* ten seconds, and what a loaded machine adds */
+    assert_true(px_now() - start < 60); /* five seconds, and what a loaded machine adds */
     run_finish(&r);
 }
 

@@ -10,11 +10,10 @@
 #include "base/log.h"
 #include "make_set.h"
 #include "run.h"
-#include "run_files.h"
+#include "same_run.h"
 
 #include <signal.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum { STEPS = 40 };
 
@@ -22,57 +21,6 @@ typedef struct fixture {
     char *folder, *data;
     char *whole[3]; /* uninterrupted runs on 1 and 2 ranks */
 } fixture;
-
-/* ---- comparing ---- */
-
-static bool timing(const char *object)
-{
-    return strcmp(object, "/train/images_per_second") == 0 || strcmp(object, "/train/data_wait") == 0;
-}
-
-/* All numbers of a file below `group`, bit for bit. */
-static void same_group(const char *a, const char *b, const char *file, const char *group)
-{
-    px_results *x = open_h5(a, file), *y = open_h5(b, file);
-    char **objects, *prefix = px_format("%s/", group);
-    int count, compared = 0;
-    assert_int_equal(px_results_all(x, &objects, &count), 0);
-    for (int i = 0; i < count; i++) {
-        char *what = px_results_describe(x, objects[i]);
-        if (strncmp(objects[i], prefix, strlen(prefix)) == 0 && strcmp(what, "group") != 0 && !timing(objects[i])) {
-            double *p, *q;
-            int rank;
-            int64_t n[4], m[4];
-            assert_int_equal(px_results_get(x, objects[i], &p, &rank, n), 0);
-            assert_int_equal(px_results_get(y, objects[i], &q, &rank, m), 0);
-            assert_memory_equal(n, m, sizeof n);
-            if (memcmp(p, q, (size_t)(n[0] * n[1] * n[2] * n[3]) * sizeof *p) != 0)
-                fail_msg("%s of %s and %s differ in %s", file, a, b, objects[i]);
-            free(p);
-            free(q);
-            compared++;
-        }
-        free(what);
-        free(objects[i]);
-    }
-    assert_true(compared > 3);
-    free(objects);
-    free(prefix);
-    px_results_close(x);
-    px_results_close(y);
-}
-
-static void same_run(const char *a, const char *b)
-{
-    array steps = read_array(b, "run.h5", "/train/step");
-    assert_int_equal(steps.count, STEPS);
-    for (int i = 0; i < STEPS; i++)
-        assert_int_equal(steps.data[i], i);
-    free(steps.data);
-    same_group(a, b, "run.h5", "/train");
-    same_group(a, b, "checkpoint.h5", "/parameters");
-    same_group(a, b, "checkpoint.h5", "/optimizer");
-}
 
 /* ---- running ---- */
 
@@ -97,22 +45,6 @@ static void finish(run_child *c, int status)
     run_finish(&r);
 }
 
-static void pause_ms(int ms)
-{
-    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
-}
-
-/* Waits until the program has told of its first step; gives up after a while. */
-static void wait_for_progress(const run_child *c)
-{
-    for (int i = 0; i < 6000; i++, pause_ms(5)) {
-        char text[4096] = "";
-        ssize_t got = pread(fileno(c->err), text, sizeof text - 1, 0);
-        if (got > 0 && strstr(text, "epoch "))
-            return;
-    }
-}
-
 /* ---- the tests ---- */
 
 static void stopped_by_signal(void **state)
@@ -121,7 +53,7 @@ static void stopped_by_signal(void **state)
     for (int ranks = 0; ranks < 3; ranks += 2) {
         char *out = px_format("%s/signal-%d", f->folder, ranks);
         run_child c = start(f, out, ranks, "checkpoint_minutes=10", false);
-        wait_for_progress(&c);
+        run_wait_for_progress(&c);
         kill(c.process, ranks ? SIGUSR1 : SIGTERM); /* mpirun hands SIGUSR1 on; after SIGTERM it soon kills */
         run_result r = run_wait(&c);
         if (r.status != 75)
@@ -133,7 +65,7 @@ static void stopped_by_signal(void **state)
         free(steps.data);
         c = start(f, out, ranks, "checkpoint_minutes=10", true);
         finish(&c, 0);
-        same_run(f->whole[ranks], out);
+        same_run(f->whole[ranks], out, STEPS);
         free(out);
     }
 }
@@ -154,7 +86,7 @@ static void stopped_by_the_clock(void **state)
     assert_null(strstr(r.err, "setting: optim."));
     assert_non_null(strstr(r.err, "\ndone: "));
     run_finish(&r);
-    same_run(f->whole[0], out);
+    same_run(f->whole[0], out, STEPS);
     c = start(f, out, 0, "time_limit=0", true);
     r = run_wait(&c);
     assert_int_equal(r.status, 0);
@@ -171,17 +103,17 @@ static void killed(void **state)
         char *out = px_format("%s/killed-%d", f->folder, ranks);
         for (int i = 0; i < (ranks ? 2 : 3); i++) {
             run_child c = start(f, out, ranks, "checkpoint_minutes=0.0005", i > 0);
-            wait_for_progress(&c);
-            pause_ms((int)((long)(px_now() * 1e6) % 150));
+            run_wait_for_progress(&c);
+            run_pause_ms((int)((long)(px_now() * 1e6) % 150));
             kill(c.process, SIGKILL);
             run_result r = run_wait(&c);
             run_finish(&r);
             if (ranks)
-                pause_ms(1500); /* the ranks notice that mpirun is gone */
+                run_pause_ms(1500); /* the ranks notice that mpirun is gone */
         }
         run_child c = start(f, out, ranks, "checkpoint_minutes=10", true);
         finish(&c, 0);
-        same_run(f->whole[ranks], out);
+        same_run(f->whole[ranks], out, STEPS);
         free(out);
     }
 }
@@ -204,7 +136,7 @@ static void damaged_checkpoint(void **state)
     assert_non_null(strstr(r.err, "using the one before it, "));
     assert_non_null(strstr(r.err, "resumed at step 39 of 40"));
     run_finish(&r);
-    same_run(f->whole[0], out);
+    same_run(f->whole[0], out, STEPS);
     free(out);
 }
 

@@ -1,0 +1,99 @@
+/* faulty_plugin.c - a method that trains in an instant and goes wrong as the tests want: the environment variable
+ * PRETEXT_FAULT names what happens, PRETEXT_FAULT_RANK on which rank, PRETEXT_FAULT_AFTER after how many
+ * images; PRETEXT_FAULT_MARK is a file that is made at that moment. */
+#include "base/error.h"
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "train/method.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct px_method_cfg {
+    double unused;
+};
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    (void)c;
+    px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+}
+
+static void hang(void)
+{
+    for (;;)
+        pause();
+}
+
+static void die(void)
+{
+    kill(getpid(), SIGKILL);
+}
+
+static void crash(void)
+{
+    kill(getpid(), SIGSEGV);
+}
+
+static void stand_still(void)
+{
+    kill(getpid(), SIGSTOP);
+}
+
+static void ask_for_memory(void)
+{
+    free(px_calloc((size_t)1 << 50, 1));
+}
+
+static void be_slow(void)
+{
+    sleep(7);
+}
+
+static const struct {
+    const char *name;
+    void (*happen)(void);
+} faults[] = {{"hang", hang},        {"die", die},      {"crash", crash},
+              {"stop", stand_still}, {"slow", be_slow}, {"memory", ask_for_memory}};
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    (void)c;
+    static _Atomic int made;
+    const char *fault = getenv("PRETEXT_FAULT"), *rank = getenv("PRETEXT_FAULT_RANK"),
+               *after = getenv("PRETEXT_FAULT_AFTER"), *own = getenv("OMPI_COMM_WORLD_RANK");
+    px_recipe r = px_recipe_none();
+    r.mean = task->mean;
+    r.std = task->std;
+    px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    if (!fault || !after || made++ != atoi(after) || (own && rank && strcmp(own, rank) != 0))
+        return;
+    const char *mark = getenv("PRETEXT_FAULT_MARK");
+    if (mark)
+        close(open(mark, O_CREAT | O_WRONLY, 0666));
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (strcmp(fault, faults[i].name) == 0)
+            faults[i].happen();
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    (void)c;
+    int32_t *zeros = px_calloc((size_t)b->task->batch, sizeof zeros[0]);
+    px_value *label = px_constant_i32(b->g, PX_SHAPE(b->task->batch), zeros);
+    free(zeros);
+    px_encoding h = px_encode(b, px_view_input(b, "image"));
+    return px_cross_entropy(b->g, px_linear_layer(b->g, "head", h.pooled, 2, true), label);
+}
+
+const px_method px_plugin = {.abi = PX_METHOD_ABI,
+                             .name = "faulty",
+                             .paper = "none",
+                             .summary = "goes wrong on request",
+                             .cfg_size = sizeof(px_method_cfg),
+                             .views = views,
+                             .make_views = make_views,
+                             .build = build};

@@ -1,0 +1,185 @@
+/* test_faults.c - a rank that dies, is stopped, hangs in its loader or gets no memory ends the whole job within ten
+ * seconds, with a line that names it; what was saved is whole and the run goes on from it. What only looks like that (a
+ * slow image, a job that was suspended) does no harm. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { LIMIT = 10, RANKS = 2 };
+
+typedef struct fixture {
+    char *folder, *data, *plugin;
+} fixture;
+
+/* The method of faulty_plugin.c on two ranks, 84 steps; `fault` happens after 40 of them or so, when checkpoints have
+ * been written. NULL: none. */
+static run_child start(const fixture *f, const char *out, const char *fault, const char *rank, const char *option)
+{
+    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data),
+         *mark = px_format("%s/mark", f->folder);
+    unlink(mark);
+    unsetenv("PRETEXT_FAULT");
+    if (fault)
+        setenv("PRETEXT_FAULT", fault, 1);
+    setenv("PRETEXT_FAULT_RANK", rank, 1);
+    setenv("PRETEXT_FAULT_AFTER", "320", 1);
+    setenv("PRETEXT_FAULT_MARK", mark, 1);
+    run_child c =
+        run_start(RANKS, (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
+                                               "resnet.width=0.125", "batch=16", "epochs=14", "optim.optimizer=adamw",
+                                               "optim.lr=1e-3", "data.workers=1", "optim.warmup_epochs=1",
+                                               "checkpoint_minutes=0", option, fault ? NULL : "--resume", NULL});
+    free(set_out);
+    free(set_data);
+    free(mark);
+    return c;
+}
+
+/* Seconds since the fault. */
+static double since_fault(const fixture *f)
+{
+    char *mark = px_format("%s/mark", f->folder);
+    struct stat st;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (stat(mark, &st) != 0)
+        fail_msg("there was no fault");
+    free(mark);
+    return (double)(now.tv_sec - st.st_mtim.tv_sec) + 1e-9 * (double)(now.tv_nsec - st.st_mtim.tv_nsec);
+}
+
+static void goes_on(const fixture *f, const char *out)
+{
+    run_child c = start(f, out, NULL, "", "data.timeout=60");
+    run_result r = run_wait(&c);
+    if (r.status != 0 || !strstr(r.err, "resumed at step ") || strstr(r.err, "damaged"))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    array steps = read_array(out, "run.h5", "/train/step");
+    assert_int_equal(steps.count, 84);
+    free(steps.data);
+}
+
+static void the_job_ends(void **state)
+{
+    const fixture *f = *state;
+    static const struct {
+        const char *fault, *rank, *says[2];
+    } cases[] = {
+        {"die", "1", {"rank 1 ", "signal 9"}},
+        {"crash", "0", {"rank 0 ", "signal 11"}},
+        {"stop", "0", {"pretext: rank 1: rank 0 (process ", "gives no sign of life: stopped, or its host or network"}},
+        {"stop", "1", {"pretext: rank 0: rank 1 (process ", "gives no sign of life: stopped, or its host or network"}},
+        {"hang", "1", {"pretext: rank 1: ", " has not been made in 5 seconds (data.timeout): the job ends"}},
+        {"memory", "1", {"pretext: rank 1: out of memory: ", "1125899906842624 bytes were asked for"}},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *out = px_format("%s/%s-%s", f->folder, cases[i].fault, cases[i].rank);
+        run_child c = start(f, out, cases[i].fault, cases[i].rank, "data.timeout=5");
+        run_result r = run_wait(&c);
+        double seconds = since_fault(f);
+        print_message("%s of rank %s: ended after %.1f s\n", cases[i].fault, cases[i].rank, seconds);
+        if (r.status == 0 || !strstr(r.err, cases[i].says[0]) || !strstr(r.err, cases[i].says[1]) || seconds > LIMIT)
+            fail_msg("%s of rank %s: status %d after %.1f s: %s", cases[i].fault, cases[i].rank, r.status, seconds,
+                     r.err);
+        run_finish(&r);
+        goes_on(f, out);
+        free(out);
+    }
+}
+
+/* An image that takes seven seconds is told of, no more. */
+static void slow_is_not_lost(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/slow", f->folder);
+    run_child c = start(f, out, "slow", "1", "data.timeout=60");
+    run_result r = run_wait(&c);
+    if (r.status != 0 || !strstr(r.err, "pretext: rank 1: ") || !strstr(r.err, " since 5 seconds\n"))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    free(out);
+}
+
+/* As a batch system does that lets another job run for a while. */
+static void suspended_is_not_lost(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/suspended", f->folder);
+    pid_t rank[RANKS];
+    run_child c = start(f, out, "none", "", "epochs=60");
+    run_wait_for_progress(&c);
+    assert_int_equal(run_ranks(&c, rank, RANKS), RANKS);
+    for (int i = 0; i < RANKS; i++)
+        kill(rank[i], SIGSTOP);
+    run_pause_ms(9000);
+    for (int i = 0; i < RANKS; i++)
+        assert_int_equal(kill(rank[i], SIGCONT), 0);
+    run_result r = run_wait(&c);
+    if (r.status != 0 || strstr(r.err, "pretext: "))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    free(out);
+}
+
+/* Without a launcher that does something about it, the ranks end by themselves. */
+static void launcher_dies(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/launcher", f->folder);
+    pid_t rank[RANKS];
+    run_child c = start(f, out, "none", "", "epochs=10000");
+    run_wait_for_progress(&c);
+    assert_int_equal(run_ranks(&c, rank, RANKS), RANKS);
+    kill(c.process, SIGKILL);
+    run_result r = run_wait(&c);
+    run_finish(&r);
+    double start = px_now();
+    for (int i = 0; i < RANKS; i++)
+        while (kill(rank[i], 0) == 0 && px_now() - start < LIMIT)
+            run_pause_ms(50);
+    assert_true(px_now() - start < LIMIT);
+    free(out);
+}
+
+static int set_up(void **state)
+{
+    const char *plugins = getenv("PRETEXT_PLUGINS");
+    if (!plugins)
+        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
+    fixture *f = px_calloc(1, sizeof *f);
+    f->folder = run_folder_create();
+    f->plugin = px_format("%s/faulty.so", plugins);
+    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    run_folder_remove(f->folder);
+    free(f->data);
+    free(f->plugin);
+    free(f);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_job_ends), cmocka_unit_test(slow_is_not_lost),
+                                       cmocka_unit_test(suspended_is_not_lost), cmocka_unit_test(launcher_dies)};
+    return cmocka_run_group_tests_name("faults", tests, set_up, tear_down);
+}
