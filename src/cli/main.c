@@ -6,6 +6,7 @@
 #include "cli/args.h"
 #include "cli/blas_core.h"
 #include "cli/command.h"
+#include "dist/watch.h"
 
 #include <errno.h>
 #include <mpi.h>
@@ -137,6 +138,7 @@ static int report(const char *command)
     if (mpi && !all_ranks_failed()) {
         fprintf(stderr, "pretext %s: rank %d: %s\n", command, rank, px_error());
         fflush(NULL);
+        px_watch_giving_up();
         MPI_Abort(MPI_COMM_WORLD, status);
     }
     if (rank == 0)

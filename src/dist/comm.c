@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/simd.h"
+#include "dist/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,8 +33,10 @@ static void abort_job(void)
     int running = 0, over = 0;
     MPI_Initialized(&running);
     MPI_Finalized(&over);
-    if (running && !over)
+    if (running && !over) {
+        px_watch_giving_up();
         MPI_Abort(MPI_COMM_WORLD, PX_FAIL);
+    }
 }
 
 int px_comm_init(px_comm *comm, int *argc, char ***argv)

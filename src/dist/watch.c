@@ -3,8 +3,8 @@
  * Rank 0 listens; the others learn its addresses, its port and a secret number by MPI, connect and introduce themselves.
  * From then on both ends send a byte every BEAT. What each end may see:
  *   - silence: the other process is stopped, or its host or the network is down;
- *   - the end of the connection without a goodbye: the process has died. Launchers notice that, too, and know the
- *     signal, so they get GRACE to end the job with a better message. Not all do (srun without --kill-on-bad-exit).
+ *   - the end of the connection without a goodbye: the process has died. That is told; launchers notice it, too, and get
+ *     GRACE to end the job, since they know the signal. Not all do (srun without --kill-on-bad-exit).
  * Who was itself not running for a while (the whole job was suspended) cannot judge the others, and starts afresh.
  */
 #include "dist/watch.h"
@@ -32,6 +32,7 @@
 
 enum {
     BEAT_MS = 500,
+    TELL_MS = 300, /* after a death: when all are being killed, nobody needs to hear of it */
     GRACE = 3,     /* seconds that a launcher has to end the job by itself */
     SUSPENDED = 2, /* seconds without a turn: this process was stopped */
     CONNECT_MS = 2000,
@@ -41,7 +42,8 @@ enum {
     HOST = 64,
 };
 
-static const char BYTE_ALIVE = 'a', BYTE_BYE = 'q';
+/* A rank that gives up has said why, and what ends the job then is its own call of MPI_Abort. */
+static const char BYTE_ALIVE = 'a', BYTE_BYE = 'q', BYTE_GIVING_UP = 'x';
 
 /* Where rank 0 is; sent by MPI. */
 typedef struct meeting_point {
@@ -64,6 +66,7 @@ typedef struct peer {
     int socket;   /* -1: none, or it has said goodbye */
     double heard; /* when, by px_now */
     double ended; /* when the connection ended without goodbye; 0: it did not */
+    bool told;    /* that it has died */
 } peer;
 
 struct px_watch {
@@ -77,6 +80,9 @@ struct px_watch {
     pthread_t thread;
     bool running;
 };
+
+/* The watch of this process, for px_watch_giving_up: what calls that knows no context. */
+static px_watch *_Atomic own_watch;
 
 /* ---- sockets ---- */
 
@@ -190,11 +196,11 @@ static void name_lost(const px_watch *w, const peer *first, const bool *lost, ch
                                    (int)w->peer[i].who.rank, (int)w->peer[i].who.process);
 }
 
-static _Noreturn void end_job(const px_watch *w, const bool *lost)
+static void describe(const px_watch *w, const bool *lost, char *text, size_t size)
 {
-    char names[512], text[1024] = "";
+    char names[512];
     size_t at = 0;
-    for (int i = 0; i < w->peers && at < sizeof text; i++) {
+    for (int i = 0; i < w->peers && at < size; i++) {
         const peer *p = &w->peer[i];
         bool told = false;
         for (int k = 0; k < i; k++)
@@ -202,10 +208,16 @@ static _Noreturn void end_job(const px_watch *w, const bool *lost)
         if (!lost[i] || told)
             continue;
         name_lost(w, p, lost, names, sizeof names);
-        at += (size_t)snprintf(text + at, sizeof text - at, "%s%s on %s %s", at ? "; " : "", names, p->who.host,
+        at += (size_t)snprintf(text + at, size - at, "%s%s on %s %s", at ? "; " : "", names, p->who.host,
                                p->ended > 0 ? "has died"
                                             : "gives no sign of life: stopped, or its host or network is down");
     }
+}
+
+static _Noreturn void end_job(const px_watch *w, const bool *lost)
+{
+    char text[900] = "";
+    describe(w, lost, text, sizeof text);
     alarm(GRACE); /* should the abort hang as well */
     px_die("%s: the job ends", text);
 }
@@ -236,7 +248,10 @@ static void listen_to(peer *p)
     ssize_t got = recv(p->socket, bytes, sizeof bytes, 0);
     if (got > 0) {
         p->heard = px_now();
-        if (!memchr(bytes, BYTE_BYE, (size_t)got))
+        p->told = memchr(bytes, BYTE_GIVING_UP, (size_t)got);
+        if (p->told)
+            p->ended = p->heard;
+        else if (!memchr(bytes, BYTE_BYE, (size_t)got))
             return;
     } else if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -254,16 +269,33 @@ static void send_all(const px_watch *w, char byte)
             send(w->peer[i].socket, &byte, 1, MSG_NOSIGNAL); /* what does not fit will be missed, as it should */
 }
 
+/* Tells of those that died. */
+static void tell_of_dead(px_watch *w, double before, bool *dead)
+{
+    char text[900] = "";
+    bool any = false;
+    for (int i = 0; i < w->peers; i++) {
+        peer *p = &w->peer[i];
+        dead[i] = p->ended > 0 && p->ended < before && !p->told;
+        p->told |= dead[i];
+        any |= dead[i];
+    }
+    describe(w, dead, text, sizeof text);
+    if (any)
+        px_tell("%s", text);
+}
+
 /* Ends the job if somebody is lost. One is enough to say so: rank 0, else rank 1, else whoever is left. */
-static void judge(const px_watch *w, double now)
+static void judge(px_watch *w, double now)
 {
     double delay = w->rank < 2 ? 0 : 1;
     bool any = false, *lost = px_calloc((size_t)w->peers, sizeof *lost);
+    tell_of_dead(w, now - TELL_MS / 1000.0 - delay, lost);
     for (int i = 0; i < w->peers; i++) {
         const peer *p = &w->peer[i];
         any |= p->socket >= 0 ? now - p->heard > w->limit + delay : p->ended > 0 && now - p->ended > GRACE + delay;
     }
-    for (int i = 0; any && i < w->peers; i++) { /* those of the same host may be a beat behind */
+    for (int i = 0; i < w->peers; i++) { /* those of the same host may be a beat behind */
         const peer *p = &w->peer[i];
         lost[i] = p->socket >= 0 ? now - p->heard > w->limit - 2 * BEAT_MS / 1000.0 : p->ended > 0;
     }
@@ -356,7 +388,15 @@ int px_watch_start(px_watch **out, const px_comm *comm, double seconds)
         return -1;
     }
     *out = w;
+    own_watch = w;
     return 0;
+}
+
+void px_watch_giving_up(void)
+{
+    const px_watch *w = own_watch;
+    if (w)
+        send_all(w, BYTE_GIVING_UP);
 }
 
 /* To close a connection on which something unread has come resets it, and then the goodbye may be lost on its way: each
@@ -381,6 +421,7 @@ void px_watch_stop(px_watch *w)
 {
     if (!w)
         return;
+    own_watch = NULL;
     w->stop = true;
     if (w->running)
         pthread_join(w->thread, NULL);

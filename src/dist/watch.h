@@ -22,4 +22,7 @@ typedef struct px_watch px_watch;
 int px_watch_start(px_watch **out, const px_comm *, double seconds);
 void px_watch_stop(px_watch *); /* NULL is fine */
 
+/* This rank is about to end the job and has told why: the others need not. Does nothing without a watch. */
+void px_watch_giving_up(void);
+
 #endif

@@ -44,26 +44,12 @@ static int append(const char **argv, int count, const char *const *words)
     return count;
 }
 
-static int launcher(const char **argv, int ranks)
-{
-    char number[16];
-    snprintf(number, sizeof number, "%d", ranks);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-    int count = append(argv, 0,
-                       (const char *const[]){"mpirun", "--oversubscribe", "--bind-to", "none", "--mca",
-                                             "mpi_yield_when_idle", "1", "-x", "OMP_NUM_THREADS=1", "-n", NULL});
-    argv[count++] = px_strdup(number);
-    return count;
-}
-
-run_child run_start(int ranks, const char *const *arguments)
+run_child run_start_by(const char *const *launcher, const char *const *arguments)
 {
     const char *program = getenv("PRETEXT"), *argv[ARGUMENTS_MAX + 1] = {NULL};
     if (!program)
         skip();
-    int count = ranks > 0 ? launcher(argv, ranks) : 0;
-    char *number = ranks > 0 ? (char *)(uintptr_t)argv[count - 1] : NULL;
+    int count = append(argv, 0, launcher);
     count = append(argv, count, (const char *const[]){program, NULL});
     append(argv, count, arguments);
 
@@ -76,11 +62,22 @@ run_child run_start(int ranks, const char *const *arguments)
     posix_spawn_file_actions_adddup2(&actions, fileno(c.err), STDERR_FILENO);
     int rc = posix_spawnp(&c.process, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    free(number);
-    if (rc != 0 && ranks > 0)
+    if (rc != 0 && *launcher)
         skip();
     assert_int_equal(rc, 0);
     return c;
+}
+
+run_child run_start(int ranks, const char *const *arguments)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", ranks);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
+    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    const char *const mpirun[] = {
+        "mpirun", "--oversubscribe",   "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
+        "-x",     "OMP_NUM_THREADS=1", "-n",        number, NULL};
+    return run_start_by(ranks > 0 ? mpirun : mpirun + sizeof mpirun / sizeof *mpirun - 1, arguments);
 }
 
 run_result run_wait(run_child *c)

@@ -78,8 +78,8 @@ static void the_job_ends(void **state)
     static const struct {
         const char *fault, *rank, *says[2];
     } cases[] = {
-        {"die", "1", {"rank 1 ", "signal 9"}},
-        {"crash", "0", {"rank 0 ", "signal 11"}},
+        {"die", "1", {"pretext: rank 0: rank 1 (process ", "signal 9"}},
+        {"crash", "0", {"pretext: rank 1: rank 0 (process ", "signal 11"}},
         {"stop", "0", {"pretext: rank 1: rank 0 (process ", "gives no sign of life: stopped, or its host or network"}},
         {"stop", "1", {"pretext: rank 0: rank 1 (process ", "gives no sign of life: stopped, or its host or network"}},
         {"hang", "1", {"pretext: rank 1: ", " has not been made in 5 seconds (data.timeout): the job ends"}},
@@ -94,6 +94,9 @@ static void the_job_ends(void **state)
         if (r.status == 0 || !strstr(r.err, cases[i].says[0]) || !strstr(r.err, cases[i].says[1]) || seconds > LIMIT)
             fail_msg("%s of rank %s: status %d after %.1f s: %s", cases[i].fault, cases[i].rank, r.status, seconds,
                      r.err);
+        bool dies = strstr(cases[i].says[1], "signal ");
+        if (dies != (strstr(r.err, " has died\n") != NULL))
+            fail_msg("%s of rank %s: %s", cases[i].fault, cases[i].rank, r.err);
         run_finish(&r);
         goes_on(f, out);
         free(out);
