@@ -117,6 +117,19 @@ int run_ranks(const run_child *c, pid_t *rank, int max)
     return count;
 }
 
+bool run_is_alive(pid_t process)
+{
+    char *path = px_format("/proc/%ld/stat", (long)process), state = 'Z';
+    FILE *f = fopen(path, "r");
+    free(path);
+    if (!f)
+        return false;
+    if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+        state = 'Z';
+    fclose(f);
+    return state != 'Z' && state != 'X';
+}
+
 void run_pause_ms(int ms)
 {
     nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);

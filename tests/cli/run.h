@@ -10,6 +10,7 @@
 #ifndef PX_TESTS_CLI_RUN_H
 #define PX_TESTS_CLI_RUN_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -39,6 +40,9 @@ run_result run_wait(run_child *);
 
 /* The ranks that an mpirun has started on this host, at most `max`; their number. */
 int run_ranks(const run_child *, pid_t *rank, int max);
+
+/* Whether a process still runs; one that has ended and was not waited for does not. */
+bool run_is_alive(pid_t);
 
 /* Waits until the program has told of its first step; gives up after a while. */
 void run_wait_for_progress(const run_child *);

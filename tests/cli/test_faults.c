@@ -151,7 +151,7 @@ static void launcher_dies(void **state)
     run_finish(&r);
     double start = px_now();
     for (int i = 0; i < RANKS; i++)
-        while (kill(rank[i], 0) == 0 && px_now() - start < LIMIT)
+        while (run_is_alive(rank[i]) && px_now() - start < LIMIT)
             run_pause_ms(50);
     assert_true(px_now() - start < LIMIT);
     free(out);
