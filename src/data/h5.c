@@ -9,11 +9,15 @@ void px_h5_quiet(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-/* Walking upward, the first entry is where the failure was met. */
+/* Walking upward, the first entry is where the failure was met. That of a system call holds time, file, descriptor and
+ * address around what counts. */
 static herr_t take_first(unsigned n, const H5E_error2_t *entry, void *text)
 {
+    static const char mark[] = "error message = '";
+    const char *all = entry->desc ? entry->desc : "", *system = strstr(all, mark);
+    const char *what = system ? system + strlen(mark) : all;
     if (n == 0)
-        snprintf(text, PX_H5_WHY, "%s", entry->desc ? entry->desc : "");
+        snprintf(text, PX_H5_WHY, "%.*s", (int)(system ? strcspn(what, "'") : strlen(what)), what);
     return 0;
 }
 

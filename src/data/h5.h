@@ -15,7 +15,7 @@ enum { PX_H5_WHY = 200 };
 /* No printing of HDF5's error stack: we say in one line what is wrong. */
 void px_h5_quiet(void);
 
-/* HDF5's innermost description of the last failed call. Returns `text`. */
+/* HDF5's innermost description of the last call, which failed: any further one forgets it. Returns `text`. */
 const char *px_h5_why(char text[PX_H5_WHY]);
 
 /* A new scalar attribute of an object. 0 or -1, without a message. */

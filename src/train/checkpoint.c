@@ -36,7 +36,37 @@ bool px_checkpoint_exists(const char *folder)
 
 /* ---- writing ---- */
 
-static int put_text(hid_t file, const char *name, const char *text)
+/* To be called before anything else of HDF5's, which forgets why the last call failed. */
+static int not_written(const char *path)
+{
+    return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+}
+
+/* Writes all of a new data set and closes it, which may be when it reaches the disk. */
+static int put_values(const char *path, hid_t set, hid_t type, const void *data)
+{
+    if (set < 0)
+        return not_written(path);
+    int status = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? not_written(path) : 0;
+    return H5Dclose(set) < 0 && status == 0 ? not_written(path) : status;
+}
+
+static hid_t make_group(const char *path, hid_t in, const char *name)
+{
+    hid_t group = H5Gcreate2(in, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (group < 0)
+        not_written(path);
+    return group;
+}
+
+static int put_number(const char *path, hid_t file, const char *name, int64_t value)
+{
+    return px_h5_put_attribute_number(file, name, value) == 0
+               ? 0
+               : px_fail(PX_FAIL, "%s: cannot be written: attribute %s", path, name);
+}
+
+static int put_text(const char *path, hid_t file, const char *name, const char *text)
 {
     hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
     H5Tset_size(type, strlen(text) + 1);
@@ -44,15 +74,14 @@ static int put_text(hid_t file, const char *name, const char *text)
     hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
     H5Pset_layout(plist, H5D_COMPACT); /* within the object's header, which has a checksum */
     hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    herr_t bad = set < 0 ? -1 : H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text);
-    H5Dclose(set);
+    int status = put_values(path, set, type, text);
     H5Pclose(plist);
     H5Sclose(space);
     H5Tclose(type);
-    return bad < 0 ? -1 : 0;
+    return status;
 }
 
-static int put_array(hid_t group, const char *name, px_shape shape, const float *data)
+static int put_array(const char *path, hid_t group, const char *name, px_shape shape, const float *data)
 {
     hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
     for (int i = shape.rank - 1; i >= 0; i--) { /* chunks of about a million elements along the inner axes */
@@ -64,11 +93,10 @@ static int put_array(hid_t group, const char *name, px_shape shape, const float 
     H5Pset_chunk(plist, shape.rank, chunk);
     H5Pset_fletcher32(plist);
     hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    herr_t bad = set < 0 ? -1 : H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, data);
-    H5Dclose(set);
+    int status = put_values(path, set, H5T_NATIVE_FLOAT, data);
     H5Pclose(plist);
     H5Sclose(space);
-    return bad < 0 ? -1 : 0;
+    return status;
 }
 
 static float *plain_buffer(px_shape shape)
@@ -76,24 +104,24 @@ static float *plain_buffer(px_shape shape)
     return px_aligned_calloc((size_t)px_shape_count(shape) * sizeof(float) + 64);
 }
 
-static int put_parameters(hid_t file, px_model *m)
+static int put_parameters(const char *path, hid_t file, px_model *m)
 {
-    hid_t group = H5Gcreate2(file, "parameters", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t group = make_group(path, file, "parameters");
     int status = group < 0 ? -1 : 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
         float *plain = plain_buffer(p->value->shape);
         px_plan_get_param(m->plan, i, plain);
-        status = put_array(group, p->name, p->value->shape, plain);
+        status = put_array(path, group, p->name, p->value->shape, plain);
         free(plain);
     }
     H5Gclose(group);
     return status;
 }
 
-static int put_slot(hid_t optimizer, const char *name, px_model *m, const float *flat)
+static int put_slot(const char *path, hid_t optimizer, const char *name, px_model *m, const float *flat)
 {
-    hid_t group = H5Gcreate2(optimizer, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t group = make_group(path, optimizer, name);
     int status = group < 0 ? -1 : 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
@@ -101,23 +129,24 @@ static int put_slot(hid_t optimizer, const char *name, px_model *m, const float 
             continue;
         float *plain = plain_buffer(p->value->shape);
         px_plan_get_like(m->plan, i, flat, plain);
-        status = put_array(group, p->name, p->value->shape, plain);
+        status = put_array(path, group, p->name, p->value->shape, plain);
         free(plain);
     }
     H5Gclose(group);
     return status;
 }
 
-static int put_optimizer(hid_t file, px_model *m, px_optimizer *optimizer)
+static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
 {
     const char *names[2];
     float *slot[2];
-    int slots = px_optimizer_slots(optimizer, names, slot), status = 0;
-    hid_t group = H5Gcreate2(file, "optimizer", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    int slots = px_optimizer_slots(optimizer, names, slot);
+    hid_t group = make_group(path, file, "optimizer");
+    int status = group < 0 ? -1 : 0;
     for (int k = 0; k < slots && status == 0; k++)
-        status = put_slot(group, names[k], m, slot[k]);
+        status = put_slot(path, group, names[k], m, slot[k]);
     H5Gclose(group);
-    return status == 0 ? px_h5_put_attribute_number(file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
+    return status == 0 ? put_number(path, file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
 }
 
 static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
@@ -126,15 +155,15 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
     /* Older formats have an index of chunks without a checksum: one flipped bit there, and a chunk reads as zeros. */
     H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
+    int status = file < 0 ? not_written(path) : 0;
     H5Pclose(access_list);
-    if (file < 0)
-        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    int status = px_h5_put_attribute_number(file, "format", FORMAT) || px_h5_put_attribute_number(file, "step", step) ||
-                 put_text(file, "config", config) || put_parameters(file, m) ||
-                 (optimizer && put_optimizer(file, m, optimizer));
-    if (H5Fclose(file) < 0 || status != 0)
-        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    return 0;
+    if (status != 0)
+        return -1;
+    if (put_number(path, file, "format", FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
+        put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
+        (optimizer && put_optimizer(path, file, m, optimizer) != 0))
+        status = -1;
+    return H5Fclose(file) < 0 && status == 0 ? not_written(path) : status;
 }
 
 static int sync_path(const char *path, int flags)
