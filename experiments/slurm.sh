@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A pretraining run as a SLURM job that outlives its time limit: some minutes before the end the run is told to write a
-# checkpoint, and the job goes back into the queue until the training is done.
+# checkpoint, and the job goes back into the queue until the training is done. It also does when the run stopped by its own
+# time_limit=.
 #
 #   sbatch experiments/slurm.sh experiments/simclr_cifar10.cfg data.path=/scratch/cifar10.h5
 #   sbatch --nodes=4 --time=1-0 experiments/slurm.sh CONFIG [key=value...]
@@ -31,9 +32,9 @@ export SRUN_CPUS_PER_TASK=$OMP_NUM_THREADS
 
 # srun and mpirun hand USR1 on to all ranks; they finish their step, write a checkpoint and exit with 75. TERM, from scancel
 # or a preemption, is passed on as USR1 too: mpirun would answer it by killing the ranks.
-signals=0 time_is_up=false
-trap 'tell_ranks; time_is_up=true' USR1
-trap tell_ranks TERM
+signals=0 cancelled=false
+trap tell_ranks USR1
+trap 'cancelled=true; tell_ranks' TERM
 tell_ranks()
 {
     signals=$((signals + 1))
@@ -50,8 +51,8 @@ while [ "$seen" != "$signals" ]; do
 done
 
 # Whoever cancels the job does not want it back; a preempted one is put back by SLURM itself.
-if [ "$status" = 75 ] && $time_is_up; then
-    echo "time limit: the run goes on when the queue lets it"
+if [ "$status" = 75 ] && ! $cancelled; then
+    echo "stopped with a checkpoint: the run goes on when the queue lets it"
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

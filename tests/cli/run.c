@@ -44,15 +44,9 @@ static int append(const char **argv, int count, const char *const *words)
     return count;
 }
 
-run_child run_start_by(const char *const *launcher, const char *const *arguments)
+/* Skips the test if the command is not there and may be missing. */
+static run_child spawn(const char *const *argv, bool may_be_missing)
 {
-    const char *program = getenv("PRETEXT"), *argv[ARGUMENTS_MAX + 1] = {NULL};
-    if (!program)
-        skip();
-    int count = append(argv, 0, launcher);
-    count = append(argv, count, (const char *const[]){program, NULL});
-    append(argv, count, arguments);
-
     run_child c = {.out = tmpfile(), .err = tmpfile()};
     assert_true(c.out && c.err);
     posix_spawn_file_actions_t actions;
@@ -62,10 +56,26 @@ run_child run_start_by(const char *const *launcher, const char *const *arguments
     posix_spawn_file_actions_adddup2(&actions, fileno(c.err), STDERR_FILENO);
     int rc = posix_spawnp(&c.process, argv[0], &actions, NULL, (char *const *)argv, environ);
     posix_spawn_file_actions_destroy(&actions);
-    if (rc != 0 && *launcher)
+    if (rc != 0 && may_be_missing)
         skip();
     assert_int_equal(rc, 0);
     return c;
+}
+
+run_child run_start_command(const char *const *words)
+{
+    return spawn(words, false);
+}
+
+run_child run_start_by(const char *const *launcher, const char *const *arguments)
+{
+    const char *program = getenv("PRETEXT"), *argv[ARGUMENTS_MAX + 1] = {NULL};
+    if (!program)
+        skip();
+    int count = append(argv, 0, launcher);
+    count = append(argv, count, (const char *const[]){program, NULL});
+    append(argv, count, arguments);
+    return spawn(argv, *launcher != NULL);
 }
 
 run_child run_start(int ranks, const char *const *arguments)

@@ -36,6 +36,7 @@ void run_finish(run_result *);
 /* The same in two parts: a signal may be sent between them. run_wait ends the use of the child. */
 run_child run_start(int ranks, const char *const *arguments);
 run_child run_start_by(const char *const *launcher, const char *const *arguments); /* its name and options */
+run_child run_start_command(const char *const *words);                             /* of something else */
 run_result run_wait(run_child *);
 
 /* The ranks that an mpirun has started on this host, at most `max`; their number. */

@@ -47,17 +47,26 @@ static void finish(run_child *c, int status)
 
 /* ---- the tests ---- */
 
+/* A signal to the program, to mpirun, or to one rank alone: all ranks stop after the same step. (mpirun hands on only
+ * SIGUSR1; after SIGTERM and SIGINT it soon kills.) */
 static void stopped_by_signal(void **state)
 {
     const fixture *f = *state;
-    for (int ranks = 0; ranks < 3; ranks += 2) {
-        char *out = px_format("%s/signal-%d", f->folder, ranks);
+    static const struct {
+        int ranks, to, signal; /* to: a rank, or -1: what was started */
+    } cases[] = {{0, -1, SIGTERM}, {0, -1, SIGINT}, {2, -1, SIGUSR1}, {2, 1, SIGTERM}, {2, 0, SIGINT}, {2, 1, SIGUSR1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int ranks = cases[i].ranks;
+        pid_t rank[2];
+        char *out = px_format("%s/signal-%zu", f->folder, i);
         run_child c = start(f, out, ranks, "checkpoint_minutes=10", false);
         run_wait_for_progress(&c);
-        kill(c.process, ranks ? SIGUSR1 : SIGTERM); /* mpirun hands SIGUSR1 on; after SIGTERM it soon kills */
+        if (cases[i].to >= 0)
+            assert_int_equal(run_ranks(&c, rank, 2), 2);
+        kill(cases[i].to < 0 ? c.process : rank[cases[i].to], cases[i].signal);
         run_result r = run_wait(&c);
         if (r.status != 75)
-            fail_msg("status %d: %s", r.status, r.err);
+            fail_msg("signal %d to %d of %d: status %d: %s", cases[i].signal, cases[i].to, ranks, r.status, r.err);
         assert_non_null(strstr(r.err, "with a checkpoint; go on with --resume"));
         run_finish(&r);
         array steps = read_array(out, "run.h5", "/train/step");
@@ -68,6 +77,18 @@ static void stopped_by_signal(void **state)
         same_run(f->whole[ranks], out, STEPS);
         free(out);
     }
+}
+
+static void stopped_by_the_clock_on_two_ranks(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/clock-2", f->folder);
+    run_child c = start(f, out, 2, "time_limit=0.0001", false);
+    finish(&c, 75);
+    c = start(f, out, 2, "time_limit=0", true);
+    finish(&c, 0);
+    same_run(f->whole[2], out, STEPS);
+    free(out);
 }
 
 static void stopped_by_the_clock(void **state)
@@ -168,6 +189,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stopped_by_signal), cmocka_unit_test(stopped_by_the_clock),
-                                       cmocka_unit_test(killed), cmocka_unit_test(damaged_checkpoint)};
+                                       cmocka_unit_test(stopped_by_the_clock_on_two_ranks), cmocka_unit_test(killed),
+                                       cmocka_unit_test(damaged_checkpoint)};
     return cmocka_run_group_tests_name("resume", tests, set_up, tear_down);
 }
