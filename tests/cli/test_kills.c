@@ -24,8 +24,8 @@ enum { STEPS = 40, KILLS = 20, IN_CHECKPOINT = 6, PROBE_KILLS = 6, RANKS = 2 };
 
 typedef struct fixture {
     char *folder, *data;
-    char *whole[RANKS + 1]; /* uninterrupted runs on 1 and 2 ranks */
-    double seconds[RANKS + 1];
+    char *whole[RANKS + 1];                         /* uninterrupted runs on 1 and 2 ranks */
+    double seconds[RANKS + 1], training[RANKS + 1]; /* what they took; without what comes before the first step */
     px_rng rng;
     /* What the kills hit. */
     int unborn, writing, staging;
@@ -107,11 +107,15 @@ static void killed_runs_end_the_same(void **state)
         run_child c = start(f, out, ranks, false);
         double after = 0;
         if (i < KILLS) {
-            after = f->seconds[ranks] * px_rng_uniform(&f->rng);
+            bool any_time = i % 4 < 1; /* else while it trains */
+            if (!any_time)
+                run_wait_for_progress(&c);
+            after = (any_time ? f->seconds : f->training)[ranks] * px_rng_uniform(&f->rng);
             run_pause_ms((int)(1000 * after));
         } else {
             wait_for_writing(&c, out, "checkpoint.h5.partial", (int)px_rng_below(&f->rng, STEPS / 2));
-            usleep(px_rng_below(&f->rng, 4000));
+            after = 0.004 * px_rng_uniform(&f->rng);
+            usleep((useconds_t)(1e6 * after));
         }
         kill_run(f, &c, ranks);
         f->unborn += !there(out, "checkpoint.h5");
@@ -119,8 +123,10 @@ static void killed_runs_end_the_same(void **state)
         c = start(f, out, ranks, true);
         finish(&c);
         same_run(f->whole[ranks], out, STEPS);
-        print_message("%d: %d ranks, %s, resumed: the same\n", i, ranks,
-                      i < KILLS ? px_duration(after, (char[32]){0}) : "in a checkpoint");
+        print_message("%d: %d ranks, killed %.2f s %s: the same\n", i, ranks, after,
+                      i >= KILLS  ? "into a checkpoint"
+                      : i % 4 < 1 ? "after its start"
+                                  : "after its first step");
         free(out);
     }
     print_message("%d kills: %d before the first checkpoint, %d within the writing of one\n", KILLS + IN_CHECKPOINT,
@@ -173,7 +179,10 @@ static int set_up(void **state)
     for (int ranks = 1; ranks <= RANKS; ranks++) {
         f->whole[ranks] = px_format("%s/whole-%d", f->folder, ranks);
         run_child c = start(f, f->whole[ranks], ranks, false);
-        f->seconds[ranks] = finish(&c);
+        double begun = px_now();
+        run_wait_for_progress(&c);
+        f->training[ranks] = finish(&c);
+        f->seconds[ranks] = px_now() - begun;
     }
     *state = f;
     return 0;
