@@ -103,6 +103,25 @@ static void the_job_ends(void **state)
     }
 }
 
+/* A launcher that lets the others wait for ever, as srun does by default: then the ranks end the job. */
+static void launcher_looks_on(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/looks-on", f->folder);
+    setenv("OMPI_MCA_orte_enable_recovery", "1", 1);
+    run_child c = start(f, out, "die", "1", "data.timeout=60");
+    run_result r = run_wait(&c);
+    unsetenv("OMPI_MCA_orte_enable_recovery");
+    double seconds = since_fault(f);
+    print_message("ended after %.1f s\n", seconds);
+    if (!strstr(r.err, "pretext: rank 0: rank 1 (process ") || !strstr(r.err, " has died: the job ends\n") ||
+        seconds > LIMIT)
+        fail_msg("after %.1f s: %s", seconds, r.err);
+    run_finish(&r);
+    goes_on(f, out);
+    free(out);
+}
+
 /* An image that takes seven seconds is told of, no more. */
 static void slow_is_not_lost(void **state)
 {
@@ -182,7 +201,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_job_ends), cmocka_unit_test(slow_is_not_lost),
-                                       cmocka_unit_test(suspended_is_not_lost), cmocka_unit_test(launcher_dies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_job_ends), cmocka_unit_test(launcher_looks_on),
+                                       cmocka_unit_test(slow_is_not_lost), cmocka_unit_test(suspended_is_not_lost),
+                                       cmocka_unit_test(launcher_dies)};
     return cmocka_run_group_tests_name("faults", tests, set_up, tear_down);
 }
