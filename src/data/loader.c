@@ -160,8 +160,10 @@ static int make_sample(px_loader *l, const slot *s, int place, desk *d)
     l->row[d->number] = row;
     if (px_dataset_read(spec->data, row, &d->image) != 0)
         return -1;
-    px_sample sample = {.views = spec->views, .batch = spec->batch, .place = place, .scratch = &d->scratch};
-    memcpy(sample.base, s->memory, sizeof sample.base);
+    int batch = spec->batch / spec->parts, part = place / batch;
+    px_sample sample = {.views = spec->views, .batch = batch, .place = place % batch, .scratch = &d->scratch};
+    for (int v = 0; v < spec->views->count; v++)
+        sample.base[v] = (char *)s->memory[v] + (size_t)part * px_view_bytes(&spec->views->view[v], batch);
     px_rng rng = px_rng_make(spec->seed, PX_RNG_VIEWS, (uint64_t)epoch, (uint64_t)row);
     spec->make(spec->context, &rng, &d->image, &sample);
     l->row[d->number] = -1;
@@ -259,6 +261,7 @@ static int check_spec(const px_loader_spec *spec)
     PX_CHECK(spec->batch >= 1 && spec->first >= 0 && spec->first + spec->batch <= spec->global_batch);
     PX_CHECK(spec->split->count <= UINT32_MAX);
     PX_CHECK(spec->workers >= 1 && spec->ahead >= 0);
+    PX_CHECK(spec->parts <= 1 || spec->batch % spec->parts == 0);
     const char *path = px_dataset_about(spec->data)->path;
     if (spec->split->count == 0)
         return px_fail(PX_USAGE, "%s: split \"%s\" holds no images", path, spec->split->name);
@@ -277,9 +280,7 @@ static void slot_make(slot *s, const px_loader_spec *spec)
     s->row = px_calloc((size_t)spec->batch, sizeof *s->row);
     s->batch = (px_batch){.step = -1, .batch = spec->batch, .row = s->row};
     for (int i = 0; i < spec->views->count; i++) {
-        const px_view *v = &spec->views->view[i];
-        size_t rows = (size_t)v->copies * (size_t)spec->batch;
-        s->memory[i] = px_aligned_calloc(rows * px_view_elements(v) * px_dtype_size(v->dtype));
+        s->memory[i] = px_aligned_calloc(px_view_bytes(&spec->views->view[i], spec->batch));
         s->batch.tensor[i] = s->memory[i];
     }
 }
@@ -292,6 +293,7 @@ int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_
     px_loader *l = px_calloc(1, sizeof *l);
     int64_t count = spec->split->count, rest = spec->keep_last ? spec->global_batch - 1 : 0;
     l->spec = *spec;
+    l->spec.parts = spec->parts > 0 ? spec->parts : 1;
     l->steps_per_epoch = (count + rest) / spec->global_batch;
     if (spec->whole > 1)
         l->steps_per_epoch -= l->steps_per_epoch % spec->whole;

@@ -32,6 +32,7 @@ typedef struct px_loader_spec {
     int64_t global_batch; /* samples a step over all ranks */
     int64_t first;        /* where this rank's samples start within the global batch */
     int batch;            /* this rank's samples a step */
+    int parts;            /* the batch lies as so many smaller ones, one after another; 0 means 1 */
     bool shuffle;
     int whole;      /* an epoch holds a multiple of this many batches: micro-batches of a step; 0 means 1 */
     bool keep_last; /* evaluation: one pass of steps_per_epoch batches, asking for more is a mistake; the last batch is
@@ -44,7 +45,7 @@ typedef struct px_loader_spec {
 typedef struct px_batch {
     int64_t step;
     int batch, valid;                 /* valid < batch only with keep_last */
-    const void *tensor[PX_VIEWS_MAX]; /* 64-byte aligned, one a view: (copies * batch, ...) */
+    const void *tensor[PX_VIEWS_MAX]; /* 64-byte aligned, one a view: parts of (copies * batch / parts, ...) */
     const int64_t *row;               /* (batch) rows of the data set */
 } px_batch;
 

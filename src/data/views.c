@@ -23,6 +23,11 @@ size_t px_view_elements(const px_view *view)
     return n;
 }
 
+size_t px_view_bytes(const px_view *view, int batch)
+{
+    return (size_t)view->copies * (size_t)batch * px_view_elements(view) * px_dtype_size(view->dtype);
+}
+
 /* Row v * B + i of the tensor, in elements. */
 static size_t offset(const px_sample *s, int view, int copy, px_dtype dtype)
 {

@@ -30,6 +30,8 @@ typedef struct px_views {
 void px_views_add(px_views *, const char *name, px_dtype, int copies, int rank, const int dim[]);
 size_t px_view_elements(const px_view *); /* of one copy */
 
+size_t px_view_bytes(const px_view *, int batch); /* of its tensor, of so many images */
+
 /* Where one sample's copies go. */
 typedef struct px_sample {
     const px_views *views;

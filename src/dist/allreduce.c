@@ -12,7 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/simd.h"
+#include "dist/sum.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -92,13 +92,6 @@ void px_allreduce_destroy(px_allreduce *a)
     free(a->waiting);
     free(a->active);
     free(a);
-}
-
-PX_MULTIVERSION static void add(float *restrict sum, const float *restrict term, int64_t count)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-        sum[i] += term[i];
 }
 
 /* Where piece `piece` of size * segments begins in a bucket of `count` floats. */
@@ -198,7 +191,7 @@ static void complete(px_allreduce *a, int index)
     if (!out && adds(a, l, item)) {
         int count;
         float *values = item_piece(a, l, item, 1, &count);
-        add(values, incoming(l, item), count);
+        px_add_f32(values, incoming(l, item), count);
     }
     f->complete[item % WINDOW] = true;
     while (f->done < f->posted && f->complete[f->done % WINDOW]) {

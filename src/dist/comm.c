@@ -6,7 +6,7 @@
 #include "dist/comm.h"
 
 #include "base/error.h"
-#include "base/simd.h"
+#include "dist/sum.h"
 #include "dist/watch.h"
 
 #include <stdlib.h>
@@ -196,24 +196,6 @@ void px_all_gather_bytes(const px_comm *comm, const void *in, void *out, int64_t
         MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, (int)bytes, MPI_BYTE, comm->mpi);
 }
 
-PX_MULTIVERSION static void add_f32(void *restrict sum, const void *restrict term, int64_t count)
-{
-    float *restrict y = sum;
-    const float *restrict x = term;
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-        y[i] += x[i];
-}
-
-PX_MULTIVERSION static void add_f64(void *restrict sum, const void *restrict term, int64_t count)
-{
-    double *restrict y = sum;
-    const double *restrict x = term;
-#pragma omp simd
-    for (int64_t i = 0; i < count; i++)
-        y[i] += x[i];
-}
-
 static void reserve_blocks(px_comm_scratch *scratch, size_t bytes)
 {
     if (bytes <= scratch->block_bytes)
@@ -225,13 +207,18 @@ static void reserve_blocks(px_comm_scratch *scratch, size_t bytes)
     scratch->block_bytes = bytes;
 }
 
+void *px_comm_scratch_bytes(const px_comm *comm, size_t bytes)
+{
+    reserve_blocks(comm->scratch, bytes);
+    return comm->scratch->block[0];
+}
+
 /* Every block goes straight to the rank that sums it: no more bytes than a ring moves, and the order of additions is
  * that of the ranks. While one block is added the next comes in. */
-static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64_t count, size_t element,
-                           MPI_Datatype type, void (*add)(void *restrict, const void *restrict, int64_t))
+static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64_t count, px_summand s)
 {
     const int rank = comm->rank, size = comm->size, n = (int)count;
-    const size_t bytes = (size_t)count * element;
+    const size_t bytes = (size_t)count * s.bytes;
     const char *blocks = in;
     px_comm_scratch *scratch = comm->scratch;
     if (count == 0)
@@ -244,7 +231,7 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
     reserve_blocks(scratch, bytes);
     for (int i = 1; i < size; i++) { /* each rank starts with another one: nobody is flooded */
         int to = (rank + i) % size;
-        MPI_Isend(blocks + (size_t)to * bytes, n, type, to, TAG_SCATTER, comm->mpi, &scratch->requests[to]);
+        MPI_Isend(blocks + (size_t)to * bytes, n, s.type, to, TAG_SCATTER, comm->mpi, &scratch->requests[to]);
     }
     scratch->requests[rank] = MPI_REQUEST_NULL;
 
@@ -252,7 +239,7 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
     for (int from = -1; from < size; from++) { /* -1: nothing to add yet, only the first to ask for */
         int next = from + 1;
         if (next < size && next != rank)
-            MPI_Irecv(scratch->block[next % 2], n, type, next, TAG_SCATTER, comm->mpi, &incoming[next % 2]);
+            MPI_Irecv(scratch->block[next % 2], n, s.type, next, TAG_SCATTER, comm->mpi, &incoming[next % 2]);
         if (from < 0)
             continue;
         const void *term = from == rank ? blocks + (size_t)rank * bytes : scratch->block[from % 2];
@@ -260,17 +247,17 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
         if (from == 0)
             memcpy(out, term, bytes);
         else
-            add(out, term, count);
+            s.add(out, term, count);
     }
     MPI_Waitall(size, scratch->requests, MPI_STATUSES_IGNORE);
 }
 
 void px_reduce_scatter_f32(const px_comm *comm, const float *in, float *out, int64_t count)
 {
-    reduce_scatter(comm, in, out, count, sizeof *in, MPI_FLOAT, add_f32);
+    reduce_scatter(comm, in, out, count, px_summand_f32());
 }
 
 void px_reduce_scatter_f64(const px_comm *comm, const double *in, double *out, int64_t count)
 {
-    reduce_scatter(comm, in, out, count, sizeof *in, MPI_DOUBLE, add_f64);
+    reduce_scatter(comm, in, out, count, px_summand_f64());
 }

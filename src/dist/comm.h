@@ -48,4 +48,7 @@ void px_all_gather_bytes(const px_comm *, const void *in, void *out, int64_t byt
 void px_reduce_scatter_f32(const px_comm *, const float *in, float *out, int64_t count);
 void px_reduce_scatter_f64(const px_comm *, const double *in, double *out, int64_t count);
 
+/* Memory for a collective made of messages, of more than one rank: valid until the next call of any function here. */
+void *px_comm_scratch_bytes(const px_comm *, size_t bytes);
+
 #endif

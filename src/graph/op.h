@@ -19,6 +19,9 @@ struct px_step;
 /* Computes one step: s->in, s->out, s->node->attr. No allocation, no failure. */
 typedef void px_kernel(const struct px_step *s);
 
+/* Computes the same step of several shards (graph/plan.h), which lie on this rank, together with those of the others. */
+typedef void px_together(const struct px_step *const s[], int shards);
+
 /* Prepares a step for the fast backend: asks for formats of inputs and outputs, sets the kernel. Returns false to leave
  * the step to the portable kernel. */
 typedef bool px_prepare(struct px_plan *, struct px_step *);
@@ -44,7 +47,8 @@ struct px_op {
      * it serves where input 0 is in bf16. The others are as in `portable`. */
     px_kernel *bf16;
     unsigned bf16_in, bf16_out;
-    px_prepare *prepare; /* fast backend; NULL: the portable float kernel serves */
+    px_together *together; /* ops that talk to other ranks: what they do when the batch is cut into shards */
+    px_prepare *prepare;   /* fast backend; NULL: the portable float kernel serves */
 
     /* Bytes of temporary memory for the portable kernels (of doubles); NULL: none. */
     size_t (*scratch)(const px_node *);

@@ -3,6 +3,7 @@
 #include "graph/arena.h"
 #include "graph/plan_internal.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -257,6 +258,22 @@ static bool *needed_values(const px_plan *p)
     return needed;
 }
 
+/* Kernels of a shard are made for the one thread that runs them. */
+static void plan_nodes(px_plan *p)
+{
+    bool *needed = needed_values(p);
+    int threads = omp_get_max_threads();
+    if (p->spec.shards)
+        omp_set_num_threads(1);
+    for (int i = 0; i < px_graph_nodes(p->graph); i++) {
+        const px_node *n = px_graph_node(p->graph, i);
+        if (!n->dead && needed[n->out[0]->index])
+            plan_node(p, n);
+    }
+    omp_set_num_threads(threads);
+    free(needed);
+}
+
 /* ---- memory ---- */
 
 static void touch(px_plan *p, int b, int step)
@@ -346,9 +363,11 @@ static void place_params(px_plan *p)
                                                   .exempt = q->flags & PX_EXEMPT};
         *end += padded(bytes);
     }
-    p->weights = px_aligned_calloc(p->flat_bytes);
+    const px_plan *with = p->spec.with;
+    PX_CHECK(!with || (with->flat_bytes == p->flat_bytes && with->state_bytes == p->state_bytes));
+    p->weights = with ? with->weights : px_aligned_calloc(p->flat_bytes);
+    p->states = with ? with->states : px_aligned_calloc(p->state_bytes);
     p->grads = px_aligned_calloc(p->flat_bytes);
-    p->states = px_aligned_calloc(p->state_bytes);
     for (int b = 0; b < p->buffers; b++)
         if (p->buffer[b].place == PX_IN_WEIGHTS || p->buffer[b].place == PX_IN_GRADS ||
             p->buffer[b].place == PX_IN_STATES)
@@ -491,13 +510,7 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
         if (v->kind != PX_ACTIVATION && v->kind != PX_PARAMETER) /* what others fill is plain */
             p->format[i] = px_storage_plain(v);
     }
-    bool *needed = needed_values(p);
-    for (int i = 0; i < px_graph_nodes(g); i++) {
-        const px_node *n = px_graph_node(g, i);
-        if (!n->dead && needed[n->out[0]->index])
-            plan_node(p, n);
-    }
-    free(needed);
+    plan_nodes(p);
     read_outputs(p);
     find_lifetimes(p);
     place_params(p);

@@ -70,6 +70,9 @@ typedef struct px_plan_spec {
     /* PX_BF16: convolutions and linear layers take and give bf16, and activations stay so between them; parameters,
      * their gradients, statistics and losses are PX_F32. Else (0) everything is of the graph's real type. */
     px_dtype precision;
+    /* Not 0: the plan is of one of so many shards of the batch, and its kernels run on one thread (px_shards_run). */
+    int shards;
+    px_plan *with; /* NULL, or another shard's plan on this rank, whose parameters and states serve this one, too */
 } px_plan_spec;
 
 px_plan *px_plan_create(px_graph *, const px_plan_spec *);
@@ -97,6 +100,11 @@ typedef struct px_plan_hooks {
 /* Walks the steps. `hooks` may be NULL. */
 void px_plan_run(px_plan *, const px_plan_hooks *hooks);
 
+/* A batch cut into a fixed number of shards, each computed by one thread with the same kernels; what crosses samples is
+ * summed along one tree (dist/shards.h): the same bits on any number of ranks and threads. Walks the plans of all of
+ * this rank's shards, the first of which owns parameters and states. Each has gradients of its own after it. */
+void px_shards_run(px_plan *const shard[], int count);
+
 /* An output of the graph after a run: plain format, borrowed, valid until the next run. */
 const void *px_plan_read(const px_plan *, const px_value *output);
 double px_plan_scalar(const px_plan *, const px_value *output);
@@ -122,6 +130,7 @@ const px_param_span *px_plan_spans(const px_plan *, int *count);
 const int64_t *px_plan_buckets(const px_plan *, int *count);
 
 const px_comm *px_plan_comm(const px_plan *);
+int px_plan_parts(const px_plan *); /* of a step's batch: shards, or ranks */
 size_t px_plan_arena_bytes(const px_plan *);
 int px_plan_activation_reorders(const px_plan *);
 void px_plan_print(const px_plan *, FILE *);

@@ -2,8 +2,10 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "dist/shards.h"
 #include "graph/plan_internal.h"
 
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,9 +30,11 @@ void px_plan_destroy(px_plan *p)
     free(p->param_offset);
     free(p->bound);
     free(p->arena);
-    free(p->weights);
+    if (!p->spec.with) {
+        free(p->weights);
+        free(p->states);
+    }
     free(p->grads);
-    free(p->states);
     free(p->span);
     free(p->bucket);
     free(p->seconds);
@@ -59,19 +63,75 @@ px_draws px_plan_draws(const px_plan *p)
     return p->draws;
 }
 
+static void run_step(px_plan *p, int i)
+{
+    const px_step *s = p->step[i];
+    double start = p->seconds ? px_now() : 0;
+    if (s->run)
+        s->run(s);
+    if (p->seconds)
+        p->seconds[i] += px_now() - start;
+}
+
 void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
 {
     for (int i = 0; i < p->steps; i++) {
-        px_step *s = p->step[i];
-        double start = p->seconds ? px_now() : 0;
-        if (s->run)
-            s->run(s);
-        if (p->seconds)
-            p->seconds[i] += px_now() - start;
+        const px_step *s = p->step[i];
+        run_step(p, i);
         if (hooks && hooks->bucket && s->bucket >= 0)
             hooks->bucket(hooks->context, s->bucket);
         if (hooks && hooks->between)
             hooks->between(hooks->context);
+    }
+}
+
+/* ---- shards ---- */
+
+static px_together *together(const px_plan *p, int i)
+{
+    return p->step[i]->node ? p->step[i]->node->op->together : NULL;
+}
+
+/* States belong to all shards: the first one changes them. */
+static bool left_to_first(const px_step *s)
+{
+    return s->node && s->node->op->effect && !s->node->op->together;
+}
+
+/* Steps [from, to), where nothing crosses shards. A thread's own limit of threads ends with the region. */
+static void walk_apart(px_plan *const shard[], int count, int from, int to)
+{
+    int threads = omp_get_max_threads();
+#pragma omp parallel for schedule(static) num_threads(threads < count ? threads : count)
+    for (int k = 0; k < count; k++) {
+        omp_set_num_threads(1);
+        for (int i = from; i < to; i++)
+            if (k == 0 || !left_to_first(shard[k]->step[i]))
+                run_step(shard[k], i);
+    }
+}
+
+static void walk_together(px_plan *const shard[], int count, int i)
+{
+    const px_step *s[PX_SHARDS_MAX];
+    double start = px_now();
+    for (int k = 0; k < count; k++)
+        s[k] = shard[k]->step[i];
+    together(shard[0], i)(s, count);
+    if (shard[0]->seconds)
+        shard[0]->seconds[i] += px_now() - start;
+}
+
+void px_shards_run(px_plan *const shard[], int count)
+{
+    int steps = shard[0]->steps, to;
+    PX_CHECK(count <= PX_SHARDS_MAX);
+    for (int from = 0; from < steps; from = to + 1) {
+        for (to = from; to < steps && !together(shard[0], to);)
+            to++;
+        walk_apart(shard, count, from, to);
+        if (to < steps)
+            walk_together(shard, count, to);
     }
 }
 
@@ -237,6 +297,11 @@ const int64_t *px_plan_buckets(const px_plan *p, int *count)
 const px_comm *px_plan_comm(const px_plan *p)
 {
     return p->spec.comm;
+}
+
+int px_plan_parts(const px_plan *p)
+{
+    return p->spec.shards ? p->spec.shards : p->spec.comm->size;
 }
 
 size_t px_plan_arena_bytes(const px_plan *p)

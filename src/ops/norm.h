@@ -1,6 +1,6 @@
 /* norm.h - the numbers that all batch-norm kernels derive from a channel's sums.
  *
- *     mean = sum x / n,   var = sum x^2 / n - mean^2,   inverse = 1 / sqrt(var + eps),   n over all ranks
+ *     mean = sum x / n,   var = sum x^2 / n - mean^2,   inverse = 1 / sqrt(var + eps),   n over all parts of the batch
  *     xhat = (x - mean) inverse,   y = act(xhat gamma + beta + residual)
  *     dx = gamma inverse (d - mean(d) - xhat mean(d xhat)),   d = dy where act let y through
  */
@@ -23,11 +23,11 @@ static inline px_moments px_moments_of(const void *sums, int64_t c, int64_t C, d
     return (px_moments){mean, 1 / sqrt((var > 0 ? var : 0) + eps)};
 }
 
-/* Elements a channel over all ranks; running sums come with a count of 1. */
+/* Elements a channel over the whole batch; running sums come with a count of 1. */
 static inline double px_norm_count(const px_step *s)
 {
     const px_norm_attr *a = s->node->attr;
-    return a->frozen ? 1 : a->count * px_plan_comm(s->plan)->size;
+    return a->frozen ? 1 : a->count * px_plan_parts(s->plan);
 }
 
 #endif

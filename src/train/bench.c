@@ -77,18 +77,21 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
     px_scratch scratch = {0};
     px_image image = {.pixels = pixels, .height = size, .width = size, .channels = s->task.channels};
     px_sample out = {.views = &s->model.views, .batch = s->task.batch, .scratch = &scratch};
-    memcpy(out.base, tensor, sizeof out.base);
-    for (int i = 0; i < 2 * out.batch; i++) {
-        out.place = i % out.batch;
-        px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, (uint64_t)out.place);
+    int images = s->own * out.batch;
+    for (int i = 0; i < 2 * images; i++) {
+        int at = i % images;
+        for (int v = 0; v < out.views->count; v++)
+            out.base[v] = (char *)tensor[v] + (size_t)(at / out.batch) * px_view_bytes(&out.views->view[v], out.batch);
+        out.place = at % out.batch;
+        px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, (uint64_t)at);
         fill_random(pixels, bytes, &rng);
-        image.index = out.place;
-        image.label = classes ? out.place % classes : -1;
+        image.index = at;
+        image.label = classes ? at % classes : -1;
         double start = px_thread_seconds();
         px_session_views(s, &rng, &image, &out);
-        b->made.seconds += i >= out.batch ? px_thread_seconds() - start : 0;
+        b->made.seconds += i >= images ? px_thread_seconds() - start : 0;
     }
-    b->made.images = out.batch;
+    b->made.images = images;
     px_scratch_finish(&scratch);
     free(pixels);
 }
@@ -97,13 +100,11 @@ static void make_random(bench *b)
 {
     px_session *s = &b->session;
     void *tensor[PX_VIEWS_MAX] = {NULL};
-    for (int i = 0; i < s->model.views.count; i++) {
-        const px_view *v = &s->model.views.view[i];
-        size_t rows = (size_t)v->copies * (size_t)s->task.batch;
-        b->random.tensor[i] = tensor[i] = px_aligned_calloc(rows * px_view_elements(v) * px_dtype_size(v->dtype));
-    }
+    int images = s->own * s->task.batch;
+    for (int i = 0; i < s->model.views.count; i++)
+        b->random.tensor[i] = tensor[i] = px_aligned_calloc(px_view_bytes(&s->model.views.view[i], images));
     make_views(b, tensor);
-    b->random.batch = b->random.valid = s->task.batch;
+    b->random.batch = b->random.valid = images;
     s->batch = &b->random;
 }
 
@@ -132,26 +133,45 @@ static double waited_for_data(const px_session *s)
     return s->loader ? px_loader_waited(s->loader) : 0;
 }
 
+static px_plan *plan_of(const px_session *s, int k)
+{
+    return k == 0 ? s->model.plan : s->other[k - 1].plan;
+}
+
+/* Threads that walk this rank's plans at the same time. */
+static int walkers(const px_session *s)
+{
+    int threads = omp_get_max_threads();
+    return s->own < threads ? s->own : threads;
+}
+
+static void add_plan(const px_session *s, const px_plan *plan, double *part)
+{
+    for (int i = 0; i < px_plan_steps(plan); i++) {
+        px_step_info step = px_plan_step_info(plan, i);
+        double seconds = step.seconds / walkers(s);
+        part[step.backward ? PX_BENCH_BACKWARD : PX_BENCH_FORWARD] += seconds;
+        part[PX_BENCH_PARTS + i] += seconds;
+    }
+}
+
 /* One step; its seconds go to part[columns]. */
 static int one_step(bench *b, double *part, double *votes)
 {
     px_session *s = &b->session;
-    px_plan *plan = s->model.plan;
     double mean[PX_SCALARS_MAX];
-    px_plan_profile(plan, true);
-    double start = px_now(), waited = waited_for_data(s), reduced = px_allreduce_waited(s->reduce);
+    for (int k = 0; k < s->own; k++)
+        px_plan_profile(plan_of(s, k), true);
+    double start = px_now(), waited = waited_for_data(s), reduced = px_session_reduced(s);
     if (px_session_gradients(s, b->taken++, mean, votes) != 0)
         return -1;
     double ready = px_now();
     px_session_update(s, learning_rate);
     double end = px_now();
-    for (int i = 0; i < px_plan_steps(plan); i++) {
-        px_step_info step = px_plan_step_info(plan, i);
-        part[step.backward ? PX_BENCH_BACKWARD : PX_BENCH_FORWARD] += step.seconds;
-        part[PX_BENCH_PARTS + i] = step.seconds;
-    }
+    for (int k = 0; k < s->own; k++)
+        add_plan(s, plan_of(s, k), part);
     part[PX_BENCH_WAIT] = waited_for_data(s) - waited;
-    part[PX_BENCH_REDUCE] = px_allreduce_waited(s->reduce) - reduced;
+    part[PX_BENCH_REDUCE] = px_session_reduced(s) - reduced;
     part[PX_BENCH_OPTIMIZER] = end - ready;
     part[PX_BENCH_STEP] = part[PX_BENCH_OTHER] = end - start;
     for (int i = PX_BENCH_WAIT; i < PX_BENCH_OTHER; i++)
@@ -246,7 +266,7 @@ static void report_loader(const bench *b, px_bench_report *r)
 {
     const px_session *s = &b->session;
     px_loader_work made = s->loader ? px_loader_worked(s->loader) : b->made;
-    int images = s->task.batch * s->settings->train.accumulate;
+    int images = s->own * s->task.batch * s->settings->train.accumulate;
     r->seconds[PX_BENCH_LOADER] = made.seconds / (double)made.images * images;
     r->views_per_second = (double)made.images * views_of(&s->model.views) / made.seconds;
 }
@@ -272,7 +292,7 @@ static void report(bench *b, double seconds, px_bench_report *r)
     r->ranks = s->comm->size;
     r->threads = omp_get_max_threads();
     r->images_per_second = c->batch / step;
-    r->gflops = 2e-9 * px_graph_multiply_adds(s->model.graph) * c->accumulate / step;
+    r->gflops = 2e-9 * px_graph_multiply_adds(s->model.graph) * s->own * c->accumulate / step;
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
     r->arena_bytes = (double)px_plan_arena_bytes(s->model.plan);
     r->reorders = px_plan_activation_reorders(s->model.plan);

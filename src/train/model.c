@@ -4,13 +4,33 @@
 
 #include <string.h>
 
-int px_local_batch(const px_settings *s, const px_comm *comm, int *batch)
+static bool power_of_two(int n)
 {
-    int parts = comm->size * s->train.accumulate;
-    *batch = s->train.batch / parts;
-    if (s->train.batch % parts)
-        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d ranks x %d micro-batches; %d can",
-                       s->train.batch, comm->size, s->train.accumulate, (s->train.batch + parts - 1) / parts * parts);
+    return (n & (n - 1)) == 0;
+}
+
+static int check_shards(int shards, int ranks)
+{
+    if (!power_of_two(shards))
+        return px_fail(PX_USAGE, "shards = %d is not a power of two", shards);
+    if (!power_of_two(ranks) || ranks > shards)
+        return px_fail(PX_USAGE, "reproducible: %d ranks cannot share shards = %d; a power of two up to %d can", ranks,
+                       shards, shards);
+    return 0;
+}
+
+int px_batch_parts(const px_settings *s, const px_comm *comm, int *parts, int *batch)
+{
+    int shards = s->train.shards;
+    if (s->train.reproducible && check_shards(shards, comm->size) != 0)
+        return -1;
+    *parts = s->train.reproducible ? shards : comm->size;
+    int all = *parts * s->train.accumulate;
+    *batch = s->train.batch / all;
+    if (s->train.batch % all)
+        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d %s x %d micro-batches; %d can", s->train.batch,
+                       *parts, s->train.reproducible ? "shards" : "ranks", s->train.accumulate,
+                       (s->train.batch + all - 1) / all * all);
     return 0;
 }
 
@@ -65,9 +85,9 @@ static void add_inputs(px_model *m, int batch)
             px_input(m->graph, m->views.view[i].name, m->views.view[i].dtype, batch_shape(&m->views.view[i], batch));
 }
 
-static int make_plan(px_model *m, const px_settings *s, const px_comm *comm, px_dtype precision)
+static int make_plan(px_model *m, const px_settings *s, px_plan_spec spec)
 {
-    px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .comm = comm, .precision = precision};
+    spec.backend = px_backend_find(s->train.backend);
     m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
     if (m->plan)
         return 0;
@@ -96,14 +116,15 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     return 0;
 }
 
-int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
+/* The model of one part of the batch. */
+static int build_part(px_model *m, const px_settings *s, const px_task *task, int part, px_plan_spec spec)
 {
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
     *m = (px_model){0};
     if (why)
         return px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
                        task->image_size, why);
-    m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = comm->rank, .ranks = comm->size});
+    m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = part, .ranks = task->ranks});
     s->method->views(s->method_cfg, task, &m->views);
     add_inputs(m, task->batch);
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
@@ -113,7 +134,21 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     px_graph_differentiate(m->graph, m->loss);
     if (s->train.recompute)
         px_graph_recompute(m->graph);
-    return make_plan(m, s, comm, strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32);
+    spec.precision = strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32;
+    return make_plan(m, s, spec);
+}
+
+int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
+{
+    px_plan_spec spec = {.comm = comm, .shards = s->train.reproducible ? task->ranks : 0};
+    return build_part(m, s, task, comm->rank * (task->ranks / comm->size), spec);
+}
+
+int px_model_shard(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm, int k,
+                   const px_model *first)
+{
+    px_plan_spec spec = {.comm = comm, .shards = task->ranks, .with = first->plan};
+    return build_part(m, s, task, comm->rank * (task->ranks / comm->size) + k, spec);
 }
 
 /* rows (views * batch, F), as px_views has them -> (batch, F) */
@@ -146,7 +181,7 @@ int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, con
         add_layer(m, e.stage[i].name, family->pool(m->graph, s->backbone_cfg, e.stage[i].map), spec->views);
     add_layer(m, family->pools_last ? e.stage[last].name : "features", e.pooled, spec->views);
     px_graph_fuse(m->graph);
-    return make_plan(m, s, NULL, PX_F32);
+    return make_plan(m, s, (px_plan_spec){.precision = PX_F32});
 }
 
 void px_model_finish(px_model *m)

@@ -40,9 +40,9 @@ typedef struct px_encoder_spec {
     bool layers; /* features of every stage, too */
 } px_encoder_spec;
 
-/* This rank's images in a micro-batch: train.batch / (ranks x accumulate). 0, or -1 (PX_USAGE) if it cannot be
- * divided. */
-int px_local_batch(const px_settings *, const px_comm *, int *batch);
+/* How many parts a micro-batch has, ranks or shards, and the images of each: train.batch / (parts x accumulate). 0, or -1
+ * (PX_USAGE) if it cannot be divided. */
+int px_batch_parts(const px_settings *, const px_comm *, int *parts, int *batch);
 
 /* What there is to work on. Also settles what the settings left open (data.image_size, the backbone's `auto`), so that
  * the configuration that is recorded says what was done. 0, or -1 (PX_USAGE): the backbone cannot work with this. */
@@ -55,7 +55,10 @@ int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *s
  * and a processor or the backend lacks it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
+/* With reproducible: this rank's first shard (graph/plan.h); px_model_shard makes the k-th, which shares its
+ * parameters. */
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
+int px_model_shard(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
 int px_model_encoder(px_model *, const px_settings *, const px_task *,
                      const px_encoder_spec *); /* of one rank: nothing crosses */
 void px_model_finish(px_model *);

@@ -1,6 +1,8 @@
 /* session.c - the order of set-up is that of a user's likely mistakes: configuration, data, memory. */
 #include "train/session.h"
 #include "base/error.h"
+#include "base/log.h"
+#include "dist/shards.h"
 
 #include <inttypes.h>
 #include <omp.h>
@@ -29,11 +31,22 @@ static int open_data(px_session *s)
 
 static int make_task(px_session *s, const px_dataset_info *instead)
 {
-    int batch, ranks = s->comm->size;
-    if (px_local_batch(s->settings, s->comm, &batch) != 0)
+    int batch, parts;
+    if (px_batch_parts(s->settings, s->comm, &parts, &batch) != 0)
         return -1;
-    return s->data ? px_task_make(&s->task, s->settings, s->data, &s->split, batch, ranks)
-                   : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, ranks);
+    s->own = parts / s->comm->size;
+    return s->data ? px_task_make(&s->task, s->settings, s->data, &s->split, batch, parts)
+                   : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, parts);
+}
+
+/* The models of this rank's further shards. */
+static int add_shards(px_session *s)
+{
+    s->other = px_calloc((size_t)s->own, sizeof s->other[0]);
+    for (int k = 1; k < s->own; k++)
+        if (px_model_shard(&s->other[k - 1], s->settings, &s->task, s->comm, k, &s->model) != 0)
+            return -1;
+    return 0;
 }
 
 static void find_scalars(px_session *s)
@@ -53,7 +66,8 @@ static void find_scalars(px_session *s)
 
 static int build(px_session *s, const px_dataset_info *instead)
 {
-    if (make_task(s, instead) != 0 || px_model_pretrain(&s->model, s->settings, &s->task, s->comm) != 0)
+    if (make_task(s, instead) != 0 || px_model_pretrain(&s->model, s->settings, &s->task, s->comm) != 0 ||
+        add_shards(s) != 0)
         return -1;
     px_plan *plan = s->model.plan;
     int spans, buckets;
@@ -62,9 +76,11 @@ static int build(px_session *s, const px_dataset_info *instead)
     if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0)
         return -1;
     px_plan_init_params(plan, (uint64_t)s->settings->train.seed);
-    s->reduce = px_allreduce_create(s->comm, px_plan_grads(plan), bound, buckets);
+    if (!s->settings->train.reproducible)
+        s->reduce = px_allreduce_create(s->comm, px_plan_grads(plan), bound, buckets);
+    s->tally = px_calloc((size_t)s->own * (PX_SCALARS_MAX + 1), sizeof s->tally[0]);
     if (s->settings->train.accumulate > 1)
-        s->sum = px_aligned_calloc((size_t)px_plan_flat_count(plan) * sizeof(float));
+        s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->own) * sizeof(float));
     find_scalars(s);
     return 0;
 }
@@ -85,10 +101,14 @@ void px_session_finish(px_session *s)
     px_loader_destroy(s->loader);
     px_allreduce_destroy(s->reduce);
     px_optimizer_destroy(s->optimizer);
+    for (int k = 1; k < s->own && s->other; k++)
+        px_model_finish(&s->other[k - 1]);
+    free(s->other);
     px_model_finish(&s->model);
     px_dataset_close(s->data);
     free(s->split_index);
     free(s->sum);
+    free(s->tally);
     *s = (px_session){0};
 }
 
@@ -113,8 +133,9 @@ int px_session_load(px_session *s, int64_t step)
                            .context = s,
                            .seed = (uint64_t)c->seed,
                            .global_batch = c->batch / c->accumulate,
-                           .first = (int64_t)s->comm->rank * s->task.batch,
-                           .batch = s->task.batch,
+                           .first = (int64_t)s->comm->rank * s->own * s->task.batch,
+                           .batch = s->own * s->task.batch,
+                           .parts = s->own,
                            .shuffle = d->shuffle,
                            .whole = c->accumulate,
                            .workers = d->workers ? d->workers : omp_get_max_threads(),
@@ -123,6 +144,12 @@ int px_session_load(px_session *s, int64_t step)
 }
 
 /* ---- one step ---- */
+
+/* Of this rank's parts of the batch: one, or its shards. */
+static px_model *part(px_session *s, int k)
+{
+    return k == 0 ? &s->model : &s->other[k - 1];
+}
 
 /* Adds what earlier micro-batches left to a complete bucket and sends it off. */
 static void send_bucket(void *context, int bucket)
@@ -142,63 +169,130 @@ static void move_messages(void *context)
     px_allreduce_progress(((px_session *)context)->reduce);
 }
 
-static void keep_gradients(px_session *s, bool first)
+/* sum = terms, or sum += terms */
+static void gather_terms(float *sum, const float *term, int64_t n, bool first)
 {
-    const float *grad = px_plan_grads(s->model.plan);
-    int64_t n = px_plan_flat_count(s->model.plan);
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; i++)
-        s->sum[i] = first ? grad[i] : s->sum[i] + grad[i];
+        sum[i] = first ? term[i] : sum[i] + term[i];
+}
+
+static void keep_gradients(px_session *s, bool first)
+{
+    int64_t n = px_plan_flat_count(s->model.plan);
+    for (int k = 0; k < s->own; k++)
+        gather_terms(s->sum + k * n, px_plan_grads(part(s, k)->plan), n, first);
 }
 
 /* What dropout draws belongs to the samples: the same however many ranks and micro-batches share them. */
-static void draw_for(px_session *s, int64_t step, int micro)
+static void draw_for(px_session *s, int k, int64_t step, int micro)
 {
-    int64_t share = s->task.batch, first = ((int64_t)micro * s->comm->size + s->comm->rank) * share;
+    int64_t share = s->task.batch, first = ((int64_t)micro * s->task.ranks + s->comm->rank * s->own + k) * share;
     uint64_t seed = (uint64_t)s->settings->train.seed;
-    px_plan_draw_by(s->model.plan, (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
+    px_plan_draw_by(part(s, k)->plan, (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
+}
+
+static void bind_views(px_session *s, int k)
+{
+    const px_model *m = part(s, k);
+    for (int i = 0; i < m->views.count; i++) {
+        size_t at = (size_t)k * px_view_bytes(&m->views.view[i], s->task.batch);
+        px_plan_bind(m->plan, m->input[i], (const char *)s->batch->tensor[i] + at);
+    }
 }
 
 /* Forward and backward of one micro-batch. */
 static int run_micro(px_session *s, int64_t step, int micro, const px_plan_hooks *hooks)
 {
-    px_plan *plan = s->model.plan;
+    px_plan *plan[PX_SHARDS_MAX];
     if (s->loader)
         s->batch = px_loader_next(s->loader);
     if (!s->batch)
         return -1;
-    for (int i = 0; i < s->model.views.count; i++)
-        px_plan_bind(plan, s->model.input[i], s->batch->tensor[i]);
-    draw_for(s, step, micro);
-    px_plan_run(plan, hooks);
+    for (int k = 0; k < s->own; k++) {
+        bind_views(s, k);
+        draw_for(s, k, step, micro);
+        plan[k] = part(s, k)->plan;
+    }
+    if (s->settings->train.reproducible)
+        px_shards_run(plan, s->own);
+    else
+        px_plan_run(s->model.plan, hooks);
     return 0;
+}
+
+/* Gradients of all shards and micro-batches end in those of the first shard. */
+static void sum_gradients(px_session *s)
+{
+    void *grad[PX_SHARDS_MAX];
+    int64_t n = px_plan_flat_count(s->model.plan);
+    for (int k = 0; k < s->own; k++) {
+        grad[k] = px_plan_grads(part(s, k)->plan);
+        if (s->sum)
+            gather_terms(grad[k], s->sum + k * n, n, false);
+    }
+    double start = px_now();
+    px_shards_sum(s->comm, px_summand_f32(), grad, s->own, n);
+    s->summing += px_now() - start;
+}
+
+static double *tally(px_session *s, int k)
+{
+    return s->tally + k * (PX_SCALARS_MAX + 1);
+}
+
+/* The graphs of all shards have the same values, under the same numbers. */
+static void add_scalars(px_session *s)
+{
+    int terms = s->task.ranks * s->settings->train.accumulate;
+    for (int k = 0; k < s->own; k++)
+        for (int i = 0; i < s->scalars; i++)
+            tally(s, k)[i] += px_plan_scalar(part(s, k)->plan, s->scalar[i]) / terms;
+}
+
+static void sum_scalars(px_session *s, double *votes)
+{
+    void *all[PX_SHARDS_MAX];
+    for (int k = 0; k < s->own; k++)
+        all[k] = tally(s, k);
+    tally(s, 0)[s->scalars] = *votes;
+    if (s->settings->train.reproducible)
+        px_shards_sum(s->comm, px_summand_f64(), all, s->own, s->scalars + 1);
+    else
+        px_all_reduce_f64(s->comm, tally(s, 0), s->scalars + 1);
+    *votes = tally(s, 0)[s->scalars];
 }
 
 int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
 {
     const px_plan_hooks hooks = {s, send_bucket, move_messages};
     int micros = s->settings->train.accumulate;
-    double sum[PX_SCALARS_MAX + 1] = {0};
+    memset(s->tally, 0, (size_t)s->own * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
     for (int k = 0; k < micros; k++) {
         bool last = k == micros - 1;
         if (run_micro(s, step, k, last ? &hooks : NULL) != 0)
             return -1;
         if (!last)
             keep_gradients(s, k == 0);
-        for (int i = 0; i < s->scalars; i++)
-            sum[i] += px_plan_scalar(s->model.plan, s->scalar[i]) / (micros * s->comm->size);
+        add_scalars(s);
     }
-    px_allreduce_finish(s->reduce);
-    sum[s->scalars] = *votes;
-    px_all_reduce_f64(s->comm, sum, s->scalars + 1);
-    *votes = sum[s->scalars];
-    memcpy(mean, sum, (size_t)s->scalars * sizeof sum[0]);
+    if (s->reduce)
+        px_allreduce_finish(s->reduce);
+    else
+        sum_gradients(s);
+    sum_scalars(s, votes);
+    memcpy(mean, tally(s, 0), (size_t)s->scalars * sizeof mean[0]);
     return 0;
+}
+
+double px_session_reduced(const px_session *s)
+{
+    return s->summing + (s->reduce ? px_allreduce_waited(s->reduce) : 0);
 }
 
 double px_session_update(px_session *s, double lr)
 {
     px_plan *plan = s->model.plan;
-    double scale = 1.0 / (s->comm->size * s->settings->train.accumulate);
+    double scale = 1.0 / (s->task.ranks * s->settings->train.accumulate);
     return px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
 }

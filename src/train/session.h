@@ -28,12 +28,16 @@ typedef struct px_session {
     int64_t *split_index; /* owned if limited */
     int64_t per_epoch;    /* steps */
     px_task task;
-    px_model model; /* with random initial weights */
+    px_model model;  /* with random initial weights */
+    int own;         /* this rank's parts of the batch: 1, or with reproducible its shards, ... */
+    px_model *other; /* ... of which these are all but the first; task.ranks counts those of all ranks */
     px_optimizer *optimizer;
-    px_allreduce *reduce;
+    px_allreduce *reduce; /* NULL if reproducible */
     px_loader *loader;
     const px_batch *batch; /* the last one: the loader's. Without a loader each step is of this one, the caller's */
-    float *sum;            /* gradients of the micro-batches so far; NULL without accumulation */
+    float *sum;            /* (own, parameters): gradients of the micro-batches so far; NULL without accumulation */
+    double *tally;         /* (own, PX_SCALARS_MAX + 1) */
+    double summing;        /* seconds that sums over shards have taken */
     /* What the graph computes beside gradients: the loss first, then the method's metrics. */
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
@@ -55,6 +59,9 @@ void px_session_views(const px_session *, px_rng *, const px_image *, px_sample 
  * micro-batches and ranks; `votes` is summed over ranks along with them. 0, or -1 (on this rank alone, perhaps): an
  * image cannot be read. */
 int px_session_gradients(px_session *, int64_t step, double mean[PX_SCALARS_MAX], double *votes);
+
+/* Seconds since creation in which gradients were summed and nothing else was done. */
+double px_session_reduced(const px_session *);
 
 /* The optimizer's step on these gradients; their norm. */
 double px_session_update(px_session *, double lr);

@@ -1,5 +1,6 @@
 #include "train/settings.h"
 #include "base/error.h"
+#include "dist/shards.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,11 @@ const px_option px_train_options[] = {
         px_train_cfg, recompute, "false",
         "backward computes the activations within each block again instead of keeping them: less memory, about "
         "a third more time, the same bits"),
+    PX_OPTION_FLAG(px_train_cfg, reproducible, "false",
+                   "the same bits on any number of ranks and threads (of one kind of processor and one build)"),
+    PX_OPTION(px_train_cfg, shards, "4", 1, PX_SHARDS_MAX,
+              "parts of the batch if reproducible, a power of two, each computed by one thread: as many as ranks x "
+              "threads can be of use; results depend on it"),
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
                      "kernels: oneDNN's (auto), or the portable ones"),

@@ -20,7 +20,8 @@ typedef struct px_train_cfg {
     int64_t seed;
     double epochs;
     int batch, accumulate;
-    bool recompute;
+    bool recompute, reproducible;
+    int shards;
     double checkpoint_minutes, time_limit;
     int threads;
     double rank_timeout;

@@ -266,11 +266,11 @@ static void introduce(const trainer *t)
         parameters += v->kind == PX_PARAMETER ? px_shape_count(v->shape) : 0;
     }
     px_log_line(t->log,
-                "%s on %s: %.2f M parameters, %" PRId64
-                " images of %d px, batch %d = %d ranks x %d micro x %d, %" PRId64 " steps an epoch, %d threads a rank",
+                "%s on %s: %.2f M parameters, %" PRId64 " images of %d px, batch %d = %d %s x %d micro x %d, %" PRId64
+                " steps an epoch, %d threads a rank, %s",
                 t->s->method->name, t->s->backbone->name, (double)parameters / 1e6, s->split.count, s->task.image_size,
-                t->s->train.batch, t->comm->size, t->s->train.accumulate, s->task.batch, s->per_epoch,
-                omp_get_max_threads());
+                t->s->train.batch, s->task.ranks, t->s->train.reproducible ? "shards" : "ranks", t->s->train.accumulate,
+                s->task.batch, s->per_epoch, omp_get_max_threads(), t->s->train.precision);
 }
 
 /* The method's pictures of the last batch; run.h5 is opened again for them, as a live file takes only rows. */

@@ -3,6 +3,7 @@
  * the rank. */
 #include "base/error.h"
 #include "dist/allreduce.h"
+#include "dist/shards.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -208,6 +209,75 @@ static void test_agree(const px_comm *comm)
     PX_CHECK(px_agree(comm, 0) == 0);
 }
 
+/* Shards' sums along the tree, said once more as plainly as can be. */
+static float tree(int first, int count, int64_t i)
+{
+    return count == 1 ? uneven(first, i) : tree(first, count / 2, i) + tree(first + count / 2, count / 2, i);
+}
+
+enum { SHARDS = 8 };
+
+static void make_shards(const px_comm *comm, int own, int64_t n, void *data[])
+{
+    for (int k = 0; k < own; k++) {
+        float *x = px_calloc((size_t)n + 1, sizeof *x);
+        for (int64_t i = 0; i < n; i++)
+            x[i] = uneven(comm->rank * own + k, i);
+        data[k] = x;
+    }
+}
+
+static void free_shards(int own, void *data[])
+{
+    for (int k = 0; k < own; k++)
+        free(data[k]);
+}
+
+static void test_shards_sum(const px_comm *comm, int own, int64_t n)
+{
+    void *data[SHARDS];
+    make_shards(comm, own, n, data);
+    px_shards_sum(comm, px_summand_f32(), data, own, n);
+    for (int k = 0; k < own; k++)
+        for (int64_t i = 0; i < n; i++)
+            PX_CHECK(((float *)data[k])[i] == tree(0, SHARDS, i));
+    free_shards(own, data);
+}
+
+static void test_shards_blocks(const px_comm *comm, int own, int64_t n)
+{
+    void *in[SHARDS], *out[SHARDS], *all[SHARDS];
+    make_shards(comm, own, n * SHARDS, in);
+    make_shards(comm, own, n, out);
+    make_shards(comm, own, n * SHARDS * SHARDS, all);
+    px_shards_reduce_scatter(comm, px_summand_f32(), (const void *const *)in, out, own, n);
+    px_shards_gather(comm, (const void *const *)in, all, own, n * SHARDS * (int64_t)sizeof(float));
+    for (int k = 0; k < own; k++) {
+        for (int64_t i = 0; i < n; i++)
+            PX_CHECK(((float *)out[k])[i] == tree(0, SHARDS, (comm->rank * own + k) * n + i));
+        for (int64_t i = 0; i < n * SHARDS * SHARDS; i++)
+            PX_CHECK(((float *)all[k])[i] == uneven((int)(i / (n * SHARDS)), i % (n * SHARDS)));
+    }
+    free_shards(own, in);
+    free_shards(own, out);
+    free_shards(own, all);
+}
+
+/* Eight shards: the same bits on 1, 2 and 4 ranks, namely those of the tree. */
+static void test_shards(const px_comm *comm)
+{
+    static const int64_t counts[] = {0, 1, 3, 1000, 65537, 300001};
+    px_comm self = px_comm_self();
+    for (int i = 0; i < 6; i++)
+        test_shards_sum(&self, SHARDS, counts[i]);
+    test_shards_blocks(&self, SHARDS, 100);
+    if (comm->size == 3)
+        return;
+    for (int i = 0; i < 6; i++)
+        test_shards_sum(comm, SHARDS / comm->size, counts[i]);
+    test_shards_blocks(comm, SHARDS / comm->size, 100);
+}
+
 int main(int argc, char **argv)
 {
     px_comm comm;
@@ -220,6 +290,7 @@ int main(int argc, char **argv)
     test_gather(&comm);
     test_broadcast(&comm);
     test_agree(&comm);
+    test_shards(&comm);
     px_comm_finish(&comm);
     return 0;
 }

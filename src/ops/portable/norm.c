@@ -48,7 +48,7 @@ void KERNEL(update_running)(const px_step *s)
 {
     const px_running_attr *a = s->node->attr;
     int64_t C = s->node->in[1]->shape.dim[0];
-    const double *sums = s->in[0], n = a->count * px_plan_comm(s->plan)->size;
+    const double *sums = s->in[0], n = a->count * px_plan_parts(s->plan);
     real *mean = s->in[1], *var = s->in[2];
     for (int64_t c = 0; c < C; c++) {
         double m = sums[c] / n, v = (sums[C + c] - m * sums[c]) / (n > 1 ? n - 1 : 1);
