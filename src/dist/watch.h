@@ -6,7 +6,7 @@
  *     ... hours of work ...
  *     px_watch_stop(w);                              // says goodbye: this rank may end now
  *
- * A thread of each rank exchanges a byte every half second with that of rank 0, over TCP connections of its own. It
+ * A thread of each rank exchanges a byte every half second with that of rank 0, over TCP connections (IPv4) of its own. It
  * looks at processes, not at their work: a step may take as long as it takes. A rank whose loader delivers nothing gives
  * up by itself (loader.h).
  */

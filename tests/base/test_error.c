@@ -91,6 +91,12 @@ static void fail_a_check(void)
     PX_CHECK(1 + 1 == 3);
 }
 
+static void give_up(void)
+{
+    px_tell("waiting for image %d", 7);
+    px_die("image %d is not coming", 7);
+}
+
 /* Runs `what` in a child; its standard error and how it ended. */
 static int die_by(void (*what)(void), char *text, size_t size)
 {
@@ -123,6 +129,10 @@ static void mistakes_end_the_job(void **state)
     assert_non_null(strstr(text, "pretext: rank 3: "));
     assert_non_null(strstr(text, "test_error.c:"));
     assert_non_null(strstr(text, "check failed: 1 + 1 == 3"));
+    assert_non_null(strstr(text, "hook was called"));
+    status = die_by(give_up, text, sizeof text);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "pretext: rank 3: waiting for image 7\npretext: rank 3: image 7 is not coming\n"));
     assert_non_null(strstr(text, "hook was called"));
     status = die_by(ask_for_too_much, text, sizeof text);
     assert_int_not_equal(status, 0); /* under a sanitizer it is its allocator that dies first */

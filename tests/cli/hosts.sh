@@ -28,7 +28,9 @@ if [ "${1-}" != --inside ]; then
 fi
 shift
 
-mount -t tmpfs none /run # for the names of `ip netns`
+mount -t tmpfs none /run # for the names of `ip netns`, and for what killed programs leave behind
+mkdir /run/tmp
+export TMPDIR=/run/tmp
 ip link set lo up
 ip link add name switch type bridge
 ip address add 192.0.2.254/24 dev switch
