@@ -14,10 +14,19 @@ static _Thread_local struct {
 
 void (*px_on_abort)(void) = NULL;
 
+char *px_one_line(char *text)
+{
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 127)
+            *c = '?';
+    return text;
+}
+
 static void set_message(px_status status, const char *format, va_list args)
 {
     char text[sizeof last.text]; /* px_fail(status, "%s", px_error()) reads the very text that is replaced */
     vsnprintf(text, sizeof text, format, args);
+    px_one_line(text);
     memcpy(last.text, text, sizeof text);
     last.status = status;
 }

@@ -35,6 +35,10 @@ void *px_fail_null(px_status status, const char *format, ...) __attribute__((for
 const char *px_error(void);
 px_status px_error_status(void);
 
+/* Puts '?' for control characters, which names in archives and other people's files can hold, so that a message stays one
+ * line and does nothing to a terminal; px_fail does it by itself. Returns `text`. */
+char *px_one_line(char *text);
+
 /* Ends the program (all ranks of an MPI job) for a mistake of the programmer. */
 _Noreturn void px_check_failed(const char *file, int line, const char *what);
 #define PX_CHECK(condition) ((condition) ? (void)0 : px_check_failed(__FILE__, __LINE__, #condition))

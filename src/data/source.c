@@ -19,12 +19,14 @@
 /* The largest published file of the formats that we read has 2.8 GB (STL-10); more than twice that in one archive
  * entry is a decompression bomb or not meant for us. */
 #define ENTRY_MAX ((size_t)6 << 30)
-enum { NESTING_MAX = 4 };
+/* Pictures stay far below this ratio, even black and white ones that a program drew; a bomb needs more. */
+enum { NESTING_MAX = 4, RATIO_MAX = 500, ALWAYS = 16 << 20 };
 
 typedef struct walk {
     const char *source;
     px_entry_visit *visit;
     void *context;
+    size_t *left; /* bytes that may still be unpacked of the file that is being read */
 } walk;
 
 const char *px_base_name(const char *path)
@@ -39,7 +41,7 @@ const char *px_entry_name(const char *source, const char *path, char name[PX_ENT
     size_t length = strlen(path);
     bool itself = strncmp(own, path, length) == 0 && (own[length] == '\0' || own[length] == '.'); /* .gz */
     snprintf(name, PX_ENTRY_NAME, itself ? "%s" : "%s: %s", source, path);
-    return name;
+    return px_one_line(name);
 }
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
@@ -158,6 +160,12 @@ static int read_entry(const walk *w, const char *path, struct archive *archive, 
         if (got == 0)
             return 0;
         b->size += (size_t)got;
+        if ((size_t)got > *w->left)
+            return px_fail(PX_DATA,
+                           "%s: unpacks to more than %d times its size, as a decompression bomb does; if it is none, "
+                           "unpack it and give its folder",
+                           w->source, RATIO_MAX);
+        *w->left -= (size_t)got;
         if (b->size > ENTRY_MAX)
             return px_fail(PX_DATA, "%s: is larger than %zu GB unpacked; unpack the archive and give its folder",
                            px_entry_name(w->source, path, name), ENTRY_MAX >> 30);
@@ -259,7 +267,9 @@ static int visit_file(const walk *w, const char *file, const char *path)
         return px_fail(PX_DATA, "%s: does not read: %s", file, strerror(error));
     if (map)
         madvise(map, size, MADV_SEQUENTIAL);
-    int status = visit_bytes(w, path, map ? map : (const uint8_t *)"", size, 0);
+    size_t left = size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
+    walk limited = {w->source, w->visit, w->context, &left};
+    int status = visit_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
     if (map)
         munmap(map, size);
     return status;
@@ -324,7 +334,7 @@ static int visit_folder(const walk *w)
 int px_source_walk(const char *source, px_entry_visit *visit, void *context)
 {
     struct stat about;
-    walk w = {source, visit, context};
+    walk w = {.source = source, .visit = visit, .context = context};
     if (stat(source, &about) != 0)
         return px_fail(PX_DATA, "%s: does not open: %s", source, strerror(errno));
     if (S_ISDIR(about.st_mode))

@@ -33,9 +33,10 @@ bool px_shape_equal(px_shape a, px_shape b)
 
 char *px_shape_text(px_shape s, char buffer[64])
 {
-    int n = snprintf(buffer, 64, "(");
-    for (int i = 0; i < s.rank && n < 50; i++)
-        n += snprintf(buffer + n, 64 - (size_t)n, "%s%" PRId64, i ? ", " : "", s.dim[i]);
-    snprintf(buffer + n, 64 - (size_t)n, ")");
+    enum { WIDEST = 24, SIZE = 64 }; /* ", -9223372036854775808" and ")" */
+    int n = snprintf(buffer, SIZE, "("), i = 0;
+    for (; i < s.rank && n + WIDEST < SIZE; i++)
+        n += snprintf(buffer + n, SIZE - (size_t)n, "%s%" PRId64, i ? ", " : "", s.dim[i]);
+    snprintf(buffer + n, SIZE - (size_t)n, i < s.rank ? ", ...)" : ")");
     return buffer;
 }

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "tensor/dtype.h"
+#include "tensor/shape.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -38,6 +39,28 @@ static void long_messages_are_cut(void **state)
     text[sizeof text - 1] = 0;
     px_fail(PX_FAIL, "%s", text);
     assert_in_range(strlen(px_error()), 500, 4000);
+}
+
+/* Names come from other people's archives: what they hold must not break the line, nor reach the terminal as a command. */
+static void messages_are_one_line(void **state)
+{
+    (void)state;
+    px_fail(PX_DATA, "%s: is empty", "two\nlines\t\033[2J\177 caf\xC3\xA9");
+    assert_string_equal(px_error(), "two?lines??[2J? caf\xC3\xA9: is empty");
+}
+
+static void shapes_fit_their_text(void **state)
+{
+    (void)state;
+    char text[64];
+    const int64_t large = 1000000000000000000;
+    assert_string_equal(px_shape_text(PX_SHAPE(2, 3, 32), text), "(2, 3, 32)");
+    assert_string_equal(px_shape_text((px_shape){0}, text), "()");
+    for (int64_t middle = 1; middle < large; middle *= 10) {
+        const px_shape s = PX_SHAPE(0, large, large, middle, large);
+        assert_in_range(strlen(px_shape_text(s, text)), 40, 63);
+        assert_memory_equal(text, "(0, 1000000000000000000, ", 25);
+    }
 }
 
 static void *fail_elsewhere(void *unused)
@@ -213,6 +236,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(failures_set_message_and_status),
         cmocka_unit_test(long_messages_are_cut),
+        cmocka_unit_test(messages_are_one_line),
+        cmocka_unit_test(shapes_fit_their_text),
         cmocka_unit_test(each_thread_has_its_own),
         cmocka_unit_test(memory_is_zeroed_and_aligned),
         cmocka_unit_test(mistakes_end_the_job),
