@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 char *px_key_join(const char *group, const char *name)
 {
@@ -157,8 +158,52 @@ static void record_members(px_entries *all, const config_setting_t *parent, cons
     }
 }
 
+/* The name in a line `@include "name"`, without the escapes. A new string, or NULL: it is another line. */
+static char *included_name(const char *line)
+{
+    static const char word[] = "@include";
+    line += strspn(line, " \t");
+    size_t space = strncmp(line, word, sizeof word - 1) == 0 ? strspn(line + sizeof word - 1, " \t") : 0;
+    if (space == 0 || line[sizeof word - 1 + space] != '"')
+        return NULL;
+    char *name = px_strdup(line + sizeof word + space), *to = name;
+    for (const char *from = name; *from && *from != '"'; from++) {
+        from += *from == '\\' && from[1];
+        *to++ = *from;
+    }
+    *to = '\0';
+    return name;
+}
+
+/* libconfig ends the program by itself when it is told to include a folder, and waits for a pipe. */
+static int check_includes(const source *src, const char *text, const char *where, int depth)
+{
+    enum { DEPTH = 10 }; /* libconfig's limit, which it reports */
+    int status = 0, number = 1;
+    for (const char *line = text; line && status == 0 && depth < DEPTH; number++) {
+        char path[PATH_MAX], *name = included_name(line);
+        struct stat about;
+        if (name) /* as libconfig 1.5 opens it: never as an absolute path, and "" is the folder itself */
+            snprintf(path, sizeof path, "%s/%s", src->directory, name);
+        if (name && stat(path, &about) == 0) {
+            char *inner = S_ISREG(about.st_mode) ? read_text(path) : NULL;
+            if (!S_ISREG(about.st_mode))
+                status = px_fail(PX_USAGE, "%s:%d: @include \"%s\": is no file", where, number, name);
+            else
+                status = inner ? check_includes(src, inner, path, depth + 1) : -1;
+            free(inner);
+        }
+        free(name);
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return status;
+}
+
 static int load(px_entries *all, const source *src)
 {
+    if (check_includes(src, src->text, src->name, 0) != 0)
+        return -1;
     config_t parsed;
     config_init(&parsed);
     config_set_include_dir(&parsed, src->directory);
