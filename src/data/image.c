@@ -9,8 +9,9 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-/* A header costs an attacker a few bytes and us height*width*channels of memory. */
-enum { SIDE_MAX = 65500, PIXELS_MAX = 256 << 20, PNG_CHUNK_MAX = 64 << 20 };
+/* A header costs an attacker a few bytes and us height*width*channels of memory. Deflate makes at most 1032 bytes of one,
+ * which in a PNG are 8256 pixels; JPEG stays far below. */
+enum { SIDE_MAX = 65500, PIXELS_MAX = 256 << 20, PNG_CHUNK_MAX = 64 << 20, SMALL = 1 << 20, PIXELS_PER_BYTE = 8256 };
 
 void px_image_finish(px_image *image)
 {
@@ -56,11 +57,14 @@ void px_pixels_convert(const uint8_t *in, int from, uint8_t *out, int to, size_t
     }
 }
 
-static int check_size(int64_t height, int64_t width, const char *name)
+static int check_size(int64_t height, int64_t width, size_t size, const char *name)
 {
     if (height < 1 || width < 1 || height > SIDE_MAX || width > SIDE_MAX || height * width > PIXELS_MAX)
         return px_fail(PX_DATA, "%s: is %lld x %lld pixels; at most %d a side and %d million in all are read", name,
                        (long long)height, (long long)width, SIDE_MAX, PIXELS_MAX >> 20);
+    if (height * width > SMALL && (size_t)(height * width) / PIXELS_PER_BYTE > size)
+        return px_fail(PX_DATA, "%s: claims %lld x %lld pixels, which its %zu bytes cannot hold", name,
+                       (long long)height, (long long)width, size);
     return 0;
 }
 
@@ -104,7 +108,7 @@ static int read_jpeg_header(tjhandle handle, const uint8_t *bytes, size_t size, 
      * nevertheless; and is content with a file that ends before its picture begins. */
     if (header->width < 1 || header->height < 1 || header->space < 0)
         return undecodable(name, status ? tjGetErrorStr2(handle) : "it ends before the picture begins");
-    return check_size(header->height, header->width, name);
+    return check_size(header->height, header->width, size, name);
 }
 
 /* Ink as Adobe's programs store it, 255 being none; other CMYK files are not met in practice. `out` may be `in`. */
@@ -163,7 +167,7 @@ static int read_png_header(spng_ctx *png, const uint8_t *bytes, size_t size, str
         status = spng_get_ihdr(png, header);
     if (status != 0)
         return undecodable(name, spng_strerror(status));
-    return check_size(header->height, header->width, name);
+    return check_size(header->height, header->width, size, name);
 }
 
 static int png_channels(const struct spng_ihdr *header)

@@ -94,6 +94,22 @@ static inline blob make_flat_png(int height, int width, int channels, uint8_t va
     return b;
 }
 
+/* Changes what the header of a PNG says of both sides, and its checksum (CRC-32). */
+static inline void claim_png_size(blob png, uint32_t side)
+{
+    enum { CHUNK = 12, LENGTH = 4 + 13 }; /* name and content */
+    uint8_t *chunk = png.bytes + CHUNK;
+    uint32_t crc = ~0u;
+    for (int i = 0; i < 8; i++)
+        chunk[4 + i] = (uint8_t)(side >> (24 - 8 * (i % 4)));
+    for (int i = 0; i < LENGTH * 8; i++) {
+        crc ^= i % 8 == 0 ? chunk[i / 8] : 0;
+        crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
+    }
+    for (int i = 0; i < 4; i++)
+        chunk[LENGTH + i] = (uint8_t)(~crc >> (24 - 8 * i));
+}
+
 /* `format` and `sampling` are turbojpeg's. */
 static inline blob make_jpeg(int height, int width, int format, int sampling, const uint8_t *pixels)
 {
