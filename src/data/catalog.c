@@ -164,6 +164,25 @@ static void take_names(px_catalog *c, const char *text, const char *separators)
     free(copy);
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* A class name that is there twice, or NULL. Borrowed. */
+static const char *name_twice(const px_catalog *c)
+{
+    const char *twice = NULL, **sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
+    for (int i = 0; i < c->classes; i++)
+        sorted[i] = c->class_names[i];
+    qsort(sorted, (size_t)c->classes, sizeof *sorted, by_text);
+    for (int i = 1; i < c->classes && !twice; i++)
+        if (strcmp(sorted[i - 1], sorted[i]) == 0)
+            twice = sorted[i];
+    free(sorted);
+    return twice;
+}
+
 int px_catalog_names(px_catalog *c, px_side *side, int classes)
 {
     char name[PX_ENTRY_NAME];
@@ -172,6 +191,8 @@ int px_catalog_names(px_catalog *c, px_side *side, int classes)
     if (c->classes != classes)
         return px_fail(PX_DATA, "%s: names %d classes; %s has %d", px_side_name(c, side, name), c->classes,
                        c->format->name, classes);
+    if (name_twice(c))
+        return px_fail(PX_DATA, "%s: names two classes %s", px_side_name(c, side, name), name_twice(c));
     return 0;
 }
 
@@ -192,6 +213,8 @@ static int rename_classes(px_catalog *c)
     take_names(c, c->options->class_names, ",");
     if (c->classes != classes)
         return px_fail(PX_USAGE, "class_names gives %d names; the sources have %d classes", c->classes, classes);
+    if (name_twice(c))
+        return px_fail(PX_USAGE, "class_names gives the name %s to two classes", name_twice(c));
     return 0;
 }
 

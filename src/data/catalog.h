@@ -85,7 +85,7 @@ px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, 
 /* The same for a side; it is dropped if the images turn out to be of another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 
-/* For the formats' finish(): lines of a side as class names, which must be `classes` many. 0 or -1. */
+/* For the formats' finish(): lines of a side as class names, `classes` different ones. 0 or -1. */
 int px_catalog_names(px_catalog *, px_side *, int classes);
 /* Numbers as class names. */
 void px_catalog_number_names(px_catalog *, int classes);

@@ -29,8 +29,7 @@ static bool read_header(const px_entry *entry, header *h)
         if (__builtin_mul_overflow(h->total, h->dim[i], &h->total))
             return false;
     }
-    h->total += 4 + 4 * h->rank;
-    return true;
+    return !__builtin_add_overflow(h->total, 4 + 4 * h->rank, &h->total);
 }
 
 /* By its name, or, whatever the name, by a header that fits the file's size exactly. */
