@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SIDE_MAX = 65500, SPLITS_MAX = 255 };
+enum { SIDE_MAX = 65500, SPLITS_MAX = 255, CLASSES_MAX = 1 << 20 };
 
 struct px_dataset {
     px_dataset_info info;
@@ -50,6 +50,11 @@ static bool has_attribute(hid_t file, const char *name)
 static int unreadable(const px_dataset *d, const char *name)
 {
     return px_fail(PX_DATA, "%s: %s does not read: %s", d->path, name, px_h5_why((char[PX_H5_WHY]){0}));
+}
+
+static int unbelievable(const px_dataset *d, const char *name)
+{
+    return px_fail(PX_DATA, "%s: %s claims to be larger than the file can hold", d->path, name);
 }
 
 /* Opens a data set of `rank` axes and of integers (`bytes`: of exactly uint8). The id, or -1. */
@@ -87,6 +92,8 @@ static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t
     if (length != (hsize_t)count) {
         px_fail(PX_DATA, "%s: %s has %lld entries; %lld are expected", d->path, name, (long long)length,
                 (long long)count);
+    } else if (!px_h5_plausible(set, 1, &length, H5Tget_size(type))) {
+        unbelievable(d, name);
     } else {
         values = px_calloc((size_t)count, H5Tget_size(type));
         if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
@@ -110,10 +117,11 @@ static int map_file(px_dataset *d, haddr_t offset, size_t size)
             close(fd);
         return px_fail(PX_DATA, "%s: does not open: %s", d->path, strerror(error));
     }
-    if (offset + size > (uint64_t)about.st_size) {
+    haddr_t end;
+    if (__builtin_add_overflow(offset, size, &end) || end > (uint64_t)about.st_size) {
         close(fd);
-        return px_fail(PX_DATA, "%s: is truncated: holds %lld bytes, its images reach to %llu", d->path,
-                       (long long)about.st_size, (unsigned long long)(offset + size));
+        return px_fail(PX_DATA, "%s: is truncated: holds %lld bytes, its images are %zu from byte %llu on", d->path,
+                       (long long)about.st_size, size, (unsigned long long)offset);
     }
     size_t lead = (size_t)(offset % (haddr_t)sysconf(_SC_PAGESIZE));
     void *map = mmap(NULL, size + lead, PROT_READ, MAP_SHARED, fd, (off_t)(offset - lead));
@@ -135,6 +143,8 @@ static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size)
         return -1;
     if (d->map || size == 0)
         return 0;
+    if (!px_h5_plausible(set, 1, (hsize_t[]){size}, 1))
+        return unbelievable(d, name);
     d->copy = px_realloc(NULL, size);
     d->bytes = d->copy;
     return H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->copy) < 0 ? unreadable(d, name) : 0;
@@ -278,6 +288,8 @@ static int load_labels(px_dataset *d, hid_t file)
             if (d->labels[i] > highest)
                 highest = d->labels[i];
     }
+    if (highest >= CLASSES_MAX)
+        return px_fail(PX_DATA, "%s: has labels up to %d; at most %d classes are read", d->path, highest, CLASSES_MAX);
     if (has_attribute(file, "class_names")) {
         d->class_names = read_strings(d, file, "class_names", &d->info.classes);
         if (!d->class_names)

@@ -28,6 +28,33 @@ const char *px_h5_why(char text[PX_H5_WHY])
     return text;
 }
 
+bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
+{
+    enum { RATIO = 1032, SMALL = 1 << 16 }; /* deflate at its best; what was never written is stored as nothing */
+    hid_t file = H5Iget_file_id(set);
+    hsize_t stored = H5Dget_storage_size(set), whole = 0;
+    H5Fget_filesize(file, &whole);
+    H5Fclose(file);
+    double size = (double)element;
+    for (int i = 0; i < rank; i++)
+        size *= (double)dim[i];
+    return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;
+}
+
+int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value)
+{
+    hid_t attribute = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
+    if (attribute < 0)
+        return -1;
+    hid_t space = H5Aget_space(attribute), type = H5Aget_type(attribute);
+    bool one = H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == H5T_INTEGER;
+    herr_t bad = one ? H5Aread(attribute, H5T_NATIVE_INT64, value) : -1;
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Aclose(attribute);
+    return bad < 0 ? -1 : 0;
+}
+
 static int put_attribute(hid_t object, const char *name, hid_t stored, hid_t memory, const void *value)
 {
     hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);

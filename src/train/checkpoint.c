@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -199,29 +200,24 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
 
 /* ---- reading ---- */
 
-static int get_number(hid_t file, const char *name, int64_t *value)
-{
-    hid_t attribute = H5Aexists(file, name) > 0 ? H5Aopen(file, name, H5P_DEFAULT) : -1;
-    herr_t bad = attribute < 0 ? -1 : H5Aread(attribute, H5T_NATIVE_INT64, value);
-    if (attribute >= 0)
-        H5Aclose(attribute);
-    return bad < 0 ? -1 : 0;
-}
-
+/* One text of fixed length. A new string, or NULL. */
 static char *get_text(hid_t file, const char *name)
 {
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
     if (set < 0)
         return NULL;
-    hid_t type = H5Dget_type(set);
+    hid_t type = H5Dget_type(set), space = H5Dget_space(set);
+    size_t size = H5Tget_size(type);
     char *text = NULL;
-    if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0) {
-        text = px_calloc(1, H5Tget_size(type) + 1);
+    if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1 &&
+        px_h5_plausible(set, 0, NULL, size)) {
+        text = px_calloc(1, size + 1);
         if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) {
             free(text);
             text = NULL;
         }
     }
+    H5Sclose(space);
     H5Tclose(type);
     H5Dclose(set);
     return text;
@@ -247,9 +243,9 @@ static int exists(hid_t file, const char *path)
 /* Position embeddings of another image size. A file may claim any shape: what cannot be such is not read. */
 static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *plain)
 {
-    enum { TOKENS_MAX = 1 << 20 };
+    hsize_t dim[] = {1, (hsize_t)stored.dim[1], (hsize_t)stored.dim[2]};
     if (stored.rank != 3 || shape.rank != 3 || stored.dim[0] != 1 || stored.dim[2] != shape.dim[2] ||
-        stored.dim[1] < 1 || stored.dim[1] > TOKENS_MAX)
+        stored.dim[1] < 1 || !px_h5_plausible(set, 3, dim, sizeof plain[0]))
         return false;
     float *whole = plain_buffer(stored);
     bool done = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0 &&
@@ -323,31 +319,40 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
         }
         free(group);
     }
-    if (status == 0 && get_number(file, "optimizer_step", px_optimizer_steps(optimizer)) != 0)
+    if (status == 0 && px_h5_get_attribute_number(file, "optimizer_step", px_optimizer_steps(optimizer)) != 0)
         status = px_fail(PX_DATA, "%s: holds no attribute optimizer_step", path);
     return status;
+}
+
+static int read_any(const char *path, hid_t set, hid_t space, px_checkpoint_array *a)
+{
+    int rank = H5Sget_simple_extent_ndims(space);
+    hsize_t dim[PX_RANK_MAX] = {0};
+    if (rank < 0 || rank > PX_RANK_MAX || H5Sget_simple_extent_dims(space, dim, NULL) < 0)
+        return px_fail(PX_DATA, "%s: parameters/%s has %d axes, at most %d are read", path, a->name, rank, PX_RANK_MAX);
+    if (!px_h5_plausible(set, rank, dim, sizeof a->data[0]))
+        return px_fail(PX_DATA, "%s: parameters/%s claims to be larger than its file can hold", path, a->name);
+    a->shape.rank = rank;
+    for (int i = 0; i < rank; i++)
+        a->shape.dim[i] = (int64_t)dim[i];
+    a->data = plain_buffer(a->shape);
+    if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, a->data) >= 0)
+        return 0;
+    return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
 /* One member of the group of parameters, of whatever shape it is. */
 static int get_any(const char *path, hid_t group, const char *name, px_checkpoint_array *a)
 {
-    hid_t set = H5Dopen2(group, name, H5P_DEFAULT), space = set < 0 ? -1 : H5Dget_space(set);
-    int rank = space < 0 ? -1 : H5Sget_simple_extent_ndims(space);
-    hsize_t dim[PX_RANK_MAX] = {0};
     a->name = px_strdup(name);
-    bool bad = rank < 0 || rank > PX_RANK_MAX || H5Sget_simple_extent_dims(space, dim, NULL) < 0;
-    if (!bad) {
-        a->shape.rank = rank;
-        for (int i = 0; i < rank; i++)
-            a->shape.dim[i] = (int64_t)dim[i];
-        a->data = plain_buffer(a->shape);
-        bad = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, a->data) < 0;
-    }
-    if (space >= 0)
-        H5Sclose(space);
-    if (set >= 0)
-        H5Dclose(set);
-    return bad ? px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, name, px_h5_why((char[PX_H5_WHY]){0})) : 0;
+    hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
+    if (set < 0)
+        return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, name, px_h5_why((char[PX_H5_WHY]){0}));
+    hid_t space = H5Dget_space(set);
+    int status = read_any(path, set, space, a);
+    H5Sclose(space);
+    H5Dclose(set);
+    return status;
 }
 
 static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
@@ -369,19 +374,40 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
     return status;
 }
 
+/* HDF5 believes files of its first formats whatever they say, and reads beyond its own memory on some that are damaged. The
+ * later ones, which are written here, have checksums on all that it follows; no others are opened. */
+static int check_signature(const char *path)
+{
+    enum { SIGNATURE = 8, CHECKSUMMED = 2 };
+    unsigned char head[SIGNATURE + 1] = {0};
+    FILE *in = fopen(path, "rb");
+    if (!in)
+        return px_fail(PX_DATA, "%s: %s", path, strerror(errno));
+    size_t got = fread(head, 1, sizeof head, in);
+    int why = ferror(in) ? errno : 0;
+    fclose(in);
+    if (why != 0)
+        return px_fail(PX_DATA, "%s: %s", path, strerror(why));
+    if (got < sizeof head || memcmp(head, "\x89HDF\r\n\x1a\n", SIGNATURE) != 0)
+        return px_fail(PX_DATA, "%s: is not a whole HDF5 file", path);
+    if (head[SIGNATURE] < CHECKSUMMED)
+        return px_fail(PX_DATA, "%s: is not a checkpoint of format %d, but in an older form of HDF5", path, FORMAT);
+    return 0;
+}
+
 /* `m` may be NULL: only counters and configuration, and with `arrays` all parameters as they are. */
 static int load_file(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out)
 {
     *out = (px_checkpoint){0};
     int64_t format = 0;
-    if (access(path, R_OK) != 0)
-        return px_fail(PX_DATA, "%s: %s", path, strerror(errno));
+    if (check_signature(path) != 0)
+        return -1;
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return px_fail(PX_DATA, "%s: is not a whole HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     int status = 0;
-    if (get_number(file, "format", &format) != 0 || format != FORMAT || get_number(file, "step", &out->step) != 0 ||
-        !(out->config = get_text(file, "config")))
+    if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
+        px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
         status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, FORMAT);
     if (status == 0 && m)
         status = get_parameters(path, file, m, !optimizer);
