@@ -1,0 +1,83 @@
+/* fuzz.h - what the fuzz targets share. A target is one function, given bytes that nobody has checked:
+ *
+ *     int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) { ... return 0; }
+ *
+ * It is linked twice: with replay.c, a test that runs it on the corpus, with any compiler; and, configured with
+ * -Dfuzz=true, with libFuzzer, which changes the corpus in search of new paths (run.sh).
+ */
+#ifndef PX_TESTS_FUZZ_H
+#define PX_TESTS_FUZZ_H
+
+#include "base/error.h"
+
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
+
+/* Reads the input piece by piece; past its end everything is zero. */
+typedef struct fuzz_input {
+    const uint8_t *bytes;
+    size_t size, at;
+} fuzz_input;
+
+static inline uint8_t fuzz_byte(fuzz_input *in)
+{
+    return in->at < in->size ? in->bytes[in->at++] : 0;
+}
+
+static char fuzz_path[64];
+
+static inline void fuzz_remove_file(void)
+{
+    unlink(fuzz_path);
+}
+
+/* The path of an empty file in memory, the same each time; it is removed in the end. (Not one of memfd_create: HDF5 asks
+ * for the real path of what it opens.) */
+static inline const char *fuzz_empty_file(void)
+{
+    if (!fuzz_path[0]) {
+        snprintf(fuzz_path, sizeof fuzz_path, "/dev/shm/pretext-fuzz-%ld", (long)getpid());
+        atexit(fuzz_remove_file);
+    }
+    int fd = open(fuzz_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    PX_CHECK(fd >= 0);
+    close(fd);
+    return fuzz_path;
+}
+
+/* ... and with this content. */
+static inline const char *fuzz_file(const uint8_t *bytes, size_t size)
+{
+    const char *path = fuzz_empty_file();
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    PX_CHECK(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+    close(fd);
+    return path;
+}
+
+/* libFuzzer sees the branches of our code only. What the libraries make of an input shows in the reasons that they give, so
+ * an input that brings a new one is kept, too: these count as branches. */
+enum { FUZZ_REASONS = 1024 };
+static uint8_t fuzz_reasons[FUZZ_REASONS] __attribute__((section("__libfuzzer_extra_counters"), used));
+
+/* A failure is one line for a person, with a status of a bad input. */
+static inline void fuzz_check_message(void)
+{
+    PX_CHECK(px_error_status() == PX_DATA || px_error_status() == PX_USAGE);
+    uint32_t hash = 2166136261u; /* of the text without numbers: FNV-1a */
+    for (const char *c = px_error(); *c; c++) {
+        PX_CHECK((unsigned char)*c >= 32 && *c != 127);
+        if (*c < '0' || *c > '9')
+            hash = (hash ^ (uint8_t)*c) * 16777619u;
+    }
+    PX_CHECK(*px_error());
+    fuzz_reasons[hash % FUZZ_REASONS] = 1;
+}
+
+#endif

@@ -1,0 +1,74 @@
+/* fuzz_source.h - a folder of files as `pretext pack` meets it: listed, joined with labels, unpacked.
+ *
+ *     fuzz_source s = fuzz_source_begin();
+ *     fuzz_source_put(&s, "train-images-idx3-ubyte", bytes, size);
+ *     fuzz_source_end(&s);                                    // packs it in memory, and removes it
+ */
+#ifndef PX_TESTS_FUZZ_SOURCE_H
+#define PX_TESTS_FUZZ_SOURCE_H
+
+#include "data/catalog.h"
+#include "fuzz.h"
+
+typedef struct fuzz_source {
+    char folder[64], path[128];
+} fuzz_source;
+
+static inline fuzz_source fuzz_source_begin(void)
+{
+    fuzz_source s;
+    snprintf(s.folder, sizeof s.folder, "/dev/shm/pretext-fuzz-XXXXXX");
+    PX_CHECK(mkdtemp(s.folder));
+    return s;
+}
+
+static inline const char *fuzz_source_path(fuzz_source *s, const char *name)
+{
+    snprintf(s->path, sizeof s->path, "%s/%s", s->folder, name);
+    return s->path;
+}
+
+static inline void fuzz_source_put(fuzz_source *s, const char *name, const uint8_t *bytes, size_t size)
+{
+    int fd = open(fuzz_source_path(s, name), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
+    PX_CHECK(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+    close(fd);
+}
+
+/* The second walk, as pack_pixels.c has it. */
+static inline int fuzz_unpack(void *context, const px_entry *entry)
+{
+    enum { PART = 7 };
+    const px_catalog *c = context;
+    for (size_t k = 0; k < c->block_count && !entry->folder && c->format->unpack; k++) {
+        const px_block *b = &c->blocks[k];
+        if (strcmp(b->path, entry->path) != 0)
+            continue;
+        size_t image = (size_t)b->height * (size_t)b->width * (size_t)b->channels;
+        uint8_t *pixels = malloc(PART * image);
+        for (int64_t first = 0; first < b->count; first += PART)
+            c->format->unpack(b, entry->bytes, first, b->count - first < PART ? b->count - first : PART, pixels);
+        for (int64_t i = 0; b->labels && i < b->count; i++)
+            PX_CHECK(b->labels[i] >= 0 && b->labels[i] < c->classes);
+        free(pixels);
+    }
+    return 0;
+}
+
+static inline void fuzz_source_end(fuzz_source *s, const char *const *names, int count)
+{
+    static const px_pack_options options = {.store = "auto", .split = "", .class_names = ""};
+    px_log log = px_log_make(stderr, true);
+    px_catalog c = {0};
+    const char *const source[] = {s->folder};
+    if (px_catalog_make(&c, source, 1, &options, &log) != 0)
+        fuzz_check_message();
+    else
+        PX_CHECK(px_source_walk(s->folder, fuzz_unpack, &c) == 0);
+    px_catalog_free(&c);
+    for (int i = 0; i < count; i++)
+        unlink(fuzz_source_path(s, names[i]));
+    PX_CHECK(rmdir(s->folder) == 0);
+}
+
+#endif

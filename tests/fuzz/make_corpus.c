@@ -1,0 +1,210 @@
+/* make_corpus.c - the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. They are made of
+ * nothing but what stands here; what fuzzing found was added to them by hand. */
+#include "../data/make_data.h"
+#include "data/h5.h"
+
+#include <stdio.h>
+
+static void put(const char *folder, const char *name, const void *bytes, size_t size)
+{
+    free(write_file(folder, name, bytes, size));
+}
+
+static void put_text(const char *folder, const char *name, const char *text)
+{
+    put(folder, name, text, strlen(text));
+}
+
+/* The byte of the target before the file. */
+static void put_image(const char *folder, const char *name, uint8_t channels, blob image)
+{
+    uint8_t *whole = px_calloc(image.size + 1, 1);
+    whole[0] = channels;
+    memcpy(whole + 1, image.bytes, image.size);
+    put(folder, name, whole, image.size + 1);
+    free(whole);
+    free(image.bytes);
+}
+
+static void png_files(const char *f)
+{
+    enum { SIDE = 9 };
+    uint8_t pixels[SIDE * SIDE * 8];
+    struct spng_plte palette = {.n_entries = 2, .entries = {{1, 2, 3, 0}, {200, 100, 50, 0}}};
+    fill_pattern(pixels, sizeof pixels, 1);
+    put_image(f, "image/rgb.png", 2, make_png(SIDE, SIDE, 3, pixels));
+    put_image(f, "image/gray.png", 1, make_png(SIDE, SIDE, 1, pixels));
+    put_image(f, "image/rgb16.png", 2, make_png_of(SIDE, SIDE, SPNG_COLOR_TYPE_TRUECOLOR, 16, pixels, 486, NULL));
+    put_image(f, "image/rgba.png", 1, make_png_of(SIDE, SIDE, SPNG_COLOR_TYPE_TRUECOLOR_ALPHA, 8, pixels, 324, NULL));
+    put_image(f, "image/gray16a.png", 0,
+              make_png_of(SIDE, SIDE, SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, 16, pixels, 324, NULL));
+    put_image(f, "image/gray1.png", 0, make_png_of(SIDE, SIDE, SPNG_COLOR_TYPE_GRAYSCALE, 1, pixels, 18, NULL));
+    memset(pixels, 0x55, sizeof pixels);
+    put_image(f, "image/palette.png", 2, make_png_of(SIDE, SIDE, SPNG_COLOR_TYPE_INDEXED, 1, pixels, 18, &palette));
+}
+
+static void jpeg_files(const char *f)
+{
+    enum { SIDE = 17 };
+    uint8_t pixels[SIDE * SIDE * 4];
+    fill_pattern(pixels, sizeof pixels, 2);
+    put_image(f, "image/444.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_444, pixels));
+    put_image(f, "image/420.jpg", 1, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_420, pixels));
+    put_image(f, "image/gray.jpg", 0, make_jpeg(SIDE, SIDE, TJPF_GRAY, TJSAMP_GRAY, pixels));
+    put_image(f, "image/cmyk.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_CMYK, TJSAMP_444, pixels));
+    setenv("TJ_PROGRESSIVE", "1", 1);
+    put_image(f, "image/progressive.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_420, pixels));
+    unsetenv("TJ_PROGRESSIVE");
+    setenv("TJ_ARITHMETIC", "1", 1);
+    put_image(f, "image/arithmetic.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_422, pixels));
+    unsetenv("TJ_ARITHMETIC");
+    setenv("TJ_RESTART", "1", 1);
+    put_image(f, "image/restart.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_444, pixels));
+    unsetenv("TJ_RESTART");
+}
+
+static void configurations(const char *f)
+{
+    put_text(f, "config/all",
+             "# all types\nwhole = 4; big = 5000000000L; real = 1.5e-3; flag = false;\ntext = \"a\\n\" \"b\";\n"
+             "choice = \"two\"; list = [1, 2.5, 3];\noptim = { real : 2; inner = { list = (1); }; };\n");
+    static const char both[] =
+        "whole = 4;\n\0whole=7\noptim.inner.text=\"q\\\"\"\noptim.list=[1,2]\nflag=TRUE\nbig=0x1F\n";
+    put(f, "config/overrides", both, sizeof both - 1);
+    put_text(f, "config/wrong_key", "optim = { inner = { txet = 1; }; };");
+    put_text(f, "config/wrong_type", "whole = \"many\";");
+    put_text(f, "config/out_of_range", "whole = 99999999999999999999;");
+    put_text(f, "config/not_a_group", "optim = 3; inner = ( { a = 1; }, [ ] );");
+    put_text(f, "config/include", "@include \"nowhere.cfg\"\n");
+    put_text(f, "config/include_folder", "@include \".\"\n");
+}
+
+/* The file of images inside an archive, without labels. */
+static void put_archive(const char *f, const char *name, int format, int filter, const void *bytes, size_t size)
+{
+    char *path = px_format("%s/%s", f, name);
+    struct archive *a = begin_archive(path, format, filter);
+    add_entry(a, "train-images-idx3-ubyte", bytes, size);
+    end_archive(a);
+    blob b = read_file(path);
+    uint8_t *whole = px_calloc(b.size + 2, 1);
+    whole[0] = whole[1] = 255;
+    memcpy(whole + 2, b.bytes, b.size);
+    put(f, name, whole, b.size + 2);
+    free(whole);
+    free(b.bytes);
+    free(path);
+}
+
+static void sources(const char *f)
+{
+    static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2, 10, 20, 30, 40};
+    uint8_t idx[2 + 10 + sizeof images] = {10, 0, 0, 0, 8, 1, 0, 0, 0, 2, 0, 1}, alone[2 + sizeof images] = {255, 255};
+    memcpy(idx + 12, images, sizeof images);
+    memcpy(alone + 2, images, sizeof images);
+    put(f, "idx/pair", idx, sizeof idx);
+    put(f, "idx/alone", alone, sizeof alone);
+    put_archive(f, "idx/gz", ARCHIVE_FORMAT_RAW, ARCHIVE_FILTER_GZIP, images, sizeof images);
+    put_archive(f, "idx/zip", ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, images, sizeof images);
+    put_archive(f, "idx/7z", ARCHIVE_FORMAT_7ZIP, ARCHIVE_FILTER_NONE, images, sizeof images);
+    put_archive(f, "idx/tar_xz", ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_XZ, images, sizeof images);
+    idx[15] = 4;
+    put(f, "idx/rank4", idx, sizeof idx);
+    put(f, "cifar/ten",
+        "\x00\x0F\x02\x80\x01\x09\x01\x80\x03\x01\x80\x02"
+        "a\nb\nc\nd\ne\nf\ng\nh\ni\nj\n",
+        32);
+    put(f, "cifar/hundred", "\x01\x03\x02\x80\x01\x09\x01\x63\x01\x80\x03\x04", 12);
+    put(f, "cifar/stl", "\x02\x03\x02\x80\x02\x80\x01\x0A", 8);
+}
+
+static void weights(const char *f)
+{
+    static const char two[] =
+        "\x01{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data_offsets\":"
+        "[0,8]},\"b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[8,10]}}\0\0\0\0\0\0\0\0\0\0";
+    static const char half[] =
+        "\x01{\"a\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]},\"i\":{\"dtype\":\"I64\","
+        "\"shape\":[0,9223372036854775807],\"data_offsets\":[6,6]}}\0\1\2\3\4\5";
+    put(f, "safetensors/two", two, sizeof two);
+    put(f, "safetensors/half", half, sizeof half);
+    put_text(
+        f, "safetensors/wide",
+        "\x01{\"a\":{\"dtype\":\"F32\",\"shape\":[0,1000000000000000000,1000000000000000000,123,1000000000000000000],"
+        "\"data_offsets\":[0,8]}}");
+    put(f, "safetensors/empty", "\0\2\0\0\0\0\0\0\0{}", 11);
+    put(f, "safetensors/long_header", "\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F{}", 11);
+}
+
+/* Name, type (4: text, and its length), axes, storage, extents, content. */
+static void checkpoints(const char *f)
+{
+#define HEAD                                                                                                           \
+    "\x07\x01\x00\x00\x01"                                                                                             \
+    "\x08\x01\x00\x00\x05"                                                                                             \
+    "\x00\x04\x08\x00\x01\x20"
+    static const char positions[] = HEAD "\x01\x00\x03\x00\x01\x01\x02\x07"
+                                         "\x02\x00\x03\x03\x01\x04\x02\x07";
+    static const char plain[] = HEAD "\x04\x00\x02\x03\x03\x05\x01"
+                                     "\x02\x00\x03\x02\x01\x03\x02\x07";
+    static const char huge[] = HEAD "\x04\x00\x02\x02\x09\x09\x01";
+    static const char many_steps[] = "\x07\x01\x00\x00\x01"
+                                     "\x08\x01\x01\x00\x0F\x05"
+                                     "\x00\x04\x08\x00\x01\x20";
+    static const char many_texts[] = "\x07\x01\x00\x00\x01"
+                                     "\x08\x01\x00\x00\x05"
+                                     "\x00\x04\x08\x01\x00\x10\x20";
+    put(f, "checkpoint/positions", positions, sizeof positions - 1);
+    put(f, "checkpoint/plain", plain, sizeof plain - 1);
+    put(f, "checkpoint/huge", huge, sizeof huge - 1);
+    put(f, "checkpoint/many_steps", many_steps, sizeof many_steps - 1);
+    put(f, "checkpoint/many_texts", many_texts, sizeof many_texts - 1);
+#undef HEAD
+}
+
+/* As train/checkpoint.c writes them, with one small parameter. */
+static void whole_checkpoint(const char *f)
+{
+    char *path = px_format("%s/checkpoint/whole.h5", f);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access), text = H5Tcopy(H5T_C_S1);
+    hid_t group = H5Gcreate2(file, "parameters", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t scalar = H5Screate(H5S_SCALAR), vector = H5Screate_simple(1, (hsize_t[]){3}, NULL);
+    PX_CHECK(px_h5_put_attribute_number(file, "format", 1) == 0 && px_h5_put_attribute_number(file, "step", 5) == 0);
+    H5Tset_size(text, 8);
+    H5Pset_layout(how, H5D_COMPACT);
+    H5Pset_obj_track_times(how, 0); /* the same bytes each time */
+    hid_t config = H5Dcreate2(file, "config", text, scalar, H5P_DEFAULT, how, H5P_DEFAULT);
+    H5Pset_chunk(how, 1, (hsize_t[]){3});
+    H5Pset_fletcher32(how);
+    hid_t bias = H5Dcreate2(group, "bias", H5T_IEEE_F32LE, vector, H5P_DEFAULT, how, H5P_DEFAULT);
+    PX_CHECK(H5Dwrite(config, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, "a = 1;\n") >= 0);
+    PX_CHECK(H5Dwrite(bias, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, (float[]){1, 2, 3}) >= 0);
+    H5Dclose(bias);
+    H5Dclose(config);
+    H5Sclose(vector);
+    H5Sclose(scalar);
+    H5Gclose(group);
+    H5Tclose(text);
+    H5Pclose(how);
+    PX_CHECK(H5Fclose(file) >= 0);
+    H5Pclose(access);
+    free(path);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus FOLDER\n");
+        return 2;
+    }
+    png_files(argv[1]);
+    jpeg_files(argv[1]);
+    configurations(argv[1]);
+    sources(argv[1]);
+    weights(argv[1]);
+    checkpoints(argv[1]);
+    whole_checkpoint(argv[1]);
+    return 0;
+}
