@@ -130,6 +130,7 @@ static inline struct archive *begin_archive(const char *path, int format, int fi
     struct archive *a = archive_write_new();
     PX_CHECK(archive_write_set_format(a, format) == ARCHIVE_OK);
     PX_CHECK(archive_write_add_filter(a, filter) == ARCHIVE_OK);
+    archive_write_set_options(a, "gzip:!timestamp"); /* the same bytes each time */
     PX_CHECK(archive_write_open_filename(a, path) == ARCHIVE_OK);
     return a;
 }
