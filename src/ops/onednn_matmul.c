@@ -33,15 +33,21 @@ static dnnl_primitive_attr_t attr_of(const px_matmul_attr *a, px_activation act)
     float factor = (float)a->factor;
     if (a->factor != 1)
         MUST(dnnl_primitive_attr_set_output_scales(attr, 1, 0, &factor));
-    if (act != PX_ACT_NONE) {
+    if (act == PX_ACT_GELU) {
         dnnl_post_ops_t post;
         MUST(dnnl_post_ops_create(&post));
-        MUST(dnnl_post_ops_append_eltwise(post, 1, act == PX_ACT_RELU ? dnnl_eltwise_relu : dnnl_eltwise_gelu_erf, 0,
-                                          0));
+        MUST(dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_gelu_erf, 0, 0));
         MUST(dnnl_primitive_attr_set_post_ops(attr, post));
         dnnl_post_ops_destroy(post);
     }
     return attr;
+}
+
+/* oneDNN's own (a post-op) would make zeros of NaN, and hide that a run went wrong. */
+static void relu_of_product(const px_step *s)
+{
+    px_step relu = {.node = s->node, .in = {s->out[0]}, .out = {s->out[0]}};
+    (s->out_format[0].dtype == PX_BF16 ? px_fast_bf16_relu : px_fast_f32_relu)(&relu);
 }
 
 /* y = act(x w + bias) into output `into` of the step. */
@@ -80,6 +86,7 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     if (bias)
         px_dnnl_arg(k, DNNL_ARG_BIAS, &bias_md, 'i', 2);
     px_dnnl_arg(k, DNNL_ARG_DST, &dst, 'o', into);
+    k->after = act == PX_ACT_RELU ? relu_of_product : NULL;
     return k;
 }
 

@@ -315,6 +315,36 @@ static void bf16_scatter_rounds_once(void **state)
     }
 }
 
+/* What is no number must reach the loss, where it is seen: in each operand, forward and backward, whatever is fused. */
+static void poison_case(const test_case *c, variant how)
+{
+    for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
+        trial t = start(c, how);
+        for (int64_t i = 0; i < px_shape_count(t.v[k]->shape); i++)
+            t.data[k][i] = NAN;
+        give(&t, k);
+        px_plan_run(t.p, NULL);
+        if (isfinite(px_plan_scalar(t.p, t.loss)))
+            fail_msg("%s, %s%s%s: operand %d is NaN, the loss is %g", c->name, how.backend->name,
+                     how.fuse ? ", fused" : "", how.precision == PX_BF16 ? ", bf16" : "", k,
+                     px_plan_scalar(t.p, t.loss));
+        stop(&t);
+    }
+}
+
+static void nan_is_not_hidden(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_openblas, .fuse = true});
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_openblas, .fuse = false});
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = false});
+        if (px_bf16_native())
+            poison_case(&cases[i], (variant){PX_F32, &px_backend_onednn, true, true, PX_BF16});
+    }
+}
+
 static void every_op_has_a_case(void **state)
 {
     (void)state;
@@ -440,7 +470,7 @@ int main(void)
         cmocka_unit_test(bf16_agrees_with_portable),        cmocka_unit_test(every_op_has_a_case),
         cmocka_unit_test(running_statistics_move),          cmocka_unit_test(dropout_follows_the_sample),
         cmocka_unit_test(gelu_joins_the_linear_layer),      cmocka_unit_test(misfits_are_refused),
-        cmocka_unit_test(bf16_scatter_rounds_once),
+        cmocka_unit_test(bf16_scatter_rounds_once),         cmocka_unit_test(nan_is_not_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -16,7 +16,7 @@ static void relu_piece(elem *y, const elem *x, int64_t n)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
-        y[i] = up(x[i]) > 0 ? x[i] : down(0);
+        y[i] = up(x[i]) <= 0 ? down(0) : x[i];
 }
 
 PX_MULTIVERSION
@@ -24,7 +24,7 @@ static void relu_back_piece(elem *dx, const elem *dy, const elem *y, int64_t n)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
-        dx[i] = up(y[i]) > 0 ? dy[i] : down(0);
+        dx[i] = up(y[i]) <= 0 ? down(0) : dy[i];
 }
 
 static int64_t piece(int64_t i, int64_t n)

@@ -66,7 +66,7 @@ INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, i
             float v = (up(x[i * B + b]) - mean[b]) * a[b] + beta[b];
             if (residual)
                 v += up(residual[i * B + b]);
-            y[i * B + b] = down(relu && !(v > 0) ? 0 : v);
+            y[i * B + b] = down(relu && v <= 0 ? 0 : v);
         }
     }
 }
@@ -97,13 +97,13 @@ static void norm_plane(elem *y, const elem *x, const elem *residual, int64_t S, 
         norm_choose(y, x, residual, S, B, mean, a, beta, relu);
 }
 
-/* g = dy where the relu let its argument v through; v > 0 where y > 0, or computed again from x */
+/* g = dy where the relu let its argument v through; v > 0 where y > 0, or computed again from x. NaN goes through. */
 INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, float a, float beta, bool relu)
 {
     if (!relu)
         return dy;
     float v = y ? up(y[at]) : (x - mean) * a + beta;
-    return v > 0 ? dy : 0;
+    return v <= 0 ? 0 : dy;
 }
 
 /* What the backward sums of a plane are made of; d and y may be NULL. */

@@ -33,10 +33,10 @@ void KERNEL(relu)(const px_step *s)
     int64_t n = count_of(s);
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; i++)
-        y[i] = x[i] > 0 ? x[i] : 0;
+        y[i] = x[i] <= 0 ? 0 : x[i];
 }
 
-/* dy, y -> dx */
+/* dy, y -> dx; as in relu, what is no number goes on. */
 void KERNEL(relu_back)(const px_step *s)
 {
     const real *dy = s->in[0], *y = s->in[1];
@@ -44,5 +44,5 @@ void KERNEL(relu_back)(const px_step *s)
     int64_t n = count_of(s);
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; i++)
-        dx[i] = y[i] > 0 ? dy[i] : 0;
+        dx[i] = y[i] <= 0 ? 0 : dy[i];
 }

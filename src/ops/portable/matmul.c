@@ -22,6 +22,6 @@ void KERNEL(matmul)(const px_step *s)
              N, K, (real)at->factor, a + i * px_shape_tail(sa, r - 2), lda, b + i * px_shape_tail(sb, r - 2), ldb, 1,
              yi, N);
         for (int64_t j = 0; at->act == PX_ACT_RELU && j < (int64_t)M * N; j++)
-            yi[j] = yi[j] > 0 ? yi[j] : 0;
+            yi[j] = yi[j] <= 0 ? 0 : yi[j];
     }
 }

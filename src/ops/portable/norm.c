@@ -73,7 +73,7 @@ void KERNEL(batch_norm)(const px_step *s)
                 int64_t at = (k * e.C + c) * e.S + i;
                 real v =
                     (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c] + (residual ? residual[at] : 0);
-                y[at] = a->act == PX_ACT_RELU && !(v > 0) ? 0 : v;
+                y[at] = a->act == PX_ACT_RELU && v <= 0 ? 0 : v;
             }
     }
 }
@@ -94,7 +94,7 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
             for (int64_t i = 0; i < e.S; i++) {
                 int64_t at = (k * e.C + c) * e.S + i;
                 real v = y ? y[at] : (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c];
-                real g = a->act == PX_ACT_RELU && !(v > 0) ? 0 : dy[at];
+                real g = a->act == PX_ACT_RELU && v <= 0 ? 0 : dy[at];
                 first += g;
                 second += g * (x[at] - m.mean) * m.inverse;
                 if (d)
@@ -122,7 +122,7 @@ void KERNEL(batch_norm_back)(const px_step *s)
                 int64_t at = (k * e.C + c) * e.S + i;
                 double hat = (x[at] - m.mean) * m.inverse;
                 real v = (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c];
-                double g = a->act == PX_ACT_RELU && !(v > 0) ? 0 : dy[at];
+                double g = a->act == PX_ACT_RELU && v <= 0 ? 0 : dy[at];
                 dx[at] = (real)(gamma[c] * m.inverse * (g - mean_d - hat * mean_dx));
             }
     }
