@@ -57,6 +57,7 @@ struct px_op {
     unsigned shape_only; /* bit i: input i gives its shape, nobody reads it */
     bool alias;          /* output 0 is input 0 seen with another shape: no work at all */
     bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
+    bool minus_infinity; /* gives it on purpose: no fault (px_fault) */
     int in_min, in_max;  /* number of inputs; in_max 0: exactly in_min */
     int outputs;         /* 0: one */
 };

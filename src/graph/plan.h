@@ -90,11 +90,29 @@ typedef struct px_draws {
 void px_plan_draw_by(px_plan *, px_draws);
 px_draws px_plan_draws(const px_plan *);
 
+/* The first value of a run that is not finite (infinite, or no number). Text is borrowed from the plan. */
+typedef struct px_fault {
+    enum { PX_FAULT_NONE, PX_FAULT_PARAMETER, PX_FAULT_INPUT, PX_FAULT_STEP } at;
+    int step;                        /* PX_FAULT_STEP: which, by px_plan_step_info; else -1, before all steps */
+    const char *op, *place, *kernel; /* PX_FAULT_STEP */
+    bool backward;
+    const char *name;     /* of the parameter or running statistic, or the input; PX_FAULT_STEP: the parameter that the
+                             * step reads, or NULL */
+    int64_t bad, count;   /* so many of the value's elements */
+    const char *gradient; /* the first parameter whose gradient was not finite, or NULL */
+} px_fault;
+
+/* "output of conv2d in layer1.0 (forward, kernel jit:avx2), 3 of 512 values, parameter layer1.0.conv1.weight". Yours. */
+char *px_fault_text(const px_fault *);
+
 /* What the caller does while the steps are walked; functions may be NULL. */
 typedef struct px_plan_hooks {
     void *context;
     void (*bucket)(void *context, int bucket); /* that bucket of the gradients (px_plan_buckets) is complete */
     void (*between)(void *context);            /* after each step: a chance for messages to make progress */
+    /* NULL, or what each step makes is looked through, which takes time. One that holds a fault already, of an earlier
+     * run, keeps it. */
+    px_fault *fault;
 } px_plan_hooks;
 
 /* Walks the steps. `hooks` may be NULL. */
@@ -102,8 +120,16 @@ void px_plan_run(px_plan *, const px_plan_hooks *hooks);
 
 /* A batch cut into a fixed number of shards, each computed by one thread with the same kernels; what crosses samples is
  * summed along one tree (dist/shards.h): the same bits on any number of ranks and threads. Walks the plans of all of
- * this rank's shards, the first of which owns parameters and states. Each has gradients of its own after it. */
-void px_shards_run(px_plan *const shard[], int count);
+ * this rank's shards, the first of which owns parameters and states. Each has gradients of its own after it. `fault`:
+ * NULL, or one of each shard, as in px_plan_hooks. */
+void px_shards_run(px_plan *const shard[], int count, px_fault *fault);
+
+/* The first parameter or state that is not finite, or NULL. Borrowed. */
+const char *px_plan_not_finite(const px_plan *);
+
+/* Takes a copy of the states that a run changes (running statistics), and puts it back: the run did not happen. */
+void px_plan_keep_states(px_plan *);
+void px_plan_return_states(px_plan *);
 
 /* An output of the graph after a run: plain format, borrowed, valid until the next run. */
 const void *px_plan_read(const px_plan *, const px_value *output);

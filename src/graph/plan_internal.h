@@ -52,9 +52,16 @@ struct px_plan {
     void **kept; /* px_plan_keep */
     int keeps;
     px_draws draws;
-    double *seconds; /* by step; NULL: no profile */
+    double *seconds;   /* by step; NULL: no profile */
+    char *states_kept; /* px_plan_keep_states */
 };
 
 int px_buffer_root(const px_plan *, int buffer);
+
+/* The search for a fault in a run (fault.c). */
+typedef struct px_search px_search;
+px_search *px_search_begin(const px_plan *, px_fault *);
+void px_search_step(px_search *, int step); /* after it ran */
+void px_search_end(px_search *);
 
 #endif

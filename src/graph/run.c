@@ -38,6 +38,7 @@ void px_plan_destroy(px_plan *p)
     free(p->span);
     free(p->bucket);
     free(p->seconds);
+    free(p->states_kept);
     free(p);
 }
 
@@ -75,14 +76,46 @@ static void run_step(px_plan *p, int i)
 
 void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
 {
+    px_search *search = hooks && hooks->fault ? px_search_begin(p, hooks->fault) : NULL;
     for (int i = 0; i < p->steps; i++) {
         const px_step *s = p->step[i];
         run_step(p, i);
+        if (search)
+            px_search_step(search, i);
         if (hooks && hooks->bucket && s->bucket >= 0)
             hooks->bucket(hooks->context, s->bucket);
         if (hooks && hooks->between)
             hooks->between(hooks->context);
     }
+    px_search_end(search);
+}
+
+/* Only what ops with an effect write: states that are fixed (positions) or large and changed between steps stay out. */
+static void copy_states(px_plan *p, bool back)
+{
+    for (int i = 0; i < p->steps; i++) {
+        const px_step *s = p->step[i];
+        for (int k = 0; k < PX_NODE_IN && s->node && s->node->op->effect; k++) {
+            const px_value *v = s->node->in[k];
+            if (!v || v->kind != PX_STATE)
+                continue;
+            char *live = p->states + p->param_offset[v->param], *kept = p->states_kept + p->param_offset[v->param];
+            memcpy(back ? live : kept, back ? kept : live, p->format[v->index].bytes);
+        }
+    }
+}
+
+void px_plan_keep_states(px_plan *p)
+{
+    if (!p->states_kept)
+        p->states_kept = px_aligned_calloc(p->state_bytes);
+    copy_states(p, false);
+}
+
+void px_plan_return_states(px_plan *p)
+{
+    PX_CHECK(p->states_kept);
+    copy_states(p, true);
 }
 
 /* ---- shards ---- */
@@ -99,19 +132,22 @@ static bool left_to_first(const px_step *s)
 }
 
 /* Steps [from, to), where nothing crosses shards. A thread's own limit of threads ends with the region. */
-static void walk_apart(px_plan *const shard[], int count, int from, int to)
+static void walk_apart(px_plan *const shard[], int count, int from, int to, px_search *const search[])
 {
     int threads = omp_get_max_threads();
 #pragma omp parallel for schedule(static) num_threads(threads < count ? threads : count)
     for (int k = 0; k < count; k++) {
         omp_set_num_threads(1);
         for (int i = from; i < to; i++)
-            if (k == 0 || !left_to_first(shard[k]->step[i]))
+            if (k == 0 || !left_to_first(shard[k]->step[i])) {
                 run_step(shard[k], i);
+                if (search[k])
+                    px_search_step(search[k], i);
+            }
     }
 }
 
-static void walk_together(px_plan *const shard[], int count, int i)
+static void walk_together(px_plan *const shard[], int count, int i, px_search *const search[])
 {
     const px_step *s[PX_SHARDS_MAX];
     double start = px_now();
@@ -120,19 +156,27 @@ static void walk_together(px_plan *const shard[], int count, int i)
     together(shard[0], i)(s, count);
     if (shard[0]->seconds)
         shard[0]->seconds[i] += px_now() - start;
+    for (int k = 0; k < count; k++)
+        if (search[k])
+            px_search_step(search[k], i);
 }
 
-void px_shards_run(px_plan *const shard[], int count)
+void px_shards_run(px_plan *const shard[], int count, px_fault *fault)
 {
     int steps = shard[0]->steps, to;
+    px_search *search[PX_SHARDS_MAX] = {NULL};
     PX_CHECK(count <= PX_SHARDS_MAX);
+    for (int k = 0; k < count && fault; k++)
+        search[k] = px_search_begin(shard[k], &fault[k]);
     for (int from = 0; from < steps; from = to + 1) {
         for (to = from; to < steps && !together(shard[0], to);)
             to++;
-        walk_apart(shard, count, from, to);
+        walk_apart(shard, count, from, to, search);
         if (to < steps)
-            walk_together(shard, count, to);
+            walk_together(shard, count, to, search);
     }
+    for (int k = 0; k < count; k++)
+        px_search_end(search[k]);
 }
 
 const void *px_plan_read(const px_plan *p, const px_value *v)

@@ -81,7 +81,8 @@ const px_op px_op_mask_diagonal = {.name = "mask_diagonal",
                                    .infer = mask_infer,
                                    .grad = mask_grad,
                                    .portable = PX_PORTABLE(mask_diagonal),
-                                   .in_place = 1};
+                                   .in_place = 1,
+                                   .minus_infinity = true};
 
 px_value *px_mask_diagonal(px_graph *g, px_value *x, px_value *place)
 {

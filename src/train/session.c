@@ -215,7 +215,7 @@ static int run_micro(px_session *s, int64_t step, int micro, const px_plan_hooks
         plan[k] = part(s, k)->plan;
     }
     if (s->settings->train.reproducible)
-        px_shards_run(plan, s->own);
+        px_shards_run(plan, s->own, NULL);
     else
         px_plan_run(s->model.plan, hooks);
     return 0;
