@@ -5,6 +5,7 @@
 #include "dist/shards.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -202,8 +203,9 @@ static void bind_views(px_session *s, int k)
 }
 
 /* Forward and backward of one micro-batch. */
-static int run_micro(px_session *s, int64_t step, int micro, const px_plan_hooks *hooks)
+static int run_micro(px_session *s, int64_t step, int micro, bool last)
 {
+    const px_plan_hooks hooks = {s, last ? send_bucket : NULL, last ? move_messages : NULL, s->fault};
     px_plan *plan[PX_SHARDS_MAX];
     if (s->loader)
         s->batch = px_loader_next(s->loader);
@@ -213,11 +215,13 @@ static int run_micro(px_session *s, int64_t step, int micro, const px_plan_hooks
         bind_views(s, k);
         draw_for(s, k, step, micro);
         plan[k] = part(s, k)->plan;
+        if (s->fault && s->fault[k].at == PX_FAULT_NONE)
+            s->fault_micro[k] = micro;
     }
     if (s->settings->train.reproducible)
-        px_shards_run(plan, s->own, NULL);
+        px_shards_run(plan, s->own, s->fault);
     else
-        px_plan_run(s->model.plan, hooks);
+        px_plan_run(s->model.plan, &hooks);
     return 0;
 }
 
@@ -265,12 +269,12 @@ static void sum_scalars(px_session *s, double *votes)
 
 int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
 {
-    const px_plan_hooks hooks = {s, send_bucket, move_messages};
     int micros = s->settings->train.accumulate;
     memset(s->tally, 0, (size_t)s->own * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
+    px_plan_keep_states(s->model.plan);
     for (int k = 0; k < micros; k++) {
         bool last = k == micros - 1;
-        if (run_micro(s, step, k, last ? &hooks : NULL) != 0)
+        if (run_micro(s, step, k, last) != 0)
             return -1;
         if (!last)
             keep_gradients(s, k == 0);
@@ -295,4 +299,75 @@ double px_session_update(px_session *s, double lr)
     px_plan *plan = s->model.plan;
     double scale = 1.0 / (s->task.ranks * s->settings->train.accumulate);
     return px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
+}
+
+/* ---- a step that went wrong ---- */
+
+/* The place of a fault in the order of the step, of micro-batches first; INT64_MAX: there is none. */
+static int64_t place_of(const px_session *s, int part)
+{
+    const px_fault *f = &s->fault[part];
+    return f->at == PX_FAULT_NONE ? INT64_MAX
+                                  : s->fault_micro[part] * (px_plan_steps(s->model.plan) + 1LL) + f->step + 1;
+}
+
+/* Every rank has found its own first fault, or none; they agree on the earliest of them. */
+static char *agree_on_fault(const px_session *s)
+{
+    int part = 0, first = 0;
+    for (int k = 1; k < s->own; k++)
+        part = place_of(s, k) < place_of(s, part) ? k : part;
+    int64_t own = place_of(s, part), *all = px_calloc((size_t)s->comm->size, sizeof all[0]);
+    px_all_gather_bytes(s->comm, &own, all, sizeof own);
+    for (int i = 1; i < s->comm->size; i++)
+        first = all[i] < all[first] ? i : first;
+    bool any = all[first] != INT64_MAX;
+    free(all);
+    if (!any)
+        return NULL;
+    char *text = s->comm->rank == first ? px_fault_text(&s->fault[part]) : NULL, *whole;
+    int64_t bytes = text ? (int64_t)strlen(text) + 1 : 0;
+    px_broadcast(s->comm, &bytes, sizeof bytes, first);
+    if (!text)
+        text = px_calloc((size_t)bytes, 1);
+    px_broadcast(s->comm, text, bytes, first);
+    whole = s->comm->size > 1 ? px_format("rank %d, %s", first, text) : px_strdup(text);
+    free(text);
+    return whole;
+}
+
+/* Where it began if not within a rank: in the sums of gradients. */
+static char *fault_of_sums(const px_session *s)
+{
+    int spans;
+    const px_param_span *span = px_plan_spans(s->model.plan, &spans);
+    const float *grad = px_plan_grads(s->model.plan);
+    for (int i = 0; i < spans; i++)
+        for (int64_t k = 0; k < span[i].count; k++)
+            if (!isfinite(grad[span[i].offset + k]))
+                return px_format("the sum of the gradients of %s over ranks and micro-batches", span[i].name);
+    return px_strdup("nowhere: taken again, all of the step is finite, which points at the hardware");
+}
+
+int px_session_diagnose(px_session *s, int64_t step, char **where)
+{
+    double mean[PX_SCALARS_MAX], votes = 0;
+    px_plan_return_states(s->model.plan);
+    px_loader_destroy(s->loader); /* batches are a function of the step: the loader makes those of this one again */
+    s->loader = NULL;
+    if (px_session_load(s, step) != 0)
+        return -1;
+    s->fault = px_calloc((size_t)s->own, sizeof s->fault[0]);
+    s->fault_micro = px_calloc((size_t)s->own, sizeof s->fault_micro[0]);
+    int status = px_session_gradients(s, step, mean, &votes);
+    if (status == 0) {
+        *where = agree_on_fault(s);
+        if (!*where)
+            *where = fault_of_sums(s);
+    }
+    free(s->fault);
+    free(s->fault_micro);
+    s->fault = NULL;
+    px_plan_return_states(s->model.plan);
+    return status;
 }

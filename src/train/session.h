@@ -42,6 +42,10 @@ typedef struct px_session {
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
     px_value *scalar[PX_SCALARS_MAX];
+    /* While px_session_diagnose takes a step again: the first fault of each of this rank's parts of the batch (`own`), and
+     * its micro-batch. */
+    px_fault *fault;
+    int *fault_micro;
 } px_session;
 
 /* Collective. Settles what the settings left open. `instead`: NULL, or the images there would be where data.path is
@@ -63,7 +67,12 @@ int px_session_gradients(px_session *, int64_t step, double mean[PX_SCALARS_MAX]
 /* Seconds since creation in which gradients were summed and nothing else was done. */
 double px_session_reduced(const px_session *);
 
-/* The optimizer's step on these gradients; their norm. */
+/* The optimizer's step on these gradients; their norm. If that is not finite, nothing has changed. */
 double px_session_update(px_session *, double lr);
+
+/* Collective, when a step's loss or the norm of its gradients was not finite: undoes what the step did to running
+ * statistics, and takes it again, looking at every value, to say where the first that is not finite was: the same text
+ * on all ranks, yours. Ready for the next step. 0 or -1. */
+int px_session_diagnose(px_session *, int64_t step, char **where);
 
 #endif

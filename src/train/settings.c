@@ -30,6 +30,9 @@ const px_option px_train_options[] = {
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "of layers and activations; auto: bf16 where every rank's processor has it. Parameters, statistics, "
         "losses and evaluation stay in fp32"),
+    PX_OPTION_CHOICE(px_train_cfg, nonfinite, "stop", "stop|skip",
+                     "a step whose loss or gradient is not finite ends the run, or is left out; more than ten in a row "
+                     "end it in any case"),
     PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
               "minutes between checkpoints; there is always one at the end"),
     PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,

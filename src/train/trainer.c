@@ -10,14 +10,15 @@
 #include "train/stop.h"
 #include "train/weights.h"
 
-#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_SERIES = 5, SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES, SHOW_SECONDS = 5 };
+enum { OWN_SERIES = 6, SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES, SHOW_SECONDS = 5, SKIPS_MAX = 10 };
+
+#define ADVICE "a smaller optim.lr, a longer warm-up or optim.clip may help"
 
 typedef struct trainer {
     px_settings *s;
@@ -27,6 +28,9 @@ typedef struct trainer {
     char *config;               /* resolved text */
     px_results *results;        /* rank 0 */
     int64_t first, step, steps; /* first: of this session */
+    int64_t saved_step;         /* of the last checkpoint, -1: none */
+    int skips;                  /* steps left out in a row */
+    int64_t left_out;           /* by this session in all */
     double loss;                /* of the last step */
     /* by px_now: when set-up began, the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
@@ -36,7 +40,8 @@ typedef struct trainer {
 /* ---- set-up ---- */
 
 /* Series that the loop itself adds to the graph's scalars. */
-static const char *const own_series[OWN_SERIES] = {"epoch", "lr", "grad_norm", "images_per_second", "data_wait"};
+static const char *const own_series[OWN_SERIES] = {"epoch",     "lr",     "grad_norm", "images_per_second",
+                                                   "data_wait", "skipped"};
 
 static int series_names(const trainer *t, const char *names[SERIES_MAX])
 {
@@ -79,7 +84,7 @@ static int restore(trainer *t)
     }
     if (px_checkpoint_load(out, &t->session.model, t->session.optimizer, &saved, t->log) != 0)
         return -1;
-    t->step = saved.step;
+    t->step = t->saved_step = saved.step;
     px_changes_tell(t->log, saved.config, t->config); /* legitimate (more epochs), but never silent */
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
@@ -120,18 +125,53 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     int n = series_names(t, names);
     memcpy(values, mean, (size_t)t->session.scalars * sizeof values[0]);
     double epoch = (double)(t->step + 1) / (double)t->session.per_epoch;
-    const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds};
+    const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds, t->skips > 0};
     memcpy(values + t->session.scalars, own, sizeof own);
     show_progress(t, mean, seconds);
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
 
-static int diverged(const trainer *t, int64_t step, const char *what)
+static int save(trainer *t)
 {
-    return px_fail(PX_FAIL,
-                   "step %" PRId64 " of %" PRId64
-                   ": the %s is not finite; a smaller optim.lr, a longer warm-up or optim.clip may help",
-                   step, t->steps, what);
+    const char *bad = px_plan_not_finite(t->session.model.plan);
+    if (bad) /* the update itself went too far: the last good checkpoint is to stay */
+        return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
+                       t->steps, bad);
+    t->saved = t->shown = px_now();
+    t->saved_step = t->step;
+    if (px_results_flush(t->results) != 0)
+        return -1;
+    return px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config);
+}
+
+/* All ranks: the step's loss or gradient (`what`) is not finite. The step is undone; then it is left out, or the run
+ * ends with a checkpoint from before it. */
+static int not_finite(trainer *t, const char *what)
+{
+    char *where;
+    if (px_session_diagnose(&t->session, t->step, &where) != 0)
+        return -1;
+    bool good = !px_plan_not_finite(t->session.model.plan), skip = strcmp(t->s->train.nonfinite, "skip") == 0;
+    if (skip && good && t->skips < SKIPS_MAX) {
+        t->skips++;
+        t->left_out++;
+        px_log_warning(t->log, "step %" PRId64 " of %" PRId64 " is left out: the %s is not finite; where it began: %s",
+                       t->step + 1, t->steps, what, where);
+        free(where);
+        return 0;
+    }
+    int status = px_agree(t->comm, t->results && good && t->saved_step != t->step ? save(t) : 0);
+    char *kept = good                ? px_strdup("checkpoint.h5 is from before this step")
+                 : t->saved_step < 0 ? px_strdup("there is no checkpoint yet")
+                                     : px_format("the last checkpoint is that of step %" PRId64, t->saved_step);
+    if (status == 0)
+        status = px_fail(
+            PX_FAIL, "step %" PRId64 " of %" PRId64 ": the %s is not finite%s; where it began: %s; %s; " ADVICE "%s",
+            t->step + 1, t->steps, what, t->skips ? ", ten steps before it were left out" : "", where, kept,
+            skip ? "" : ", nonfinite=skip leaves such steps out");
+    free(where);
+    free(kept);
+    return status;
 }
 
 static int one_step(trainer *t, bool stop, bool *stopping)
@@ -142,10 +182,12 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     if (px_session_gradients(s, t->step, mean, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
-    double norm = px_session_update(s, lr);
-    if (!isfinite(mean[0]) || !isfinite(norm))
-        return diverged(t, t->step + 1, isfinite(mean[0]) ? "gradient" : "loss");
+    double norm = isfinite(mean[0]) ? px_session_update(s, lr) : NAN;
     double seconds = px_now() - start, wait = px_loader_waited(s->loader) - waited;
+    if (isfinite(norm))
+        t->skips = 0;
+    else if (not_finite(t, isfinite(mean[0]) ? "gradient" : "loss") != 0)
+        return -1;
     *stopping = votes > 0;
     t->loss = mean[0];
     int status = record(t, mean, lr, norm, seconds, wait);
@@ -154,28 +196,6 @@ static int one_step(trainer *t, bool stop, bool *stopping)
 }
 
 /* ---- the loop ---- */
-
-/* Weights may overflow in the very update before a checkpoint; the last good one is then to stay. */
-static bool finite_weights(const trainer *t)
-{
-    px_plan *plan = t->session.model.plan;
-    const float *weight = px_plan_weights(plan);
-    int64_t n = px_plan_flat_count(plan), bad = 0;
-#pragma omp parallel for simd schedule(static) reduction(+ : bad)
-    for (int64_t i = 0; i < n; i++)
-        bad += !(fabsf(weight[i]) <= FLT_MAX);
-    return bad == 0;
-}
-
-static int save(trainer *t)
-{
-    if (!finite_weights(t))
-        return diverged(t, t->step, "result");
-    t->saved = t->shown = px_now();
-    if (px_results_flush(t->results) != 0)
-        return -1;
-    return px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config);
-}
 
 static bool asked_to_stop(const trainer *t)
 {
@@ -300,12 +320,15 @@ static void conclude(const trainer *t)
                     px_duration(seconds, took), images / seconds, t->loss, out);
     else
         px_log_line(t->log, "nothing to do: %s holds all %" PRId64 " steps already", out, t->steps);
+    if (t->left_out)
+        px_log_warning(t->log, "%" PRId64 " of these steps were left out, as their loss or gradient was not finite",
+                       t->left_out);
     px_log_line(t->log, "next: pretext probe %s; pretext plot %s", out, out);
 }
 
 int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
 {
-    trainer t = {.s = s, .comm = comm, .log = log, .started = px_now()};
+    trainer t = {.s = s, .comm = comm, .log = log, .saved_step = -1, .started = px_now()};
     px_stop_watch();
     int status = set_up(&t, resume, command);
     if (status != 0) {

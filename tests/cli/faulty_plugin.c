@@ -1,12 +1,14 @@
 /* faulty_plugin.c - a method that trains in an instant and goes wrong as the tests want: the environment variable
  * PRETEXT_FAULT names what happens, PRETEXT_FAULT_RANK on which rank, PRETEXT_FAULT_AFTER after how many
- * images; PRETEXT_FAULT_MARK is a file that is made at that moment. */
+ * images; PRETEXT_FAULT_MARK is a file that is made at that moment. PRETEXT_NAN_IMAGE is the row of an image that has a pixel
+ * which is no number, or "all". */
 #include "base/error.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
 
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,6 +61,12 @@ static const struct {
 } faults[] = {{"hang", hang},        {"die", die},      {"crash", crash},
               {"stop", stand_still}, {"slow", be_slow}, {"memory", ask_for_memory}};
 
+static bool is_bad(const px_image *image)
+{
+    const char *bad = getenv("PRETEXT_NAN_IMAGE");
+    return bad && *bad && (strcmp(bad, "all") == 0 || atoll(bad) == image->index);
+}
+
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
     (void)c;
@@ -69,6 +77,8 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     r.mean = task->mean;
     r.std = task->std;
     px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    if (is_bad(image))
+        px_sample_plane(out, 0, 0).data[5] = NAN;
     if (!fault || !after || made++ != atoi(after) || (own && rank && strcmp(own, rank) != 0))
         return;
     const char *mark = getenv("PRETEXT_FAULT_MARK");
