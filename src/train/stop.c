@@ -4,15 +4,16 @@
 #include <stddef.h>
 #include <string.h>
 
-/* A handler can reach nothing but a global. */
-static volatile sig_atomic_t came;
+/* A handler can reach nothing but globals. */
+static volatile sig_atomic_t came, interrupted;
 
 static void note(int number)
 {
-    if (number == SIGINT && came == SIGINT) {
+    if (number == SIGINT && interrupted) {
         signal(SIGINT, SIG_DFL);
         raise(SIGINT);
     }
+    interrupted |= number == SIGINT;
     came = number;
 }
 
@@ -24,7 +25,7 @@ void px_stop_watch(void)
     action.sa_flags = SA_RESTART | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
-    came = 0;
+    came = interrupted = 0;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &action, NULL);
 }
