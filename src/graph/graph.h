@@ -112,15 +112,20 @@ void px_graph_fuse(px_graph *);
  * scalar. */
 void px_graph_differentiate(px_graph *, px_value *loss);
 
+/* The same for inputs as well (gradient checks): call before building ops on that input. */
+void px_graph_want_grad(px_value *input);
+
 /* Ends a part of the model (a block) that px_graph_recompute may compute again from what goes into it. */
 void px_graph_cut(px_graph *);
 
-/* Trades time for memory (Chen et al. 2016, arXiv:1604.06174): backward computes the activations within a part again,
- * from what crosses its bounds, instead of keeping them. Sums over ranks are kept. Same bits; after differentiation. */
-void px_graph_recompute(px_graph *);
+typedef enum px_recompute {
+    PX_RECOMPUTE_LIGHT, /* what one pass over an activation that is kept makes (normalised ones): a percent or two */
+    PX_RECOMPUTE_PARTS, /* all within a part, from what crosses its bounds: about a third more time */
+} px_recompute;
 
-/* The same for inputs as well (gradient checks): call before building ops on that input. */
-void px_graph_want_grad(px_value *input);
+/* Trades time for memory (Chen et al. 2016, arXiv:1604.06174): backward computes activations again instead of keeping
+ * them. Sums over ranks are kept. Same bits; after differentiation. */
+void px_graph_recompute(px_graph *, px_recompute);
 
 /* One node as a line of a table. */
 typedef struct px_layer_line {

@@ -56,6 +56,7 @@ struct px_op {
     int in_place;        /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
     unsigned shape_only; /* bit i: input i gives its shape, nobody reads it */
     bool alias;          /* output 0 is input 0 seen with another shape: no work at all */
+    bool light;          /* bound by memory, one pass: backward may do it again rather than keep its output */
     bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
     bool minus_infinity; /* gives it on purpose: no fault (px_fault) */
     int in_min, in_max;  /* number of inputs; in_max 0: exactly in_min */

@@ -12,14 +12,28 @@ typedef struct rewriting {
     int values, count;
 } rewriting;
 
+/* A node that is done again by one pass over one value that stays. */
+static bool is_light(const px_node *n, const bool *kept)
+{
+    int large = 0;
+    for (int k = 0; k < n->inputs; k++) {
+        const px_value *v = n->in[k];
+        if (v && v->producer && !kept[v->index])
+            return false;
+        large += v && px_shape_equal(v->shape, n->out[0]->shape);
+    }
+    return n->op->light && large == 1;
+}
+
 /* Forward values that stay: what another part reads, what ranks had to agree on, what the caller reads. */
-static bool *find_kept(const px_graph *g)
+static bool *find_kept(const px_graph *g, px_recompute what)
 {
     bool *kept = px_calloc((size_t)px_graph_values(g) + 1, sizeof kept[0]);
     for (int i = 0; i < px_graph_nodes(g); i++) {
         const px_node *n = px_graph_node(g, i);
+        bool stays = n->backward || n->op->effect || (what == PX_RECOMPUTE_LIGHT && !is_light(n, kept));
         for (int k = 0; k < n->outputs; k++)
-            kept[n->out[k]->index] |= n->backward || n->op->effect;
+            kept[n->out[k]->index] |= stays;
         for (int k = 0; k < n->inputs && !n->dead && !n->backward; k++)
             if (n->in[k] && n->in[k]->producer && n->in[k]->producer->part != n->part)
                 kept[n->in[k]->index] = true;
@@ -66,12 +80,12 @@ static void read_again(rewriting *r, px_node *n)
     }
 }
 
-void px_graph_recompute(px_graph *g)
+void px_graph_recompute(px_graph *g, px_recompute what)
 {
     int nodes = px_graph_nodes(g), values = px_graph_values(g);
     if (px_graph_error(g))
         return;
-    rewriting r = {.g = g, .values = values, .kept = find_kept(g)};
+    rewriting r = {.g = g, .values = values, .kept = find_kept(g, what)};
     r.again = px_calloc((size_t)values + 1, sizeof r.again[0]);
     r.order = px_calloc(2 * (size_t)nodes + 1, sizeof r.order[0]);
     for (int i = 0; i < nodes; i++) {

@@ -164,7 +164,8 @@ const px_op px_op_batch_norm = {.name = "batch_norm",
                                 .infer = infer,
                                 .grad = grad,
                                 .portable = PX_PORTABLE(batch_norm),
-                                .prepare = px_fast_batch_norm};
+                                .prepare = px_fast_batch_norm,
+                                .light = true};
 
 px_value *px_batch_norm(px_graph *g, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count,
                         double eps, bool frozen)
