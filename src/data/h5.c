@@ -35,9 +35,9 @@ bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
     hsize_t stored = H5Dget_storage_size(set), whole = 0;
     H5Fget_filesize(file, &whole);
     H5Fclose(file);
-    double size = (double)element;
+    double size = (double)element; /* without extents of zero, so that no product of the others overflows later */
     for (int i = 0; i < rank; i++)
-        size *= (double)dim[i];
+        size *= dim[i] > 0 ? (double)dim[i] : 1;
     return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;
 }
 

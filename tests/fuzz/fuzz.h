@@ -30,7 +30,14 @@ static inline uint8_t fuzz_byte(fuzz_input *in)
     return in->at < in->size ? in->bytes[in->at++] : 0;
 }
 
-static char fuzz_path[64];
+static char fuzz_path[128];
+
+/* Where files go: in memory, unless told otherwise. */
+static inline const char *fuzz_folder(void)
+{
+    const char *folder = getenv("TMPDIR");
+    return folder ? folder : "/dev/shm";
+}
 
 static inline void fuzz_remove_file(void)
 {
@@ -42,7 +49,7 @@ static inline void fuzz_remove_file(void)
 static inline const char *fuzz_empty_file(void)
 {
     if (!fuzz_path[0]) {
-        snprintf(fuzz_path, sizeof fuzz_path, "/dev/shm/pretext-fuzz-%ld", (long)getpid());
+        snprintf(fuzz_path, sizeof fuzz_path, "%s/pretext-fuzz-%ld", fuzz_folder(), (long)getpid());
         atexit(fuzz_remove_file);
     }
     int fd = open(fuzz_path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);

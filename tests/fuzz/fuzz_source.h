@@ -11,13 +11,13 @@
 #include "fuzz.h"
 
 typedef struct fuzz_source {
-    char folder[64], path[128];
+    char folder[128], path[256];
 } fuzz_source;
 
 static inline fuzz_source fuzz_source_begin(void)
 {
     fuzz_source s;
-    snprintf(s.folder, sizeof s.folder, "/dev/shm/pretext-fuzz-XXXXXX");
+    snprintf(s.folder, sizeof s.folder, "%s/pretext-fuzz-XXXXXX", fuzz_folder());
     PX_CHECK(mkdtemp(s.folder));
     return s;
 }

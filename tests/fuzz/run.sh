@@ -16,8 +16,12 @@ shift 2
 
 # Past 3 GB an allocation fails. libarchive tries such sizes, told so by a damaged archive, and says that it could not; of our
 # own none may, since px_realloc ends the program.
-export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=3072 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=3072:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export OMP_NUM_THREADS=1
+# A target that dies leaves its file.
+TMPDIR=$(mktemp -d /dev/shm/pretext-fuzz-XXXXXX) || exit
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
 
 # run_target NAME: 0 if nothing was found.
 run_target()
