@@ -140,7 +140,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *x = px_vit_embed(g, &vit, image, &positions);                      /* [B,T,D]   */
     x = px_gather_tokens(g, x, px_view_input(b, "visible"));                     /* [B,K,D]   */
     x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL); /* [B,K+1,D] */
-    px_value *all = decode(c, b, px_vit_norm(g, x), vit.patch);                  /* [B,T,P]   */
+    x = px_vit_norm(g, x);
+    px_embedding(b, b->backbone->family->pool(g, b->backbone_cfg, x)); /* [B,D], of the visible patches */
+    px_value *all = decode(c, b, x, vit.patch);                        /* [B,T,P]   */
     px_graph_output(g, "prediction", all);
     px_value *target = px_gather_tokens(g, px_patchify(g, image, vit.patch, true), hidden); /* [B,M,P]   */
     if (c->norm_pix_loss)

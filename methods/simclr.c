@@ -127,8 +127,9 @@ static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_encoding h = px_encode(b, px_view_input(b, "views"));
-    px_value *z = project(c, b->g, h.pooled);
-    return nt_xent(c, b, px_l2_normalize(b->g, z));
+    px_value *z = px_l2_normalize(b->g, project(c, b->g, h.pooled));
+    px_embedding(b, z);
+    return nt_xent(c, b, z);
 }
 
 const px_method px_simclr = {.abi = PX_METHOD_ABI,

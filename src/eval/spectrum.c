@@ -8,15 +8,12 @@
 
 #include "base/error.h"
 #include "base/simd.h"
+#include "tensor/eigen.h"
 
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
-
-/* LAPACK's, in OpenBLAS; its lapacke.h is not packaged everywhere. */
-void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
-            const int *lwork, int *info, size_t jobz_length, size_t uplo_length);
 
 enum { BLOCK_DOUBLES = 1 << 21, FIT_FIRST = 12, FIT_LAST = 100 };
 
@@ -77,43 +74,6 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
     free(block);
 }
 
-/* Eigenvalues of a symmetric matrix (upper triangle; overwritten), largest first; what is only rounding becomes 0. */
-static int eigenvalues(double *a, int n, double *value)
-{
-    /* LAPACK's columns are our rows: our upper triangle is its lower one. */
-    int info = 0, ask = -1;
-    double best = 0;
-    dsyev_("N", "L", &n, a, &n, value, &best, &ask, &info, 1, 1);
-    int size = (int)best;
-    double *work = px_aligned_calloc((size_t)size * sizeof(double));
-    dsyev_("N", "L", &n, a, &n, value, work, &size, &info, 1, 1);
-    free(work);
-    if (info != 0)
-        return px_fail(PX_FAIL, "LAPACK's dsyev does not converge on the %d x %d covariance of the features", n, n);
-    double rounding = n * DBL_EPSILON * fabs(value[n - 1]);
-    for (int i = 0; i < n / 2; i++) {
-        double smaller = value[i];
-        value[i] = value[n - 1 - i];
-        value[n - 1 - i] = smaller;
-    }
-    for (int i = 0; i < n; i++)
-        value[i] = value[i] > rounding ? value[i] : 0;
-    return 0;
-}
-
-/* exp(entropy) of the singular values, the roots of these. */
-static double effective_rank(const double *square, int n)
-{
-    double sum = 0, entropy = 0;
-    for (int i = 0; i < n; i++)
-        sum += sqrt(square[i]);
-    for (int i = 0; i < n && square[i] > 0; i++) {
-        double p = sqrt(square[i]) / sum;
-        entropy -= p * log(p);
-    }
-    return sum > 0 ? exp(entropy) : 0;
-}
-
 /* -slope of log(eigenvalue) over log(rank), each weighted by 1/rank: far ranks lie denser on that axis. */
 static double decay(const double *value, int n)
 {
@@ -142,10 +102,10 @@ static int conclude(moments *m, int64_t count, px_spectrum *s)
     for (int64_t i = 0; i < w; i++)
         for (int64_t j = i; j < w; j++)
             covariance[i * w + j] = m->product[i * w + j] / rows - (m->sum[i] / rows) * (m->sum[j] / rows);
-    int rc = eigenvalues(m->product, m->width, s->eigenvalue);
-    s->rankme = effective_rank(s->eigenvalue, m->width);
+    int rc = px_eigenvalues(m->product, m->width, s->eigenvalue);
+    s->rankme = px_effective_rank(s->eigenvalue, m->width);
     if (rc == 0)
-        rc = eigenvalues(covariance, m->width, s->eigenvalue);
+        rc = px_eigenvalues(covariance, m->width, s->eigenvalue);
     s->alpha = decay(s->eigenvalue, m->width);
     s->deviation = 0;
     for (int64_t j = 0; j < w; j++) {

@@ -14,7 +14,15 @@ px_value *px_view_input(px_build *b, const char *name)
 
 px_encoding px_encode(px_build *b, px_value *x)
 {
-    return b->backbone->family->build(b->g, b->backbone, b->backbone_cfg, x);
+    px_encoding e = b->backbone->family->build(b->g, b->backbone, b->backbone_cfg, x);
+    if (!b->embedding)
+        b->embedding = e.pooled;
+    return e;
+}
+
+void px_embedding(px_build *b, px_value *x)
+{
+    b->embedding = x;
 }
 
 void px_metric(px_build *b, const char *name, px_value *v)

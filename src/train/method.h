@@ -39,6 +39,7 @@ typedef struct px_build {
     const px_task *task;
     const px_backbone *backbone;
     const px_backbone_cfg *backbone_cfg;
+    px_value *embedding; /* see px_embedding */
 } px_build;
 
 /* What `figures` works with. */
@@ -75,6 +76,10 @@ px_value *px_view_input(px_build *, const char *name);
 
 /* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the open scope. */
 px_encoding px_encode(px_build *, px_value *x);
+
+/* Names the embedding that training watches for collapse: x (rows, D), the batch's first views in the first rows. What
+ * a first px_encode gives as pooled is watched where no other is named. */
+void px_embedding(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
 void px_metric(px_build *, const char *name, px_value *);

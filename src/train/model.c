@@ -130,6 +130,9 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
     m->loss = s->method->build(s->method_cfg, &b);
     px_graph_output(m->graph, "loss", m->loss);
+    m->embedding = b.embedding;
+    if (m->embedding)
+        px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method gives */
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
     if (s->train.recompute)

@@ -24,6 +24,7 @@ typedef struct px_model {
     px_views views;
     px_value *input[PX_VIEWS_MAX]; /* one a view */
     px_value *loss;                /* pretraining */
+    px_value *embedding;           /* pretraining: the one that is watched (px_embedding), or NULL */
     px_value *features;            /* encoder: (batch, F), those of the last layer */
     int layers;                    /* encoder: 1, or with px_encoder_spec.layers one a stage */
     struct {

@@ -65,6 +65,16 @@ static void find_scalars(px_session *s)
     }
 }
 
+static void find_embedding(px_session *s)
+{
+    const px_value *v = s->model.embedding;
+    int batch = s->settings->train.batch;
+    if (!v || v->shape.rank != 2 || v->shape.dim[0] < s->task.batch)
+        return;
+    s->rows = batch < PX_ROWS_MAX ? batch : PX_ROWS_MAX;
+    s->row = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
+}
+
 static int build(px_session *s, const px_dataset_info *instead)
 {
     if (make_task(s, instead) != 0 || px_model_pretrain(&s->model, s->settings, &s->task, s->comm) != 0 ||
@@ -83,6 +93,7 @@ static int build(px_session *s, const px_dataset_info *instead)
     if (s->settings->train.accumulate > 1)
         s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->own) * sizeof(float));
     find_scalars(s);
+    find_embedding(s);
     return 0;
 }
 
@@ -110,6 +121,7 @@ void px_session_finish(px_session *s)
     free(s->split_index);
     free(s->sum);
     free(s->tally);
+    free(s->row);
     *s = (px_session){0};
 }
 
@@ -267,11 +279,28 @@ static void sum_scalars(px_session *s, double *votes)
     *votes = tally(s, 0)[s->scalars];
 }
 
+/* Of the rows of the embedding those that this rank has in this micro-batch; the others stay 0. */
+static void keep_rows(px_session *s)
+{
+    const px_value *v = s->model.embedding;
+    int64_t width = v->shape.dim[1];
+    for (int k = 0; k < s->own; k++) {
+        const px_plan *plan = part(s, k)->plan;
+        const float *x = px_plan_read(plan, v);
+        px_draws place = px_plan_draws(plan);
+        for (int64_t i = 0; i < place.batch && place.first + i < s->rows; i++)
+            memcpy(s->row + (place.first + i) * width, x + i * width, (size_t)width * sizeof x[0]);
+    }
+}
+
 int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
 {
     int micros = s->settings->train.accumulate;
     memset(s->tally, 0, (size_t)s->own * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
     px_plan_keep_states(s->model.plan);
+    int64_t row_floats = s->look && s->rows ? s->rows * s->model.embedding->shape.dim[1] : 0;
+    if (row_floats)
+        memset(s->row, 0, (size_t)row_floats * sizeof s->row[0]);
     for (int k = 0; k < micros; k++) {
         bool last = k == micros - 1;
         if (run_micro(s, step, k, last) != 0)
@@ -279,12 +308,16 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
         if (!last)
             keep_gradients(s, k == 0);
         add_scalars(s);
+        if (row_floats)
+            keep_rows(s);
     }
     if (s->reduce)
         px_allreduce_finish(s->reduce);
     else
         sum_gradients(s);
     sum_scalars(s, votes);
+    if (row_floats)
+        px_all_reduce_f32(s->comm, s->row, row_floats); /* each row is one rank's, so this is exact */
     memcpy(mean, tally(s, 0), (size_t)s->scalars * sizeof mean[0]);
     return 0;
 }

@@ -18,7 +18,7 @@
 #include "dist/allreduce.h"
 #include "train/model.h"
 
-enum { PX_SCALARS_MAX = 16 };
+enum { PX_SCALARS_MAX = 16, PX_ROWS_MAX = 256 };
 
 typedef struct px_session {
     px_settings *settings;
@@ -42,6 +42,11 @@ typedef struct px_session {
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
     px_value *scalar[PX_SCALARS_MAX];
+    /* The embedding (px_embedding) of the first images of the global batch, a view of each: the same on any number of ranks.
+     * If `look` is set, px_session_gradients leaves it here, on all ranks. */
+    bool look;
+    int rows;   /* 0: there is no embedding */
+    float *row; /* (rows, width of the embedding) */
     /* While px_session_diagnose takes a step again: the first fault of each of this rank's parts of the batch (`own`), and
      * its micro-batch. */
     px_fault *fault;

@@ -4,6 +4,7 @@
 #include "report/results.h"
 #include "train/changes.h"
 #include "train/checkpoint.h"
+#include "train/collapse.h"
 #include "train/figures.h"
 #include "train/provenance.h"
 #include "train/session.h"
@@ -16,7 +17,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWN_SERIES = 6, SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES, SHOW_SECONDS = 5, SKIPS_MAX = 10 };
+enum {
+    OWN_SERIES = 6,
+    COLLAPSE_SERIES = 3,
+    SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + COLLAPSE_SERIES,
+    SHOW_SECONDS = 5,
+    SKIPS_MAX = 10,
+    LOOK_STEPS = 50 /* from one look at the embedding to the next */
+};
 
 #define ADVICE "a smaller optim.lr, a longer warm-up or optim.clip may help"
 
@@ -32,6 +40,7 @@ typedef struct trainer {
     int skips;                  /* steps left out in a row */
     int64_t left_out;           /* by this session in all */
     double loss;                /* of the last step */
+    px_collapse embedding;      /* rank 0: what the last look at it found */
     /* by px_now: when set-up began, the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     double pace; /* seconds a step, smoothed: what progress and the time left are told from */
@@ -43,6 +52,9 @@ typedef struct trainer {
 static const char *const own_series[OWN_SERIES] = {"epoch",     "lr",     "grad_norm", "images_per_second",
                                                    "data_wait", "skipped"};
 
+/* ... and those of rank 0's last look at the embedding, if there is one. */
+static const char *const collapse_series[COLLAPSE_SERIES] = {"embedding_deviation", "embedding_rank", "collapsed"};
+
 static int series_names(const trainer *t, const char *names[SERIES_MAX])
 {
     int n = 0;
@@ -50,6 +62,8 @@ static int series_names(const trainer *t, const char *names[SERIES_MAX])
         names[n++] = t->session.scalar_name[i];
     for (int i = 0; i < OWN_SERIES; i++)
         names[n++] = own_series[i];
+    for (int i = 0; i < COLLAPSE_SERIES && t->session.rows > 1; i++)
+        names[n++] = collapse_series[i];
     return n;
 }
 
@@ -91,6 +105,34 @@ static int restore(trainer *t)
     return 0;
 }
 
+/* Rank 0: the last value of a series, NaN if it has none. */
+static double last_value(px_results *r, const char *series)
+{
+    char *path = px_format("/train/%s", series);
+    double *data = NULL, last = NAN;
+    int rank;
+    int64_t dim[4];
+    if (px_results_get(r, path, &data, &rank, dim) == 0 && dim[0] > 0)
+        last = data[dim[0] - 1];
+    free(data);
+    free(path);
+    return last;
+}
+
+/* Rank 0: rows that were written behind the checkpoint are dropped; what they hold from one look at the embedding to the
+ * next is taken up again. */
+static int take_up_series(trainer *t)
+{
+    if (px_results_truncate(t->results, "/train", t->step) != 0)
+        return -1;
+    t->embedding = (px_collapse){.deviation = NAN, .rank = NAN};
+    if (t->step > 0 && t->session.rows > 1)
+        t->embedding =
+            (px_collapse){last_value(t->results, collapse_series[0]), last_value(t->results, collapse_series[1]),
+                          last_value(t->results, collapse_series[2]) == 1};
+    return px_results_live(t->results);
+}
+
 /* A run that goes on from its checkpoint needs no beginning. */
 static int start_weights(trainer *t, bool resume)
 {
@@ -126,7 +168,9 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     memcpy(values, mean, (size_t)t->session.scalars * sizeof values[0]);
     double epoch = (double)(t->step + 1) / (double)t->session.per_epoch;
     const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds, t->skips > 0};
+    const double look[COLLAPSE_SERIES] = {t->embedding.deviation, t->embedding.rank, t->embedding.collapsed};
     memcpy(values + t->session.scalars, own, sizeof own);
+    memcpy(values + t->session.scalars + OWN_SERIES, look, sizeof look);
     show_progress(t, mean, seconds);
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
@@ -174,11 +218,32 @@ static int not_finite(trainer *t, const char *what)
     return status;
 }
 
+/* Rank 0: looks at the embedding of this step, and tells of it when that collapses or recovers. */
+static int look_at_embedding(trainer *t)
+{
+    const px_session *s = &t->session;
+    int width = (int)s->model.embedding->shape.dim[1], most = s->rows < width ? s->rows : width;
+    bool before = t->embedding.collapsed;
+    if (px_collapse_measure(&t->embedding, s->row, s->rows, width) != 0)
+        return -1;
+    const px_collapse *c = &t->embedding;
+    if (c->collapsed && !before)
+        px_log_warning(t->log,
+                       "step %" PRId64 ": the embedding collapses: its deviation is %.3g of an even spread's (near its "
+                       "floor below %g), its effective rank %.3g of %d (below %g)",
+                       t->step + 1, c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
+    else if (before && !c->collapsed)
+        px_log_line(t->log, "step %" PRId64 ": the embedding has recovered: deviation %.3g, effective rank %.3g of %d",
+                    t->step + 1, c->deviation, c->rank, most);
+    return 0;
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
     const px_train_cfg *c = &t->s->train;
     double mean[PX_SCALARS_MAX], votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
+    s->look = t->step % LOOK_STEPS == 0;
     if (px_session_gradients(s, t->step, mean, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
@@ -187,6 +252,8 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     if (isfinite(norm))
         t->skips = 0;
     else if (not_finite(t, isfinite(mean[0]) ? "gradient" : "loss") != 0)
+        return -1;
+    if (t->results && s->look && s->rows > 1 && isfinite(norm) && look_at_embedding(t) != 0)
         return -1;
     *stopping = votes > 0;
     t->loss = mean[0];
@@ -265,10 +332,7 @@ static int set_up(trainer *t, bool resume, const char *command)
         return -1;
     if (px_agree(t->comm, resume ? restore(t) : 0) != 0 || px_agree(t->comm, same_step(t)) != 0)
         return -1;
-    status = t->results ? px_results_truncate(t->results, "/train", t->step) : 0;
-    if (status == 0 && t->results)
-        status = px_results_live(t->results);
-    return px_agree(t->comm, status) == 0 ? px_session_load(&t->session, t->step) : -1;
+    return px_agree(t->comm, t->results ? take_up_series(t) : 0) == 0 ? px_session_load(&t->session, t->step) : -1;
 }
 
 static void finish(trainer *t)

@@ -1,0 +1,46 @@
+#include "tensor/eigen.h"
+
+#include "base/error.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+/* LAPACK's, in OpenBLAS; its lapacke.h is not packaged everywhere. */
+void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
+            const int *lwork, int *info, size_t jobz_length, size_t uplo_length);
+
+int px_eigenvalues(double *a, int n, double *value)
+{
+    /* LAPACK's columns are our rows: our upper triangle is its lower one. */
+    int info = 0, ask = -1;
+    double best = 0;
+    dsyev_("N", "L", &n, a, &n, value, &best, &ask, &info, 1, 1);
+    int size = (int)best;
+    double *work = px_aligned_calloc((size_t)size * sizeof(double));
+    dsyev_("N", "L", &n, a, &n, value, work, &size, &info, 1, 1);
+    free(work);
+    if (info != 0)
+        return px_fail(PX_FAIL, "LAPACK's dsyev does not converge on the %d x %d covariance of the features", n, n);
+    double rounding = n * DBL_EPSILON * fabs(value[n - 1]);
+    for (int i = 0; i < n / 2; i++) {
+        double smaller = value[i];
+        value[i] = value[n - 1 - i];
+        value[n - 1 - i] = smaller;
+    }
+    for (int i = 0; i < n; i++)
+        value[i] = value[i] > rounding ? value[i] : 0;
+    return 0;
+}
+
+double px_effective_rank(const double *square, int n)
+{
+    double sum = 0, entropy = 0;
+    for (int i = 0; i < n; i++)
+        sum += sqrt(square[i]);
+    for (int i = 0; i < n && square[i] > 0; i++) {
+        double p = sqrt(square[i]) / sum;
+        entropy -= p * log(p);
+    }
+    return sum > 0 ? exp(entropy) : 0;
+}

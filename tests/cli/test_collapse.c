@@ -1,0 +1,154 @@
+/* test_collapse.c - an embedding that collapses is told of, in the log and in run.h5; a healthy one is not. What is measured
+ * is the same on any number of ranks and micro-batches, and a resumed run goes on with it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "make_set.h"
+#include "run.h"
+#include "same_run.h"
+
+enum { STEPS = 180, LOOK = 50 };
+
+typedef struct fixture {
+    char *folder, *data, *plugin;
+} fixture;
+
+/* The method of faulty_plugin.c, whose loss pulls all embeddings to one place if `collapses`. ranks 0: without mpirun. */
+static run_result train(const fixture *f, const char *out, int ranks, bool collapses, const char *option,
+                        const char *more)
+{
+    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
+    setenv("PRETEXT_FAULT", collapses ? "collapse" : "none", 1);
+    run_child c =
+        run_start(ranks, (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
+                                               "resnet.width=0.125", "batch=16", "epochs=30", "data.workers=1",
+                                               "optim.optimizer=sgd", "optim.lr=0.1", "optim.lr_scaling=none",
+                                               "optim.warmup_epochs=0", option, more, NULL});
+    run_result r = run_wait(&c);
+    free(set_out);
+    free(set_data);
+    return r;
+}
+
+static void expect(const run_result *r, int status, const char *text)
+{
+    if (r->status != status || !strstr(r->err, text))
+        fail_msg("status %d instead of %d, or not '%s': %s", r->status, status, text, r->err);
+}
+
+static void is_told(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/collapsed", f->folder);
+    run_result r = train(f, out, 0, true, NULL, NULL);
+    expect(&r, 0, "warning: step ");
+    expect(&r, 0, ": the embedding collapses: its deviation is ");
+    expect(&r, 0, ", its effective rank 1");
+    assert_null(strstr(strstr(r.err, "embedding collapses") + 1, "embedding collapses")); /* once */
+    run_finish(&r);
+    array deviation = read_array(out, "run.h5", "/train/embedding_deviation"),
+          rank = read_array(out, "run.h5", "/train/embedding_rank"),
+          collapsed = read_array(out, "run.h5", "/train/collapsed");
+    assert_int_equal(deviation.count, STEPS);
+    assert_true(deviation.data[0] > 0.05 && rank.data[0] > 1 && collapsed.data[0] == 0);
+    assert_true(deviation.data[STEPS - 1] < 0.05 && rank.data[STEPS - 1] < 1.5 && collapsed.data[STEPS - 1] == 1);
+    for (int i = 0; i < STEPS; i++) /* between looks the last one stands */
+        assert_true(deviation.data[i] == deviation.data[i / LOOK * LOOK]);
+    free(deviation.data);
+    free(rank.data);
+    free(collapsed.data);
+    free(out);
+}
+
+static void health_is_not(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/healthy", f->folder), *set_out = px_format("out=%s", out),
+         *set_data = px_format("data.path=%s", f->data);
+    run_result r = RUN("pretrain", set_out, set_data, "resnet.width=0.125", "batch=16", "epochs=10",
+                       "optim.optimizer=adamw", "optim.lr=1e-3", "optim.warmup_epochs=1");
+    expect(&r, 0, "done: 60 steps");
+    assert_null(strstr(r.err, "embedding"));
+    run_finish(&r);
+    array deviation = read_array(out, "run.h5", "/train/embedding_deviation"),
+          rank = read_array(out, "run.h5", "/train/embedding_rank"),
+          collapsed = read_array(out, "run.h5", "/train/collapsed");
+    assert_true(deviation.data[0] > 0.3 && deviation.data[0] <= 1);
+    assert_true(rank.data[0] > 4 && rank.data[0] <= 16);
+    assert_true(collapsed.data[59] == 0);
+    free(deviation.data);
+    free(rank.data);
+    free(collapsed.data);
+    free(out);
+    free(set_out);
+    free(set_data);
+}
+
+typedef struct look {
+    double deviation, rank;
+} look;
+
+/* Of the first step: at the embedding of the same weights and images. */
+static look first_look(const fixture *f, int ranks, const char *option, const char *more)
+{
+    char *out = px_format("%s/look-%d-%s-%s", f->folder, ranks, option, more);
+    run_result r = train(f, out, ranks, false, option, more);
+    assert_int_equal(r.status, 0);
+    run_finish(&r);
+    array deviation = read_array(out, "run.h5", "/train/embedding_deviation"),
+          rank = read_array(out, "run.h5", "/train/embedding_rank");
+    look l = {deviation.data[0], rank.data[0]};
+    free(deviation.data);
+    free(rank.data);
+    free(out);
+    return l;
+}
+
+/* The backbone's, which the method did not name; all of it, whoever has which rows. */
+static void any_ranks_see_the_same(void **state)
+{
+    const fixture *f = *state;
+    static const char *const micros[] = {"accumulate=1", "accumulate=2"};
+    for (int i = 0; i < 2; i++) {
+        look one = first_look(f, 0, micros[i], "epochs=0.1"), two = first_look(f, 2, micros[i], "epochs=0.1");
+        assert_true(one.deviation > 0.05 && one.rank > 2);
+        assert_true(fabs(one.deviation / two.deviation - 1) < 1e-4 && fabs(one.rank / two.rank - 1) < 1e-4);
+    }
+    look one = first_look(f, 0, "reproducible=true", "epochs=0.1"),
+         two = first_look(f, 2, "reproducible=true", "epochs=0.1");
+    assert_true(one.deviation == two.deviation && one.rank == two.rank);
+}
+
+static int set_up(void **state)
+{
+    const char *plugins = getenv("PRETEXT_PLUGINS");
+    if (!plugins)
+        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
+    fixture *f = px_calloc(1, sizeof *f);
+    f->folder = run_folder_create();
+    f->plugin = px_format("%s/faulty.so", plugins);
+    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    run_folder_remove(f->folder);
+    free(f->data);
+    free(f->plugin);
+    free(f);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(is_told), cmocka_unit_test(health_is_not),
+                                       cmocka_unit_test(any_ranks_see_the_same)};
+    return cmocka_run_group_tests_name("collapse", tests, set_up, tear_down);
+}
