@@ -143,6 +143,7 @@ static int report(const char *command)
     }
     if (rank == 0)
         fprintf(stderr, "pretext %s: %s\n", command, px_error());
+    px_watch_stop_own();
     if (mpi)
         MPI_Finalize();
     return status;

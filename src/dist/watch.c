@@ -392,6 +392,11 @@ int px_watch_start(px_watch **out, const px_comm *comm, double seconds)
     return 0;
 }
 
+void px_watch_stop_own(void)
+{
+    px_watch_stop(own_watch);
+}
+
 void px_watch_giving_up(void)
 {
     const px_watch *w = own_watch;

@@ -22,6 +22,10 @@ typedef struct px_watch px_watch;
 int px_watch_start(px_watch **out, const px_comm *, double seconds);
 void px_watch_stop(px_watch *); /* NULL is fine */
 
+/* Stops the watch of this process, if there is one: for the end of a job in which all ranks have failed alike, where nobody
+ * holds it any more. Else those that end first look dead to the others. */
+void px_watch_stop_own(void);
+
 /* This rank is about to end the job and has told why: the others need not. Does nothing without a watch. */
 void px_watch_giving_up(void);
 
