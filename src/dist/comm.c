@@ -39,12 +39,22 @@ static void abort_job(void)
     }
 }
 
+/* For a process that runs alone Open MPI starts a daemon, which takes longer than all else, and makes a folder that it
+ * shares with all others that do so, and that each removes at its end. Nobody needs them, but for shared file pointers,
+ * which nobody needs. */
+static void set_up_alone(void)
+{
+    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    setenv("OMPI_MCA_orte_create_session_dirs", "0", 0);
+    setenv("OMPI_MCA_sharedfp", "^sm", 0);
+}
+
 int px_comm_init(px_comm *comm, int *argc, char ***argv)
 {
     int threads = MPI_THREAD_SINGLE;
     *comm = px_comm_self();
-    /* Open MPI starts a daemon for a process that runs alone, which takes longer than all else; nobody needs it. */
-    setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
+    if (!getenv("OMPI_COMM_WORLD_SIZE"))
+        set_up_alone();
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS)
         return px_fail(PX_FAIL, "MPI does not start");
     px_on_abort = abort_job;
