@@ -12,17 +12,13 @@ typedef struct rewriting {
     int values, count;
 } rewriting;
 
-/* A node that is done again by one pass over one value that stays. */
+/* A node that is done again by one pass over values that stay. */
 static bool is_light(const px_node *n, const bool *kept)
 {
-    int large = 0;
-    for (int k = 0; k < n->inputs; k++) {
-        const px_value *v = n->in[k];
-        if (v && v->producer && !kept[v->index])
-            return false;
-        large += v && px_shape_equal(v->shape, n->out[0]->shape);
-    }
-    return n->op->light && large == 1;
+    bool all_stay = true;
+    for (int k = 0; k < n->inputs; k++)
+        all_stay &= !n->in[k] || !n->in[k]->producer || kept[n->in[k]->index];
+    return n->op->light && all_stay;
 }
 
 /* Forward values that stay: what another part reads, what ranks had to agree on, what the caller reads. */
@@ -35,7 +31,7 @@ static bool *find_kept(const px_graph *g, px_recompute what)
         for (int k = 0; k < n->outputs; k++)
             kept[n->out[k]->index] |= stays;
         for (int k = 0; k < n->inputs && !n->dead && !n->backward; k++)
-            if (n->in[k] && n->in[k]->producer && n->in[k]->producer->part != n->part)
+            if (what == PX_RECOMPUTE_PARTS && n->in[k] && n->in[k]->producer && n->in[k]->producer->part != n->part)
                 kept[n->in[k]->index] = true;
     }
     for (int i = 0; i < px_graph_outputs(g); i++) {
