@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libconfig.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,6 +287,28 @@ static int in_order(const void *a, const void *b)
     return by ? by : x->run - y->run;
 }
 
+/* k = 20 (the usual one to report), where it was tried, else the first. */
+static void choose_k(const plot_run *run, plot_eval *e)
+{
+    int64_t dim[4];
+    double *k = plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
+    for (int64_t i = 0; k && i < dim[0]; i++)
+        if (i == 0 || k[i] == 20) {
+            e->k = (int)k[i];
+            e->place = (int)i;
+        }
+    free(k);
+}
+
+double plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
+{
+    int64_t dim[4];
+    double *data = plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
+    double value = data && (!e->k || e->place < dim[0]) ? data[e->place] : NAN;
+    free(data);
+    return value;
+}
+
 static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count)
 {
     px_results *r = job->runs[run].results;
@@ -296,7 +319,9 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
         char *top1 = px_format("%s/%s/top1", group, names[i]);
         if (px_results_has(r, top1)) {
             *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
-            (*evals)[(*count)++] = (plot_eval){run, px_strdup(protocol), px_strdup(names[i])};
+            plot_eval *e = &(*evals)[(*count)++];
+            *e = (plot_eval){.run = run, .protocol = px_strdup(protocol), .subject = px_strdup(names[i])};
+            choose_k(&job->runs[run], e);
         }
         free(top1);
         free(names[i]);
@@ -334,10 +359,11 @@ void plot_evals_free(plot_eval *evals, int count)
     free(evals);
 }
 
-const char *plot_protocol_name(const char *protocol)
+char *plot_protocol_name(const plot_eval *e)
 {
-    int i = place(protocol, protocols);
-    return i < 3 ? protocol_names[i] : protocol;
+    int i = place(e->protocol, protocols);
+    const char *name = i < 3 ? protocol_names[i] : e->protocol;
+    return e->k ? px_format("%s (k = %d)", name, e->k) : px_strdup(name);
 }
 
 /* "simclr, pretrained"; with several runs "a, pretrained", after the run. */

@@ -133,8 +133,45 @@ static void write_smooth(FILE *f, int run, const series *s, double ceiling)
 
 typedef struct panel {
     const char *name, *label;
-    bool by_epoch, smooth, legend;
+    bool by_epoch, smooth;
+    enum { NO_LEGEND, RUNS, LAST_VALUES } legend;
+    double scale;     /* of the values; 0: 1 */
+    double least_top; /* the picture reaches at least up to here */
 } panel;
+
+/* The axes of a panel, pixels of the figure from its left and its top. */
+typedef struct box {
+    int left, right, top, bottom;
+} box;
+
+/* Room left of the axes: for wide labels of tics, and beyond these the panel's own. */
+enum { LEFT = 145, LABEL = 122 };
+
+/* The label has a place of its own: gnuplot's would be pushed out of the figure by wide tics. */
+static void place_panel(FILE *f, const plot_figure *figure, box b, const char *label)
+{
+    double width = figure->width, height = figure->height;
+    fprintf(f,
+            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
+            b.left / width, b.right / width, 1 - b.top / height, 1 - b.bottom / height);
+    fputs("set label 1 ", f);
+    px_gnuplot_text(f, label);
+    fprintf(f, " at screen %g, screen %g center rotate by 90 tc rgb '#222222'\n", (b.left - LABEL) / width,
+            1 - (b.top + b.bottom) / 2 / height);
+}
+
+/* How many rows of two columns a legend of all runs takes, and the legend itself, above the axes: within them it would
+ * cover the curves and cut the grid. */
+static int legend_rows(const plot_job *job)
+{
+    return (job->count + 1) / 2;
+}
+
+static void place_legend(FILE *f, const plot_job *job, const plot_figure *figure, box b)
+{
+    fprintf(f, "set key at screen %g, screen %g right bottom vertical maxrows %d samplen 2.5\n",
+            (double)b.right / figure->width, 1 - (b.top - 10.0) / figure->height, legend_rows(job));
+}
 
 static const char *last_label(const plot_run *run, const series *s, char *buffer, size_t size)
 {
@@ -145,7 +182,13 @@ static const char *last_label(const plot_run *run, const series *s, char *buffer
     return buffer;
 }
 
-/* Leaves out the highest half percent: a spike in the first steps would flatten the rest. */
+/* The highest half percent is left out where it would flatten the rest, as spikes of the first steps may. */
+static double highest_shown(const double *sorted, int64_t n)
+{
+    double usual = sorted[n > SMOOTH_FROM ? (n - 1) * 995 / 1000 : n - 1], most = sorted[n - 1];
+    return most - sorted[0] > 1.5 * (usual - sorted[0]) ? usual : most;
+}
+
 static void find_range(series *const all[], int runs, double *bottom, double *top)
 {
     double low = INFINITY, high = -INFINITY;
@@ -159,7 +202,7 @@ static void find_range(series *const all[], int runs, double *bottom, double *to
         qsort(sorted, (size_t)n, sizeof *sorted, by_value);
         if (n > 0) {
             low = fmin(low, sorted[0]);
-            high = fmax(high, sorted[n > SMOOTH_FROM ? (n - 1) * 995 / 1000 : n - 1]);
+            high = fmax(high, highest_shown(sorted, n));
         }
         free(sorted);
     }
@@ -182,7 +225,7 @@ static void write_line(FILE *f, const plot_run *run, int index, const series *s,
     fprintf(f, " using 1:2 with %s lt 1 lw 2.2 lc rgb '#%s' ", style, colour);
     fputs(p->legend ? "title " : "notitle", f);
     if (p->legend)
-        px_gnuplot_text(f, last_label(run, s, label, sizeof label));
+        px_gnuplot_text(f, p->legend == RUNS ? run->label : last_label(run, s, label, sizeof label));
 }
 
 /* False, with nothing written, where no run has the series. */
@@ -195,19 +238,19 @@ static bool write_panel(FILE *f, const plot_job *job, const panel *p)
         if (series_load(&job->runs[i], p->name, p->by_epoch, &all[i])) {
             run[found] = i;
             present[found++] = &all[i];
+            for (int64_t k = 0; k < all[i].count; k++)
+                all[i].y[k] *= p->scale > 0 ? p->scale : 1;
         }
     double bottom, top;
     find_range(present, found, &bottom, &top);
+    top = fmax(top, p->least_top);
     for (int k = 0; k < found; k++) {
         write_raw(f, run[k], present[k]);
         if (p->smooth && present[k]->count >= SMOOTH_FROM)
             write_smooth(f, run[k], present[k], top);
     }
-    if (found) {
-        fprintf(f, "set yrange [%.9g:%.9g]\nset ylabel ", bottom, top);
-        px_gnuplot_text(f, p->label);
-        fputs("\nplot ", f);
-    }
+    if (found)
+        fprintf(f, "set yrange [%.9g:%.9g]\nplot ", bottom, top);
     for (int k = 0; k < found; k++) {
         fputs(k ? ", \\\n  " : "", f);
         write_line(f, &job->runs[run[k]], run[k], present[k], p);
@@ -253,28 +296,32 @@ static void write_x_range(FILE *f, const plot_job *job, bool by_epoch)
 
 int plot_curves(plot_job *job)
 {
+    enum { WIDTH = 1200, LOSS = 480, GAP = 40, RATE = 210, BOTTOM = 80 };
     bool rate = any_has(job, "lr"), by_epoch = axis_is_epoch(job);
     if (!any_has(job, "loss"))
         return plot_left_out(job, "curves: no /train/loss");
-    plot_figure *figure = plot_begin(job, "curves", -1, 1200, rate ? 900 : 700);
+    int top = 65 + 24 * legend_rows(job);
+    box loss = {LEFT, WIDTH - 40, top, top + LOSS},
+        below = {LEFT, WIDTH - 40, top + LOSS + GAP, top + LOSS + GAP + RATE};
+    plot_figure *figure = plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
     FILE *f = figure->script;
-    fputs("set multiplot\nset lmargin at screen 0.1\nset rmargin at screen 0.97\nset tmargin at screen 0.93\n", f);
-    fprintf(f, "set bmargin at screen %s\nset key top right\n", rate ? "0.37" : "0.11");
-    write_x_range(f, job, by_epoch);
-    fputs("set title ", f);
     char *title = job->count == 1 && *job->runs[0].method ? px_format("Pretraining with %s", job->runs[0].method)
                                                           : px_strdup("Pretraining");
+    fputs("set multiplot\nset label 2 ", f);
     px_gnuplot_text(f, title);
+    fprintf(f, " at screen 0.5, screen %g center font ',16' tc rgb '#222222'\n", 1 - 28.0 / figure->height);
     free(title);
+    write_x_range(f, job, by_epoch);
     const char *x_label =
-        by_epoch ? "\nset format x '%g'\nset xlabel 'epoch'\n" : "\nset format x '%g'\nset xlabel 'step'\n";
-    fputs(rate ? "\nset format x ''\n" : x_label, f);
-    write_panel(f, job, &(panel){"loss", "training loss", by_epoch, true, true});
+        by_epoch ? "set format x '%g'\nset xlabel 'epoch'\n" : "set format x '%g'\nset xlabel 'step'\n";
+    fputs(rate ? "set format x ''\n" : x_label, f);
+    place_panel(f, figure, loss, "training loss");
+    place_legend(f, job, figure, loss);
+    write_panel(f, job, &(panel){.name = "loss", .by_epoch = by_epoch, .smooth = true, .legend = LAST_VALUES});
     if (rate) {
-        fputs("unset title\nset tmargin at screen 0.33\nset bmargin at screen 0.09\nset key off\nset ytics autofreq\n",
-              f);
-        fputs(x_label, f);
-        write_panel(f, job, &(panel){"lr", "learning rate", by_epoch, false, false});
+        fprintf(f, "unset label 2\nset key off\nset ytics autofreq\n%s", x_label);
+        place_panel(f, figure, below, "learning rate");
+        write_panel(f, job, &(panel){.name = "lr", .by_epoch = by_epoch});
     }
     fputs("unset multiplot\n", f);
     return plot_end(job, figure);
@@ -309,40 +356,59 @@ static char **other_series(const plot_job *job, int *count)
     return names;
 }
 
-/* "grad_norm" reads "grad norm", "images_per_second" "images/s". */
-static char *readable(const char *name)
+/* How a series is shown: "grad_norm" reads "grad norm"; some have a unit. */
+static panel panel_of(const char *name)
 {
-    char *text = px_strdup(strcmp(name, "images_per_second") == 0 ? "images/s" : name);
-    for (char *c = text; *c; c++)
-        if (*c == '_')
-            *c = ' ';
-    return text;
+    static const panel known[] = {
+        {.name = "images_per_second", .label = "images/s"},
+        {.name = "data_wait", .label = "wait for data (% of the step)", .scale = 100, .least_top = 1},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i].name) == 0)
+            return known[i];
+    return (panel){.name = name};
+}
+
+static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *figure, box b, panel p)
+{
+    char *label = px_strdup(p.label ? p.label : p.name);
+    for (char *c = label; *c; c++)
+        *c = *c == '_' ? ' ' : *c;
+    place_panel(f, figure, b, label);
+    write_panel(f, job, &p);
+    free(label);
 }
 
 int plot_diagnostics(plot_job *job)
 {
+    enum { WIDTH = 700, HEIGHT = 360 }; /* of a panel with all that is around it */
     int count;
     char **names = other_series(job, &count);
     if (count == 0) {
         free(names);
         return plot_left_out(job, "diagnostics: no series in /train beside loss and lr");
     }
-    bool by_epoch = axis_is_epoch(job);
-    int columns = count > 1 ? 2 : 1, rows = (count + columns - 1) / columns, width = columns * 700,
-        height = 100 + rows * 360;
-    plot_figure *figure = plot_begin(job, "diagnostics", -1, width, height);
+    bool by_epoch = axis_is_epoch(job), several = job->count > 1;
+    int columns = count > 1 ? 2 : 1, rows = (count + columns - 1) / columns,
+        top = 60 + (several ? 24 * legend_rows(job) : 0);
+    plot_figure *figure = plot_begin(job, "diagnostics", -1, columns * WIDTH, top + rows * HEIGHT);
     FILE *f = figure->script;
-    fprintf(f,
-            "set multiplot layout %d,%d title 'Training series' font ',16' margins screen %g,%g,%g,%g spacing screen "
-            "%g,%g\n",
-            rows, columns, 110.0 / width, 1 - 30.0 / width, 70.0 / height, 1 - 60.0 / height, 120.0 / width,
-            85.0 / height);
-    fprintf(f, "set key top right font ',12'\nset xlabel '%s'\n", by_epoch ? "epoch" : "step");
+    fprintf(f, "set multiplot\nset label 2 'Training series' at screen 0.5, screen %g center font ',16'\n",
+            1 - 24.0 / figure->height);
+    fprintf(f, "set key off\nset xlabel '%s'\n", by_epoch ? "epoch" : "step");
     write_x_range(f, job, by_epoch);
     for (int i = 0; i < count; i++) {
-        char *label = readable(names[i]);
-        write_panel(f, job, &(panel){names[i], label, by_epoch, true, i == 0 && job->count > 1});
-        free(label);
+        panel p = panel_of(names[i]);
+        int x = i % columns * WIDTH, y = top + i / columns * HEIGHT;
+        box b = {x + LEFT, x + WIDTH - 30, y, y + HEIGHT - 85};
+        p.by_epoch = by_epoch;
+        p.smooth = true;
+        if (i == 0 && several) {
+            p.legend = RUNS;
+            place_legend(f, job, figure, (box){b.left, figure->width - 30, b.top, b.bottom});
+        }
+        write_diagnostic(f, job, figure, b, p);
+        fputs("unset label 2\nset key off\n", f);
         free(names[i]);
     }
     free(names);

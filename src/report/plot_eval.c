@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static double scalar(const plot_job *job, const plot_eval *e, const char *name)
-{
-    int64_t dim[4];
-    double *data = plot_data(&job->runs[e->run], 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
-    double value = data ? data[0] : NAN;
-    free(data);
-    return value;
-}
-
 static void write_title(FILE *f, char *title)
 {
     fputs("set title ", f);
@@ -30,6 +21,18 @@ static void free_texts(char **texts, int count)
     free(texts);
 }
 
+/* "simclr, pretrained", or with the protocol in front: "linear probe: simclr, pretrained". A new string. */
+static char *label_of(const plot_job *job, const plot_eval *e, bool with_protocol)
+{
+    char *subject = plot_subject_name(job, e);
+    if (!with_protocol)
+        return subject;
+    char *protocol = plot_protocol_name(e), *label = px_format("%s: %s", protocol, subject);
+    free(protocol);
+    free(subject);
+    return label;
+}
+
 static bool same_protocol(const plot_eval *evals, int count)
 {
     for (int i = 1; i < count; i++)
@@ -41,15 +44,20 @@ static bool same_protocol(const plot_eval *evals, int count)
 /* ---- accuracy: one bar an evaluation ---- */
 
 /* The number of classes, which must agree for a line of chance to make sense; 0: unknown. */
-static int64_t common_classes(const plot_job *job, const plot_eval *evals, int count)
+static int common_classes(const plot_job *job, const plot_eval *evals, int count)
 {
-    int64_t classes = 0;
+    int classes = 0;
     for (int i = 0; i < count; i++) {
-        int64_t dim[4] = {0};
-        free(plot_data(&job->runs[evals[i].run], 1, dim, "/eval/%s/%s/per_class", evals[i].protocol, evals[i].subject));
-        if (dim[0] == 0 || (classes && classes != dim[0]))
+        int here = 0;
+        char *path = px_format("/eval/%s/class_names", evals[i].protocol), **names = NULL;
+        px_results *r = job->runs[evals[i].run].results;
+        if (px_results_has(r, path))
+            px_results_get_texts(r, path, &names, &here);
+        free_texts(names, here);
+        free(path);
+        if (here == 0 || (classes && classes != here))
             return 0;
-        classes = dim[0];
+        classes = here;
     }
     return classes;
 }
@@ -72,18 +80,16 @@ static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int
     fputs("$bars << EOD\n", f);
     for (int i = 0; i < count; i++) {
         const plot_eval *e = &evals[i];
-        double percent = 100 * scalar(job, e, "top1");
+        double percent = 100 * plot_eval_number(&job->runs[e->run], e, "top1");
         if (i > 0 && strcmp(e->protocol, evals[i - 1].protocol) != 0)
             at += 0.6; /* a gap between protocols */
         if (isfinite(percent))
             fprintf(f, "%g %.6g %d\n", at, percent, (int)strtol(bar_colour(e), NULL, 16));
-        char *subject = plot_subject_name(job, e);
-        char *label = single ? px_strdup(subject) : px_format("%s: %s", plot_protocol_name(e->protocol), subject);
+        char *label = label_of(job, e, !single);
         fputs(i ? ", " : "", names);
         px_gnuplot_text(names, label);
         fprintf(names, " %g", at);
         free(label);
-        free(subject);
         *most = fmax(*most, percent);
         *bottom = at++;
     }
@@ -103,12 +109,14 @@ int plot_accuracy(plot_job *job)
     plot_figure *figure = plot_begin(job, "accuracy", -1, 1100, 190 + 75 * count);
     FILE *f = figure->script;
     write_bars(f, job, evals, count, &most, &bottom);
-    write_title(f, same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", plot_protocol_name(evals[0].protocol))
-                                               : px_strdup("Top-1 accuracy"));
+    char *protocol = plot_protocol_name(&evals[0]);
+    write_title(f,
+                same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol) : px_strdup("Top-1 accuracy"));
+    free(protocol);
     fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
             fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
-    fputs("set xtics 0,10,100\nset grid noytics\nset border 1\nset rmargin 4\nset key off\n", f);
-    int64_t classes = common_classes(job, evals, count);
+    fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
+    int classes = common_classes(job, evals, count);
     if (classes > 1) {
         fprintf(f, "set arrow from %g, graph 0 to %g, graph 1 nohead front dt 2 lw 1.5 lc rgb '#222222'\n",
                 100.0 / (double)classes, 100.0 / (double)classes);
@@ -124,59 +132,88 @@ int plot_accuracy(plot_job *job)
 
 /* ---- probe_epochs ---- */
 
+/* Margins are set in pixels: gnuplot does not keep a square square beside turned labels, nor a legend off the axis. */
+static void write_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
+{
+    figure->width = left + width + right;
+    figure->height = top + height + bottom;
+    fprintf(f,
+            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
+            (double)left / figure->width, 1 - (double)right / figure->width, 1 - (double)top / figure->height,
+            (double)bottom / figure->height);
+}
+
 /* Solid for what was trained; its baselines are broken lines. */
 static int line_dashes(const plot_eval *e)
 {
     return strcmp(e->subject, "untrained") == 0 ? 2 : strcmp(e->subject, "pixels") == 0 ? 3 : 1;
 }
 
+/* As the bars', but darker where a bar's grey would be a line too pale to see. */
+static const char *line_colour(const plot_job *job, const plot_eval *e)
+{
+    if (job->count > 1)
+        return px_gnuplot_colour(e->run);
+    return strcmp(e->subject, "untrained") == 0 ? "555555"
+           : strcmp(e->subject, "pixels") == 0  ? "777777"
+                                                : bar_colour(e);
+}
+
+/* The evaluation's course as $lineN; false, with nothing written, if it has none. */
+static bool write_course(FILE *f, const plot_job *job, const plot_eval *e, int number)
+{
+    int64_t dim[4];
+    double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
+    bool there = y && dim[0] > 1;
+    if (there)
+        fprintf(f, "$line%d << EOD\n", number);
+    for (int64_t k = 0; there && k < dim[0]; k++)
+        if (isfinite(y[k]))
+            fprintf(f, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
+    if (there)
+        fputs("EOD\n", f);
+    free(y);
+    return there;
+}
+
 int plot_probe_epochs(plot_job *job)
 {
     int count, lines = 0;
-    plot_eval *evals = plot_evals(job, &count);
-    bool single = same_protocol(evals, count);
-    plot_figure *figure = plot_begin(job, "probe_epochs", -1, 1200, 750);
-    FILE *f = figure->script;
-    char *plot;
+    plot_eval *evals = plot_evals(job, &count), **drawn = px_calloc((size_t)count + 1, sizeof *drawn);
+    char *data;
     size_t size;
-    FILE *command = open_memstream(&plot, &size);
-    for (int i = 0; i < count; i++) {
-        const plot_eval *e = &evals[i];
-        int64_t dim[4];
-        double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
-        if (!y || dim[0] < 2) {
-            free(y);
-            continue;
+    FILE *courses = open_memstream(&data, &size);
+    bool single = true;
+    for (int i = 0; i < count; i++)
+        if (write_course(courses, job, &evals[i], lines)) {
+            drawn[lines++] = &evals[i];
+            single &= strcmp(evals[i].protocol, drawn[0]->protocol) == 0;
         }
-        fprintf(f, "$line%d << EOD\n", i);
-        for (int64_t k = 0; k < dim[0]; k++)
-            if (isfinite(y[k]))
-                fprintf(f, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
-        fputs("EOD\n", f);
-        char *subject = plot_subject_name(job, e);
-        char *label = single ? px_strdup(subject) : px_format("%s: %s", plot_protocol_name(e->protocol), subject);
-        fprintf(command, "%s$line%d using 1:2 with lines lt 1 lc rgb '#%s' dt %d title ", lines ? ", \\\n  " : "plot ",
-                i, job->count > 1 ? px_gnuplot_colour(e->run) : bar_colour(e), line_dashes(e));
-        px_gnuplot_text(command, label);
-        lines++;
-        free(label);
-        free(subject);
-        free(y);
+    fclose(courses);
+    int bad = 0;
+    if (lines) {
+        plot_figure *figure = plot_begin(job, "probe_epochs", -1, 0, 0);
+        FILE *f = figure->script;
+        write_title(f, px_strdup("Accuracy while the probe trains"));
+        fprintf(f, "%sset xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)'\n", data);
+        write_frame(f, figure, 1060, 560, 95, 45, 65, 90 + 26 * ((lines + 2) / 3));
+        fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols 3 Left reverse samplen 4\n",
+                12.0 / figure->height);
+        fputs("set offsets 0,0,2,2\nset autoscale xfix\n", f);
+        for (int i = 0; i < lines; i++) {
+            char *label = label_of(job, drawn[i], !single);
+            fprintf(f, "%s$line%d using 1:2 with lines lt 1 lw 2.4 lc rgb '#%s' dt %d title ", i ? ", \\\n  " : "plot ",
+                    i, line_colour(job, drawn[i]), line_dashes(drawn[i]));
+            px_gnuplot_text(f, label);
+            free(label);
+        }
+        fputc('\n', f);
+        bad = plot_end(job, figure);
     }
-    fclose(command);
-    fprintf(
-        f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)'\nset key bottom right\n");
-    write_title(f, px_strdup("Accuracy while the probe trains"));
-    fprintf(f, "set offsets 0,0,2,2\nset autoscale xfix\n%s\n", plot);
-    free(plot);
+    free(data);
+    free(drawn);
     plot_evals_free(evals, count);
-    if (lines)
-        return plot_end(job, figure);
-    fclose(f);
-    free(figure->body);
-    free(figure->path);
-    free(figure);
-    return plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
+    return lines ? bad : plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
 }
 
 /* ---- confusion ---- */
@@ -240,17 +277,6 @@ static int shorten(char **names, int classes)
     return widest;
 }
 
-/* Margins are set in pixels: gnuplot does not keep a square square beside turned labels. */
-static void write_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
-{
-    figure->width = left + width + right;
-    figure->height = top + height + bottom;
-    fprintf(f,
-            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
-            (double)left / figure->width, 1 - (double)right / figure->width, 1 - (double)top / figure->height,
-            (double)bottom / figure->height);
-}
-
 static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int classes)
 {
     int side = 60 * classes < 480 ? 480 : 60 * classes > 1000 ? 1000 : 60 * classes;
@@ -260,8 +286,10 @@ static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, c
     char **names = plot_class_names(&job->runs[e->run], path, classes);
     int widest = classes <= MOST_CLASS_TICS ? shorten(names, classes) : 3;
     write_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
-    write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, plot_protocol_name(e->protocol),
-                             100 * scalar(job, e, "top1")));
+    char *protocol = plot_protocol_name(e);
+    write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, protocol,
+                             100 * plot_eval_number(&job->runs[e->run], e, "top1")));
+    free(protocol);
     write_cells(f, matrix, classes);
     fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", classes - 1,
             classes - 1);

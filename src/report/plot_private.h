@@ -44,12 +44,15 @@ double *plot_data(const plot_run *, int rank, int64_t dim[4], const char *format
 typedef struct plot_eval {
     int run;
     char *protocol, *subject;
+    int k, place; /* nearest neighbours are tried with several k: the one that is shown, its place; else 0 */
 } plot_eval;
 /* All of them: by protocol (linear first), then subject (pretrained, untrained, pixels, others), then run. */
 plot_eval *plot_evals(const plot_job *, int *count);
 void plot_evals_free(plot_eval *, int count);
-const char *plot_protocol_name(const char *protocol); /* "linear probe" */
+/* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
+char *plot_protocol_name(const plot_eval *);
 char *plot_subject_name(const plot_job *, const plot_eval *);
+double plot_eval_number(const plot_run *, const plot_eval *, const char *name); /* of "top1", ...; NAN: there is none */
 
 /* Class names, or numbers where there are none; free each, then the array. */
 char **plot_class_names(const plot_run *, const char *path, int classes);

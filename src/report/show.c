@@ -110,20 +110,6 @@ static void show_training(FILE *out, px_results *r)
 
 /* ---- evaluations ---- */
 
-static double number_at(px_results *r, const char *group, const char *name)
-{
-    char *path = px_format("%s/%s", group, name);
-    double *data, value = NAN;
-    int rank;
-    int64_t dim[4];
-    if (px_results_has(r, path) && px_results_get(r, path, &data, &rank, dim) == 0) {
-        value = rank == 0 ? data[0] : NAN;
-        free(data);
-    }
-    free(path);
-    return value;
-}
-
 static void print_percent(FILE *out, double share)
 {
     if (isfinite(share))
@@ -167,9 +153,11 @@ static void show_evaluations(FILE *out, px_results *r)
                 "worst class");
     for (int i = 0; i < count; i++) {
         char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
-        fprintf(out, "  %-14s %-14s", evals[i].protocol, evals[i].subject);
-        print_percent(out, number_at(r, group, "top1"));
-        print_percent(out, number_at(r, group, "top5"));
+        char *protocol = evals[i].k ? px_format("%s, k = %d", evals[i].protocol, evals[i].k) : NULL;
+        fprintf(out, "  %-14s %-14s", protocol ? protocol : evals[i].protocol, evals[i].subject);
+        free(protocol);
+        print_percent(out, plot_eval_number(&run, &evals[i], "top1"));
+        print_percent(out, plot_eval_number(&run, &evals[i], "top5"));
         print_worst(out, r, evals[i].protocol, group);
         fputc('\n', out);
         free(group);

@@ -101,6 +101,8 @@ static inline int write_synthetic_run(const char *folder, bool evaluated)
             label[i] = i % 4 - 1; /* one in four has none */
             xy[i][0] = (float)(label[i] + sin(i)), xy[i][1] = (float)cos(3 * i);
         }
+        bad |= px_results_put(r, "/eval/knn/pretrained/k", PX_I32, 1, (int64_t[]){2}, (int32_t[]){10, 20});
+        bad |= px_results_put(r, "/eval/knn/pretrained/top1", PX_F64, 1, (int64_t[]){2}, (double[]){0.7, 0.75});
         bad |= px_results_put_texts(r, "/eval/linear/class_names", classes, SYNTHETIC_CLASSES);
         bad |= put_evaluation(r, "pretrained", 0.9, (double[]){0.95, 0.85, 0.9});
         bad |= put_evaluation(r, "untrained", 0.6, (double[]){0.5, 0.6, 0.7});
