@@ -1,6 +1,5 @@
 /* rotation.c - Unsupervised Representation Learning by Predicting Image Rotations, Gidaris et al. 2018
- * (arXiv:1803.07728): a method from
- * outside the program, built as a shared object and loaded by --plugin.
+ * (arXiv:1803.07728): a method from outside the program, built as a shared object and loaded by --plugin.
  *
  *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of the four? */
 #include "base/error.h"

@@ -56,8 +56,7 @@ char *px_strdup(const char *text);
 char *px_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a new string */
 
 /* Makes room for one element more in an array of `count` elements that was always grown by this: its capacity is the
- * next power
- * of two, at least 8. Returns the array. */
+ * next power of two, at least 8. Returns the array. */
 void *px_grow(void *array, int count, size_t element_size);
 
 /* 64-byte aligned, zeroed; size is rounded up to 64. Free with free(). */

@@ -323,8 +323,7 @@ void px_node_absorb(px_graph *g, px_node *node, px_node *by)
     for (int k = 0; k < node->inputs; k++)
         if (node->in[k])
             node->in[k]->uses--;
-    /* The absorber moves to the later place, where all that it reads is there; its output had no other use in between.
-     * */
+    /* The absorber moves to the later place, where all that it reads is there; its output had no other use before. */
     node->dead = true;
     g->node[at] = by;
     g->node[old] = node;

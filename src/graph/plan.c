@@ -421,8 +421,7 @@ static int written_at(const px_plan *p, size_t offset)
 }
 
 /* Backward completes gradients from the last parameter to the first, so buckets are cut from the end of the flat
- * buffer. A bucket
- * is sent after the last step that writes into it; two that complete at the same step are merged. */
+ * buffer. A bucket is sent after the last step that writes into it; two that complete at the same step are merged. */
 static void cut_buckets(px_plan *p)
 {
     size_t real = px_dtype_size(px_graph_real(p->graph));

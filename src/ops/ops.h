@@ -19,8 +19,8 @@ px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 
 /* ---- convolution ---- */
-/* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'), H' = (H + 2 pad - kh) / stride + 1
- * */
+/* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'),
+ * H' = (H + 2 pad - kh) / stride + 1 */
 px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups);
 
 /* ---- matrices ---- */

@@ -1,5 +1,4 @@
-/* shape.h - extents of a tensor, outermost first: images are (N, C, H, W), tokens (N, T, C), matrices (rows, columns).
- * */
+/* shape.h - extents of a tensor, outermost first: images (N, C, H, W), tokens (N, T, C), matrices (rows, columns). */
 #ifndef PX_TENSOR_SHAPE_H
 #define PX_TENSOR_SHAPE_H
 

@@ -7,8 +7,8 @@
  *     px_bench_report_finish(&r);
  *
  * Data: the run's own through the loader where data.path is set, else random images already in memory. Times are
- * means over the middle half of the steps, by their length: an outlier does not count, and parts add up. Work is counted in multiply-adds of the model (forward, and what backward needs), two
- * operations each.
+ * means over the middle half of the steps, by their length: an outlier does not count, and parts add up. Work is
+ * counted in multiply-adds of the model (forward, and what backward needs), two operations each.
  */
 #ifndef PX_TRAIN_BENCH_H
 #define PX_TRAIN_BENCH_H

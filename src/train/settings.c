@@ -88,8 +88,7 @@ static int read_source(px_config *c, const source *from)
     return 0;
 }
 
-/* The keys that decide which groups there are are read first; then all is read again on top of the method's defaults.
- * */
+/* The keys that decide which groups there are come first; then all is read again on top of the method's defaults. */
 static int choose(px_settings *s, const source *from)
 {
     px_config *users = px_config_create(), *methods = px_config_create();
