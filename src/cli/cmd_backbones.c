@@ -9,9 +9,12 @@ static int run(int argc, char **argv)
     px_args args;
     if (px_args_read(&args, &px_cmd_backbones, argc, argv, NULL) != 0)
         return -1;
-    for (int f = 0; px_backbone_families[f]; f++)
-        for (const px_backbone *b = px_backbone_families[f]->variants; b->name; b++)
-            printf("%-20s %s (%s)\n", b->name, b->family->summary, b->family->paper);
+    for (int f = 0; px_backbone_families[f]; f++) {
+        const px_backbone_family *family = px_backbone_families[f];
+        printf("%s%s: %s (%s)\n", f ? "\n" : "", family->name, family->summary, family->paper);
+        for (const px_backbone *b = family->variants; b->name; b++)
+            printf("  %s\n", b->name);
+    }
     px_args_finish(&args);
     return 0;
 }

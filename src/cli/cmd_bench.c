@@ -102,4 +102,5 @@ const px_command px_cmd_bench = {
     .max_words = 1,
     .assignments = true,
     .options = options,
+    .options_group = "bench",
 };

@@ -160,9 +160,9 @@ const px_command px_cmd_column = {
             "SERIES is a\n"
             "path in the file, train/ may be left out; tables with two axes give one column for each of theirs.\n"
             "\nExamples\n"
-            "  pretext column results/a train/loss train/lr\n"
-            "  pretext column results/a eval/linear/pretrained/test_top1\n"
-            "  gnuplot -p -e \"plot '< pretext column results/a train/loss' with lines\"\n",
+            "  pretext column runs/a train/loss train/lr\n"
+            "  pretext column runs/a eval/linear/pretrained/test_top1\n"
+            "  gnuplot -p -e \"plot '< pretext column runs/a train/loss' with lines\"\n",
     .run = run,
     .min_words = 2,
     .max_words = PX_ANY,

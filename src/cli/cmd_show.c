@@ -27,9 +27,9 @@ const px_command px_cmd_show = {
             "For a data set: source, sizes, mean and standard deviation, images of each class and split.\n"
             "For any other HDF5 file, such as a checkpoint: every object with type, shape and attributes.\n"
             "\nExamples\n"
-            "  pretext show results/simclr_cifar10\n"
+            "  pretext show runs/simclr_cifar10\n"
             "  pretext show cifar10.h5\n"
-            "  pretext show results/simclr_cifar10/checkpoint.h5\n",
+            "  pretext show runs/simclr_cifar10/checkpoint.h5\n",
     .run = run,
     .min_words = 1,
     .max_words = PX_ANY,

@@ -58,6 +58,7 @@ typedef struct px_command {
     int min_words, max_words;               /* how many words that are neither flags nor key=value; PX_ANY: no limit */
     bool assignments;                       /* takes key=value */
     const struct px_option *options;        /* the keys that --help lists, or NULL */
+    const char *options_group;              /* what stands before them: "bench" for bench.seconds; NULL: nothing */
 } px_command;
 
 extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_export, px_cmd_plot,

@@ -61,8 +61,8 @@ static void print_help(FILE *out)
           "\nExamples\n"
           "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
           "  mpirun -n 4 pretext pretrain experiments/simclr_cifar10.cfg epochs=100 optim.lr=0.6\n"
-          "  pretext probe results/simclr_cifar10\n"
-          "  pretext plot results/simclr_cifar10\n"
+          "  pretext probe runs/simclr_cifar10\n"
+          "  pretext plot runs/simclr_cifar10\n"
           "\nExit status: 0 done, 2 wrong use or configuration, 3 bad input data, 75 stopped early with a\n"
           "checkpoint that can be resumed, 1 anything else.\n",
           out);
@@ -76,7 +76,7 @@ static void print_command_help(FILE *out, const px_command *c)
         px_args_flags_help(out, c->flags);
     }
     if (c->options) {
-        char *text = px_options_help("", c->options);
+        char *text = px_options_help(c->options_group ? c->options_group : "", c->options);
         fprintf(out, "\nOptions: key=value (default, what may be given)\n%s", text);
         free(text);
     }

@@ -115,6 +115,15 @@ static void check_help(const char *name, const char *summary)
     run_finish(&r);
 }
 
+static void keys_of_bench(void **state)
+{
+    (void)state;
+    run_result r = RUN("bench", "--help");
+    assert_non_null(strstr(r.out, " bench.seconds"));
+    assert_null(strstr(r.out, "\n  seconds "));
+    run_finish(&r);
+}
+
 static void check_misspelt(const char *name, const char *summary)
 {
     (void)summary;
@@ -161,10 +170,15 @@ static void each_command_refuses_unknown_flags(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(help_goes_to_standard_output),     cmocka_unit_test(version_names_the_libraries),
-        cmocka_unit_test(no_command_is_wrong_use),          cmocka_unit_test(unknown_commands_are_refused),
-        cmocka_unit_test(slow_kernels_are_not_kept),        cmocka_unit_test(each_command_explains_itself),
-        cmocka_unit_test(misspelt_commands_are_recognised), cmocka_unit_test(each_command_refuses_unknown_flags),
+        cmocka_unit_test(help_goes_to_standard_output),
+        cmocka_unit_test(version_names_the_libraries),
+        cmocka_unit_test(no_command_is_wrong_use),
+        cmocka_unit_test(unknown_commands_are_refused),
+        cmocka_unit_test(slow_kernels_are_not_kept),
+        cmocka_unit_test(each_command_explains_itself),
+        cmocka_unit_test(misspelt_commands_are_recognised),
+        cmocka_unit_test(each_command_refuses_unknown_flags),
+        cmocka_unit_test(keys_of_bench),
     };
     return cmocka_run_group_tests_name("usage", tests, NULL, NULL);
 }
