@@ -27,10 +27,15 @@ dnnl_engine_t px_dnnl_engine(void)
     return cpu;
 }
 
+/* oneDNN's values are sets of bits: a later instruction set has those of the ones that it includes. */
+bool px_dnnl_isa_has(dnnl_cpu_isa_t isa)
+{
+    return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)isa) == (unsigned)isa;
+}
+
 bool px_bf16_native(void)
 {
-    dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
-    return isa == dnnl_cpu_isa_avx512_core_bf16 || isa == dnnl_cpu_isa_avx512_core_amx;
+    return px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_bf16);
 }
 
 /* ---- memory descriptions ---- */

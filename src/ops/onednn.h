@@ -14,6 +14,7 @@ void px_dnnl_must(dnnl_status_t, const char *what);
 #define MUST(call) px_dnnl_must((call), #call)
 
 dnnl_engine_t px_dnnl_engine(void);
+bool px_dnnl_isa_has(dnnl_cpu_isa_t); /* has this processor these instructions, or more? */
 
 /* ---- memory descriptions ---- */
 dnnl_memory_desc_t px_dnnl_plain(px_shape, px_dtype); /* row-major, whatever the rank */

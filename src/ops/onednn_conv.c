@@ -21,7 +21,7 @@ static int rank_of(dnnl_primitive_desc_t pd)
 
 static bool has_matrix_units(const px_plan *p)
 {
-    return px_plan_precision(p) == PX_BF16 && dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
+    return px_plan_precision(p) == PX_BF16 && px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_amx);
 }
 
 /* Is there no use in trying another format? */
