@@ -159,8 +159,8 @@ static const char *line_colour(const plot_job *job, const plot_eval *e)
                                                 : bar_colour(e);
 }
 
-/* The evaluation's course as $lineN; false, with nothing written, if it has none. */
-static bool write_course(FILE *f, const plot_job *job, const plot_eval *e, int number)
+/* The evaluation's course as $lineN. Its length in epochs; 0, with nothing written, if it has none. */
+static int64_t write_course(FILE *f, const plot_job *job, const plot_eval *e, int number)
 {
     int64_t dim[4];
     double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
@@ -173,22 +173,27 @@ static bool write_course(FILE *f, const plot_job *job, const plot_eval *e, int n
     if (there)
         fputs("EOD\n", f);
     free(y);
-    return there;
+    return there ? dim[0] : 0;
 }
 
 int plot_probe_epochs(plot_job *job)
 {
+    enum { FEW = 12 }; /* epochs that all have their tick; with more, gnuplot's choice are whole numbers */
     int count, lines = 0;
+    int64_t longest = 0;
     plot_eval *evals = plot_evals(job, &count), **drawn = px_calloc((size_t)count + 1, sizeof *drawn);
     char *data;
     size_t size;
     FILE *courses = open_memstream(&data, &size);
     bool single = true;
-    for (int i = 0; i < count; i++)
-        if (write_course(courses, job, &evals[i], lines)) {
+    for (int i = 0; i < count; i++) {
+        int64_t epochs = write_course(courses, job, &evals[i], lines);
+        longest = epochs > longest ? epochs : longest;
+        if (epochs) {
             drawn[lines++] = &evals[i];
             single &= strcmp(evals[i].protocol, drawn[0]->protocol) == 0;
         }
+    }
     fclose(courses);
     int bad = 0;
     if (lines) {
@@ -199,7 +204,7 @@ int plot_probe_epochs(plot_job *job)
         write_frame(f, figure, 1060, 560, 95, 45, 65, 90 + 26 * ((lines + 2) / 3));
         fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols 3 Left reverse samplen 4\n",
                 12.0 / figure->height);
-        fputs("set offsets 0,0,2,2\nset autoscale xfix\n", f);
+        fprintf(f, "set offsets 0,0,2,2\nset autoscale xfix\n%s", longest <= FEW ? "set xtics 1\n" : "");
         for (int i = 0; i < lines; i++) {
             char *label = label_of(job, drawn[i], !single);
             fprintf(f, "%s$line%d using 1:2 with lines lt 1 lw 2.4 lc rgb '#%s' dt %d title ", i ? ", \\\n  " : "plot ",

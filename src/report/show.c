@@ -143,6 +143,27 @@ static void print_worst(FILE *out, px_results *r, const char *protocol, const ch
     free(path);
 }
 
+/* Probes of every stage, below the row of the whole backbone; most evaluations have none. */
+static void print_layers(FILE *out, px_results *r, const char *group)
+{
+    char *path = px_format("%s/layers/top1", group), *names_path = px_format("%s/layers/names", group), **names = NULL;
+    double *top1;
+    int rank, count = 0;
+    int64_t dim[4];
+    if (px_results_has(r, path) && px_results_has(r, names_path) && px_results_get(r, path, &top1, &rank, dim) == 0) {
+        px_results_get_texts(r, names_path, &names, &count);
+        for (int64_t i = 0; rank == 1 && i < dim[0] && i < count; i++) {
+            fprintf(out, "  %-14s   %-12s", "", names[i]);
+            print_percent(out, top1[i]);
+            fputc('\n', out);
+        }
+        free_texts(names, count);
+        free(top1);
+    }
+    free(names_path);
+    free(path);
+}
+
 static void show_evaluations(FILE *out, px_results *r)
 {
     plot_run run = {.results = r};
@@ -160,6 +181,7 @@ static void show_evaluations(FILE *out, px_results *r)
         print_percent(out, plot_eval_number(&run, &evals[i], "top5"));
         print_worst(out, r, evals[i].protocol, group);
         fputc('\n', out);
+        print_layers(out, r, group);
         free(group);
     }
     plot_evals_free(evals, count);
