@@ -1,7 +1,10 @@
 /* cmd_pretrain.c - pretext pretrain: the training run. */
 #include "base/error.h"
 #include "cli/job.h"
+#include "train/checkpoint.h"
 #include "train/trainer.h"
+
+#include <string.h>
 
 typedef struct pretrain_flags {
     bool resume;
@@ -9,19 +12,37 @@ typedef struct pretrain_flags {
 } pretrain_flags;
 
 static const px_flag flags[] = {
-    PX_FLAG(pretrain_flags, resume, 0, NULL,
-            "go on with the run in its folder, from the last checkpoint; starts one if there is none"),
+    PX_FLAG(
+        pretrain_flags, resume, 0, NULL,
+        "go on with the run in its folder, from the last checkpoint (without CONFIG, as it was configured); starts one "
+        "if there is none"),
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
+
+/* --resume out=RUN needs no CONFIG: the run's own is in its checkpoint. */
+static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
+{
+    const char *const *given = args->assignments.word, *out = NULL;
+    int count = args->assignments.count;
+    px_checkpoint saved;
+    for (int i = 0; i < count; i++)
+        out = strncmp(given[i], "out=", 4) == 0 ? given[i] + 4 : out;
+    if (args->words.count || !resume || !out || !px_checkpoint_exists(out))
+        return px_settings_load(s, args->words.count ? args->words.word[0] : NULL, given, count);
+    if (px_checkpoint_peek(out, &saved, log) != 0)
+        return -1;
+    int status = px_settings_load_text(s, saved.config, out, given, count);
+    px_checkpoint_finish(&saved);
+    return status;
+}
 
 static int pretrain(px_job *job, const px_args *args)
 {
     const pretrain_flags *given = args->flags;
     px_settings s;
-    const char *file = args->words.count ? args->words.word[0] : NULL;
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
-        status = px_settings_load(&s, file, args->assignments.word, args->assignments.count);
+        status = load(&s, args, given->resume, &job->log);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_settings_finish(&s);
@@ -58,7 +79,8 @@ const px_command px_cmd_pretrain = {
             "  pretext pretrain method=simclr backbone=resnet18 data.path=cifar10.h5 out=runs/first epochs=20\n"
             "  mpirun -n 2 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg batch=256\n"
             "  pretext pretrain --plugin ./rotation.so method=rotation data.path=cifar10.h5 out=runs/rotation\n"
-            "  mpirun -n 4 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg --resume\n",
+            "  mpirun -n 4 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg --resume\n"
+            "  pretext pretrain --resume out=runs/first epochs=40\n",
     .run = run,
     .flags = flags,
     .min_words = 0,
