@@ -111,7 +111,7 @@ static hid_t access_list(void)
 static int open_existing(hid_t *file, const char *path)
 {
     if (access(path, R_OK) != 0)
-        return system_failed(path, "read");
+        return px_fail(PX_DATA, "%s: cannot read: %s", path, strerror(errno));
     if (H5Fis_hdf5(path) <= 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
     hid_t fapl = access_list();

@@ -19,7 +19,8 @@
  * programs refuse it until it was once opened for appending, or `h5clear -s` was run on it.
  *
  * Only one process writes: a lock beside the file (flock on PATH.lock, removed at the end) refuses a second, with
- * PX_USAGE. An HDF5 library that is not thread-safe serves one thread at a time: open, write and read from one thread.
+ * PX_USAGE; a file to read that is not there is PX_DATA. An HDF5 library that is not thread-safe serves one thread at a
+ * time: open, write and read from one thread.
  */
 #ifndef PX_REPORT_RESULTS_H
 #define PX_REPORT_RESULTS_H

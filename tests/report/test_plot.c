@@ -142,7 +142,7 @@ static void test_refusals(void **state)
     (void)state;
     px_plot_outcome done;
     assert_int_equal(px_plot_runs((const char *[]){folder}, 1, folder, &done), -1); /* no run.h5 */
-    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_int_equal(px_error_status(), PX_DATA);
     char *path = px_format("%s/empty.h5", folder), *picture = px_format("%s/x.png", folder);
     px_results *r;
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);

@@ -189,7 +189,7 @@ static void test_refusals(void **state)
     assert_int_equal(px_results_open(&r, "/nowhere/at/all/run.h5", PX_RESULTS_APPEND), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_READ), -1);
-    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_int_equal(px_error_status(), PX_DATA);
     r = open_ok(PX_RESULTS_APPEND);
     assert_int_equal(px_results_open(&second, path, PX_RESULTS_APPEND), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
