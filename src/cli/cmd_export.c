@@ -36,14 +36,18 @@ const px_command px_cmd_export = {
     .name = "export",
     .arguments = "RUN -o W.safetensors",
     .summary = "write the weights of a run as PyTorch users have them",
-    .help = "float32, from the last checkpoint, with the names of timm (ViT) and torchvision (the rest); running "
-            "statistics too. The file\n"
-            "says which backbone it is of: features, probe and pretrain init= read it back. In Python:\n"
-            "  model.load_state_dict(safetensors.torch.load_file(\"W.safetensors\"), strict=False)     # without fc\n"
-            "\n"
-            "Examples:\n"
-            "  pretext export runs/first -o first.safetensors\n"
-            "  pretext export runs/first --all -o with_heads.safetensors\n",
+    .help =
+        "float32, from the last checkpoint, with the names of timm (ViT) and torchvision (the rest); running "
+        "statistics too. The file\n"
+        "says which backbone it is of: features, probe and pretrain init= read it back. In Python:\n"
+        "  model.load_state_dict(safetensors.torch.load_file(\"W.safetensors\"), strict=False)     # without fc\n"
+        "where the model has the same shapes: torchvision's ResNets begin with 7x7 filters and have width 1, so that "
+        "their conv1 and\n"
+        "width must be made those of the run (resnet.stem, resnet.width; 'pretext show RUN').\n"
+        "\n"
+        "Examples:\n"
+        "  pretext export runs/first -o first.safetensors\n"
+        "  pretext export runs/first --all -o with_heads.safetensors\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

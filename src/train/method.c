@@ -59,8 +59,10 @@ const px_method *px_method_find(const char *name)
     }
     names[n] = NULL;
     const char *near = px_nearest(name, names);
-    return px_fail_null(PX_USAGE, "there is no method '%s'%s%s%s ('pretext methods' lists them)", name,
-                        near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return px_fail_null(PX_USAGE,
+                        "there is no method '%s'%s%s%s ('pretext methods' lists them; one from outside needs --plugin "
+                        "FILE.so)",
+                        name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 int px_method_load(const char *path)

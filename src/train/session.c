@@ -25,8 +25,8 @@ static int open_data(px_session *s)
     s->split_index = px_split_limit(&s->split, d->limit);
     s->per_epoch = s->split.count / batch;
     if (s->per_epoch < 1)
-        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images",
-                       batch, d->split, d->path, s->split.count);
+        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images%s",
+                       batch, d->split, d->path, s->split.count, d->limit ? " with this data.limit" : "");
     return 0;
 }
 

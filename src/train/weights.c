@@ -97,6 +97,20 @@ static int missing(const px_safetensors *f, const char *path, const char *name, 
                    of_another(f, s, other));
 }
 
+/* Filters of the first layer that differ in channels only: gray images and weights of coloured ones, or the reverse. */
+static const char *of_other_images(px_shape there, px_shape here)
+{
+    if (there.rank != 4 || here.rank != 4 || there.dim[1] == here.dim[1])
+        return "";
+    int64_t weights = there.dim[1], images = here.dim[1];
+    there.dim[1] = images;
+    if (!px_shape_equal(there, here))
+        return "";
+    return images == 1 && weights == 3   ? "; these images are gray, the weights are for RGB"
+           : images == 3 && weights == 1 ? "; these images are RGB, the weights are for gray ones"
+                                         : "";
+}
+
 static int misshapen(const px_safetensors *f, const px_safetensor *t, const char *path, const px_param *p,
                      const px_settings *s)
 {
@@ -104,9 +118,9 @@ static int misshapen(const px_safetensors *f, const px_safetensor *t, const char
     if (!px_safetensor_is_real(t))
         return px_fail(PX_DATA, "%s: tensor %s is of type %s; F32, F16, BF16 and F64 can be read", path, t->name,
                        t->type);
-    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s%s", path, t->name,
+    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s%s%s", path, t->name,
                    px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here),
-                   of_another(f, s, other));
+                   of_another(f, s, other), of_other_images(t->shape, p->value->shape));
 }
 
 /* How many tensors went where, and the names of some that were not used. */
@@ -195,14 +209,36 @@ int px_weights_load(px_model *m, const px_settings *s, const px_task *task, cons
     return status;
 }
 
+/* Refuses a backbone of another family than that of the weights, whose options would then be unknown keys. */
+static int check_backbone(const char *text, const char *path, const char *const assignments[], int count)
+{
+    px_config *c = px_config_create();
+    int status = px_config_text_load(c, text, path);
+    char *own = status == 0 ? px_strdup(px_config_peek(c, "backbone", "")) : NULL;
+    for (int i = 0; i < count && status == 0; i++)
+        if (strncmp(assignments[i], "backbone=", 9) == 0)
+            status = px_config_set(c, assignments[i]);
+    const px_backbone *of = status == 0 && own[0] ? px_backbone_find(own) : NULL;
+    const px_backbone *wanted = of ? px_backbone_find(px_config_peek(c, "backbone", own)) : NULL;
+    if (status == 0 && of && !wanted)
+        status = -1;
+    if (wanted && wanted->family != of->family)
+        status = px_fail(PX_DATA, "%s: its weights are of %s, not of %s; backbone= can be left out", path, of->name,
+                         wanted->name);
+    free(own);
+    px_config_destroy(c);
+    return status;
+}
+
 int px_weights_settings(px_settings *s, const char *path, const char *const assignments[], int count)
 {
     px_safetensors *f;
     if (px_safetensors_open(&f, path) != 0)
         return -1;
     const char *text = px_safetensors_about(f, settings_note);
-    int status =
-        text ? px_settings_load_text(s, text, path, assignments, count) : px_settings_load(s, NULL, assignments, count);
+    int status = !text ? px_settings_load(s, NULL, assignments, count) : check_backbone(text, path, assignments, count);
+    if (text && status == 0)
+        status = px_settings_load_text(s, text, path, assignments, count);
     px_safetensors_close(f);
     return status;
 }

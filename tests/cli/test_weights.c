@@ -112,6 +112,28 @@ static void a_probe(void **state)
     free(out);
 }
 
+static void weights_of_others(void **state)
+{
+    const fixture *f = *state;
+    char *gray = make_set(f->folder, "gray.h5", &(set_spec){.count = 8, .side = 16, .channels = 1, .classes = 2});
+    char *o = px_format("%s/other.h5", f->folder);
+    check(RUN("export", f->run, "-o", f->weights), 0, "");
+    check(RUN("features", f->weights, "backbone=vit_tiny_8", "--data", f->data, "-o", o), 3,
+          "w.safetensors: its weights are of resnet18, not of vit_tiny_8; backbone= can be left out\n");
+    check(RUN("features", f->weights, "--data", gray, "-o", o), 3,
+          "has (8, 1, 3, 3); these images are gray, the weights are for RGB\n");
+    free(gray);
+    free(o);
+}
+
+/* Without CONFIG, --resume takes the width, batch and optimizer of the run; what is given beside out= overrides it. */
+static void resumed_without_a_configuration(void **state)
+{
+    const fixture *f = *state;
+    check(RUN("pretrain", "--resume", f->out, "epochs=2"), 0, "resumed at step 2 of 4");
+    check(RUN("pretrain", "--resume", f->out, "method=rotation"), 2, "one from outside needs --plugin FILE.so");
+}
+
 static void a_name_that_tells_nothing(void **state)
 {
     const fixture *f = *state;
@@ -124,6 +146,8 @@ int main(void)
         cmocka_unit_test(the_same_features),
         cmocka_unit_test(a_beginning),
         cmocka_unit_test(a_probe),
+        cmocka_unit_test(weights_of_others),
+        cmocka_unit_test(resumed_without_a_configuration),
         cmocka_unit_test(a_name_that_tells_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
