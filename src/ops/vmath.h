@@ -10,8 +10,8 @@
 static inline float px_vexp(float x)
 {
     x = x < -87.0f ? -87.0f : x;
-    /* Adding 1.5 * 2^23 leaves no room for a fraction: n = x / ln 2, rounded. */
-    float n = (x * 1.44269504f + 12582912.0f) - 12582912.0f;
+    /* Adding 1.5 * 2^23 leaves no room for a fraction: n = x / ln 2, rounded, which also stands in the sum's last bits. */
+    float sum = x * 1.44269504f + 12582912.0f, n = sum - 12582912.0f;
     float r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts, the first of few bits */
     float y = 1.9875691500e-4f;
     y = y * r + 1.3981999507e-3f;
@@ -20,7 +20,9 @@ static inline float px_vexp(float x)
     y = y * r + 1.6666665459e-1f;
     y = y * r + 5.0000001201e-1f;
     y = y * r * r + r + 1;
-    int32_t bits = ((int32_t)n + 127) * (1 << 23);
+    uint32_t bits; /* no conversion of n, as x may be no number: y is none then */
+    memcpy(&bits, &sum, sizeof bits);
+    bits = (bits - 0x4B400000u + 127u) << 23;
     float power;
     memcpy(&power, &bits, sizeof power);
     return y * power;
