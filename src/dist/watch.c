@@ -239,7 +239,10 @@ static void welcome(px_watch *w)
         return;
     }
     w->peer[h.rank - 1] = (peer){.who = h, .socket = fd, .heard = px_now()};
-    w->come++;
+    if (++w->come == w->peers) { /* from now on a stranger who says nothing cannot hold up the beat */
+        close(w->listener);
+        w->listener = -1;
+    }
 }
 
 static void listen_to(peer *p)
