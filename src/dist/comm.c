@@ -40,8 +40,8 @@ static void abort_job(void)
 }
 
 /* For a process that runs alone Open MPI starts a daemon, which takes longer than all else, and makes a folder that it
- * shares with all others that do so, and that each removes at its end. Nobody needs them, but for shared file pointers,
- * which nobody needs. */
+ * shares with all others that do so, and that each removes at its end. Only shared file pointers need them, which
+ * are not used here. */
 static void set_up_alone(void)
 {
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 0);
@@ -53,7 +53,7 @@ int px_comm_init(px_comm *comm, int *argc, char ***argv)
 {
     int threads = MPI_THREAD_SINGLE;
     *comm = px_comm_self();
-    if (!getenv("OMPI_COMM_WORLD_SIZE"))
+    if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK") && !getenv("PMI_RANK")) /* mpirun, srun */
         set_up_alone();
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS)
         return px_fail(PX_FAIL, "MPI does not start");
