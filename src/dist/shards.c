@@ -13,7 +13,7 @@ enum {
 /* out = the sum of in[0..count) at numbers [at, at + n): halves first. out may be in[0]. */
 static void branch(px_summand s, const void *const in[], int count, int64_t at, int64_t n, void *out)
 {
-    char other[BLOCK];
+    _Alignas(64) char other[BLOCK];
     if (count == 1) {
         memmove(out, (const char *)in[0] + (size_t)at * s.bytes, (size_t)n * s.bytes);
         return;
@@ -55,7 +55,7 @@ static int64_t piece_of(range r, int64_t at, int64_t step)
 /* Sends `give` and adds what comes to `keep`. */
 static void exchange_sums(const px_comm *comm, px_summand s, char *data, range give, range keep, int partner)
 {
-    char theirs[PIECE];
+    _Alignas(64) char theirs[PIECE];
     const int64_t step = PIECE / (int64_t)s.bytes;
     for (int64_t at = 0; at < give.count || at < keep.count; at += step) {
         int64_t out = piece_of(give, at, step), in = piece_of(keep, at, step);
