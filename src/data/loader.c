@@ -158,8 +158,10 @@ static int make_sample(px_loader *l, const slot *s, int place, desk *d)
     const px_loader_spec *spec = &l->spec;
     int64_t row = s->row[place], epoch = s->batch.step / l->steps_per_epoch;
     l->row[d->number] = row;
-    if (px_dataset_read(spec->data, row, &d->image) != 0)
+    if (px_dataset_read(spec->data, row, &d->image) != 0) {
+        l->row[d->number] = -1;
         return -1;
+    }
     int batch = spec->batch / spec->parts, part = place / batch;
     px_sample sample = {.views = spec->views, .batch = batch, .place = place % batch, .scratch = &d->scratch};
     for (int v = 0; v < spec->views->count; v++)

@@ -55,9 +55,10 @@ int px_loader_create(px_loader **out, const px_loader_spec *, int64_t start_step
 void px_loader_destroy(px_loader *); /* stops and joins the workers at any moment */
 int64_t px_loader_steps_per_epoch(const px_loader *);
 
-/* The next batch. It may be long in coming as long as images are made: a rank whose workers hang in a read or a view (one
- * line tells of it after a few seconds) ends the job after `timeout`, since such workers cannot be stopped. NULL, and the same again at every later call: an image of that batch could not be read; px_error() is
- * that of the batch's first such image, and batches before it were handed out. */
+/* The next batch. It may be long in coming as long as images are made: a rank whose workers hang in a read or a view
+ * (one line tells of it after a few seconds) ends the job after `timeout`, since such workers cannot be stopped. NULL,
+ * and the same again at every later call: an image of that batch could not be read; px_error() is that of the batch's
+ * first such image, and batches before it were handed out. */
 const px_batch *px_loader_next(px_loader *);
 
 /* Seconds that px_loader_next has waited for data since creation. */
