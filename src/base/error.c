@@ -96,7 +96,7 @@ void px_tell(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    tell(text);
+    tell(px_one_line(text));
 }
 
 void px_die(const char *format, ...)
@@ -106,7 +106,7 @@ void px_die(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    die(text);
+    die(px_one_line(text));
 }
 
 void px_check_failed(const char *file, int line, const char *what)
