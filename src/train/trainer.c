@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -204,6 +205,9 @@ static int not_finite(trainer *t, const char *what)
         free(where);
         return 0;
     }
+    char before[48] = "";
+    if (t->skips)
+        snprintf(before, sizeof before, ", with %d left out just before it", t->skips);
     int status = px_agree(t->comm, t->results && good && t->saved_step != t->step ? save(t) : 0);
     char *kept = good                ? px_strdup("checkpoint.h5 is from before this step")
                  : t->saved_step < 0 ? px_strdup("there is no checkpoint yet")
@@ -211,8 +215,7 @@ static int not_finite(trainer *t, const char *what)
     if (status == 0)
         status = px_fail(
             PX_FAIL, "step %" PRId64 " of %" PRId64 ": the %s is not finite%s; where it began: %s; %s; " ADVICE "%s",
-            t->step + 1, t->steps, what, t->skips ? ", ten steps before it were left out" : "", where, kept,
-            skip ? "" : ", nonfinite=skip leaves such steps out");
+            t->step + 1, t->steps, what, before, where, kept, skip ? "" : ", nonfinite=skip leaves such steps out");
     free(where);
     free(kept);
     return status;

@@ -118,7 +118,7 @@ static void gives_up_after_ten(void **state)
     for (int ranks = 0; ranks < 3; ranks += 2) {
         char *out = px_format("%s/ten-%d", f->folder, ranks);
         run_result r = TRAIN(out, ranks, "all", "nonfinite=skip");
-        expect(&r, 1, "step 11 of 18: the loss is not finite, ten steps before it were left out; where it began: ");
+        expect(&r, 1, "step 11 of 18: the loss is not finite, with 10 left out just before it; where it began: ");
         expect(&r, 1, "; checkpoint.h5 is from before this step; ");
         assert_int_equal(count(r.err, "is left out: "), 10);
         assert_null(strstr(r.err, "nonfinite=skip leaves"));
