@@ -21,7 +21,7 @@ int px_eigenvalues(double *a, int n, double *value)
     dsyev_("N", "L", &n, a, &n, value, work, &size, &info, 1, 1);
     free(work);
     if (info != 0)
-        return px_fail(PX_FAIL, "LAPACK's dsyev does not converge on the %d x %d covariance of the features", n, n);
+        return px_fail(PX_FAIL, "LAPACK's dsyev does not converge on a matrix of %d x %d", n, n);
     double rounding = n * DBL_EPSILON * fabs(value[n - 1]);
     for (int i = 0; i < n / 2; i++) {
         double smaller = value[i];
