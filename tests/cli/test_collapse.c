@@ -1,5 +1,5 @@
-/* test_collapse.c - an embedding that collapses is told of, in the log and in run.h5; a healthy one is not. What is measured
- * is the same on any number of ranks and micro-batches, and a resumed run goes on with it. */
+/* test_collapse.c - an embedding that collapses is told of, in the log and in run.h5; a healthy one is not. What
+ * is measured is the same on any number of ranks and micro-batches. (Resumed runs: test_resume.c and test_kills.c.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
