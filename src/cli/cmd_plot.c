@@ -53,7 +53,7 @@ const px_command px_cmd_plot = {
         "  layers        accuracy of every stage of the backbone (probe layers=true)\n"
         "  confusion     share of each true class, by predicted class\n"
         "  embedding     the test images' embeddings in the plane\n"
-        "  METHOD_NAME   pictures that a method made of its own: mae_reconstruction, images masked and rebuilt\n"
+        "  ...           pictures that a method made of its own: reconstruction (MAE), images masked and rebuilt\n"
         "  bench         parts and most expensive ops of a step, from a file of pretext bench -o\n"
         "\nExamples\n"
         "  pretext plot runs/simclr_cifar10\n"

@@ -32,8 +32,8 @@ static run_result train(const char *out, const char *data, layout on, const char
          *set_epochs = px_format("epochs=%d", STEPS), *set_threads = px_format("threads=%d", on.threads);
     run_result r = RUN_RANKS(on.ranks, "pretrain", method[0], method[1], method[2], method[3], method[4], set_out,
                              set_data, set_epochs, set_threads, "reproducible=true", "shards=4", "batch=64",
-                             "data.limit=64", "data.workers=1", "optim.optimizer=adamw", "optim.lr=1e-3",
-                             "optim.lr_scaling=none", "optim.warmup_epochs=1", more);
+                             "data.limit=64", "data.workers=1", "time_limit=0", "optim.optimizer=adamw",
+                             "optim.lr=1e-3", "optim.lr_scaling=none", "optim.warmup_epochs=1", more);
     free(set_out);
     free(set_data);
     free(set_epochs);
