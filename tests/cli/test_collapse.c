@@ -7,15 +7,10 @@
 
 #include <cmocka.h>
 
-#include "make_set.h"
-#include "run.h"
+#include "faulty.h"
 #include "same_run.h"
 
 enum { STEPS = 180, LOOK = 50 };
-
-typedef struct fixture {
-    char *folder, *data, *plugin;
-} fixture;
 
 /* The method of faulty_plugin.c, whose loss pulls all embeddings to one place if `collapses`. ranks 0: without mpirun. */
 static run_result train(const fixture *f, const char *out, int ranks, bool collapses, const char *option,
@@ -121,29 +116,6 @@ static void any_ranks_see_the_same(void **state)
     look one = first_look(f, 0, "reproducible=true", "epochs=0.1"),
          two = first_look(f, 2, "reproducible=true", "epochs=0.1");
     assert_true(one.deviation == two.deviation && one.rank == two.rank);
-}
-
-static int set_up(void **state)
-{
-    const char *plugins = getenv("PRETEXT_PLUGINS");
-    if (!plugins)
-        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
-    fixture *f = px_calloc(1, sizeof *f);
-    f->folder = run_folder_create();
-    f->plugin = px_format("%s/faulty.so", plugins);
-    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    run_folder_remove(f->folder);
-    free(f->data);
-    free(f->plugin);
-    free(f);
-    return 0;
 }
 
 int main(void)

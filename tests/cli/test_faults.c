@@ -9,8 +9,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "make_set.h"
-#include "run.h"
+#include "faulty.h"
 #include "run_files.h"
 
 #include <signal.h>
@@ -18,10 +17,6 @@
 #include <time.h>
 
 enum { LIMIT = 10, RANKS = 2 };
-
-typedef struct fixture {
-    char *folder, *data, *plugin;
-} fixture;
 
 /* The method of faulty_plugin.c on two ranks, 84 steps; `fault` happens after 40 of them or so, when checkpoints have
  * been written. NULL: none. */
@@ -174,29 +169,6 @@ static void launcher_dies(void **state)
             run_pause_ms(50);
     assert_true(px_now() - start < LIMIT);
     free(out);
-}
-
-static int set_up(void **state)
-{
-    const char *plugins = getenv("PRETEXT_PLUGINS");
-    if (!plugins)
-        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
-    fixture *f = px_calloc(1, sizeof *f);
-    f->folder = run_folder_create();
-    f->plugin = px_format("%s/faulty.so", plugins);
-    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    run_folder_remove(f->folder);
-    free(f->data);
-    free(f->plugin);
-    free(f);
-    return 0;
 }
 
 int main(void)

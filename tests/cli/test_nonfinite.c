@@ -7,17 +7,12 @@
 
 #include <cmocka.h>
 
-#include "make_set.h"
-#include "run.h"
+#include "faulty.h"
 #include "same_run.h"
 
 /* Of 96 images; row BAD is in the second half of step 3, which is rank 1's of two. */
 enum { PER_EPOCH = 6, EPOCHS = 3 };
 #define BAD "44"
-
-typedef struct fixture {
-    char *folder, *data, *plugin;
-} fixture;
 
 /* The method of faulty_plugin.c, images in order. ranks 0: without mpirun. `bad`: rows with a pixel that is no number. */
 static run_result train(const fixture *f, const char *out, int ranks, const char *bad, const char *const option[4])
@@ -144,29 +139,6 @@ static void diverges(void **state)
             run_finish(&r);
             free(out);
         }
-}
-
-static int set_up(void **state)
-{
-    const char *plugins = getenv("PRETEXT_PLUGINS");
-    if (!plugins)
-        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
-    fixture *f = px_calloc(1, sizeof *f);
-    f->folder = run_folder_create();
-    f->plugin = px_format("%s/faulty.so", plugins);
-    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    run_folder_remove(f->folder);
-    free(f->data);
-    free(f->plugin);
-    free(f);
-    return 0;
 }
 
 int main(void)
