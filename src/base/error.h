@@ -59,7 +59,7 @@ char *px_format(const char *format, ...) __attribute__((format(printf, 1, 2))); 
  * next power of two, at least 8. Returns the array. */
 void *px_grow(void *array, int count, size_t element_size);
 
-/* 64-byte aligned, zeroed; size is rounded up to 64. Free with free(). */
+/* 64-byte aligned, zeroed; size is rounded up to 64. Large ones ask for large pages. Free with free(). */
 void *px_aligned_calloc(size_t size);
 
 /* Called by px_check_failed, px_die and on running out of memory, before abort(): dist/ sets it to MPI_Abort. */
