@@ -2,6 +2,7 @@
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
+#include "ops/onednn.h"
 
 static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
 {
@@ -191,7 +192,15 @@ static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool b
     if (qkv->shape.dim[2] / 3 / heads % 8)
         return false;
     s->scratch_bytes = px_fast_attention_bytes(s->node, back);
-    return plain(p, s, kernel, back, in, 1);
+    plain(p, s, kernel, back, in, 1);
+#ifdef PX_AMX
+    if (s->run == kernel[true] && px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_amx)) {
+        s->run = back ? px_amx_attention_back : px_amx_attention;
+        s->kernel = "pretext:amx_bf16";
+        s->scratch_bytes = px_amx_attention_bytes(s->node, back);
+    }
+#endif
+    return true;
 }
 
 bool px_fast_attention(px_plan *p, px_step *s)

@@ -40,6 +40,9 @@ px_kernel px_fast_f32_linear_gelu;
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
 size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for the threads there are; likewise */
+/* attention_amx.c, in bf16, where PX_AMX is defined: the compiler can. */
+px_kernel px_amx_attention, px_amx_attention_back;
+size_t px_amx_attention_bytes(const px_node *, bool back);
 
 #ifdef PX_HALF
 #define INLINE static inline __attribute__((always_inline))

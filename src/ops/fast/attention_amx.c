@@ -1,0 +1,400 @@
+/* attention_amx.c - attention in bf16 by AMX, one sample and head a task.
+ *
+ * Probabilities are kept transposed, (keys, queries): sixteen queries are the lanes of a vector, so that maxima and sums
+ * over the keys need no sum across lanes. A few queries go through all their keys at a time, in the first two caches;
+ * probabilities and their gradients are rounded to bf16 before they are multiplied, all sums are float.
+ * Each task writes its own part of the outputs: the result does not depend on the number of threads. */
+#include "graph/op.h"
+#include "ops/attr.h"
+#include "ops/fast/kernels.h"
+
+#ifdef PX_AMX
+#include "ops/fast/tiles.h"
+
+#include <math.h>
+#include <omp.h>
+
+/* Queries at a time; and in backward, where those are summed over, at most this many before sums go to memory. */
+enum { BLOCK = 32, SPAN = 256 };
+
+typedef struct sizes {
+    int64_t B, H, T, D, d;
+    int64_t keys, summed, width, span; /* T to 16 and to 32, d to 32, min(SPAN, summed) */
+    float scale;
+} sizes;
+
+static int64_t padded(int64_t n, int64_t to)
+{
+    return (n + to - 1) / to * to;
+}
+
+/* `qkv`: the input that it is */
+static sizes sizes_of(const px_node *n, int qkv)
+{
+    px_shape s = n->in[qkv]->shape;
+    sizes z = {.B = s.dim[0], .H = ((const px_attention_attr *)n->attr)->heads, .T = s.dim[1], .D = s.dim[2] / 3};
+    z.d = z.D / z.H;
+    z.keys = padded(z.T, 16);
+    z.summed = padded(z.T, 32);
+    z.width = padded(z.d, 32);
+    z.span = z.summed < SPAN ? z.summed : SPAN;
+    z.scale = 1 / sqrtf((float)z.d);
+    return z;
+}
+
+/* ---- softmax over keys ---- */
+
+static const float LOG2_E = 1.44269504f, LN_2 = 0.69314718f;
+
+/* 2^x, relative error below 3e-6 (bf16 rounds by 4e-3): the fitted polynomial's on [-1/2, 1/2]. */
+INLINE __m512 exp2_of(__m512 x)
+{
+    __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
+    __m512 y = _mm512_set1_ps(9.5701e-3f);
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(0.05591786f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(0.24024745f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(0.69312181f));
+    y = _mm512_fmadd_ps(y, r, _mm512_set1_ps(0.99999926f));
+    return _mm512_scalef_ps(y, n);
+}
+
+/* Of each column of s (T, ld). */
+INLINE __m512 largest16(const float *s, int64_t ld, int64_t T)
+{
+    __m512 most[4];
+    for (int64_t i = 0; i < 4; i++)
+        most[i] = _mm512_load_ps(s + (i < T ? i : 0) * ld);
+    for (int64_t t = 4; t + 4 <= T; t += 4)
+        for (int i = 0; i < 4; i++)
+            most[i] = _mm512_max_ps(_mm512_load_ps(s + (t + i) * ld), most[i]);
+    for (int64_t t = T / 4 * 4; t < T; t++)
+        most[0] = _mm512_max_ps(_mm512_load_ps(s + t * ld), most[0]);
+    return _mm512_max_ps(_mm512_max_ps(most[0], most[1]), _mm512_max_ps(most[2], most[3]));
+}
+
+/* Of 16 queries: products s (T, ld) of keys and queries -> couples p (summed/2, ld) of e^(scale (s - largest)), with
+ * zeros beyond T; returns 1 / their sum. logs: the logarithms of the sums of e^(scale s), of the first n queries. */
+INLINE __m512 softmax16(const sizes *z, pair *p, const float *s, int64_t ld, float *logs, int64_t n)
+{
+    const __m512 factor = _mm512_set1_ps(z->scale * LOG2_E);
+    __m512 most = largest16(s, ld, z->T), sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    most = _mm512_mul_ps(most, factor);
+    int64_t t = 0;
+    for (; t + 1 < z->T; t += 2) {
+        __m512 a = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(s + t * ld), factor, most));
+        __m512 b = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(s + (t + 1) * ld), factor, most));
+        _mm512_store_si512(p + t / 2 * ld, pairs_of(a, b));
+        sum[0] = _mm512_add_ps(sum[0], a);
+        sum[1] = _mm512_add_ps(sum[1], b);
+    }
+    if (t < z->T) {
+        __m512 a = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(s + t * ld), factor, most));
+        _mm512_store_si512(p + t / 2 * ld, pairs_of(a, _mm512_setzero_ps()));
+        sum[0] = _mm512_add_ps(sum[0], a);
+        t += 2;
+    }
+    for (; t < z->summed; t += 2)
+        _mm512_store_si512(p + t / 2 * ld, _mm512_setzero_si512());
+    float all[16], top[16];
+    _mm512_storeu_ps(all, _mm512_add_ps(sum[0], sum[1]));
+    _mm512_storeu_ps(top, most);
+    for (int64_t q = 0; q < n && q < 16; q++)
+        logs[q] = (top[q] + log2f(all[q])) * LN_2;
+    return _mm512_div_ps(_mm512_set1_ps(1), _mm512_loadu_ps(all));
+}
+
+/* Of 16 queries: s -> probabilities; dp (T, ld): their gradients -> gradients of s */
+INLINE void softmax_back16(const sizes *z, float *s, float *dp, int64_t ld, const float *logs, int64_t n)
+{
+    const __m512 factor = _mm512_set1_ps(z->scale * LOG2_E), scale = _mm512_set1_ps(z->scale);
+    const __m512 top = _mm512_mul_ps(_mm512_maskz_loadu_ps(first16(n), logs), _mm512_set1_ps(LOG2_E));
+    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
+    for (int64_t t = 0; t < z->keys; t += 2) /* beyond T, dp is 0 */
+        for (int i = 0; i < 2; i++) {
+            float *at = s + (t + i) * ld;
+            __m512 e = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(at), factor, top));
+            _mm512_store_ps(at, e);
+            sum[i] = _mm512_fmadd_ps(e, _mm512_load_ps(dp + (t + i) * ld), sum[i]);
+        }
+    const __m512 delta = _mm512_add_ps(sum[0], sum[1]);
+    for (int64_t t = 0; t < z->T; t++) {
+        float *at = dp + t * ld;
+        __m512 e = _mm512_mul_ps(_mm512_load_ps(s + t * ld), scale);
+        _mm512_store_ps(at, _mm512_mul_ps(e, _mm512_sub_ps(_mm512_load_ps(at), delta)));
+    }
+}
+
+/* to (T, columns/2), a block of 32 queries in rows of `columns` = s */
+static void round_rows(const sizes *z, pair *to, int64_t columns, const float *s)
+{
+    for (int64_t t = 0; t < z->T; t++) {
+        __m512 low = _mm512_load_ps(s + t * BLOCK), high = _mm512_load_ps(s + t * BLOCK + 16);
+        _mm512_store_si512(to + t * columns / 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
+/* to (summed/2, 32) = couples of s (T, 32); zeros beyond T */
+static void round_couples(const sizes *z, pair *to, const float *s)
+{
+    for (int64_t t = 0; t < z->summed; t += 2)
+        for (int64_t q = 0; q < BLOCK; q += 16) {
+            __m512 a = t < z->T ? _mm512_load_ps(s + t * BLOCK + q) : _mm512_setzero_ps();
+            __m512 b = t + 1 < z->T ? _mm512_load_ps(s + (t + 1) * BLOCK + q) : _mm512_setzero_ps();
+            _mm512_store_si512(to + t / 2 * BLOCK + q, pairs_of(a, b));
+        }
+}
+
+/* y (n, d) = factor of the column * from (width, ld)^T; `flat`, `turned`: memory for its pairs */
+static void store_flipped(const sizes *z, px_bf16 *y, int64_t ldy, const float *from, int64_t ld,
+                          const __m512 factor[2], pair *flat, pair *turned, int64_t n)
+{
+    for (int64_t i = 0; i < z->width; i += 2)
+        for (int64_t q = 0; q < ld; q += 16)
+            _mm512_store_si512(flat + i / 2 * ld + q,
+                               pairs_of(_mm512_mul_ps(_mm512_load_ps(from + i * ld + q), factor[q / 16]),
+                                        _mm512_mul_ps(_mm512_load_ps(from + (i + 1) * ld + q), factor[q / 16])));
+    flip(turned, flat, z->width / 2, ld);
+    store_rows(y, ldy, turned, n, z->d, z->width);
+}
+
+/* to (n, d) = from (n, width) */
+static void store_rounded(const sizes *z, px_bf16 *to, int64_t ldt, const float *from)
+{
+    for (int64_t r = 0; r < z->T; r++)
+        for (int64_t i = 0; i < z->d; i += 32) {
+            const float *at = from + r * z->width + i;
+            __m512i both = (__m512i)_mm512_cvtne2ps_pbh(_mm512_load_ps(at + 16), _mm512_load_ps(at));
+            _mm512_mask_storeu_epi16(to + r * ldt + i, first32(z->d - i), both);
+        }
+}
+
+/* ---- a thread's scratch memory; every matrix is whole cache lines ---- */
+
+typedef struct forward_memory {
+    pair *k, *v, *q, *qt, *p; /* rows; columns; rows; right operand; couples */
+    float *s, *o;
+} forward_memory;
+
+typedef struct backward_memory {
+    pair *k, *v, *kt, *load, *qt, *gt, *dst; /* rows, rows, columns; to be flipped; right operands; couples */
+    pair *p, *ds, *q, *g;                    /* of a span: rows, rows, couples, couples */
+    float *s, *dp, *dq, *dk, *dv;
+} backward_memory;
+
+/* `n` numbers of 32 bits, from where *next of the memory stands */
+static void *take(char *memory, size_t *next, int64_t n)
+{
+    void *p = memory ? memory + *next : NULL;
+    *next += (size_t)n * 4;
+    return p;
+}
+
+/* Returns the bytes; memory may be NULL. */
+static size_t forward_layout(const sizes *z, char *memory, forward_memory *m)
+{
+    size_t next = 0;
+    m->k = take(memory, &next, z->keys * z->width / 2);
+    m->v = take(memory, &next, z->width * z->summed / 2);
+    m->q = take(memory, &next, BLOCK * z->width / 2);
+    m->qt = take(memory, &next, BLOCK * z->width / 2);
+    m->s = take(memory, &next, z->keys * BLOCK);
+    m->p = take(memory, &next, z->summed / 2 * (BLOCK > z->width ? BLOCK : z->width)); /* the values, on their way */
+    m->o = take(memory, &next, z->width * BLOCK);
+    return next + 64; /* a cache line between threads */
+}
+
+static size_t backward_layout(const sizes *z, char *memory, backward_memory *m)
+{
+    size_t next = 0;
+    m->k = take(memory, &next, z->keys * z->width / 2);
+    m->v = take(memory, &next, z->keys * z->width / 2);
+    m->kt = take(memory, &next, z->width * z->summed / 2);
+    m->load = take(memory, &next, z->width * (z->summed > BLOCK ? z->summed : BLOCK) / 2);
+    m->qt = take(memory, &next, BLOCK * z->width / 2);
+    m->gt = take(memory, &next, BLOCK * z->width / 2);
+    m->dst = take(memory, &next, z->summed / 2 * BLOCK);
+    m->p = take(memory, &next, z->keys * z->span / 2);
+    m->ds = take(memory, &next, z->keys * z->span / 2);
+    m->q = take(memory, &next, z->span / 2 * z->width);
+    m->g = take(memory, &next, z->span / 2 * z->width);
+    m->s = take(memory, &next, z->keys * BLOCK);
+    m->dp = take(memory, &next, z->keys * BLOCK);
+    m->dq = take(memory, &next, z->width * BLOCK);
+    m->dk = take(memory, &next, z->keys * z->width);
+    m->dv = take(memory, &next, z->keys * z->width);
+    return next + 64;
+}
+
+/* ---- one sample and head ---- */
+
+/* Brings rows of the next task into the second cache: they lie far apart, where the processor does not look ahead. */
+INLINE void fetch_rows(const px_bf16 *from, int64_t ldf, int64_t first, int64_t last, int64_t d)
+{
+    for (int64_t r = first; r < last; r++)
+        for (int64_t i = 0; i < d; i += 32)
+            _mm_prefetch((const char *)(from + r * ldf + i), _MM_HINT_T1);
+}
+
+/* A block's share of the next task's q, k and v. */
+INLINE void fetch_qkv(const sizes *z, const px_bf16 *next, int64_t first)
+{
+    int64_t last = first + BLOCK < z->T ? first + BLOCK : z->T;
+    for (int i = 0; i < 3; i++)
+        fetch_rows(next + i * z->D, 3 * z->D, first, last, z->d);
+}
+
+/* Where a sample and head begins in qkv and in y; they are numbered b H + h. */
+INLINE int64_t in_qkv(const sizes *z, int64_t task)
+{
+    return task / z->H * z->T * 3 * z->D + task % z->H * z->d;
+}
+
+INLINE int64_t in_y(const sizes *z, int64_t task)
+{
+    return task / z->H * z->T * z->D + task % z->H * z->d;
+}
+
+/* n queries, in `ld` lanes (16 or 32) */
+INLINE void forward_block(const sizes *z, const forward_memory *m, const px_bf16 *q, px_bf16 *y, float *logs, int64_t n,
+                          const int64_t ld)
+{
+    __m512 inverse[2];
+    load_rows(m->q, q, 3 * z->D, n, ld, z->d, z->width);
+    flip(m->qt, m->q, ld, z->width / 2);
+    product(m->s, ld, m->k, z->width / 2, m->qt, ld, z->keys, ld, z->width, false);
+    for (int64_t i = 0; i < ld; i += 16)
+        inverse[i / 16] = softmax16(z, m->p + i, m->s + i, ld, logs + i, n - i);
+    product(m->o, ld, m->v, z->summed / 2, m->p, ld, z->width, ld, z->summed, false);
+    store_flipped(z, y, z->D, m->o, ld, inverse, m->qt, m->q, n);
+}
+
+/* `next`: the qkv of the task after this one */
+INLINE void forward_head(const sizes *z, const px_bf16 *qkv, const px_bf16 *next, px_bf16 *y, float *logs,
+                         char *scratch)
+{
+    int64_t ld = 3 * z->D, T = z->T;
+    forward_memory m;
+    forward_layout(z, scratch, &m);
+    load_rows(m.k, qkv + z->D, ld, T, z->keys, z->d, z->width);
+    load_couples(m.p, qkv + 2 * z->D, ld, T, z->summed, z->d, z->width);
+    flip(m.v, m.p, z->summed / 2, z->width);
+    for (int64_t i = 0; i < T; i += BLOCK) {
+        fetch_qkv(z, next, i);
+        if (T - i > 16)
+            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, T - i < BLOCK ? T - i : BLOCK, BLOCK);
+        else
+            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, T - i, 16);
+    }
+}
+
+/* The queries of a block: their dq, and probabilities and ds as rows at p, ds (keys, span). */
+INLINE void backward_block(const sizes *z, const backward_memory *m, const px_bf16 *q, const px_bf16 *dy,
+                           const float *logs, px_bf16 *dq, pair *p, pair *ds, int64_t span, int64_t n)
+{
+    const __m512 one[2] = {_mm512_set1_ps(1), _mm512_set1_ps(1)};
+    load_rows(m->load, q, 3 * z->D, n, BLOCK, z->d, z->width);
+    flip(m->qt, m->load, BLOCK, z->width / 2);
+    load_rows(m->load, dy, z->D, n, BLOCK, z->d, z->width);
+    flip(m->gt, m->load, BLOCK, z->width / 2);
+    product(m->s, BLOCK, m->k, z->width / 2, m->qt, BLOCK, z->keys, BLOCK, z->width, false);
+    product(m->dp, BLOCK, m->v, z->width / 2, m->gt, BLOCK, z->keys, BLOCK, z->width, false);
+    for (int64_t i = 0; i < BLOCK; i += 16)
+        softmax_back16(z, m->s + i, m->dp + i, BLOCK, logs + i, n - i);
+    round_rows(z, p, span, m->s);
+    round_rows(z, ds, span, m->dp);
+    round_couples(z, m->dst, m->dp);
+    product(m->dq, BLOCK, m->kt, z->summed / 2, m->dst, BLOCK, z->width, BLOCK, z->summed, false);
+    store_flipped(z, dq, 3 * z->D, m->dq, BLOCK, one, m->qt, m->load, n);
+}
+
+/* `next_dy`, `next_qkv`: of the task after this one */
+INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv, const float *logs,
+                          const px_bf16 *next_dy, const px_bf16 *next_qkv, px_bf16 *dqkv, char *scratch)
+{
+    int64_t ld = 3 * z->D, T = z->T;
+    backward_memory m;
+    backward_layout(z, scratch, &m);
+    load_rows(m.k, qkv + z->D, ld, T, z->keys, z->d, z->width);
+    load_rows(m.v, qkv + 2 * z->D, ld, T, z->keys, z->d, z->width);
+    load_couples(m.load, qkv + z->D, ld, T, z->summed, z->d, z->width);
+    flip(m.kt, m.load, z->summed / 2, z->width);
+    for (int64_t from = 0; from < T; from += z->span) {
+        int64_t rows = T - from < z->span ? T - from : z->span, span = padded(rows, 32);
+        for (int64_t i = 0; i < rows; i += BLOCK) {
+            int64_t r = from + i, n = rows - i < BLOCK ? rows - i : BLOCK;
+            fetch_qkv(z, next_qkv, r);
+            fetch_rows(next_dy, z->D, r, r + n, z->d);
+            backward_block(z, &m, qkv + r * ld, dy + r * z->D, logs + r, dqkv + r * ld, m.p + i / 2, m.ds + i / 2, span,
+                           n);
+        }
+        load_couples(m.q, qkv + from * ld, ld, rows, span, z->d, z->width);
+        load_couples(m.g, dy + from * z->D, z->D, rows, span, z->d, z->width);
+        product(m.dk, z->width, m.ds, span / 2, m.q, z->width, z->keys, z->width, span, from > 0);
+        product(m.dv, z->width, m.p, span / 2, m.g, z->width, z->keys, z->width, span, from > 0);
+    }
+    store_rounded(z, dqkv + z->D, ld, m.dk);
+    store_rounded(z, dqkv + 2 * z->D, ld, m.dv);
+}
+
+/* ---- kernels ---- */
+
+/* Threads that the scratch memory was made for. */
+static int threads_for(const px_step *s, size_t bytes)
+{
+    int most = (int)(s->scratch_bytes / bytes), now = omp_get_max_threads();
+    return now < most ? now : most;
+}
+
+void px_amx_attention(const px_step *s)
+{
+    sizes z = sizes_of(s->node, 0);
+    size_t bytes = forward_layout(&z, NULL, &(forward_memory){0});
+    const px_bf16 *qkv = s->in[0];
+    px_bf16 *y = s->out[0];
+    float *logs = s->out[1];
+    int64_t tasks = z.B * z.H;
+#pragma omp parallel num_threads(threads_for(s, bytes))
+    {
+        char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
+        tiles_begin();
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < tasks; task++) {
+            int64_t next = task + 1 < tasks ? task + 1 : task;
+            forward_head(&z, qkv + in_qkv(&z, task), qkv + in_qkv(&z, next), y + in_y(&z, task), logs + task * z.T,
+                         scratch);
+        }
+        tiles_end();
+    }
+}
+
+/* dy, qkv, logarithms -> dqkv */
+void px_amx_attention_back(const px_step *s)
+{
+    sizes z = sizes_of(s->node, 1);
+    size_t bytes = backward_layout(&z, NULL, &(backward_memory){0});
+    const px_bf16 *dy = s->in[0], *qkv = s->in[1];
+    const float *logs = s->in[2];
+    px_bf16 *dqkv = s->out[0];
+    int64_t tasks = z.B * z.H;
+#pragma omp parallel num_threads(threads_for(s, bytes))
+    {
+        char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
+        tiles_begin();
+#pragma omp for schedule(static)
+        for (int64_t task = 0; task < tasks; task++) {
+            int64_t next = task + 1 < tasks ? task + 1 : task, in = in_qkv(&z, task);
+            backward_head(&z, dy + in_y(&z, task), qkv + in, logs + task * z.T, dy + in_y(&z, next),
+                          qkv + in_qkv(&z, next), dqkv + in, scratch);
+        }
+        tiles_end();
+    }
+}
+
+size_t px_amx_attention_bytes(const px_node *n, bool back)
+{
+    sizes z = sizes_of(n, back);
+    size_t bytes =
+        back ? backward_layout(&z, NULL, &(backward_memory){0}) : forward_layout(&z, NULL, &(forward_memory){0});
+    return bytes * (size_t)omp_get_max_threads();
+}
+#endif
