@@ -103,45 +103,45 @@ INLINE __m512 softmax16(const sizes *z, pair *p, const float *s, int64_t ld, flo
     return _mm512_div_ps(_mm512_set1_ps(1), _mm512_loadu_ps(all));
 }
 
-/* Of 16 queries: s -> probabilities; dp (T, ld): their gradients -> gradients of s */
-INLINE void softmax_back16(const sizes *z, float *s, float *dp, int64_t ld, const float *logs, int64_t n)
+/* Of a block of `ld` queries: s (T, ld) -> probabilities, dp (T, ld): their gradients; sums over keys of their products */
+INLINE void probabilities(const sizes *z, float *s, const float *dp, const int64_t ld, const float *logs, int64_t n,
+                          __m512 sum[2])
 {
-    const __m512 factor = _mm512_set1_ps(z->scale * LOG2_E), scale = _mm512_set1_ps(z->scale);
-    const __m512 top = _mm512_mul_ps(_mm512_maskz_loadu_ps(first16(n), logs), _mm512_set1_ps(LOG2_E));
-    __m512 sum[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-    for (int64_t t = 0; t < z->keys; t += 2) /* beyond T, dp is 0 */
-        for (int i = 0; i < 2; i++) {
-            float *at = s + (t + i) * ld;
-            __m512 e = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(at), factor, top));
-            _mm512_store_ps(at, e);
-            sum[i] = _mm512_fmadd_ps(e, _mm512_load_ps(dp + (t + i) * ld), sum[i]);
-        }
-    const __m512 delta = _mm512_add_ps(sum[0], sum[1]);
-    for (int64_t t = 0; t < z->T; t++) {
-        float *at = dp + t * ld;
-        __m512 e = _mm512_mul_ps(_mm512_load_ps(s + t * ld), scale);
-        _mm512_store_ps(at, _mm512_mul_ps(e, _mm512_sub_ps(_mm512_load_ps(at), delta)));
+    const __m512 factor = _mm512_set1_ps(z->scale * LOG2_E);
+    __m512 top[2];
+    for (int v = 0; v < ld / 16; v++) {
+        top[v] = _mm512_mul_ps(_mm512_maskz_loadu_ps(first16(n - 16 * v), logs + 16 * v), _mm512_set1_ps(LOG2_E));
+        sum[v] = _mm512_setzero_ps();
     }
+    for (int64_t t = 0; t < z->T; t++, s += ld, dp += ld)
+        for (int v = 0; v < ld / 16; v++) {
+            __m512 e = exp2_of(_mm512_fmsub_ps(_mm512_load_ps(s + 16 * v), factor, top[v]));
+            _mm512_store_ps(s + 16 * v, e);
+            sum[v] = _mm512_fmadd_ps(e, _mm512_load_ps(dp + 16 * v), sum[v]);
+        }
 }
 
-/* to (T, columns/2), a block of 32 queries in rows of `columns` = s */
-static void round_rows(const sizes *z, pair *to, int64_t columns, const float *s)
+/* Then: s -> p and the gradients of s -> ds, as rows of a span of queries, and as couples dst (summed/2, ld), with zeros
+ * beyond T. */
+INLINE void softmax_back(const sizes *z, const float *s, const float *dp, const int64_t ld, const __m512 sum[2],
+                         pair *p, pair *ds, int64_t span, pair *dst)
 {
-    for (int64_t t = 0; t < z->T; t++) {
-        __m512 low = _mm512_load_ps(s + t * BLOCK), high = _mm512_load_ps(s + t * BLOCK + 16);
-        _mm512_store_si512(to + t * columns / 2, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-    }
-}
-
-/* to (summed/2, 32) = couples of s (T, 32); zeros beyond T */
-static void round_couples(const sizes *z, pair *to, const float *s)
-{
-    for (int64_t t = 0; t < z->summed; t += 2)
-        for (int64_t q = 0; q < BLOCK; q += 16) {
-            __m512 a = t < z->T ? _mm512_load_ps(s + t * BLOCK + q) : _mm512_setzero_ps();
-            __m512 b = t + 1 < z->T ? _mm512_load_ps(s + (t + 1) * BLOCK + q) : _mm512_setzero_ps();
-            _mm512_store_si512(to + t / 2 * BLOCK + q, pairs_of(a, b));
+    const __m512 scale = _mm512_set1_ps(z->scale), zero = _mm512_setzero_ps();
+    for (int64_t t = 0; t < z->summed; t += 2, dst += ld) {
+        __m512 d[2][2] = {{zero, zero}, {zero, zero}};
+        for (int r = 0; r < 2 && t + r < z->T; r++) {
+            __m512 e[2] = {zero, zero};
+            for (int v = 0; v < ld / 16; v++) {
+                int64_t at = (t + r) * ld + 16 * v;
+                e[v] = _mm512_load_ps(s + at);
+                d[r][v] = _mm512_mul_ps(_mm512_mul_ps(e[v], scale), _mm512_sub_ps(_mm512_load_ps(dp + at), sum[v]));
+            }
+            _mm512_store_si512(p + (t + r) * span / 2, (__m512i)_mm512_cvtne2ps_pbh(e[1], e[0]));
+            _mm512_store_si512(ds + (t + r) * span / 2, (__m512i)_mm512_cvtne2ps_pbh(d[r][1], d[r][0]));
         }
+        for (int v = 0; v < ld / 16; v++)
+            _mm512_store_si512(dst + 16 * v, pairs_of(d[0][v], d[1][v]));
+    }
 }
 
 /* y (n, d) = factor of the column * from (width, ld)^T; `flat`, `turned`: memory for its pairs */
@@ -227,12 +227,20 @@ static size_t backward_layout(const sizes *z, char *memory, backward_memory *m)
 
 /* ---- one sample and head ---- */
 
-/* Brings rows of the next task into the second cache: they lie far apart, where the processor does not look ahead. */
+/* Rows lie far apart, where the processor does not look ahead: brings those of the next task into the second cache... */
 INLINE void fetch_rows(const px_bf16 *from, int64_t ldf, int64_t first, int64_t last, int64_t d)
 {
     for (int64_t r = first; r < last; r++)
         for (int64_t i = 0; i < d; i += 32)
-            _mm_prefetch((const char *)(from + r * ldf + i), _MM_HINT_T1);
+            __builtin_prefetch(from + r * ldf + i, 0, 2);
+}
+
+/* ... and claims those that will be written. */
+INLINE void own_rows(px_bf16 *to, int64_t ldt, int64_t first, int64_t last, int64_t d)
+{
+    for (int64_t r = first; r < last; r++)
+        for (int64_t i = 0; i < d; i += 32)
+            __builtin_prefetch(to + r * ldt + i, 1, 3);
 }
 
 /* A block's share of the next task's q, k and v. */
@@ -280,6 +288,7 @@ INLINE void forward_head(const sizes *z, const px_bf16 *qkv, const px_bf16 *next
     flip(m.v, m.p, z->summed / 2, z->width);
     for (int64_t i = 0; i < T; i += BLOCK) {
         fetch_qkv(z, next, i);
+        own_rows(y, z->D, i, i + BLOCK < T ? i + BLOCK : T, z->d);
         if (T - i > 16)
             forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, T - i < BLOCK ? T - i : BLOCK, BLOCK);
         else
@@ -287,24 +296,22 @@ INLINE void forward_head(const sizes *z, const px_bf16 *qkv, const px_bf16 *next
     }
 }
 
-/* The queries of a block: their dq, and probabilities and ds as rows at p, ds (keys, span). */
+/* n queries, in `ld` lanes: their dq, and probabilities and ds as rows at p, ds (keys, span). */
 INLINE void backward_block(const sizes *z, const backward_memory *m, const px_bf16 *q, const px_bf16 *dy,
-                           const float *logs, px_bf16 *dq, pair *p, pair *ds, int64_t span, int64_t n)
+                           const float *logs, px_bf16 *dq, pair *p, pair *ds, int64_t span, int64_t n, const int64_t ld)
 {
     const __m512 one[2] = {_mm512_set1_ps(1), _mm512_set1_ps(1)};
-    load_rows(m->load, q, 3 * z->D, n, BLOCK, z->d, z->width);
-    flip(m->qt, m->load, BLOCK, z->width / 2);
-    load_rows(m->load, dy, z->D, n, BLOCK, z->d, z->width);
-    flip(m->gt, m->load, BLOCK, z->width / 2);
-    product(m->s, BLOCK, m->k, z->width / 2, m->qt, BLOCK, z->keys, BLOCK, z->width, false);
-    product(m->dp, BLOCK, m->v, z->width / 2, m->gt, BLOCK, z->keys, BLOCK, z->width, false);
-    for (int64_t i = 0; i < BLOCK; i += 16)
-        softmax_back16(z, m->s + i, m->dp + i, BLOCK, logs + i, n - i);
-    round_rows(z, p, span, m->s);
-    round_rows(z, ds, span, m->dp);
-    round_couples(z, m->dst, m->dp);
-    product(m->dq, BLOCK, m->kt, z->summed / 2, m->dst, BLOCK, z->width, BLOCK, z->summed, false);
-    store_flipped(z, dq, 3 * z->D, m->dq, BLOCK, one, m->qt, m->load, n);
+    __m512 sum[2];
+    load_rows(m->load, q, 3 * z->D, n, ld, z->d, z->width);
+    flip(m->qt, m->load, ld, z->width / 2);
+    load_rows(m->load, dy, z->D, n, ld, z->d, z->width);
+    flip(m->gt, m->load, ld, z->width / 2);
+    product(m->s, ld, m->k, z->width / 2, m->qt, ld, z->keys, ld, z->width, false);
+    product(m->dp, ld, m->v, z->width / 2, m->gt, ld, z->keys, ld, z->width, false);
+    probabilities(z, m->s, m->dp, ld, logs, n, sum);
+    softmax_back(z, m->s, m->dp, ld, sum, p, ds, span, m->dst);
+    product(m->dq, ld, m->kt, z->summed / 2, m->dst, ld, z->width, ld, z->summed, false);
+    store_flipped(z, dq, 3 * z->D, m->dq, ld, one, m->qt, m->load, n);
 }
 
 /* `next_dy`, `next_qkv`: of the task after this one */
@@ -322,10 +329,15 @@ INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv,
         int64_t rows = T - from < z->span ? T - from : z->span, span = padded(rows, 32);
         for (int64_t i = 0; i < rows; i += BLOCK) {
             int64_t r = from + i, n = rows - i < BLOCK ? rows - i : BLOCK;
+            const px_bf16 *q = qkv + r * ld, *g = dy + r * z->D;
             fetch_qkv(z, next_qkv, r);
             fetch_rows(next_dy, z->D, r, r + n, z->d);
-            backward_block(z, &m, qkv + r * ld, dy + r * z->D, logs + r, dqkv + r * ld, m.p + i / 2, m.ds + i / 2, span,
-                           n);
+            for (int k = 0; k < 3; k++)
+                own_rows(dqkv + k * z->D, ld, r, r + n, z->d);
+            if (n > 16)
+                backward_block(z, &m, q, g, logs + r, dqkv + r * ld, m.p + i / 2, m.ds + i / 2, span, n, BLOCK);
+            else
+                backward_block(z, &m, q, g, logs + r, dqkv + r * ld, m.p + i / 2, m.ds + i / 2, span, n, 16);
         }
         load_couples(m.q, qkv + from * ld, ld, rows, span, z->d, z->width);
         load_couples(m.g, dy + from * z->D, z->D, rows, span, z->d, z->width);
