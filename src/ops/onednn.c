@@ -145,10 +145,8 @@ static void *address(const px_step *s, const px_prepared *k, int arg)
         return s->in[slot];
     case 'o':
         return s->out[slot];
-    case 'w':
-        return s->scratch;
     default:
-        return (char *)s->scratch + k->own;
+        return s->scratch;
     }
 }
 
@@ -157,8 +155,6 @@ static void run(const px_step *s)
     px_prepared *k = s->data;
     for (int i = 0; i < k->args; i++)
         MUST(dnnl_memory_set_data_handle(k->arg[i].memory, address(s, k, i)));
-    if (k->before)
-        k->before(s);
     MUST(dnnl_primitive_execute(k->primitive, k->stream, k->args, k->arg));
     MUST(dnnl_stream_wait(k->stream));
     if (k->after)
@@ -184,15 +180,14 @@ void px_dnnl_arg(px_prepared *k, int arg, const dnnl_memory_desc_t *md, char fro
     k->source[k->args++].slot = slot;
 }
 
-px_prepared *px_dnnl_prepare(px_step *s, dnnl_primitive_desc_t pd, size_t own)
+px_prepared *px_dnnl_prepare(px_step *s, dnnl_primitive_desc_t pd)
 {
     px_prepared *k = px_calloc(1, sizeof *k);
     MUST(dnnl_primitive_create(&k->primitive, pd));
     MUST(dnnl_stream_create(&k->stream, px_dnnl_engine(), dnnl_stream_default_flags));
     const dnnl_memory_desc_t *scratch = dnnl_primitive_desc_query_md(pd, dnnl_query_scratchpad_md, 0);
     size_t bytes = scratch ? dnnl_memory_desc_get_size(scratch) : 0;
-    k->own = (own + 63) / 64 * 64;
-    s->scratch_bytes = k->own + bytes;
+    s->scratch_bytes = bytes;
     if (bytes)
         px_dnnl_arg(k, DNNL_ARG_SCRATCHPAD, scratch, 's', 0);
     const char *name = "onednn";
@@ -250,7 +245,7 @@ static void reorder(px_step *s, px_shape shape, px_storage from, px_storage to)
     dnnl_primitive_attr_t attr = px_dnnl_attr();
     MUST(dnnl_reorder_primitive_desc_create(&pd, &src, px_dnnl_engine(), &dst, px_dnnl_engine(), attr));
     dnnl_primitive_attr_destroy(attr);
-    px_prepared *k = px_dnnl_prepare(s, pd, 0);
+    px_prepared *k = px_dnnl_prepare(s, pd);
     px_dnnl_arg(k, DNNL_ARG_FROM, &src, 'i', 0);
     px_dnnl_arg(k, DNNL_ARG_TO, &dst, 'o', 0);
 }

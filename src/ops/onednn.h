@@ -29,18 +29,17 @@ enum { PX_DNNL_ARGS = 6 };
 typedef struct px_prepared {
     dnnl_primitive_t primitive;
     dnnl_stream_t stream;
-    px_kernel *before, *after; /* what else the step does, or NULL */
-    size_t own;                /* bytes of the step's scratch memory that are not the primitive's: the first ones */
+    px_kernel *after; /* what else the step does, or NULL */
     int args;
     dnnl_exec_arg_t arg[PX_DNNL_ARGS];
     struct {
-        char from; /* 'i'nput, 'o'utput, o'w'n scratch memory, 's'cratch memory of the primitive */
+        char from; /* 'i'nput, 'o'utput, 's'cratch memory */
         int slot;
     } source[PX_DNNL_ARGS];
 } px_prepared;
 
-/* Makes the primitive; the caller adds its arguments. Takes over the description. `own`: bytes of scratch memory beside. */
-px_prepared *px_dnnl_prepare(px_step *, dnnl_primitive_desc_t, size_t own);
+/* Makes the primitive; the caller adds its arguments. Takes over the description. */
+px_prepared *px_dnnl_prepare(px_step *, dnnl_primitive_desc_t);
 void px_dnnl_arg(px_prepared *, int arg, const dnnl_memory_desc_t *, char from, int slot);
 
 dnnl_primitive_attr_t px_dnnl_attr(void);

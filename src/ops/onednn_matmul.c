@@ -80,7 +80,7 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
     px_plan_make(p, s, into, px_storage_blocked(y, 1, out));
-    px_prepared *k = px_dnnl_prepare(s, pd, 0);
+    px_prepared *k = px_dnnl_prepare(s, pd);
     px_dnnl_arg(k, DNNL_ARG_SRC, &src, 'i', 0);
     px_dnnl_arg(k, DNNL_ARG_WEIGHTS, &weight, 'i', 1);
     if (bias)

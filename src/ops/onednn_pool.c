@@ -32,7 +32,7 @@ bool px_onednn_max_pool(px_plan *p, px_step *s)
     px_storage places = {PX_U8, 0, memcpy(px_plan_keep(p, px_calloc(1, sizeof ws)), &ws, sizeof ws),
                          dnnl_memory_desc_get_size(&ws)};
     px_plan_make(p, s, 1, places);
-    px_prepared *k = px_dnnl_prepare(s, pd, 0);
+    px_prepared *k = px_dnnl_prepare(s, pd);
     px_dnnl_arg(k, DNNL_ARG_SRC, &src, 'i', 0);
     px_dnnl_arg(k, DNNL_ARG_DST, &dst, 'o', 0);
     px_dnnl_arg(k, DNNL_ARG_WORKSPACE, &ws, 'o', 1);
@@ -62,7 +62,7 @@ bool px_onednn_max_pool_back(px_plan *p, px_step *s)
     px_plan_need(p, s, 0, dys);
     px_plan_need(p, s, 1, ws);
     px_plan_make(p, s, 0, px_storage_blocked(dx, xs.block, xs.dtype));
-    px_prepared *k = px_dnnl_prepare(s, pd, 0);
+    px_prepared *k = px_dnnl_prepare(s, pd);
     px_dnnl_arg(k, DNNL_ARG_DIFF_DST, &dst, 'i', 0);
     px_dnnl_arg(k, DNNL_ARG_WORKSPACE, &work, 'i', 1);
     px_dnnl_arg(k, DNNL_ARG_DIFF_SRC, &src, 'o', 0);

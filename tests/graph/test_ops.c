@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -321,6 +322,80 @@ static void long_attention_agrees_with_portable(void **state)
     }
 }
 
+static const variant fast_bf16 = {PX_F32,         &px_backend_onednn,   .fuse = true,
+                                  .layers = true, .precision = PX_BF16, .limit = 5e-3};
+
+static px_value *build_conv_half(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 2, 1, 1);
+}
+
+static px_value *build_conv_pointwise(px_graph *g, px_value *v[])
+{
+    return conv(g, v, 1, 0, 1);
+}
+
+/* Channels in several blocks of 32, the last not full; places in several parts, of which steps of 32 are no multiple. */
+static const test_case wide_conv[] = {
+    {"wide conv 3x3", build_conv_3x3, {IN(2, 40, 13, 11), PARAM(72, 40, 3, 3)}},
+    {"wide conv, 7x7", build_conv_stride, {IN(2, 3, 71, 69), PARAM(40, 3, 7, 7)}},
+    {"wide conv, stride 2", build_conv_half, {IN(2, 64, 15, 14), PARAM(96, 64, 3, 3)}},
+    {"wide conv 1x1", build_conv_pointwise, {IN(3, 96, 33, 31), PARAM(40, 96, 1, 1)}},
+    {"the same, widening", build_conv_pointwise, {IN(3, 40, 33, 31), PARAM(72, 40, 1, 1)}},
+    {"the same, stride 2", build_conv_1x1, {IN(2, 40, 9, 9), PARAM(96, 40, 1, 1)}}};
+
+static void wide_convolutions_agree_with_portable(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof wide_conv / sizeof wide_conv[0]; i++) {
+        compare_case(&wide_conv[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+        if (px_bf16_native())
+            compare_case(&wide_conv[i], fast_bf16);
+    }
+}
+
+/* Kernels of ours: another library's may add up in another order. */
+static bool weights_by_ours(const px_plan *p)
+{
+    bool ours = true;
+    for (int i = 0; i < px_plan_steps(p); i++) {
+        px_step_info s = px_plan_step_info(p, i);
+        ours &= strcmp(s.op, "conv2d_back_weight") != 0 || strstr(s.kernel, "pretext") != NULL;
+    }
+    return ours;
+}
+
+static double *weight_gradient(const test_case *c, int threads, bool *ours)
+{
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    trial t = start(c, fast_bf16);
+    px_plan_run(t.p, NULL);
+    double *dw = gradient(&t, 1);
+    *ours = weights_by_ours(t.p);
+    stop(&t);
+    omp_set_num_threads(before);
+    return dw;
+}
+
+static void weight_gradients_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    if (!px_bf16_native())
+        skip();
+    for (size_t i = 0; i < sizeof wide_conv / sizeof wide_conv[0]; i++) {
+        size_t bytes = (size_t)px_shape_count(wide_conv[i].operand[1].shape) * sizeof(double);
+        bool ours;
+        double *one = weight_gradient(&wide_conv[i], 1, &ours);
+        for (int threads = 2; threads <= 5 && ours; threads++) {
+            double *more = weight_gradient(&wide_conv[i], threads, &ours);
+            assert_memory_equal(one, more, bytes);
+            free(more);
+        }
+        free(one);
+    }
+}
+
 /* A sum of many rows (MAE's mask token) is rounded once: ones added up in bf16 would stop at 256. */
 static void bf16_scatter_rounds_once(void **state)
 {
@@ -495,6 +570,8 @@ int main(void)
         cmocka_unit_test(fast_agrees_with_portable),
         cmocka_unit_test(bf16_agrees_with_portable),
         cmocka_unit_test(long_attention_agrees_with_portable),
+        cmocka_unit_test(wide_convolutions_agree_with_portable),
+        cmocka_unit_test(weight_gradients_do_not_depend_on_threads),
         cmocka_unit_test(every_op_has_a_case),
         cmocka_unit_test(running_statistics_move),
         cmocka_unit_test(dropout_follows_the_sample),

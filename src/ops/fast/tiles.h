@@ -37,7 +37,8 @@ INLINE __mmask32 first32(int64_t n)
 /* ---- forms ---- */
 
 /* to (padded, columns/2) = rows of `from`, n of them with d elements each; padded to `columns` */
-static void load_rows(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int64_t padded, int64_t d, int64_t columns)
+static inline void load_rows(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int64_t padded, int64_t d,
+                             int64_t columns)
 {
     for (int64_t r = 0; r < padded; r++)
         for (int64_t i = 0; i < columns; i += 32) {
@@ -47,8 +48,8 @@ static void load_rows(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int
 }
 
 /* to (padded/2, columns) = couples of rows */
-static void load_couples(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int64_t padded, int64_t d,
-                         int64_t columns)
+static inline void load_couples(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int64_t padded, int64_t d,
+                                int64_t columns)
 {
     const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6, 37,
                                          5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
@@ -64,7 +65,7 @@ static void load_couples(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, 
 }
 
 /* `to` (n of `d` elements) = rows */
-static void store_rows(px_bf16 *to, int64_t ldt, const pair *from, int64_t n, int64_t d, int64_t columns)
+static inline void store_rows(px_bf16 *to, int64_t ldt, const pair *from, int64_t n, int64_t d, int64_t columns)
 {
     for (int64_t r = 0; r < n; r++)
         for (int64_t i = 0; i < d; i += 32)
@@ -101,7 +102,7 @@ INLINE void flip16(pair *to, int64_t ldt, const pair *from, int64_t ldf)
 }
 
 /* to (columns, rows) = from (rows, columns)^T */
-static void flip(pair *to, const pair *from, int64_t rows, int64_t columns)
+static inline void flip(pair *to, const pair *from, int64_t rows, int64_t columns)
 {
     for (int64_t r = 0; r < rows; r += 16)
         for (int64_t i = 0; i < columns; i += 16)

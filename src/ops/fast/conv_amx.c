@@ -1,0 +1,290 @@
+/* conv_amx.c - the gradient of a convolution's weights in bf16 by AMX.
+ *
+ *     dw (O, KH, KW, C) = sum over places m of dy (M, O)[m]^T x (M, C)[m as seen by (kh, kw)],   M = N H' W'
+ *
+ * dy and x are (N, H, W, C). For each of the kernel's taps this is a product of two matrices that is summed over their
+ * rows. Some hundred rows of both are brought into the forms that AMX wants (tiles.h), in the second cache; of
+ * the right one some more often, tap by tap. A 1x1 kernel has no taps: its left matrix is the narrower of the two,
+ * as transposing takes longer than coupling.
+ *
+ * Places are cut into a number of parts that depends on shapes only, the left matrix into blocks of 32 channels. A
+ * thread has its share of all parts' blocks and adds up each in the order of the places; parts are added in their
+ * order: the result does not depend on the number of threads. */
+#include "graph/op.h"
+#include "ops/attr.h"
+#include "ops/fast/kernels.h"
+
+#ifdef PX_AMX
+#include "ops/fast/tiles.h"
+
+#include <omp.h>
+
+enum {
+    BLOCK = 32,                /* channels a block, places a step */
+    SQUARE = BLOCK * BLOCK,    /* of one block by another: floats of a product, pairs of two steps */
+    STEPS = 32,                /* at most so many of the left matrix are formed at a time, */
+    LEFT_BYTES = 512 << 10,    /* and so many bytes; */
+    RUN = 8,                   /* so many steps of the right one, */
+    RIGHT_BYTES = 128 << 10,   /* and so many bytes */
+    PARTS = 16,                /* at most, */
+    PART_BYTES = 2 << 20,      /* all of them together, if several, */
+    PART_ROWS = STEPS * BLOCK, /* each of at least so many places */
+};
+
+/* One of the two matrices. */
+typedef struct side {
+    const px_bf16 *data; /* x or dy */
+    int64_t channels, blocks;
+    bool moves; /* which row belongs to a place depends on the tap */
+} side;
+
+typedef struct job {
+    side left, right;
+    bool swapped; /* left is x */
+    px_conv_attr conv;
+    int64_t H, W, h, w, KH, KW; /* of x, of dy, of the kernel */
+    int64_t M, parts;
+    px_bf16 *zeros; /* a row */
+    float *sums;    /* (parts, KH KW, left blocks, right blocks, 32, 32) */
+    char *forms;    /* THREAD_BYTES for each thread */
+} job;
+
+enum { THREAD_BYTES = LEFT_BYTES + RIGHT_BYTES + (int)sizeof(px_bf16 *) * STEPS * BLOCK };
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t sums_of(const job *j)
+{
+    return j->KH * j->KW * j->left.blocks * j->right.blocks * SQUARE;
+}
+
+static job job_of(const px_node *n)
+{
+    px_shape x = n->in[0]->shape, dy = n->in[1]->shape, w = n->in[2]->shape;
+    job j = {.conv = *(const px_conv_attr *)n->attr, .H = x.dim[2], .W = x.dim[3], .h = dy.dim[2], .w = dy.dim[3]};
+    j.KH = w.dim[2];
+    j.KW = w.dim[3];
+    j.M = dy.dim[0] * j.h * j.w;
+    bool pointwise = j.KH * j.KW == 1;
+    j.left = (side){NULL, dy.dim[1], (dy.dim[1] + BLOCK - 1) / BLOCK, false};
+    j.right = (side){NULL, x.dim[1], (x.dim[1] + BLOCK - 1) / BLOCK, !pointwise || j.conv.stride > 1 || j.conv.pad > 0};
+    j.swapped = pointwise && x.dim[1] < dy.dim[1];
+    if (j.swapped) {
+        side dy_side = j.left;
+        j.left = j.right;
+        j.right = dy_side;
+    }
+    int64_t fit = PART_BYTES / (int64_t)sizeof(float) / sums_of(&j);
+    j.parts = larger(1, smaller(smaller(fit, PARTS), j.M / PART_ROWS));
+    return j;
+}
+
+static size_t zeros_bytes(const job *j)
+{
+    return (size_t)larger(j->left.blocks, j->right.blocks) * BLOCK * sizeof(px_bf16);
+}
+
+size_t px_amx_conv2d_back_weight_bytes(const px_node *n)
+{
+    job j = job_of(n);
+    return (size_t)(j.parts * sums_of(&j)) * sizeof(float) + (size_t)omp_get_max_threads() * THREAD_BYTES +
+           zeros_bytes(&j);
+}
+
+/* ---- rows ---- */
+
+/* row[i]: the row of `s` for place first + i, i < count, at a tap; zeros at places from `end` on and beyond the edge. */
+static void find_rows(const job *j, side s, int64_t tap, int64_t first, int64_t count, int64_t end, const px_bf16 **row)
+{
+    int64_t last = smaller(first + count, end), m = first;
+    int64_t down = tap / j->KW - j->conv.pad, across = tap % j->KW - j->conv.pad;
+    for (; !s.moves && m < last; m++)
+        *row++ = s.data + m * s.channels;
+    for (int64_t line = m / j->w, i = m % j->w; m < last; line++, i = 0) {
+        int64_t top = line % j->h * j->conv.stride + down;
+        const px_bf16 *at = s.data + (line / j->h * j->H + top) * j->W * s.channels;
+        for (; i < j->w && m < last; i++, m++) {
+            int64_t left = i * j->conv.stride + across;
+            bool inside = top >= 0 && top < j->H && left >= 0 && left < j->W;
+            *row++ = inside ? at + left * s.channels : j->zeros;
+        }
+    }
+    for (; m < first + count; m++)
+        *row++ = j->zeros;
+}
+
+/* ---- forms ----
+ *
+ * A step of a block, 32 places of 32 channels, becomes 16 couples of places. unpack puts channels, by fours, in this
+ * order: 0, 2, 4, 6, 1, 3, 5, 7; write_block undoes that. */
+
+/* to (16, 32) = couples of the channels from `channel` on */
+INLINE void couple(pair *to, const px_bf16 *const *row, int64_t channel, __mmask32 mask)
+{
+    for (int i = 0; i < 16; i++) {
+        __m512i a = _mm512_maskz_loadu_epi16(mask, row[2 * i] + channel),
+                b = _mm512_maskz_loadu_epi16(mask, row[2 * i + 1] + channel);
+        _mm512_store_si512(to + i * BLOCK, _mm512_unpacklo_epi16(a, b));
+        _mm512_store_si512(to + i * BLOCK + 16, _mm512_unpackhi_epi16(a, b));
+    }
+}
+
+/* to (blocks, 16 steps, 32): `blocks` blocks from `block` on */
+static void form_right(pair *to, side s, const px_bf16 *const *row, int64_t block, int64_t blocks, int64_t steps)
+{
+    for (int64_t k = 0; k < steps; k++)
+        for (int64_t b = 0; b < blocks; b++) {
+            int64_t channel = (block + b) * BLOCK;
+            couple(to + (b * steps + k) * SQUARE / 2, row + k * BLOCK, channel, first32(s.channels - channel));
+        }
+}
+
+/* to (blocks, 32, 16 steps) */
+static void form_left(pair *to, side s, const px_bf16 *const *row, int64_t block, int64_t blocks, int64_t steps)
+{
+    _Alignas(64) pair couples[SQUARE / 2];
+    for (int64_t k = 0; k < steps; k++)
+        for (int64_t b = 0; b < blocks; b++) {
+            int64_t channel = (block + b) * BLOCK;
+            couple(couples, row + k * BLOCK, channel, first32(s.channels - channel));
+            pair *at = to + b * steps * SQUARE / 2 + k * 16;
+            flip16(at, steps * 16, couples, BLOCK);
+            flip16(at + 16 * steps * 16, steps * 16, couples + 16, BLOCK);
+        }
+}
+
+/* ---- sums ---- */
+
+/* A thread's share of one part: places [first, end), left blocks [block, block + blocks). */
+typedef struct share {
+    int64_t part, first, end, block, blocks;
+} share;
+
+/* Multiplies what is formed of the left matrix with one tap's rows of the right one. */
+static void add_tap(const job *j, share s, int64_t tap, const pair *left, const px_bf16 *const *row, int64_t steps,
+                    bool add, pair *right)
+{
+    int64_t group = larger(1, RIGHT_BYTES / (RUN * SQUARE / 2 * (int64_t)sizeof(pair)));
+    float *sums = j->sums + s.part * sums_of(j) + (tap * j->left.blocks + s.block) * j->right.blocks * SQUARE;
+    for (int64_t k = 0; k < steps; k += RUN)
+        for (int64_t b0 = 0; b0 < j->right.blocks; b0 += group) {
+            int64_t blocks = smaller(group, j->right.blocks - b0), run = smaller(RUN, steps - k);
+            form_right(right, j->right, row + k * BLOCK, b0, blocks, run);
+            for (int64_t b = 0; b < blocks; b++)
+                for (int64_t a = 0; a < s.blocks; a++)
+                    product(sums + (a * j->right.blocks + b0 + b) * SQUARE, BLOCK,
+                            left + a * steps * SQUARE / 2 + k * 16, steps * 16, right + b * run * SQUARE / 2, BLOCK,
+                            BLOCK, BLOCK, run * BLOCK, add || k > 0);
+        }
+}
+
+static void add_share(const job *j, share s, char *forms)
+{
+    pair *left = (pair *)forms, *right = (pair *)(forms + LEFT_BYTES);
+    const px_bf16 **row = (const px_bf16 **)(forms + LEFT_BYTES + RIGHT_BYTES);
+    int64_t most = smaller(STEPS, LEFT_BYTES / (s.blocks * SQUARE / 2 * (int64_t)sizeof(pair)));
+    for (int64_t m = s.first; m < s.end; m += most * BLOCK) {
+        int64_t steps = smaller(most, (s.end - m + BLOCK - 1) / BLOCK);
+        find_rows(j, j->left, 0, m, steps * BLOCK, s.end, row);
+        form_left(left, j->left, row, s.block, s.blocks, steps);
+        for (int64_t tap = 0; tap < j->KH * j->KW; tap++) {
+            find_rows(j, j->right, tap, m, steps * BLOCK, s.end, row);
+            add_tap(j, s, tap, left, row, steps, m > s.first, right);
+        }
+    }
+}
+
+/* Where part `p` begins: a multiple of 32 places, or the end. */
+static int64_t part_begin(const job *j, int64_t p)
+{
+    return p == j->parts ? j->M : j->M * p / j->parts / BLOCK * BLOCK;
+}
+
+static void add_all(const job *j)
+{
+#pragma omp parallel
+    {
+        int64_t all = j->parts * j->left.blocks, thread = omp_get_thread_num(), threads = omp_get_num_threads();
+        int64_t end = all * (thread + 1) / threads;
+        tiles_begin();
+        for (int64_t i = all * thread / threads; i < end;) {
+            int64_t part = i / j->left.blocks, block = i % j->left.blocks;
+            int64_t most = LEFT_BYTES / (SQUARE / 2 * (int64_t)sizeof(pair)); /* of one step */
+            share s = {part, part_begin(j, part), part_begin(j, part + 1), block,
+                       smaller(smaller(end - i, j->left.blocks - block), most)};
+            add_share(j, s, j->forms + thread * THREAD_BYTES);
+            i += s.blocks;
+        }
+        tiles_end();
+    }
+}
+
+/* ---- the result ---- */
+
+/* Row r of a block, by channel, as its sums lie: see couple. */
+INLINE int place_of(int r)
+{
+    return r / 8 * 4 + r % 4 + r / 4 % 2 * 16;
+}
+
+/* dw (rows, columns) = the sum over parts of a block (32, 32), transposed if so wanted */
+static void write_block(float *dw, int64_t ld, const float *sums, int64_t parts, int64_t part_size, int64_t rows,
+                        int64_t columns, bool transposed)
+{
+    _Alignas(64) float sum[SQUARE], flipped[SQUARE];
+    for (int i = 0; i < SQUARE; i += 16) {
+        __m512 v = _mm512_load_ps(sums + i);
+        for (int64_t p = 1; p < parts; p++)
+            v = _mm512_add_ps(v, _mm512_load_ps(sums + p * part_size + i));
+        _mm512_store_ps(sum + i, v);
+    }
+    for (int i = 0; transposed && i < BLOCK; i += 16)
+        for (int k = 0; k < BLOCK; k += 16)
+            flip16((pair *)flipped + k * BLOCK + i, BLOCK, (const pair *)sum + i * BLOCK + k, BLOCK);
+    const __m512i first = _mm512_set_epi32(23, 22, 21, 20, 7, 6, 5, 4, 19, 18, 17, 16, 3, 2, 1, 0),
+                  second = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+    for (int r = 0; r < rows; r++) {
+        const float *from = (transposed ? flipped : sum) + place_of(r) * BLOCK;
+        __m512 low = _mm512_load_ps(from), high = _mm512_load_ps(from + 16);
+        _mm512_mask_storeu_ps(dw + r * ld, first16(columns), _mm512_permutex2var_ps(low, first, high));
+        _mm512_mask_storeu_ps(dw + r * ld + 16, first16(columns - 16), _mm512_permutex2var_ps(low, second, high));
+    }
+}
+
+static void write_all(const job *j, float *dw)
+{
+    int64_t taps = j->KH * j->KW, O = (j->swapped ? j->right : j->left).channels,
+            C = (j->swapped ? j->left : j->right).channels;
+#pragma omp parallel for collapse(3) schedule(static)
+    for (int64_t a = 0; a < j->left.blocks; a++)
+        for (int64_t tap = 0; tap < taps; tap++)
+            for (int64_t b = 0; b < j->right.blocks; b++) {
+                int64_t o = (j->swapped ? b : a) * BLOCK, c = (j->swapped ? a : b) * BLOCK;
+                const float *sums = j->sums + ((tap * j->left.blocks + a) * j->right.blocks + b) * SQUARE;
+                write_block(dw + (o * taps + tap) * C + c, taps * C, sums, j->parts, sums_of(j), smaller(BLOCK, O - o),
+                            smaller(BLOCK, C - c), j->swapped);
+            }
+}
+
+/* x, dy -> dw (O, KH, KW, C) */
+void px_amx_conv2d_back_weight(const px_step *s)
+{
+    job j = job_of(s->node);
+    (j.swapped ? &j.left : &j.right)->data = s->in[0];
+    (j.swapped ? &j.right : &j.left)->data = s->in[1];
+    j.sums = s->scratch;
+    j.forms = (char *)(j.sums + j.parts * sums_of(&j));
+    j.zeros = (px_bf16 *)(j.forms + (size_t)omp_get_max_threads() * THREAD_BYTES);
+    memset(j.zeros, 0, zeros_bytes(&j));
+    add_all(&j);
+    write_all(&j, s->out[0]);
+}
+#endif
