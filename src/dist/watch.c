@@ -81,8 +81,16 @@ struct px_watch {
     bool running;
 };
 
-/* The watch of this process, for px_watch_giving_up: what calls that knows no context. */
-static px_watch *_Atomic own_watch;
+/* The watch of this process, for px_watch_giving_up: what calls that knows no context, and may do so in any thread. */
+static px_watch *own_watch;
+static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void set_own(px_watch *w)
+{
+    pthread_mutex_lock(&own_lock);
+    own_watch = w;
+    pthread_mutex_unlock(&own_lock);
+}
 
 /* ---- sockets ---- */
 
@@ -94,15 +102,25 @@ static void make_ready(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
+/* Waits for one of `events` until `end`, by px_now; signals do not shorten it. */
+static bool ready_by(int fd, short events, double end)
+{
+    struct pollfd p = {.fd = fd, .events = events};
+    for (double left; (left = end - px_now()) > 0;) {
+        int count = poll(&p, 1, (int)(left * 1000) + 1);
+        if (count > 0 || (count < 0 && errno != EINTR))
+            return count > 0;
+    }
+    return false;
+}
+
 /* Reads all of a hello within CONNECT_MS; whoever sends something else is a stranger. */
 static bool read_hello(int fd, hello *h, uint64_t secret)
 {
     size_t have = 0;
-    double start = px_now();
+    double end = px_now() + CONNECT_MS / 1000.0;
     while (have < sizeof *h) {
-        struct pollfd p = {.fd = fd, .events = POLLIN};
-        int left = CONNECT_MS - (int)((px_now() - start) * 1000);
-        if (left <= 0 || poll(&p, 1, left) <= 0)
+        if (!ready_by(fd, POLLIN, end))
             return false;
         ssize_t got = recv(fd, (char *)h + have, sizeof *h - have, 0);
         if (got <= 0)
@@ -154,9 +172,9 @@ static int connect_to(in_addr_t address, uint16_t port)
     if (fd < 0)
         return -1;
     make_ready(fd);
-    struct pollfd p = {.fd = fd, .events = POLLOUT};
     if ((connect(fd, (const struct sockaddr *)&a, sizeof a) != 0 && errno != EINPROGRESS) ||
-        poll(&p, 1, CONNECT_MS) != 1 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+        !ready_by(fd, POLLOUT, px_now() + CONNECT_MS / 1000.0) ||
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
         close(fd);
         return -1;
     }
@@ -391,7 +409,7 @@ int px_watch_start(px_watch **out, const px_comm *comm, double seconds)
         return -1;
     }
     *out = w;
-    own_watch = w;
+    set_own(w);
     return 0;
 }
 
@@ -402,9 +420,10 @@ void px_watch_stop_own(void)
 
 void px_watch_giving_up(void)
 {
-    const px_watch *w = own_watch;
-    if (w)
-        send_all(w, BYTE_GIVING_UP);
+    pthread_mutex_lock(&own_lock);
+    if (own_watch)
+        send_all(own_watch, BYTE_GIVING_UP);
+    pthread_mutex_unlock(&own_lock);
 }
 
 /* To close a connection on which something unread has come resets it, and then the goodbye may be lost on its way: each
@@ -429,7 +448,7 @@ void px_watch_stop(px_watch *w)
 {
     if (!w)
         return;
-    own_watch = NULL;
+    set_own(NULL);
     w->stop = true;
     if (w->running)
         pthread_join(w->thread, NULL);

@@ -22,6 +22,12 @@ px_encoding px_encode(px_build *b, px_value *x)
 
 void px_embedding(px_build *b, px_value *x)
 {
+    if (x && (x->shape.rank != 2 || x->shape.dim[0] < b->task->batch)) {
+        char shape[64];
+        px_graph_fail(b->g, "px_embedding takes a row for each of the batch's %d images, not %s", b->task->batch,
+                      px_shape_text(x->shape, shape));
+        return;
+    }
     b->embedding = x;
 }
 

@@ -222,13 +222,13 @@ static int not_finite(trainer *t, const char *what)
 }
 
 /* Rank 0: looks at the embedding of this step, and tells of it when that collapses or recovers. */
-static int look_at_embedding(trainer *t)
+static void look_at_embedding(trainer *t)
 {
     const px_session *s = &t->session;
     int width = (int)s->model.embedding->shape.dim[1], most = s->rows < width ? s->rows : width;
     bool before = t->embedding.collapsed;
     if (px_collapse_measure(&t->embedding, s->row, s->rows, width) != 0)
-        return -1;
+        px_log_warning(t->log, "step %" PRId64 ": the embedding's rank is not known: %s", t->step + 1, px_error());
     const px_collapse *c = &t->embedding;
     if (c->collapsed && !before)
         px_log_warning(t->log,
@@ -238,7 +238,6 @@ static int look_at_embedding(trainer *t)
     else if (before && !c->collapsed)
         px_log_line(t->log, "step %" PRId64 ": the embedding has recovered: deviation %.3g, effective rank %.3g of %d",
                     t->step + 1, c->deviation, c->rank, most);
-    return 0;
 }
 
 static int one_step(trainer *t, bool stop, bool *stopping)
@@ -256,8 +255,8 @@ static int one_step(trainer *t, bool stop, bool *stopping)
         t->skips = 0;
     else if (not_finite(t, isfinite(mean[0]) ? "gradient" : "loss") != 0)
         return -1;
-    if (t->results && s->look && s->rows > 1 && isfinite(norm) && look_at_embedding(t) != 0)
-        return -1;
+    if (t->results && s->look && s->rows > 1 && isfinite(norm))
+        look_at_embedding(t);
     *stopping = votes > 0;
     t->loss = mean[0];
     int status = record(t, mean, lr, norm, seconds, wait);

@@ -102,6 +102,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         px_embedding(b, z);
         return px_mean_squared_error(b->g, z, px_constant_fill(b->g, PX_SHAPE(b->task->batch, 8), 1));
     }
+    if (fault && strcmp(fault, "misfit") == 0)
+        px_embedding(b, px_view_input(b, "image")); /* no rows */
     return px_cross_entropy(b->g, px_linear_layer(b->g, "head", h.pooled, 2, true), label);
 }
 

@@ -12,12 +12,13 @@
 
 enum { STEPS = 180, LOOK = 50 };
 
-/* The method of faulty_plugin.c, whose loss pulls all embeddings to one place if `collapses`. ranks 0: without mpirun. */
-static run_result train(const fixture *f, const char *out, int ranks, bool collapses, const char *option,
+/* The method of faulty_plugin.c, with its fault "collapse", whose loss pulls all embeddings to one place, "misfit" or "none".
+ * ranks 0: without mpirun. */
+static run_result train(const fixture *f, const char *out, int ranks, const char *fault, const char *option,
                         const char *more)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
-    setenv("PRETEXT_FAULT", collapses ? "collapse" : "none", 1);
+    setenv("PRETEXT_FAULT", fault, 1);
     run_child c =
         run_start(ranks, (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
                                                "resnet.width=0.125", "batch=16", "epochs=30", "data.workers=1",
@@ -39,7 +40,7 @@ static void is_told(void **state)
 {
     const fixture *f = *state;
     char *out = px_format("%s/collapsed", f->folder);
-    run_result r = train(f, out, 0, true, NULL, NULL);
+    run_result r = train(f, out, 0, "collapse", NULL, NULL);
     expect(&r, 0, "warning: step ");
     expect(&r, 0, ": the embedding collapses: its deviation is ");
     expect(&r, 0, ", its effective rank 1");
@@ -56,6 +57,16 @@ static void is_told(void **state)
     free(deviation.data);
     free(rank.data);
     free(collapsed.data);
+    free(out);
+}
+
+static void a_misfit_is_refused(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/misfit", f->folder);
+    run_result r = train(f, out, 0, "misfit", NULL, NULL);
+    expect(&r, 2, "px_embedding takes a row for each of the batch's 16 images, not (16, ");
+    run_finish(&r);
     free(out);
 }
 
@@ -91,7 +102,7 @@ typedef struct look {
 static look first_look(const fixture *f, int ranks, const char *option, const char *more)
 {
     char *out = px_format("%s/look-%d-%s-%s", f->folder, ranks, option, more);
-    run_result r = train(f, out, ranks, false, option, more);
+    run_result r = train(f, out, ranks, "none", option, more);
     assert_int_equal(r.status, 0);
     run_finish(&r);
     array deviation = read_array(out, "run.h5", "/train/embedding_deviation"),
@@ -120,7 +131,7 @@ static void any_ranks_see_the_same(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(is_told), cmocka_unit_test(health_is_not),
-                                       cmocka_unit_test(any_ranks_see_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(is_told), cmocka_unit_test(a_misfit_is_refused),
+                                       cmocka_unit_test(health_is_not), cmocka_unit_test(any_ranks_see_the_same)};
     return cmocka_run_group_tests_name("collapse", tests, set_up, tear_down);
 }
