@@ -133,6 +133,32 @@ static dnnl_primitive_desc_t hint_for(const px_plan *p, const px_conv_attr *a, c
     return conv_forward(a, src, &any_weight, NULL, dst, w);
 }
 
+#ifdef PX_AMX
+static bool in_rows(px_storage st, const px_value *v)
+{
+    return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
+}
+
+/* Ours is for strides and small maps: there it takes a third to a half of the time of oneDNN's. */
+static bool back_data_by_amx(px_plan *p, px_step *s)
+{
+    enum { SMALL_MAP = 64 };
+    const px_value *dy = s->node->in[0], *w = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
+    px_storage dys = px_plan_format(p, dy);
+    const px_conv_attr *a = s->node->attr;
+    if (!has_matrix_units(p) || a->groups > 1 || !in_rows(dys, dy) || !in_rows(px_plan_format(p, x), x) ||
+        w->shape.dim[0] % 32 || w->shape.dim[1] % 32 || (a->stride == 1 && px_shape_tail(dy->shape, 2) > SMALL_MAP))
+        return false;
+    px_plan_need(p, s, 0, dys);
+    px_plan_need(p, s, 1, px_storage_plain(w));
+    px_plan_make(p, s, 0, px_storage_blocked(dx, (int)x->shape.dim[1], PX_BF16));
+    s->scratch_bytes = px_amx_conv2d_back_data_bytes(s->node);
+    s->run = px_amx_conv2d_back_data;
+    s->kernel = "pretext:amx_bf16";
+    return true;
+}
+#endif
+
 bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
 {
     const px_conv_attr *a = s->node->attr;
@@ -140,6 +166,10 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
     conv_shape c = conv_shape_of(a, w->shape);
     dnnl_memory_desc_t any_weight = px_dnnl_any(c.weight, px_plan_precision(p));
     dnnl_primitive_desc_t pd = NULL;
+#ifdef PX_AMX
+    if (back_data_by_amx(p, s))
+        return true;
+#endif
     for (int attempt = 0; attempt < 2 && !is_best(p, pd); attempt++) {
         dnnl_memory_desc_t src = activation_md(p, x, attempt == 0), dst = activation_md(p, dy, attempt == 0);
         dnnl_primitive_desc_t hint = hint_for(p, a, &src, &dst, w->shape);
@@ -173,11 +203,6 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
 /* ---- the gradient of weights ---- */
 
 #ifdef PX_AMX
-static bool in_rows(px_storage st, const px_value *v)
-{
-    return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
-}
-
 /* Ours takes (N, H, W, C) and a half to nine tenths of the time of oneDNN's. */
 static bool back_weight_by_amx(px_plan *p, px_step *s)
 {

@@ -335,14 +335,17 @@ static px_value *build_conv_pointwise(px_graph *g, px_value *v[])
     return conv(g, v, 1, 0, 1);
 }
 
-/* Channels in several blocks of 32, the last not full; places in several parts, of which steps of 32 are no multiple. */
+/* Channels in several blocks of 32, the last not full in some; places in several parts, of which steps of 32 are no
+ * multiple; small maps, and strides, at which some places see nothing of a kernel. */
 static const test_case wide_conv[] = {
     {"wide conv 3x3", build_conv_3x3, {IN(2, 40, 13, 11), PARAM(72, 40, 3, 3)}},
-    {"wide conv, 7x7", build_conv_stride, {IN(2, 3, 71, 69), PARAM(40, 3, 7, 7)}},
-    {"wide conv, stride 2", build_conv_half, {IN(2, 64, 15, 14), PARAM(96, 64, 3, 3)}},
+    {"the same, small maps", build_conv_3x3, {IN(3, 64, 7, 5), PARAM(96, 64, 3, 3)}},
+    {"the same, stride 2", build_conv_half, {IN(2, 64, 15, 14), PARAM(96, 64, 3, 3)}},
+    {"wide conv 7x7", build_conv_stride, {IN(2, 3, 71, 69), PARAM(40, 3, 7, 7)}},
     {"wide conv 1x1", build_conv_pointwise, {IN(3, 96, 33, 31), PARAM(40, 96, 1, 1)}},
     {"the same, widening", build_conv_pointwise, {IN(3, 40, 33, 31), PARAM(72, 40, 1, 1)}},
-    {"the same, stride 2", build_conv_1x1, {IN(2, 40, 9, 9), PARAM(96, 40, 1, 1)}}};
+    {"the same, stride 2", build_conv_1x1, {IN(2, 40, 9, 9), PARAM(96, 40, 1, 1)}},
+    {"the same, whole blocks", build_conv_1x1, {IN(2, 64, 9, 8), PARAM(96, 64, 1, 1)}}};
 
 static void wide_convolutions_agree_with_portable(void **state)
 {
