@@ -90,8 +90,33 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     return k;
 }
 
+#ifdef PX_AMX
+/* The gradient of a linear layer's weights: oneDNN copies the transposed operand first. */
+static bool back_weight_by_amx(px_plan *p, px_step *s)
+{
+    const px_matmul_attr *a = s->node->attr;
+    const px_value *dy = s->node->in[0], *x = s->node->in[1], *dw = s->node->out[0];
+    bool ours = a->transpose_a && !a->transpose_b && a->factor == 1 && dy->shape.rank == 2 &&
+                px_plan_is_gradient(p, dw) && px_plan_precision(p) == PX_BF16 && in_bf16(p, dy) && in_bf16(p, x) &&
+                px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_amx);
+    if (!ours)
+        return false;
+    px_plan_need(p, s, 0, px_storage_blocked(dy, 1, PX_BF16));
+    px_plan_need(p, s, 1, px_storage_blocked(x, 1, PX_BF16));
+    px_plan_make(p, s, 0, px_storage_plain(dw));
+    s->scratch_bytes = px_amx_linear_back_weight_bytes(s->node);
+    s->run = px_amx_linear_back_weight;
+    s->kernel = "pretext:amx_bf16";
+    return true;
+}
+#endif
+
 bool px_onednn_matmul(px_plan *p, px_step *s)
 {
+#ifdef PX_AMX
+    if (back_weight_by_amx(p, s))
+        return true;
+#endif
     return product(p, s, ((const px_matmul_attr *)s->node->attr)->act, 0);
 }
 

@@ -1,11 +1,11 @@
-/* conv_amx.c - the gradient of a convolution's weights in bf16 by AMX.
+/* conv_amx.c - the gradient of a convolution's or a linear layer's weights in bf16 by AMX.
  *
  *     dw (O, KH, KW, C) = sum over places m of dy (M, O)[m]^T x (M, C)[m as seen by (kh, kw)],   M = N H' W'
  *
  * dy and x are (N, H, W, C). For each of the kernel's taps this is a product of two matrices that is summed over their
  * rows. Some hundred rows of both are brought into the forms that AMX wants (tiles.h), in the second cache; of
- * the right one some more often, tap by tap. A 1x1 kernel has no taps: its left matrix is the narrower of the two,
- * as transposing takes longer than coupling.
+ * the right one some more often, tap by tap. A 1x1 kernel has no taps, and is a linear layer: its left matrix is the
+ * narrower of the two, as transposing takes longer than coupling.
  *
  * Places are cut into a number of parts that depends on shapes only, the left matrix into blocks of 32 channels. A
  * thread has its share of all parts' blocks and adds up each in the order of the places; parts are added in their
@@ -66,25 +66,45 @@ static int64_t sums_of(const job *j)
     return j->KH * j->KW * j->left.blocks * j->right.blocks * SQUARE;
 }
 
-static job job_of(const px_node *n)
+static side side_of(int64_t channels, bool moves)
+{
+    return (side){NULL, channels, (channels + BLOCK - 1) / BLOCK, moves};
+}
+
+/* The rest of a job, whose left matrix is dy and whose right one is x so far. */
+static job divided(job j)
+{
+    j.swapped = j.KH * j.KW == 1 && j.right.channels < j.left.channels;
+    if (j.swapped) {
+        side dy = j.left;
+        j.left = j.right;
+        j.right = dy;
+    }
+    int64_t fit = PART_BYTES / (int64_t)sizeof(float) / sums_of(&j);
+    j.parts = larger(1, smaller(smaller(fit, PARTS), j.M / PART_ROWS));
+    return j;
+}
+
+static job conv_job(const px_node *n)
 {
     px_shape x = n->in[0]->shape, dy = n->in[1]->shape, w = n->in[2]->shape;
     job j = {.conv = *(const px_conv_attr *)n->attr, .H = x.dim[2], .W = x.dim[3], .h = dy.dim[2], .w = dy.dim[3]};
     j.KH = w.dim[2];
     j.KW = w.dim[3];
     j.M = dy.dim[0] * j.h * j.w;
-    bool pointwise = j.KH * j.KW == 1;
-    j.left = (side){NULL, dy.dim[1], (dy.dim[1] + BLOCK - 1) / BLOCK, false};
-    j.right = (side){NULL, x.dim[1], (x.dim[1] + BLOCK - 1) / BLOCK, !pointwise || j.conv.stride > 1 || j.conv.pad > 0};
-    j.swapped = pointwise && x.dim[1] < dy.dim[1];
-    if (j.swapped) {
-        side dy_side = j.left;
-        j.left = j.right;
-        j.right = dy_side;
-    }
-    int64_t fit = PART_BYTES / (int64_t)sizeof(float) / sums_of(&j);
-    j.parts = larger(1, smaller(smaller(fit, PARTS), j.M / PART_ROWS));
-    return j;
+    j.left = side_of(dy.dim[1], false);
+    j.right = side_of(x.dim[1], j.KH * j.KW > 1 || j.conv.stride > 1 || j.conv.pad > 0);
+    return divided(j);
+}
+
+/* dw (O, C) = dy^T x */
+static job linear_job(const px_node *n)
+{
+    px_shape dy = n->in[0]->shape, x = n->in[1]->shape;
+    job j = {.h = 1, .w = dy.dim[0], .KH = 1, .KW = 1, .M = dy.dim[0]};
+    j.left = side_of(dy.dim[1], false);
+    j.right = side_of(x.dim[1], false);
+    return divided(j);
 }
 
 static size_t zeros_bytes(const job *j)
@@ -92,11 +112,22 @@ static size_t zeros_bytes(const job *j)
     return (size_t)larger(j->left.blocks, j->right.blocks) * BLOCK * sizeof(px_bf16);
 }
 
+static size_t scratch_bytes(const job *j)
+{
+    return (size_t)(j->parts * sums_of(j)) * sizeof(float) + (size_t)omp_get_max_threads() * THREAD_BYTES +
+           zeros_bytes(j);
+}
+
 size_t px_amx_conv2d_back_weight_bytes(const px_node *n)
 {
-    job j = job_of(n);
-    return (size_t)(j.parts * sums_of(&j)) * sizeof(float) + (size_t)omp_get_max_threads() * THREAD_BYTES +
-           zeros_bytes(&j);
+    job j = conv_job(n);
+    return scratch_bytes(&j);
+}
+
+size_t px_amx_linear_back_weight_bytes(const px_node *n)
+{
+    job j = linear_job(n);
+    return scratch_bytes(&j);
 }
 
 /* ---- rows ---- */
@@ -274,17 +305,29 @@ static void write_all(const job *j, float *dw)
             }
 }
 
+static void back_weight(job *j, const void *x, const void *dy, void *scratch, float *dw)
+{
+    (j->swapped ? &j->left : &j->right)->data = x;
+    (j->swapped ? &j->right : &j->left)->data = dy;
+    j->sums = scratch;
+    j->forms = (char *)(j->sums + j->parts * sums_of(j));
+    j->zeros = (px_bf16 *)(j->forms + (size_t)omp_get_max_threads() * THREAD_BYTES);
+    memset(j->zeros, 0, zeros_bytes(j));
+    add_all(j);
+    write_all(j, dw);
+}
+
 /* x, dy -> dw (O, KH, KW, C) */
 void px_amx_conv2d_back_weight(const px_step *s)
 {
-    job j = job_of(s->node);
-    (j.swapped ? &j.left : &j.right)->data = s->in[0];
-    (j.swapped ? &j.right : &j.left)->data = s->in[1];
-    j.sums = s->scratch;
-    j.forms = (char *)(j.sums + j.parts * sums_of(&j));
-    j.zeros = (px_bf16 *)(j.forms + (size_t)omp_get_max_threads() * THREAD_BYTES);
-    memset(j.zeros, 0, zeros_bytes(&j));
-    add_all(&j);
-    write_all(&j, s->out[0]);
+    job j = conv_job(s->node);
+    back_weight(&j, s->in[0], s->in[1], s->scratch, s->out[0]);
+}
+
+/* dy (M, O), x (M, C) -> dw (O, C) */
+void px_amx_linear_back_weight(const px_step *s)
+{
+    job j = linear_job(s->node);
+    back_weight(&j, s->in[1], s->in[0], s->scratch, s->out[0]);
 }
 #endif

@@ -46,6 +46,8 @@ size_t px_amx_attention_bytes(const px_node *, bool back);
 /* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), weights float */
 px_kernel px_amx_conv2d_back_weight, px_amx_conv2d_back_data;
 size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data_bytes(const px_node *);
+px_kernel px_amx_linear_back_weight; /* of the matmul dy^T x */
+size_t px_amx_linear_back_weight_bytes(const px_node *);
 
 #ifdef PX_HALF
 #define INLINE static inline __attribute__((always_inline))
