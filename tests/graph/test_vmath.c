@@ -1,4 +1,4 @@
-/* test_vmath.c - exp and the normal distribution of ops/vmath.h against the C library in double. */
+/* test_vmath.c - exp, the normal distribution and gelu of ops/vmath.h against the C library in double. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,10 @@
 #include <cmocka.h>
 
 #include "ops/vmath.h"
+#include "tensor/bf16.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 static void exp_is_exact_to_one_in_ten_million(void **state)
 {
@@ -36,9 +38,36 @@ static void normal_distribution(void **state)
     }
 }
 
+/* Whole numbers in the order of the bf16 that they stand for. */
+static int rank_of(px_bf16 x)
+{
+    return x.bits & 0x8000 ? -(x.bits & 0x7fff) : x.bits;
+}
+
+static void rounds_alike(float got, double exact)
+{
+    px_bf16 y = px_bf16_of(got), want = px_bf16_of((float)exact);
+    if (isnan(exact))
+        assert_true(isnan(px_bf16_float(y)));
+    else
+        assert_true(abs(rank_of(y) - rank_of(want)) <= 1 || fabs((double)got - exact) < 1e-33);
+}
+
+/* At every bf16 there is, NaN and infinity too. */
+static void gelu_rounded_to_bf16(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 1 << 16; i++) {
+        float f = px_bf16_float((px_bf16){(uint16_t)i});
+        double x = (double)f, phi = 0.5 * erfc(-x * M_SQRT1_2), bell = exp(-0.5 * x * x) * 0.3989422804014327;
+        rounds_alike(px_vgelu_short(f), phi == 0 ? 0 : x * phi);
+        rounds_alike(px_vgelu_slope_short(f), phi + (bell == 0 ? 0 : x * bell));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(exp_is_exact_to_one_in_ten_million),
-                                       cmocka_unit_test(normal_distribution)};
+                                       cmocka_unit_test(normal_distribution), cmocka_unit_test(gelu_rounded_to_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,8 +1,7 @@
 /* gelu.c - gelu on plain memory, and the linear layer in front of it.
  *
  * In float that layer goes a few hundred rows at a time through the matrix product and, still in the cache, through bias
- * and gelu; each such product runs on one thread. In bf16 an argument has 2^16 values: gelu and its slope are read from
- * tables, correctly rounded, of which a few thousand entries see all the use. */
+ * and gelu; each such product runs on one thread. */
 #include "graph/op.h"
 #include "ops/fast/kernels.h"
 #include "ops/vmath.h"
@@ -12,53 +11,36 @@
 
 enum { PIECE = 8192, ROWS = 256 };
 
-/* ---- inner loops ---- */
+/* ---- inner loops: blocks of elements, for each of which others further on are asked for ---- */
 
-#if PX_HALF
-/* By the bits of the argument: in the lower half gelu, in the upper its slope, both as bf16. */
-static uint32_t table[1 << 16];
+enum { BLOCK = 256 };
 
-/* Threads may fill it at the same time: with the same values. */
-static void fill_table(void)
+static int64_t part(int64_t i, int64_t n, int64_t most)
 {
-    static bool filled;
-    if (__atomic_load_n(&filled, __ATOMIC_ACQUIRE))
-        return;
-    for (int i = 0; i < 1 << 16; i++) {
-        double x = px_bf16_float((px_bf16){(uint16_t)i}), phi = 0.5 * erfc(-x * M_SQRT1_2);
-        double bell = isinf(x) ? 0 : x * exp(-0.5 * x * x) * (0.5 * M_2_SQRTPI * M_SQRT1_2);
-        px_bf16 gelu = px_bf16_of(phi == 0 ? 0 : (float)(x * phi)), slope = px_bf16_of((float)(phi + bell));
-        table[i] = (uint32_t)slope.bits << 16 | gelu.bits;
-    }
-    __atomic_store_n(&filled, true, __ATOMIC_RELEASE);
+    return n - i < most ? n - i : most;
 }
 
-PX_MULTIVERSION
-static void gelu_piece(elem *y, const elem *x, int64_t n)
+#if PX_HALF
+INLINE elem gelu(elem x)
 {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        y[i].bits = (uint16_t)table[x[i].bits];
+    return down(px_vgelu_short(up(x)));
 }
 
 INLINE float slope(elem x)
 {
-    uint32_t bits = table[x.bits] & 0xffff0000u;
-    float f;
-    memcpy(&f, &bits, sizeof f);
-    return f;
+    return px_vgelu_slope_short(up(x));
 }
 #else
-static void fill_table(void) {}
-
-PX_MULTIVERSION
-static void gelu_piece(elem *y, const elem *x, int64_t n)
+INLINE elem gelu(elem x)
 {
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float bell;
-        y[i] = x[i] * px_vphi(x[i], &bell);
-    }
+    float bell;
+    return x * px_vphi(x, &bell);
+}
+
+INLINE float slope(elem x)
+{
+    float bell, phi = px_vphi(x, &bell);
+    return phi + x * bell * 0.39894228f;
 }
 
 PX_MULTIVERSION
@@ -67,44 +49,55 @@ static void bias_gelu_rows(float *y, float *x, const float *bias, int64_t rows, 
     for (int64_t r = 0; r < rows; r++) {
 #pragma omp simd
         for (int64_t i = 0; i < M; i++) {
-            float bell, v = x[r * M + i] + bias[i];
-            x[r * M + i] = v;
-            y[r * M + i] = v * px_vphi(v, &bell);
+            x[r * M + i] += bias[i];
+            y[r * M + i] = gelu(x[r * M + i]);
         }
     }
-}
-
-INLINE float slope(elem x)
-{
-    float bell, phi = px_vphi(x, &bell);
-    return phi + x * bell * 0.39894228f;
 }
 #endif
 
 PX_MULTIVERSION
+static void gelu_piece(elem *y, const elem *x, int64_t n)
+{
+    for (int64_t k = 0; k < n; k += BLOCK) {
+        fetch_ahead(x + k, BLOCK);
+#pragma omp simd
+        for (int64_t i = k; i < k + part(k, n, BLOCK); i++)
+            y[i] = gelu(x[i]);
+    }
+}
+
+PX_MULTIVERSION
 static void back_piece(elem *dx, const elem *dy, const elem *x, int64_t n)
 {
+    for (int64_t k = 0; k < n; k += BLOCK) {
+        fetch_ahead(dy + k, BLOCK);
+        fetch_ahead(x + k, BLOCK);
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        dx[i] = down(up(dy[i]) * slope(x[i]));
+        for (int64_t i = k; i < k + part(k, n, BLOCK); i++)
+            dx[i] = down(up(dy[i]) * slope(x[i]));
+    }
+}
+
+/* A row, or BLOCK elements of it. */
+INLINE void back_sums(elem *dx, const elem *dy, const elem *x, float *sum, int64_t n)
+{
+    fetch_ahead(dy, n);
+    fetch_ahead(x, n);
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) {
+        float d = up(dy[i]) * slope(x[i]);
+        dx[i] = down(d);
+        sum[i] += d;
+    }
 }
 
 PX_MULTIVERSION
 static void back_rows(elem *dx, const elem *dy, const elem *x, float *sum, int64_t rows, int64_t M)
 {
-    for (int64_t r = 0; r < rows; r++) {
-#pragma omp simd
-        for (int64_t i = 0; i < M; i++) {
-            float d = up(dy[r * M + i]) * slope(x[r * M + i]);
-            dx[r * M + i] = down(d);
-            sum[i] += d;
-        }
-    }
-}
-
-static int64_t part(int64_t i, int64_t n, int64_t most)
-{
-    return n - i < most ? n - i : most;
+    for (int64_t r = 0; r < rows; r++)
+        for (int64_t k = 0; k < M; k += BLOCK)
+            back_sums(dx + r * M + k, dy + r * M + k, x + r * M + k, sum + k, part(k, M, BLOCK));
 }
 
 /* ---- kernels ---- */
@@ -114,7 +107,6 @@ void KERNEL(gelu)(const px_step *s)
     int64_t n = px_shape_count(s->node->out[0]->shape);
     const elem *x = s->in[0];
     elem *y = s->out[0];
-    fill_table();
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += PIECE)
         gelu_piece(y + i, x + i, part(i, n, PIECE));
@@ -125,7 +117,6 @@ void KERNEL(gelu_back)(const px_step *s)
     int64_t n = px_shape_count(s->node->out[0]->shape);
     const elem *dy = s->in[0], *x = s->in[1];
     elem *dx = s->out[0];
-    fill_table();
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += PIECE)
         back_piece(dx + i, dy + i, x + i, part(i, n, PIECE));
@@ -137,7 +128,6 @@ void KERNEL(gelu_back_sums)(const px_step *s)
     int64_t N = s->node->out[0]->shape.dim[0], M = s->node->out[0]->shape.dim[1];
     const elem *dy = s->in[0], *x = s->in[1];
     elem *dx = s->out[0];
-    fill_table();
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, N, M, k);
