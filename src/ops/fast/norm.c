@@ -16,6 +16,9 @@ typedef struct channels {
 
 /* ---- inner loops: one plane of S rows of B channels. B is a constant after inlining where it is 8 or 16. ---- */
 
+/* Where tiles of a few rows are read one after the other, what comes next is further ahead: by so many rows. */
+enum { APART = 8 };
+
 /* Sums are kept in registers for TILE channels and RUN rows, then added to those in double. A square of a bf16 is exact
  * in float, and so nearly are the sums of a few; of floats they would not be. */
 #if PX_HALF
@@ -30,6 +33,7 @@ INLINE void sums_tile(const elem *x, int64_t rows, int64_t B, const int width, d
 {
     partial first[TILE] = {0}, second[TILE] = {0};
     for (int64_t i = 0; i < rows; i++) {
+        fetch_ahead(x + (i + APART) * B, width);
 #pragma omp simd
         for (int b = 0; b < width; b++) {
             partial v = up(x[i * B + b]);
@@ -61,6 +65,9 @@ INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, i
                       const float *a, const float *beta, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
+        fetch_ahead(x + i * B, B);
+        if (residual)
+            fetch_ahead(residual + i * B, B);
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
             float v = (up(x[i * B + b]) - mean[b]) * a[b] + beta[b];
@@ -119,6 +126,10 @@ INLINE void back_sums_tile(back_operands o, int64_t from, int64_t rows, int64_t 
 {
     partial first[TILE] = {0}, second[TILE] = {0};
     for (int64_t i = from; i < from + rows; i++) {
+        fetch_ahead(o.dy + (i + APART) * B + b0, width);
+        fetch_ahead(o.x + (i + APART) * B + b0, width);
+        if (masked)
+            fetch_ahead(o.y + (i + APART) * B + b0, width);
 #pragma omp simd
         for (int b = 0; b < width; b++) {
             int64_t at = i * B + b0 + b, c = b0 + b;
@@ -165,6 +176,8 @@ INLINE void back_rows(elem *dx, const elem *dy, const elem *x, int64_t S, int64_
                       const float *beta, const float *k1, const float *k2, bool relu)
 {
     for (int64_t i = 0; i < S; i++) {
+        fetch_ahead(dy + i * B, B);
+        fetch_ahead(x + i * B, B);
 #pragma omp simd
         for (int64_t b = 0; b < B; b++) {
             float v = up(x[i * B + b]), g = through(up(dy[i * B + b]), v, NULL, 0, mean[b], a[b], beta[b], relu);
