@@ -1,7 +1,7 @@
 /* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the names of the
  * official code.
  *
- *   image [B,C,S,S] -> patches [B,T,D] + positions -> K visible ones, class token in front -> encoder [B,K+1,D]
+ *   image [B,C,S,S] -> K visible patches [B,K,D] + positions, class token in front -> encoder [B,K+1,D]
  *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
  *
  * Loss: squared error, mean over the pixels of the hidden patches; norm_pix_loss standardises each target patch. */
@@ -137,14 +137,13 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_vit vit;
     PX_CHECK(px_vit_of(&vit, b->backbone, b->backbone_cfg)); /* px_mae.family */
     px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden"), *positions;
-    px_value *x = px_vit_embed(g, &vit, image, &positions);                      /* [B,T,D]   */
-    x = px_gather_tokens(g, x, px_view_input(b, "visible"));                     /* [B,K,D]   */
-    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL); /* [B,K+1,D] */
+    px_value *x = px_vit_embed_at(g, &vit, image, px_view_input(b, "visible"), &positions); /* [B,K,D]   */
+    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL);            /* [B,K+1,D] */
     x = px_vit_norm(g, x);
     px_embedding(b, b->backbone->family->pool(g, b->backbone_cfg, x)); /* [B,D], of the visible patches */
     px_value *all = decode(c, b, x, vit.patch);                        /* [B,T,P]   */
     px_graph_output(g, "prediction", all);
-    px_value *target = px_gather_tokens(g, px_patchify(g, image, vit.patch, true), hidden); /* [B,M,P]   */
+    px_value *target = px_patchify_at(g, image, hidden, vit.patch, true); /* [B,M,P]   */
     if (c->norm_pix_loss)
         target = px_standardize(g, target, 1e-6);
     return px_mean_squared_error(g, px_gather_tokens(g, all, hidden), target);

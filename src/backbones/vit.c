@@ -112,7 +112,7 @@ px_value *px_vit_fixed_positions(px_graph *g, const char *name, int64_t rows, in
 }
 
 /* The convolution of kernel and stride `patch` as a matrix product over patches. timm leaves it at torch's default. */
-static px_value *project(px_graph *g, const px_vit *v, px_value *images)
+static px_value *project(px_graph *g, const px_vit *v, px_value *images, px_value *places)
 {
     int64_t C = images->shape.dim[1], p = v->patch, D = v->width, in = C * p * p;
     px_init torch = px_init_uniform(1 / sqrt((double)in));
@@ -121,13 +121,14 @@ static px_value *project(px_graph *g, const px_vit *v, px_value *images)
     px_scope_push(g, "proj");
     px_value *w = px_parameter(g, "weight", PX_SHAPE(D, C, p, p), weight, PX_DECAYS);
     px_value *b = px_parameter(g, "bias", PX_SHAPE(D), torch, PX_EXEMPT);
-    px_value *x = px_linear(g, px_patchify(g, images, v->patch, false), px_reshape(g, w, PX_SHAPE(D, in)), b);
+    px_value *x = px_patchify_at(g, images, places, v->patch, false);
+    x = px_linear(g, x, px_reshape(g, w, PX_SHAPE(D, in)), b);
     px_scope_pop(g);
     px_scope_pop(g);
     return x;
 }
 
-px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value **positions)
+px_value *px_vit_embed_at(px_graph *g, const px_vit *v, px_value *images, px_value *places, px_value **positions)
 {
     *positions = images;
     if (px_graph_error(g))
@@ -138,7 +139,12 @@ px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value 
     *positions = v->fixed_positions
                      ? px_vit_fixed_positions(g, "pos_embed", rows, columns, v->width)
                      : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, v->width), px_init_normal(0.02), PX_EXEMPT);
-    return px_add_rows(g, project(g, v, images), px_slice_tokens(g, *positions, 1, T));
+    return px_add_rows_at(g, project(g, v, images, places), px_slice_tokens(g, *positions, 1, T), places);
+}
+
+px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value **positions)
+{
+    return px_vit_embed_at(g, v, images, NULL, positions);
 }
 
 px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_value *positions)

@@ -1,9 +1,8 @@
-/* vit.h - the vision transformer in parts, for methods that work between them (MAE drops tokens after the embedding,
+/* vit.h - the vision transformer in parts, for methods that work between them (MAE embeds some of the patches,
  * and builds its decoder of the same blocks).
  *
  *     if (!px_vit_of(&vit, backbone, cfg)) ...                       // another family
- *     px_value *positions, *x = px_vit_embed(g, &vit, images, &positions);   // (B, T, D): patches with their positions
- *     x = px_gather_tokens(g, x, visible);                           // (B, K, D)
+ *     px_value *positions, *x = px_vit_embed_at(g, &vit, images, visible, &positions); // (B, K, D): some patches
  *     x = px_vit_class_token(g, &vit, x, positions);                 // (B, K + 1, D), the class token first
  *     x = px_vit_blocks(g, &vit, x, NULL);
  *     x = px_vit_norm(g, x);
@@ -28,6 +27,8 @@ bool px_vit_of(px_vit *v, const px_backbone *, const px_backbone_cfg *);
 /* images (B, C, H, W) -> (B, T, D), T = H/patch W/patch, row by row; *positions gets (1, 1 + T, D), the class token's
  * first. Parameters patch_embed.proj.weight (D, C, patch, patch), patch_embed.proj.bias, pos_embed. */
 px_value *px_vit_embed(px_graph *, const px_vit *, px_value *images, px_value **positions);
+/* The same for some patches only, places i32 (B, K) -> (B, K, D): the others cost nothing. */
+px_value *px_vit_embed_at(px_graph *, const px_vit *, px_value *images, px_value *places, px_value **positions);
 
 /* Puts the class token with its position in front. Parameter cls_token (1, 1, D). */
 px_value *px_vit_class_token(px_graph *, const px_vit *, px_value *tokens, px_value *positions);

@@ -24,6 +24,8 @@ static dnnl_memory_desc_t matrix_md(px_shape shape, px_dtype dtype, bool transpo
 
 static bool in_bf16(const px_plan *p, const px_value *v)
 {
+    while (v->producer && v->producer->op->alias) /* a parameter may be seen with another shape */
+        v = v->producer->in[0];
     return v->kind == PX_PARAMETER || px_plan_format(p, v).dtype == PX_BF16;
 }
 

@@ -54,7 +54,11 @@ px_value *px_attention(px_graph *, px_value *qkv, int heads);
 /* x (B, C, H, W) -> (B, H/patch W/patch, C patch patch), row by row; within a patch (C, patch, patch) as a
  * convolution's weight has it, or (patch, patch, C) as MAE's decoder predicts it. */
 px_value *px_patchify(px_graph *, px_value *x, int patch, bool channels_last);
-px_value *px_add_rows(px_graph *, px_value *x, px_value *table);      /* table: as many numbers as one sample of x */
+/* Some of them: places i32 (B, K) -> (B, K, C patch patch) */
+px_value *px_patchify_at(px_graph *, px_value *x, px_value *places, int patch, bool channels_last);
+px_value *px_add_rows(px_graph *, px_value *x, px_value *table); /* table: as many numbers as one sample of x */
+/* x (B, K, D), table of T rows of D, places i32 (B, K): out[b, k] = x[b, k] + table[places[b, k]] */
+px_value *px_add_rows_at(px_graph *, px_value *x, px_value *table, px_value *places);
 px_value *px_prepend_token(px_graph *, px_value *x, px_value *token); /* token: D numbers -> (B, T + 1, D) */
 px_value *px_slice_tokens(px_graph *, px_value *x, int64_t first, int64_t count);
 px_value *px_take_token(px_graph *, px_value *x, int64_t token); /* -> (B, D) */

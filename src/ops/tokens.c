@@ -20,6 +20,18 @@ static bool wants_tokens(px_graph *g, px_node *n)
     return false;
 }
 
+/* Input `at` of the node: places in each of B samples. */
+static bool places_fit(px_graph *g, px_node *n, int at, int64_t B)
+{
+    char x[64], p[64];
+    px_shape place = n->in[at]->shape;
+    if (place.rank == 2 && place.dim[0] == B && n->in[at]->dtype == PX_I32)
+        return true;
+    px_graph_fail(g, "%s: places %s do not fit %s", n->op->name, px_shape_text(place, p),
+                  px_shape_text(n->in[0]->shape, x));
+    return false;
+}
+
 /* ---- patches ---- */
 
 static void unpatchify_infer(px_graph *g, px_node *n)
@@ -28,18 +40,18 @@ static void unpatchify_infer(px_graph *g, px_node *n)
     n->out[0]->shape = n->in[1]->shape;
 }
 
-/* dy, x -> dx; x gives its shape */
+/* dy, x, places (or NULL) -> dx: a patch that was taken several times gets the sum; x gives its shape */
 const px_op px_op_unpatchify = {.name = "unpatchify",
                                 .shape_only = 1 << 1,
                                 .attr_size = sizeof(px_patch_attr),
-                                .in_min = 2,
+                                .in_min = 3,
                                 .infer = unpatchify_infer,
                                 .portable = PX_PORTABLE(unpatchify)};
 
 static void patchify_grad(px_graph *g, px_node *n)
 {
-    px_value *in[] = {n->out[0]->grad, n->in[0]};
-    px_add_grad(g, n->in[0], px_node_add(g, &px_op_unpatchify, in, 2, n->attr));
+    px_value *in[] = {n->out[0]->grad, n->in[0], n->in[1]};
+    px_add_grad(g, n->in[0], px_node_add(g, &px_op_unpatchify, in, 3, n->attr));
 }
 
 static void patchify_infer(px_graph *g, px_node *n)
@@ -51,20 +63,29 @@ static void patchify_infer(px_graph *g, px_node *n)
         px_graph_fail(g, "patchify: %s cannot be cut into patches of %d x %d", px_shape_text(x, t), (int)p, (int)p);
         return;
     }
-    n->out[0]->shape = PX_SHAPE(x.dim[0], x.dim[2] / p * (x.dim[3] / p), x.dim[1] * p * p);
+    int64_t count = x.dim[2] / p * (x.dim[3] / p);
+    if (n->in[1] && places_fit(g, n, 1, x.dim[0]))
+        count = n->in[1]->shape.dim[1];
+    n->out[0]->shape = PX_SHAPE(x.dim[0], count, x.dim[1] * p * p);
 }
 
+/* x, places (or NULL: all) -> patches */
 const px_op px_op_patchify = {.name = "patchify",
                               .attr_size = sizeof(px_patch_attr),
-                              .in_min = 1,
+                              .in_min = 2,
                               .infer = patchify_infer,
                               .grad = patchify_grad,
                               .portable = PX_PORTABLE(patchify)};
 
-px_value *px_patchify(px_graph *g, px_value *x, int patch, bool channels_last)
+px_value *px_patchify_at(px_graph *g, px_value *x, px_value *places, int patch, bool channels_last)
 {
     px_patch_attr a = {patch, channels_last};
-    return px_node_add(g, &px_op_patchify, &x, 1, &a);
+    return px_node_add(g, &px_op_patchify, (px_value *[]){x, places}, 2, &a);
+}
+
+px_value *px_patchify(px_graph *g, px_value *x, int patch, bool channels_last)
+{
+    return px_patchify_at(g, x, NULL, patch, channels_last);
 }
 
 /* ---- the same rows for every sample ---- */
@@ -75,39 +96,45 @@ static void sum_samples_infer(px_graph *g, px_node *n)
     n->out[0]->shape = *(const px_shape *)n->attr;
 }
 
-/* dy (B, ...) -> its sum over B, of the given shape */
+/* dy (B, ...) -> its sum over B, of the given shape. With places dy is (B, K, D), and each of its rows is added to the
+ * row of the sum that its place says. */
 const px_op px_op_sum_samples = {.name = "sum_samples",
                                  .attr_size = sizeof(px_shape),
-                                 .in_min = 1,
+                                 .in_min = 2,
                                  .infer = sum_samples_infer,
                                  .portable = PX_PORTABLE(sum_samples),
                                  .bf16 = px_bf16_sum_samples,
                                  .bf16_in = 1};
 
-static void add_sum(px_graph *g, px_value *of, px_value *dy)
+static void add_sum(px_graph *g, px_value *of, px_value *dy, px_value *places)
 {
     if (of->needs_grad)
-        px_add_grad(g, of, px_node_add(g, &px_op_sum_samples, &dy, 1, &of->shape));
+        px_add_grad(g, of, px_node_add(g, &px_op_sum_samples, (px_value *[]){dy, places}, 2, &of->shape));
 }
 
 static void add_rows_grad(px_graph *g, px_node *n)
 {
     px_add_grad(g, n->in[0], n->out[0]->grad);
-    add_sum(g, n->in[1], n->out[0]->grad);
+    add_sum(g, n->in[1], n->out[0]->grad, n->in[2]);
 }
 
 static void add_rows_infer(px_graph *g, px_node *n)
 {
     char a[64], b[64];
     px_shape x = n->in[0]->shape, table = n->in[1]->shape;
-    if (x.rank < 2 || px_shape_count(table) != px_shape_tail(x, 1))
+    px_value *places = n->in[2];
+    bool fits = x.rank >= 2 && px_shape_count(table) == px_shape_tail(x, 1);
+    if (places && places_fit(g, n, 2, x.dim[0]))
+        fits = x.rank == 3 && places->shape.dim[1] == x.dim[1] && px_shape_count(table) % x.dim[2] == 0;
+    if (!fits)
         px_graph_fail(g, "add_rows: %s cannot be added to each sample of %s", px_shape_text(table, a),
                       px_shape_text(x, b));
     n->out[0]->shape = x;
 }
 
+/* x, table, places (or NULL) -> y */
 const px_op px_op_add_rows = {.name = "add_rows",
-                              .in_min = 2,
+                              .in_min = 3,
                               .infer = add_rows_infer,
                               .grad = add_rows_grad,
                               .portable = PX_PORTABLE(add_rows),
@@ -116,9 +143,14 @@ const px_op px_op_add_rows = {.name = "add_rows",
                               .bf16_out = 1,
                               .in_place = 1};
 
+px_value *px_add_rows_at(px_graph *g, px_value *x, px_value *table, px_value *places)
+{
+    return px_node_add(g, &px_op_add_rows, (px_value *[]){x, table, places}, 3, NULL);
+}
+
 px_value *px_add_rows(px_graph *g, px_value *x, px_value *table)
 {
-    return px_node_add(g, &px_op_add_rows, (px_value *[]){x, table}, 2, NULL);
+    return px_add_rows_at(g, x, table, NULL);
 }
 
 /* ---- some of the tokens ---- */
@@ -186,7 +218,7 @@ static void prepend_grad(px_graph *g, px_node *n)
     if (x->needs_grad)
         px_add_grad(g, x, px_slice_tokens(g, dy, 1, x->shape.dim[1]));
     if (n->in[1]->needs_grad)
-        add_sum(g, n->in[1], px_slice_tokens(g, dy, 0, 1));
+        add_sum(g, n->in[1], px_slice_tokens(g, dy, 0, 1), NULL);
 }
 
 static void prepend_infer(px_graph *g, px_node *n)
@@ -238,13 +270,9 @@ static void gather_grad(px_graph *g, px_node *n)
 
 static void gather_infer(px_graph *g, px_node *n)
 {
-    char a[64], b[64];
-    if (!wants_tokens(g, n))
-        return;
-    px_shape x = n->in[0]->shape, place = n->in[1]->shape;
-    if (place.rank != 2 || place.dim[0] != x.dim[0] || n->in[1]->dtype != PX_I32)
-        px_graph_fail(g, "gather_tokens: places %s do not fit tokens %s", px_shape_text(place, a), px_shape_text(x, b));
-    n->out[0]->shape = tokens(x, place.dim[1]);
+    px_shape x = n->in[0]->shape;
+    if (wants_tokens(g, n) && places_fit(g, n, 1, x.dim[0]))
+        n->out[0]->shape = tokens(x, n->in[1]->shape.dim[1]);
 }
 
 const px_op px_op_gather_tokens = {.name = "gather_tokens",

@@ -235,6 +235,18 @@ static px_value *build_patchify_last(px_graph *g, px_value *v[])
     return px_patchify(g, v[0], 3, true);
 }
 
+/* Two samples; one place twice. */
+static px_value *some_places(px_graph *g)
+{
+    return px_constant_i32(g, PX_SHAPE(2, 3), (int32_t[]){3, 0, 3, 1, 2, 0});
+}
+
+static px_value *build_patchify_some(px_graph *g, px_value *v[])
+{
+    px_value *places = some_places(g), *y = px_linear(g, px_patchify_at(g, v[0], places, 2, true), v[1], v[2]);
+    return px_add_rows_at(g, y, v[3], places);
+}
+
 static px_value *build_embed(px_graph *g, px_value *v[])
 {
     return px_prepend_token(g, px_add_rows(g, v[0], px_slice_tokens(g, v[1], 1, 3)), v[2]);
@@ -315,6 +327,7 @@ static const test_case cases[] = {
     {"attention, blocks of rows", build_attention_2, {IN(1, 203, 192)}},
     {"patchify", build_patchify, {IN(2, 3, 4, 6), PARAM(5, 12), PARAM(5)}},
     {"patchify, channels last", build_patchify_last, {IN(2, 2, 6, 3)}},
+    {"patchify at places", build_patchify_some, {IN(2, 3, 4, 4), PARAM(5, 12), PARAM(5), PARAM(1, 4, 5)}},
     {"class token, positions", build_embed, {IN(2, 3, 5), PARAM(1, 4, 5), PARAM(1, 1, 5)}},
     {"one token, mean of tokens", build_take, {IN(2, 4, 5)}},
     {"gather tokens", build_gather, {IN(2, 4, 5)}},

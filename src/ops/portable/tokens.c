@@ -7,38 +7,47 @@
 
 /* ---- rows for every sample ---- */
 
-/* x (B, n), table (n) -> y */
+/* x (B, n), table (n) -> y; with places x is (B K, n) and they say each row's row of the table */
 void KERNEL(add_rows)(const px_step *s)
 {
     px_shape shape = s->node->in[0]->shape;
-    int64_t n = px_shape_tail(shape, 1);
+    const int32_t *place = s->in[2];
+    int64_t n = px_shape_tail(shape, place ? 2 : 1), rows = px_shape_count(shape) / n;
+    int64_t T = px_shape_count(s->node->in[1]->shape) / n;
     const real *x = s->in[0];
     const wide *table = s->in[1];
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < shape.dim[0]; b++)
+    for (int64_t r = 0; r < rows; r++) {
+        PX_CHECK(!place || (place[r] >= 0 && place[r] < T));
+        const wide *row = table + (place ? place[r] * n : 0);
         for (int64_t i = 0; i < n; i++)
-            y[b * n + i] = down(up(x[b * n + i]) + table[i]);
+            y[r * n + i] = down(up(x[r * n + i]) + row[i]);
+    }
 }
 
-/* dy (B, n) -> (n); a group of columns a task, so that the order of the sum is always that of the samples */
+/* dy (B, n) -> (n), or (B K, n), places -> (T, n); a group of columns of a row a task, so that the order of the sum is
+ * always that of the samples */
 void KERNEL(sum_samples)(const px_step *s)
 {
     enum { GROUP = 64 };
     px_shape shape = s->node->in[0]->shape;
-    int64_t B = shape.dim[0], n = px_shape_tail(shape, 1);
+    const int32_t *place = s->in[1];
+    int64_t n = px_shape_tail(shape, place ? 2 : 1), rows = px_shape_count(shape) / n;
+    int64_t T = px_shape_count(s->node->out[0]->shape) / n;
     const real *dy = s->in[0];
     wide *sum = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t from = 0; from < n; from += GROUP) {
-        double total[GROUP] = {0};
-        int64_t width = n - from < GROUP ? n - from : GROUP;
-        for (int64_t b = 0; b < B; b++)
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t t = 0; t < T; t++)
+        for (int64_t from = 0; from < n; from += GROUP) {
+            double total[GROUP] = {0};
+            int64_t width = n - from < GROUP ? n - from : GROUP;
+            for (int64_t r = 0; r < rows; r++)
+                for (int64_t i = 0; (!place || place[r] == t) && i < width; i++)
+                    total[i] += up(dy[r * n + from + i]);
             for (int64_t i = 0; i < width; i++)
-                total[i] += up(dy[b * n + from + i]);
-        for (int64_t i = 0; i < width; i++)
-            sum[from + i] = (wide)total[i];
-    }
+                sum[t * n + from + i] = (wide)total[i];
+        }
 }
 
 /* ---- some of the tokens ---- */
