@@ -203,19 +203,23 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
 /* ---- the gradient of weights ---- */
 
 #ifdef PX_AMX
-/* Ours takes (N, H, W, C) and a half to nine tenths of the time of oneDNN's. */
+/* Ours takes (N, H, W, C) and a half to nine tenths of the time of oneDNN's; not so where many taps see few channels.
+ * What the graph is given lies otherwise, but forward had to copy it, too. */
 static bool back_weight_by_amx(px_plan *p, px_step *s)
 {
+    enum { FEW_CHANNELS = 16 };
     const px_value *x = s->node->in[0], *dy = s->node->in[1], *dw = s->node->out[0];
-    px_storage xs = px_plan_format(p, x), dys = px_plan_format(p, dy);
+    px_storage dys = px_plan_format(p, dy);
     const px_conv_attr *a = s->node->attr;
-    if (!has_matrix_units(p) || a->groups > 1 || !in_rows(xs, x) || !in_rows(dys, dy))
+    if (!has_matrix_units(p) || a->groups > 1 || !in_rows(dys, dy) ||
+        (!in_rows(px_plan_format(p, x), x) && x->kind != PX_INPUT) ||
+        (x->shape.dim[1] < FEW_CHANNELS && !px_amx_is_narrow(dw->shape)))
         return false;
     int64_t C = dw->shape.dim[1], KH = dw->shape.dim[2], KW = dw->shape.dim[3];
     dnnl_memory_desc_t weight;
     MUST(dnnl_memory_desc_init_by_strides(&weight, 4, (dnnl_dims_t){dw->shape.dim[0], C, KH, KW}, dnnl_f32,
                                           (dnnl_dims_t){KH * KW * C, 1, KW * C, C}));
-    px_plan_need(p, s, 0, xs);
+    px_plan_need(p, s, 0, px_storage_blocked(x, (int)x->shape.dim[1], PX_BF16));
     px_plan_need(p, s, 1, dys);
     px_plan_make(p, s, 0, px_dnnl_storage(p, dw, &weight));
     s->scratch_bytes = px_amx_conv2d_back_weight_bytes(s->node);

@@ -378,7 +378,7 @@ static void wide_convolutions_agree_with_portable(void **state)
     }
 }
 
-/* The gradient of the weight by one of our own kernels: another library may add up in another order. NULL: it is not. */
+/* The gradient of the weight by one of our own kernels: others may add up in another order. NULL: it is not. */
 static double *own_weight_gradient(const test_case *c, int threads)
 {
     int before = omp_get_max_threads();

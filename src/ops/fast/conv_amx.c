@@ -5,7 +5,8 @@
  * dy and x are (N, H, W, C). For each of the kernel's taps this is a product of two matrices that is summed over their
  * rows. Some hundred rows of both are brought into the forms that AMX wants (tiles.h), in the second cache; of
  * the right one some more often, tap by tap. A 1x1 kernel has no taps, and is a linear layer: its left matrix is the
- * narrower of the two, as transposing takes longer than coupling.
+ * narrower of the two, as transposing takes longer than coupling. Of a few channels, the taps (kh, all kw) are taken as
+ * one of KW C channels, which lie side by side in x: (KH, 1) taps over a copy of x that has zeros left and right of it.
  *
  * Places are cut into a number of parts that depends on shapes only, the left matrix into blocks of 32 channels. A
  * thread has its share of all parts' blocks and adds up each in the order of the places; parts are added in their
@@ -35,18 +36,20 @@ enum {
 typedef struct side {
     const px_bf16 *data; /* x or dy */
     int64_t channels, blocks;
-    bool moves; /* which row belongs to a place depends on the tap */
+    int64_t apart; /* neighbours in a line: so many elements */
+    bool moves;    /* which row belongs to a place depends on the tap */
 } side;
 
 typedef struct job {
     side left, right;
-    bool swapped; /* left is x */
-    px_conv_attr conv;
-    int64_t H, W, h, w, KH, KW; /* of x, of dy, of the kernel */
-    int64_t M, parts;
-    px_bf16 *zeros; /* a row */
-    float *sums;    /* (parts, KH KW, left blocks, right blocks, 32, 32) */
-    char *forms;    /* THREAD_BYTES for each thread */
+    bool swapped;                  /* left is x */
+    int64_t stride, down, across;  /* the latter two: padding */
+    int64_t N, H, W, h, w, KH, KW; /* of x, of dy, of the kernel */
+    int64_t M, parts, margin;      /* margin: zeros in the copy of x left of a line and right of it, if there is one */
+    px_bf16 *zeros;                /* a row */
+    px_bf16 *copy;                 /* (N, H, W, C), W with its margins; or NULL */
+    float *sums;                   /* (parts, KH KW, left blocks, right blocks, 32, 32) */
+    char *forms;                   /* THREAD_BYTES for each thread */
 } job;
 
 enum { THREAD_BYTES = LEFT_BYTES + RIGHT_BYTES + (int)sizeof(px_bf16 *) * STEPS * BLOCK };
@@ -66,9 +69,9 @@ static int64_t sums_of(const job *j)
     return j->KH * j->KW * j->left.blocks * j->right.blocks * SQUARE;
 }
 
-static side side_of(int64_t channels, bool moves)
+static side side_of(int64_t channels, int64_t apart, bool moves)
 {
-    return (side){NULL, channels, (channels + BLOCK - 1) / BLOCK, moves};
+    return (side){NULL, channels, (channels + BLOCK - 1) / BLOCK, apart, moves};
 }
 
 /* The rest of a job, whose left matrix is dy and whose right one is x so far. */
@@ -85,15 +88,30 @@ static job divided(job j)
     return j;
 }
 
+bool px_amx_is_narrow(px_shape w)
+{
+    return w.dim[3] > 1 && w.dim[3] * w.dim[1] <= BLOCK;
+}
+
 static job conv_job(const px_node *n)
 {
     px_shape x = n->in[0]->shape, dy = n->in[1]->shape, w = n->in[2]->shape;
-    job j = {.conv = *(const px_conv_attr *)n->attr, .H = x.dim[2], .W = x.dim[3], .h = dy.dim[2], .w = dy.dim[3]};
+    const px_conv_attr *a = n->attr;
+    job j = {.stride = a->stride, .down = a->pad, .across = a->pad, .N = x.dim[0], .H = x.dim[2], .W = x.dim[3]};
+    j.h = dy.dim[2];
+    j.w = dy.dim[3];
     j.KH = w.dim[2];
     j.KW = w.dim[3];
-    j.M = dy.dim[0] * j.h * j.w;
-    j.left = side_of(dy.dim[1], false);
-    j.right = side_of(x.dim[1], j.KH * j.KW > 1 || j.conv.stride > 1 || j.conv.pad > 0);
+    j.M = j.N * j.h * j.w;
+    j.left = side_of(dy.dim[1], dy.dim[1], false);
+    j.right = side_of(x.dim[1], x.dim[1], j.KH * j.KW > 1 || a->stride > 1 || a->pad > 0);
+    if (px_amx_is_narrow(w)) {
+        j.right = side_of(j.KW * x.dim[1], x.dim[1], true);
+        j.margin = a->pad;
+        j.W += 2 * j.margin;
+        j.KW = 1;
+        j.across = 0;
+    }
     return divided(j);
 }
 
@@ -102,8 +120,8 @@ static job linear_job(const px_node *n)
 {
     px_shape dy = n->in[0]->shape, x = n->in[1]->shape;
     job j = {.h = 1, .w = dy.dim[0], .KH = 1, .KW = 1, .M = dy.dim[0]};
-    j.left = side_of(dy.dim[1], false);
-    j.right = side_of(x.dim[1], false);
+    j.left = side_of(dy.dim[1], dy.dim[1], false);
+    j.right = side_of(x.dim[1], x.dim[1], false);
     return divided(j);
 }
 
@@ -112,10 +130,16 @@ static size_t zeros_bytes(const job *j)
     return (size_t)larger(j->left.blocks, j->right.blocks) * BLOCK * sizeof(px_bf16);
 }
 
+static bool is_copied(const job *j)
+{
+    return j->right.channels > j->right.apart;
+}
+
 static size_t scratch_bytes(const job *j)
 {
+    size_t copy = is_copied(j) ? (size_t)(j->N * j->H * j->W * j->right.apart) * sizeof(px_bf16) : 0;
     return (size_t)(j->parts * sums_of(j)) * sizeof(float) + (size_t)omp_get_max_threads() * THREAD_BYTES +
-           zeros_bytes(j);
+           zeros_bytes(j) + copy;
 }
 
 size_t px_amx_conv2d_back_weight_bytes(const px_node *n)
@@ -132,24 +156,37 @@ size_t px_amx_linear_back_weight_bytes(const px_node *n)
 
 /* ---- rows ---- */
 
-/* row[i]: the row of `s` for place first + i, i < count, at a tap; zeros at places from `end` on and beyond the edge. */
+/* row[i]: the row of `s` for place first + i, i < count, at a tap; zeros from `end` on and beyond the edge. */
 static void find_rows(const job *j, side s, int64_t tap, int64_t first, int64_t count, int64_t end, const px_bf16 **row)
 {
     int64_t last = smaller(first + count, end), m = first;
-    int64_t down = tap / j->KW - j->conv.pad, across = tap % j->KW - j->conv.pad;
+    int64_t down = tap / j->KW - j->down, across = tap % j->KW - j->across;
     for (; !s.moves && m < last; m++)
-        *row++ = s.data + m * s.channels;
+        *row++ = s.data + m * s.apart;
     for (int64_t line = m / j->w, i = m % j->w; m < last; line++, i = 0) {
-        int64_t top = line % j->h * j->conv.stride + down;
-        const px_bf16 *at = s.data + (line / j->h * j->H + top) * j->W * s.channels;
+        int64_t top = line % j->h * j->stride + down;
+        const px_bf16 *at = s.data + (line / j->h * j->H + top) * j->W * s.apart;
         for (; i < j->w && m < last; i++, m++) {
-            int64_t left = i * j->conv.stride + across;
+            int64_t left = i * j->stride + across;
             bool inside = top >= 0 && top < j->H && left >= 0 && left < j->W;
-            *row++ = inside ? at + left * s.channels : j->zeros;
+            *row++ = inside ? at + left * s.apart : j->zeros;
         }
     }
     for (; m < first + count; m++)
         *row++ = j->zeros;
+}
+
+/* copy (N, H, margin + W + margin, C) = x */
+static void copy_with_margins(const job *j, const px_bf16 *x)
+{
+    int64_t C = j->right.apart, margin = j->margin * C, line = j->W * C, inner = line - 2 * margin;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < j->N * j->H; i++) {
+        px_bf16 *to = j->copy + i * line;
+        memset(to, 0, (size_t)margin * sizeof *to);
+        memcpy(to + margin, x + i * inner, (size_t)inner * sizeof *to);
+        memset(to + margin + inner, 0, (size_t)margin * sizeof *to);
+    }
 }
 
 /* ---- forms ----
@@ -313,6 +350,11 @@ static void back_weight(job *j, const void *x, const void *dy, void *scratch, fl
     j->forms = (char *)(j->sums + j->parts * sums_of(j));
     j->zeros = (px_bf16 *)(j->forms + (size_t)omp_get_max_threads() * THREAD_BYTES);
     memset(j->zeros, 0, zeros_bytes(j));
+    if (is_copied(j)) {
+        j->copy = (px_bf16 *)((char *)j->zeros + zeros_bytes(j));
+        copy_with_margins(j, x);
+        j->right.data = j->copy;
+    }
     add_all(j);
     write_all(j, dw);
 }
