@@ -1,14 +1,22 @@
 /* elementwise.c - add and relu on any format, cut into pieces for the threads. */
 #include "ops/fast/kernels.h"
 
-enum { PIECE = 16384 }; /* elements: 64 KiB a buffer of floats, so that a piece stays in the second-level cache */
+enum {
+    PIECE = 16384, /* elements: 64 KiB a buffer of floats, so that a piece stays in the second-level cache */
+    STRIP = 256,   /* elements between which memory is asked for ahead */
+};
 
 PX_MULTIVERSION
 static void add_piece(elem *y, const elem *a, const elem *b, int64_t n)
 {
+    for (int64_t k = 0; k < n; k += STRIP) {
+        int64_t end = n - k < STRIP ? n : k + STRIP;
+        fetch_ahead(a + k, end - k);
+        fetch_ahead(b + k, end - k);
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        y[i] = down(up(a[i]) + up(b[i]));
+        for (int64_t i = k; i < end; i++)
+            y[i] = down(up(a[i]) + up(b[i]));
+    }
 }
 
 PX_MULTIVERSION
