@@ -40,6 +40,10 @@ static void back_rows(elem *dx, const elem *dy, const elem *x, const float *stat
 {
     for (int64_t r = 0; r < rows; r++, x += D, dy += D, dx += D) {
         float mean = stats[2 * r], inverse = stats[2 * r + 1], first = 0, second = 0;
+        fetch_ahead(dy, D);
+        fetch_ahead(x, D);
+        if (around)
+            fetch_ahead(around + r * D, D);
 #pragma omp simd reduction(+ : first, second)
         for (int64_t i = 0; i < D; i++) {
             float g = up(dy[i]), xhat = (up(x[i]) - mean) * inverse, d = g * gamma[i];
@@ -67,6 +71,7 @@ PX_MULTIVERSION
 static void sum_rows(float *sum, const elem *x, int64_t rows, int64_t D)
 {
     for (int64_t r = 0; r < rows; r++) {
+        fetch_ahead(x + r * D, D);
 #pragma omp simd
         for (int64_t i = 0; i < D; i++)
             sum[i] += up(x[r * D + i]);
