@@ -165,11 +165,14 @@ void KERNEL(mean_squared_error_back)(const px_step *s)
 static void row_moments(const real *x, int64_t D, double eps, double *mean, double *inverse)
 {
     double sum = 0, square = 0;
+#pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < D; i++)
         sum += x[i];
-    *mean = sum / (double)D;
+    double m = sum / (double)D;
+#pragma omp simd reduction(+ : square)
     for (int64_t i = 0; i < D; i++)
-        square += (x[i] - *mean) * (x[i] - *mean);
+        square += (x[i] - m) * (x[i] - m);
+    *mean = m;
     *inverse = 1 / sqrt(square / (double)(D - 1) + eps);
 }
 
