@@ -18,6 +18,7 @@
 #include "tensor/bf16.h"
 
 #include <immintrin.h>
+#include <stdbool.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
