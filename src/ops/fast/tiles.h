@@ -10,9 +10,9 @@
  *     flipped   (columns, rows/2)   the transpose of the above        left operand of  X^T .
  *
  * Sizes are padded with zeros: dimensions that are summed over to 32, others to 16. Memory is aligned to 64 bytes.
- * For files that are compiled for AMX (meson.build), whose kernels run where it is.
+ * For files that are compiled for AMX (meson.build), whose kernels run where it is; empty in others.
  */
-#ifndef PX_OPS_FAST_TILES_H
+#if !defined(PX_OPS_FAST_TILES_H) && defined(__AMX_BF16__)
 #define PX_OPS_FAST_TILES_H
 
 #include "tensor/bf16.h"
