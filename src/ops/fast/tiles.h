@@ -12,11 +12,12 @@
  * Sizes are padded with zeros: dimensions that are summed over to 32, others to 16. Memory is aligned to 64 bytes.
  * For files that are compiled for AMX (meson.build), whose kernels run where it is; empty in others.
  */
-#if !defined(PX_OPS_FAST_TILES_H) && defined(__AMX_BF16__)
+#ifndef PX_OPS_FAST_TILES_H
 #define PX_OPS_FAST_TILES_H
 
 #include "tensor/bf16.h"
 
+#ifdef __AMX_BF16__
 #include <immintrin.h>
 #include <stdbool.h>
 
@@ -201,4 +202,5 @@ static void product(float *c, int64_t ldc, const pair *a, int64_t lda, const pai
         }
 }
 
+#endif
 #endif
