@@ -17,9 +17,10 @@
 
 #include "tensor/bf16.h"
 
-#ifdef __AMX_BF16__
-#include <immintrin.h>
 #include <stdbool.h>
+
+#ifdef __AVX512BF16__ /* compilers differ in how they say that there is AMX */
+#include <immintrin.h>
 
 #define INLINE static inline __attribute__((always_inline))
 
