@@ -37,6 +37,12 @@ bool px_plan_undecided(const px_plan *p, const px_value *v)
     return p->format[v->index].bytes == 0;
 }
 
+void px_plan_keep_as(px_plan *p, const px_value *v, px_storage format)
+{
+    PX_CHECK(v->kind == PX_PARAMETER && px_plan_undecided(p, v) && format.dtype == v->dtype);
+    p->format[v->index] = format;
+}
+
 px_dtype px_plan_precision(const px_plan *p)
 {
     return p->spec.precision == PX_BF16 ? PX_BF16 : px_graph_real(p->graph);

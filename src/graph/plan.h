@@ -181,6 +181,7 @@ bool px_storage_equal(const px_plan *, px_storage, px_storage);
 /* How `v` is stored so far. A parameter that nobody has used yet is undecided (bytes 0) until a first px_plan_need. */
 px_storage px_plan_format(const px_plan *, const px_value *v);
 bool px_plan_undecided(const px_plan *, const px_value *v);
+void px_plan_keep_as(px_plan *, const px_value *v, px_storage); /* decides it, ahead of px_plan_need */
 px_dtype px_plan_precision(const px_plan *);                    /* of layers: PX_F32 or PX_BF16 */
 bool px_plan_is_gradient(const px_plan *, const px_value *v);   /* of a parameter, or the same reshaped */
 void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder where it differs */

@@ -86,6 +86,84 @@ static dnnl_primitive_desc_t conv_forward(const px_conv_attr *a, const dnnl_memo
     return px_dnnl_find(&d, NULL, NULL);
 }
 
+/* A forward description for these formats of x and y, as a hint. */
+static dnnl_primitive_desc_t hint_for(const px_plan *p, const px_conv_attr *a, const dnnl_memory_desc_t *src,
+                                      const dnnl_memory_desc_t *dst, px_shape w)
+{
+    dnnl_memory_desc_t any_weight = px_dnnl_any(conv_shape_of(a, w).weight, px_plan_precision(p));
+    return conv_forward(a, src, &any_weight, NULL, dst, w);
+}
+
+/* ---- the format of a weight and its gradient ---- */
+
+static bool in_rows(px_storage st, const px_value *v)
+{
+    return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
+}
+
+/* Does our own kernel make the gradient of the weight `w`? It takes (N, H, W, C) and a half to nine tenths of the time
+ * of oneDNN's; not so where many taps see few channels. What the graph is given lies otherwise, but forward had to copy
+ * it, too. */
+static bool back_by_amx(const px_plan *p, const px_conv_attr *a, const px_value *x, const px_value *dy, px_storage dys,
+                        px_shape w)
+{
+#ifdef PX_AMX
+    enum { FEW_CHANNELS = 16 };
+    return has_matrix_units(p) && a->groups == 1 && in_rows(dys, dy) &&
+           (in_rows(px_plan_format(p, x), x) || x->kind == PX_INPUT) &&
+           (x->shape.dim[1] >= FEW_CHANNELS || px_amx_is_narrow(w));
+#else
+    (void)p, (void)a, (void)x, (void)dy, (void)dys, (void)w, (void)in_rows;
+    return false;
+#endif
+}
+
+/* A weight as our own kernels read it and make its gradient: (O, KH, KW, C) */
+static dnnl_memory_desc_t amx_md(px_shape w)
+{
+    int64_t C = w.dim[1], KH = w.dim[2], KW = w.dim[3];
+    dnnl_memory_desc_t md;
+    MUST(dnnl_memory_desc_init_by_strides(&md, 4, (dnnl_dims_t){w.dim[0], C, KH, KW}, dnnl_f32,
+                                          (dnnl_dims_t){KH * KW * C, 1, KW * C, C}));
+    return md;
+}
+
+/* oneDNN's kernel for a gradient in the format `diff`. */
+static dnnl_primitive_desc_t back_weight(const px_plan *p, const px_conv_attr *a, const dnnl_memory_desc_t *src,
+                                         const dnnl_memory_desc_t *diff, const dnnl_memory_desc_t *dst, px_shape w)
+{
+    conv_shape c = conv_shape_of(a, w);
+    dnnl_primitive_desc_t pd = NULL, hint = hint_for(p, a, src, dst, w);
+    dnnl_convolution_desc_t d;
+    if (hint && dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, src, diff, NULL, dst,
+                                                                    c.stride, c.dilation, c.pad, c.pad) == dnnl_success)
+        pd = px_dnnl_find(&d, NULL, hint);
+    if (hint)
+        dnnl_primitive_desc_destroy(hint);
+    return pd;
+}
+
+/* The format in which the gradient of this convolution's weight will come, if that of its output comes like the output.
+ * `pd`: forward. */
+static px_storage like_gradient(px_plan *p, const px_node *n, dnnl_primitive_desc_t pd, px_storage ys)
+{
+    const px_conv_attr *a = n->attr;
+    const px_value *x = n->in[0], *w = n->in[1], *y = n->out[0];
+    if (back_by_amx(p, a, x, y, ys, w->shape)) {
+        dnnl_memory_desc_t md = amx_md(w->shape);
+        return px_dnnl_storage(p, w, &md);
+    }
+    dnnl_memory_desc_t any = px_dnnl_any(conv_shape_of(a, w->shape).weight, PX_F32);
+    dnnl_primitive_desc_t back =
+        back_weight(p, a, query(pd, dnnl_query_src_md), &any, query(pd, dnnl_query_dst_md), w->shape);
+    px_storage st = back ? px_dnnl_storage(p, w, query(back, dnnl_query_diff_weights_md)) : px_storage_plain(w);
+    if (back)
+        dnnl_primitive_desc_destroy(back);
+    return st;
+}
+
+/* ---- the three kernels ---- */
+
 bool px_onednn_conv2d(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
@@ -111,6 +189,8 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
         return false;
     }
     px_plan_need(p, s, 0, xs);
+    if (dtype == PX_BF16 && w->grad && px_plan_undecided(p, w)) /* it is copied for this kernel in any case */
+        px_plan_keep_as(p, w, like_gradient(p, n, pd, ys));
     px_plan_need(p, s, 1, px_dnnl_storage(p, w, weight));
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
@@ -125,20 +205,7 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
     return true;
 }
 
-/* A forward description in the formats that x and y have by now, as a hint. */
-static dnnl_primitive_desc_t hint_for(const px_plan *p, const px_conv_attr *a, const dnnl_memory_desc_t *src,
-                                      const dnnl_memory_desc_t *dst, px_shape w)
-{
-    dnnl_memory_desc_t any_weight = px_dnnl_any(conv_shape_of(a, w).weight, px_plan_precision(p));
-    return conv_forward(a, src, &any_weight, NULL, dst, w);
-}
-
 #ifdef PX_AMX
-static bool in_rows(px_storage st, const px_value *v)
-{
-    return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
-}
-
 /* Ours is for strides and small maps: there it takes a third to a half of the time of oneDNN's. */
 static bool back_data_by_amx(px_plan *p, px_step *s)
 {
@@ -149,8 +216,9 @@ static bool back_data_by_amx(px_plan *p, px_step *s)
     if (!has_matrix_units(p) || a->groups > 1 || !in_rows(dys, dy) || !in_rows(px_plan_format(p, x), x) ||
         w->shape.dim[0] % 32 || w->shape.dim[1] % 32 || (a->stride == 1 && px_shape_tail(dy->shape, 2) > SMALL_MAP))
         return false;
+    dnnl_memory_desc_t weight = amx_md(w->shape);
     px_plan_need(p, s, 0, dys);
-    px_plan_need(p, s, 1, px_storage_plain(w));
+    px_plan_need(p, s, 1, px_dnnl_storage(p, w, &weight));
     px_plan_make(p, s, 0, px_storage_blocked(dx, (int)x->shape.dim[1], PX_BF16));
     s->scratch_bytes = px_amx_conv2d_back_data_bytes(s->node);
     s->run = px_amx_conv2d_back_data;
@@ -200,27 +268,13 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
     return true;
 }
 
-/* ---- the gradient of weights ---- */
-
 #ifdef PX_AMX
-/* Ours takes (N, H, W, C) and a half to nine tenths of the time of oneDNN's; not so where many taps see few channels.
- * What the graph is given lies otherwise, but forward had to copy it, too. */
 static bool back_weight_by_amx(px_plan *p, px_step *s)
 {
-    enum { FEW_CHANNELS = 16 };
     const px_value *x = s->node->in[0], *dy = s->node->in[1], *dw = s->node->out[0];
-    px_storage dys = px_plan_format(p, dy);
-    const px_conv_attr *a = s->node->attr;
-    if (!has_matrix_units(p) || a->groups > 1 || !in_rows(dys, dy) ||
-        (!in_rows(px_plan_format(p, x), x) && x->kind != PX_INPUT) ||
-        (x->shape.dim[1] < FEW_CHANNELS && !px_amx_is_narrow(dw->shape)))
-        return false;
-    int64_t C = dw->shape.dim[1], KH = dw->shape.dim[2], KW = dw->shape.dim[3];
-    dnnl_memory_desc_t weight;
-    MUST(dnnl_memory_desc_init_by_strides(&weight, 4, (dnnl_dims_t){dw->shape.dim[0], C, KH, KW}, dnnl_f32,
-                                          (dnnl_dims_t){KH * KW * C, 1, KW * C, C}));
+    dnnl_memory_desc_t weight = amx_md(dw->shape);
     px_plan_need(p, s, 0, px_storage_blocked(x, (int)x->shape.dim[1], PX_BF16));
-    px_plan_need(p, s, 1, dys);
+    px_plan_need(p, s, 1, px_plan_format(p, dy));
     px_plan_make(p, s, 0, px_dnnl_storage(p, dw, &weight));
     s->scratch_bytes = px_amx_conv2d_back_weight_bytes(s->node);
     s->run = px_amx_conv2d_back_weight;
@@ -236,8 +290,8 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
     conv_shape c = conv_shape_of(a, w->shape);
     dnnl_primitive_desc_t pd = NULL;
 #ifdef PX_AMX
-    if (back_weight_by_amx(p, s))
-        return true;
+    if (back_by_amx(p, a, x, dy, px_plan_format(p, dy), w->shape))
+        return back_weight_by_amx(p, s);
 #endif
     /* First straight into the format of the parameter, then into any. */
     for (int attempt = 0; attempt < 4 && !is_best(p, pd); attempt++) {
@@ -245,14 +299,7 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
         px_storage ws = px_plan_format(p, w);
         bool any = attempt % 2 == 1 || (a->groups > 1 && !ws.own);
         diff = any ? px_dnnl_any(c.weight, PX_F32) : px_dnnl_md(c.weight, ws);
-        dnnl_primitive_desc_t hint = hint_for(p, a, &src, &dst, w->shape);
-        dnnl_convolution_desc_t d;
-        if (hint &&
-            dnnl_dilated_convolution_backward_weights_desc_init(&d, dnnl_convolution_direct, &src, &diff, NULL, &dst,
-                                                                c.stride, c.dilation, c.pad, c.pad) == dnnl_success)
-            pd = better(pd, px_dnnl_find(&d, NULL, hint));
-        if (hint)
-            dnnl_primitive_desc_destroy(hint);
+        pd = better(pd, back_weight(p, a, &src, &diff, &dst, w->shape));
     }
     if (!pd)
         return false;

@@ -228,6 +228,33 @@ static void names_are_torchvisions(void **state)
 
 /* ---- the plan ---- */
 
+static int reorders_of_weights(const px_plan *p)
+{
+    int count = -px_plan_activation_reorders(p);
+    for (int i = 0; i < px_plan_steps(p); i++)
+        count += strcmp(px_plan_step_info(p, i).op, "reorder") == 0;
+    return count;
+}
+
+/* In bf16 each of the 19 inner convolutions has two copies of its weight, for the output and for the gradient of the
+ * input, the stem and the projector's two layers one; gradients come in the formats of the parameters. */
+static void bf16_copies_weights_only(void **state)
+{
+    (void)state;
+    if (!px_bf16_native())
+        skip();
+    px_settings s;
+    px_model m;
+    px_comm self = px_comm_self();
+    const char *const given[] = {"method=simclr", "backbone=resnet18", "backend=onednn", "precision=bf16"};
+    assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
+    px_task t = task_of(s.backbone, 32, 8);
+    assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
+    assert_in_range(reorders_of_weights(m.plan), 1, 2 * 19 + 3);
+    px_model_finish(&m);
+    px_settings_finish(&s);
+}
+
 static void layouts_flow(void **state)
 {
     (void)state;
@@ -327,6 +354,7 @@ int main(void)
         cmocka_unit_test(counts_are_torchvisions),
         cmocka_unit_test(names_are_torchvisions),
         cmocka_unit_test(layouts_flow),
+        cmocka_unit_test(bf16_copies_weights_only),
         cmocka_unit_test(recomputing_changes_no_bit),
     };
     return cmocka_run_group_tests_name("model", tests, NULL, NULL);

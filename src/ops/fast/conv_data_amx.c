@@ -25,7 +25,7 @@ enum {
 
 typedef struct job {
     const px_bf16 *dy;
-    const float *weight; /* (O, C, KH KW) */
+    const float *weight; /* (O, KH KW, C) */
     pair *panels;        /* the same: (KH KW, C/32, O/2, 32) couples */
     px_bf16 *dx;
     px_conv_attr conv;
@@ -98,18 +98,12 @@ static desk desk_at(const job *j, char *memory)
 static void form_weights(const job *j, int64_t o, int64_t c)
 {
     int64_t taps = j->KH * j->KW;
-    const __m512i every = _mm512_mullo_epi32(_mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-                                             _mm512_set1_epi32((int)taps));
     for (int64_t tap = 0; tap < taps; tap++)
         for (int64_t i = 0; i < BLOCK; i += 2)
             for (int64_t k = 0; k < BLOCK; k += 16) {
-                const float *first = j->weight + ((o + i) * j->C + c + k) * taps + tap, *second = first + j->C * taps;
+                const float *first = j->weight + ((o + i) * taps + tap) * j->C + c + k, *second = first + taps * j->C;
                 pair *to = j->panels + ((tap * j->C + c) * j->O + (o + i) * BLOCK) / 2 + k;
-                if (taps == 1)
-                    _mm512_store_si512(to, pairs_of(_mm512_loadu_ps(first), _mm512_loadu_ps(second)));
-                else
-                    _mm512_store_si512(to, pairs_of(_mm512_i32gather_ps(every, first, sizeof *first),
-                                                    _mm512_i32gather_ps(every, second, sizeof *second)));
+                _mm512_store_si512(to, pairs_of(_mm512_loadu_ps(first), _mm512_loadu_ps(second)));
             }
 }
 
