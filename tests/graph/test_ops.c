@@ -378,39 +378,48 @@ static void wide_convolutions_agree_with_portable(void **state)
     }
 }
 
-/* The gradient of the weight by one of our own kernels: others may add up in another order. NULL: it is not. */
-static double *own_weight_gradient(const test_case *c, int threads)
+/* The gradients of input and weight on so many threads. *matrix_unit: the processor has one; *own: ours makes the
+ * weight's there. */
+static void gradients_on(const test_case *c, int threads, double *gradients[2], bool *matrix_unit, bool *own)
 {
     int before = omp_get_max_threads();
-    bool own = false;
     omp_set_num_threads(threads);
     trial t = start(c, fast_bf16);
     px_plan_run(t.p, NULL);
     for (int i = 0; i < px_plan_steps(t.p); i++) {
         px_step_info s = px_plan_step_info(t.p, i);
+        *matrix_unit |= strstr(s.kernel, "amx") != NULL;
         if (strcmp(s.op, "conv2d_back_weight") == 0 && px_shape_equal(s.shape, c->operand[1].shape))
-            own = strstr(s.kernel, "pretext") != NULL;
+            *own = strstr(s.kernel, "pretext") != NULL;
     }
-    double *dw = own ? gradient(&t, 1) : NULL;
+    for (int k = 0; k < 2; k++)
+        gradients[k] = gradient(&t, k);
     stop(&t);
     omp_set_num_threads(before);
-    return dw;
 }
 
-static void weight_gradients_do_not_depend_on_threads(void **state)
+/* Of our own kernels on matrix units: others may add up in another order. */
+static void gradients_do_not_depend_on_threads(void **state)
 {
     (void)state;
     if (!px_bf16_native())
         skip();
     for (size_t i = 0; i < sizeof wide_conv / sizeof wide_conv[0]; i++) {
-        size_t bytes = (size_t)px_shape_count(wide_conv[i].operand[1].shape) * sizeof(double);
-        double *one = own_weight_gradient(&wide_conv[i], 1);
-        for (int threads = 2; threads <= 5 && one; threads++) {
-            double *more = own_weight_gradient(&wide_conv[i], threads);
-            assert_memory_equal(one, more, bytes);
-            free(more);
+        double *one[2], *more[2];
+        bool matrix_unit = false, own = false;
+        gradients_on(&wide_conv[i], 1, one, &matrix_unit, &own);
+        assert_true(own || !matrix_unit);
+        for (int threads = 2; threads <= 5; threads++) {
+            gradients_on(&wide_conv[i], threads, more, &matrix_unit, &own);
+            for (int k = 0; k < 2; k++) {
+                int64_t n = px_shape_count(wide_conv[i].operand[k].shape);
+                if (own)
+                    assert_memory_equal(one[k], more[k], (size_t)n * sizeof(double));
+                free(more[k]);
+            }
         }
-        free(one);
+        free(one[0]);
+        free(one[1]);
     }
 }
 
@@ -589,7 +598,7 @@ int main(void)
         cmocka_unit_test(bf16_agrees_with_portable),
         cmocka_unit_test(long_attention_agrees_with_portable),
         cmocka_unit_test(wide_convolutions_agree_with_portable),
-        cmocka_unit_test(weight_gradients_do_not_depend_on_threads),
+        cmocka_unit_test(gradients_do_not_depend_on_threads),
         cmocka_unit_test(every_op_has_a_case),
         cmocka_unit_test(running_statistics_move),
         cmocka_unit_test(dropout_follows_the_sample),

@@ -380,13 +380,6 @@ static void backward_head(const sizes *z, const elem *dy, const elem *qkv, const
 
 /* ---- kernels ---- */
 
-/* Threads that the scratch memory was made for. */
-static int threads_for(const px_step *s, int64_t floats)
-{
-    int most = (int)(s->scratch_bytes / ((size_t)floats * sizeof(float))), now = omp_get_max_threads();
-    return now < most ? now : most;
-}
-
 void KERNEL(attention)(const px_step *s)
 {
     sizes z = sizes_of(s->node, 0);
@@ -394,7 +387,7 @@ void KERNEL(attention)(const px_step *s)
     const elem *qkv = s->in[0];
     elem *y = s->out[0];
     float *logs = s->out[1];
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_for(s, floats))
+#pragma omp parallel for collapse(2) schedule(static) num_threads(px_fast_threads(s, 0, (size_t)floats * sizeof(float)))
     for (int64_t b = 0; b < z.B; b++)
         for (int64_t h = 0; h < z.H; h++)
             forward_head(&z, qkv + b * z.T * 3 * z.D + h * z.d, y + b * z.T * z.D + h * z.d, logs + (b * z.H + h) * z.T,
@@ -409,7 +402,7 @@ void KERNEL(attention_back)(const px_step *s)
     const elem *dy = s->in[0], *qkv = s->in[1];
     const float *logs = s->in[2];
     elem *dqkv = s->out[0];
-#pragma omp parallel for collapse(2) schedule(static) num_threads(threads_for(s, floats))
+#pragma omp parallel for collapse(2) schedule(static) num_threads(px_fast_threads(s, 0, (size_t)floats * sizeof(float)))
     for (int64_t b = 0; b < z.B; b++)
         for (int64_t h = 0; h < z.H; h++)
             backward_head(&z, dy + b * z.T * z.D + h * z.d, qkv + b * z.T * 3 * z.D + h * z.d,

@@ -350,13 +350,6 @@ INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv,
 
 /* ---- kernels ---- */
 
-/* Threads that the scratch memory was made for. */
-static int threads_for(const px_step *s, size_t bytes)
-{
-    int most = (int)(s->scratch_bytes / bytes), now = omp_get_max_threads();
-    return now < most ? now : most;
-}
-
 void px_amx_attention(const px_step *s)
 {
     sizes z = sizes_of(s->node, 0);
@@ -365,7 +358,7 @@ void px_amx_attention(const px_step *s)
     px_bf16 *y = s->out[0];
     float *logs = s->out[1];
     int64_t tasks = z.B * z.H;
-#pragma omp parallel num_threads(threads_for(s, bytes))
+#pragma omp parallel num_threads(px_fast_threads(s, 0, bytes))
     {
         char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
         tiles_begin();
@@ -388,7 +381,7 @@ void px_amx_attention_back(const px_step *s)
     const float *logs = s->in[2];
     px_bf16 *dqkv = s->out[0];
     int64_t tasks = z.B * z.H;
-#pragma omp parallel num_threads(threads_for(s, bytes))
+#pragma omp parallel num_threads(px_fast_threads(s, 0, bytes))
     {
         char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
         tiles_begin();

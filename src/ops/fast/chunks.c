@@ -1,13 +1,21 @@
-/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels. */
+/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels, and how
+ * many threads they have. */
 #include "base/simd.h"
 #include "ops/fast.h"
 
+#include <omp.h>
 #include <string.h>
 
 px_blocks px_blocks_of(const px_value *v, px_storage st)
 {
     int64_t C = v->shape.dim[1], B = v->shape.rank == 2 ? C : st.block;
     return (px_blocks){v->shape.dim[0], C / B, px_shape_tail(v->shape, 2), B};
+}
+
+int px_fast_threads(const px_step *s, size_t shared, size_t each)
+{
+    int most = (int)((s->scratch_bytes - shared) / each), now = omp_get_max_threads();
+    return now < most ? now : most;
 }
 
 PX_MULTIVERSION

@@ -135,11 +135,16 @@ static bool is_copied(const job *j)
     return j->right.channels > j->right.apart;
 }
 
-static size_t scratch_bytes(const job *j)
+/* Where the threads' forms begin in the scratch memory, behind sums, zeros and the copy: a multiple of 64. */
+static size_t shared_bytes(const job *j)
 {
     size_t copy = is_copied(j) ? (size_t)(j->N * j->H * j->W * j->right.apart) * sizeof(px_bf16) : 0;
-    return (size_t)(j->parts * sums_of(j)) * sizeof(float) + (size_t)omp_get_max_threads() * THREAD_BYTES +
-           zeros_bytes(j) + copy;
+    return ((size_t)(j->parts * sums_of(j)) * sizeof(float) + zeros_bytes(j) + copy + 63) / 64 * 64;
+}
+
+static size_t scratch_bytes(const job *j)
+{
+    return shared_bytes(j) + (size_t)omp_get_max_threads() * THREAD_BYTES;
 }
 
 size_t px_amx_conv2d_back_weight_bytes(const px_node *n)
@@ -276,9 +281,9 @@ static int64_t part_begin(const job *j, int64_t p)
     return p == j->parts ? j->M : j->M * p / j->parts / BLOCK * BLOCK;
 }
 
-static void add_all(const job *j)
+static void add_all(const job *j, int team)
 {
-#pragma omp parallel
+#pragma omp parallel num_threads(team)
     {
         int64_t all = j->parts * j->left.blocks, thread = omp_get_thread_num(), threads = omp_get_num_threads();
         int64_t end = all * (thread + 1) / threads;
@@ -342,34 +347,34 @@ static void write_all(const job *j, float *dw)
             }
 }
 
-static void back_weight(job *j, const void *x, const void *dy, void *scratch, float *dw)
+static void back_weight(const px_step *s, job *j, const void *x, const void *dy)
 {
     (j->swapped ? &j->left : &j->right)->data = x;
     (j->swapped ? &j->right : &j->left)->data = dy;
-    j->sums = scratch;
-    j->forms = (char *)(j->sums + j->parts * sums_of(j));
-    j->zeros = (px_bf16 *)(j->forms + (size_t)omp_get_max_threads() * THREAD_BYTES);
+    j->sums = s->scratch;
+    j->zeros = (px_bf16 *)(j->sums + j->parts * sums_of(j));
+    j->forms = (char *)s->scratch + shared_bytes(j);
     memset(j->zeros, 0, zeros_bytes(j));
     if (is_copied(j)) {
         j->copy = (px_bf16 *)((char *)j->zeros + zeros_bytes(j));
         copy_with_margins(j, x);
         j->right.data = j->copy;
     }
-    add_all(j);
-    write_all(j, dw);
+    add_all(j, px_fast_threads(s, shared_bytes(j), THREAD_BYTES));
+    write_all(j, s->out[0]);
 }
 
 /* x, dy -> dw (O, KH, KW, C) */
 void px_amx_conv2d_back_weight(const px_step *s)
 {
     job j = conv_job(s->node);
-    back_weight(&j, s->in[0], s->in[1], s->scratch, s->out[0]);
+    back_weight(s, &j, s->in[0], s->in[1]);
 }
 
 /* dy (M, O), x (M, C) -> dw (O, C) */
 void px_amx_linear_back_weight(const px_step *s)
 {
     job j = linear_job(s->node);
-    back_weight(&j, s->in[1], s->in[0], s->scratch, s->out[0]);
+    back_weight(s, &j, s->in[1], s->in[0]);
 }
 #endif

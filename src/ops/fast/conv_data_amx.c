@@ -206,7 +206,7 @@ void px_amx_conv2d_back_data(const px_step *s)
     j.dx = s->out[0];
     j.panels = s->scratch;
     char *desks = (char *)s->scratch + panel_bytes(&j);
-#pragma omp parallel
+#pragma omp parallel num_threads(px_fast_threads(s, panel_bytes(&j), desk_bytes(&j)))
     {
         int64_t thread = omp_get_thread_num(), threads = omp_get_num_threads();
         desk d = desk_at(&j, desks + (size_t)thread * desk_bytes(&j));

@@ -37,6 +37,8 @@ void KERNEL(sum_samples)(const px_step *s)
     int64_t T = px_shape_count(s->node->out[0]->shape) / n;
     const real *dy = s->in[0];
     wide *sum = s->out[0];
+    for (int64_t r = 0; place && r < rows; r++)
+        PX_CHECK(place[r] >= 0 && place[r] < T);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t t = 0; t < T; t++)
         for (int64_t from = 0; from < n; from += GROUP) {
