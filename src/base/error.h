@@ -35,8 +35,8 @@ void *px_fail_null(px_status status, const char *format, ...) __attribute__((for
 const char *px_error(void);
 px_status px_error_status(void);
 
-/* Puts '?' for control characters, which names in archives and other people's files can hold, so that a message stays one
- * line and does nothing to a terminal; px_fail, px_tell and px_die do it by themselves. Returns `text`. */
+/* Puts '?' for control characters, which names in archives and other people's files can hold, so that a message stays
+ * one line and does nothing to a terminal; px_fail, px_tell and px_die do it by themselves. Returns `text`. */
 char *px_one_line(char *text);
 
 /* Ends the program (all ranks of an MPI job) for a mistake of the programmer. */

@@ -19,8 +19,8 @@ void px_h5_quiet(void);
 /* HDF5's innermost description of the last call, which failed: any further one forgets it. Returns `text`. */
 const char *px_h5_why(char text[PX_H5_WHY]);
 
-/* Whether an array of these extents and element size (bytes in memory) can be what the file stores: no filter makes more
- * than a thousand bytes of one. A few bytes may claim any extents, and memory for them must not be asked for. */
+/* Whether an array of these extents and element size (bytes in memory) can be what the file stores: no filter makes
+ * more than a thousand bytes of one. A few bytes may claim any extents, and memory for them must not be asked for. */
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
 /* One whole number: a scalar attribute, as those that are written here. 0 or -1, without a message. */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-/* A header costs an attacker a few bytes and us height*width*channels of memory. Deflate makes at most 1032 bytes of one,
- * which in a PNG are 8256 pixels; JPEG stays far below. */
+/* A header costs an attacker a few bytes and us height*width*channels of memory. Deflate makes at most 1032 bytes of
+ * one, which in a PNG are 8256 pixels; JPEG stays far below. */
 enum { SIDE_MAX = 65500, PIXELS_MAX = 256 << 20, PNG_CHUNK_MAX = 64 << 20, SMALL = 1 << 20, PIXELS_PER_BYTE = 8256 };
 
 void px_image_finish(px_image *image)

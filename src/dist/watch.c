@@ -1,10 +1,10 @@
 /* watch.c - a star of TCP connections around rank 0.
  *
- * Rank 0 listens; the others learn its addresses, its port and a secret number by MPI, connect and introduce themselves.
- * From then on both ends send a byte every BEAT. What each end may see:
+ * Rank 0 listens; the others learn its addresses, its port and a secret number by MPI, connect and introduce
+ * themselves. From then on both ends send a byte every BEAT. What each end may see:
  *   - silence: the other process is stopped, or its host or the network is down;
- *   - the end of the connection without a goodbye: the process has died. That is told; launchers notice it, too, and get
- *     GRACE to end the job, since they know the signal. Not all do (srun without --kill-on-bad-exit).
+ *   - the end of the connection without a goodbye: the process has died. That is told; launchers notice it, too, and
+ *     get GRACE to end the job, since they know the signal. Not all do (srun without --kill-on-bad-exit).
  * Who was itself not running for a while (the whole job was suspended) cannot judge the others, and starts afresh.
  */
 #include "dist/watch.h"

@@ -19,7 +19,8 @@ struct px_step;
 /* Computes one step: s->in, s->out, s->node->attr. No allocation, no failure. */
 typedef void px_kernel(const struct px_step *s);
 
-/* Computes the same step of several shards (graph/plan.h), which lie on this rank, together with those of the others. */
+/* Computes the same step of several shards (graph/plan.h), which lie on this rank, together with those of the
+ * others. */
 typedef void px_together(const struct px_step *const s[], int shards);
 
 /* Prepares a step for the fast backend: asks for formats of inputs and outputs, sets the kernel. Returns false to leave
@@ -43,8 +44,8 @@ struct px_op {
     double (*cost)(const px_node *); /* multiply-adds; NULL: none worth counting */
 
     px_kernel *portable[2]; /* plain formats; float, double */
-    /* The portable kernel for activations in bf16 (NULL: none), and which inputs and outputs are such (bit i: number i);
-     * it serves where input 0 is in bf16. The others are as in `portable`. */
+    /* The portable kernel for activations in bf16 (NULL: none), and which inputs and outputs are such (bit i: number
+     * i); it serves where input 0 is in bf16. The others are as in `portable`. */
     px_kernel *bf16;
     unsigned bf16_in, bf16_out;
     px_together *together; /* ops that talk to other ranks: what they do when the batch is cut into shards */

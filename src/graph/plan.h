@@ -102,7 +102,8 @@ typedef struct px_fault {
     const char *gradient; /* the first parameter whose gradient was not finite, or NULL */
 } px_fault;
 
-/* "output of conv2d in layer1.0 (forward, kernel jit:avx2), 3 of 512 values, parameter layer1.0.conv1.weight". Yours. */
+/* "output of conv2d in layer1.0 (forward, kernel jit:avx2), 3 of 512 values, parameter layer1.0.conv1.weight".
+ * Yours. */
 char *px_fault_text(const px_fault *);
 
 /* What the caller does while the steps are walked; functions may be NULL. */

@@ -24,8 +24,8 @@ typedef struct px_blocks {
 } px_blocks;
 px_blocks px_blocks_of(const px_value *, px_storage);
 
-/* Threads for a kernel whose scratch memory was made for those that there were at planning, with `each` bytes for one of
- * them beside `shared` ones: as many as there are now, but not more. In fast/chunks.c. */
+/* Threads for a kernel whose scratch memory was made for those that there were at planning, with `each` bytes for one
+ * of them beside `shared` ones: as many as there are now, but not more. In fast/chunks.c. */
 int px_fast_threads(const px_step *, size_t shared, size_t each);
 
 /* Sums over the rows of matrices that do not depend on the number of threads: rows are cut into PX_CHUNKS chunks, each

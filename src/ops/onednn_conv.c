@@ -1,5 +1,5 @@
-/* onednn_conv.c - convolutions by oneDNN. In a bf16 plan activations and weights go in as bf16; the gradients of weights
- * come out as float. */
+/* onednn_conv.c - convolutions by oneDNN. In a bf16 plan activations and weights go in as bf16; the gradients of
+ * weights come out as float. */
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
 #include "ops/onednn.h"

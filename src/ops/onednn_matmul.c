@@ -1,7 +1,7 @@
 /* onednn_matmul.c - matrix products by oneDNN.
  *
- * In a bf16 plan the products of layers (one operand is a parameter, or both are activations in bf16) take bf16 and give
- * bf16, gradients of parameters float; products within a loss stay in float. */
+ * In a bf16 plan the products of layers (one operand is a parameter, or both are activations in bf16) take bf16 and
+ * give bf16, gradients of parameters float; products within a loss stay in float. */
 #include "base/error.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"

@@ -10,7 +10,8 @@
 static inline float px_vexp(float x)
 {
     x = x < -87.0f ? -87.0f : x;
-    /* Adding 1.5 * 2^23 leaves no room for a fraction: n = x / ln 2, rounded, which also stands in the sum's last bits. */
+    /* Adding 1.5 * 2^23 leaves no room for a fraction: n = x / ln 2, rounded, which also stands in the sum's last
+     * bits. */
     float sum = x * 1.44269504f + 12582912.0f, n = sum - 12582912.0f;
     float r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts, the first of few bits */
     float y = 1.9875691500e-4f;

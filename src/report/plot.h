@@ -7,8 +7,8 @@
  *
  * A run is a folder that holds run.h5, or an .h5 file; it may be live. A figure whose data are in none of the runs is
  * left out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
- * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion, embedding,
- * the pictures that its method made, and bench.
+ * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion,
+ * embedding, the pictures that its method made, and bench.
  * Data, beside /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}

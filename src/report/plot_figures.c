@@ -9,8 +9,8 @@
 
 enum { MOST_PIXELS = 1000 };
 
-/* Every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. Dots that are those of
- * the canvas are neither smoothed nor separated by seams, as drawn squares would be. */
+/* Every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. Dots that are those
+ * of the canvas are neither smoothed nor separated by seams, as drawn squares would be. */
 static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
 {
     int64_t height = (dim[0] + step - 1) / step * scale, width = (dim[1] + step - 1) / step * scale;

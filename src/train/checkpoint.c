@@ -374,8 +374,8 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
     return status;
 }
 
-/* HDF5 believes files of its first formats whatever they say, and reads beyond its own memory on some that are damaged. The
- * later ones, which are written here, have checksums on all that it follows; no others are opened. */
+/* HDF5 believes files of its first formats whatever they say, and reads beyond its own memory on some that are damaged.
+ * The later ones, which are written here, have checksums on all that it follows; no others are opened. */
 static int check_signature(const char *path)
 {
     enum { SIGNATURE = 8, CHECKSUMMED = 2 };

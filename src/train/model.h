@@ -41,8 +41,8 @@ typedef struct px_encoder_spec {
     bool layers; /* features of every stage, too */
 } px_encoder_spec;
 
-/* How many parts a micro-batch has, ranks or shards, and the images of each: train.batch / (parts x accumulate). 0, or -1
- * (PX_USAGE) if it cannot be divided. */
+/* How many parts a micro-batch has, ranks or shards, and the images of each: train.batch / (parts x accumulate). 0, or
+ * -1 (PX_USAGE) if it cannot be divided. */
 int px_batch_parts(const px_settings *, const px_comm *, int *parts, int *batch);
 
 /* What there is to work on. Also settles what the settings left open (data.image_size, the backbone's `auto`), so that
@@ -52,8 +52,8 @@ int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled,
 /* The same for a data set; `split` (or NULL: no labels are wanted) is looked through for images without one. */
 int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
-/* Collective: settles `precision` (auto: bf16 if all ranks' processors have it). 0, or -1 (PX_USAGE): bf16 was asked for
- * and a processor or the backend lacks it. */
+/* Collective: settles `precision` (auto: bf16 if all ranks' processors have it). 0, or -1 (PX_USAGE): bf16 was asked
+ * for and a processor or the backend lacks it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
 /* With reproducible: this rank's first shard (graph/plan.h); px_model_shard makes the k-th, which shares its

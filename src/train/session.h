@@ -42,13 +42,13 @@ typedef struct px_session {
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
     px_value *scalar[PX_SCALARS_MAX];
-    /* The embedding (px_embedding) of the first images of the global batch, a view of each: the same on any number of ranks.
-     * If `look` is set, px_session_gradients leaves it here, on all ranks. */
+    /* The embedding (px_embedding) of the first images of the global batch, a view of each: the same on any number of
+     * ranks. If `look` is set, px_session_gradients leaves it here, on all ranks. */
     bool look;
     int rows;   /* 0: there is no embedding */
     float *row; /* (rows, width of the embedding) */
-    /* While px_session_diagnose takes a step again: the first fault of each of this rank's parts of the batch (`own`), and
-     * its micro-batch. */
+    /* While px_session_diagnose takes a step again: the first fault of each of this rank's parts of the batch (`own`),
+     * and its micro-batch. */
     px_fault *fault;
     int *fault_micro;
 } px_session;

@@ -120,8 +120,8 @@ static double last_value(px_results *r, const char *series)
     return last;
 }
 
-/* Rank 0: rows that were written behind the checkpoint are dropped; what they hold from one look at the embedding to the
- * next is taken up again. */
+/* Rank 0: rows that were written behind the checkpoint are dropped; what they hold from one look at the embedding to
+ * the next is taken up again. */
 static int take_up_series(trainer *t)
 {
     if (px_results_truncate(t->results, "/train", t->step) != 0)

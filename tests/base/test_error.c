@@ -41,7 +41,8 @@ static void long_messages_are_cut(void **state)
     assert_in_range(strlen(px_error()), 500, 4000);
 }
 
-/* Names come from other people's archives: what they hold must not break the line, nor reach the terminal as a command. */
+/* Names come from other people's archives: what they hold must not break the line, nor reach the terminal as a
+ * command. */
 static void messages_are_one_line(void **state)
 {
     (void)state;

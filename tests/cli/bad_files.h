@@ -1,6 +1,6 @@
-/* bad_files.h - a folder full of bad inputs, each with one thing wrong: sources for pack, data sets, weights, checkpoints,
- * configurations. Made in the current folder from two good files that are there already: d.h5, a data set of 96 RGB images
- * of 16 px and 5 classes in two splits, and ok/checkpoint.h5.
+/* bad_files.h - a folder full of bad inputs, each with one thing wrong: sources for pack, data sets, weights,
+ * checkpoints, configurations. Made in the current folder from two good files that are there already: d.h5, a data set
+ * of 96 RGB images of 16 px and 5 classes in two splits, and ok/checkpoint.h5.
  */
 #ifndef PX_TESTS_CLI_BAD_FILES_H
 #define PX_TESTS_CLI_BAD_FILES_H

@@ -1,5 +1,5 @@
-/* bad_plugin.c - plug-ins that must be refused: NAME is what it calls its method's description, BEHIND how many versions
- * of the interface it is behind. None has what a method needs. */
+/* bad_plugin.c - plug-ins that must be refused: NAME is what it calls its method's description, BEHIND how many
+ * versions of the interface it is behind. None has what a method needs. */
 #include "train/method.h"
 
 extern const px_method NAME;

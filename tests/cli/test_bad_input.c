@@ -1,6 +1,6 @@
-/* test_bad_input.c - a table of bad inputs: configurations, sources of pack, data sets, weights, checkpoints. Each ends with
- * one clear line and the right status, those of pretrain on two ranks as well, and leaves no trace: not in the folder, not
- * where an archive wanted to write, not a half-made output. */
+/* test_bad_input.c - a table of bad inputs: configurations, sources of pack, data sets, weights, checkpoints. Each ends
+ * with one clear line and the right status, those of pretrain on two ranks as well, and leaves no trace: not in the
+ * folder, not where an archive wanted to write, not a half-made output. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

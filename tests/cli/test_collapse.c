@@ -12,8 +12,8 @@
 
 enum { STEPS = 180, LOOK = 50 };
 
-/* The method of faulty_plugin.c, with its fault "collapse", whose loss pulls all embeddings to one place, "misfit" or "none".
- * ranks 0: without mpirun. */
+/* The method of faulty_plugin.c, with its fault "collapse", whose loss pulls all embeddings to one place, "misfit" or
+ * "none". ranks 0: without mpirun. */
 static run_result train(const fixture *f, const char *out, int ranks, const char *fault, const char *option,
                         const char *more)
 {

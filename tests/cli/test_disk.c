@@ -1,7 +1,7 @@
-/* test_disk.c - a disk that is full, a folder that is gone or cannot be written: the run says so in one line and ends, on
- * two ranks within ten seconds, too. The last checkpoint is whole, and once there is room again the run goes on to the
- * very end of one that was never disturbed. Full and read-only file systems are small ones in memory, mounted where only
- * this test sees them. */
+/* test_disk.c - a disk that is full, a folder that is gone or cannot be written: the run says so in one line and ends,
+ * on two ranks within ten seconds, too. The last checkpoint is whole, and once there is room again the run goes on to
+ * the very end of one that was never disturbed. Full and read-only file systems are small ones in memory, mounted where
+ * only this test sees them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

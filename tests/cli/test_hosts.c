@@ -1,6 +1,6 @@
 /* test_hosts.c - training on several hosts: the very bits of one host with as many ranks, and when a host dies or its
- * link goes down the job ends within ten seconds, names it, and the run goes on on the hosts that are left. The hosts are
- * those of hosts.sh, which starts this program. */
+ * link goes down the job ends within ten seconds, names it, and the run goes on on the hosts that are left. The hosts
+ * are those of hosts.sh, which starts this program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +21,8 @@ typedef struct fixture {
     char *folder, *data;
 } fixture;
 
-/* One rank on each of `hosts`, the digits "12" for the first two; or NULL: `ranks` of them where we are. The options are
- * those of README, "On a cluster": a daemon that Open MPI cannot reach is taken for lost after four seconds. */
+/* One rank on each of `hosts`, the digits "12" for the first two; or NULL: `ranks` of them where we are. The options
+ * are those of README, "On a cluster": a daemon that Open MPI cannot reach is taken for lost after four seconds. */
 static run_child start(const fixture *f, const char *out, const char *hosts, int ranks, const char *epochs, bool resume)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data),

@@ -1,5 +1,5 @@
-/* test_interrupt.c - one SIGINT ends a run after its step with a checkpoint; a second one, on its own or to mpirun, ends it
- * at once even where the step would never end, and what was saved before is whole. */
+/* test_interrupt.c - one SIGINT ends a run after its step with a checkpoint; a second one, on its own or to mpirun,
+ * ends it at once even where the step would never end, and what was saved before is whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

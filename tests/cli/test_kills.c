@@ -1,7 +1,7 @@
-/* test_kills.c - runs killed by SIGKILL at random moments (and right in the middle of writing a checkpoint), resumed and
- * left to end: parameters, optimizer and series are those of the run that was never interrupted, bit for bit. On one
- * rank and on two, where the launcher is killed or one of the ranks. And evaluations, killed: run.h5 is whole, and another
- * one gives the numbers of one that was never interrupted.
+/* test_kills.c - runs killed by SIGKILL at random moments (and right in the middle of writing a checkpoint), resumed
+ * and left to end: parameters, optimizer and series are those of the run that was never interrupted, bit for bit. On
+ * one rank and on two, where the launcher is killed or one of the ranks. And evaluations, killed: run.h5 is whole, and
+ * another one gives the numbers of one that was never interrupted.
  *
  * Takes minutes: suite `long`. The seed is printed; PRETEXT_TEST_SEED repeats the moments (as far as clocks do). */
 #include <setjmp.h>

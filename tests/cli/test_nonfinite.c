@@ -1,5 +1,6 @@
-/* test_nonfinite.c - a step whose loss or gradient is not finite: the run says where that began, on which rank, and ends
- * with a checkpoint from before the step, bit for bit; or leaves the step out and goes on; ten in a row are enough. */
+/* test_nonfinite.c - a step whose loss or gradient is not finite: the run says where that began, on which rank, and
+ * ends with a checkpoint from before the step, bit for bit; or leaves the step out and goes on; ten in a row are
+ * enough. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +15,8 @@
 enum { PER_EPOCH = 6, EPOCHS = 3 };
 #define BAD "44"
 
-/* The method of faulty_plugin.c, images in order. ranks 0: without mpirun. `bad`: rows with a pixel that is no number. */
+/* The method of faulty_plugin.c, images in order. ranks 0: without mpirun. `bad`: rows with a pixel that is no
+ * number. */
 static run_result train(const fixture *f, const char *out, int ranks, const char *bad, const char *const option[4])
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);

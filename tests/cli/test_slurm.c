@@ -1,6 +1,6 @@
-/* test_slurm.c - experiments/slurm.sh as SLURM runs it, with stand-ins for srun and scontrol: it goes back into the queue
- * when the run stopped with a checkpoint (told by SIGUSR1 before the end of the job's time, or by its own time_limit), and
- * not when the job was cancelled, has failed or is done. */
+/* test_slurm.c - experiments/slurm.sh as SLURM runs it, with stand-ins for srun and scontrol: it goes back into the
+ * queue when the run stopped with a checkpoint (told by SIGUSR1 before the end of the job's time, or by its own
+ * time_limit), and not when the job was cancelled, has failed or is done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -44,8 +44,8 @@ static inline void fuzz_remove_file(void)
     unlink(fuzz_path);
 }
 
-/* The path of an empty file in memory, the same each time; it is removed in the end. (Not one of memfd_create: HDF5 asks
- * for the real path of what it opens.) */
+/* The path of an empty file in memory, the same each time; it is removed in the end. (Not one of memfd_create: HDF5
+ * asks for the real path of what it opens.) */
 static inline const char *fuzz_empty_file(void)
 {
     if (!fuzz_path[0]) {
@@ -68,8 +68,8 @@ static inline const char *fuzz_file(const uint8_t *bytes, size_t size)
     return path;
 }
 
-/* libFuzzer sees the branches of our code only. What the libraries make of an input shows in the reasons that they give, so
- * an input that brings a new one is kept, too: these count as branches. */
+/* libFuzzer sees the branches of our code only. What the libraries make of an input shows in the reasons that they
+ * give, so an input that brings a new one is kept, too: these count as branches. */
 enum { FUZZ_REASONS = 1024 };
 static uint8_t fuzz_reasons[FUZZ_REASONS] __attribute__((section("__libfuzzer_extra_counters"), used));
 

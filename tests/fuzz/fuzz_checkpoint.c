@@ -1,5 +1,5 @@
-/* fuzz_checkpoint.c - checkpoints. Input: an HDF5 file as it is; or, if it is none, a recipe for one: which members there
- * are, of what type, shape and storage. So all of our reader is reached, whatever HDF5 refuses by itself.
+/* fuzz_checkpoint.c - checkpoints. Input: an HDF5 file as it is; or, if it is none, a recipe for one: which members
+ * there are, of what type, shape and storage. So all of our reader is reached, whatever HDF5 refuses by itself.
  *
  * A recipe is a row of members, each: name, type, how many axes, how it is stored, its extents, and how it is filled.
  */

@@ -221,8 +221,8 @@ static void gradients_agree_with_differences(void **state)
     }
 }
 
-/* The largest difference, as a share of the largest number; in bf16, where a rounding may take a number to the other side
- * of a relu, the length of the difference as a share of the length. */
+/* The largest difference, as a share of the largest number; in bf16, where a rounding may take a number to the other
+ * side of a relu, the length of the difference as a share of the length. */
 static double distance(const double *a, const double *b, int64_t n, bool half)
 {
     double largest = 0, worst = 0, length = 0, between = 0;

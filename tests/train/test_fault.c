@@ -1,6 +1,6 @@
 /* test_fault.c - the search for values that are not finite on whole models: every method on every family of backbones,
- * with either set of kernels and in bf16, finds nothing in a healthy step, even when all memory held NaN before it. So no
- * step reads what nobody wrote. */
+ * with either set of kernels and in bf16, finds nothing in a healthy step, even when all memory held NaN before it. So
+ * no step reads what nobody wrote. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

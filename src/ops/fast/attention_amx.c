@@ -1,8 +1,8 @@
 /* attention_amx.c - attention in bf16 by AMX, one sample and head a task.
  *
- * Probabilities are kept transposed, (keys, queries): sixteen queries are the lanes of a vector, so that maxima and sums
- * over the keys need no sum across lanes. A few queries go through all their keys at a time, in the first two caches;
- * probabilities and their gradients are rounded to bf16 before they are multiplied, all sums are float.
+ * Probabilities are kept transposed, (keys, queries): sixteen queries are the lanes of a vector, so that maxima and
+ * sums over the keys need no sum across lanes. A few queries go through all their keys at a time, in the first two
+ * caches; probabilities and their gradients are rounded to bf16 before they are multiplied, all sums are float.
  * Each task writes its own part of the outputs: the result does not depend on the number of threads. */
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -103,7 +103,8 @@ INLINE __m512 softmax16(const sizes *z, pair *p, const float *s, int64_t ld, flo
     return _mm512_div_ps(_mm512_set1_ps(1), _mm512_loadu_ps(all));
 }
 
-/* Of a block of `ld` queries: s (T, ld) -> probabilities, dp (T, ld): their gradients; sums over keys of their products */
+/* Of a block of `ld` queries: s (T, ld) -> probabilities, dp (T, ld): their gradients; sums over keys of their
+ * products */
 INLINE void probabilities(const sizes *z, float *s, const float *dp, const int64_t ld, const float *logs, int64_t n,
                           __m512 sum[2])
 {
@@ -121,8 +122,8 @@ INLINE void probabilities(const sizes *z, float *s, const float *dp, const int64
         }
 }
 
-/* Then: s -> p and the gradients of s -> ds, as rows of a span of queries, and as couples dst (summed/2, ld), with zeros
- * beyond T. */
+/* Then: s -> p and the gradients of s -> ds, as rows of a span of queries, and as couples dst (summed/2, ld), with
+ * zeros beyond T. */
 INLINE void softmax_back(const sizes *z, const float *s, const float *dp, const int64_t ld, const __m512 sum[2],
                          pair *p, pair *ds, int64_t span, pair *dst)
 {
@@ -227,7 +228,8 @@ static size_t backward_layout(const sizes *z, char *memory, backward_memory *m)
 
 /* ---- one sample and head ---- */
 
-/* Rows lie far apart, where the processor does not look ahead: brings those of the next task into the second cache... */
+/* Rows lie far apart, where the processor does not look ahead: brings those of the next task into the second
+ * cache... */
 INLINE void fetch_rows(const px_bf16 *from, int64_t ldf, int64_t first, int64_t last, int64_t d)
 {
     for (int64_t r = first; r < last; r++)

@@ -1,5 +1,5 @@
-/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels, and how
- * many threads they have. */
+/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels, and
+ * how many threads they have. */
 #include "base/simd.h"
 #include "ops/fast.h"
 

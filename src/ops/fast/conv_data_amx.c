@@ -3,9 +3,9 @@
  *     dx (N, H, W, C)[y, x] = sum over taps (kh, kw) of dy (N, H', W', O)[i, j] W (KH, KW, O, C)[kh, kw]
  *     with i stride + kh - pad = y, j stride + kw - pad = x
  *
- * Places (y, x) that leave the same remainders by the stride have the same taps: they are one phase. Some hundred places
- * of a phase are worked on at a time; for each tap, their rows of dy are laid side by side, in the second cache, and
- * multiplied by the tap's weights, 32 channels at a time. Weights are first brought into the form that AMX wants
+ * Places (y, x) that leave the same remainders by the stride have the same taps: they are one phase. Some hundred
+ * places of a phase are worked on at a time; for each tap, their rows of dy are laid side by side, in the second cache,
+ * and multiplied by the tap's weights, 32 channels at a time. Weights are first brought into the form that AMX wants
  * (tiles.h). Each place is computed by one thread: the result does not depend on their number. */
 #include "graph/op.h"
 #include "ops/attr.h"

@@ -1,7 +1,7 @@
 /* gelu.c - gelu on plain memory, and the linear layer in front of it.
  *
- * In float that layer goes a few hundred rows at a time through the matrix product and, still in the cache, through bias
- * and gelu; each such product runs on one thread. */
+ * In float that layer goes a few hundred rows at a time through the matrix product and, still in the cache, through
+ * bias and gelu; each such product runs on one thread. */
 #include "graph/op.h"
 #include "ops/fast/kernels.h"
 #include "ops/vmath.h"

@@ -43,7 +43,8 @@ size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory
 /* attention_amx.c, in bf16, where PX_AMX is defined: the compiler can. */
 px_kernel px_amx_attention, px_amx_attention_back;
 size_t px_amx_attention_bytes(const px_node *, bool back);
-/* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), plain weights */
+/* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), plain
+ * weights */
 px_kernel px_amx_conv2d_back_weight, px_amx_conv2d_back_data;
 bool px_amx_is_narrow(px_shape weight); /* its taps of a line are taken as one, for the gradient of weights */
 size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data_bytes(const px_node *);

@@ -1,8 +1,8 @@
 /* tiles.h - products of small bf16 matrices by AMX.
  *
- * AMX multiplies pairs of neighbours along the summed dimension, so every matrix here is one of pairs, 32 bits each. Of a
- * matrix X (rows, columns) of bf16 there are four forms, made by loading its rows in one of two ways and, for the other
- * two, by transposing pairs as if they were numbers:
+ * AMX multiplies pairs of neighbours along the summed dimension, so every matrix here is one of pairs, 32 bits each. Of
+ * a matrix X (rows, columns) of bf16 there are four forms, made by loading its rows in one of two ways and, for the
+ * other two, by transposing pairs as if they were numbers:
  *
  *     rows      (rows, columns/2)   pairs of neighbours in a row      left operand of  X .
  *     flipped   (columns/2, rows)   the transpose of the above        right operand of . X^T

@@ -117,7 +117,8 @@ void KERNEL(gather_tokens)(const px_step *s)
     }
 }
 
-/* to (D) = the sum of those rows of dy (K, D) whose place is t; rounded once, however many they are (MAE's mask token) */
+/* to (D) = the sum of those rows of dy (K, D) whose place is t; rounded once, however many they are (MAE's mask
+ * token) */
 static void sum_rows_at(real *to, const real *dy, const int32_t *place, int64_t t, int64_t K, int64_t D)
 {
     enum { GROUP = 64 };
