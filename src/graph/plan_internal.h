@@ -1,4 +1,4 @@
-/* plan_internal.h - the plan's insides, shared by plan.c (deciding) and run.c (execution, access). */
+/* plan_internal.h - the plan's insides, shared by plan.c and plan_memory.c (deciding) and run.c (execution, access). */
 #ifndef PX_GRAPH_PLAN_INTERNAL_H
 #define PX_GRAPH_PLAN_INTERNAL_H
 
@@ -57,6 +57,7 @@ struct px_plan {
 };
 
 int px_buffer_root(const px_plan *, int buffer);
+void px_plan_place(px_plan *); /* gives all buffers and steps their memory; gradients their buckets */
 
 /* The search for a fault in a run (fault.c). */
 typedef struct px_search px_search;

@@ -7,7 +7,7 @@
 #include "run.h"
 
 typedef struct fixture {
-    char *folder, *plugin, *data;
+    char *folder, *plugin, *data, *mark; /* mark: a file for PRETEXT_FAULT_MARK */
 } fixture;
 
 static inline int set_up(void **state)
@@ -18,6 +18,7 @@ static inline int set_up(void **state)
     fixture *f = px_calloc(1, sizeof *f);
     f->folder = run_folder_create();
     f->plugin = px_format("%s/faulty.so", plugins);
+    f->mark = px_format("%s/mark", f->folder);
     f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
     *state = f;
     return 0;
@@ -29,6 +30,7 @@ static inline int tear_down(void **state)
     run_folder_remove(f->folder);
     free(f->data);
     free(f->plugin);
+    free(f->mark);
     free(f);
     return 0;
 }

@@ -22,15 +22,14 @@ enum { LIMIT = 10, RANKS = 2 };
  * been written. NULL: none. */
 static run_child start(const fixture *f, const char *out, const char *fault, const char *rank, const char *option)
 {
-    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data),
-         *mark = px_format("%s/mark", f->folder);
-    unlink(mark);
+    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
+    unlink(f->mark);
     unsetenv("PRETEXT_FAULT");
     if (fault)
         setenv("PRETEXT_FAULT", fault, 1);
     setenv("PRETEXT_FAULT_RANK", rank, 1);
     setenv("PRETEXT_FAULT_AFTER", "320", 1);
-    setenv("PRETEXT_FAULT_MARK", mark, 1);
+    setenv("PRETEXT_FAULT_MARK", f->mark, 1);
     run_child c =
         run_start(RANKS, (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
                                                "resnet.width=0.125", "batch=16", "epochs=14", "optim.optimizer=adamw",
@@ -38,20 +37,17 @@ static run_child start(const fixture *f, const char *out, const char *fault, con
                                                "checkpoint_minutes=0", option, fault ? NULL : "--resume", NULL});
     free(set_out);
     free(set_data);
-    free(mark);
     return c;
 }
 
 /* Seconds since the fault. */
 static double since_fault(const fixture *f)
 {
-    char *mark = px_format("%s/mark", f->folder);
     struct stat st;
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (stat(mark, &st) != 0)
+    if (stat(f->mark, &st) != 0)
         fail_msg("there was no fault");
-    free(mark);
     return (double)(now.tv_sec - st.st_mtim.tv_sec) + 1e-9 * (double)(now.tv_nsec - st.st_mtim.tv_nsec);
 }
 

@@ -8,18 +8,13 @@
 #include <cmocka.h>
 
 #include "base/log.h"
-#include "make_set.h"
-#include "run.h"
+#include "faulty.h"
 #include "run_files.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 
 enum { STEPS = 84, AT_ONCE = 5 /* seconds: mpirun gives its ranks one, and machines are busy */ };
-
-typedef struct fixture {
-    char *folder, *data, *plugin, *mark;
-} fixture;
 
 /* The method of faulty_plugin.c; if `hangs`, its loader never comes back after 40 steps or so (of the last rank), when
  * checkpoints have been written. ranks 0: without mpirun. */
@@ -124,31 +119,6 @@ static void twice_to_mpirun(void **state)
     run_finish(&r);
     resumes(f, out, 2);
     free(out);
-}
-
-static int set_up(void **state)
-{
-    const char *plugins = getenv("PRETEXT_PLUGINS");
-    if (!plugins)
-        fail_msg("PRETEXT_PLUGINS is not set: the folder of faulty.so");
-    fixture *f = px_calloc(1, sizeof *f);
-    f->folder = run_folder_create();
-    f->plugin = px_format("%s/faulty.so", plugins);
-    f->mark = px_format("%s/mark", f->folder);
-    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
-    *state = f;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    fixture *f = *state;
-    run_folder_remove(f->folder);
-    free(f->data);
-    free(f->plugin);
-    free(f->mark);
-    free(f);
-    return 0;
 }
 
 int main(void)

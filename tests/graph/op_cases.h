@@ -3,29 +3,7 @@
 #ifndef PX_TESTS_OP_CASES_H
 #define PX_TESTS_OP_CASES_H
 
-#include "ops/ops.h"
-
-enum { OPERANDS = 4 };
-
-typedef struct operand {
-    px_shape shape;
-    bool parameter; /* else an input that wants a gradient */
-} operand;
-
-typedef struct test_case {
-    const char *name;
-    px_value *(*build)(px_graph *, px_value *v[OPERANDS]);
-    operand operand[OPERANDS];
-} test_case;
-
-#define IN(...)                                                                                                        \
-    {                                                                                                                  \
-        .shape = { sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__} }                                         \
-    }
-#define PARAM(...)                                                                                                     \
-    {                                                                                                                  \
-        .shape = {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__}}, .parameter = true                        \
-    }
+#include "trial.h"
 
 /* ---- cases ---- */
 

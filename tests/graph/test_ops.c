@@ -12,22 +12,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/rng.h"
-#include "graph/plan.h"
 #include "op_cases.h"
 #include "ops/portable/portable.h"
 #include "ops/table.h"
-#include "tensor/bf16.h"
-
-/* ---- machinery ---- */
-
-typedef struct trial {
-    px_graph *g;
-    px_plan *p;
-    px_value *v[OPERANDS], *loss;
-    double *data[OPERANDS]; /* current values */
-    void *bound[OPERANDS], *weights;
-} trial;
+#include "trial.h"
 
 static bool reached[256];
 
@@ -38,150 +26,12 @@ static void mark_ops(const px_graph *g)
             reached[k] |= px_graph_node(g, i)->op == px_ops[k];
 }
 
-/* y as one number: its elements weighted by fixed random numbers. */
-static px_value *project(px_graph *g, px_value *y, px_value **weights)
-{
-    int64_t n = px_shape_count(y->shape);
-    *weights = px_input(g, "weights", PX_F32, PX_SHAPE(n, 1));
-    return px_reshape(g, px_matmul(g, px_reshape(g, y, PX_SHAPE(1, n)), *weights, false, false, 1), (px_shape){0});
-}
-
-static void *converted(const double *x, int64_t n, px_dtype to)
-{
-    void *out = px_aligned_calloc((size_t)n * sizeof(double) + 64);
-    for (int64_t i = 0; i < n; i++) {
-        if (to == PX_F64)
-            ((double *)out)[i] = x[i];
-        else
-            ((float *)out)[i] = (float)x[i];
-    }
-    return out;
-}
-
-static void give(trial *t, int k)
-{
-    int64_t n = px_shape_count(t->v[k]->shape);
-    void *data = converted(t->data[k], n, t->v[k]->dtype);
-    if (t->v[k]->kind == PX_PARAMETER) {
-        px_plan_set_param(t->p, t->v[k]->param, data);
-        free(data);
-    } else {
-        free(t->bound[k]);
-        t->bound[k] = data;
-        px_plan_bind(t->p, t->v[k], data);
-    }
-}
-
-/* What an operand is multiplied by to reach the op as the output of a layer: in a bf16 plan, in bf16. */
-static px_value *through_layer(px_graph *g, px_value *x, int k)
-{
-    int64_t n = x->shape.dim[x->shape.rank == 4 ? 1 : x->shape.rank - 1];
-    float *identity = px_calloc((size_t)(n * n), sizeof identity[0]);
-    for (int64_t i = 0; i < n; i++)
-        identity[i * n + i] = 1;
-    px_scope_push(g, "identity%d", k);
-    px_value *y;
-    if (x->shape.rank == 4) {
-        px_init init = px_init_values(g, identity, n * n);
-        y = px_conv2d(g, x, px_parameter(g, "weight", PX_SHAPE(n, n, 1, 1), init, PX_DECAYS), NULL, 1, 0, 1);
-    } else {
-        px_init init = px_init_values(g, identity, n * n);
-        y = px_linear(g, x, px_parameter(g, "weight", PX_SHAPE(n, n), init, PX_DECAYS), NULL);
-    }
-    px_scope_pop(g);
-    free(identity);
-    return y;
-}
-
-typedef struct variant {
-    px_dtype real;
-    const px_backend *backend;
-    bool fuse;
-    bool layers; /* operands come out of layers, and have values that bf16 holds exactly */
-    px_dtype precision;
-    double limit; /* of the distance from the portable kernels; 0: as usual */
-} variant;
-
-static trial start(const test_case *c, variant how)
-{
-    trial t = {.g = px_graph_create((px_mode){.real = how.real})};
-    px_value *in[OPERANDS] = {0};
-    for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
-        char name[8] = {'v', (char)('0' + k)};
-        if (c->operand[k].parameter)
-            t.v[k] = px_parameter(t.g, name, c->operand[k].shape, px_init_constant(0), PX_DECAYS);
-        else
-            px_graph_want_grad(t.v[k] = px_input(t.g, name, PX_F32, c->operand[k].shape));
-        bool wrap = how.layers && !c->operand[k].parameter && c->operand[k].shape.rank > 1;
-        in[k] = wrap ? through_layer(t.g, t.v[k], k) : t.v[k];
-    }
-    px_value *weights, *y = c->build(t.g, in);
-    assert_null(px_graph_error(t.g));
-    t.loss = project(t.g, y, &weights);
-    px_graph_output(t.g, "y", y);
-    px_graph_output(t.g, "loss", t.loss);
-    if (how.fuse)
-        px_graph_fuse(t.g);
-    px_graph_differentiate(t.g, t.loss);
-    mark_ops(t.g);
-    t.p = px_plan_create(t.g, &(px_plan_spec){.backend = how.backend, .precision = how.precision});
-    if (!t.p)
-        fail_msg("%s: %s", c->name, px_error());
-    px_plan_init_params(t.p, 1);
-
-    px_rng rng = px_rng_make(7, PX_RNG_TEST, 0, 0);
-    for (int k = 0; k < OPERANDS && t.v[k]; k++) {
-        int64_t n = px_shape_count(t.v[k]->shape);
-        t.data[k] = px_calloc((size_t)n, sizeof(double));
-        for (int64_t i = 0; i < n; i++) { /* away from the kinks of relu and max, mostly */
-            t.data[k][i] = px_rng_normal(&rng) + (c->operand[k].shape.rank == 1 ? 1.5 : 0);
-            if (how.layers)
-                t.data[k][i] = px_bf16_float(px_bf16_of((float)t.data[k][i]));
-        }
-        give(&t, k);
-    }
-    int64_t n = px_shape_count(weights->shape);
-    double *w = px_calloc((size_t)n, sizeof w[0]);
-    for (int64_t i = 0; i < n; i++)
-        w[i] = px_rng_normal(&rng);
-    t.weights = converted(w, n, how.real);
-    px_plan_bind(t.p, weights, t.weights);
-    free(w);
-    return t;
-}
-
-static void stop(trial *t)
-{
-    px_plan_destroy(t->p);
-    px_graph_destroy(t->g);
-    for (int k = 0; k < OPERANDS; k++) {
-        free(t->data[k]);
-        free(t->bound[k]);
-    }
-    free(t->weights);
-}
-
-static double *gradient(trial *t, int k)
-{
-    int64_t n = px_shape_count(t->v[k]->shape);
-    double *out = px_calloc((size_t)n, sizeof out[0]);
-    bool wide = t->v[k]->dtype == PX_F64;
-    void *plain = px_aligned_calloc((size_t)n * 8);
-    if (t->v[k]->kind == PX_PARAMETER)
-        px_plan_get_grad(t->p, t->v[k]->param, plain);
-    else
-        memcpy(plain, px_plan_read(t->p, t->v[k]->grad), (size_t)n * (wide ? 8 : 4));
-    for (int64_t i = 0; i < n; i++)
-        out[i] = wide ? ((double *)plain)[i] : ((float *)plain)[i];
-    free(plain);
-    return out;
-}
-
 /* ---- tests ---- */
 
 static void check_differences(const test_case *c, bool fuse)
 {
     trial t = start(c, (variant){PX_F64, &px_backend_openblas, .fuse = fuse});
+    mark_ops(t.g);
     px_plan_run(t.p, NULL);
     for (int k = 0; k < OPERANDS && t.v[k]; k++) {
         if (!t.v[k]->grad)
@@ -221,67 +71,6 @@ static void gradients_agree_with_differences(void **state)
     }
 }
 
-/* The largest difference, as a share of the largest number; in bf16, where a rounding may take a number to the other
- * side of a relu, the length of the difference as a share of the length. */
-static double distance(const double *a, const double *b, int64_t n, bool half)
-{
-    double largest = 0, worst = 0, length = 0, between = 0;
-    for (int64_t i = 0; i < n; i++) {
-        largest = fmax(largest, fabs(a[i]));
-        worst = fmax(worst, fabs(a[i] - b[i]));
-        length += a[i] * a[i];
-        between += (a[i] - b[i]) * (a[i] - b[i]);
-        if (isnan(b[i]))
-            return INFINITY;
-    }
-    return half ? sqrt(between / (length + 1e-6)) : worst / (largest + 1e-3);
-}
-
-static void compare(const char *name, const char *what, const double *a, const double *b, int64_t n, variant how)
-{
-    bool half = how.precision == PX_BF16;
-    double d = distance(a, b, n, half), most = how.limit > 0 ? how.limit : half ? 5e-2 : 2e-5;
-    if (!(d <= most))
-        fail_msg("%s, %s: differs from the portable kernels by %g", name, what, d);
-}
-
-static double *output(trial *t)
-{
-    px_value *y = px_graph_find_output(t->g, "y");
-    const float *data = px_plan_read(t->p, y);
-    int64_t n = px_shape_count(y->shape);
-    double *out = px_calloc((size_t)n, sizeof out[0]);
-    for (int64_t i = 0; i < n; i++)
-        out[i] = data[i];
-    return out;
-}
-
-static void compare_case(const test_case *c, variant how)
-{
-    variant portable = {PX_F32, &px_backend_openblas, .layers = how.layers};
-    trial a = start(c, portable), b = start(c, how);
-    for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
-        px_plan_run(a.p, NULL);
-        px_plan_run(b.p, NULL);
-    }
-    double *ya = output(&a), *yb = output(&b);
-    compare(c->name, "output", ya, yb, px_shape_count(px_graph_find_output(a.g, "y")->shape), how);
-    free(ya);
-    free(yb);
-    for (int k = 0; k < OPERANDS && a.v[k]; k++) {
-        char what[32];
-        if (!a.v[k]->grad)
-            continue;
-        snprintf(what, sizeof what, "gradient of operand %d", k);
-        double *ga = gradient(&a, k), *gb = gradient(&b, k);
-        compare(c->name, what, ga, gb, px_shape_count(a.v[k]->shape), how);
-        free(ga);
-        free(gb);
-    }
-    stop(&a);
-    stop(&b);
-}
-
 static void fast_agrees_with_portable(void **state)
 {
     (void)state;
@@ -298,129 +87,6 @@ static void bf16_agrees_with_portable(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         compare_case(&cases[i],
                      (variant){PX_F32, &px_backend_onednn, .fuse = true, .layers = true, .precision = PX_BF16});
-}
-
-static px_value *build_attention(px_graph *g, px_value *v[])
-{
-    return px_attention(g, v[0], 2);
-}
-
-/* Many blocks of queries, the last not full, and more of them than are summed before memory; heads that vectors do not
- * divide; in fp32 and in bf16, by AMX where the processor has it. */
-static void long_attention_agrees_with_portable(void **state)
-{
-    static const test_case longer[] = {{"attention over 33 tokens", build_attention, {IN(2, 33, 192)}},
-                                       {"attention over 50 tokens", build_attention, {IN(2, 50, 384)}},
-                                       {"attention over 197 tokens", build_attention, {IN(1, 197, 240)}},
-                                       {"attention over 300 tokens", build_attention, {IN(1, 300, 96)}}};
-    (void)state;
-    for (size_t i = 0; i < sizeof longer / sizeof longer[0]; i++) {
-        compare_case(&longer[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
-        if (px_bf16_native())
-            compare_case(&longer[i], (variant){PX_F32, &px_backend_onednn, .fuse = true, .layers = true,
-                                               .precision = PX_BF16, .limit = 5e-3});
-    }
-}
-
-static const variant fast_bf16 = {PX_F32,         &px_backend_onednn,   .fuse = true,
-                                  .layers = true, .precision = PX_BF16, .limit = 1e-2};
-
-/* Between two others of 1x1, from and to which formats flow as in a network. */
-static px_value *conv_between(px_graph *g, px_value *v[], int stride, int pad)
-{
-    return px_conv2d(g, px_conv2d(g, v[0], v[1], NULL, stride, pad, 1), v[2], NULL, 1, 0, 1);
-}
-
-static px_value *build_same(px_graph *g, px_value *v[])
-{
-    return conv_between(g, v, 1, 1);
-}
-
-static px_value *build_half(px_graph *g, px_value *v[])
-{
-    return conv_between(g, v, 2, 1);
-}
-
-static px_value *build_wide_half(px_graph *g, px_value *v[])
-{
-    return conv_between(g, v, 2, 3);
-}
-
-static px_value *build_pointwise(px_graph *g, px_value *v[])
-{
-    return conv_between(g, v, 1, 0);
-}
-
-static px_value *build_pointwise_half(px_graph *g, px_value *v[])
-{
-    return conv_between(g, v, 2, 0);
-}
-
-/* Channels in several blocks of 32, the last not full in some; places in several parts, of which steps of 32 are no
- * multiple; small maps, and strides, at which some places see nothing of a kernel. */
-static const test_case wide_conv[] = {
-    {"wide conv 3x3", build_same, {IN(2, 40, 13, 11), PARAM(72, 40, 3, 3), PARAM(32, 72, 1, 1)}},
-    {"the same, small maps", build_same, {IN(3, 64, 7, 5), PARAM(96, 64, 3, 3), PARAM(32, 96, 1, 1)}},
-    {"the same, stride 2", build_half, {IN(2, 64, 15, 14), PARAM(96, 64, 3, 3), PARAM(32, 96, 1, 1)}},
-    {"wide conv 7x7", build_wide_half, {IN(2, 3, 71, 69), PARAM(40, 3, 7, 7), PARAM(32, 40, 1, 1)}},
-    {"wide conv 1x1", build_pointwise, {IN(3, 96, 33, 31), PARAM(40, 96, 1, 1), PARAM(32, 40, 1, 1)}},
-    {"the same, widening", build_pointwise, {IN(3, 40, 33, 31), PARAM(72, 40, 1, 1), PARAM(32, 72, 1, 1)}},
-    {"the same, stride 2", build_pointwise_half, {IN(2, 40, 9, 9), PARAM(96, 40, 1, 1), PARAM(32, 96, 1, 1)}},
-    {"the same, whole blocks", build_pointwise_half, {IN(2, 64, 9, 8), PARAM(96, 64, 1, 1), PARAM(32, 96, 1, 1)}}};
-
-static void wide_convolutions_agree_with_portable(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof wide_conv / sizeof wide_conv[0]; i++) {
-        compare_case(&wide_conv[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
-        if (px_bf16_native())
-            compare_case(&wide_conv[i], fast_bf16);
-    }
-}
-
-/* The gradients of input and weight on so many threads. *matrix_unit: the processor has one; *own: ours makes the
- * weight's there. */
-static void gradients_on(const test_case *c, int threads, double *gradients[2], bool *matrix_unit, bool *own)
-{
-    int before = omp_get_max_threads();
-    omp_set_num_threads(threads);
-    trial t = start(c, fast_bf16);
-    px_plan_run(t.p, NULL);
-    for (int i = 0; i < px_plan_steps(t.p); i++) {
-        px_step_info s = px_plan_step_info(t.p, i);
-        *matrix_unit |= strstr(s.kernel, "amx") != NULL;
-        if (strcmp(s.op, "conv2d_back_weight") == 0 && px_shape_equal(s.shape, c->operand[1].shape))
-            *own = strstr(s.kernel, "pretext") != NULL;
-    }
-    for (int k = 0; k < 2; k++)
-        gradients[k] = gradient(&t, k);
-    stop(&t);
-    omp_set_num_threads(before);
-}
-
-/* Of our own kernels on matrix units: others may add up in another order. */
-static void gradients_do_not_depend_on_threads(void **state)
-{
-    (void)state;
-    if (!px_bf16_native())
-        skip();
-    for (size_t i = 0; i < sizeof wide_conv / sizeof wide_conv[0]; i++) {
-        double *one[2], *more[2];
-        bool matrix_unit = false, own = false;
-        gradients_on(&wide_conv[i], 1, one, &matrix_unit, &own);
-        assert_true(own || !matrix_unit);
-        for (int threads = 2; threads <= 5; threads++) {
-            gradients_on(&wide_conv[i], threads, more, &matrix_unit, &own);
-            for (int k = 0; k < 2; k++) {
-                int64_t n = px_shape_count(wide_conv[i].operand[k].shape);
-                if (own)
-                    assert_memory_equal(one[k], more[k], (size_t)n * sizeof(double));
-                free(more[k]);
-            }
-        }
-        free(one[0]);
-        free(one[1]);
-    }
 }
 
 /* A sum of many rows (MAE's mask token) is rounded once: ones added up in bf16 would stop at 256. */
@@ -593,19 +259,11 @@ static void misfits_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gradients_agree_with_differences),
-        cmocka_unit_test(fast_agrees_with_portable),
-        cmocka_unit_test(bf16_agrees_with_portable),
-        cmocka_unit_test(long_attention_agrees_with_portable),
-        cmocka_unit_test(wide_convolutions_agree_with_portable),
-        cmocka_unit_test(gradients_do_not_depend_on_threads),
-        cmocka_unit_test(every_op_has_a_case),
-        cmocka_unit_test(running_statistics_move),
-        cmocka_unit_test(dropout_follows_the_sample),
-        cmocka_unit_test(gelu_joins_the_linear_layer),
-        cmocka_unit_test(misfits_are_refused),
-        cmocka_unit_test(bf16_scatter_rounds_once),
-        cmocka_unit_test(nan_is_not_hidden),
+        cmocka_unit_test(gradients_agree_with_differences), cmocka_unit_test(fast_agrees_with_portable),
+        cmocka_unit_test(bf16_agrees_with_portable),        cmocka_unit_test(every_op_has_a_case),
+        cmocka_unit_test(running_statistics_move),          cmocka_unit_test(dropout_follows_the_sample),
+        cmocka_unit_test(gelu_joins_the_linear_layer),      cmocka_unit_test(misfits_are_refused),
+        cmocka_unit_test(bf16_scatter_rounds_once),         cmocka_unit_test(nan_is_not_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static sizes sizes_of(const px_node *n, int qkv)
     z.keys = padded(z.T, 16);
     z.summed = padded(z.T, 32);
     z.width = padded(z.d, 32);
-    z.span = z.summed < SPAN ? z.summed : SPAN;
+    z.span = smaller(z.summed, SPAN);
     z.scale = 1 / sqrtf((float)z.d);
     return z;
 }
@@ -248,7 +248,7 @@ INLINE void own_rows(px_bf16 *to, int64_t ldt, int64_t first, int64_t last, int6
 /* A block's share of the next task's q, k and v. */
 INLINE void fetch_qkv(const sizes *z, const px_bf16 *next, int64_t first)
 {
-    int64_t last = first + BLOCK < z->T ? first + BLOCK : z->T;
+    int64_t last = smaller(first + BLOCK, z->T);
     for (int i = 0; i < 3; i++)
         fetch_rows(next + i * z->D, 3 * z->D, first, last, z->d);
 }
@@ -289,12 +289,13 @@ INLINE void forward_head(const sizes *z, const px_bf16 *qkv, const px_bf16 *next
     load_couples(m.p, qkv + 2 * z->D, ld, T, z->summed, z->d, z->width);
     flip(m.v, m.p, z->summed / 2, z->width);
     for (int64_t i = 0; i < T; i += BLOCK) {
+        int64_t n = smaller(T - i, BLOCK);
         fetch_qkv(z, next, i);
-        own_rows(y, z->D, i, i + BLOCK < T ? i + BLOCK : T, z->d);
-        if (T - i > 16)
-            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, T - i < BLOCK ? T - i : BLOCK, BLOCK);
+        own_rows(y, z->D, i, i + n, z->d);
+        if (n > 16)
+            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, n, BLOCK);
         else
-            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, T - i, 16);
+            forward_block(z, &m, qkv + i * ld, y + i * z->D, logs + i, n, 16);
     }
 }
 
@@ -328,9 +329,9 @@ INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv,
     load_couples(m.load, qkv + z->D, ld, T, z->summed, z->d, z->width);
     flip(m.kt, m.load, z->summed / 2, z->width);
     for (int64_t from = 0; from < T; from += z->span) {
-        int64_t rows = T - from < z->span ? T - from : z->span, span = padded(rows, 32);
+        int64_t rows = smaller(T - from, z->span), span = padded(rows, 32);
         for (int64_t i = 0; i < rows; i += BLOCK) {
-            int64_t r = from + i, n = rows - i < BLOCK ? rows - i : BLOCK;
+            int64_t r = from + i, n = smaller(rows - i, BLOCK);
             const px_bf16 *q = qkv + r * ld, *g = dy + r * z->D;
             fetch_qkv(z, next_qkv, r);
             fetch_rows(next_dy, z->D, r, r + n, z->d);
@@ -352,49 +353,49 @@ INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv,
 
 /* ---- kernels ---- */
 
-void px_amx_attention(const px_step *s)
+/* One of the tasks, by the kernel's step; next: the one after it, or itself. */
+typedef void head(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch);
+
+static void forward_task(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch)
 {
-    sizes z = sizes_of(s->node, 0);
-    size_t bytes = forward_layout(&z, NULL, &(forward_memory){0});
     const px_bf16 *qkv = s->in[0];
-    px_bf16 *y = s->out[0];
-    float *logs = s->out[1];
-    int64_t tasks = z.B * z.H;
+    forward_head(z, qkv + in_qkv(z, task), qkv + in_qkv(z, next), (px_bf16 *)s->out[0] + in_y(z, task),
+                 (float *)s->out[1] + task * z->T, scratch);
+}
+
+static void backward_task(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch)
+{
+    const px_bf16 *dy = s->in[0], *qkv = s->in[1];
+    backward_head(z, dy + in_y(z, task), qkv + in_qkv(z, task), (const float *)s->in[2] + task * z->T,
+                  dy + in_y(z, next), qkv + in_qkv(z, next), (px_bf16 *)s->out[0] + in_qkv(z, task), scratch);
+}
+
+static void all_heads(const px_step *s, const sizes *z, size_t bytes, head *run)
+{
+    int64_t tasks = z->B * z->H;
 #pragma omp parallel num_threads(px_fast_threads(s, 0, bytes))
     {
         char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
         tiles_begin();
 #pragma omp for schedule(static)
-        for (int64_t task = 0; task < tasks; task++) {
-            int64_t next = task + 1 < tasks ? task + 1 : task;
-            forward_head(&z, qkv + in_qkv(&z, task), qkv + in_qkv(&z, next), y + in_y(&z, task), logs + task * z.T,
-                         scratch);
-        }
+        for (int64_t task = 0; task < tasks; task++)
+            run(s, z, task, task + 1 < tasks ? task + 1 : task, scratch);
         tiles_end();
     }
+}
+
+/* qkv -> y, logarithms */
+void px_amx_attention(const px_step *s)
+{
+    sizes z = sizes_of(s->node, 0);
+    all_heads(s, &z, forward_layout(&z, NULL, &(forward_memory){0}), forward_task);
 }
 
 /* dy, qkv, logarithms -> dqkv */
 void px_amx_attention_back(const px_step *s)
 {
     sizes z = sizes_of(s->node, 1);
-    size_t bytes = backward_layout(&z, NULL, &(backward_memory){0});
-    const px_bf16 *dy = s->in[0], *qkv = s->in[1];
-    const float *logs = s->in[2];
-    px_bf16 *dqkv = s->out[0];
-    int64_t tasks = z.B * z.H;
-#pragma omp parallel num_threads(px_fast_threads(s, 0, bytes))
-    {
-        char *scratch = (char *)s->scratch + (size_t)omp_get_thread_num() * bytes;
-        tiles_begin();
-#pragma omp for schedule(static)
-        for (int64_t task = 0; task < tasks; task++) {
-            int64_t next = task + 1 < tasks ? task + 1 : task, in = in_qkv(&z, task);
-            backward_head(&z, dy + in_y(&z, task), qkv + in, logs + task * z.T, dy + in_y(&z, next),
-                          qkv + in_qkv(&z, next), dqkv + in, scratch);
-        }
-        tiles_end();
-    }
+    all_heads(s, &z, backward_layout(&z, NULL, &(backward_memory){0}), backward_task);
 }
 
 size_t px_amx_attention_bytes(const px_node *n, bool back)

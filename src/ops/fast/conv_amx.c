@@ -54,16 +54,6 @@ typedef struct job {
 
 enum { THREAD_BYTES = LEFT_BYTES + RIGHT_BYTES + (int)sizeof(px_bf16 *) * STEPS * BLOCK };
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static int64_t larger(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
 static int64_t sums_of(const job *j)
 {
     return j->KH * j->KW * j->left.blocks * j->right.blocks * SQUARE;

@@ -174,7 +174,7 @@ static void add_tap(const job *j, const desk *d, int64_t tap, int64_t count, boo
             product(sums, BLOCK, d->dy + b * BLOCK * j->O / 2, j->O / 2, weight, BLOCK, BLOCK, BLOCK, j->O, add);
             int64_t rows = count - b * BLOCK;
             if (last)
-                write_rows(d->to + b * BLOCK, c * BLOCK, sums, rows < BLOCK ? rows : BLOCK);
+                write_rows(d->to + b * BLOCK, c * BLOCK, sums, smaller(rows, BLOCK));
         }
     }
 }
@@ -183,7 +183,7 @@ static void add_tap(const job *j, const desk *d, int64_t tap, int64_t count, boo
 static void work(const job *j, phase f, int64_t first, int64_t end, const desk *d)
 {
     for (int64_t m = first; m < end; m += d->rows) {
-        int64_t count = end - m < d->rows ? end - m : d->rows, done = 0;
+        int64_t count = smaller(end - m, d->rows), done = 0;
         find_places(j, f, m, count, d->to);
         for (int64_t r = 0; r < count && f.taps == 0; r++)
             memset(d->to[r], 0, (size_t)j->C * sizeof(px_bf16));
@@ -220,7 +220,7 @@ void px_amx_conv2d_back_data(const px_step *s)
                 phase f = phase_of(&j, top, left);
                 int64_t places = j.N * f.h * f.w, blocks = (places + BLOCK - 1) / BLOCK;
                 int64_t first = blocks * thread / threads * BLOCK, end = blocks * (thread + 1) / threads * BLOCK;
-                work(&j, f, first, end < places ? end : places, &d);
+                work(&j, f, first, smaller(end, places), &d);
             }
         tiles_end();
     }

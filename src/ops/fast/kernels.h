@@ -51,9 +51,9 @@ size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data
 px_kernel px_amx_linear_back_weight; /* of the matmul dy^T x */
 size_t px_amx_linear_back_weight_bytes(const px_node *);
 
-#ifdef PX_HALF
 #define INLINE static inline __attribute__((always_inline))
 
+#ifdef PX_HALF
 #if PX_HALF
 typedef px_bf16 elem;
 #define KERNEL(name) px_fast_bf16_##name

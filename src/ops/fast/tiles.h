@@ -15,16 +15,24 @@
 #ifndef PX_OPS_FAST_TILES_H
 #define PX_OPS_FAST_TILES_H
 
-#include "tensor/bf16.h"
+#include "ops/fast/kernels.h"
 
 #include <stdbool.h>
 
 #ifdef __AVX512BF16__ /* compilers differ in how they say that there is AMX */
 #include <immintrin.h>
 
-#define INLINE static inline __attribute__((always_inline))
-
 typedef uint32_t pair;
+
+INLINE int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+INLINE int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 /* Up to 16 or 32 lanes, `n` of them. */
 INLINE __mmask16 first16(int64_t n)
