@@ -135,10 +135,7 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
         px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method gives */
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
-    if (s->train.recompute)
-        px_graph_recompute(m->graph, PX_RECOMPUTE_PARTS);
-    else if (strcmp(s->train.precision, "bf16") != 0)
-        px_graph_recompute(m->graph, PX_RECOMPUTE_LIGHT);
+    px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_PARTS : PX_RECOMPUTE_LIGHT);
     spec.precision = strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32;
     return make_plan(m, s, spec);
 }
