@@ -137,6 +137,7 @@ typedef struct panel {
     enum { NO_LEGEND, RUNS, LAST_VALUES } legend;
     double scale;     /* of the values; 0: 1 */
     double least_top; /* the picture reaches at least up to here */
+    bool held;        /* a flag, or a value that stands until the next is measured: not to be smoothed */
 } panel;
 
 /* The axes of a panel, pixels of the figure from its left and its top. */
@@ -207,7 +208,7 @@ static void find_range(series *const all[], int runs, double *bottom, double *to
         free(sorted);
     }
     double margin = high > low ? 0.05 * (high - low) : fmax(fabs(high) * 0.1, 1e-6);
-    *bottom = low >= 0 && low < 0.25 * high ? 0 : low - margin; /* near zero: show how near */
+    *bottom = low >= 0 && low <= 0.25 * high ? 0 : low - margin; /* near zero: show how near */
     *top = high + margin;
 }
 
@@ -362,6 +363,10 @@ static panel panel_of(const char *name)
     static const panel known[] = {
         {.name = "images_per_second", .label = "images/s"},
         {.name = "data_wait", .label = "wait for data (% of the step)", .scale = 100, .least_top = 1},
+        {.name = "embedding_deviation", .held = true},
+        {.name = "embedding_rank", .held = true},
+        {.name = "collapsed", .label = "collapsed (1: yes)", .least_top = 1, .held = true},
+        {.name = "skipped", .label = "skipped (1: yes)", .least_top = 1, .held = true},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (strcmp(name, known[i].name) == 0)
@@ -402,7 +407,7 @@ int plot_diagnostics(plot_job *job)
         int x = i % columns * WIDTH, y = top + i / columns * HEIGHT;
         box b = {x + LEFT, x + WIDTH - 30, y, y + HEIGHT - 85};
         p.by_epoch = by_epoch;
-        p.smooth = true;
+        p.smooth = !p.held;
         if (i == 0 && several) {
             p.legend = RUNS;
             place_legend(f, job, figure, (box){b.left, figure->width - 30, b.top, b.bottom});
