@@ -35,6 +35,7 @@ export SRUN_CPUS_PER_TASK=$OMP_NUM_THREADS
 signals=0 cancelled=false
 trap tell_ranks USR1
 trap 'cancelled=true; tell_ranks' TERM
+# shellcheck disable=SC2317 # it is called by the traps
 tell_ranks()
 {
     signals=$((signals + 1))

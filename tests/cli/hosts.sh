@@ -10,6 +10,7 @@
 # All of it, processes too, is in namespaces of the kernel that end with this script, however it ends. Without the right to
 # make them the test is skipped (77).
 set -eu
+# shellcheck disable=SC2086 # $spaces is a list of options
 
 if [ "${1-}" != --inside ]; then
     for command in ip tc unshare mpirun; do
