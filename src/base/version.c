@@ -1,9 +1,9 @@
 /* version.c - asks each library at run time which version it is. */
 #include "base/version.h"
+#include "base/cpu.h"
 
 #include <archive.h>
 #include <cblas.h>
-#include <dnnl.h>
 #include <hdf5.h>
 #include <libconfig.h>
 #include <mpi.h>
@@ -11,32 +11,18 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The instructions that oneDNN will use, in words. */
-static const char *isa_name(dnnl_cpu_isa_t isa)
-{
-    static const struct {
-        dnnl_cpu_isa_t isa;
-        const char *name;
-    } names[] = {
-        {dnnl_cpu_isa_sse41, "SSE4.1"},
-        {dnnl_cpu_isa_avx, "AVX"},
-        {dnnl_cpu_isa_avx2, "AVX2"},
-        {dnnl_cpu_isa_avx2_vnni, "AVX2 with VNNI"},
-        {dnnl_cpu_isa_avx512_core, "AVX-512"},
-        {dnnl_cpu_isa_avx512_core_vnni, "AVX-512 with VNNI"},
-        {dnnl_cpu_isa_avx512_core_bf16, "AVX-512 with bf16"},
-        {dnnl_cpu_isa_avx512_core_amx, "AVX-512 with bf16 and AMX"},
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (names[i].isa == isa)
-            return names[i].name;
-    return "another instruction set";
-}
+#ifdef PX_ONEDNN
+#include <oneapi/dnnl/dnnl.h>
+#endif
 
 char *px_version_onednn(char buffer[96])
 {
-    const dnnl_version_t *dnnl = dnnl_version();
-    snprintf(buffer, 96, "%d.%d.%d, %s", dnnl->major, dnnl->minor, dnnl->patch, isa_name(dnnl_get_effective_cpu_isa()));
+#ifdef PX_ONEDNN
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(buffer, 96, "%d.%d.%d, %s", v->major, v->minor, v->patch, px_isa_name(px_cpu_isa()));
+#else
+    snprintf(buffer, 96, "not in this build, %s", px_isa_name(px_cpu_isa()));
+#endif
     return buffer;
 }
 

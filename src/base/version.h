@@ -7,7 +7,8 @@
 /* Several lines "name version", the program first. Needs no MPI_Init. */
 void px_version_print(FILE *);
 
-/* oneDNN's version and the instructions that it will use: "2.6.0, AVX-512 with bf16 and AMX". Returns `buffer`. */
+/* oneDNN's version, or that it is not in this build, and the instructions that kernels may use (base/cpu.h): "2.6.0,
+ * AVX-512 with bf16 and AMX". Returns `buffer`. */
 char *px_version_onednn(char buffer[96]);
 
 /* What the processor calls itself, "unknown processor" where the system does not tell. Returns `buffer`. */

@@ -168,10 +168,11 @@ void px_plan_make(px_plan *p, px_step *s, int output, px_storage format)
     s->out_buffer[output] = home(p, v);
 }
 
-void *px_plan_keep(px_plan *p, void *memory)
+void *px_plan_keep(px_plan *p, void *thing, void (*destroy)(void *))
 {
     p->kept = px_grow(p->kept, p->keeps, sizeof p->kept[0]);
-    return p->kept[p->keeps++] = memory;
+    p->kept[p->keeps++] = (px_kept){thing, destroy};
+    return thing;
 }
 
 /* ---- one node ---- */

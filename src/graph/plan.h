@@ -1,6 +1,6 @@
 /* plan.h - everything about a graph that can be decided ahead, and its execution.
  *
- *     px_plan_spec spec = {.backend = &px_backend_onednn, .comm = &comm};
+ *     px_plan_spec spec = {.backend = &px_backend_fast, .comm = &comm};
  *     px_plan *p = px_plan_create(g, &spec);                 // NULL: px_error()
  *     px_plan_init_params(p, seed);
  *     px_plan_bind(p, x, batch->tensor[0]);                  // inputs are read where they lie
@@ -31,7 +31,7 @@ typedef struct px_step px_step;
 typedef struct px_storage {
     px_dtype dtype;
     int block;
-    const void *own; /* the library's description, kept by its backend; NULL: as `block` says */
+    const void *own; /* the library's description, kept by the plan; NULL: as `block` says */
     size_t bytes;
 } px_storage;
 
@@ -42,9 +42,12 @@ typedef struct px_backend {
     void (*reorder)(px_step *step, px_shape, px_storage from, px_storage to);
     bool (*same)(const void *own_a, const void *own_b);
 } px_backend;
-extern const px_backend px_backend_onednn, px_backend_openblas;
-bool px_bf16_native(void);                           /* has this processor instructions for bf16? */
-const px_backend *px_backend_find(const char *name); /* "auto", "onednn", "openblas"; NULL: PX_USAGE */
+/* The fast one has oneDNN's kernels and ours, and is called "onednn"; in a build without oneDNN ours alone, called "own".
+ * Where it has none the portable kernels serve. */
+extern const px_backend px_backend_fast, px_backend_openblas;
+bool px_bf16_native(void); /* has the fast backend kernels for bf16, and this processor instructions for it? */
+/* "auto" (the fast one), "onednn", "openblas"; NULL: PX_USAGE */
+const px_backend *px_backend_find(const char *name);
 
 struct px_step {
     px_kernel *run;
@@ -187,6 +190,6 @@ px_dtype px_plan_precision(const px_plan *);                    /* of layers: PX
 bool px_plan_is_gradient(const px_plan *, const px_value *v);   /* of a parameter, or the same reshaped */
 void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder where it differs */
 void px_plan_make(px_plan *, px_step *, int output, px_storage);
-void *px_plan_keep(px_plan *, void *memory); /* freed with the plan; returns it */
+void *px_plan_keep(px_plan *, void *thing, void (*destroy)(void *)); /* destroyed with the plan; returns it */
 
 #endif

@@ -28,6 +28,11 @@ typedef struct px_copy {
     int buffer;
 } px_copy;
 
+typedef struct px_kept {
+    void *thing;
+    void (*destroy)(void *);
+} px_kept;
+
 struct px_plan {
     px_graph *graph;
     px_plan_spec spec;
@@ -49,7 +54,7 @@ struct px_plan {
     int spans;
     int64_t *bucket; /* bounds in elements */
     int buckets;
-    void **kept; /* px_plan_keep */
+    px_kept *kept; /* px_plan_keep */
     int keeps;
     px_draws draws;
     double *seconds;   /* by step; NULL: no profile */

@@ -19,7 +19,7 @@ void px_plan_destroy(px_plan *p)
         free(p->step[i]);
     }
     for (int i = 0; i < p->keeps; i++)
-        free(p->kept[i]);
+        p->kept[i].destroy(p->kept[i].thing);
     free(p->kept);
     free(p->step);
     free(p->buffer);

@@ -27,9 +27,12 @@ const px_backend px_backend_openblas = {.name = "openblas", .fast = false, .reor
 
 const px_backend *px_backend_find(const char *name)
 {
-    if (strcmp(name, "auto") == 0 || strcmp(name, "onednn") == 0)
-        return &px_backend_onednn;
+    if (strcmp(name, "auto") == 0 || strcmp(name, px_backend_fast.name) == 0)
+        return &px_backend_fast;
     if (strcmp(name, "openblas") == 0)
         return &px_backend_openblas;
+    if (strcmp(name, "onednn") == 0)
+        return px_fail_null(PX_USAGE, "backend = onednn: this build of Pretext has no oneDNN; auto takes our own fast "
+                                      "kernels and the portable ones");
     return px_fail_null(PX_USAGE, "backend '%s' is not there: auto, onednn or openblas", name);
 }

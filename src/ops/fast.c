@@ -1,8 +1,8 @@
 /* fast.c - preparing steps with our own kernels: which formats they ask for, which of the two kernels of a name. */
+#include "base/cpu.h"
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
-#include "ops/onednn.h"
 
 static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
 {
@@ -194,7 +194,7 @@ static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool b
     s->scratch_bytes = px_fast_attention_bytes(s->node, back);
     plain(p, s, kernel, back, in, 1);
 #ifdef PX_AMX
-    if (s->run == kernel[true] && px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_amx)) {
+    if (s->run == kernel[true] && px_cpu_has(PX_ISA_AMX)) {
         s->run = back ? px_amx_attention_back : px_amx_attention;
         s->kernel = "pretext:amx_bf16";
         s->scratch_bytes = px_amx_attention_bytes(s->node, back);

@@ -1,4 +1,4 @@
-/* fast.h - the fast backend's px_prepare functions. onednn*.c hold all calls of oneDNN; fast/ our own kernels, which
+/* fast.h - the fast backend's px_prepare functions: onednn*.c with oneDNN's kernels, fast.c with our own of fast/, which
  * read any blocked format, (N, C/block, H*W, block), and float or bf16. */
 #ifndef PX_OPS_FAST_H
 #define PX_OPS_FAST_H
@@ -13,7 +13,8 @@ px_prepare px_fast_layer_norm, px_fast_layer_norm_back, px_fast_channel_sum;
 px_prepare px_fast_gelu, px_fast_gelu_back, px_fast_linear_gelu;
 px_prepare px_fast_attention, px_fast_attention_back;
 px_prepare px_fast_reshape;
-/* onednn_conv.c, onednn_matmul.c, onednn_pool.c */
+/* onednn_conv.c, onednn_matmul.c, onednn_pool.c; in a build without oneDNN onednn_none.c, where all leave the step to the
+ * portable kernels */
 px_prepare px_onednn_conv2d, px_onednn_conv2d_back_data, px_onednn_conv2d_back_weight;
 px_prepare px_onednn_matmul, px_onednn_linear_gelu; /* the latter in bf16 */
 px_prepare px_onednn_max_pool, px_onednn_max_pool_back;

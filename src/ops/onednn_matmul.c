@@ -2,24 +2,21 @@
  *
  * In a bf16 plan the products of layers (one operand is a parameter, or both are activations in bf16) take bf16 and
  * give bf16, gradients of parameters float; products within a loss stay in float. */
+#include "base/cpu.h"
 #include "base/error.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
 #include "ops/onednn.h"
 
-/* Rows and columns of op(v): a transposed operand is the same memory with its last two strides swapped. */
-static dnnl_memory_desc_t matrix_md(px_shape shape, px_dtype dtype, bool transposed)
+/* op(v): a transposed operand is the same memory with its last two axes named the other way round. */
+static px_layout operand(px_shape shape, px_dtype dtype, bool transposed)
 {
-    dnnl_memory_desc_t plain = px_dnnl_plain(shape, dtype), md = plain;
-    if (transposed) {
-        int perm[DNNL_MAX_NDIMS];
-        for (int i = 0; i < shape.rank; i++)
-            perm[i] = i;
-        perm[shape.rank - 2] = shape.rank - 1;
-        perm[shape.rank - 1] = shape.rank - 2;
-        MUST(dnnl_memory_desc_permute_axes(&md, &plain, perm));
-    }
-    return md;
+    if (!transposed)
+        return (px_layout){shape, dtype, PX_ORDER_PLAIN, NULL};
+    int64_t rows = shape.dim[shape.rank - 2];
+    shape.dim[shape.rank - 2] = shape.dim[shape.rank - 1];
+    shape.dim[shape.rank - 1] = rows;
+    return (px_layout){shape, dtype, PX_ORDER_TRANSPOSED, NULL};
 }
 
 static bool in_bf16(const px_plan *p, const px_value *v)
@@ -27,22 +24,6 @@ static bool in_bf16(const px_plan *p, const px_value *v)
     while (v->producer && v->producer->op->alias) /* a parameter may be seen with another shape */
         v = v->producer->in[0];
     return v->kind == PX_PARAMETER || px_plan_format(p, v).dtype == PX_BF16;
-}
-
-static dnnl_primitive_attr_t attr_of(const px_matmul_attr *a, px_activation act)
-{
-    dnnl_primitive_attr_t attr = px_dnnl_attr();
-    float factor = (float)a->factor;
-    if (a->factor != 1)
-        MUST(dnnl_primitive_attr_set_output_scales(attr, 1, 0, &factor));
-    if (act == PX_ACT_GELU) {
-        dnnl_post_ops_t post;
-        MUST(dnnl_post_ops_create(&post));
-        MUST(dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_gelu_erf, 0, 0));
-        MUST(dnnl_primitive_attr_set_post_ops(attr, post));
-        dnnl_post_ops_destroy(post);
-    }
-    return attr;
 }
 
 /* oneDNN's own (a post-op) would make zeros of NaN, and hide that a run went wrong. */
@@ -58,36 +39,31 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     const px_node *n = s->node;
     const px_matmul_attr *a = n->attr;
     const px_value *x = n->in[0], *w = n->in[1], *bias = n->in[2], *y = n->out[into];
-    PX_CHECK(!bias || a->factor == 1);
     bool half = px_plan_precision(p) == PX_BF16 && (in_bf16(p, x) || in_bf16(p, w));
     px_dtype in = half ? PX_BF16 : PX_F32, out = px_plan_is_gradient(p, y) ? PX_F32 : in;
-    dnnl_memory_desc_t src = matrix_md(x->shape, in, a->transpose_a), weight = matrix_md(w->shape, in, a->transpose_b),
-                       dst = px_dnnl_plain(y->shape, out), bias_md;
-    if (bias) {
-        px_shape row = y->shape;
-        for (int i = 0; i < row.rank - 1; i++)
-            row.dim[i] = 1;
-        bias_md = px_dnnl_plain(row, PX_F32);
-    }
-    dnnl_primitive_attr_t attr = attr_of(a, act);
-    dnnl_matmul_desc_t d;
-    dnnl_primitive_desc_t pd = NULL;
-    if (dnnl_matmul_desc_init(&d, &src, &weight, bias ? &bias_md : NULL, &dst) == dnnl_success)
-        pd = px_dnnl_find(&d, attr, NULL);
-    dnnl_primitive_attr_destroy(attr);
-    if (!pd)
+    px_layout row = {y->shape, PX_F32, PX_ORDER_PLAIN, NULL};
+    for (int i = 0; i < row.shape.rank - 1; i++)
+        row.shape.dim[i] = 1;
+    px_dnnl_matmul m = {.src = operand(x->shape, in, a->transpose_a),
+                        .weights = operand(w->shape, in, a->transpose_b),
+                        .dst = {y->shape, out, PX_ORDER_PLAIN, NULL},
+                        .bias = bias ? &row : NULL,
+                        .factor = (float)a->factor,
+                        .gelu = act == PX_ACT_GELU};
+    px_primitive_desc *d = px_dnnl_find_matmul(&m);
+    if (!d)
         return NULL;
     px_plan_need(p, s, 0, px_storage_blocked(x, 1, in));
     px_plan_need(p, s, 1, px_storage_blocked(w, 1, in));
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
     px_plan_make(p, s, into, px_storage_blocked(y, 1, out));
-    px_prepared *k = px_dnnl_prepare(s, pd);
-    px_dnnl_arg(k, DNNL_ARG_SRC, &src, 'i', 0);
-    px_dnnl_arg(k, DNNL_ARG_WEIGHTS, &weight, 'i', 1);
+    px_prepared *k = px_dnnl_prepare(s, d);
+    px_dnnl_arg_from(k, PX_DNNL_SRC, 'i', 0);
+    px_dnnl_arg_from(k, PX_DNNL_WEIGHTS, 'i', 1);
     if (bias)
-        px_dnnl_arg(k, DNNL_ARG_BIAS, &bias_md, 'i', 2);
-    px_dnnl_arg(k, DNNL_ARG_DST, &dst, 'o', into);
+        px_dnnl_arg_from(k, PX_DNNL_BIAS, 'i', 2);
+    px_dnnl_arg_from(k, PX_DNNL_DST, 'o', into);
     k->after = act == PX_ACT_RELU ? relu_of_product : NULL;
     return k;
 }
@@ -100,7 +76,7 @@ static bool back_weight_by_amx(px_plan *p, px_step *s)
     const px_value *dy = s->node->in[0], *x = s->node->in[1], *dw = s->node->out[0];
     bool ours = a->transpose_a && !a->transpose_b && a->factor == 1 && dy->shape.rank == 2 &&
                 px_plan_is_gradient(p, dw) && px_plan_precision(p) == PX_BF16 && in_bf16(p, dy) && in_bf16(p, x) &&
-                px_dnnl_isa_has(dnnl_cpu_isa_avx512_core_amx);
+                px_cpu_has(PX_ISA_AMX);
     if (!ours)
         return false;
     px_plan_need(p, s, 0, px_storage_blocked(dy, 1, PX_BF16));

@@ -37,7 +37,7 @@ static double machine_rate(px_dtype precision, double seconds)
     px_value *a = px_input(g, "a", PX_F32, PX_SHAPE(N, N));
     px_value *b = px_parameter(g, "b", PX_SHAPE(N, N), px_init_uniform(1), PX_DECAYS);
     px_graph_output(g, "y", px_matmul(g, a, b, false, false, 1));
-    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn, .precision = precision});
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast, .precision = precision});
     float *data = px_aligned_calloc(sizeof(float) * N * N);
     for (int i = 0; i < N * N; i++)
         data[i] = (float)(i % 7) - 3;

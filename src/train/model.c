@@ -99,8 +99,13 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
 {
     bool automatic = strcmp(s->train.precision, "auto") == 0, half = strcmp(s->train.precision, "bf16") == 0;
     bool fast = strcmp(s->train.backend, "openblas") != 0;
+    if (!px_backend_find(s->train.backend))
+        return -1;
     if (half && !fast)
         return px_fail(PX_USAGE, "precision = bf16 needs backend = onednn: the portable kernels compute in fp32");
+    if (half && strcmp(px_backend_fast.name, "onednn") != 0)
+        return px_fail(PX_USAGE,
+                       "precision = bf16: this build of Pretext has no oneDNN, without which all computes in fp32");
     if (!half && !automatic)
         return 0;
     double able = fast && px_bf16_native();

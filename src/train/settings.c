@@ -24,8 +24,15 @@ const px_option px_train_options[] = {
               "parts of the batch if reproducible, a power of two, each computed by one thread: as many as ranks x "
               "threads can be of use; results depend on it"),
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
+#ifdef PX_ONEDNN
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
-                     "kernels: oneDNN's (auto), or the portable ones"),
+                     "kernels: oneDNN's and our own (auto, onednn), or the portable ones with OpenBLAS"),
+#else
+    PX_OPTION_CHOICE(
+        px_train_cfg, backend, "auto", "auto|onednn|openblas",
+        "kernels: our own and, where there is none, the portable ones with OpenBLAS (auto), or the portable "
+        "ones alone; this build has no oneDNN"),
+#endif
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "of layers and activations; auto: bf16 where every rank's processor has it. Parameters, statistics, "

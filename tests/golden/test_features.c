@@ -41,14 +41,14 @@ static void check(const char *fixture, const char *backbone, const char *backend
 static void resnet18_small_images(void **state)
 {
     (void)state;
-    check("resnet18_features", "backbone=resnet18", "backend=onednn", 32);
+    check("resnet18_features", "backbone=resnet18", "backend=auto", 32);
     check("resnet18_features", "backbone=resnet18", "backend=openblas", 32);
 }
 
 static void resnet50(void **state)
 {
     (void)state;
-    check("resnet50_features", "backbone=resnet50", "backend=onednn", 96);
+    check("resnet50_features", "backbone=resnet50", "backend=auto", 96);
     check("resnet50_features", "backbone=resnet50", "backend=openblas", 96);
 }
 

@@ -76,7 +76,7 @@ static void stop(subject *t)
 static void gradients(void **state)
 {
     (void)state;
-    static const char *const backends[] = {"backend=onednn", "backend=openblas"};
+    static const char *const backends[] = {"backend=auto", "backend=openblas"};
     for (int i = 0; i < 2; i++) {
         subject t;
         start(&t, backends[i]);

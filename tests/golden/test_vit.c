@@ -71,14 +71,14 @@ static void check(const char *fixture, const char *pool, const char *positions, 
 static void class_token_and_learned_positions(void **state)
 {
     (void)state;
-    check("vit_class_token", "vit.pool=cls", "vit.positions=learned", "backend=onednn");
+    check("vit_class_token", "vit.pool=cls", "vit.positions=learned", "backend=auto");
     check("vit_class_token", "vit.pool=cls", "vit.positions=learned", "backend=openblas");
 }
 
 static void mean_and_fixed_positions(void **state)
 {
     (void)state;
-    check("vit_mean_sincos", "vit.pool=mean", "vit.positions=sincos", "backend=onednn");
+    check("vit_mean_sincos", "vit.pool=mean", "vit.positions=sincos", "backend=auto");
     check("vit_mean_sincos", "vit.pool=mean", "vit.positions=sincos", "backend=openblas");
 }
 

@@ -6,7 +6,7 @@
 #include "trial.h"
 
 /* A few roundings to 8 bits one after the other: 3e-3. */
-static const variant fast_bf16 = {PX_F32,         &px_backend_onednn,   .fuse = true,
+static const variant fast_bf16 = {PX_F32,         &px_backend_fast,     .fuse = true,
                                   .layers = true, .precision = PX_BF16, .limit = 4e-3};
 
 static px_value *build_attention(px_graph *g, px_value *v[])
@@ -24,7 +24,7 @@ static void long_attention_agrees_with_portable(void **state)
                                        {"attention over 300 tokens", build_attention, {IN(1, 300, 96)}}};
     (void)state;
     for (size_t i = 0; i < sizeof longer / sizeof longer[0]; i++) {
-        compare_case(&longer[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+        compare_case(&longer[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
         if (px_bf16_native())
             compare_case(&longer[i], fast_bf16);
     }
@@ -84,7 +84,7 @@ static void wide_layers_agree_with_portable(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
-        compare_case(&wide[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+        compare_case(&wide[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
         if (px_bf16_native())
             compare_case(&wide[i], fast_bf16);
     }

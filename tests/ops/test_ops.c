@@ -75,7 +75,7 @@ static void fast_agrees_with_portable(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        compare_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
+        compare_case(&cases[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
 }
 
 /* Each number is rounded to 8 bits a few times on its way. */
@@ -86,7 +86,7 @@ static void bf16_agrees_with_portable(void **state)
         skip();
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         compare_case(&cases[i],
-                     (variant){PX_F32, &px_backend_onednn, .fuse = true, .layers = true, .precision = PX_BF16});
+                     (variant){PX_F32, &px_backend_fast, .fuse = true, .layers = true, .precision = PX_BF16});
 }
 
 /* A sum of many rows (MAE's mask token) is rounded once: ones added up in bf16 would stop at 256. */
@@ -130,11 +130,11 @@ static void nan_is_not_hidden(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         poison_case(&cases[i], (variant){PX_F32, &px_backend_openblas, .fuse = true});
         poison_case(&cases[i], (variant){PX_F32, &px_backend_openblas, .fuse = false});
-        poison_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = true});
-        poison_case(&cases[i], (variant){PX_F32, &px_backend_onednn, .fuse = false});
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
+        poison_case(&cases[i], (variant){PX_F32, &px_backend_fast, .fuse = false});
         if (px_bf16_native())
             poison_case(&cases[i],
-                        (variant){PX_F32, &px_backend_onednn, .fuse = true, .layers = true, .precision = PX_BF16});
+                        (variant){PX_F32, &px_backend_fast, .fuse = true, .layers = true, .precision = PX_BF16});
     }
 }
 
@@ -175,7 +175,7 @@ static void run_dropout(float *y, px_draws draws, const float *x)
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
     px_value *in = px_input(g, "x", PX_F32, PX_SHAPE(4, 100)), *out = px_dropout(g, in, 0.25, 4);
     px_graph_output(g, "y", out);
-    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn});
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast});
     px_plan_bind(p, in, x);
     px_plan_draw_by(p, draws);
     px_plan_run(p, NULL);
@@ -219,7 +219,7 @@ static void gelu_joins_the_linear_layer(void **state)
     px_value *b = px_parameter(g, "b", PX_SHAPE(2), px_init_constant(-0.5), PX_EXEMPT);
     px_graph_output(g, "y", px_dropout(g, px_gelu(g, px_linear(g, x, w, b)), 0.5, 3));
     px_graph_fuse(g);
-    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn});
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast});
     px_plan_init_params(p, 1);
     const float data[12] = {1, 1, 1, 1, 6, 6, 6, 6, -20, 0, 0, 0};
     px_plan_bind(p, x, data);
@@ -251,7 +251,7 @@ static void misfits_are_refused(void **state)
     assert_ptr_equal(y, z);
     assert_string_equal(px_graph_error(g),
                         "layer1: conv2d: input (2, 3, 8, 8) does not fit weight (4, 5, 3, 3) in 1 groups");
-    assert_null(px_plan_create(g, &(px_plan_spec){.backend = &px_backend_onednn}));
+    assert_null(px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast}));
     assert_int_equal(px_error_status(), PX_USAGE);
     px_graph_destroy(g);
 }

@@ -1,6 +1,6 @@
 /* trial.h - a small graph around an op, run by a backend of choice, and compared with the portable kernels.
  *
- *     trial t = start(&c, (variant){PX_F32, &px_backend_onednn, .fuse = true});
+ *     trial t = start(&c, (variant){PX_F32, &px_backend_fast, .fuse = true});
  *     px_plan_run(t.p, NULL);
  *     double *g = gradient(&t, 0);     // of operand 0; yours
  *     stop(&t);

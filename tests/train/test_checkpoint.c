@@ -108,7 +108,7 @@ static void same_state(const trained *a, const trained *b)
 static void same_across_backends(void **state)
 {
     (void)state;
-    static const char *const backends[] = {"onednn", "openblas"}, *const optimizers[] = {"adamw", "sgd", "lars"};
+    static const char *const backends[] = {"auto", "openblas"}, *const optimizers[] = {"adamw", "sgd", "lars"};
     px_log quiet = px_log_make(stderr, true);
     for (int k = 0; k < 6; k++) {
         char *folder = make_folder();

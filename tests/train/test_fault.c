@@ -79,7 +79,7 @@ static void healthy(const char *how)
 static void fast(void **state)
 {
     (void)state;
-    healthy("backend=onednn");
+    healthy("backend=auto");
 }
 
 static void portable(void **state)
