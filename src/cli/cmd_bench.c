@@ -89,7 +89,7 @@ const px_command px_cmd_bench = {
         "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
         "(bench.image_size, bench.channels). Nothing is written unless -o is given; pretext plot draws what was. R, "
         "the measure of\n"
-        "speed, is the best rate of a large oneDNN matmul with the same threads in the same precision.\n"
+        "speed, is the best rate of a large matmul by the fast kernels, with the same threads in the same precision.\n"
         "\n"
         "Examples:\n"
         "  pretext bench method=simclr backbone=resnet18 batch=128\n"

@@ -28,8 +28,8 @@ typedef struct bench {
 
 /* ---- the machine ---- */
 
-/* The best of several large products in this precision with these threads, as oneDNN does them: two of them, and more
- * while there is time. GF/s */
+/* The best of several large products in this precision with these threads, as the fast backend does them (by oneDNN, or
+ * by OpenBLAS in a build without): two of them, and more while there is time. GF/s */
 static double machine_rate(px_dtype precision, double seconds)
 {
     enum { N = 4096, TRIES = 8 };
