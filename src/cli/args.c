@@ -65,7 +65,7 @@ static void *field_of(const px_args *args, const px_flag *flag)
     return (char *)args->flags + flag->offset;
 }
 
-static void store(const px_args *args, const px_flag *flag, const char *value)
+static void store_field(const px_args *args, const px_flag *flag, const char *value)
 {
     switch (flag->type) {
     case PX_FLAG_SWITCH:
@@ -77,7 +77,23 @@ static void store(const px_args *args, const px_flag *flag, const char *value)
     case PX_FLAG_WORDS:
         append(field_of(args, flag), value);
         break;
+    case PX_FLAG_OLD:
+        break;
     }
+}
+
+/* `--output x` is read as `out=x`, and the note names both. */
+static void store_old(px_args *args, const px_flag *flag, bool letter, const char *value)
+{
+    char *assignment = px_format("%s=%s", flag->help, value), *name = flag_name(flag), *note = args->note;
+    append(&args->made, assignment);
+    append(&args->assignments, assignment);
+    char *dashed = letter ? px_format("-%c", flag->letter) : px_format("--%s", name);
+    args->note =
+        px_format("%s%s%s %s is now written %s", note ? note : "note: ", note ? ", " : "", dashed, value, assignment);
+    free(dashed);
+    free(name);
+    free(note);
 }
 
 /* getopt's two descriptions of the flags; each long name is a new string. */
@@ -113,7 +129,7 @@ static int unknown_flag(const struct option *list, const char *given)
     if (nearest)
         px_fail(PX_USAGE, "unknown flag '%s', nearest is '--%s'", given, nearest);
     else
-        px_fail(PX_USAGE, "unknown flag '%s'; --help lists those that exist", given);
+        px_fail(PX_USAGE, "unknown flag '%s': settings are written key=value; --help lists the flags", given);
     free(word);
     free(names);
     return -1;
@@ -148,19 +164,28 @@ static int read_all(px_args *args, int argc, char **argv, const struct option *l
         for (int j = 0; code < LONG && flags[j].name; j++)
             if (flags[j].letter == code)
                 i = j;
-        store(args, &flags[i], optarg);
+        if (flags[i].type == PX_FLAG_OLD)
+            store_old(args, &flags[i], code < LONG, optarg);
+        else
+            store_field(args, &flags[i], optarg);
     }
     while (optind < argc)
         append(&args->words, argv[optind++]);
     return 0;
 }
 
-static bool given(const px_args *args, const px_flag *flag)
+/* Takes out= from the assignments of a command that states its `out`; the last one counts. */
+static void take_out(px_args *args)
 {
-    const void *field = field_of(args, flag);
-    if (flag->type == PX_FLAG_SWITCH)
-        return *(const bool *)field;
-    return flag->type == PX_FLAG_TEXT ? *(const char *const *)field != NULL : ((const px_words *)field)->count > 0;
+    int kept = 0;
+    for (int i = 0; i < args->assignments.count; i++) {
+        const char *word = args->assignments.word[i];
+        if (strncmp(word, "out=", 4) == 0)
+            args->out = word[4] ? word + 4 : NULL;
+        else
+            args->assignments.word[kept++] = word;
+    }
+    args->assignments.count = kept;
 }
 
 static int check(const px_args *args)
@@ -174,15 +199,8 @@ static int check(const px_args *args)
     if (!c->assignments && args->assignments.count > 0)
         return px_fail(PX_USAGE, "unexpected '%s'; usage: pretext %s %s", args->assignments.word[0], c->name,
                        c->arguments);
-    for (const px_flag *f = flags_of(c); f->name; f++) {
-        if (!f->required || given(args, f))
-            continue;
-        char *name = f->letter ? px_format("-%c", f->letter) : flag_name(f);
-        px_fail(PX_USAGE, "%s%s %s is missing; usage: pretext %s %s", f->letter ? "" : "--", name,
-                f->value ? f->value : "", c->name, c->arguments);
-        free(name);
-        return -1;
-    }
+    if (c->out.required && !args->out)
+        return px_fail(PX_USAGE, "out=%s is missing; for example: %s", c->out.value, c->out.example);
     return 0;
 }
 
@@ -192,6 +210,8 @@ int px_args_read(px_args *args, const px_command *command, int argc, char **argv
     struct option *list = describe_flags(flags_of(command), &letters);
     *args = (px_args){.command = command, .flags = flags};
     int rc = read_all(args, argc, argv, list, letters);
+    if (command->out.value)
+        take_out(args);
     if (rc == 0)
         rc = check(args);
     if (rc != 0)
@@ -212,9 +232,28 @@ void px_args_finish(px_args *args)
         free(words->word);
         *words = (px_words){0};
     }
+    for (int i = 0; i < args->made.count; i++)
+        free((char *)args->made.word[i]);
+    free(args->made.word);
     free(args->words.word);
     free(args->assignments.word);
-    args->words = args->assignments = (px_words){0};
+    free(args->note);
+    args->words = args->assignments = args->made = (px_words){0};
+    args->note = NULL;
+}
+
+void px_args_note(const px_args *args, px_log *log)
+{
+    if (args->note)
+        px_log_line(log, "%s", args->note);
+}
+
+int px_args_flags_count(const px_flag *flags)
+{
+    int count = 0;
+    for (const px_flag *f = flags; f && f->name; f++)
+        count += f->type != PX_FLAG_OLD;
+    return count;
 }
 
 void px_args_flags_help(FILE *out, const px_flag *flags)
@@ -222,6 +261,8 @@ void px_args_flags_help(FILE *out, const px_flag *flags)
     int width = 0;
     for (int pass = 0; pass < 2; pass++) { /* the first pass measures the column */
         for (const px_flag *f = flags; f->name; f++) {
+            if (f->type == PX_FLAG_OLD)
+                continue;
             char *name = flag_name(f);
             char *left = px_format("%s%c%s--%s%s%s", f->letter ? "-" : " ", f->letter ? f->letter : ' ',
                                    f->letter ? ", " : "  ", name, f->value ? " " : "", f->value ? f->value : "");

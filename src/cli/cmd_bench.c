@@ -8,14 +8,13 @@
 
 typedef struct bench_flags {
     bool plan;
-    const char *output;
     px_words plugin;
 } bench_flags;
 
 static const px_flag flags[] = {
     PX_FLAG(bench_flags, plan, 0, NULL, "also print every step of the plan: kernel, format, milliseconds"),
-    PX_FLAG(bench_flags, output, 'o', "B.h5", "also write the numbers to /bench of this file"),
     PX_PLUGIN_FLAG(bench_flags),
+    PX_FLAG_BEFORE("output", 'o', "out"),
     {0}};
 
 static const px_option options[] = {
@@ -68,8 +67,8 @@ static int bench(px_job *job, const px_args *args)
         if (given->plan)
             fputs(r.plan, stdout);
         px_bench_print(&r, &s, stdout);
-        if (given->output)
-            status = px_bench_write(given->output, &r, &s, &job->comm, job->command);
+        if (args->out)
+            status = px_bench_write(args->out, &r, &s, &job->comm, job->command);
     }
     px_bench_report_finish(&r);
     px_settings_finish(&s);
@@ -83,11 +82,11 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_bench = {
     .name = "bench",
-    .arguments = "[CONFIG] [key=value...]",
+    .arguments = "[CONFIG] [out=B.h5] [key=value...]",
     .summary = "measure a training step: its parts, images a second, share of the machine's matmul rate",
     .help =
         "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
-        "(bench.image_size, bench.channels). Nothing is written unless -o is given; pretext plot draws what was. R, "
+        "(bench.image_size, bench.channels). Nothing is written unless out= is given; pretext plot draws what was. R, "
         "the measure of\n"
         "speed, is the best rate of a large matmul by the fast kernels, with the same threads in the same precision.\n"
         "\n"
@@ -96,11 +95,12 @@ const px_command px_cmd_bench = {
         "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 "
         "bench.seconds=60\n"
         "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n"
-        "  pretext bench precision=bf16 -o b.h5 && pretext plot b.h5\n",
+        "  pretext bench precision=bf16 out=b.h5 && pretext plot b.h5\n",
     .run = run,
     .flags = flags,
     .max_words = 1,
     .assignments = true,
     .options = options,
     .options_group = "bench",
+    .out = {.value = "B.h5", .help = "also write the numbers to /bench of this file"},
 };

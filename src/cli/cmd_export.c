@@ -5,13 +5,12 @@
 #include "train/weights.h"
 
 typedef struct export_flags {
-    const char *output;
     bool all;
     px_words plugin;
 } export_flags;
 
-static const px_flag flags[] = {PX_FLAG_REQUIRED(export_flags, output, 'o', "W.safetensors", "file to write"),
-                                PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
+static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
+                                PX_FLAG_BEFORE("output", 'o', "out"),
                                 PX_PLUGIN_FLAG(export_flags),
                                 {0}};
 
@@ -22,19 +21,20 @@ static int run(int argc, char **argv)
     if (px_args_read(&args, &px_cmd_export, argc, argv, &given) != 0)
         return -1;
     px_log log = px_log_make(stderr, false);
+    px_args_note(&args, &log);
     int status = px_job_plugins(&given.plugin);
-    if (status == 0 && !px_weights_named(given.output))
-        status = px_fail(PX_USAGE, "%s: name the file something.safetensors: that is how it is known as weights",
-                         given.output);
+    if (status == 0 && !px_weights_named(args.out))
+        status =
+            px_fail(PX_USAGE, "%s: name the file something.safetensors: that is how it is known as weights", args.out);
     if (status == 0)
-        status = px_weights_export(args.words.word[0], given.output, given.all, &log);
+        status = px_weights_export(args.words.word[0], args.out, given.all, &log);
     px_args_finish(&args);
     return status;
 }
 
 const px_command px_cmd_export = {
     .name = "export",
-    .arguments = "RUN -o W.safetensors",
+    .arguments = "RUN out=W.safetensors",
     .summary = "write the weights of a run as PyTorch users have them",
     .help =
         "float32, from the last checkpoint, with the names of timm (ViT) and torchvision (the rest); running "
@@ -46,10 +46,11 @@ const px_command px_cmd_export = {
         "width must be made those of the run (resnet.stem, resnet.width; 'pretext show RUN').\n"
         "\n"
         "Examples:\n"
-        "  pretext export runs/first -o first.safetensors\n"
-        "  pretext export runs/first --all -o with_heads.safetensors\n",
+        "  pretext export runs/first out=first.safetensors\n"
+        "  pretext export runs/first --all out=with_heads.safetensors\n",
     .run = run,
     .flags = flags,
     .min_words = 1,
     .max_words = 1,
+    .out = {"W.safetensors", "the file to write", true, "pretext export runs/first out=first.safetensors"},
 };

@@ -11,14 +11,13 @@
 #include <string.h>
 
 typedef struct features_flags {
-    const char *data, *output, *split;
     px_words plugin;
 } features_flags;
 
-static const px_flag flags[] = {PX_FLAG(features_flags, data, 0, "D.h5", "data set to encode (default: the run's own)"),
-                                PX_FLAG_REQUIRED(features_flags, output, 'o', "F.h5", "file to write"),
-                                PX_FLAG(features_flags, split, 0, "NAME", "which split (default: all images)"),
-                                PX_PLUGIN_FLAG(features_flags),
+static const px_flag flags[] = {PX_PLUGIN_FLAG(features_flags),
+                                PX_FLAG_BEFORE("output", 'o', "out"),
+                                PX_FLAG_BEFORE("data", 0, "data.path"),
+                                PX_FLAG_BEFORE("split", 0, "data.split"),
                                 {0}};
 
 typedef struct features_cfg {
@@ -30,7 +29,8 @@ static const px_option options[] = {PX_PATCHES_OPTIONS(features_cfg, patches), {
 /* What the command works on. */
 typedef struct work {
     const char *subject; /* a run or a weights file */
-    const features_flags *given;
+    const px_args *args;
+    const char *split_name; /* NULL: all images */
     px_job *job;
     px_settings s; /* the subject's, overridden */
     features_cfg own;
@@ -54,8 +54,8 @@ static int open_data(work *w)
 {
     if (px_dataset_open(&w->data, w->s.data.path) != 0)
         return -1;
-    const px_split *named = w->given->split ? px_dataset_split(w->data, w->given->split) : NULL;
-    if (w->given->split && !named)
+    const px_split *named = w->split_name ? px_dataset_split(w->data, w->split_name) : NULL;
+    if (w->split_name && !named)
         return -1;
     w->split = named ? *named : whole(w);
     w->limited = px_split_limit(&w->split, w->s.data.limit);
@@ -85,7 +85,7 @@ static int write_features(const work *w, const px_extraction *e, int64_t step)
                                  .backbone = w->s.backbone->name,
                                  .config = config,
                                  .step = step};
-    int status = px_features_write(w->given->output, e, &w->split, &source, &w->job->comm);
+    int status = px_features_write(w->args->out, e, &w->split, &source, &w->job->comm);
     free(config);
     return status;
 }
@@ -135,10 +135,12 @@ static int load_subject(work *w, const char *const assignments[], int count)
     return status;
 }
 
-static int load_settings(work *w, const px_words *assignments)
+static int load_settings(work *w)
 {
+    const px_words *assignments = &w->args->assignments;
+    const features_flags *given = w->args->flags;
     const char **subjects = px_calloc((size_t)assignments->count + 2, sizeof subjects[0]);
-    int count = 0, status = px_job_plugins(&w->given->plugin);
+    int count = 0, status = px_job_plugins(&given->plugin);
     w->config = px_config_create();
     px_config_group(w->config, "", options, &w->own);
     subjects[count++] = "data.limit=0"; /* what a run was trained on is no limit here */
@@ -147,23 +149,23 @@ static int load_settings(work *w, const px_words *assignments)
             status = px_config_set(w->config, assignments->word[i]);
         else
             subjects[count++] = assignments->word[i];
+        if (strncmp(assignments->word[i], "data.split=", 11) == 0) /* a run's own split is what it was trained on */
+            w->split_name = assignments->word[i][11] ? assignments->word[i] + 11 : NULL;
     }
     if (status == 0)
         status = px_config_finish(w->config);
     if (status == 0)
         status = load_subject(w, subjects, count);
-    if (status == 0 && w->given->data)
-        w->s.data.path = w->given->data;
     free(subjects);
     return status;
 }
 
 static int features(px_job *job, const px_args *args)
 {
-    work w = {.subject = args->words.word[0], .given = args->flags, .job = job};
-    int status = load_settings(&w, &args->assignments);
+    work w = {.subject = args->words.word[0], .args = args, .job = job};
+    int status = load_settings(&w);
     if (status == 0 && job->comm.rank == 0)
-        status = px_features_writable(w.given->output);
+        status = px_features_writable(args->out);
     status = px_agree(&job->comm, status);
     if (status == 0) {
         px_job_threads(job, w.s.train.threads);
@@ -188,25 +190,29 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_features = {
     .name = "features",
-    .arguments = "RUN|W.safetensors -o F.h5 [--data D.h5] [key=value...]",
+    .arguments = "RUN|W.safetensors out=F.h5 [data.path=D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
-    .help = "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; "
-            "attributes name the sources.\n"
-            "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs "
-            "backbone=, --data, and what\n"
-            "differs from the defaults, as data.image_size and data.normalize. data.limit takes so many of the images, "
-            "evenly spaced.\n"
-            "\n"
-            "Examples:\n"
-            "  pretext features runs/first -o features.h5\n"
-            "  mpirun -n 2 --bind-to none pretext features runs/first --data other.h5 --split test -o features.h5\n"
-            "  pretext features runs/relative_location patches=9 -o features.h5\n"
-            "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true --data other.h5 -o "
-            "features.h5\n",
+    .help =
+        "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; "
+        "attributes name the sources.\n"
+        "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs "
+        "backbone=, data.path=, and what\n"
+        "differs from the defaults, as data.image_size and data.normalize. data.path= names another data set than "
+        "the run's own,\n"
+        "data.split= one of its splits (otherwise all images are encoded); data.limit takes so many of them, "
+        "evenly spaced.\n"
+        "\n"
+        "Examples:\n"
+        "  pretext features runs/first out=features.h5\n"
+        "  mpirun -n 2 --bind-to none pretext features runs/first data.path=other.h5 data.split=test out=features.h5\n"
+        "  pretext features runs/relative_location patches=9 out=features.h5\n"
+        "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true data.path=other.h5 "
+        "out=features.h5\n",
     .run = run,
     .flags = flags,
     .min_words = 1,
     .max_words = 1,
     .assignments = true,
     .options = options,
+    .out = {"F.h5", "the file to write", true, "pretext features runs/first out=features.h5"},
 };

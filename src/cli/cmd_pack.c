@@ -8,13 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct pack_flags {
-    const char *output;
-} pack_flags;
-
-static const px_flag flags[] = {PX_FLAG_REQUIRED(pack_flags, output, 'o', "DATA.h5",
-                                                 "the data set to write; an existing one is replaced at the end"),
-                                {0}};
+static const px_flag flags[] = {PX_FLAG_BEFORE("output", 'o', "out"), {0}};
 
 static char *partial; /* a signal handler reaches nothing else */
 
@@ -34,7 +28,7 @@ static void remove_on_signals(const char *output)
         sigaction(signals[i], &action, NULL);
 }
 
-static int pack(const px_args *args, const pack_flags *given)
+static int pack(const px_args *args)
 {
     px_pack_options options;
     px_pack_summary summary;
@@ -47,8 +41,9 @@ static int pack(const px_args *args, const pack_flags *given)
         status = px_config_finish(config);
     if (status == 0) {
         px_log log = px_log_make(stderr, false);
-        remove_on_signals(given->output);
-        status = px_pack(args->words.word, args->words.count, given->output, &options, &log, &summary);
+        px_args_note(args, &log);
+        remove_on_signals(args->out);
+        status = px_pack(args->words.word, args->words.count, args->out, &options, &log, &summary);
     }
     if (status == 0) {
         fputs(summary.text, stdout);
@@ -60,18 +55,17 @@ static int pack(const px_args *args, const pack_flags *given)
 
 static int run(int argc, char **argv)
 {
-    pack_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_pack, argc, argv, &given) != 0)
+    if (px_args_read(&args, &px_cmd_pack, argc, argv, NULL) != 0)
         return -1;
-    int status = pack(&args, &given);
+    int status = pack(&args);
     px_args_finish(&args);
     return status;
 }
 
 const px_command px_cmd_pack = {
     .name = "pack",
-    .arguments = "SOURCE... -o DATA.h5 [key=value...]",
+    .arguments = "SOURCE... out=DATA.h5 [key=value...]",
     .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
     .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst, lz4), read without unpacking "
             "it, of:\n"
@@ -85,13 +79,15 @@ const px_command px_cmd_pack = {
             "can be, and for the mean and standard deviation of the train split, which are stored with it.\n"
             "\n"
             "Examples:\n"
-            "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
-            "  pretext pack *-ubyte.gz -o fashion.h5 "
+            "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"
+            "  pretext pack *-ubyte.gz out=fashion.h5 "
             "class_names=top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,boot\n"
-            "  pretext pack imagenette2/ -o imagenette.h5 store=encoded\n",
+            "  pretext pack imagenette2/ out=imagenette.h5 store=encoded\n",
     .run = run,
     .flags = flags,
     .options = px_pack_option_table,
+    .out = {"DATA.h5", "the data set to write; an existing one is replaced at the end", true,
+            "pretext pack photos/ out=photos.h5"},
     .min_words = 1,
     .max_words = PX_ANY,
     .assignments = true,

@@ -7,21 +7,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-typedef struct plot_flags {
-    const char *output;
-} plot_flags;
-
-static const px_flag flags[] = {
-    PX_FLAG(plot_flags, output, 'o', "DIR", "where the figures go (default: figures/ in the first run)"), {0}};
+static const px_flag flags[] = {PX_FLAG_BEFORE("output", 'o', "out"), {0}};
 
 static int run(int argc, char **argv)
 {
-    plot_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_plot, argc, argv, &given) != 0)
+    if (px_args_read(&args, &px_cmd_plot, argc, argv, NULL) != 0)
         return -1;
+    px_log log = px_log_make(stderr, false);
+    px_args_note(&args, &log);
     char *first = px_run_folder(args.words.word[0]);
-    char *folder = given.output ? px_strdup(given.output) : px_format("%s/figures", first);
+    char *folder = args.out ? px_strdup(args.out) : px_format("%s/figures", first);
     px_plot_outcome done;
     int bad = px_plot_runs(args.words.word, args.words.count, folder, &done);
     if (bad == 0) {
@@ -39,7 +35,7 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_plot = {
     .name = "plot",
-    .arguments = "RUN... [-o DIR]",
+    .arguments = "RUN... [out=FOLDER]",
     .summary = "draw curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
     .help =
         "RUN is a folder that holds run.h5, or an .h5 file of results; it may be a run that is still going on.\n"
@@ -54,13 +50,14 @@ const px_command px_cmd_plot = {
         "  confusion     share of each true class, by predicted class\n"
         "  embedding     the test images' embeddings in the plane\n"
         "  ...           pictures that a method made of its own: reconstruction (MAE), images masked and rebuilt\n"
-        "  bench         parts and most expensive ops of a step, from a file of pretext bench -o\n"
+        "  bench         parts and most expensive ops of a step, from a file of pretext bench out=\n"
         "\nExamples\n"
         "  pretext plot runs/simclr_cifar10\n"
-        "  pretext plot runs/simclr runs/mae -o comparison\n"
+        "  pretext plot runs/simclr runs/mae out=comparison\n"
         "To draw a series your own way: pretext column --help\n",
     .run = run,
     .flags = flags,
     .min_words = 1,
     .max_words = PX_ANY,
+    .out = {.value = "FOLDER", .help = "where the figures go (default: figures/ in the first run)"},
 };

@@ -1,13 +1,16 @@
 /* command.h - one subcommand of the program: one file cli/cmd_NAME.c, one row in main.c's table.
  *
- *     typedef struct plot_flags { const char *output; px_words plugins; bool force; } plot_flags;
+ *     typedef struct export_flags { px_words plugin; bool all; } export_flags;
  *     static const px_flag flags[] = {
- *         PX_FLAG(plot_flags, output, 'o', "DIR", "where the figures go (default: figures/ in the first run)"),
- *         PX_FLAG(plot_flags, plugins, 0, "FILE.so", "a method from outside; may be repeated"),
- *         PX_FLAG(plot_flags, force, 'f', NULL, "overwrite"),
+ *         PX_FLAG(export_flags, plugin, 0, "FILE.so", "a method from outside; may be repeated"),
+ *         PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
  *         {0}};
- *     const px_command px_cmd_plot = {.name = "plot", ..., .run = run, .flags = flags, .min_words = 1,
- *                                     .max_words = PX_ANY};
+ *     const px_command px_cmd_export = {.name = "export", ..., .run = run, .flags = flags, .min_words = 1,
+ *                                       .max_words = 1, .out = {"W.safetensors", "file to write", true}};
+ *
+ * All commands keep one rule. What a command works on (sources, runs, weights, configurations) are plain words. Every
+ * setting is key=value: out= is what the command writes, data.path= the data set that it reads. Flags are switches, and
+ * --plugin FILE.so.
  *
  * `run` reads its arguments with args.h. `--help` is answered by main before `run` is called, from what stands here.
  */
@@ -23,7 +26,12 @@ typedef struct px_words {
     const char **word;
 } px_words;
 
-typedef enum px_flag_type { PX_FLAG_SWITCH, PX_FLAG_TEXT, PX_FLAG_WORDS } px_flag_type;
+typedef enum px_flag_type {
+    PX_FLAG_SWITCH,
+    PX_FLAG_TEXT,
+    PX_FLAG_WORDS,
+    PX_FLAG_OLD, /* what is a setting now: read as key=value, with a note */
+} px_flag_type;
 
 /* A table ends with an entry whose name is NULL. */
 typedef struct px_flag {
@@ -32,8 +40,7 @@ typedef struct px_flag {
     size_t offset;
     char letter;       /* 'o' for -o, 0 for none */
     const char *value; /* name of its value in help, NULL for a switch */
-    const char *help;
-    bool required;
+    const char *help;  /* of an old flag: the key that took its place */
 } px_flag;
 
 /* The type is taken from the field: bool, const char * (NULL when not given), px_words (may be repeated). */
@@ -41,17 +48,25 @@ typedef struct px_flag {
     _Generic((field), bool : PX_FLAG_SWITCH, const char * : PX_FLAG_TEXT, px_words : PX_FLAG_WORDS)
 #define PX_FLAG(type, field, letter, value, help)                                                                      \
     {                                                                                                                  \
-#field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help, false                    \
+#field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help                           \
     }
-#define PX_FLAG_REQUIRED(type, field, letter, value, help)                                                             \
+/* The spelling that came before key=value: --name X, or -l X, is key=X. */
+#define PX_FLAG_BEFORE(name, letter, key)                                                                              \
     {                                                                                                                  \
-#field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help, true                     \
+        name, PX_FLAG_OLD, 0, letter, NULL, key                                                                        \
     }
+
+/* What a command writes, given as out=VALUE. For commands whose `out` is not an option of a table (pretrain, probe). */
+typedef struct px_out {
+    const char *value, *help; /* "DATA.h5" in help; what it is. NULL: the command has no out= of this kind */
+    bool required;
+    const char *example; /* the command in use, for the message if it is missing */
+} px_out;
 
 enum { PX_ANY = -1 };
 
 typedef struct px_command {
-    const char *name, *arguments, *summary; /* "pack", "SOURCE... -o data.h5 [key=value...]", one line */
+    const char *name, *arguments, *summary; /* "pack", "SOURCE... out=D.h5 [key=value...]", one line */
     const char *help;                       /* the rest of --help: what it does, options, two or three examples */
     int (*run)(int argc, char **argv);      /* argv[0] is the subcommand's name; returns 0 or -1 with px_error() set */
     const px_flag *flags;                   /* or NULL: none */
@@ -59,6 +74,7 @@ typedef struct px_command {
     bool assignments;                       /* takes key=value */
     const struct px_option *options;        /* the keys that --help lists, or NULL */
     const char *options_group;              /* what stands before them: "bench" for bench.seconds; NULL: nothing */
+    px_out out;
 } px_command;
 
 extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_export, px_cmd_plot,

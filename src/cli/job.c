@@ -29,6 +29,7 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
     if (status == 0) {
         px_cli_set_rank(job.comm.rank);
         job.log = px_log_make(stderr, job.comm.rank != 0);
+        px_args_note(&args, &job.log);
         status = work(&job, &args);
     }
     if (status == 0) {

@@ -58,8 +58,12 @@ static void print_help(FILE *out)
         fprintf(out, "  %-10s %s\n", rows[i].command->name, rows[i].command->summary);
     }
     fputs("\npretext COMMAND --help tells more about one; pretext --version lists the libraries in use.\n"
+          "\nArguments\n"
+          "  What a command works on is given as plain words: sources, runs, weights, a configuration.\n"
+          "  Every setting is key=value: out= is what the command writes, data.path= the data set that it reads.\n"
+          "  Flags are switches, and --plugin FILE.so. (-o, --output, --data and --split of before go on working.)\n"
           "\nExamples\n"
-          "  pretext pack cifar-10-binary.tar.gz -o cifar10.h5\n"
+          "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"
           "  mpirun -n 4 pretext pretrain experiments/simclr_cifar10.cfg epochs=100 optim.lr=0.6\n"
           "  pretext probe runs/simclr_cifar10\n"
           "  pretext plot runs/simclr_cifar10\n"
@@ -71,10 +75,12 @@ static void print_help(FILE *out)
 static void print_command_help(FILE *out, const px_command *c)
 {
     fprintf(out, "usage: pretext %s%s%s\n%s\n", c->name, *c->arguments ? " " : "", c->arguments, c->summary);
-    if (c->flags && c->flags->name) {
+    if (px_args_flags_count(c->flags)) {
         fputs("\nFlags\n", out);
         px_args_flags_help(out, c->flags);
     }
+    if (c->out.value)
+        fprintf(out, "\nOutput\n  out=%s  %s\n", c->out.value, c->out.help);
     if (c->options) {
         char *text = px_options_help(c->options_group ? c->options_group : "", c->options);
         fprintf(out, "\nOptions: key=value (default, what may be given)\n%s", text);

@@ -15,7 +15,7 @@
  *         subject: pretrained, untrained, pixels, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
  *     /eval/<protocol>/<subject>/layers/{names (L), top1 (L)}   from the first stage on
  *     /eval/embedding/{xy (N, 2), label (N), class_names (C)}
- *     /bench/...                                                what `pretext bench -o` writes (train/bench.h)
+ *     /bench/...                                                what `pretext bench out=` writes (train/bench.h)
  */
 #ifndef PX_REPORT_PLOT_H
 #define PX_REPORT_PLOT_H

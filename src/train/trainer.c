@@ -141,10 +141,11 @@ static int start_weights(trainer *t, bool resume)
     if (!init[0] || (resume && px_checkpoint_exists(t->s->train.out)))
         return 0;
     if (!px_weights_named(init))
-        return px_fail(PX_USAGE,
-                       "init = \"%s\" is no weights file, something.safetensors; 'pretext export RUN -o W.safetensors' "
-                       "writes those of a run",
-                       init);
+        return px_fail(
+            PX_USAGE,
+            "init = \"%s\" is no weights file, something.safetensors; 'pretext export RUN out=W.safetensors' "
+            "writes those of a run",
+            init);
     return px_weights_load(&t->session.model, t->s, &t->session.task, init, t->log);
 }
 

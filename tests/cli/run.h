@@ -1,6 +1,6 @@
 /* run.h - runs the built program as a user does, and keeps what it said.
  *
- *     run_result r = RUN("pack", "missing.gz", "-o", "x.h5");
+ *     run_result r = RUN("pack", "missing.gz", "out=x.h5");
  *     assert_int_equal(r.status, 3);
  *     assert_string_equal(r.err, "pretext pack: missing.gz: No such file or directory\n");
  *     run_finish(&r);

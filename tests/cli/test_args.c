@@ -13,13 +13,14 @@
 #include <string.h>
 
 typedef struct flags {
-    const char *output, *data;
+    const char *device;
     bool resume, dry_run;
     px_words plugin;
 } flags;
 
-static const px_flag table[] = {PX_FLAG(flags, output, 'o', "FILE", "the result"),
-                                PX_FLAG(flags, data, 0, "FILE", "the data"),
+static const px_flag table[] = {PX_FLAG(flags, device, 'd', "FILE", "a flag with a value"),
+                                PX_FLAG_BEFORE("output", 'o', "out"),
+                                PX_FLAG_BEFORE("data", 0, "data.path"),
                                 PX_FLAG(flags, resume, 'r', NULL, "go on"),
                                 PX_FLAG(flags, dry_run, 0, NULL, "only say what would be done"),
                                 PX_FLAG(flags, plugin, 0, "FILE.so", "may be repeated"),
@@ -51,7 +52,7 @@ static void everything_is_read_in_any_order(void **state)
 {
     (void)state;
     fixture f;
-    char line[] = "optim.lr=0.1 a.cfg --plugin x.so -o out.h5 b.cfg --dry-run --data=d.h5 --plugin y.so epochs=3";
+    char line[] = "optim.lr=0.1 a.cfg --plugin x.so -d out.h5 b.cfg --dry-run --plugin=y.so epochs=3";
     assert_int_equal(read_line(&f, &command, line), 0);
     assert_int_equal(f.args.words.count, 2);
     assert_string_equal(f.args.words.word[0], "a.cfg");
@@ -59,8 +60,8 @@ static void everything_is_read_in_any_order(void **state)
     assert_int_equal(f.args.assignments.count, 2);
     assert_string_equal(f.args.assignments.word[0], "optim.lr=0.1");
     assert_string_equal(f.args.assignments.word[1], "epochs=3");
-    assert_string_equal(f.flags.output, "out.h5");
-    assert_string_equal(f.flags.data, "d.h5");
+    assert_string_equal(f.flags.device, "out.h5");
+    assert_null(f.args.note);
     assert_true(f.flags.dry_run);
     assert_false(f.flags.resume);
     assert_int_equal(f.flags.plugin.count, 2);
@@ -72,11 +73,10 @@ static void flags_have_short_forms(void **state)
 {
     (void)state;
     fixture f;
-    char line[] = "-rofile a --dr";
+    char line[] = "-rdfile a --dr";
     assert_int_equal(read_line(&f, &command, line), 0);
     assert_true(f.flags.resume && f.flags.dry_run);
-    assert_string_equal(f.flags.output, "file");
-    assert_null(f.flags.data);
+    assert_string_equal(f.flags.device, "file");
     px_args_finish(&f.args);
 }
 
@@ -100,11 +100,13 @@ static void wrong_use_is_refused(void **state)
         const char *line, *message;
     } cases[] = {
         {"a --resum-e", "unknown flag '--resum-e', nearest is '--resume'"},
-        {"a --colour", "unknown flag '--colour'; --help lists those that exist"},
-        {"a --dtaa=x", "unknown flag '--dtaa=x', nearest is '--data'"},
-        {"a -x", "unknown flag '-x'; --help lists those that exist"},
-        {"a -rx", "unknown flag '-x'; --help lists those that exist"},
+        {"a --colour", "unknown flag '--colour': settings are written key=value; --help lists the flags"},
+        {"a --dveice=x", "unknown flag '--dveice=x', nearest is '--device'"},
+        {"a -x", "unknown flag '-x': settings are written key=value; --help lists the flags"},
+        {"a -rx", "unknown flag '-x': settings are written key=value; --help lists the flags"},
         {"a --data", "--data needs a value"},
+        {"a --device", "--device needs a value"},
+        {"a -d", "-d needs a value"},
         {"a -o", "-o needs a value"},
         {"a --resume=yes", "--resume takes no value"},
         {"--resume", "something is missing; usage: pretext try CONFIG [MORE] [key=value...]"},
@@ -123,27 +125,71 @@ static void wrong_use_is_refused(void **state)
 static void commands_say_what_they_need(void **state)
 {
     (void)state;
-    static const px_flag needed[] = {PX_FLAG_REQUIRED(flags, output, 'o', "FILE", "the result"),
-                                     PX_FLAG_REQUIRED(flags, data, 0, "FILE", "the data"),
-                                     {0}};
-    const px_command strict = {.name = "pack", .arguments = "SOURCE... -o FILE", .flags = needed, .max_words = PX_ANY};
+    const px_command strict = {.name = "pack",
+                               .arguments = "SOURCE... out=D.h5",
+                               .flags = table,
+                               .max_words = PX_ANY,
+                               .out = {"D.h5", "the data set", true, "pretext pack photos/ out=photos.h5"}};
     fixture f;
-    char none[] = "a b c d --data x", no_data[] = "-o x", assigned[] = "-o x --data y k=v",
-         good[] = "a b --data y -o x";
+    char none[] = "a b c d --resume", empty[] = "a out=", assigned[] = "out=x k=v", good[] = "out=w a b out=x";
+    static const char missing[] = "out=D.h5 is missing; for example: pretext pack photos/ out=photos.h5";
     assert_int_equal(read_line(&f, &strict, none), -1);
-    assert_string_equal(px_error(), "-o FILE is missing; usage: pretext pack SOURCE... -o FILE");
-    assert_int_equal(read_line(&f, &strict, no_data), -1);
-    assert_string_equal(px_error(), "--data FILE is missing; usage: pretext pack SOURCE... -o FILE");
+    assert_string_equal(px_error(), missing);
+    assert_int_equal(read_line(&f, &strict, empty), -1);
+    assert_string_equal(px_error(), missing);
     assert_int_equal(read_line(&f, &strict, assigned), -1);
-    assert_string_equal(px_error(), "unexpected 'k=v'; usage: pretext pack SOURCE... -o FILE");
+    assert_string_equal(px_error(), "unexpected 'k=v'; usage: pretext pack SOURCE... out=D.h5");
     assert_int_equal(read_line(&f, &strict, good), 0);
     assert_int_equal(f.args.words.count, 2);
+    assert_int_equal(f.args.assignments.count, 0);
+    assert_string_equal(f.args.out, "x");
     px_args_finish(&f.args);
 
     const px_command bare = {.name = "methods", .arguments = ""};
     char flag[] = "--any", nothing[] = "";
     assert_int_equal(read_line(&f, &bare, flag), -1);
     assert_int_equal(read_line(&f, &bare, nothing), 0);
+    px_args_finish(&f.args);
+}
+
+/* What px_args_note says. A new string. */
+static char *note_of(const px_args *args, bool quiet)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    px_log log = {.stream = out, .quiet = quiet};
+    px_args_note(args, &log);
+    fclose(out);
+    return text;
+}
+
+/* The spellings of before become assignments in their place, and one line says what is written now. */
+static void old_spellings_are_settings(void **state)
+{
+    (void)state;
+    px_command writer = command;
+    writer.out = (px_out){"F.h5", "the file", true, "pretext try a out=f.h5"};
+    fixture f;
+    char line[] = "a data.path=x --data=y -o f.h5 epochs=2", long_form[] = "a --output f.h5 out=g.h5";
+    assert_int_equal(read_line(&f, &writer, line), 0);
+    assert_string_equal(f.args.out, "f.h5");
+    assert_int_equal(f.args.assignments.count, 3);
+    assert_string_equal(f.args.assignments.word[0], "data.path=x");
+    assert_string_equal(f.args.assignments.word[1], "data.path=y");
+    assert_string_equal(f.args.assignments.word[2], "epochs=2");
+    char *text = note_of(&f.args, false);
+    assert_string_equal(text, "note: --data y is now written data.path=y, -o f.h5 is now written out=f.h5\n");
+    free(text);
+    text = note_of(&f.args, true); /* other ranks than the first */
+    assert_string_equal(text, "");
+    free(text);
+    px_args_finish(&f.args);
+    assert_int_equal(read_line(&f, &writer, long_form), 0);
+    assert_string_equal(f.args.out, "g.h5");
+    text = note_of(&f.args, false);
+    assert_string_equal(text, "note: --output f.h5 is now written out=f.h5\n");
+    free(text);
     px_args_finish(&f.args);
 }
 
@@ -155,12 +201,13 @@ static void help_is_aligned(void **state)
     FILE *out = open_memstream(&text, &size);
     px_args_flags_help(out, table);
     fclose(out);
-    assert_string_equal(text, "  -o, --output FILE     the result\n"
-                              "      --data FILE       the data\n"
+    assert_string_equal(text, "  -d, --device FILE     a flag with a value\n"
                               "  -r, --resume          go on\n"
                               "      --dry-run         only say what would be done\n"
                               "      --plugin FILE.so  may be repeated\n");
     free(text);
+    assert_int_equal(px_args_flags_count(table), 4);
+    assert_int_equal(px_args_flags_count(NULL), 0);
 }
 
 int main(void)
@@ -171,6 +218,7 @@ int main(void)
         cmocka_unit_test(words_may_look_like_flags_or_assignments),
         cmocka_unit_test(wrong_use_is_refused),
         cmocka_unit_test(commands_say_what_they_need),
+        cmocka_unit_test(old_spellings_are_settings),
         cmocka_unit_test(help_is_aligned),
     };
     return cmocka_run_group_tests_name("args", tests, NULL, NULL);

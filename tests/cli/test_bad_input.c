@@ -142,7 +142,7 @@ static const bad_input sets[] = {
     {{"pretrain", "data.path=set-head.h5"}, 3, "set-head.h5: does not open: ", false},
     {{"pretrain", "data.path=set-zero.h5"}, 3, "set-zero.h5: is no HDF5 file", false},
     {{"probe", "ok", "data.path=set-float.h5"}, 3, "set-float.h5: /images holds another type", false},
-    {{"features", "ok", "-o", "x.h5", "data.path=set-huge.h5"}, 3, "/images claims to be larger than", false},
+    {{"features", "ok", "out=x.h5", "data.path=set-huge.h5"}, 3, "/images claims to be larger than", false},
 };
 
 static const bad_input weights[] = {
@@ -173,7 +173,7 @@ static const bad_input weights[] = {
      false},
     {{"pretrain", "init=w-lines.safetensors"}, 3, "tensor a?b, F32 (3), takes 12 bytes, not 8", false},
     {{"pretrain", "init=w-wide.safetensors"}, 3, "tensor a, F32 (0, 1000000000000000000, ", false},
-    {{"features", "w-overlap.safetensors", "-o", "x.h5", "data.path=d.h5"}, 3, "tensors a and b overlap", false},
+    {{"features", "w-overlap.safetensors", "out=x.h5", "data.path=d.h5"}, 3, "tensors a and b overlap", false},
 };
 
 static const bad_input checkpoints[] = {
@@ -209,7 +209,7 @@ static const bad_input checkpoints[] = {
     {{"export", "c-zero.h5"}, 3, "c-zero.h5: is not a whole HDF5 file", false},
     {{"export", "d.h5"}, 3, "d.h5: is not a checkpoint of format 1", false},
     {{"probe", "r-shape"}, 2, "parameters/conv1.weight is (8, 3, 3, 2), the model has", false},
-    {{"features", "c-text.h5", "-o", "x.h5"}, 3, "parameters/conv1.weight is damaged: ", false},
+    {{"features", "c-text.h5", "out=x.h5"}, 3, "parameters/conv1.weight is damaged: ", false},
 };
 
 /* ---- what must stay as it is ------------------------------------------------------------------------------------- */
@@ -265,9 +265,9 @@ static run_child start(const bad_input *c, int ranks)
     for (int i = 1; i < WORDS && c->words[i]; i++)
         words[n++] = c->words[i];
     if (strcmp(c->words[0], "pack") == 0)
-        n = append(words, n, (const char *const[]){"-o", "x.h5", NULL});
+        n = append(words, n, (const char *const[]){"out=x.h5", NULL});
     if (strcmp(c->words[0], "export") == 0)
-        n = append(words, n, (const char *const[]){"-o", "x.safetensors", NULL});
+        n = append(words, n, (const char *const[]){"out=x.safetensors", NULL});
     return run_start(ranks, words);
 }
 
@@ -335,7 +335,7 @@ static void odd_but_good(void **state)
     static const char *const names[] = {"absolute.tar", "images-odd"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char *before = list_all();
-        run_result r = RUN("pack", names[i], "-o", "x.h5");
+        run_result r = RUN("pack", names[i], "out=x.h5");
         if (r.status != 0)
             fail_msg("%s", r.err);
         run_finish(&r);

@@ -148,17 +148,17 @@ static const bad_case table[] = {
     {{"probe", "ok", "protocol=knn", "layers=true"}, 2, "layers=true wants protocol=linear, not knn"},
     {{"probe", "ok", "patches=6"}, 2, "patches = 6 is no square grid; 4, 9, 16, ... are"},
     {{"probe", "ok", "patches=9", "patch_size=4"}, 2, "patches of 4 px: a ResNet wants images of at least 8 px"},
-    {{"features", "ok", "-o", "f.h5", "patch_size=9"}, 2, "patch_size = 9, but patches is 0: the whole image"},
-    {{"features", "ok", "-o", "f.h5", "patchs=9"}, 2, "unknown key 'patchs'"},
+    {{"features", "ok", "out=f.h5", "patch_size=9"}, 2, "patch_size = 9, but patches is 0: the whole image"},
+    {{"features", "ok", "out=f.h5", "patchs=9"}, 2, "unknown key 'patchs'"},
     {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe for"},
     {{"probe", "w.safetensors", "out=o"}, 2, "data.path is not set: a data set made by 'pretext pack'"},
     {{"probe", "w.safetensors", "out=o", "data.path=d.h5", "backbone=resnet34"},
      3,
      "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
-    {{"features", "ok"}, 2, "-o F.h5 is missing"},
-    {{"features", "nowhere", "-o", "f.h5"}, 3, "nowhere: No such file or directory"},
-    {{"features", "ok", "-o", "key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
-    {{"features", "ok", "-o", "empty"}, 1, "empty: is no file, so it cannot be replaced by one"},
+    {{"features", "ok"}, 2, "out=F.h5 is missing; for example: pretext features runs/first out=features.h5"},
+    {{"features", "nowhere", "out=f.h5"}, 3, "nowhere: No such file or directory"},
+    {{"features", "ok", "out=key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
+    {{"features", "ok", "out=empty"}, 1, "empty: is no file, so it cannot be replaced by one"},
 };
 
 /* ViTs of 16 px images: four patches of 8 x 8. */
@@ -383,7 +383,7 @@ static int set_up(void **state)
     if (r.status != 0)
         fail_msg("%s", r.err);
     run_finish(&r);
-    r = RUN("export", "ok", "-o", "w.safetensors");
+    r = RUN("export", "ok", "out=w.safetensors");
     assert_int_equal(r.status, 0);
     run_finish(&r);
     link_plugins();

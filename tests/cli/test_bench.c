@@ -29,10 +29,10 @@ static double number(const char *file, const char *name)
 
 static run_result bench(const char *file, const char *const more[3])
 {
-    char *path = px_format("%s/%s", folder, file);
-    run_result r = RUN("bench", "batch=16", "bench.seconds=0.2", "resnet.width=0.125", "threads=1", "-o", path, more[0],
+    char *out = px_format("out=%s/%s", folder, file);
+    run_result r = RUN("bench", "batch=16", "bench.seconds=0.2", "resnet.width=0.125", "threads=1", out, more[0],
                        more[1], more[2]);
-    free(path);
+    free(out);
     if (r.status != 0)
         fail_msg("%s", r.err);
     return r;
@@ -109,8 +109,8 @@ static void data_set(void **state)
 static void shown_and_drawn(void **state)
 {
     (void)state;
-    char *file = px_format("%s/random.h5", folder);
-    run_result r = RUN("plot", file, "-o", folder);
+    char *file = px_format("%s/random.h5", folder), *out = px_format("out=%s", folder);
+    run_result r = RUN("plot", file, out);
     if (r.status != 0)
         fail_msg("%s", r.err);
     assert_non_null(strstr(r.out, "/bench."));
@@ -123,6 +123,7 @@ static void shown_and_drawn(void **state)
     assert_non_null(strstr(r.out, "GF/s"));
     run_finish(&r);
     free(file);
+    free(out);
 }
 
 static void wrong_use(void **state)

@@ -163,9 +163,9 @@ static void a_limit_is_the_probes_own(void **state)
 
 static void write_features(const fixture *f, int ranks, const char *limit, const char *name)
 {
-    char *path = px_format("%s/%s", f->folder, name);
-    succeed(RUN_RANKS(ranks, "features", f->run, "patches=9", "-o", path, limit));
-    free(path);
+    char *out = px_format("out=%s/%s", f->folder, name);
+    succeed(RUN_RANKS(ranks, "features", f->run, "patches=9", out, limit));
+    free(out);
 }
 
 /* Of 80 images each of three ranks has a batch of 28; of 20 two ranks have none. */

@@ -11,7 +11,7 @@
 #include "run_files.h"
 
 typedef struct fixture {
-    char *folder, *data, *set_data, *run, *weights, *out;
+    char *folder, *data, *set_data, *run, *weights, *weights_out, *out; /* the settings data.path, out and out */
 } fixture;
 
 static void check(run_result r, int status, const char *says)
@@ -29,12 +29,13 @@ static int set_up(void **state)
     f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 64, .side = 16, .channels = 3, .classes = 4});
     f->set_data = px_format("data.path=%s", f->data);
     f->run = px_format("%s/run", f->folder);
-    f->weights = px_format("%s/w.safetensors", f->folder);
+    f->weights_out = px_format("out=%s/w.safetensors", f->folder);
+    f->weights = px_strdup(f->weights_out + 4);
     f->out = px_format("out=%s", f->run);
     *state = f;
     check(RUN("pretrain", f->set_data, f->out, "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0"),
           0, "simclr on resnet18");
-    check(RUN("export", f->run, "-o", f->weights), 0, "w.safetensors: 120 tensors of resnet18, simclr after 2 steps");
+    check(RUN("export", f->run, f->weights_out), 0, "w.safetensors: 120 tensors of resnet18, simclr after 2 steps");
     return 0;
 }
 
@@ -46,6 +47,7 @@ static int tear_down(void **state)
     free(f->set_data);
     free(f->run);
     free(f->weights);
+    free(f->weights_out);
     free(f->out);
     free(f);
     return 0;
@@ -54,9 +56,9 @@ static int tear_down(void **state)
 static void the_same_features(void **state)
 {
     const fixture *f = *state;
-    char *of_run = px_format("%s/a.h5", f->folder), *of_weights = px_format("%s/b.h5", f->folder);
-    check(RUN("features", f->run, "-o", of_run), 0, "");
-    check(RUN("features", f->weights, "--data", f->data, "-o", of_weights), 0, "100 tensors of the backbone");
+    char *of_run = px_format("out=%s/a.h5", f->folder), *of_weights = px_format("out=%s/b.h5", f->folder);
+    check(RUN("features", f->run, of_run), 0, "");
+    check(RUN("features", f->weights, f->set_data, of_weights), 0, "100 tensors of the backbone");
     array a = read_array(f->folder, "a.h5", "/features"), b = read_array(f->folder, "b.h5", "/features");
     assert_int_equal(a.count, b.count);
     assert_memory_equal(a.data, b.data, (size_t)a.count * sizeof a.data[0]);
@@ -64,6 +66,32 @@ static void the_same_features(void **state)
     free(b.data);
     free(of_run);
     free(of_weights);
+}
+
+/* -o, --data and --split of before are out=, data.path= and data.split=; one line of the first rank says so. */
+static void old_spellings(void **state)
+{
+    const fixture *f = *state;
+    char *file = px_format("%s/old.h5", f->folder), *out = px_format("out=%s/new.h5", f->folder),
+         *note =
+             px_format("note: --data %s is now written data.path=%s, -o %s is now written out=%s, --split test is now "
+                       "written data.split=test\n",
+                       f->data, f->data, file, file);
+    run_result r = RUN_RANKS(2, "features", f->run, "--data", f->data, "-o", file, "--split", "test");
+    const char *once = strstr(r.err, note);
+    if (r.status != 0 || !once || strstr(once + 1, "note: "))
+        fail_msg("status %d, not once '%s': %s", r.status, note, r.err);
+    run_finish(&r);
+    check(RUN("features", f->run, out, f->set_data, "data.split=test"), 0, "");
+    array old = read_array(f->folder, "old.h5", "/rows"), rows = read_array(f->folder, "new.h5", "/rows");
+    assert_true(rows.count > 0 && rows.count < 64);
+    assert_int_equal(old.count, rows.count);
+    assert_memory_equal(old.data, rows.data, (size_t)rows.count * sizeof rows.data[0]);
+    free(old.data);
+    free(rows.data);
+    free(file);
+    free(out);
+    free(note);
 }
 
 static void a_beginning(void **state)
@@ -77,7 +105,7 @@ static void a_beginning(void **state)
     check(RUN("pretrain", f->set_data, out, "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0", init,
               "--resume"),
           0, "resumed at step 1 of 2"); /* needs no beginning any more */
-    check(RUN("export", f->run, "--all", "-o", f->weights), 0, "131 tensors");
+    check(RUN("export", f->run, "--all", f->weights_out), 0, "131 tensors");
     char *other = px_format("out=%s/other", f->folder);
     check(RUN("pretrain", f->set_data, other, "epochs=0.5", "batch=24", "resnet.width=0.25", "optim.warmup_epochs=0",
               init),
@@ -116,13 +144,14 @@ static void weights_of_others(void **state)
 {
     const fixture *f = *state;
     char *gray = make_set(f->folder, "gray.h5", &(set_spec){.count = 8, .side = 16, .channels = 1, .classes = 2});
-    char *o = px_format("%s/other.h5", f->folder);
-    check(RUN("export", f->run, "-o", f->weights), 0, "");
-    check(RUN("features", f->weights, "backbone=vit_tiny_8", "--data", f->data, "-o", o), 3,
+    char *o = px_format("out=%s/other.h5", f->folder), *of_gray = px_format("data.path=%s", gray);
+    check(RUN("export", f->run, f->weights_out), 0, "");
+    check(RUN("features", f->weights, "backbone=vit_tiny_8", f->set_data, o), 3,
           "w.safetensors: its weights are of resnet18, not of vit_tiny_8; backbone= can be left out\n");
-    check(RUN("features", f->weights, "--data", gray, "-o", o), 3,
+    check(RUN("features", f->weights, of_gray, o), 3,
           "has (8, 1, 3, 3); these images are gray, the weights are for RGB\n");
     free(gray);
+    free(of_gray);
     free(o);
 }
 
@@ -137,13 +166,14 @@ static void resumed_without_a_configuration(void **state)
 static void a_name_that_tells_nothing(void **state)
 {
     const fixture *f = *state;
-    check(RUN("export", f->run, "-o", "weights.bin"), 2, "name the file something.safetensors");
+    check(RUN("export", f->run, "out=weights.bin"), 2, "name the file something.safetensors");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_features),
+        cmocka_unit_test(old_spellings),
         cmocka_unit_test(a_beginning),
         cmocka_unit_test(a_probe),
         cmocka_unit_test(weights_of_others),
