@@ -20,6 +20,6 @@ fi
 # Open MPI keeps memory to the end, which leaks.supp leaves out; for that the stacks must be whole.
 export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}fast_unwind_on_malloc=0"
 export LSAN_OPTIONS="${LSAN_OPTIONS-suppressions=$(dirname "$0")/leaks.supp:print_suppressions=0}"
-# Tests run side by side: binding would put rank 0 of all of them on the first core.
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=none
-exec mpirun -n "$ranks" "$@"
+# Tests run side by side: binding would put rank 0 of all of them on the first core. Both settings have to be options: in the
+# environment Open MPI 4 and 5 call them by different names.
+exec mpirun --oversubscribe --bind-to none -n "$ranks" "$@"

@@ -78,16 +78,36 @@ run_child run_start_by(const char *const *launcher, const char *const *arguments
     return spawn(argv, *launcher != NULL);
 }
 
-run_child run_start(int ranks, const char *const *arguments)
+run_child run_start_with(const char *option, int ranks, const char *const *arguments)
 {
     char number[16];
     snprintf(number, sizeof number, "%d", ranks);
+    run_allow_root();
+    const char *const mpirun[] = {"mpirun",
+                                  "--oversubscribe",
+                                  "--bind-to",
+                                  "none",
+                                  "--mca",
+                                  "mpi_yield_when_idle",
+                                  "1",
+                                  "-x",
+                                  "OMP_NUM_THREADS=1",
+                                  "-n",
+                                  number,
+                                  option,
+                                  NULL};
+    return run_start_by(ranks > 0 ? mpirun : mpirun + sizeof mpirun / sizeof *mpirun - 1, arguments);
+}
+
+run_child run_start(int ranks, const char *const *arguments)
+{
+    return run_start_with(NULL, ranks, arguments);
+}
+
+void run_allow_root(void)
+{
     setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-    const char *const mpirun[] = {
-        "mpirun", "--oversubscribe",   "--bind-to", "none", "--mca", "mpi_yield_when_idle", "1",
-        "-x",     "OMP_NUM_THREADS=1", "-n",        number, NULL};
-    return run_start_by(ranks > 0 ? mpirun : mpirun + sizeof mpirun / sizeof *mpirun - 1, arguments);
 }
 
 run_result run_wait(run_child *c)

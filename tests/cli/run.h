@@ -35,9 +35,13 @@ void run_finish(run_result *);
 
 /* The same in two parts: a signal may be sent between them. run_wait ends the use of the child. */
 run_child run_start(int ranks, const char *const *arguments);
-run_child run_start_by(const char *const *launcher, const char *const *arguments); /* its name and options */
-run_child run_start_command(const char *const *words);                             /* of something else */
+run_child run_start_with(const char *option, int ranks, const char *const *arguments); /* one more of mpirun's */
+run_child run_start_by(const char *const *launcher, const char *const *arguments);     /* its name and options */
+run_child run_start_command(const char *const *words);                                 /* of something else */
 run_result run_wait(run_child *);
+
+/* Lets the mpiruns that follow run as root. Open MPI 4 and 5 read the same two variables. */
+void run_allow_root(void);
 
 /* The ranks that an mpirun has started on this host, at most `max`; their number. */
 int run_ranks(const run_child *, pid_t *rank, int max);

@@ -19,8 +19,9 @@
 enum { LIMIT = 10, RANKS = 2 };
 
 /* The method of faulty_plugin.c on two ranks, 84 steps; `fault` happens after 40 of them or so, when checkpoints have
- * been written. NULL: none. */
-static run_child start(const fixture *f, const char *out, const char *fault, const char *rank, const char *option)
+ * been written. NULL: none. `launch`: one more option of mpirun, or NULL. */
+static run_child start_with(const char *launch, const fixture *f, const char *out, const char *fault, const char *rank,
+                            const char *option)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
     unlink(f->mark);
@@ -31,13 +32,19 @@ static run_child start(const fixture *f, const char *out, const char *fault, con
     setenv("PRETEXT_FAULT_AFTER", "320", 1);
     setenv("PRETEXT_FAULT_MARK", f->mark, 1);
     run_child c =
-        run_start(RANKS, (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
-                                               "resnet.width=0.125", "batch=16", "epochs=14", "optim.optimizer=adamw",
-                                               "optim.lr=1e-3", "data.workers=1", "optim.warmup_epochs=1",
-                                               "checkpoint_minutes=0", option, fault ? NULL : "--resume", NULL});
+        run_start_with(launch, RANKS,
+                       (const char *const[]){"pretrain", "--plugin", f->plugin, "method=faulty", set_out, set_data,
+                                             "resnet.width=0.125", "batch=16", "epochs=14", "optim.optimizer=adamw",
+                                             "optim.lr=1e-3", "data.workers=1", "optim.warmup_epochs=1",
+                                             "checkpoint_minutes=0", option, fault ? NULL : "--resume", NULL});
     free(set_out);
     free(set_data);
     return c;
+}
+
+static run_child start(const fixture *f, const char *out, const char *fault, const char *rank, const char *option)
+{
+    return start_with(NULL, f, out, fault, rank, option);
 }
 
 /* Seconds since the fault. */
@@ -99,10 +106,8 @@ static void launcher_looks_on(void **state)
 {
     const fixture *f = *state;
     char *out = px_format("%s/looks-on", f->folder);
-    setenv("OMPI_MCA_orte_enable_recovery", "1", 1);
-    run_child c = start(f, out, "die", "1", "data.timeout=60");
+    run_child c = start_with("--enable-recovery", f, out, "die", "1", "data.timeout=60");
     run_result r = run_wait(&c);
-    unsetenv("OMPI_MCA_orte_enable_recovery");
     double seconds = since_fault(f);
     print_message("ended after %.1f s\n", seconds);
     if (!strstr(r.err, "pretext: rank 0: rank 1 (process ") || !strstr(r.err, " has died: the job ends\n") ||

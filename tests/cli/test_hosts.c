@@ -183,8 +183,7 @@ static int set_up(void **state)
     fixture *f = px_calloc(1, sizeof *f);
     f->folder = run_folder_create();
     f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 96, .side = 16, .channels = 3, .classes = 5});
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
+    run_allow_root();
     *state = f;
     return 0;
 }
