@@ -9,6 +9,8 @@
 # One rank a socket, threads on its cores. From the environment (sbatch exports it):
 #   PRETEXT   the program (default: pretext in PATH, else build/pretext in the folder where sbatch was called)
 #   LAUNCH    what starts the ranks (default: srun; for an Open MPI without SLURM's support: "mpirun --bind-to none")
+#   SLURM_MPI_TYPE  how srun tells the ranks of each other (default: pmix where SLURM has it, which Open MPI 4 and 5 know; 5
+#             knows nothing else)
 #
 #SBATCH --job-name=pretext
 #SBATCH --nodes=2
@@ -29,6 +31,11 @@ program=${PRETEXT:-$(command -v pretext || echo "$PWD/build/pretext")}
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
 # srun has not taken over sbatch's --cpus-per-task since SLURM 22.05.
 export SRUN_CPUS_PER_TASK=$OMP_NUM_THREADS
+
+# With another plug-in than Open MPI knows each rank would take itself for the only one.
+if [ -z "${LAUNCH-}${SLURM_MPI_TYPE-}" ] && srun --mpi=list 2>&1 | grep -qw pmix; then
+    export SLURM_MPI_TYPE=pmix
+fi
 
 # srun and mpirun hand USR1 on to all ranks; they finish their step, write a checkpoint and exit with 75. TERM, from scancel
 # or a preemption, is passed on as USR1 too: mpirun would answer it by killing the ranks.

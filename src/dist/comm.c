@@ -49,6 +49,19 @@ static void set_up_alone(void)
     setenv("OMPI_MCA_sharedfp", "^sm", 0);
 }
 
+/* srun starts as many processes as it is told to, also where it cannot tell this MPI of the others: each would train by
+ * itself. (mpirun within a SLURM job sets OMPI_COMM_WORLD_SIZE.) */
+static int check_srun(int size)
+{
+    const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
+    if (size > 1 || !tasks || atoi(tasks) < 2 || getenv("OMPI_COMM_WORLD_SIZE"))
+        return 0;
+    return px_fail(PX_USAGE,
+                   "srun started %s tasks, which MPI does not join to a job: srun --mpi=pmix, if "
+                   "'srun --mpi=list' has it, else mpirun",
+                   tasks);
+}
+
 int px_comm_init(px_comm *comm, int *argc, char ***argv)
 {
     int threads = MPI_THREAD_SINGLE;
@@ -64,6 +77,8 @@ int px_comm_init(px_comm *comm, int *argc, char ***argv)
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->bucket);
     MPI_Comm_rank(comm->mpi, &comm->rank);
     MPI_Comm_size(comm->mpi, &comm->size);
+    if (check_srun(comm->size) != 0)
+        return -1;
 
     MPI_Comm host;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host);

@@ -87,6 +87,23 @@ static void failed_is_not_requeued(void **state)
     ends(f, &c, 2, false);
 }
 
+/* As when srun's plug-in is not one that Open MPI knows. */
+static void ranks_that_do_not_know_of_each_other(void **state)
+{
+    const fixture *f = *state;
+    char *set_out = px_format("out=%s/alone", f->folder), *set_data = px_format("data.path=%s", f->data);
+    setenv("SLURM_STEP_NUM_TASKS", "4", 1);
+    run_result r = RUN("pretrain", set_data, set_out);
+    unsetenv("SLURM_STEP_NUM_TASKS");
+    assert_int_equal(r.status, 2);
+    assert_string_equal(r.err,
+                        "pretext pretrain: srun started 4 tasks, which MPI does not join to a job: srun --mpi=pmix, if "
+                        "'srun --mpi=list' has it, else mpirun\n");
+    run_finish(&r);
+    free(set_out);
+    free(set_data);
+}
+
 static void scripts_are_whole(void **state)
 {
     (void)state;
@@ -121,18 +138,22 @@ static int set_up(void **state)
     f->script = px_format("%s/slurm.sh", experiments);
     f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 128, .side = 16, .channels = 3, .classes = 5});
     put_program(f->folder, "srun",
-                "#!/bin/sh\nexec mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 2 \"$@\"\n");
+                "#!/bin/sh\n"
+                "[ \"$*\" != --mpi=list ] || { printf 'MPI plugin types are...\\n\\tnone\\n\\tpmix\\n'; exit; }\n"
+                "[ \"$SLURM_MPI_TYPE\" = pmix ] || { echo \"with ${SLURM_MPI_TYPE-no} plug-in\" >&2; exit 1; }\n"
+                "exec mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 2 \"$@\"\n");
     char *scontrol = px_format("#!/bin/sh\necho \"$@\" >>%s/scontrol.log\n", f->folder),
          *path = px_format("%s:%s", f->folder, getenv("PATH"));
     put_program(f->folder, "scontrol", scontrol);
     setenv("PATH", path, 1);
     setenv("SLURM_JOB_ID", "4711", 1);
     setenv("SLURM_CPUS_PER_TASK", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT", "1", 1);
-    setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
-    /* Of a job's environment there is only this much: Open MPI must not look for the rest. */
+    run_allow_root();
+    /* Of a job's environment there is only this much: Open MPI 4 and 5 must not look for the rest. */
     setenv("OMPI_MCA_ras", "^slurm", 1);
     setenv("OMPI_MCA_plm", "^slurm", 1);
+    setenv("PRTE_MCA_ras", "^slurm", 1);
+    setenv("PRTE_MCA_plm", "^slurm", 1);
     free(scontrol);
     free(path);
     *state = f;
@@ -153,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(scripts_are_whole), cmocka_unit_test(failed_is_not_requeued),
                                        cmocka_unit_test(cancelled_is_not_requeued),
+                                       cmocka_unit_test(ranks_that_do_not_know_of_each_other),
                                        cmocka_unit_test(requeued_until_it_is_done)};
     return cmocka_run_group_tests_name("slurm", tests, set_up, tear_down);
 }
