@@ -1,0 +1,39 @@
+# shellcheck shell=bash
+# What the scripts of this folder share; they source it.
+
+say()
+{
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+}
+
+# Where a system cannot be made: 77 is "skipped" for .ci/run and meson.
+leave_out()
+{
+    say "left out: $*"
+    exit 77
+}
+
+# need COMMAND PACKAGE: leaves out what cannot do without.
+need()
+{
+    command -v "$1" >/dev/null || leave_out "there is no $1 (tools/install --systems, or apt install $2)"
+}
+
+# The mirror that this host's own apt uses for Debian's main archive, whichever form its sources are written in, and the
+# name of the release: "URI NAME".
+find_mirror()
+{
+    # shellcheck disable=SC2016 # apt expands these, not the shell
+    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(COMPONENT)|$(REPO_URI) $(CODENAME)' 'Created-By: Packages' \
+        2>/dev/null | awk -F '|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }'
+}
+
+# copy_sources FROM TO: the files that git tracks, as they are now, also where they differ from the last commit.
+copy_sources()
+{
+    local state
+    state=$(git -C "$1" stash create) || return
+    rm -rf "$2"
+    mkdir -p "$2"
+    git -C "$1" archive "${state:-HEAD}" | tar -x -C "$2"
+}
