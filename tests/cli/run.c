@@ -23,6 +23,7 @@ extern char **environ;
 
 enum { ARGUMENTS_MAX = 256 };
 
+/* mpirun of Open MPI 5 ends some of its messages with a zero byte, which would end the string. */
 static char *read_all(FILE *stream)
 {
     long size = ftell(stream);
@@ -31,6 +32,8 @@ static char *read_all(FILE *stream)
     rewind(stream);
     char *text = px_calloc((size_t)size + 1, 1);
     assert_int_equal(fread(text, 1, (size_t)size, stream), size);
+    for (long i = 0; i < size; i++)
+        text[i] = text[i] ? text[i] : '\n';
     fclose(stream);
     return text;
 }
