@@ -58,13 +58,13 @@ static int run(const char *script, FILE *said)
     int failed = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     fclose(input);
-    if (failed == ENOENT)
-        return px_fail(PX_FAIL, "gnuplot is not installed: apt install gnuplot-nox");
-    if (failed)
+    if (failed && failed != ENOENT)
         return px_fail(PX_FAIL, "cannot start gnuplot: %s", strerror(failed));
-    int status;
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    int status = 0;
+    while (!failed && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
+    if (failed || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) /* how POSIX tells it where posix_spawn cannot */
+        return px_fail(PX_FAIL, "gnuplot is not installed: apt install gnuplot-nox");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
     if (WIFSIGNALED(status))
