@@ -6,6 +6,7 @@
 #include "nn/layers.h"
 #include "ops/ops.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct px_backbone_cfg {
@@ -25,9 +26,9 @@ typedef px_value *block_fn(px_graph *g, px_value *x, int planes, int stride);
 
 static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride)
 {
-    char conv[16] = "conv", bn[16] = "bn";
-    strcat(conv, number);
-    strcat(bn, number);
+    char conv[16], bn[16];
+    snprintf(conv, sizeof conv, "conv%s", number);
+    snprintf(bn, sizeof bn, "bn%s", number);
     return px_batch_norm_layer(g, bn, px_conv_layer(g, conv, x, out, kernel, stride, kernel / 2, false), true);
 }
 

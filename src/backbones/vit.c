@@ -103,8 +103,9 @@ px_value *px_vit_fixed_positions(px_graph *g, const char *name, int64_t rows, in
     int64_t T = rows * columns;
     float *table = px_calloc((size_t)((1 + T) * width), sizeof table[0]);
     for (int64_t t = 0; t < T; t++) {
-        waves(table + (1 + t) * width, width / 4, (double)(t % columns));
-        waves(table + (1 + t) * width + width / 2, width / 4, (double)(t / columns));
+        int64_t row = t / columns, column = t % columns;
+        waves(table + (1 + t) * width, width / 4, (double)column);
+        waves(table + (1 + t) * width + width / 2, width / 4, (double)row);
     }
     px_value *v = px_state(g, name, PX_SHAPE(1, 1 + T, width), px_init_values(g, table, (1 + T) * width));
     free(table);
@@ -197,7 +198,7 @@ static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)
 {
     px_vit v;
-    px_vit_of(&v, b, c);
+    PX_CHECK(px_vit_of(&v, b, c));
     px_encoding e = {0};
     px_value *positions, *x = px_vit_embed(g, &v, images, &positions);
     x = px_vit_blocks(g, &v, px_vit_class_token(g, &v, x, positions), &e);

@@ -21,8 +21,9 @@ char **px_split_choices(const char *choices)
     size_t count = 1;
     for (const char *p = choices; *p; p++)
         count += *p == '|';
-    char **list = px_calloc(1, (count + 1) * sizeof *list + strlen(choices) + 1);
-    char *rest = strcpy((char *)(list + count + 1), choices);
+    size_t size = strlen(choices) + 1;
+    char **list = px_calloc(1, (count + 1) * sizeof *list + size);
+    char *rest = memcpy(list + count + 1, choices, size);
     for (size_t i = 0; i < count; i++)
         list[i] = strsep(&rest, "|");
     return list;

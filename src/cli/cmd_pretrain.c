@@ -39,7 +39,7 @@ static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 static int pretrain(px_job *job, const px_args *args)
 {
     const pretrain_flags *given = args->flags;
-    px_settings s;
+    px_settings s = {0};
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
         status = load(&s, args, given->resume, &job->log);

@@ -12,7 +12,7 @@ static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 static int probe(px_job *job, const px_args *args)
 {
     const probe_flags *given = args->flags;
-    px_evaluation e;
+    px_evaluation e = {0};
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
         status =

@@ -47,8 +47,8 @@ static px_crop central(const px_image *image, double ratio_min, double ratio_max
         width = (int)rint(height * ratio_max);
     height = height < 1 ? 1 : height > image->height ? image->height : height;
     width = width < 1 ? 1 : width > image->width ? image->width : width;
-    return (px_crop){(float)((image->height - height) / 2), (float)((image->width - width) / 2), (float)height,
-                     (float)width};
+    int top = (image->height - height) / 2, left = (image->width - width) / 2;
+    return (px_crop){(float)top, (float)left, (float)height, (float)width};
 }
 
 px_crop px_crop_random(px_rng *rng, const px_image *image, float area_min, float area_max, float ratio_min,
@@ -59,7 +59,7 @@ px_crop px_crop_random(px_rng *rng, const px_image *image, float area_min, float
     float log_min = logf(ratio_min), log_max = logf(ratio_max);
     for (int i = 0; i < TRIES; i++) {
         double target = area * px_rng_range(rng, area_min, area_max);
-        double ratio = exp(px_rng_range(rng, log_min, log_max)); /* width / height */
+        double ratio = exp((double)px_rng_range(rng, log_min, log_max)); /* width / height */
         int width = (int)rint(sqrt(target * ratio)), height = (int)rint(sqrt(target / ratio));
         if (width < 1 || width > image->width || height < 1 || height > image->height)
             continue;

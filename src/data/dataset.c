@@ -215,7 +215,7 @@ static char **read_strings(const px_dataset *d, hid_t file, const char *name, in
 
 static int load_raw(px_dataset *d, hid_t file)
 {
-    hsize_t dims[4];
+    hsize_t dims[4] = {0};
     hid_t set = open_array(d, file, "/images", 4, true, dims);
     if (set < 0)
         return -1;

@@ -202,7 +202,7 @@ static int decode_opened_png(spng_ctx *png, const struct spng_ihdr *header, px_i
 
 static int decode_png(px_image *image, const uint8_t *bytes, size_t size, int channels, const char *name)
 {
-    struct spng_ihdr header;
+    struct spng_ihdr header = {0};
     spng_ctx *png = spng_ctx_new(0);
     if (!png)
         return px_fail(PX_FAIL, "libspng does not start");

@@ -10,8 +10,12 @@ enum { SIDE = 32, PLANE = SIDE * SIDE, PIXELS = 3 * PLANE };
 
 static bool is_batch(const char *base)
 {
-    int number, end = 0;
-    return sscanf(base, "data_batch_%d.bin%n", &number, &end) == 1 && end > 0 && base[end] == '\0';
+    static const char name[] = "data_batch_";
+    if (strncmp(base, name, sizeof name - 1) != 0)
+        return false;
+    const char *number = base + sizeof name - 1;
+    size_t digits = strspn(number, "0123456789");
+    return digits > 0 && strcmp(number + digits, ".bin") == 0;
 }
 
 static bool claims10(const px_entry *entry)

@@ -209,7 +209,7 @@ static int read_entries(px_safetensors *f, size_t data_at)
 static int read_header(px_safetensors *f)
 {
     uint64_t length;
-    if (f->size < PREFIX)
+    if (!f->bytes || f->size < PREFIX)
         return px_fail(PX_DATA, "%s: is not a safetensors file, it has %zu bytes", f->path, f->size);
     memcpy(&length, f->bytes, sizeof length);
     if (length > HEADER_MAX || length > f->size - PREFIX)
@@ -265,7 +265,7 @@ void px_safetensors_close(px_safetensors *f)
     if (!f)
         return;
     if (f->bytes)
-        munmap((void *)(uintptr_t)f->bytes, f->size);
+        munmap((void *)f->bytes, f->size);
     json_decref(f->header);
     free(f->list);
     free(f->path);
