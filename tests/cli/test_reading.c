@@ -1,0 +1,101 @@
+/* test_reading.c - the commands that only read: lists of what there is, sizes of backbones against timm's and
+ * torchvision's, and what a run left, as columns, as a summary, and as the pictures that a method made. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+#include "train/method.h"
+
+static void says(run_result r, const char *text)
+{
+    if (r.status != 0 || !strstr(r.out, text))
+        fail_msg("status %d, '%s' is not in: %s%s", r.status, text, r.out, r.err);
+    run_finish(&r);
+}
+
+static void lists_name_all(void **state)
+{
+    (void)state;
+    for (int i = 0; px_methods[i]; i++) {
+        says(RUN("methods"), px_methods[i]->name);
+        says(RUN("options"), px_methods[i]->summary);
+        says(RUN("options", px_methods[i]->name), px_methods[i]->paper);
+    }
+    for (int i = 0; px_backbone_families[i]; i++)
+        says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
+}
+
+/* Parameters without the classifier: torchvision's resnet18 has 11,689,512 with 513,000 of it, timm's
+ * vit_tiny_patch16_224 5,717,416 with 193,000. */
+static void sizes_of_backbones(void **state)
+{
+    (void)state;
+    says(RUN("summary", "resnet18"), "resnet18: 512 features, 11.177 M parameters");
+    says(RUN("summary", "vit_tiny_16"), "vit_tiny_16: 192 features, 5.524 M parameters");
+}
+
+static int lines(const char *text)
+{
+    int n = 0;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
+static void a_run_is_read(void **state)
+{
+    (void)state;
+    char *folder = run_folder_create(), *run = px_format("%s/run", folder), *out = px_format("out=%s", run);
+    char *data = make_set(folder, "d.h5", &(set_spec){.count = 96, .side = 16, .channels = 3, .classes = 4});
+    char *path = px_format("data.path=%s", data);
+    run_result r = RUN("pretrain", "method=mae", "backbone=vit_tiny_4", path, out, "epochs=1", "batch=24",
+                       "optim.warmup_epochs=0", "mae.decoder_width=32", "mae.decoder_depth=1", "mae.decoder_heads=4");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    run_finish(&r);
+
+    /* 72 images in steps of 24: a line of names, then three rows. */
+    r = RUN("column", run, "train/loss", "lr");
+    array loss = read_array(run, "run.h5", "/train/loss");
+    int step;
+    double first;
+    assert_int_equal(r.status, 0);
+    assert_int_equal(lines(r.out), 4);
+    assert_int_equal(loss.count, 3);
+    assert_int_equal(sscanf(strchr(r.out, '\n'), "%d %lf", &step, &first), 2);
+    assert_int_equal(step, 0);
+    assert_float_equal(first, loss.data[0], 1e-5 * loss.data[0]);
+    free(loss.data);
+    run_finish(&r);
+
+    says(RUN("show", run), "vit_tiny_4");
+
+    /* Images beside one another, masked and rebuilt: bytes of three channels. */
+    array picture = read_array(run, "run.h5", "/figures/reconstruction");
+    double least = 255, most = 0;
+    for (int64_t i = 0; i < picture.count; i++) {
+        least = fmin(least, picture.data[i]);
+        most = fmax(most, picture.data[i]);
+    }
+    assert_true(picture.count > 3 * 16 * 16 && picture.count % (3 * 16) == 0);
+    assert_true(least >= 0 && most <= 255 && most > least);
+    free(picture.data);
+    run_folder_remove(folder);
+    free(run);
+    free(out);
+    free(data);
+    free(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_name_all), cmocka_unit_test(sizes_of_backbones),
+                                       cmocka_unit_test(a_run_is_read)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
