@@ -23,9 +23,12 @@ struct px_method_cfg {
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, mask_ratio, "0.75", 0.01, 0.99, "share of the patches that is hidden (paper: 0.75)"),
     PX_OPTION_FLAG(px_method_cfg, norm_pix_loss, "true", "predict each patch standardised (paper, table 1d)"),
-    PX_OPTION(px_method_cfg, decoder_width, "512", 8, 4096, "width of the decoder (paper: 512)"),
-    PX_OPTION(px_method_cfg, decoder_depth, "8", 1, 64, "its blocks (paper: 8)"),
-    PX_OPTION(px_method_cfg, decoder_heads, "16", 1, 64, "their heads (paper: 16)"),
+    PX_OPTION(px_method_cfg, decoder_width, "0", 0, 4096,
+              "width of the decoder; 0: 512 for ViT base and large (paper), half the encoder's for smaller ones"),
+    PX_OPTION(px_method_cfg, decoder_depth, "0", 0, 64,
+              "its blocks; 0: 8 for ViT base and large (paper), a third of the encoder's for smaller ones"),
+    PX_OPTION(px_method_cfg, decoder_heads, "0", 0, 64,
+              "their heads; 0: as many as give each 32 of the width or a little more (paper)"),
     PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.2)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
     {0}};
@@ -48,9 +51,30 @@ static int visible_of(const px_method_cfg *c, int patches)
     return (int)(patches * (1 - c->mask_ratio));
 }
 
-static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+/* The paper's decoder, 512 x 8 with heads of 32, serves ViT base to huge. Under a ViT tiny it would have five times the
+ * encoder's parameters and most of its work. Smaller encoders get one in the proportions that it has to ViT large
+ * (1024 x 24): half the width, a third of the depth. Given values stay. */
+static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    (void)backbone;
+    int width, depth;
+    (void)task;
+    px_vit_size(backbone, &width, &depth);
+    bool paper = width >= 768;
+    if (c->decoder_width == 0)
+        c->decoder_width = paper ? 512 : width / 2;
+    if (c->decoder_depth == 0)
+        c->decoder_depth = paper ? 8 : depth / 3;
+    if (c->decoder_heads == 0) {
+        c->decoder_heads = c->decoder_width < 64 ? 1 : c->decoder_width / 32;
+        while (c->decoder_width % c->decoder_heads)
+            c->decoder_heads--;
+    }
+}
+
+static const char *check(const px_method_cfg *given, const px_task *task, const px_backbone *backbone)
+{
+    px_method_cfg settled = *given, *c = &settled;
+    settle(c, task, backbone);
     if (visible_of(c, patches_of(task, task->patch)) < 1)
         return "mae.mask_ratio leaves no patch visible: take a smaller one, or a backbone of smaller patches";
     return c->decoder_width % c->decoder_heads || c->decoder_width % 4
@@ -131,8 +155,10 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, i
     return px_slice_tokens(g, x, 1, (int64_t)side * side);
 }
 
-static px_value *build(const px_method_cfg *c, px_build *b)
+static px_value *build(const px_method_cfg *given, px_build *b)
 {
+    px_method_cfg settled = *given, *c = &settled;
+    settle(c, b->task, b->backbone);
     px_graph *g = b->g;
     px_vit vit;
     PX_CHECK(px_vit_of(&vit, b->backbone, b->backbone_cfg)); /* px_mae.family */
@@ -235,6 +261,7 @@ const px_method px_mae = {.abi = PX_METHOD_ABI,
                           .cfg_size = sizeof(px_method_cfg),
                           .options = options,
                           .defaults = defaults,
+                          .settle = settle,
                           .check = check,
                           .views = views,
                           .make_views = make_views,

@@ -85,6 +85,14 @@ bool px_vit_of(px_vit *v, const px_backbone *b, const px_backbone_cfg *c)
     return true;
 }
 
+void px_vit_size(const px_backbone *b, int *width, int *depth)
+{
+    PX_CHECK(b->family == &px_vit_family);
+    const struct variant *s = b->variant;
+    *width = s->width;
+    *depth = s->depth;
+}
+
 /* ---- embedding ---- */
 
 /* Sines, then cosines, of place / 10000^(k / count) for k < count. */

@@ -24,6 +24,9 @@ typedef struct px_vit {
 /* Is the backbone of this family? Then *v gets its sizes and options. */
 bool px_vit_of(px_vit *v, const px_backbone *, const px_backbone_cfg *);
 
+/* The width and the number of blocks of a backbone of this family. */
+void px_vit_size(const px_backbone *, int *width, int *depth);
+
 /* images (B, C, H, W) -> (B, T, D), T = H/patch W/patch, row by row; *positions gets (1, 1 + T, D), the class token's
  * first. Parameters patch_embed.proj.weight (D, C, patch, patch), patch_embed.proj.bias, pos_embed. */
 px_value *px_vit_embed(px_graph *, const px_vit *, px_value *images, px_value **positions);

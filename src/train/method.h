@@ -17,7 +17,7 @@
 #include "graph/graph.h"
 
 /* The version of this interface that a plug-in was built for. */
-#define PX_METHOD_ABI 1
+#define PX_METHOD_ABI 2
 
 typedef struct px_method_cfg px_method_cfg;
 
@@ -52,6 +52,10 @@ typedef struct px_method {
     const px_option *options; /* the group named after the method */
     const char *family;       /* the only family of backbones that it works on; NULL: any */
     const char *defaults;     /* configuration text that stands below the user's: the paper's optimizer and schedule */
+
+    /* Replaces options that were left open (0) by what they mean for this task and backbone: the configuration that a
+     * run records holds the results. Options that were given stay. Optional. */
+    void (*settle)(px_method_cfg *, const px_task *, const px_backbone *);
 
     /* Says what cannot work, or NULL. Optional. */
     const char *(*check)(const px_method_cfg *, const px_task *, const px_backbone *);

@@ -114,7 +114,7 @@ static const bad_case table[] = {
      "resnet18\n"},
     {{"pretrain", "out=o", "--plugin", "old.so"},
      2,
-     "plug-in old.so was built for version 0 of the method interface, this program has 1: build it again"},
+     "plug-in old.so was built for version 1 of the method interface, this program has 2: build it again"},
     {{"pretrain", "out=o", "--plugin", "empty.so"},
      2,
      "plug-in empty.so: its px_plugin needs a name, views, make_views and build"},
@@ -122,7 +122,7 @@ static const bad_case table[] = {
      2,
      "plug-in unnamed.so does not define 'const px_method px_plugin'"},
     {{"pretrain", "out=o", "--plugin", "key.cfg"}, 2, "plug-in key.cfg cannot be loaded: "},
-    {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for version 0 of the method interface"},
+    {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for version 1 of the method interface"},
     {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: cannot make the folder: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: cannot make the folder: "},
@@ -172,7 +172,7 @@ static const bad_case vit_table[] = {
     {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.mask_ratio=1"},
      2,
      "mae.mask_ratio must be between 0.01 and 0.99, not 1"},
-    {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.decoder_heads=3"},
+    {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.decoder_heads=5"},
      2,
      "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads"},
     {{"pretrain", "out=o", "method=relative_location", "backbone=vit_tiny_16", "relative_location.patch=20",
@@ -257,7 +257,7 @@ static void refused_on_all_ranks(void **state)
         {"backbone=resnet34", "init=w.safetensors", "resnet.width=0.125", 3,
          "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
         {"backbone=resnet18", "init=w.safetensors", "resnet.width=0.25", 3, "tensor conv1.weight is (8, 3, 3, 3), "},
-        {"backbone=resnet18", "--plugin", "old.so", 2, "plug-in old.so was built for version 0 of the method interf"},
+        {"backbone=resnet18", "--plugin", "old.so", 2, "plug-in old.so was built for version 1 of the method interf"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run_result r = RUN_RANKS(2, "pretrain", ANY, "out=o", cases[i].backbone, cases[i].set, cases[i].more);

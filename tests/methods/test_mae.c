@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "scene.h"
+#include "train/model.h"
 
 #include <math.h>
 
@@ -144,10 +145,10 @@ static void the_image_itself(void **state)
 
 static const char *refusal(int size, int patch, const char *ratio, const char *width)
 {
-    const char *given[] = {"method=mae", ratio, width};
+    const char *given[] = {"method=mae", ratio, width, "mae.decoder_heads=16"};
     px_settings s;
     px_task task = task_of(size, patch);
-    assert_int_equal(px_settings_load(&s, NULL, given, 3), 0);
+    assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
     const char *why = s.method->check(s.method_cfg, &task, s.backbone);
     px_settings_finish(&s);
     return why;
@@ -162,11 +163,52 @@ static void what_cannot_work(void **state)
     assert_null(refusal(32, 8, "mae.mask_ratio=0.01", "mae.decoder_width=64"));
 }
 
+/* Of the configuration that a run would record. */
+static void expect_decoder(const char *backbone, const char *option, int width, int depth, int heads)
+{
+    char *set_backbone = px_format("backbone=%s", backbone);
+    const char *given[] = {"method=mae", set_backbone, option};
+    px_settings s;
+    px_task task;
+    const px_dataset_info info = {.height = 224, .width = 224, .channels = 3, .std = {1, 1, 1}};
+    assert_int_equal(px_settings_load(&s, NULL, given, 3), 0);
+    assert_int_equal(px_task_of(&task, &s, &info, false, 8, 1), 0);
+    assert_null(s.method->check(s.method_cfg, &task, s.backbone));
+    char *text = px_config_text(s.config),
+         *keys[] = {px_format("decoder_width = %d;", width), px_format("decoder_depth = %d;", depth),
+                    px_format("decoder_heads = %d;", heads)};
+    for (int i = 0; i < 3; i++) {
+        if (!strstr(text, keys[i]))
+            fail_msg("%s, %s: not '%s' in %s", backbone, option, keys[i], text);
+        free(keys[i]);
+    }
+    free(text);
+    free(set_backbone);
+    px_settings_finish(&s);
+}
+
+static void the_decoder_fits_the_encoder(void **state)
+{
+    (void)state;
+    expect_decoder("vit_tiny_16", "seed=1", 96, 4, 3);
+    expect_decoder("vit_small_16", "seed=1", 192, 4, 6);
+    expect_decoder("vit_base_16", "seed=1", 512, 8, 16); /* the paper's */
+    expect_decoder("vit_large_16", "seed=1", 512, 8, 16);
+    expect_decoder("vit_tiny_16", "mae.decoder_width=512", 512, 4, 16);
+    expect_decoder("vit_tiny_16", "mae.decoder_depth=8", 96, 8, 3);
+    expect_decoder("vit_tiny_16", "mae.decoder_heads=2", 96, 4, 2);
+    expect_decoder("vit_tiny_16", "mae.decoder_width=200", 200, 4, 5); /* 200 is no multiple of 6 */
+    expect_decoder("vit_tiny_16", "mae.decoder_width=40", 40, 4, 1);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(number_of_visible_patches), cmocka_unit_test(masks_say_the_same),
-        cmocka_unit_test(each_sample_has_its_own),   cmocka_unit_test(masks_are_uniform),
-        cmocka_unit_test(the_image_itself),          cmocka_unit_test(what_cannot_work)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(number_of_visible_patches),
+                                       cmocka_unit_test(masks_say_the_same),
+                                       cmocka_unit_test(each_sample_has_its_own),
+                                       cmocka_unit_test(masks_are_uniform),
+                                       cmocka_unit_test(the_image_itself),
+                                       cmocka_unit_test(what_cannot_work),
+                                       cmocka_unit_test(the_decoder_fits_the_encoder)};
     return cmocka_run_group_tests_name("mae", tests, NULL, NULL);
 }
