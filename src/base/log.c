@@ -1,17 +1,85 @@
-/* log.c - plain lines, warnings, and one progress line that is rewritten in place on a terminal. */
+/* log.c - plain lines, warnings, and one progress line that is rewritten in place on a terminal; all of it in a file. */
 #include "base/log.h"
+#include "base/error.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { PLAIN_PROGRESS_SECONDS = 10 };
+enum { PLAIN_PROGRESS_SECONDS = 10, KEPT_PROGRESS_SECONDS = 60 };
 
 px_log px_log_make(FILE *stream, bool quiet)
 {
-    return (px_log){.stream = stream, .quiet = quiet, .terminal = isatty(fileno(stream)) == 1, .last_plain = -INFINITY};
+    return (px_log){.stream = stream,
+                    .quiet = quiet,
+                    .terminal = isatty(fileno(stream)) == 1,
+                    .last_plain = -INFINITY,
+                    .last_kept = -INFINITY};
 }
+
+/* ---- the file ---- */
+
+static void keep_text(px_log *log, const char *prefix, const char *text)
+{
+    char when[32];
+    time_t now = time(NULL);
+    struct tm local;
+    strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", localtime_r(&now, &local));
+    fprintf(log->file, "%s  %s%s\n", when, prefix, text);
+    fflush(log->file);
+}
+
+/* Before there is a file lines wait, the first ones if they are too many. */
+static void keep_line(px_log *log, const char *prefix, const char *format, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, format, args) < 0)
+        return;
+    size_t used = strlen(log->early), room = sizeof log->early - used;
+    if (log->file)
+        keep_text(log, prefix, text);
+    else if (strlen(prefix) + strlen(text) + 2 <= room)
+        snprintf(log->early + used, room, "%s%s\n", prefix, text);
+    free(text);
+}
+
+int px_log_keep(px_log *log, const char *path, const char *title)
+{
+    if (log->quiet || log->file)
+        return 0;
+    log->file = fopen(path, "ae");
+    if (!log->file)
+        return px_fail(PX_FAIL, "%s: does not open: %s", path, strerror(errno));
+    keep_text(log, "", title);
+    char *rest = log->early;
+    for (char *line; (line = strsep(&rest, "\n")) && *line;)
+        keep_text(log, "", line);
+    log->early[0] = '\0';
+    return 0;
+}
+
+void px_log_note(px_log *log, const char *format, ...)
+{
+    if (!log->file)
+        return;
+    va_list args;
+    va_start(args, format);
+    keep_line(log, "", format, args);
+    va_end(args);
+}
+
+void px_log_close(px_log *log)
+{
+    if (log->file)
+        fclose(log->file);
+    log->file = NULL;
+}
+
+/* ---- the stream ---- */
 
 /* One line that starts on a fresh one; a progress line that stands there is rewritten below it by its next update. */
 static void print_line(px_log *log, const char *prefix, const char *format, va_list args)
@@ -29,9 +97,12 @@ void px_log_line(px_log *log, const char *format, ...)
 {
     if (log->quiet)
         return;
-    va_list args;
+    va_list args, again;
     va_start(args, format);
+    va_copy(again, args);
     print_line(log, "", format, args);
+    keep_line(log, "", format, again);
+    va_end(again);
     va_end(args);
 }
 
@@ -39,9 +110,12 @@ void px_log_warning(px_log *log, const char *format, ...)
 {
     if (log->quiet)
         return;
-    va_list args;
+    va_list args, again;
     va_start(args, format);
+    va_copy(again, args);
     print_line(log, "warning: ", format, args);
+    keep_line(log, "warning: ", format, again);
+    va_end(again);
     va_end(args);
 }
 
@@ -50,10 +124,16 @@ void px_log_progress(px_log *log, const char *format, ...)
     if (log->quiet)
         return;
     double now = px_now();
+    va_list args;
+    if (log->file && now - log->last_kept >= KEPT_PROGRESS_SECONDS) {
+        log->last_kept = now;
+        va_start(args, format);
+        keep_line(log, "", format, args);
+        va_end(args);
+    }
     if (!log->terminal && now - log->last_plain < PLAIN_PROGRESS_SECONDS)
         return;
     log->last_plain = now;
-    va_list args;
     va_start(args, format);
     if (log->terminal) {
         fputs("\r\033[K", log->stream);

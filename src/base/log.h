@@ -4,6 +4,7 @@
  *     px_log_line(&log, "packed %d images", n);               // plain line
  *     px_log_progress(&log, "epoch 3  step 120  loss 4.21");   // rewrites one line on a terminal; at most one line
  *                                                             // every 10 seconds elsewhere
+ *     px_log_keep(&log, "runs/first/log.txt", command);        // ... and all of it stands in a file, too
  * Quiet logs (ranks other than 0) print nothing.
  */
 #ifndef PX_BASE_LOG_H
@@ -17,6 +18,9 @@ typedef struct px_log {
     bool quiet, terminal;
     bool open_line;    /* an unfinished progress line stands on the terminal */
     double last_plain; /* time of the last plain progress line */
+    FILE *file;        /* px_log_keep's, or NULL; what comes before it waits in `early` */
+    double last_kept;  /* time of the last progress line there */
+    char early[2048];
 } px_log;
 
 px_log px_log_make(FILE *stream, bool quiet);
@@ -24,6 +28,15 @@ void px_log_line(px_log *, const char *format, ...) __attribute__((format(printf
 void px_log_warning(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void px_log_progress(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void px_log_progress_end(px_log *); /* leaves the last progress line standing */
+
+/* From now on each line is also appended to the file at `path`, with date and time before it; `title` and the lines that
+ * were printed so far come first. Of progress there is one line per minute. A quiet log keeps nothing. 0, or -1 if the
+ * file cannot be opened; later failures to write to it (a full disk) are passed over. */
+int px_log_keep(px_log *, const char *path, const char *title);
+
+/* A line for the file alone: what is printed elsewhere. */
+void px_log_note(px_log *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void px_log_close(px_log *); /* ends the file; the log goes on without it */
 
 /* Seconds of a monotonic clock. */
 double px_now(void);

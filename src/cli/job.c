@@ -31,6 +31,9 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
         job.log = px_log_make(stderr, job.comm.rank != 0);
         px_args_note(&args, &job.log);
         status = work(&job, &args);
+        if (status != 0)
+            px_log_note(&job.log, "%s", px_error()); /* main prints it */
+        px_log_close(&job.log);
     }
     if (status == 0) {
         px_watch_stop(job.watch);

@@ -53,6 +53,10 @@ const px_dataset_info *px_dataset_about(const px_dataset *);
 const px_split *px_dataset_split(const px_dataset *, const char *name);
 int px_dataset_label(const px_dataset *, int64_t row);
 
+/* The side of the data set's images: the longer one, or if they vary the median over some of them of the shorter one. 0:
+ * it is not known. */
+int px_dataset_side(const px_dataset *);
+
 /* Leaves `limit` of the split's images, evenly spaced: of classes that stand one behind the other, each keeps its
  * share. 0, or as many as there are, leaves all. Returns the new index, yours (free) once the split is no more used, or
  * NULL. */

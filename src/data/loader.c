@@ -287,6 +287,14 @@ static void slot_make(slot *s, const px_loader_spec *spec)
     }
 }
 
+double px_loader_bytes(const px_views *views, int batch, int64_t split_count)
+{
+    double bytes = 0;
+    for (int i = 0; i < views->count; i++)
+        bytes += (double)px_view_bytes(&views->view[i], batch);
+    return (1 + DEFAULT_AHEAD) * bytes + (double)split_count * sizeof(uint32_t);
+}
+
 int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_step)
 {
     PX_CHECK(start_step >= 0);

@@ -52,6 +52,8 @@ typedef struct px_batch {
 /* PX_USAGE if the split holds fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it
  * points to. */
 int px_loader_create(px_loader **out, const px_loader_spec *, int64_t start_step);
+/* The memory that a loader of such batches takes with the default `ahead`. */
+double px_loader_bytes(const px_views *, int batch, int64_t split_count);
 void px_loader_destroy(px_loader *); /* stops and joins the workers at any moment */
 int64_t px_loader_steps_per_epoch(const px_loader *);
 

@@ -12,6 +12,7 @@
 
 #include <inttypes.h>
 #include <omp.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,11 +178,24 @@ static int write_map(bench *b, const px_features *test)
     return status;
 }
 
-/* One line of the table. */
-static void print_scores(const char *indent, const char *name, double top1, double top5, double holdout, double rate)
+/* Rank 0: one line of the table, which the log keeps, too. */
+static void print_row(bench *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void print_row(bench *b, const char *format, ...)
 {
-    printf("%s%-*s %8.2f %8.2f %10.2f   %g\n", indent, 12 - (int)strlen(indent), name, 100 * top1, 100 * top5,
-           100 * holdout, rate);
+    char row[256];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(row, sizeof row, format, args);
+    va_end(args);
+    puts(row);
+    px_log_note(b->log, "%s", row);
+}
+
+static void print_scores(bench *b, const char *indent, const char *name, double top1, double top5, double holdout,
+                         double rate)
+{
+    print_row(b, "%s%-*s %8.2f %8.2f %10.2f   %g", indent, 12 - (int)strlen(indent), name, 100 * top1, 100 * top5,
+              100 * holdout, rate);
 }
 
 /* Rank 0: scores into `group` of run.h5, and the settings that they were got with. */
@@ -196,7 +210,7 @@ static int write_layers(bench *b, const char *name, const px_layers *l)
     int status = put_config(b, group, px_layers_write(b->results, group, l));
     for (int i = 0; i < l->count && status == 0; i++) {
         const px_layer_score *s = &l->layer[i];
-        print_scores("  ", s->name, s->top1, s->top5, s->holdout_top1, s->rate);
+        print_scores(b, "  ", s->name, s->top1, s->top5, s->holdout_top1, s->rate);
     }
     free(group);
     return status;
@@ -213,7 +227,7 @@ static int probe_linear(bench *b, const char *name, px_extraction *train, px_ext
     if (status == 0 && b->results) {
         char *group = px_format("/eval/linear/%s", name);
         status = put_config(b, group, px_linear_probe_write(b->results, group, &r));
-        print_scores("", name, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
+        print_scores(b, "", name, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
         free(group);
     }
     status = px_agree(b->comm, status);
@@ -237,7 +251,7 @@ static int probe_knn(bench *b, const char *name, const px_extraction *train, con
         char *group = px_format("/eval/knn/%s", name);
         status = put_config(b, group, px_knn_write(b->results, group, &r));
         for (int i = 0; i < r.count && status == 0; i++)
-            printf("%-12s %8.2f %8.2f   k = %d\n", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+            print_row(b, "%-12s %8.2f %8.2f   k = %d", name, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
         free(group);
     }
     return px_agree(b->comm, status);
@@ -283,7 +297,7 @@ static int evaluate_subject(bench *b, subject s)
 /* ---- all of them ---- */
 
 /* Rank 0. A weights file has no run.h5 yet. */
-static int open_results(bench *b)
+static int open_results(bench *b, const char *hosts)
 {
     const px_dataset_info *info = px_dataset_about(b->data);
     char *path = px_format("%s/run.h5", b->e->folder), *names = px_format("/eval/%s/class_names", b->e->eval.protocol);
@@ -294,9 +308,13 @@ static int open_results(bench *b)
     if (status == 0 && config)
         status = px_results_put_text(b->results, "/config", config);
     if (status == 0 && config)
-        status = px_provenance_write(b->results, b->comm, b->command, omp_get_max_threads());
+        status = px_provenance_write(b->results, b->comm, hosts, b->command, omp_get_max_threads());
     if (status == 0)
         status = px_results_put_texts(b->results, names, info->class_names, info->classes);
+    free(path);
+    path = px_format("%s/log.txt", b->e->folder);
+    if (status == 0)
+        status = px_log_keep(b->log, path, b->command);
     free(path);
     free(names);
     free(config);
@@ -360,7 +378,10 @@ static int open_all(bench *b)
 {
     if (px_agree(b->comm, open_data(b)) != 0 || px_agree(b->comm, build_encoder(b)) != 0)
         return -1;
-    return px_agree(b->comm, b->comm->rank == 0 ? open_results(b) : 0);
+    char *hosts = px_provenance_hosts(b->comm);
+    int status = px_agree(b->comm, b->comm->rank == 0 ? open_results(b, hosts) : 0);
+    free(hosts);
+    return status;
 }
 
 static int evaluate_all(bench *b)
@@ -370,8 +391,8 @@ static int evaluate_all(bench *b)
         return -1;
     if (b->comm->rank == 0) {
         bool knn = strcmp(b->e->eval.protocol, "knn") == 0;
-        printf(knn ? "%-12s %8s %8s\n" : "%-12s %8s %8s %10s   rate\n", train->backbone, "top-1 %", "top-5 %",
-               "held-out %");
+        print_row(b, knn ? "%-12s %8s %8s" : "%-12s %8s %8s %10s   rate", train->backbone, "top-1 %", "top-5 %",
+                  "held-out %");
     }
     if (evaluate_subject(b, PRETRAINED) != 0)
         return -1;

@@ -340,5 +340,7 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
     for (int i = 0; i < px_graph_params(g); i++) /* also of those that nobody uses */
         home(p, px_graph_param(g, i)->value);
     px_plan_place(p);
+    if (!spec->memory_later)
+        px_plan_allocate(p);
     return p;
 }

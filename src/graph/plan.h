@@ -61,9 +61,9 @@ struct px_step {
     const char *kernel; /* its name, for listings; borrowed */
     /* planning */
     int in_buffer[PX_NODE_IN], out_buffer[PX_NODE_OUT];
-    size_t scratch_bytes;
-    int in_place; /* 1 + input that output 0 may take over */
-    int bucket;   /* gradient bucket complete after this step, or -1 */
+    size_t scratch_bytes, scratch_offset; /* offset: within the arena */
+    int in_place;                         /* 1 + input that output 0 may take over */
+    int bucket;                           /* gradient bucket complete after this step, or -1 */
 };
 
 typedef struct px_plan_spec {
@@ -75,10 +75,22 @@ typedef struct px_plan_spec {
     px_dtype precision;
     /* Not 0: the plan is of one of so many shards of the batch, and its kernels run on one thread (px_shards_run). */
     int shards;
-    px_plan *with; /* NULL, or another shard's plan on this rank, whose parameters and states serve this one, too */
+    px_plan *with;     /* NULL, or another shard's plan on this rank, whose parameters and states serve this one, too */
+    bool memory_later; /* px_plan_create only decides; px_plan_allocate comes before all other use */
 } px_plan_spec;
 
 px_plan *px_plan_create(px_graph *, const px_plan_spec *);
+
+/* Takes the plan's memory, if it was left for later; that of `with` comes first. This function can't fail. */
+void px_plan_allocate(px_plan *);
+
+/* What the plan needs, known before it is taken. */
+typedef struct px_plan_bytes {
+    size_t weights, states; /* 0 where those of `with` serve */
+    size_t grads;
+    size_t arena; /* activations, their gradients, reordered weights, kernels' scratch: all that one step makes */
+} px_plan_bytes;
+px_plan_bytes px_plan_memory(const px_plan *);
 void px_plan_destroy(px_plan *);
 
 /* `data` must stay valid until the next bind or the last run. */

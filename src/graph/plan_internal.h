@@ -62,7 +62,7 @@ struct px_plan {
 };
 
 int px_buffer_root(const px_plan *, int buffer);
-void px_plan_place(px_plan *); /* gives all buffers and steps their memory; gradients their buckets */
+void px_plan_place(px_plan *); /* gives all buffers and steps their place in memory; gradients their buckets */
 
 /* The search for a fault in a run (fault.c). */
 typedef struct px_search px_search;

@@ -60,12 +60,11 @@ static void place_arena(px_plan *p)
         if (p->step[i]->scratch_bytes)
             span[n++] = (px_span){.bytes = p->step[i]->scratch_bytes, .first = i, .last = i};
     p->arena_bytes = px_arena_place(span, n);
-    p->arena = px_aligned_calloc(p->arena_bytes);
     for (int i = 0; i < buffers; i++)
         p->buffer[owner[i]].offset = span[i].offset;
     for (int i = 0, k = buffers; i < p->steps; i++)
         if (p->step[i]->scratch_bytes)
-            p->step[i]->scratch = p->arena + span[k++].offset;
+            p->step[i]->scratch_offset = span[k++].offset;
     free(span);
     free(owner);
 }
@@ -93,9 +92,6 @@ static void place_params(px_plan *p)
     }
     const px_plan *with = p->spec.with;
     PX_CHECK(!with || (with->flat_bytes == p->flat_bytes && with->state_bytes == p->state_bytes));
-    p->weights = with ? with->weights : px_aligned_calloc(p->flat_bytes);
-    p->states = with ? with->states : px_aligned_calloc(p->state_bytes);
-    p->grads = px_aligned_calloc(p->flat_bytes);
     for (int b = 0; b < p->buffers; b++)
         if (p->buffer[b].place == PX_IN_WEIGHTS || p->buffer[b].place == PX_IN_GRADS ||
             p->buffer[b].place == PX_IN_STATES)
@@ -128,6 +124,8 @@ static void resolve(px_plan *p)
 {
     for (int i = 0; i < p->steps; i++) {
         px_step *s = p->step[i];
+        if (s->scratch_bytes)
+            s->scratch = p->arena + s->scratch_offset;
         for (int k = 0; k < PX_NODE_IN; k++)
             s->in[k] = address(p, s->in_buffer[k]);
         for (int k = 0; k < PX_NODE_OUT; k++)
@@ -189,5 +187,24 @@ void px_plan_place(px_plan *p)
     cut_buckets(p);
     share_in_place(p);
     place_arena(p);
+}
+
+void px_plan_allocate(px_plan *p)
+{
+    const px_plan *with = p->spec.with;
+    PX_CHECK(!p->arena && (!with || with->weights));
+    p->weights = with ? with->weights : px_aligned_calloc(p->flat_bytes);
+    p->states = with ? with->states : px_aligned_calloc(p->state_bytes);
+    p->grads = px_aligned_calloc(p->flat_bytes);
+    p->arena = px_aligned_calloc(p->arena_bytes);
     resolve(p);
+}
+
+px_plan_bytes px_plan_memory(const px_plan *p)
+{
+    bool own = !p->spec.with;
+    return (px_plan_bytes){.weights = own ? p->flat_bytes : 0,
+                           .states = own ? p->state_bytes : 0,
+                           .grads = p->flat_bytes,
+                           .arena = p->arena_bytes};
 }

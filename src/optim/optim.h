@@ -44,6 +44,9 @@ typedef struct px_optimizer px_optimizer;
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
 void px_optimizer_destroy(px_optimizer *);
 
+/* Arrays of the flat buffer's length that such an optimizer keeps. */
+int px_optimizer_slot_count(const px_optim_cfg *);
+
 /* weights -= update(grads * scale); `scale` (e.g. 1/ranks) is applied to the gradient first. Returns the global L2
  * norm of the scaled gradient before clipping. If that is not finite, weights and state stay as they were and the
  * step does not count: the caller decides. Reads each buffer once or twice, writes once; parallel by OpenMP;

@@ -254,6 +254,12 @@ static const algorithm *find_algorithm(const char *name)
     return NULL;
 }
 
+int px_optimizer_slot_count(const px_optim_cfg *cfg)
+{
+    const algorithm *a = find_algorithm(cfg->optimizer);
+    return a ? a->slots : 0;
+}
+
 static int blocks_of(int64_t count)
 {
     return (int)((count + BLOCK - 1) / BLOCK);

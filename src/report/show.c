@@ -337,12 +337,41 @@ static void show_bench(FILE *out, px_results *r)
     free_texts(names, count);
 }
 
+static char *text_of(px_results *r, const char *object, const char *name)
+{
+    char *text;
+    return px_results_get_attribute_text(r, object, name, &text) == 0 ? text : px_strdup("?");
+}
+
+/* One line for each start of a run that was started several times. */
+static void show_starts(FILE *out, px_results *r)
+{
+    for (int i = 1; px_results_has(r, "/provenance/2"); i++) {
+        double threads = 0;
+        char *path = px_format("/provenance/%d", i);
+        bool there = px_results_has(r, path);
+        if (there) {
+            char *hosts = text_of(r, path, "hosts"), *started = text_of(r, path, "started"),
+                 *command = text_of(r, path, "command");
+            (void)px_results_get_attribute_real(r, path, "threads", &threads);
+            fprintf(out, "  start %-14d %s, %g threads per rank on %s: %s\n", i, started, threads, hosts, command);
+            free(hosts);
+            free(started);
+            free(command);
+        }
+        free(path);
+        if (!there)
+            return;
+    }
+}
+
 static void show_run(FILE *out, px_results *r)
 {
     show_configuration(out, r);
     if (px_results_has(r, "/provenance")) {
         fputs("\nProvenance\n", out);
         show_attributes(out, r, "/provenance", "  ");
+        show_starts(out, r);
     }
     show_training(out, r);
     show_evaluations(out, r);

@@ -114,7 +114,7 @@ int px_bench_write(const char *path, const px_bench_report *r, const px_settings
     if (status == 0)
         status = px_results_put_text(out, "/config", config);
     if (status == 0)
-        status = px_provenance_write(out, comm, command, r->threads);
+        status = px_provenance_write(out, comm, NULL, command, r->threads);
     free(config);
     if (status == 0)
         return px_results_close(out);

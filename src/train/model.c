@@ -42,6 +42,16 @@ static bool all_labelled(const px_dataset *data, const px_split *split)
     return split != NULL;
 }
 
+int px_image_size_for(const px_backbone *b, int side)
+{
+    int patch = b->family->patch ? b->family->patch(b) : 1, unit = 8;
+    while (unit % patch)
+        unit += 8;
+    if (side < 1 || side > 224)
+        side = 224;
+    return side < unit ? unit : side / unit * unit;
+}
+
 int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labelled, int batch, int ranks)
 {
     const px_backbone_family *family = s->backbone->family;
@@ -59,6 +69,8 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .std = s->data.normalize ? d->std : NULL};
     if (family->settle)
         family->settle(s->backbone_cfg, t->image_size);
+    if (s->method->settle)
+        s->method->settle(s->method_cfg, t, s->backbone);
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
     if (why)
         return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);
@@ -67,7 +79,10 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
 
 int px_task_make(px_task *t, px_settings *s, const px_dataset *data, const px_split *split, int batch, int ranks)
 {
-    return px_task_of(t, s, px_dataset_about(data), all_labelled(data, split), batch, ranks);
+    const px_dataset_info *info = px_dataset_about(data);
+    if (s->data.image_size == 0 && info->height == 0)
+        s->data.image_size = px_image_size_for(s->backbone, px_dataset_side(data));
+    return px_task_of(t, s, info, all_labelled(data, split), batch, ranks);
 }
 
 static px_shape batch_shape(const px_view *v, int batch)
@@ -142,20 +157,25 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_graph_differentiate(m->graph, m->loss);
     px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_PARTS : PX_RECOMPUTE_LIGHT);
     spec.precision = strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32;
+    spec.memory_later = true;
     return make_plan(m, s, spec);
+}
+
+int px_model_plan(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm, int k,
+                  const px_model *first)
+{
+    px_plan_spec spec = {.comm = comm, .shards = s->train.reproducible ? task->ranks : 0};
+    if (first)
+        spec.with = first->plan;
+    return build_part(m, s, task, comm->rank * (task->ranks / comm->size) + k, spec);
 }
 
 int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm)
 {
-    px_plan_spec spec = {.comm = comm, .shards = s->train.reproducible ? task->ranks : 0};
-    return build_part(m, s, task, comm->rank * (task->ranks / comm->size), spec);
-}
-
-int px_model_shard(px_model *m, const px_settings *s, const px_task *task, const px_comm *comm, int k,
-                   const px_model *first)
-{
-    px_plan_spec spec = {.comm = comm, .shards = task->ranks, .with = first->plan};
-    return build_part(m, s, task, comm->rank * (task->ranks / comm->size) + k, spec);
+    if (px_model_plan(m, s, task, comm, 0, NULL) != 0)
+        return -1;
+    px_plan_allocate(m->plan);
+    return 0;
 }
 
 /* rows (views * batch, F), as px_views has them -> (batch, F) */

@@ -45,6 +45,10 @@ typedef struct px_encoder_spec {
  * -1 (PX_USAGE) if it cannot be divided. */
 int px_batch_parts(const px_settings *, const px_comm *, int *parts, int *batch);
 
+/* The side of views where data.image_size is left open and images of this side (px_dataset_side) vary in size: that, but
+ * at most 224, and a multiple of 8 and of the backbone's patches. */
+int px_image_size_for(const px_backbone *, int side);
+
 /* What there is to work on. Also settles what the settings left open (data.image_size, the backbone's `auto`), so that
  * the configuration that is recorded says what was done. 0, or -1 (PX_USAGE): the backbone cannot work with this. */
 int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled, int batch, int ranks);
@@ -56,10 +60,11 @@ int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *s
  * for and a processor or the backend lacks it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
-/* With reproducible: this rank's first shard (graph/plan.h); px_model_shard makes the k-th, which shares its
- * parameters. */
+/* What is trained; with reproducible, this rank's first shard (graph/plan.h). */
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
-int px_model_shard(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
+/* The same without its memory, which px_plan_allocate takes: until then only px_plan_memory can be asked. k: with
+ * reproducible, which of this rank's shards; all but the first, k = 0, share the parameters of `first`, else NULL. */
+int px_model_plan(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
 int px_model_encoder(px_model *, const px_settings *, const px_task *,
                      const px_encoder_spec *); /* of one rank: nothing crosses */
 void px_model_finish(px_model *);

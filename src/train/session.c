@@ -40,14 +40,43 @@ static int make_task(px_session *s, const px_dataset_info *instead)
                    : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, parts);
 }
 
-/* The models of this rank's further shards. */
-static int add_shards(px_session *s)
+/* The plans of all of this rank's parts of the batch, still without memory. */
+static int plan_parts(px_session *s)
 {
+    if (px_model_plan(&s->model, s->settings, &s->task, s->comm, 0, NULL) != 0)
+        return -1;
     s->other = px_calloc((size_t)s->own, sizeof s->other[0]);
     for (int k = 1; k < s->own; k++)
-        if (px_model_shard(&s->other[k - 1], s->settings, &s->task, s->comm, k, &s->model) != 0)
+        if (px_model_plan(&s->other[k - 1], s->settings, &s->task, s->comm, k, &s->model) != 0)
             return -1;
     return 0;
+}
+
+static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_dataset_info *info)
+{
+    px_need_case about = {.settings = s->settings,
+                          .unsettled = unsettled,
+                          .task = &s->task,
+                          .info = info,
+                          .loading = {s->own, s->task.batch, s->split.count},
+                          .comm = s->comm,
+                          .side = s->data ? px_dataset_side(s->data) : 0};
+    s->need = px_need_of(&s->model, s->settings, about.loading);
+    return px_need_check(&s->need, &about);
+}
+
+/* Decides all, takes nothing. */
+static int design(px_session *s, const px_dataset_info *instead)
+{
+    size_t bytes = s->settings->backbone->family->cfg_size;
+    px_backbone_cfg *unsettled = memcpy(px_calloc(1, bytes + 1), s->settings->backbone_cfg, bytes);
+    int status = make_task(s, instead);
+    if (status == 0)
+        status = plan_parts(s);
+    if (status == 0)
+        status = check_need(s, unsettled, s->data ? px_dataset_about(s->data) : instead);
+    free(unsettled);
+    return status;
 }
 
 static void find_scalars(px_session *s)
@@ -75,12 +104,13 @@ static void find_embedding(px_session *s)
     s->row = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
 }
 
-static int build(px_session *s, const px_dataset_info *instead)
+/* Takes the memory and puts there what a first step wants. */
+static int furnish(px_session *s)
 {
-    if (make_task(s, instead) != 0 || px_model_pretrain(&s->model, s->settings, &s->task, s->comm) != 0 ||
-        add_shards(s) != 0)
-        return -1;
     px_plan *plan = s->model.plan;
+    px_plan_allocate(plan);
+    for (int k = 1; k < s->own; k++)
+        px_plan_allocate(s->other[k - 1].plan);
     int spans, buckets;
     const px_param_span *span = px_plan_spans(plan, &spans);
     const int64_t *bound = px_plan_buckets(plan, &buckets);
@@ -102,7 +132,7 @@ int px_session_create(px_session *s, px_settings *settings, const px_comm *comm,
     *s = (px_session){.settings = settings, .comm = comm};
     bool images = settings->data.path[0] || !instead;
     if (px_agree(comm, px_precision_settle(settings, comm)) == 0 && px_agree(comm, images ? open_data(s) : 0) == 0 &&
-        px_agree(comm, build(s, instead)) == 0)
+        px_agree(comm, design(s, instead)) == 0 && px_agree(comm, furnish(s)) == 0)
         return 0;
     px_session_finish(s);
     return -1;

@@ -17,6 +17,7 @@
 #include "data/loader.h"
 #include "dist/allreduce.h"
 #include "train/model.h"
+#include "train/need.h"
 
 enum { PX_SCALARS_MAX = 16, PX_ROWS_MAX = 256 };
 
@@ -28,6 +29,7 @@ typedef struct px_session {
     int64_t *split_index; /* owned if limited */
     int64_t per_epoch;    /* steps */
     px_task task;
+    px_need need;    /* of memory, by part */
     px_model model;  /* with random initial weights */
     int own;         /* this rank's parts of the batch: 1, or with reproducible its shards, ... */
     px_model *other; /* ... of which these are all but the first; task.ranks counts those of all ranks */
@@ -53,7 +55,8 @@ typedef struct px_session {
     int *fault_micro;
 } px_session;
 
-/* Collective. Settles what the settings left open. `instead`: NULL, or the images there would be where data.path is
+/* Collective. Settles what the settings left open; refuses what needs more memory than there is before it takes any
+ * (px_need_check). `instead`: NULL, or the images there would be where data.path is
  * empty; the session then has no data, and the caller gives the batch. 0, or -1 with nothing to finish. */
 int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
 void px_session_finish(px_session *); /* a zeroed one is fine */

@@ -53,8 +53,10 @@ const px_option px_train_options[] = {
 const px_option px_data_options[] = {
     PX_OPTION_TEXT(px_data_cfg, path, "", "data set made by 'pretext pack'"),
     PX_OPTION_TEXT(px_data_cfg, split, "train", "which of its splits to train on"),
-    PX_OPTION(px_data_cfg, image_size, "0", 0, 4096,
-              "side of a view in pixels; 0: that of the data set, or 224 if its images vary"),
+    PX_OPTION(
+        px_data_cfg, image_size, "0", 0, 4096,
+        "side of a view in pixels; 0: that of the data set's images, or where these vary in size their median shorter "
+        "side (a multiple of 8 and of the backbone's patches), at most 224"),
     PX_OPTION_FLAG(px_data_cfg, normalize, "false",
                    "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),

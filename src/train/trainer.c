@@ -6,6 +6,7 @@
 #include "train/checkpoint.h"
 #include "train/collapse.h"
 #include "train/figures.h"
+#include "train/forecast.h"
 #include "train/provenance.h"
 #include "train/session.h"
 #include "train/stop.h"
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     OWN_SERIES = 6,
@@ -24,7 +26,8 @@ enum {
     SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + COLLAPSE_SERIES,
     SHOW_SECONDS = 5,
     SKIPS_MAX = 10,
-    LOOK_STEPS = 50 /* from one look at the embedding to the next */
+    LOOK_STEPS = 50, /* from one look at the embedding to the next, at most; a short run is looked at ... */
+    LOOKS_MIN = 20   /* ... so many times, as far as it has steps */
 };
 
 #define ADVICE "a smaller optim.lr, a longer warm-up or optim.clip may help"
@@ -44,6 +47,7 @@ typedef struct trainer {
     px_collapse embedding;      /* rank 0: what the last look at it found */
     /* by px_now: when set-up began, the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
+    px_forecast forecast;
     double pace; /* seconds a step, smoothed: what progress and the time left are told from */
 } trainer;
 
@@ -68,8 +72,8 @@ static int series_names(const trainer *t, const char *names[SERIES_MAX])
     return n;
 }
 
-/* Rank 0: run.h5, locked against a second run in the folder. */
-static int open_results(trainer *t, bool resume, const char *command)
+/* Rank 0: run.h5, locked against a second run in the folder; and log.txt. */
+static int open_results(trainer *t, bool resume, const char *hosts, const char *command)
 {
     const char *out = t->s->train.out, *names[SERIES_MAX];
     char *path = px_format("%s/run.h5", out);
@@ -84,7 +88,11 @@ static int open_results(trainer *t, bool resume, const char *command)
     if (status == 0)
         status = px_results_series(t->results, "/train", names, count);
     if (status == 0)
-        status = px_provenance_write(t->results, t->comm, command, omp_get_max_threads());
+        status = px_provenance_write(t->results, t->comm, hosts, command, omp_get_max_threads());
+    free(path);
+    path = px_format("%s/log.txt", out);
+    if (status == 0)
+        status = px_log_keep(t->log, path, command);
     free(path);
     return status;
 }
@@ -241,12 +249,21 @@ static void look_at_embedding(trainer *t)
                     t->step + 1, c->deviation, c->rank, most);
 }
 
+/* A function of the step and of all steps alone: a run that is interrupted has the same series as one that is not. With
+ * another number of epochs a resumed run may look at other steps. */
+static bool looks(const trainer *t)
+{
+    int64_t every = t->steps / LOOKS_MIN;
+    every = every > LOOK_STEPS ? LOOK_STEPS : every < 1 ? 1 : every;
+    return t->step % every == 0;
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
     const px_train_cfg *c = &t->s->train;
     double mean[PX_SCALARS_MAX], votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
-    s->look = t->step % LOOK_STEPS == 0;
+    s->look = looks(t);
     if (px_session_gradients(s, t->step, mean, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
@@ -292,6 +309,9 @@ static int loop(trainer *t)
     while (t->step < t->steps && !stopping) {
         if (one_step(t, asked_to_stop(t), &stopping) != 0)
             return -1;
+        char text[64];
+        if (px_forecast_step(&t->forecast, px_now()))
+            px_log_line(t->log, "this will take %s", px_forecast_text(&t->forecast, time(NULL), text));
         if (t->comm->rank == 0 && keep(t, stopping) != 0)
             return -1;
     }
@@ -331,7 +351,10 @@ static int set_up(trainer *t, bool resume, const char *command)
     t->config = px_config_text(t->s->config);
     if (px_agree(t->comm, start_weights(t, resume)) != 0)
         return -1;
-    if (px_agree(t->comm, t->comm->rank == 0 ? open_results(t, resume, command) : 0) != 0)
+    char *hosts = px_provenance_hosts(t->comm);
+    status = px_agree(t->comm, t->comm->rank == 0 ? open_results(t, resume, hosts, command) : 0);
+    free(hosts);
+    if (status != 0)
         return -1;
     if (px_agree(t->comm, resume ? restore(t) : 0) != 0 || px_agree(t->comm, same_step(t)) != 0)
         return -1;
@@ -344,20 +367,34 @@ static void finish(trainer *t)
     free(t->config);
 }
 
+/* What the run is going to do. */
 static void introduce(const trainer *t)
 {
     const px_session *s = &t->session;
+    const px_train_cfg *c = &t->s->train;
+    int ranks = t->comm->size;
     int64_t parameters = 0;
     for (int i = 0; i < px_graph_params(s->model.graph); i++) {
         const px_value *v = px_graph_param(s->model.graph, i)->value;
         parameters += v->kind == PX_PARAMETER ? px_shape_count(v->shape) : 0;
     }
+    px_log_line(t->log, "%s on %s: %.2f M parameters, %s", t->s->method->name, t->s->backbone->name,
+                (double)parameters / 1e6, c->precision);
     px_log_line(t->log,
-                "%s on %s: %.2f M parameters, %" PRId64 " images of %d px, batch %d = %d %s x %d micro x %d, %" PRId64
-                " steps an epoch, %d threads a rank, %s",
-                t->s->method->name, t->s->backbone->name, (double)parameters / 1e6, s->split.count, s->task.image_size,
-                t->s->train.batch, s->task.ranks, t->s->train.reproducible ? "shards" : "ranks", t->s->train.accumulate,
-                s->task.batch, s->per_epoch, omp_get_max_threads(), t->s->train.precision);
+                "%" PRId64 " images, seen at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
+                s->split.count, s->task.image_size,
+                px_dataset_about(s->data)->height ? "" : " (data.image_size; they vary in size)", s->per_epoch,
+                c->epochs, t->steps);
+    px_log_line(t->log, "batch %d = %d %s x %d images x %d micro-batch%s; %d rank%s x %d thread%s", c->batch,
+                s->task.ranks,
+                c->reproducible ? "shards"
+                : ranks > 1     ? "ranks"
+                                : "rank",
+                s->task.batch, c->accumulate, c->accumulate > 1 ? "es" : "", ranks, ranks > 1 ? "s" : "",
+                omp_get_max_threads(), omp_get_max_threads() > 1 ? "s" : "");
+    char *need = px_need_text(&s->need);
+    px_log_line(t->log, "memory%s: %s", ranks > 1 ? " per rank" : "", need);
+    free(need);
 }
 
 /* The method's pictures of the last batch; run.h5 is opened again for them, as a live file takes only rows. */
@@ -406,6 +443,7 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
     introduce(&t);
     t.first = t.step;
     t.begun = t.saved = t.shown = px_now();
+    t.forecast = px_forecast_begin(t.steps - t.step, t.begun);
     status = loop(&t);
     bool whole = status == 0 || px_error_status() == PX_STOPPED;
     if (t.results && px_results_close(t.results) != 0)

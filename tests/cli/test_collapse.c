@@ -10,7 +10,7 @@
 #include "faulty.h"
 #include "same_run.h"
 
-enum { STEPS = 180, LOOK = 50 };
+enum { STEPS = 180, LOOK = 9 }; /* a twentieth of the steps */
 
 /* The method of faulty_plugin.c, with its fault "collapse", whose loss pulls all embeddings to one place, "misfit" or
  * "none". ranks 0: without mpirun. */
