@@ -37,7 +37,7 @@ px_value *px_vit_embed_at(px_graph *, const px_vit *, px_value *images, px_value
 px_value *px_vit_class_token(px_graph *, const px_vit *, px_value *tokens, px_value *positions);
 
 /* All blocks; `e` (or NULL) gets each one's output as a stage. Parameters blocks.N.*. */
-px_value *px_vit_blocks(px_graph *, const px_vit *, px_value *x, px_encoding *e);
+px_value *px_vit_blocks(px_graph *, const px_vit *, px_value *tokens, px_encoding *e);
 
 /* The last layer norm. Parameters norm.*. */
 px_value *px_vit_norm(px_graph *, px_value *tokens);

@@ -16,7 +16,7 @@
 
 #include <stddef.h>
 
-/* Exit statuses of the program (README, "Exit status"). */
+/* Exit statuses of the program (docs/conventions.md). */
 typedef enum px_status {
     PX_OK = 0,
     PX_FAIL = 1,     /* anything else: disk full, a rank died, ... */

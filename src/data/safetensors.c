@@ -265,7 +265,7 @@ void px_safetensors_close(px_safetensors *f)
     if (!f)
         return;
     if (f->bytes)
-        munmap((void *)f->bytes, f->size);
+        munmap((void *)(uintptr_t)f->bytes, f->size);
     json_decref(f->header);
     free(f->list);
     free(f->path);

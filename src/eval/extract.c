@@ -68,7 +68,7 @@ static void take_pixels(void *context, const px_batch *batch, const float *rows[
 static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, void *context, px_log *log,
                       const char *what)
 {
-    const float *rows[PX_STAGES_MAX + 1];
+    const float *rows[PX_STAGES_MAX + 1] = {NULL};
     int64_t steps = px_loader_steps_per_epoch(loader);
     for (int64_t s = 0; s < steps; s++) {
         const px_batch *batch = px_loader_next(loader);

@@ -239,7 +239,7 @@ static void train_final(const probe *p, px_probe_result *r)
     px_selection test = selection(p, p->test, p->test_row, p->test_rows);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads head;
-    px_head_score score;
+    px_head_score score = {0};
     int32_t *predicted = px_calloc((size_t)p->test_rows, sizeof(int32_t));
     heads_for(&head, p, &r->rate[r->chosen], 1, p->rows);
     for (int e = 0; e < recipe.epochs; e++) {
@@ -293,6 +293,7 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
     *r = (px_probe_result){.rates = cfg->rates.count, .epochs = cfg->epochs, .classes = train->classes};
     int rc = px_agree(comm, prepare(&p));
     if (rc == 0) {
+        PX_CHECK(p.row && p.test_row);
         size_t rates = (size_t)r->rates, epochs = (size_t)r->epochs, classes = (size_t)r->classes;
         r->rate = px_calloc(rates, sizeof(double));
         r->holdout_top1 = px_calloc(rates, sizeof(double));

@@ -77,7 +77,7 @@ px_crop px_patches_crop(const px_patches *p, const px_image *image, int size, in
     if (p->count == 0)
         return px_recipe_frame(image, size);
     px_crop square = px_crop_center(image, (float)p->cover);
-    int n = grid(p);
+    int n = grid(p), row = view / n, column = view % n;
     float side = square.height / (float)n;
-    return (px_crop){square.top + (float)(view / n) * side, square.left + (float)(view % n) * side, side, side};
+    return (px_crop){square.top + (float)row * side, square.left + (float)column * side, side, side};
 }

@@ -271,7 +271,8 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     n->outputs = op->outputs ? op->outputs : 1;
     n->scope = keep(g, px_strdup(g->scope));
     n->part = g->part;
-    if (op->attr_size)
+    PX_CHECK(attr || !op->attr_size);
+    if (op->attr_size && attr)
         n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
     g->node = px_grow(g->node, g->nodes, sizeof g->node[0]);
     g->node[g->nodes++] = n;

@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 /* Okabe & Ito's palette without its yellow, which nobody sees on white; grey in its place. */
 static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000", "888888"};
 enum { COLOURS = sizeof colours / sizeof *colours };
@@ -148,7 +146,7 @@ int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height
 /* Back-quotes would run a command, a double quote would end a word of a data block; both become apostrophes. */
 static char harmless(char c)
 {
-    return c == '`' || c == '"' ? '\'' : (unsigned char)c < ' ' ? ' ' : c;
+    return (char)(c == '`' || c == '"' ? '\'' : (unsigned char)c < ' ' ? ' ' : c);
 }
 
 void px_gnuplot_text(FILE *script, const char *text)

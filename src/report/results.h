@@ -9,7 +9,7 @@
  *     px_results_flush(r);
  *     px_results_close(r);
  *
- * Layout (DESIGN, "Files"): /train/{step,loss,lr,...} extendable 1-D float64 (step: int64); /eval/<protocol>/...;
+ * Layout (docs/files.md): /train/{step,loss,lr,...} extendable 1-D float64 (step: int64); /eval/<protocol>/...;
  * /config (string); /provenance (attributes). Rows are written in HDF5's SWMR mode once all series exist
  * (px_results_live), so that h5py (swmr=True) and our own plot read a live run; SWMR forbids new objects, so
  * px_results_series comes before it, and px_results_put for /eval on a file opened again.

@@ -19,8 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { ARGUMENTS_MAX = 256 };
 
 /* mpirun of Open MPI 5 ends some of its messages with a zero byte, which would end the string. */

@@ -22,7 +22,7 @@ typedef struct fixture {
 } fixture;
 
 /* One rank on each of `hosts`, the digits "12" for the first two; or NULL: `ranks` of them where we are. The options
- * are those of README, "On a cluster": a daemon that Open MPI cannot reach is taken for lost after four seconds. */
+ * are those of docs/cluster.md: a daemon that Open MPI cannot reach is taken for lost after four seconds. */
 static run_child start(const fixture *f, const char *out, const char *hosts, int ranks, const char *epochs, bool resume)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data),
