@@ -51,6 +51,10 @@ size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data
 px_kernel px_amx_linear_back_weight; /* of the matmul dy^T x */
 size_t px_amx_linear_back_weight_bytes(const px_node *);
 
+/* conv_taps.c, in float, for small maps: activations in blocks of 8 or 16, a plain gradient. */
+px_kernel px_taps_conv2d_back_weight;
+size_t px_taps_conv2d_back_weight_bytes(const px_node *);
+
 #define INLINE static inline __attribute__((always_inline))
 
 #ifdef PX_HALF
