@@ -159,7 +159,7 @@ typedef struct proposals {
 
 static void propose(proposals *p, const char *format, int value)
 {
-    fputs(p->count++ ? "; " : "", p->out);
+    fputs(p->count++ ? "; or " : "", p->out);
     fprintf(p->out, format, value);
 }
 

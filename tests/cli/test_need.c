@@ -89,7 +89,7 @@ static void what_is_proposed_fits(void **state)
     run_result r = RUN("pretrain", "data.path=d.h5", "out=o", "data.image_size=512", "batch=72", "resnet.width=0.25",
                        "optim.warmup_epochs=0", "recompute=true", "threads=1", "data.workers=1");
     expect_refusal(&r);
-    char *batch = strstr(r.err, "; batch=") ? px_strdup(strstr(r.err, "; batch=") + 2) : NULL;
+    char *batch = strstr(r.err, "; or batch=") ? px_strdup(strstr(r.err, "; or batch=") + 5) : NULL;
     if (!batch)
         fail_msg("proposes no batch: %s", r.err);
     batch[strcspn(batch, ";\n")] = '\0';
