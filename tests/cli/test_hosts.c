@@ -146,6 +146,10 @@ static void lose(const fixture *f, const char *event, int host, const char *left
     run_child c = start(f, out, "123", 0, "epochs=100000", false);
     run_wait_for_progress(&c);
     run_pause_ms(1000);
+    if (!run_is_alive(c.process)) {
+        run_result early = run_wait(&c);
+        fail_msg("status %d before anything has happened: %s", early.status, early.err);
+    }
     shell(event);
     double start_time = px_now();
     run_result r = run_wait(&c);
