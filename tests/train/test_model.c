@@ -260,12 +260,12 @@ static void bf16_copies_weights_only(void **state)
 static void backends_of_this_build(void **state)
 {
     (void)state;
-    static const char *const names[] = {"backend=auto", "backend=openblas", "backend=onednn"};
+    static const char *const chosen[] = {"backend=auto", "backend=openblas", "backend=onednn"};
     bool there = strcmp(px_backend_fast.name, "onednn") == 0;
     px_comm self = px_comm_self();
     for (int i = 0; i < 3; i++) {
         px_settings s;
-        assert_int_equal(px_settings_load(&s, NULL, &names[i], 1), 0);
+        assert_int_equal(px_settings_load(&s, NULL, &chosen[i], 1), 0);
         assert_int_equal(px_precision_settle(&s, &self), i < 2 || there ? 0 : -1);
         if (i == 2 && !there)
             assert_string_equal(px_error(), "backend = onednn: this build of Pretext has no oneDNN; auto takes our own "
