@@ -77,6 +77,7 @@ static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, vo
         encode(context, batch, rows);
         for (int l = 0; l < e->layers; l++) {
             px_layer_rows *to = &e->layer[l];
+            PX_CHECK(rows[l]);
             memcpy(to->x + s * e->batch * to->width, rows[l], (size_t)batch->valid * (size_t)to->width * sizeof(float));
         }
         px_log_progress(log, "features of %s: %lld%%", what, (long long)(100 * (s + 1) / steps));
