@@ -253,8 +253,7 @@ static int figures(const px_method_cfg *c, px_figures *f)
     return status;
 }
 
-const px_method px_mae = {.abi = PX_METHOD_ABI,
-                          .name = "mae",
+const px_method px_mae = {.name = "mae",
                           .paper = "He et al. 2022, arXiv:2111.06377",
                           .summary = "rebuild the hidden patches of an image from the visible ones",
                           .family = "vit",

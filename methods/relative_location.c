@@ -219,8 +219,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_cross_entropy(b->g, logits, label);
 }
 
-const px_method px_relative_location = {.abi = PX_METHOD_ABI,
-                                        .name = "relative_location",
+const px_method px_relative_location = {.name = "relative_location",
                                         .paper = "Doersch et al. 2015, arXiv:1505.05192",
                                         .summary = "where does a patch lie beside another of the same image?",
                                         .cfg_size = sizeof(px_method_cfg),

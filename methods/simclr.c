@@ -132,8 +132,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return nt_xent(c, b, z);
 }
 
-const px_method px_simclr = {.abi = PX_METHOD_ABI,
-                             .name = "simclr",
+const px_method px_simclr = {.name = "simclr",
                              .paper = "Chen et al. 2020, arXiv:2002.05709",
                              .summary = "two views of an image attract each other, views of others repel (NT-Xent)",
                              .cfg_size = sizeof(px_method_cfg),

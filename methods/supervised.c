@@ -62,8 +62,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_cross_entropy(b->g, logits, label);
 }
 
-const px_method px_supervised = {.abi = PX_METHOD_ABI,
-                                 .name = "supervised",
+const px_method px_supervised = {.name = "supervised",
                                  .paper = "He et al. 2016, arXiv:1512.03385",
                                  .summary = "the labels themselves: the upper line of a comparison",
                                  .cfg_size = sizeof(px_method_cfg),

@@ -2,10 +2,7 @@
  * (arXiv:1803.07728): a method from outside the program, built as a shared object and loaded by --plugin.
  *
  *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of the four? */
-#include "base/error.h"
-#include "nn/layers.h"
-#include "ops/ops.h"
-#include "train/method.h"
+#include "pretext.h"
 
 #include <stdlib.h>
 
@@ -62,12 +59,11 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_cross_entropy(b->g, logits, label);
 }
 
-const px_method px_plugin = {.abi = PX_METHOD_ABI,
-                             .name = "rotation",
-                             .paper = "Gidaris et al. 2018, arXiv:1803.07728",
-                             .summary = "by how much was the image turned?",
-                             .cfg_size = sizeof(px_method_cfg),
-                             .options = options,
-                             .views = views,
-                             .make_views = make_views,
-                             .build = build};
+PX_PLUGIN = {.name = "rotation",
+             .paper = "Gidaris et al. 2018, arXiv:1803.07728",
+             .summary = "by how much was the image turned?",
+             .cfg_size = sizeof(px_method_cfg),
+             .options = options,
+             .views = views,
+             .make_views = make_views,
+             .build = build};

@@ -47,6 +47,9 @@ int px_config_finish(px_config *);
  * values. A new string. */
 char *px_config_text(const px_config *);
 
+/* What may be given: "int 1..65536", "real", "mean|sum", ... A new string. */
+char *px_option_allowed(const px_option *);
+
 /* Help for one table: name, default, range, help, one aligned line an option. A new string. */
 char *px_options_help(const char *group, const px_option *options);
 

@@ -313,8 +313,7 @@ void px_option_write(FILE *out, const px_option *o, const void *target)
     }
 }
 
-/* "1..65536", "real", "mean|sum", ...: what may be given. */
-static char *allowed_text(const px_option *o)
+char *px_option_allowed(const px_option *o)
 {
     static const char *const names[] = {
         [PX_OPTION_INT] = "int",         [PX_OPTION_INT64] = "int",   [PX_OPTION_REAL] = "real",
@@ -341,7 +340,7 @@ char *px_options_help(const char *group, const px_option *options)
         FILE *out = open_memstream(&text, &size);
         PX_CHECK(out);
         for (const px_option *o = options; o->name; o++) {
-            char *name = px_format("%s%s%s", group, dot, o->name), *allowed = allowed_text(o);
+            char *name = px_format("%s%s%s", group, dot, o->name), *allowed = px_option_allowed(o);
             const char *def = *o->def ? o->def : "\"\"";
             int widths[] = {(int)strlen(name), (int)strlen(def), (int)strlen(allowed)};
             name_width = widths[0] > name_width ? widths[0] : name_width;

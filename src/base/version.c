@@ -1,6 +1,7 @@
 /* version.c - asks each library at run time which version it is. */
 #include "base/version.h"
 #include "base/cpu.h"
+#include "px_interface.h"
 
 #include <archive.h>
 #include <cblas.h>
@@ -52,7 +53,7 @@ void px_version_print(FILE *out)
     H5get_libversion(&h5[0], &h5[1], &h5[2]);
     MPI_Get_library_version(mpi, &length);
     mpi[strcspn(mpi, ",\n")] = 0; /* the package's name and a web address follow */
-    fprintf(out, "pretext    %s\n", PX_VERSION);
+    fprintf(out, "pretext    %s, interface for plug-ins %s\n", PX_VERSION, PX_INTERFACE);
     fprintf(out, "processor  %s, %ld cores\n", px_version_processor(words), sysconf(_SC_NPROCESSORS_ONLN));
     fprintf(out, "oneDNN     %s\n", px_version_onednn(words));
     fprintf(out, "OpenBLAS   %s\n", openblas_get_config());

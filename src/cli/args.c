@@ -38,8 +38,7 @@ static int count_flags(const px_flag *flags)
     return count;
 }
 
-/* "dry_run" is given as --dry-run. A new string. */
-static char *flag_name(const px_flag *flag)
+char *px_args_flag_name(const px_flag *flag)
 {
     char *name = px_strdup(flag->name);
     for (char *c = name; *c; c++)
@@ -85,7 +84,7 @@ static void store_field(const px_args *args, const px_flag *flag, const char *va
 /* `--output x` is read as `out=x`, and the note names both. */
 static void store_old(px_args *args, const px_flag *flag, bool letter, const char *value)
 {
-    char *assignment = px_format("%s=%s", flag->help, value), *name = flag_name(flag), *note = args->note;
+    char *assignment = px_format("%s=%s", flag->help, value), *name = px_args_flag_name(flag), *note = args->note;
     append(&args->made, assignment);
     append(&args->assignments, assignment);
     char *dashed = letter ? px_format("-%c", flag->letter) : px_format("--%s", name);
@@ -106,7 +105,7 @@ static struct option *describe_flags(const px_flag *flags, char **letters)
     *end++ = ':'; /* a missing value is told from an unknown flag */
     for (int i = 0; i < count; i++) {
         int has_value = flags[i].type != PX_FLAG_SWITCH;
-        list[i] = (struct option){flag_name(&flags[i]), has_value, NULL, LONG + i};
+        list[i] = (struct option){px_args_flag_name(&flags[i]), has_value, NULL, LONG + i};
         if (flags[i].letter)
             *end++ = flags[i].letter;
         if (flags[i].letter && has_value)
@@ -263,7 +262,7 @@ void px_args_flags_help(FILE *out, const px_flag *flags)
         for (const px_flag *f = flags; f->name; f++) {
             if (f->type == PX_FLAG_OLD)
                 continue;
-            char *name = flag_name(f);
+            char *name = px_args_flag_name(f);
             char *left = px_format("%s%c%s--%s%s%s", f->letter ? "-" : " ", f->letter ? f->letter : ' ',
                                    f->letter ? ", " : "  ", name, f->value ? " " : "", f->value ? f->value : "");
             int length = (int)strlen(left);

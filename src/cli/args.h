@@ -42,6 +42,7 @@ void px_args_note(const px_args *, px_log *);
 
 /* One aligned line per flag, but for those of before. */
 void px_args_flags_help(FILE *, const px_flag *flags);
+char *px_args_flag_name(const px_flag *);      /* "dry-run": a new string */
 int px_args_flags_count(const px_flag *flags); /* how many lines that makes; NULL: none */
 
 #endif

@@ -1,6 +1,7 @@
 /* cmd_bench.c - pretext bench: what a training step costs, and on what. */
 #include "base/error.h"
 #include "cli/job.h"
+#include "cli/share.h"
 #include "train/bench.h"
 
 #include <stdlib.h>
@@ -24,8 +25,11 @@ static const px_option options[] = {
     PX_OPTION(px_bench_options, classes, "10", 0, 1e6, "their classes"),
     {0}};
 
+static const px_keys keys[] = {
+    {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
+
 /* bench.* is this command's own, everything else configures the run. */
-static int load(px_settings *s, px_bench_options *o, const px_args *args)
+static int load(px_settings *s, px_bench_options *o, const px_args *args, px_log *log)
 {
     const char **own = px_calloc((size_t)args->assignments.count + 1, sizeof own[0]);
     int owns = 0, status = 0;
@@ -40,8 +44,12 @@ static int load(px_settings *s, px_bench_options *o, const px_args *args)
     if (status == 0)
         status = px_config_finish(config);
     px_config_destroy(config);
+    char *path = status == 0 && args->words.count ? px_share_config(args->words.word[0], log) : NULL;
+    if (status == 0 && args->words.count && !path)
+        status = -1;
     if (status == 0)
-        status = px_settings_load(s, args->words.count ? args->words.word[0] : NULL, own, owns);
+        status = px_settings_load(s, path, own, owns);
+    free(path);
     free(own);
     return status;
 }
@@ -54,7 +62,7 @@ static int bench(px_job *job, const px_args *args)
     px_bench_report r = {0};
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
-        status = load(&s, &o, args);
+        status = load(&s, &o, args, &job->log);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_settings_finish(&s);
@@ -102,5 +110,9 @@ const px_command px_cmd_bench = {
     .assignments = true,
     .options = options,
     .options_group = "bench",
+    .keys = keys,
+    .method_keys = true,
+    .backbone_keys = true,
+    .word = PX_WORD_CONFIG,
     .out = {.value = "B.h5", .help = "also write the numbers to /bench of this file"},
 };

@@ -166,4 +166,5 @@ const px_command px_cmd_column = {
     .run = run,
     .min_words = 2,
     .max_words = PX_ANY,
+    .word = PX_WORD_RUN,
 };

@@ -52,5 +52,6 @@ const px_command px_cmd_export = {
     .flags = flags,
     .min_words = 1,
     .max_words = 1,
+    .word = PX_WORD_RUN,
     .out = {"W.safetensors", "the file to write", true, "pretext export runs/first out=first.safetensors"},
 };

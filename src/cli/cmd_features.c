@@ -26,6 +26,9 @@ typedef struct features_cfg {
 
 static const px_option options[] = {PX_PATCHES_OPTIONS(features_cfg, patches), {0}};
 
+static const char *const run_keys[] = {"backbone", "backend", "threads", "rank_timeout", "seed", NULL};
+static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
+
 /* What the command works on. */
 typedef struct work {
     const char *subject; /* a run or a weights file */
@@ -214,5 +217,8 @@ const px_command px_cmd_features = {
     .max_words = 1,
     .assignments = true,
     .options = options,
+    .keys = keys,
+    .backbone_keys = true,
+    .word = PX_WORD_SUBJECT,
     .out = {"F.h5", "the file to write", true, "pretext features runs/first out=features.h5"},
 };

@@ -77,4 +77,5 @@ const px_command px_cmd_options = {
     .run = run,
     .flags = flags,
     .max_words = 1,
+    .word = PX_WORD_METHOD,
 };

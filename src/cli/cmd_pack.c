@@ -86,6 +86,7 @@ const px_command px_cmd_pack = {
     .run = run,
     .flags = flags,
     .options = px_pack_option_table,
+    .word = PX_WORD_SOURCE,
     .out = {"DATA.h5", "the data set to write; an existing one is replaced at the end", true,
             "pretext pack photos/ out=photos.h5"},
     .min_words = 1,

@@ -59,5 +59,6 @@ const px_command px_cmd_plot = {
     .flags = flags,
     .min_words = 1,
     .max_words = PX_ANY,
+    .word = PX_WORD_RUN,
     .out = {.value = "FOLDER", .help = "where the figures go (default: figures/ in the first run)"},
 };

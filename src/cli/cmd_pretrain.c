@@ -1,9 +1,11 @@
 /* cmd_pretrain.c - pretext pretrain: the training run. */
 #include "base/error.h"
 #include "cli/job.h"
+#include "cli/share.h"
 #include "train/checkpoint.h"
 #include "train/trainer.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 typedef struct pretrain_flags {
@@ -19,6 +21,8 @@ static const px_flag flags[] = {
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
 
+static const px_keys keys[] = {{"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
+
 /* --resume out=RUN needs no CONFIG: the run's own is in its checkpoint. */
 static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 {
@@ -27,8 +31,14 @@ static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
     px_checkpoint saved;
     for (int i = 0; i < count; i++)
         out = strncmp(given[i], "out=", 4) == 0 ? given[i] + 4 : out;
-    if (args->words.count || !resume || !out || !px_checkpoint_exists(out))
-        return px_settings_load(s, args->words.count ? args->words.word[0] : NULL, given, count);
+    if (args->words.count) {
+        char *path = px_share_config(args->words.word[0], log);
+        int status = path ? px_settings_load(s, path, given, count) : -1;
+        free(path);
+        return status;
+    }
+    if (!resume || !out || !px_checkpoint_exists(out))
+        return px_settings_load(s, NULL, given, count);
     if (px_checkpoint_peek(out, &saved, log) != 0)
         return -1;
     int status = px_settings_load_text(s, saved.config, out, given, count);
@@ -87,4 +97,8 @@ const px_command px_cmd_pretrain = {
     .max_words = 1,
     .assignments = true,
     .options = px_train_options,
+    .keys = keys,
+    .method_keys = true,
+    .backbone_keys = true,
+    .word = PX_WORD_CONFIG,
 };

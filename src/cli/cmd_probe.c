@@ -9,6 +9,13 @@ typedef struct probe_flags {
 
 static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 
+static const char *const run_keys[] = {"backbone", "backend", "out", "rank_timeout", "seed", "threads", NULL};
+static const px_keys keys[] = {{"", px_train_options, run_keys},
+                               {"data", px_data_options, NULL},
+                               {"linear", px_probe_options, NULL},
+                               {"knn", px_knn_options, NULL},
+                               {0}};
+
 static int probe(px_job *job, const px_args *args)
 {
     const probe_flags *given = args->flags;
@@ -67,4 +74,7 @@ const px_command px_cmd_probe = {
     .max_words = 1,
     .assignments = true,
     .options = px_eval_options,
+    .keys = keys,
+    .backbone_keys = true,
+    .word = PX_WORD_SUBJECT,
 };

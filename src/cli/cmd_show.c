@@ -33,4 +33,5 @@ const px_command px_cmd_show = {
     .run = run,
     .min_words = 1,
     .max_words = PX_ANY,
+    .word = PX_WORD_RUN,
 };

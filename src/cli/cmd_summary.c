@@ -108,6 +108,8 @@ const px_command px_cmd_summary = {
     .run = run,
     .min_words = 1,
     .max_words = 1,
+    .word = PX_WORD_BACKBONE,
+    .backbone_keys = true,
     .assignments = true,
     .options = options,
 };

@@ -1,4 +1,4 @@
-/* command.h - one subcommand of the program: one file cli/cmd_NAME.c, one row in main.c's table.
+/* command.h - one subcommand of the program: one file cli/cmd_NAME.c, one row in commands.c's table.
  *
  *     typedef struct export_flags { px_words plugin; bool all; } export_flags;
  *     static const px_flag flags[] = {
@@ -63,6 +63,25 @@ typedef struct px_out {
     const char *example; /* the command in use, for the message if it is missing */
 } px_out;
 
+/* Options whose keys a command takes, and the group that stands before them; "": none. */
+typedef struct px_keys {
+    const char *group;
+    const struct px_option *options;
+    const char *const *only; /* these names of the table, NULL-terminated; NULL: all */
+} px_keys;
+
+/* What the words of a command are, for completion. */
+typedef enum px_word_kind {
+    PX_WORD_NONE,
+    PX_WORD_SOURCE,  /* any file or folder */
+    PX_WORD_CONFIG,  /* NAME.cfg */
+    PX_WORD_RUN,     /* a folder or an HDF5 file */
+    PX_WORD_SUBJECT, /* a run or weights */
+    PX_WORD_METHOD,
+    PX_WORD_BACKBONE,
+    PX_WORD_COMMAND,
+} px_word_kind;
+
 enum { PX_ANY = -1 };
 
 typedef struct px_command {
@@ -74,11 +93,28 @@ typedef struct px_command {
     bool assignments;                       /* takes key=value */
     const struct px_option *options;        /* the keys that --help lists, or NULL */
     const char *options_group;              /* what stands before them: "bench" for bench.seconds; NULL: nothing */
+    const px_keys *keys;                    /* keys that it takes besides; NULL, or ends with NULL options */
+    bool method_keys, backbone_keys;        /* takes those of the method and of the backbone, too */
     px_out out;
+    px_word_kind word;
 } px_command;
 
 extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_export, px_cmd_plot,
-    px_cmd_show, px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench;
+    px_cmd_show, px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench,
+    px_cmd_man, px_cmd_complete;
+
+/* All commands in the order of --help, where those of one heading stand together. The last has no command; those without
+ * a heading come before it, and are in no list. */
+typedef struct px_command_row {
+    const char *heading;
+    const px_command *command;
+} px_command_row;
+extern const px_command_row px_commands[];
+const px_command *px_command_find(const char *name); /* NULL: there is none */
+int px_command_unknown(const char *name);            /* -1, PX_USAGE: names the nearest */
+
+/* The rule that all command lines keep, and what the exit statuses mean: lines of text for help and manual. */
+extern const char px_command_rule[], px_command_statuses[];
 
 /* A command that runs on several ranks tells which one this is, so that main reports a failure of all ranks once. Only
  * needed if the command ends MPI itself before it returns; until then main asks MPI. */

@@ -15,61 +15,28 @@
 #include <string.h>
 #include <time.h>
 
-/* In the order of --help; commands of one heading stand together: "Data" (pack), "Training and evaluation"
- * (pretrain, probe, features, export), "Results" (plot, show, column), "Reference" (summary, methods, backbones,
- * options, bench). */
-static const struct {
-    const char *heading;
-    const px_command *command;
-} rows[] = {
-    {"Data", &px_cmd_pack},
-    {"Training and evaluation", &px_cmd_pretrain},
-    {"Training and evaluation", &px_cmd_probe},
-    {"Training and evaluation", &px_cmd_features},
-    {"Training and evaluation", &px_cmd_export},
-    {"Results", &px_cmd_plot},
-    {"Results", &px_cmd_show},
-    {"Results", &px_cmd_column},
-    {"Reference", &px_cmd_summary},
-    {"Reference", &px_cmd_methods},
-    {"Reference", &px_cmd_backbones},
-    {"Reference", &px_cmd_options},
-    {"Reference", &px_cmd_bench},
-};
-
-enum { ROWS = sizeof rows / sizeof *rows, SHARED_FAILURE_SECONDS = 5 };
-
-static const px_command *find_command(const char *name)
-{
-    for (int i = 0; i < ROWS; i++)
-        if (strcmp(rows[i].command->name, name) == 0)
-            return rows[i].command;
-    return NULL;
-}
+enum { SHARED_FAILURE_SECONDS = 5 };
 
 static void print_help(FILE *out)
 {
     fputs("usage: pretext COMMAND [arguments]\n"
           "Self-supervised pretraining of vision backbones on CPU clusters.\n",
           out);
-    for (int i = 0; i < ROWS; i++) {
-        if (i == 0 || strcmp(rows[i].heading, rows[i - 1].heading) != 0)
-            fprintf(out, "\n%s\n", rows[i].heading);
-        fprintf(out, "  %-10s %s\n", rows[i].command->name, rows[i].command->summary);
+    for (const px_command_row *r = px_commands; r->heading; r++) {
+        if (r == px_commands || strcmp(r->heading, r[-1].heading) != 0)
+            fprintf(out, "\n%s\n", r->heading);
+        fprintf(out, "  %-10s %s\n", r->command->name, r->command->summary);
     }
-    fputs("\npretext COMMAND --help tells more about one; pretext --version lists the libraries in use.\n"
-          "\nArguments\n"
-          "  What a command works on is given as plain words: sources, runs, weights, a configuration.\n"
-          "  Every setting is key=value: out= is what the command writes, data.path= the data set that it reads.\n"
-          "  Flags are switches, and --plugin FILE.so. (-o, --output, --data and --split of before go on working.)\n"
-          "\nExamples\n"
-          "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"
-          "  mpirun -n 4 pretext pretrain experiments/simclr_cifar10.cfg epochs=100 optim.lr=0.6\n"
-          "  pretext probe runs/simclr_cifar10\n"
-          "  pretext plot runs/simclr_cifar10\n"
-          "\nExit status: 0 done, 2 wrong use or configuration, 3 bad input data, 75 stopped early with a\n"
-          "checkpoint that can be resumed, 1 anything else.\n",
-          out);
+    fprintf(out,
+            "\npretext COMMAND --help tells more about one; pretext --version lists the libraries in use.\n"
+            "\nArguments\n%s"
+            "\nExamples\n"
+            "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"
+            "  mpirun -n 4 pretext pretrain experiments/simclr_cifar10.cfg epochs=100 optim.lr=0.6\n"
+            "  pretext probe runs/simclr_cifar10\n"
+            "  pretext plot runs/simclr_cifar10\n"
+            "\nExit status\n%s",
+            px_command_rule, px_command_statuses);
 }
 
 static void print_command_help(FILE *out, const px_command *c)
@@ -97,17 +64,6 @@ static bool asks_for_help(int argc, char **argv)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
             return true;
     return false;
-}
-
-static int unknown_command(const char *name)
-{
-    const char *names[ROWS + 1] = {NULL};
-    for (int i = 0; i < ROWS; i++)
-        names[i] = rows[i].command->name;
-    const char *nearest = px_nearest(name, names);
-    if (nearest)
-        return px_fail(PX_USAGE, "unknown command '%s', nearest is '%s'", name, nearest);
-    return px_fail(PX_USAGE, "unknown command '%s'; pretext --help lists all", name);
 }
 
 static bool mpi_is_up(void)
@@ -197,9 +153,9 @@ int main(int argc, char **argv)
         return close_output(0);
     }
     const char *wanted = help && argc > 2 ? argv[2] : name;
-    const px_command *command = find_command(wanted);
+    const px_command *command = px_command_find(wanted);
     if (!command) {
-        unknown_command(wanted);
+        px_command_unknown(wanted);
         fprintf(stderr, "pretext: %s\n", px_error());
         return PX_USAGE;
     }

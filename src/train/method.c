@@ -1,6 +1,7 @@
 #include "train/method.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "px_interface.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -77,16 +78,22 @@ int px_method_load(const char *path)
     char *where = strchr(path, '/') ? px_strdup(path) : px_format("./%s", path);
     void *object = dlopen(where, RTLD_NOW | RTLD_LOCAL);
     const px_method *m = object ? dlsym(object, "px_plugin") : NULL;
+    const char *interface = object ? dlsym(object, "px_plugin_interface") : NULL;
     free(where);
     if (!object)
         return px_fail(PX_USAGE, "plug-in %s cannot be loaded: %s", path, dlerror());
     if (!m)
-        return px_fail(PX_USAGE, "plug-in %s does not define 'const px_method px_plugin'", path);
-    if (m->abi != PX_METHOD_ABI)
-        return px_fail(
-            PX_USAGE,
-            "plug-in %s was built for version %d of the method interface, this program has %d: build it again", path,
-            m->abi, PX_METHOD_ABI);
+        return px_fail(PX_USAGE, "plug-in %s does not define its method, as PX_PLUGIN = {...} of pretext.h does", path);
+    if (!interface)
+        return px_fail(PX_USAGE,
+                       "plug-in %s does not say for which interface it was built, this program has %s: build it again "
+                       "with PX_PLUGIN of pretext.h",
+                       path, PX_INTERFACE);
+    if (strncmp(interface, PX_INTERFACE, sizeof PX_INTERFACE) != 0)
+        return px_fail(PX_USAGE,
+                       "plug-in %s was built for interface %.12s, this program has %s: build it again with the headers "
+                       "of this program",
+                       path, interface, PX_INTERFACE);
     if (!m->name || !m->views || !m->make_views || !m->build)
         return px_fail(PX_USAGE, "plug-in %s: its px_plugin needs a name, views, make_views and build", path);
     for (int i = 0; px_method_at(i); i++)

@@ -5,7 +5,7 @@
  *
  *     struct px_method_cfg { double temperature; };                   // completed in the method's own file
  *     static const px_option options[] = { PX_OPTION(px_method_cfg, temperature, "0.5", ...), {0}};
- *     const px_method px_simclr = {PX_METHOD_ABI, .name = "simclr", .options = options, ...};
+ *     const px_method px_simclr = {.name = "simclr", .options = options, ...};
  */
 #ifndef PX_TRAIN_METHOD_H
 #define PX_TRAIN_METHOD_H
@@ -15,9 +15,6 @@
 #include "data/recipe.h"
 #include "data/views.h"
 #include "graph/graph.h"
-
-/* The version of this interface that a plug-in was built for. */
-#define PX_METHOD_ABI 2
 
 typedef struct px_method_cfg px_method_cfg;
 
@@ -46,7 +43,6 @@ typedef struct px_build {
 typedef struct px_figures px_figures;
 
 typedef struct px_method {
-    int abi; /* PX_METHOD_ABI */
     const char *name, *paper, *summary;
     size_t cfg_size;
     const px_option *options; /* the group named after the method */
@@ -105,8 +101,8 @@ extern const px_method *const px_methods[]; /* built in; NULL-terminated; genera
 const px_method *px_method_at(int i);
 const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
 
-/* Loads a plug-in: a shared object that defines `const px_method px_plugin`. Its method is then found like any other.
- * 0 or -1. */
+/* Loads a plug-in: a shared object made with pretext.h, whose PX_PLUGIN it defines. Its method is then found like any
+ * other. One that was built with other headers than this program is refused before its px_method is read. 0 or -1. */
 int px_method_load(const char *path);
 
 #endif

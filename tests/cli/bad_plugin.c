@@ -1,6 +1,10 @@
-/* bad_plugin.c - plug-ins that must be refused: NAME is what it calls its method's description, BEHIND how many
- * versions of the interface it is behind. None has what a method needs. */
-#include "train/method.h"
+/* bad_plugin.c - plug-ins that must be refused: NAME is what it calls its method's description, INTERFACE the version of
+ * the headers that it says it was built with. None has what a method needs. */
+#include "pretext.h"
 
+#ifdef INTERFACE
+extern const char px_plugin_interface[];
+const char px_plugin_interface[] = INTERFACE;
+#endif
 extern const px_method NAME;
-const px_method NAME = {.abi = PX_METHOD_ABI - BEHIND, .name = "bad"};
+const px_method NAME = {.name = "bad"};

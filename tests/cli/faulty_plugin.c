@@ -2,10 +2,7 @@
  * PRETEXT_FAULT names what happens, PRETEXT_FAULT_RANK on which rank, PRETEXT_FAULT_AFTER after how many
  * images; PRETEXT_FAULT_MARK is a file that is made at that moment. PRETEXT_NAN_IMAGE is the row of an image that has a
  * pixel which is no number, or "all". */
-#include "base/error.h"
-#include "nn/layers.h"
-#include "ops/ops.h"
-#include "train/method.h"
+#include "pretext.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -107,11 +104,10 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_cross_entropy(b->g, px_linear_layer(b->g, "head", h.pooled, 2, true), label);
 }
 
-const px_method px_plugin = {.abi = PX_METHOD_ABI,
-                             .name = "faulty",
-                             .paper = "none",
-                             .summary = "goes wrong on request",
-                             .cfg_size = sizeof(px_method_cfg),
-                             .views = views,
-                             .make_views = make_views,
-                             .build = build};
+PX_PLUGIN = {.name = "faulty",
+             .paper = "none",
+             .summary = "goes wrong on request",
+             .cfg_size = sizeof(px_method_cfg),
+             .views = views,
+             .make_views = make_views,
+             .build = build};

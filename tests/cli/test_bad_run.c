@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "make_set.h"
+#include "px_interface.h"
 #include "run.h"
 #include "run_files.h"
 
@@ -114,15 +115,17 @@ static const bad_case table[] = {
      "resnet18\n"},
     {{"pretrain", "out=o", "--plugin", "old.so"},
      2,
-     "plug-in old.so was built for version 1 of the method interface, this program has 2: build it again"},
+     "plug-in old.so was built for interface 0123456789ab, this program has " PX_INTERFACE
+     ": build it again with the "},
+    {{"pretrain", "out=o", "--plugin", "ancient.so"},
+     2,
+     "plug-in ancient.so does not say for which interface it was built, this program has " PX_INTERFACE ": build it "},
     {{"pretrain", "out=o", "--plugin", "empty.so"},
      2,
      "plug-in empty.so: its px_plugin needs a name, views, make_views and build"},
-    {{"pretrain", "out=o", "--plugin", "unnamed.so"},
-     2,
-     "plug-in unnamed.so does not define 'const px_method px_plugin'"},
+    {{"pretrain", "out=o", "--plugin", "unnamed.so"}, 2, "plug-in unnamed.so does not define its method, as PX_PLUGIN"},
     {{"pretrain", "out=o", "--plugin", "key.cfg"}, 2, "plug-in key.cfg cannot be loaded: "},
-    {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for version 1 of the method interface"},
+    {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for interface 0123456789ab, this"},
     {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: cannot make the folder: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: cannot make the folder: "},
@@ -257,7 +260,8 @@ static void refused_on_all_ranks(void **state)
         {"backbone=resnet34", "init=w.safetensors", "resnet.width=0.125", 3,
          "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
         {"backbone=resnet18", "init=w.safetensors", "resnet.width=0.25", 3, "tensor conv1.weight is (8, 3, 3, 3), "},
-        {"backbone=resnet18", "--plugin", "old.so", 2, "plug-in old.so was built for version 1 of the method interf"},
+        {"backbone=resnet18", "--plugin", "old.so", 2,
+         "plug-in old.so was built for interface 0123456789ab, this program"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run_result r = RUN_RANKS(2, "pretrain", ANY, "out=o", cases[i].backbone, cases[i].set, cases[i].more);
@@ -349,7 +353,7 @@ static void put(const char *name, const char *text)
 
 static void link_plugins(void)
 {
-    static const char *const names[] = {"old.so", "empty.so", "unnamed.so"};
+    static const char *const names[] = {"old.so", "ancient.so", "empty.so", "unnamed.so"};
     const char *from = getenv("PRETEXT_PLUGINS");
     if (!from)
         fail_msg("PRETEXT_PLUGINS is not set: the folder of old.so and others");

@@ -1,0 +1,30 @@
+/* pretext.h - all that a method from outside of the program is written with: a shared object that `--plugin` loads.
+ *
+ *     #include "pretext.h"
+ *     struct px_method_cfg { double area_min; };
+ *     static const px_option options[] = { PX_OPTION(px_method_cfg, area_min, "0.5", 0.01, 1, "..."), {0}};
+ *     ...
+ *     PX_PLUGIN = {.name = "rotation", .options = options, .views = views, ...};        // the last line of the file
+ *
+ * docs/methods.md says how it is built. experiments/plugin/rotation.c is an example.
+ */
+#ifndef PX_PRETEXT_H
+#define PX_PRETEXT_H
+
+#include "backbones/vit.h"
+#include "base/error.h"
+#include "nn/layers.h"
+#include "nn/transformer.h"
+#include "ops/ops.h"
+#include "px_interface.h"
+#include "train/method.h"
+
+/* Defines the plug-in's method, and beside it the version of the headers that it was compiled with. The program looks
+ * at that first, and refuses a plug-in of another version without reading its px_method. */
+#define PX_PLUGIN                                                                                                      \
+    extern const char px_plugin_interface[];                                                                           \
+    const char px_plugin_interface[] = PX_INTERFACE;                                                                   \
+    extern const px_method px_plugin;                                                                                  \
+    const px_method px_plugin
+
+#endif
