@@ -198,7 +198,7 @@ const px_command px_cmd_features = {
     .help =
         "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; "
         "attributes name the sources.\n"
-        "Ranks encode and write their shares of the rows (parallel HDF5). A weights file from elsewhere needs "
+        "Each rank encodes its share of the rows. A weights file from elsewhere needs "
         "backbone=, data.path=, and what\n"
         "differs from the defaults, as data.image_size and data.normalize. data.path= names another data set than "
         "the run's own,\n"

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <mpi.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,6 +138,7 @@ static int close_output(int status)
 
 int main(int argc, char **argv)
 {
+    signal(SIGXFSZ, SIG_IGN); /* a file larger than allowed (ulimit -f) is a write that fails, told like a full disk */
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
         print_help(stderr);

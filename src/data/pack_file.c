@@ -11,12 +11,13 @@
 #include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 static int unwritable(const px_pack_file *f)
 {
+    if (px_h5_disk_check(&f->disk, f->path) != 0)
+        return -1;
     return px_fail(PX_FAIL, "%s: cannot be written: %s", f->path, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
@@ -61,21 +62,9 @@ static int claim_space(const px_pack_file *f)
                    (double)(pixels + beside) * 1e-6);
 }
 
-/* HDF5 keeps a file half open when closing it fails, and crashes at the end of the program. So what it still wants
- * to write goes nowhere. */
-static void divert_writes(const px_pack_file *f)
-{
-    void *handle = NULL;
-    int nowhere = memfd_create("discarded", MFD_CLOEXEC);
-    if (nowhere >= 0 && H5Fget_vfd_handle(f->file, H5P_DEFAULT, &handle) >= 0)
-        dup2(nowhere, *(int *)handle);
-    if (nowhere >= 0)
-        close(nowhere);
-}
-
 static int open_partial(px_pack_file *f)
 {
-    hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    hid_t access = px_h5_disk_access(&f->disk);
     H5Pset_alignment(access, 1 << 16, 4096); /* big arrays begin on a page: good for mapping */
     /* Before 1.8 an attribute held at most 64 kB: the names of 4096 classes. */
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
@@ -127,7 +116,7 @@ int px_pack_file_write(px_pack_file *f, int64_t first, int64_t count, const uint
     herr_t status = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
     if (status >= 0)
         status = H5Dwrite(f->pixels, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, bytes);
-    int result = status < 0 ? unwritable(f) : 0;
+    int result = status < 0 || f->disk.error ? unwritable(f) : 0;
     H5Sclose(memory);
     H5Sclose(space);
     return result;
@@ -182,11 +171,9 @@ static int write_about(const px_pack_file *f, const px_pack_about *a)
 
 static int close_file(px_pack_file *f)
 {
-    if (H5Fflush(f->file, H5F_SCOPE_GLOBAL) < 0) /* what can fail, fails here, where the file can still be given up */
-        return unwritable(f);
     herr_t pixels = H5Dclose(f->pixels), file = H5Fclose(f->file);
     f->file = f->pixels = -1;
-    return pixels < 0 || file < 0 ? unwritable(f) : 0;
+    return pixels < 0 || file < 0 || f->disk.error ? unwritable(f) : 0;
 }
 
 static int sync_path(const px_pack_file *f, const char *path)
@@ -231,8 +218,6 @@ int px_pack_file_finish(px_pack_file *f, const px_pack_about *about)
 
 void px_pack_file_abandon(px_pack_file *f)
 {
-    if (f->file >= 0)
-        divert_writes(f);
     if (f->pixels >= 0)
         H5Dclose(f->pixels);
     if (f->file >= 0)

@@ -9,6 +9,8 @@
 #ifndef PX_DATA_PACK_FILE_H
 #define PX_DATA_PACK_FILE_H
 
+#include "data/h5_disk.h"
+
 #include <stdint.h>
 
 typedef struct px_pack_shape {
@@ -34,6 +36,7 @@ typedef struct px_pack_file {
     px_pack_shape shape;
     char *path, *partial; /* the name at the end and until then */
     int64_t file, pixels; /* HDF5 ids; -1: closed */
+    px_h5_disk disk;      /* what became of the writes */
 } px_pack_file;
 
 /* Makes the partial file and claims its space on the disk. PX_FAIL if that cannot be. */

@@ -1,6 +1,9 @@
+/* features_file.c - rank 0 writes the file. The rows of the other ranks come to it block by block, so that it never
+ * holds all of them, and a disk that is full ends in a message, which parallel HDF5 does not survive. */
 #include "eval/features_file.h"
 #include "base/error.h"
 #include "data/h5.h"
+#include "data/h5_disk.h"
 
 #include <errno.h>
 #include <hdf5.h>
@@ -11,64 +14,124 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Writes this rank's rows, of `width` elements each (0: an array of one axis). */
-static int put_rows(hid_t file, const char *name, hid_t stored, hid_t memory, const px_extraction *e, int width,
-                    const void *own, hid_t transfer)
+enum { BLOCK_BYTES = 8 << 20, TAG = 1 };
+
+/* A rank's rows of the split. */
+typedef struct share {
+    int64_t first, rows;
+} share;
+
+typedef struct writer {
+    const px_comm *comm;
+    const px_extraction *e;
+    const share *of; /* (ranks) */
+    hid_t file;      /* on rank 0; -1 on the others */
+} writer;
+
+/* Rank 0 writes `rows` rows from row `first` on. */
+static bool put_block(hid_t set, hid_t memory, hsize_t width, int64_t first, int64_t rows, const void *from)
 {
-    hsize_t dim[2] = {(hsize_t)e->count, (hsize_t)width}, start[2] = {(hsize_t)e->first, 0},
-            count[2] = {(hsize_t)e->rows, (hsize_t)width};
-    int rank = width > 0 ? 2 : 1;
-    hid_t space = H5Screate_simple(rank, dim, NULL), part = H5Screate_simple(rank, count, NULL);
-    hid_t set = H5Dcreate2(file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    if (e->rows) {
-        H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
-    } else {
-        H5Sselect_none(space);
-        H5Sselect_none(part);
-    }
-    herr_t bad = set < 0 ? -1 : H5Dwrite(set, memory, part, space, transfer, own);
-    H5Dclose(set);
-    H5Sclose(part);
+    hsize_t start[2] = {(hsize_t)first, 0}, count[2] = {(hsize_t)rows, width};
+    hid_t space = H5Dget_space(set), block = H5Screate_simple(H5Sget_simple_extent_ndims(space), count, NULL);
+    H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL);
+    bool done = H5Dwrite(set, memory, block, space, H5P_DEFAULT, from) >= 0;
+    H5Sclose(block);
     H5Sclose(space);
-    return bad < 0 ? -1 : 0;
+    return done;
 }
 
-static int write_all(hid_t file, const px_extraction *e, const px_split *split, const px_features_source *from)
+/* All rows of all ranks, each of `row_bytes` bytes: rank 0 writes its own and asks the others for theirs, block by
+ * block, and goes on asking when it cannot write any more, since they all send. */
+static bool put_all(const writer *w, hid_t set, hid_t memory, hsize_t width, size_t row_bytes, const char *own)
 {
+    int64_t most = BLOCK_BYTES / (int64_t)row_bytes + 1;
+    char *buffer = w->comm->size > 1 && w->comm->rank == 0 ? px_calloc((size_t)most, row_bytes) : NULL;
+    bool done = true;
+    for (int rank = 0; rank < w->comm->size; rank++) {
+        for (int64_t at = 0; at < w->of[rank].rows; at += most) {
+            int64_t rows = w->of[rank].rows - at < most ? w->of[rank].rows - at : most;
+            int bytes = (int)(rows * (int64_t)row_bytes);
+            const char *from = own + (size_t)at * row_bytes;
+            if (rank == w->comm->rank && rank > 0)
+                MPI_Send(from, bytes, MPI_BYTE, 0, TAG, w->comm->mpi);
+            if (w->comm->rank > 0)
+                continue;
+            if (rank > 0)
+                MPI_Recv(buffer, bytes, MPI_BYTE, rank, TAG, w->comm->mpi, MPI_STATUS_IGNORE);
+            done = done && put_block(set, memory, width, w->of[rank].first + at, rows, rank > 0 ? buffer : from);
+        }
+    }
+    free(buffer);
+    return done;
+}
+
+/* An array of one axis (`width` 0) or two. False if rank 0 could not write it. */
+static bool put_array(const writer *w, const char *name, hid_t stored, hid_t memory, int width, const void *own)
+{
+    hsize_t dim[2] = {(hsize_t)w->e->count, (hsize_t)width};
+    hid_t set = -1;
+    if (w->comm->rank == 0) {
+        hid_t space = H5Screate_simple(width > 0 ? 2 : 1, dim, NULL);
+        set = H5Dcreate2(w->file, name, stored, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        H5Sclose(space);
+    }
+    size_t row_bytes = H5Tget_size(memory) * (size_t)(width > 0 ? width : 1);
+    bool done = put_all(w, set, memory, dim[1], row_bytes, own);
+    if (w->comm->rank == 0)
+        H5Dclose(set);
+    return done;
+}
+
+static int write_all(const writer *w, const px_split *split, const px_features_source *from)
+{
+    const px_extraction *e = w->e;
     const px_layer_rows *last = &e->layer[e->layers - 1];
     const float *own = last->x + (last->whole ? e->first * last->width : 0);
-    hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
-    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-    int bad = put_rows(file, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, e, last->width, own, transfer) |
-              put_rows(file, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, e, 0, e->label + e->first, transfer) |
-              put_rows(file, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, e, 0, split->index + e->first, transfer) |
-              px_h5_put_attribute_text(file, "run", from->run) | px_h5_put_attribute_text(file, "data", from->data) |
-              px_h5_put_attribute_text(file, "split", from->split) |
-              px_h5_put_attribute_text(file, "backbone", from->backbone) |
-              px_h5_put_attribute_text(file, "config", from->config) |
-              px_h5_put_attribute_number(file, "step", from->step);
-    H5Pclose(transfer);
-    return bad;
+    bool done = put_array(w, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, last->width, own);
+    done &= put_array(w, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, 0, e->label + e->first);
+    done &= put_array(w, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, 0, split->index + e->first);
+    if (w->comm->rank > 0)
+        return 0;
+    int bad = px_h5_put_attribute_text(w->file, "run", from->run) |
+              px_h5_put_attribute_text(w->file, "data", from->data) |
+              px_h5_put_attribute_text(w->file, "split", from->split) |
+              px_h5_put_attribute_text(w->file, "backbone", from->backbone) |
+              px_h5_put_attribute_text(w->file, "config", from->config) |
+              px_h5_put_attribute_number(w->file, "step", from->step);
+    return done && bad == 0 ? 0 : -1;
+}
+
+static int not_written(const px_h5_disk *disk, const char *path)
+{
+    return px_h5_disk_check(disk, path) != 0
+               ? -1
+               : px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
 int px_features_write(const char *path, const px_extraction *e, const px_split *split, const px_features_source *from,
                       const px_comm *comm)
 {
     char *partial = px_format("%s.partial", path);
+    px_h5_disk disk = {0};
+    share mine = {e->first, e->rows}, *of = px_calloc((size_t)comm->size, sizeof *of);
+    writer w = {comm, e, of, -1};
+    px_all_gather_bytes(comm, &mine, of, sizeof mine);
     px_h5_quiet();
-    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
-    H5Pset_fapl_mpio(access_list, comm->mpi, MPI_INFO_NULL);
-    hid_t file = H5Fcreate(partial, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
-    H5Pclose(access_list);
-    int status = file < 0 ? -1 : write_all(file, e, split, from);
-    if (file >= 0 && H5Fclose(file) < 0)
-        status = -1;
-    if (status != 0)
-        px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    if (px_agree(comm, status) == 0 && comm->rank == 0 && rename(partial, path) != 0)
+    if (comm->rank == 0) {
+        hid_t access_list = px_h5_disk_access(&disk);
+        w.file = H5Fcreate(partial, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
+        H5Pclose(access_list);
+    }
+    int status = px_agree(comm, comm->rank == 0 && w.file < 0 ? not_written(&disk, path) : 0);
+    if (status == 0)
+        status = write_all(&w, split, from);
+    if (w.file >= 0 && (H5Fclose(w.file) < 0 || disk.error || status != 0))
+        status = not_written(&disk, path);
+    if (w.file >= 0 && status == 0 && rename(partial, path) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
-    if (px_agree(comm, status) != 0 && comm->rank == 0)
+    if (w.file >= 0 && status != 0)
         unlink(partial);
+    free(of);
     free(partial);
     return px_agree(comm, status);
 }

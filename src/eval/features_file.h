@@ -1,4 +1,4 @@
-/* features_file.h - features as a file, written by all ranks together (parallel HDF5).
+/* features_file.h - features as a file, with the rows of all ranks.
  *
  *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: where each stands in the data set
  *   attributes of the root: run, data, split, backbone, step, config (how the images were shown)
@@ -13,8 +13,8 @@ typedef struct px_features_source {
     int64_t step;
 } px_features_source;
 
-/* Collective: every rank writes its own rows of the last layer. Written under another name and renamed when whole. 0 or
- * -1 on all ranks. */
+/* Collective: every rank gives its own rows of the last layer, rank 0 writes them. Written under another name and
+ * renamed when whole. 0, or -1 with the same message on all ranks. */
 int px_features_write(const char *path, const px_extraction *, const px_split *, const px_features_source *,
                       const px_comm *);
 

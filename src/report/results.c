@@ -49,6 +49,12 @@ int px_results_broken(const char *path, px_status status, const char *doing, con
     return -1;
 }
 
+/* The file that is written: what the disk says comes before what HDF5 makes of it. */
+static int broken(const px_results *r, const char *doing)
+{
+    return px_h5_disk_check(&r->disk, r->path) != 0 ? -1 : px_results_broken(r->path, PX_FAIL, doing, "");
+}
+
 static int system_failed(const char *path, const char *doing)
 {
     bool theirs = errno == ENOENT || errno == ENOTDIR || errno == EACCES || errno == EPERM || errno == EROFS;
@@ -97,13 +103,11 @@ static void lock_drop(px_results *r, bool taken)
 
 /* ---- opening ---- */
 
-static hid_t access_list(void)
+static void set_access(hid_t fapl)
 {
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
     H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110); /* what SWMR needs */
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
     H5Pset_file_locking(fapl, false, true); /* ours is beside the file; readers of a live run must not be refused */
-    return fapl;
 }
 
 /* A file that is being written, or whose writer was killed, opens only as an SWMR reader; older formats only
@@ -114,7 +118,8 @@ static int open_existing(hid_t *file, const char *path)
         return px_fail(PX_DATA, "%s: cannot read: %s", path, strerror(errno));
     if (H5Fis_hdf5(path) <= 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
-    hid_t fapl = access_list();
+    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    set_access(fapl);
     *file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
     if (*file < 0)
         *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
@@ -175,15 +180,16 @@ static int stage_begin(px_results *r)
     hid_t old = -1;
     if (access(r->path, F_OK) == 0 && open_existing(&old, r->path) != 0)
         return -1;
-    hid_t fapl = access_list(), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    hid_t fapl = px_h5_disk_access(&r->disk), fcpl = H5Pcreate(H5P_FILE_CREATE);
+    set_access(fapl);
     H5Pset_file_space_strategy(fcpl, H5F_FSPACE_STRATEGY_PAGE, false, 1);
     H5Pset_file_space_page_size(fcpl, PAGE_BYTES);
     r->file = H5Fcreate(r->stage, H5F_ACC_TRUNC, fcpl, fapl);
-    int bad = r->file < 0 ? px_results_broken(r->stage, PX_FAIL, "create", "") : 0;
+    int bad = r->file < 0 ? broken(r, "create") : 0;
     H5Pclose(fcpl);
     H5Pclose(fapl);
     if (bad == 0 && old >= 0 && copy_all(old, r->file) < 0)
-        bad = px_results_broken(r->path, PX_FAIL, "copy", "");
+        bad = broken(r, "copy");
     if (old >= 0)
         H5Fclose(old);
     return bad;
@@ -192,6 +198,8 @@ static int stage_begin(px_results *r)
 /* The data reach the disk before the name does, or a power cut could leave an empty file under a good name. */
 static int stage_publish(px_results *r)
 {
+    if (px_h5_disk_check(&r->disk, r->path) != 0)
+        return -1;
     int fd = open(r->stage, O_RDONLY | O_CLOEXEC);
     if (fd < 0 || fsync(fd) != 0) {
         system_failed(r->stage, "sync");
@@ -256,8 +264,8 @@ int px_results_close(px_results *r)
         return 0;
     px_results_groups_close(r);
     int bad = 0;
-    if (H5Fclose(r->file) < 0)
-        bad = px_results_broken(r->path, PX_FAIL, "write", "");
+    if (H5Fclose(r->file) < 0 || r->disk.error)
+        bad = broken(r, "write");
     r->file = H5I_INVALID_HID;
     if (bad == 0 && r->stage && !r->live)
         bad = stage_publish(r);
@@ -275,11 +283,12 @@ int px_results_flush(px_results *r)
 {
     PX_CHECK(r->stage);
     if (r->live)
-        return H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0 ? px_results_broken(r->path, PX_FAIL, "write", "") : 0;
+        return H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0 || r->disk.error ? broken(r, "write") : 0;
     px_results_groups_close(r);
-    if (H5Fclose(r->file) < 0)
-        return px_results_broken(r->path, PX_FAIL, "write", "");
+    herr_t closed = H5Fclose(r->file);
     r->file = H5I_INVALID_HID;
+    if (closed < 0)
+        return broken(r, "write");
     return stage_publish(r) != 0 ? -1 : stage_begin(r);
 }
 
@@ -289,7 +298,7 @@ int px_results_live(px_results *r)
     px_results_groups_close(r);
     if (H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0 || H5Fstart_swmr_write(r->file) < 0 ||
         H5Fflush(r->file, H5F_SCOPE_LOCAL) < 0)
-        return px_results_broken(r->path, PX_FAIL, "write", "");
+        return broken(r, "write");
     r->live = true;
     return stage_publish(r); /* the open file keeps its descriptor under the new name */
 }

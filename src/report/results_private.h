@@ -3,6 +3,7 @@
 #define PX_REPORT_RESULTS_PRIVATE_H
 
 #include "base/error.h"
+#include "data/h5_disk.h"
 #include "report/results.h"
 
 #include <hdf5.h>
@@ -20,6 +21,7 @@ struct px_results {
     char *path;  /* the file that everybody sees */
     char *stage; /* where changes outside SWMR are prepared, until it is renamed to `path`; NULL when reading */
     hid_t file;
+    px_h5_disk disk; /* what became of writes to `file` */
     bool live;
     int lock; /* descriptor, or -1 */
     char *lock_path;

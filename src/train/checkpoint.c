@@ -1,11 +1,13 @@
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "data/h5.h"
+#include "data/h5_disk.h"
 #include "nn/positions.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <hdf5.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,8 @@
 #include <unistd.h>
 
 enum { FORMAT = 1, CHUNK = 1 << 20 };
+
+static const int64_t steps_max = (int64_t)1 << 40; /* no run is longer, and nothing overflows that counts images */
 
 /* ---- paths ---- */
 
@@ -152,19 +156,22 @@ static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
 
 static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
 {
-    hid_t access_list = H5Pcreate(H5P_FILE_ACCESS);
+    px_h5_disk disk = {0};
+    hid_t access_list = px_h5_disk_access(&disk);
     /* Older formats have an index of chunks without a checksum: one flipped bit there, and a chunk reads as zeros. */
     H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
-    int status = file < 0 ? not_written(path) : 0;
     H5Pclose(access_list);
-    if (status != 0)
-        return -1;
+    if (file < 0)
+        return px_h5_disk_check(&disk, path) != 0 ? -1 : not_written(path);
+    int status = 0;
     if (put_number(path, file, "format", FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
         put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
         (optimizer && put_optimizer(path, file, m, optimizer) != 0))
         status = -1;
-    return H5Fclose(file) < 0 && status == 0 ? not_written(path) : status;
+    if (H5Fclose(file) < 0 && status == 0)
+        status = not_written(path);
+    return px_h5_disk_check(&disk, path) != 0 ? -1 : status;
 }
 
 static int sync_path(const char *path, int flags)
@@ -319,8 +326,11 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
         }
         free(group);
     }
-    if (status == 0 && px_h5_get_attribute_number(file, "optimizer_step", px_optimizer_steps(optimizer)) != 0)
+    int64_t *steps = px_optimizer_steps(optimizer);
+    if (status == 0 && px_h5_get_attribute_number(file, "optimizer_step", steps) != 0)
         status = px_fail(PX_DATA, "%s: holds no attribute optimizer_step", path);
+    if (status == 0 && (*steps < 0 || *steps > steps_max))
+        status = px_fail(PX_DATA, "%s: its optimizer_step is %" PRId64 ", which no run reaches", path, *steps);
     return status;
 }
 
@@ -409,6 +419,8 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
         status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, FORMAT);
+    if (status == 0 && (out->step < 0 || out->step > steps_max))
+        status = px_fail(PX_DATA, "%s: its step is %" PRId64 ", which no run reaches", path, out->step);
     if (status == 0 && m)
         status = get_parameters(path, file, m, !optimizer);
     if (status == 0 && optimizer)

@@ -14,6 +14,7 @@
 #include "run.h"
 #include "same_run.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -165,6 +166,52 @@ static void results_cannot_be_written(void **state)
     run_folder_remove(out);
 }
 
+/* Files of this run may not grow beyond `kib` KiB (ulimit -f): the command ends with one line that names `file`, and
+ * leaves no `file`.partial. */
+static void limited(const fixture *f, int kib, const char *command, const char *file)
+{
+    char *script = px_format("ulimit -f %d; exec \"$PRETEXT\" %s", kib * 2, command); /* in blocks of 512 bytes */
+    run_child c = run_start_command((const char *const[]){"sh", "-c", script, NULL});
+    run_result r = run_wait(&c);
+    const char *line = strstr(r.err, "pretext ");
+    if (r.status != 1 || !line || !strstr(line, file) || !strstr(line, strerror(EFBIG)) || strstr(line, "\n\n") ||
+        strchr(line, '\n') != line + strlen(line) - 1)
+        fail_msg("%s, at most %d KiB: status %d: %s", command, kib, r.status, r.err);
+    DIR *folder = opendir(f->folder);
+    for (struct dirent *e = readdir(folder); e; e = readdir(folder))
+        assert_null(strstr(e->d_name, "partial"));
+    closedir(folder);
+    run_finish(&r);
+    free(script);
+}
+
+static void files_are_limited(void **state)
+{
+    const fixture *f = *state;
+    if (!getenv("PRETEXT"))
+        skip();
+    char *run = px_format("pretrain data.path=%s out=%s/limited resnet.width=0.125 batch=8 threads=1 epochs=1 "
+                          "optim.warmup_epochs=0 data.workers=1",
+                          f->data, f->folder),
+         *features = px_format("features %s out=%s/f.h5", f->whole, f->folder),
+         *export = px_format("export %s out=%s/w.safetensors", f->whole, f->folder),
+         *left = px_format("%s/limited/checkpoint.h5.partial", f->folder);
+    for (int kib = 64; kib < 700; kib += 90) {
+        limited(f, kib, run, "/limited/"); /* run.h5 or the checkpoint */
+        assert_int_not_equal(access(left, F_OK), 0);
+        left[strlen(left) - strlen("checkpoint.h5.partial")] = '\0';
+        run_folder_remove(px_strdup(left));
+        left[strlen(left)] = 'c';
+    }
+    limited(f, 2, features, "f.h5");
+    limited(f, 20, features, "f.h5");
+    limited(f, 64, export, "w.safetensors");
+    free(run);
+    free(features);
+    free(export);
+    free(left);
+}
+
 /* ---- the file system ---- */
 
 /* Room for a run with its two checkpoints and the next. */
@@ -212,6 +259,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full), cmocka_unit_test(folder_is_gone),
-                                       cmocka_unit_test(results_cannot_be_written)};
+                                       cmocka_unit_test(results_cannot_be_written),
+                                       cmocka_unit_test(files_are_limited)};
     return cmocka_run_group_tests_name("disk", tests, set_up, tear_down);
 }

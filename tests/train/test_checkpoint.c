@@ -160,6 +160,27 @@ static void two_are_kept(void **state)
     free(partial);
 }
 
+/* A counter that would overflow, or count backwards. */
+static void steps_are_checked(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    px_log quiet = px_log_make(stderr, true);
+    trained a;
+    px_checkpoint c;
+    start(&a, "openblas", "sgd");
+    static const int64_t step[] = {-5, INT64_MAX, (int64_t)1 << 41};
+    for (int i = 0; i < 3; i++) {
+        for (int k = 0; k < 2; k++) /* the one before is bad, too */
+            assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, step[i], ""), 0);
+        assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), -1);
+        assert_int_equal(px_error_status(), PX_DATA);
+        assert_non_null(strstr(px_error(), ", which no run reaches"));
+    }
+    stop(&a);
+    remove_folder(folder);
+}
+
 /* One flipped byte anywhere: refused as damaged, or it was a byte that nobody reads. */
 static void damage_is_noticed(void **state)
 {
@@ -263,7 +284,7 @@ static void positions_of_another_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_across_backends), cmocka_unit_test(two_are_kept),
-                                       cmocka_unit_test(damage_is_noticed),
+                                       cmocka_unit_test(steps_are_checked), cmocka_unit_test(damage_is_noticed),
                                        cmocka_unit_test(positions_of_another_size)};
     return cmocka_run_group_tests_name("checkpoint", tests, NULL, NULL);
 }

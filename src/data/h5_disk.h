@@ -1,0 +1,35 @@
+/* h5_disk.h - a file driver for HDF5 under which a write never fails.
+ *
+ *     px_h5_disk disk = {0};
+ *     hid_t access = px_h5_disk_access(&disk);
+ *     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access);    // fails if the file cannot be made
+ *     H5Pclose(access);
+ *     ...                                                                 // write as usual
+ *     H5Fclose(file);
+ *     if (px_h5_disk_check(&disk, path) != 0)                             // after the last write
+ *         unlink(path);
+ *
+ * HDF5 keeps a file half open when closing it fails, because the disk is full for example, and crashes when the program
+ * ends. Under this driver the first write that fails is remembered in px_h5_disk, with the system's reason, and from
+ * then on nothing is written any more: the file on disk stays as the writes before left it. To HDF5 all writes succeed,
+ * so it can close the file. The caller asks for the outcome at the points where it promises that data are on disk.
+ *
+ * The driver takes no locks, so that file systems without them do not matter. It serves SWMR.
+ */
+#ifndef PX_DATA_H5_DISK_H
+#define PX_DATA_H5_DISK_H
+
+#include <hdf5.h>
+
+/* What became of a file's writes. Belongs to the caller and outlives the file. */
+typedef struct px_h5_disk {
+    int error; /* errno of the open, write or truncate that failed first; 0: all went well */
+} px_h5_disk;
+
+/* A new file access list with this driver. The caller closes it by H5Pclose. */
+hid_t px_h5_disk_access(px_h5_disk *disk);
+
+/* 0, or -1 with the message "PATH: cannot be written: No space left on device". */
+int px_h5_disk_check(const px_h5_disk *disk, const char *path);
+
+#endif
