@@ -56,21 +56,28 @@ static char *place(const source *src, const char *file, int line)
     return px_format("%s:%d", file ? included_path(src, file, path) : src->name, line);
 }
 
-/* The whole file as a new string, or NULL with the error set. */
+/* The whole file as a new string, or NULL with the error set. Its size is limited, since libconfig looks through all
+ * names for each new one: a hundred thousand take half a minute. */
 static char *read_text(const char *path)
 {
+    enum { SIZE_MAX_KIB = 128 };
     FILE *in = fopen(path, "r");
-    char *text = NULL;
-    size_t capacity = 0;
     if (!in)
         return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
-    ssize_t length = getdelim(&text, &capacity, 0, in); /* a configuration holds no zero byte */
+    char *text = px_calloc(SIZE_MAX_KIB * 1024 + 1, 1);
+    size_t length = fread(text, 1, SIZE_MAX_KIB * 1024 + 1, in);
     int reason = ferror(in) ? errno : 0; /* for one: it is a folder, which libconfig would answer by exit() */
     fclose(in);
-    if (length >= 0)
+    if (reason)
+        px_fail(PX_USAGE, "%s: %s", path, strerror(reason));
+    else if (length > SIZE_MAX_KIB * 1024)
+        px_fail(PX_USAGE, "%s: is larger than %d KiB; is this a configuration?", path, SIZE_MAX_KIB);
+    else if (strlen(text) < length)
+        px_fail(PX_USAGE, "%s: holds a zero byte; a configuration is text", path);
+    else
         return text;
     free(text);
-    return reason ? px_fail_null(PX_USAGE, "%s: %s", path, strerror(reason)) : px_strdup("");
+    return NULL;
 }
 
 static const char *line_start(const char *text, int line)
@@ -252,7 +259,8 @@ int px_entries_assignment(px_entries *all, const char *assignment)
     if (*word == '"') {
         char *text = px_format("value = %s;", word);
         value.kind = PX_SETTING_TEXT;
-        if (!config_read_string(&quoted, text) || !config_lookup_string(&quoted, "value", &value.text))
+        if (!config_read_string(&quoted, text) || !config_lookup_string(&quoted, "value", &value.text) ||
+            config_setting_length(config_root_setting(&quoted)) != 1)
             rc = px_fail(PX_USAGE, "on the command line: %s: the quotes do not match", assignment);
         free(text);
     }

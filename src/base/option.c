@@ -168,6 +168,18 @@ static int check_number(const px_option *o, double value, const char *text, cons
     return 0;
 }
 
+/* Above 2^53 not every integer is a double: 10^18 + 1 would pass as 10^18. */
+static int check_integer(const px_option *o, const px_setting *value, const char *text, const char *key,
+                         const char *where)
+{
+    char range[96];
+    bool beyond = (o->max < 0x1p63 && value->integer > (int64_t)o->max) ||
+                  (o->min >= -0x1p63 && value->integer < (int64_t)o->min);
+    if (beyond && range_text(o, range))
+        return px_fail(PX_USAGE, "%s: %s must be %s, not %s", where, key, range, text);
+    return check_number(o, value->real, text, key, where);
+}
+
 static int check_list(const px_option *o, const px_list *list, const char *key, const char *where)
 {
     if (list->count > PX_LIST_MAX)
@@ -208,9 +220,9 @@ static int check_value(const px_option *o, const px_setting *value, const char *
         return check_choice(o, value, text, key, where);
     if (o->type == PX_OPTION_LIST)
         return check_list(o, &value->list, key, where);
-    if (o->type == PX_OPTION_INT || o->type == PX_OPTION_INT64 || o->type == PX_OPTION_REAL)
-        return check_number(o, value->real, text, key, where);
-    return 0;
+    if (o->type == PX_OPTION_INT || o->type == PX_OPTION_INT64)
+        return check_integer(o, value, text, key, where);
+    return o->type == PX_OPTION_REAL ? check_number(o, value->real, text, key, where) : 0;
 }
 
 static void store(const px_option *o, void *target, const px_setting *s)

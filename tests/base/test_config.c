@@ -273,6 +273,8 @@ static void overrides_are_refused(void **state)
         {"optim.momentun=1", "on the command line: unknown key 'optim.momentun', nearest is 'optim.momentum'"},
         {"opt.lr=1", "on the command line: unknown group 'opt', nearest is 'optim'"},
         {"epochs.lr=1", "on the command line: 'epochs' is a single value, not a group"},
+        {"epochs=1; seed=2", "on the command line: epochs wants an integer, not \"1; seed=2\""},
+        {"note=\"a\"; seed=2", "on the command line: note=\"a\"; seed=2: the quotes do not match"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         void *fresh;
@@ -283,6 +285,48 @@ static void overrides_are_refused(void **state)
         assert_int_equal(px_error_status(), PX_USAGE);
         teardown(&fresh);
     }
+}
+
+/* What is read as something else than it looks like, or takes a minute to be refused. */
+static void hostile_files_are_refused(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/px_config.XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "seed = 1;\n\0epochs = 2;\n", 23), 23);
+    px_config *c = px_config_create();
+    assert_int_equal(px_config_file(c, path), -1);
+    assert_non_null(strstr(px_error(), ": holds a zero byte; a configuration is text"));
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_int_equal(ftruncate(fd, 0), 0);
+    for (int i = 0; i < 100000; i++)
+        dprintf(fd, "a%d=1;\n", i);
+    assert_int_equal(px_config_file(c, path), -1);
+    assert_non_null(strstr(px_error(), ": is larger than 128 KiB; is this a configuration?"));
+    px_config_destroy(c);
+    close(fd);
+    unlink(path);
+}
+
+/* 10^18 + 1 is not a double. */
+static void large_integers_are_compared_exactly(void **state)
+{
+    (void)state;
+    typedef struct wide {
+        int64_t seed;
+    } wide;
+    static const px_option options[] = {PX_OPTION(wide, seed, "1", 0, 1e18, "up to 10^18"), {0}};
+    wide w;
+    px_config *c = px_config_create();
+    px_config_group(c, "", options, &w);
+    assert_int_equal(px_config_set(c, "seed=1000000000000000000"), 0);
+    assert_int_equal(px_config_finish(c), 0);
+    assert_true(w.seed == 1000000000000000000);
+    assert_int_equal(px_config_set(c, "seed=1000000000000000001"), 0);
+    assert_int_equal(px_config_finish(c), -1);
+    assert_string_equal(px_error(), "on the command line: seed must be between 0 and 1e+18, not 1000000000000000001");
+    px_config_destroy(c);
 }
 
 static void one_sided_ranges_are_named(void **state)
@@ -508,6 +552,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(peek_sees_keys_before_finish, setup, teardown),
         cmocka_unit_test(files_are_refused),
         cmocka_unit_test(overrides_are_refused),
+        cmocka_unit_test(hostile_files_are_refused),
+        cmocka_unit_test(large_integers_are_compared_exactly),
         cmocka_unit_test(one_sided_ranges_are_named),
         cmocka_unit_test_setup_teardown(text_reads_back, setup, teardown),
         cmocka_unit_test_setup_teardown(text_has_one_key_a_line, setup, teardown),
