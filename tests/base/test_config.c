@@ -204,7 +204,7 @@ static void peek_sees_keys_before_finish(void **state)
 }
 
 typedef struct refusal {
-    const char *text, *message;
+    const char *text, *message, *later; /* what libconfig 1.7 says in place of it, if that is another message */
 } refusal;
 
 static void files_are_refused(void **state)
@@ -215,7 +215,7 @@ static void files_are_refused(void **state)
         {"epochs = \"ten\";", "a.cfg:1: epochs wants an integer, not \"ten\""},
         {"\n\nepochs = 0;", "a.cfg:3: epochs must be between 1 and 10000, not 0"},
         {"epochs = 5000000000;", "a.cfg:1: epochs must be between 1 and 10000, not 5000000000"},
-        {"seed = 99999999999999999999;", "a.cfg:1: seed wants an integer, not 1e+20"},
+        {"seed = 99999999999999999999;", "a.cfg:1: seed wants an integer, not 1e+20", "a.cfg:1: syntax error"},
         {"scale = true;", "a.cfg:1: scale wants a number, not true"},
         {"scale = 1.0e400;", "a.cfg:1: scale must be finite, not inf"},
         {"resume = 1;", "a.cfg:1: resume wants true or false, not 1"},
@@ -248,7 +248,8 @@ static void files_are_refused(void **state)
         setup(&fresh);
         px_config *c = ((fixture *)fresh)->config;
         assert_int_equal(px_config_text_load(c, cases[i].text, "a.cfg") == 0 ? px_config_finish(c) : -1, -1);
-        assert_string_equal(px_error(), cases[i].message);
+        if (!cases[i].later || strcmp(px_error(), cases[i].later) != 0)
+            assert_string_equal(px_error(), cases[i].message);
         assert_int_equal(px_error_status(), PX_USAGE);
         teardown(&fresh);
     }

@@ -13,6 +13,7 @@
 #include "run.h"
 
 #include <ftw.h>
+#include <libconfig.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,6 +21,13 @@
 enum { WORDS = 5, AT_ONCE = 4 };
 
 #define OPTIONS "data.path=d.h5", "batch=16", "epochs=1", "optim.warmup_epochs=0", "threads=1", "resnet.width=0.125"
+
+/* libconfig 1.7 already refuses an integer of more than 64 bits, 1.5 does not. */
+#if LIBCONFIG_VER_MAJOR > 1 || LIBCONFIG_VER_MINOR >= 7
+#define TOO_LARGE "large.cfg:3: syntax error"
+#else
+#define TOO_LARGE "large.cfg:3: batch wants an integer, not 1e+23"
+#endif
 
 typedef struct bad_input {
     const char
@@ -36,7 +44,7 @@ static const bad_input configurations[] = {
     {{"pretrain", "text.cfg"}, 2, "text.cfg:3: syntax error", false},
     {{"pretrain", "twice.cfg"}, 2, "twice.cfg:2: duplicate setting name", false},
     {{"pretrain", "type.cfg"}, 2, "type.cfg:1: optim.lr wants a number, not a list", false},
-    {{"pretrain", "large.cfg"}, 2, "large.cfg:3: batch wants an integer, not 1e+23", false},
+    {{"pretrain", "large.cfg"}, 2, TOO_LARGE, false},
     {{"pretrain", "group.cfg"}, 2, "group.cfg:1: 'optim' is a group and takes no value itself; set optim.KEY", false},
     {{"pretrain", "value.cfg"}, 2, "value.cfg:1: ", false},
     {{"pretrain", "folder.cfg"}, 2, "folder.cfg:2: @include \"images-empty\": is no file", true},
@@ -218,7 +226,8 @@ static FILE *listing;
 
 static int list_one(const char *path, const struct stat *about, int type, struct FTW *where)
 {
-    (void)where;
+    if (strcmp(path + where->base, "log.txt") == 0) /* a run's log also tells of a start that was refused */
+        return 0;
     fprintf(listing, "%s %d %lld %lld.%09ld\n", path, type, type == FTW_D ? 0 : (long long)about->st_size,
             type == FTW_D ? 0 : (long long)about->st_mtim.tv_sec, type == FTW_D ? 0 : about->st_mtim.tv_nsec);
     return 0;
