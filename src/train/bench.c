@@ -241,7 +241,7 @@ static void find_top(const bench *b, const double *seconds, px_bench_report *r)
         while (k < count && strcmp(ops[k].name, name) != 0)
             k++;
         count += k == count;
-        strcpy(ops[k].name, name);
+        memcpy(ops[k].name, name, sizeof name);
         ops[k].seconds += seconds[i];
         ops[k].gflops += 2e-9 * s.multiply_adds * micros; /* work so far */
     }

@@ -115,10 +115,11 @@ static int largest_batch(const px_need_case *c, variant v, double room)
     double guess = least;
     if (isfinite(at_most))
         guess += (room - at_least) / ((at_most - at_least) / (most - least));
-    for (int tries = 0; tries < 4 && guess > least; tries++, guess *= 0.85) {
+    for (int tries = 0; tries < 4 && guess > least; tries++) {
         v.batch = round_down((int)guess) * unit;
         if (sum_of(c, v) <= room)
             return v.batch;
+        guess *= 0.85;
     }
     return least * unit;
 }

@@ -36,6 +36,7 @@ static int make_task(px_session *s, const px_dataset_info *instead)
     if (px_batch_parts(s->settings, s->comm, &parts, &batch) != 0)
         return -1;
     s->own = parts / s->comm->size;
+    PX_CHECK(s->data || instead);
     return s->data ? px_task_make(&s->task, s->settings, s->data, &s->split, batch, parts)
                    : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, parts);
 }
@@ -201,9 +202,12 @@ static void send_bucket(void *context, int bucket)
     int buckets;
     const int64_t *bound = px_plan_buckets(s->model.plan, &buckets);
     float *grad = px_plan_grads(s->model.plan);
-#pragma omp parallel for simd schedule(static) if (s->sum)
-    for (int64_t i = bound[bucket]; i < (s->sum ? bound[bucket + 1] : bound[bucket]); i++)
-        grad[i] += s->sum[i];
+    const float *sum = s->sum;
+    if (sum) {
+#pragma omp parallel for simd schedule(static)
+        for (int64_t i = bound[bucket]; i < bound[bucket + 1]; i++)
+            grad[i] += sum[i];
+    }
     px_allreduce_start(s->reduce, bucket);
 }
 
