@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct pretrain_flags {
     bool resume;
@@ -14,31 +15,49 @@ typedef struct pretrain_flags {
 } pretrain_flags;
 
 static const px_flag flags[] = {
-    PX_FLAG(
-        pretrain_flags, resume, 0, NULL,
-        "go on with the run in its folder, from the last checkpoint (without CONFIG, as it was configured); starts one "
-        "if there is none"),
+    PX_FLAG(pretrain_flags, resume, 0, NULL,
+            "go on with the run in its folder, from the last checkpoint (without CONFIG, as "
+            "it was configured); with CONFIG or data.path= starts one if there is none"),
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
 
 static const px_keys keys[] = {{"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
 
-/* --resume out=RUN needs no CONFIG: the run's own is in its checkpoint. */
+/* The value of the last assignment of `key`, or NULL. */
+static const char *value_of(const px_args *args, const char *key)
+{
+    size_t length = strlen(key);
+    for (int i = args->assignments.count; i-- > 0;)
+        if (strncmp(args->assignments.word[i], key, length) == 0 && args->assignments.word[i][length] == '=')
+            return args->assignments.word[i] + length + 1;
+    return NULL;
+}
+
+/* --resume out=RUN needs no CONFIG: the run's own is in its checkpoint. Where that is missing, a run begins only if the
+ * command line describes one: a mistyped name is to be told. */
 static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 {
-    const char *const *given = args->assignments.word, *out = NULL;
+    const char *const *given = args->assignments.word, *out = value_of(args, "out");
     int count = args->assignments.count;
     px_checkpoint saved;
-    for (int i = 0; i < count; i++)
-        out = strncmp(given[i], "out=", 4) == 0 ? given[i] + 4 : out;
     if (args->words.count) {
         char *path = px_share_config(args->words.word[0], log);
         int status = path ? px_settings_load(s, path, given, count) : -1;
         free(path);
         return status;
     }
-    if (!resume || !out || !px_checkpoint_exists(out))
+    if (!resume || !out)
         return px_settings_load(s, NULL, given, count);
+    if (!px_checkpoint_exists(out)) {
+        if (value_of(args, "data.path"))
+            return px_settings_load(s, NULL, given, count);
+        return px_fail(PX_USAGE,
+                       access(out, F_OK) != 0
+                           ? "%s: there is no such run; with CONFIG or data.path= --resume starts one"
+                           : "%s: holds no checkpoint to go on from; with CONFIG or data.path= --resume starts "
+                             "at the beginning",
+                       out);
+    }
     if (px_checkpoint_peek(out, &saved, log) != 0)
         return -1;
     int status = px_settings_load_text(s, saved.config, out, given, count);

@@ -1,5 +1,6 @@
 #include "cli/job.h"
 #include "base/error.h"
+#include "base/shell.h"
 #include "train/method.h"
 
 #include <omp.h>
@@ -11,7 +12,8 @@ static char *join(int argc, char **argv)
 {
     char *text = px_strdup("pretext");
     for (int i = 0; i < argc; i++) {
-        char *longer = px_format("%s %s", text, argv[i]);
+        char *word = px_shell_word(argv[i]), *longer = px_format("%s %s", text, word);
+        free(word);
         free(text);
         text = longer;
     }

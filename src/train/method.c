@@ -42,6 +42,7 @@ void px_metric(px_build *b, const char *name, px_value *v)
 /* Plug-ins stay loaded for the life of the program: their code is in use. */
 enum { PLUGINS_MAX = 32 };
 static const px_method *plugin[PLUGINS_MAX];
+static char *plugin_file[PLUGINS_MAX];
 static int plugins;
 
 const px_method *px_method_at(int i)
@@ -101,6 +102,15 @@ int px_method_load(const char *path)
             return px_fail(PX_USAGE, "plug-in %s: there is a method '%s' already", path, m->name);
     if (plugins == PLUGINS_MAX)
         return px_fail(PX_USAGE, "plug-in %s: more than %d plug-ins", path, PLUGINS_MAX);
+    plugin_file[plugins] = px_strdup(path);
     plugin[plugins++] = m;
     return 0;
+}
+
+const char *px_method_file(const px_method *m)
+{
+    for (int i = 0; i < plugins; i++)
+        if (plugin[i] == m)
+            return plugin_file[i];
+    return NULL;
 }

@@ -104,5 +104,6 @@ const px_method *px_method_find(const char *name); /* NULL: px_error() names the
 /* Loads a plug-in: a shared object made with pretext.h, whose PX_PLUGIN it defines. Its method is then found like any
  * other. One that was built with other headers than this program is refused before its px_method is read. 0 or -1. */
 int px_method_load(const char *path);
+const char *px_method_file(const px_method *); /* the plug-in that it was loaded from; NULL: it is built in */
 
 #endif

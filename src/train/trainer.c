@@ -7,11 +7,13 @@
 #include "train/collapse.h"
 #include "train/figures.h"
 #include "train/forecast.h"
+#include "train/next.h"
 #include "train/provenance.h"
 #include "train/session.h"
 #include "train/stop.h"
 #include "train/weights.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <omp.h>
@@ -149,11 +151,10 @@ static int start_weights(trainer *t, bool resume)
     if (!init[0] || (resume && px_checkpoint_exists(t->s->train.out)))
         return 0;
     if (!px_weights_named(init))
-        return px_fail(
-            PX_USAGE,
-            "init = \"%s\" is no weights file, something.safetensors; 'pretext export RUN out=W.safetensors' "
-            "writes those of a run",
-            init);
+        return px_fail(PX_USAGE,
+                       "init = \"%s\" is not a weights file, something.safetensors; 'pretext export RUN "
+                       "out=W.safetensors' writes those of a run, then init=W.safetensors reads them",
+                       init);
     return px_weights_load(&t->session.model, t->s, &t->session.task, init, t->log);
 }
 
@@ -413,6 +414,16 @@ static int write_figures(trainer *t)
     return -1;
 }
 
+static void propose(const trainer *t)
+{
+    char *why, *commands = px_next_commands(program_invocation_name, t->s, &t->session.task, t->session.data, &why);
+    if (why)
+        px_log_line(t->log, "no probe: %s", why);
+    px_log_line(t->log, "next: %s", commands);
+    free(commands);
+    free(why);
+}
+
 /* Also where progress lines were too rare to show it. */
 static void conclude(const trainer *t)
 {
@@ -427,7 +438,7 @@ static void conclude(const trainer *t)
     if (t->left_out)
         px_log_warning(t->log, "%" PRId64 " of these steps were left out, as their loss or gradient was not finite",
                        t->left_out);
-    px_log_line(t->log, "next: pretext probe %s; pretext plot %s", out, out);
+    propose(t);
 }
 
 int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
