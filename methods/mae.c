@@ -76,9 +76,11 @@ static const char *check(const px_method_cfg *given, const px_task *task, const 
     px_method_cfg settled = *given, *c = &settled;
     settle(c, task, backbone);
     if (visible_of(c, patches_of(task, task->patch)) < 1)
-        return "mae.mask_ratio leaves no patch visible: take a smaller one, or a backbone of smaller patches";
+        return "mae.mask_ratio leaves no patch visible; mae.mask_ratio=0.75, larger images (data.image_size) or a "
+               "backbone of smaller patches would";
     return c->decoder_width % c->decoder_heads || c->decoder_width % 4
-               ? "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads"
+               ? "mae.decoder_width must be a multiple of 4 and of mae.decoder_heads, as mae.decoder_width=512 is of "
+                 "mae.decoder_heads=16"
                : NULL;
 }
 
@@ -244,11 +246,13 @@ static int figures(const px_method_cfg *c, px_figures *f)
                      restore + (int64_t)i * (T + 1), c->norm_pix_loss};
         draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
     }
-    const char *caption =
-        c->norm_pix_loss
-            ? "original, masked, rebuilt, rebuilt beside visible; patch mean and deviation borrowed from the original"
-            : "original, masked, rebuilt, rebuilt beside visible";
+    static const char columns[] =
+        "original, masked, output for all patches, output for the hidden ones beside the visible; only hidden patches "
+        "are in the loss: the output for visible ones (third column) is not trained";
+    char *caption =
+        px_format("%s%s", columns, c->norm_pix_loss ? "; each patch has the mean and deviation of the original's" : "");
     int status = px_figures_grid(f, "reconstruction", caption, rows, COLUMNS, S, C, pixels);
+    free(caption);
     free(pixels);
     return status;
 }

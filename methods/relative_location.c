@@ -63,10 +63,11 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     int side = patch_side(c, task);
     (void)backbone;
     if (task->image_size < 24)
-        return "images of less than 24 px leave no patches of 8 px";
+        return "images of less than 24 px leave no patches of 8 px; data.image_size=24 or more enlarges them";
     if (task->patch && side % task->patch)
-        return "relative_location.patch must be a multiple of the backbone's patches, the number in its name";
-    return side < 8 ? "relative_location.patch must be at least 8 px" : NULL;
+        return "relative_location.patch must be a multiple of the backbone's patches (the number in its name); "
+               "relative_location.patch=0 chooses one";
+    return side < 8 ? "relative_location.patch must be at least 8 px; relative_location.patch=0 chooses one" : NULL;
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)

@@ -46,8 +46,9 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2 ? "SimCLR needs at least 2 images a step: others are its negatives"
-                                                  : NULL;
+    return (int64_t)task->batch * task->ranks < 2
+               ? "SimCLR needs at least batch=2: the other images of a step are its negatives"
+               : NULL;
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)

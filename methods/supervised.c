@@ -27,8 +27,9 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     (void)c;
     (void)backbone;
     if (task->classes < 2)
-        return "the data set has no classes to learn";
-    return task->labelled ? NULL : "some images of the split have no label";
+        return "the data set has no classes to learn; 'pretext pack' makes one of each folder, and method=simclr needs "
+               "none";
+    return task->labelled ? NULL : "some images of the split have no label; data.split=NAME takes another split";
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)

@@ -57,7 +57,7 @@ static int open_data(work *w)
 {
     if (px_dataset_open(&w->data, w->s.data.path) != 0)
         return -1;
-    const px_split *named = w->split_name ? px_dataset_split(w->data, w->split_name) : NULL;
+    const px_split *named = w->split_name ? px_dataset_split_for(w->data, "data.split", w->split_name) : NULL;
     if (w->split_name && !named)
         return -1;
     w->split = named ? *named : whole(w);

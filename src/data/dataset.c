@@ -390,9 +390,10 @@ static hid_t open_file(const char *path)
     if (stat(path, &about) != 0 || access(path, R_OK) != 0)
         return px_fail(PX_DATA, "%s: does not open: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode))
-        return px_fail(PX_DATA, "%s: is no file; a data set made by `pretext pack` is expected", path);
+        return px_fail(PX_DATA, "%s: is %s; `pretext pack %s -o DATA.h5` makes a data set of images", path,
+                       S_ISDIR(about.st_mode) ? "a folder" : "not a file", S_ISDIR(about.st_mode) ? path : "SOURCE");
     if (H5Fis_hdf5(path) == 0)
-        return px_fail(PX_DATA, "%s: is no HDF5 file; a data set made by `pretext pack` is expected", path);
+        return px_fail(PX_DATA, "%s: is not an HDF5 file; `pretext pack SOURCE -o DATA.h5` makes a data set", path);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return px_fail(PX_DATA, "%s: does not open: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
@@ -403,7 +404,7 @@ int px_dataset_open(px_dataset **out, const char *path)
 {
     *out = NULL;
     if (!path[0])
-        return px_fail(PX_USAGE, "data.path is not set: a data set made by 'pretext pack'");
+        return px_fail(PX_USAGE, "data.path is not set: a data set made by 'pretext pack', as in data.path=d.h5");
     hid_t file = open_file(path);
     if (file < 0)
         return -1;
@@ -449,7 +450,7 @@ const px_dataset_info *px_dataset_about(const px_dataset *d)
     return &d->info;
 }
 
-const px_split *px_dataset_split(const px_dataset *d, const char *name)
+const px_split *px_dataset_split_for(const px_dataset *d, const char *key, const char *name)
 {
     for (int s = 0; s < d->info.splits; s++)
         if (strcmp(d->split_names[s], name) == 0)
@@ -459,7 +460,13 @@ const px_split *px_dataset_split(const px_dataset *d, const char *name)
         size_t used = strlen(there);
         snprintf(there + used, sizeof there - used, "%s%s", s ? ", " : "", d->split_names[s]);
     }
-    return px_fail_null(PX_DATA, "%s: has no split \"%s\"; it has: %s", d->path, name, there);
+    return px_fail_null(PX_DATA, "%s: has no split \"%s\"%s%s; it has: %s", d->path, name, *key ? " for " : "", key,
+                        there);
+}
+
+const px_split *px_dataset_split(const px_dataset *d, const char *name)
+{
+    return px_dataset_split_for(d, "", name);
 }
 
 int px_dataset_label(const px_dataset *d, int64_t row)

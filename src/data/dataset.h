@@ -50,7 +50,9 @@ typedef struct px_dataset_info {
 int px_dataset_open(px_dataset **out, const char *path);
 void px_dataset_close(px_dataset *);
 const px_dataset_info *px_dataset_about(const px_dataset *);
-const px_split *px_dataset_split(const px_dataset *, const char *name);
+const px_split *px_dataset_split(const px_dataset *, const char *name); /* NULL: px_error() names those that exist */
+/* The same where a configuration's key names the split: the message names the key, too. */
+const px_split *px_dataset_split_for(const px_dataset *, const char *key, const char *name);
 int px_dataset_label(const px_dataset *, int64_t row);
 
 /* The side of the data set's images: the longer one, or if they vary the median over some of them of the shorter one. 0:

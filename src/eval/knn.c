@@ -166,14 +166,15 @@ static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_resul
     for (int i = 0; i < cfg->k.count; i++) {
         double k = cfg->k.value[i];
         if (k < 1 || k != floor(k))
-            return px_fail(PX_USAGE, "k = %g is no number of neighbours: expected 1, 2, ...", k);
+            return px_fail(PX_USAGE, "knn.k = %g is not a number of neighbours, as knn.k=20 is", k);
         if (k > (double)rows)
             px_log_warning(log, "k-NN: k = %g is left out, there are only %lld training samples", k, (long long)rows);
         else
             r->k[r->count++] = (int)k;
     }
     if (r->count == 0)
-        return px_fail(PX_USAGE, "no k to search for: give one between 1 and %lld, the number of training samples",
+        return px_fail(PX_USAGE,
+                       "knn.k leaves no number of neighbours; it takes 1 to %lld, the number of training samples",
                        (long long)rows);
     return 0;
 }
@@ -193,7 +194,8 @@ static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_fea
     if (rc != 0)
         return -1;
     if (train_rows == 0 || *test_rows == 0)
-        return px_fail(PX_DATA, "the %s set has no labelled samples", train_rows == 0 ? "training" : "test");
+        return px_fail(PX_DATA, "the %s set has no labelled samples; %s= names another",
+                       train_rows == 0 ? "training" : "test", train_rows == 0 ? "train_split" : "test_split");
     if (px_features_finite(train, "training") != 0 || px_features_finite(test, "test") != 0)
         return -1;
     return take_k(cfg, train_rows, log, r);

@@ -116,7 +116,7 @@ static int prepare(probe *p)
     const px_features *f = p->train;
     PX_CHECK(p->test->width == f->width);
     if (p->cfg->rates.count < 1)
-        return px_fail(PX_USAGE, "the list of learning rates (rates) is empty");
+        return px_fail(PX_USAGE, "linear.rates is empty; linear.rates=0.1 is one");
     if (f->classes < 2)
         return px_fail(PX_DATA, "a linear probe needs at least two classes, the training set has %d", f->classes);
     int64_t *per_class = px_calloc((size_t)f->classes, sizeof(int64_t));
@@ -129,10 +129,11 @@ static int prepare(probe *p)
     for (int c = 0; rc == 0 && c < f->classes; c++)
         if (per_class[c] == 0)
             rc = px_fail(PX_DATA,
-                         "class %d has no training samples: a linear probe needs some of each of the %d classes", c,
-                         f->classes);
+                         "class %d has no training samples: a linear probe needs some of each of the %d classes, "
+                         "protocol=knn does not",
+                         c, f->classes);
     if (rc == 0 && p->test_rows == 0)
-        rc = px_fail(PX_DATA, "the test set has no labelled samples");
+        rc = px_fail(PX_DATA, "the test set has no labelled samples; test_split= names another");
     if (rc == 0 && (px_features_finite(f, "training") != 0 || px_features_finite(p->test, "test") != 0))
         rc = -1;
     if (rc == 0) {
@@ -142,7 +143,7 @@ static int prepare(probe *p)
     if (rc == 0 && p->fitted == p->rows && p->cfg->rates.count > 1)
         rc = px_fail(PX_DATA,
                      "nothing can be held out to choose among %d rates: every class has one training sample; "
-                     "give one rate",
+                     "linear.rates=0.1 is one rate",
                      p->cfg->rates.count);
     free(per_class);
     free(unused);
@@ -269,7 +270,7 @@ static int conclude(const probe *p, px_probe_result *r)
         if (!isfinite(r->train_loss[e]))
             return px_fail(PX_FAIL,
                            "the linear probe's loss is %g in epoch %d: learning rate %g with weight decay %g is "
-                           "too much",
+                           "too much; smaller linear.rates would do",
                            r->train_loss[e], e + 1, r->rate[r->chosen], p->cfg->weight_decay);
         if (e == 0 || r->test_top1[e] > r->best_top1) {
             r->best_top1 = r->test_top1[e];

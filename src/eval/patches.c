@@ -1,5 +1,6 @@
 #include "eval/patches.h"
 #include "base/error.h"
+#include "train/advice.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -35,22 +36,19 @@ static int check_size(const px_patches *p, const px_settings *s, const px_task *
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, p->size, task->channels) : NULL;
     if (!why)
         return 0;
-    int part = family->patch ? family->patch(s->backbone) : 0, less = part ? p->size / part * part : 0;
-    char other[64] = "";
-    if (less)
-        snprintf(other, sizeof other, "; patch_size=%d or %d would be", less, less + part);
-    else if (part)
-        snprintf(other, sizeof other, "; patch_size=%d would be", part);
-    return px_fail(PX_USAGE, "backbone %s, patches of %d px: %s%s", s->backbone->name, p->size, why, other);
+    char others[96];
+    return px_fail(PX_USAGE, "backbone %s, patches of %d px: %s%s", s->backbone->name, p->size, why,
+                   px_advise_size(s, "patch_size", p->size, task->channels, others));
 }
 
 int px_patches_settle(px_patches *p, const px_settings *s, const px_task *task, bool run)
 {
     int side = grid(p);
     if (side * side != p->count)
-        return px_fail(PX_USAGE, "patches = %d is no square grid; 4, 9, 16, ... are", p->count);
+        return px_fail(PX_USAGE, "patches = %d is not a square grid, as patches=4, 9 or 16 are", p->count);
     if (p->count == 0 && p->size)
-        return px_fail(PX_USAGE, "patch_size = %d, but patches is 0: the whole image", p->size);
+        return px_fail(PX_USAGE, "patch_size = %d, but patches = 0 is the whole image; patches=9 would use it",
+                       p->size);
     if (p->count == 0)
         return 0;
     if (p->size == 0 && !run)

@@ -102,7 +102,7 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
     if (status == 0)
         status = px_config_finish(e->config);
     if (status == 0 && e->eval.layers && strcmp(e->eval.protocol, "linear") != 0)
-        status = px_fail(PX_USAGE, "layers=true wants protocol=linear, not %s", e->eval.protocol);
+        status = px_fail(PX_USAGE, "layers=true needs protocol=linear, not %s", e->eval.protocol);
     if (status == 0)
         status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
     free(own);
@@ -343,14 +343,16 @@ static int open_data(bench *b)
     for (int i = 0; !test[0] && i < info->splits; i++)
         if (strcmp(info->split_names[i], "test") == 0)
             test = "test";
-    const px_split *train = px_dataset_split(b->data, b->e->eval.train_split);
-    b->test = train ? px_dataset_split(b->data, test[0] ? test : "val") : NULL;
+    const px_split *train = px_dataset_split_for(b->data, "train_split", b->e->eval.train_split);
+    b->test = train ? px_dataset_split_for(b->data, "test_split", test[0] ? test : "val") : NULL;
     if (!b->test)
         return -1;
     b->train = *train;
     b->train_index = px_split_limit(&b->train, d->limit);
     if (info->classes < 2)
-        return px_fail(PX_DATA, "%s: has no classes to probe for", d->path);
+        return px_fail(PX_DATA,
+                       "%s: has %s to probe for; data.path= takes another data set, 'pretext features' needs no labels",
+                       d->path, info->classes == 0 ? "no classes" : "only one class");
     return 0;
 }
 

@@ -20,10 +20,11 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
 {
     bool step = strcmp(cfg->schedule, "step") == 0;
     if (cfg->warmup_epochs > 0 && cfg->warmup_epochs >= epochs)
-        return px_fail(PX_USAGE, "optim.warmup_epochs = %g does not fit into %g epochs: the warm-up must be shorter",
-                       cfg->warmup_epochs, epochs);
+        return px_fail(PX_USAGE,
+                       "optim.warmup_epochs = %g does not fit into epochs = %g; optim.warmup_epochs=%.3g would",
+                       cfg->warmup_epochs, epochs, epochs / 10);
     if (step && cfg->steps.count == 0)
-        return px_fail(PX_USAGE, "optim.schedule = step needs optim.steps, e.g. [15, 25]");
+        return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]");
     for (int i = 1; step && i < cfg->steps.count; i++)
         if (cfg->steps.value[i] <= cfg->steps.value[i - 1])
             return px_fail(PX_USAGE, "optim.steps must rise, but %g follows %g", cfg->steps.value[i],

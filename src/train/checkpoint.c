@@ -3,6 +3,7 @@
 #include "data/h5.h"
 #include "data/h5_disk.h"
 #include "nn/positions.h"
+#include "train/advice.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -282,9 +283,11 @@ static int get_array(const char *path, hid_t file, const char *group, const char
         for (int i = 0; i < stored.rank; i++)
             stored.dim[i] = (int64_t)dim[i];
         bool same = px_shape_equal(stored, shape), positions = resample && strcmp(name, "pos_embed") == 0;
+        const char *advice = px_advise_channels(stored, shape);
         if (!same && !(positions && get_positions(set, stored, shape, plain)))
-            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s: other options of the backbone or method?", path,
-                             where, px_shape_text(stored, found), px_shape_text(shape, expected));
+            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s%s", path, where, px_shape_text(stored, found),
+                             px_shape_text(shape, expected),
+                             *advice ? advice : ": other options of the backbone or method?");
         else if (same && H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
             status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
         H5Sclose(space);
@@ -438,12 +441,15 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
 static int load(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out, px_log *log)
 {
     px_h5_quiet();
+    if (access(path, F_OK) != 0 && errno == ENOENT)
+        return px_fail(PX_DATA, "%s: there is no such run", path);
     if (!is_folder(path))
         return load_file(path, m, optimizer, arrays, out);
     char *now = px_format("%s/checkpoint.h5", path), *previous = px_format("%s/checkpoint.previous.h5", path);
     int status;
     if (!px_checkpoint_exists(path)) {
-        status = px_fail(PX_DATA, "%s: holds no checkpoint.h5", path);
+        status =
+            px_fail(PX_DATA, "%s: holds no checkpoint.h5; a run has one after checkpoint_minutes and at its end", path);
     } else {
         status = load_file(now, m, optimizer, arrays, out);
         if (status != 0 && px_error_status() == PX_DATA && access(previous, R_OK) == 0) {

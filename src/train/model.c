@@ -1,6 +1,7 @@
 #include "train/model.h"
 #include "base/error.h"
 #include "ops/ops.h"
+#include "train/advice.h"
 
 #include <string.h>
 
@@ -12,7 +13,7 @@ static bool power_of_two(int n)
 static int check_shards(int shards, int ranks)
 {
     if (!power_of_two(shards))
-        return px_fail(PX_USAGE, "shards = %d is not a power of two", shards);
+        return px_fail(PX_USAGE, "shards = %d is not a power of two, as shards=8 is", shards);
     if (!power_of_two(ranks) || ranks > shards)
         return px_fail(PX_USAGE, "reproducible: %d ranks cannot share shards = %d; a power of two up to %d can", ranks,
                        shards, shards);
@@ -27,11 +28,13 @@ int px_batch_parts(const px_settings *s, const px_comm *comm, int *parts, int *b
     *parts = s->train.reproducible ? shards : comm->size;
     int all = *parts * s->train.accumulate;
     *batch = s->train.batch / all;
-    if (s->train.batch % all)
-        return px_fail(PX_USAGE, "batch = %d cannot be divided among %d %s x %d micro-batches; %d can", s->train.batch,
-                       *parts, s->train.reproducible ? "shards" : "ranks", s->train.accumulate,
-                       (s->train.batch + all - 1) / all * all);
-    return 0;
+    if (s->train.batch % all == 0)
+        return 0;
+    char others[96];
+    return px_fail(PX_USAGE, "batch = %d cannot be divided among %d %s%s x %d micro-batch%s (accumulate)%s",
+                   s->train.batch, *parts, s->train.reproducible ? "shard" : "rank", *parts == 1 ? "" : "s",
+                   s->train.accumulate, s->train.accumulate == 1 ? "" : "es",
+                   px_advise_multiple("batch", s->train.batch, all, others));
 }
 
 static bool all_labelled(const px_dataset *data, const px_split *split)
@@ -72,8 +75,10 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
     if (s->method->settle)
         s->method->settle(s->method_cfg, t, s->backbone);
     const char *why = family->check ? family->check(s->backbone, s->backbone_cfg, t->image_size, t->channels) : NULL;
+    char others[96];
     if (why)
-        return px_fail(PX_USAGE, "backbone %s, images of %d px: %s", s->backbone->name, t->image_size, why);
+        return px_fail(PX_USAGE, "backbone %s, images of %d px: %s%s", s->backbone->name, t->image_size, why,
+                       px_advise_size(s, "data.image_size", t->image_size, t->channels, others));
     return 0;
 }
 
@@ -117,7 +122,7 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     if (!px_backend_find(s->train.backend))
         return -1;
     if (half && !fast)
-        return px_fail(PX_USAGE, "precision = bf16 needs backend = onednn: the portable kernels compute in fp32");
+        return px_fail(PX_USAGE, "precision = bf16 needs backend=onednn: the portable kernels compute in fp32");
     if (half && strcmp(px_backend_fast.name, "onednn") != 0)
         return px_fail(PX_USAGE,
                        "precision = bf16: this build of Pretext has no oneDNN, without which all computes in fp32");
@@ -127,11 +132,12 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     px_all_reduce_f64(comm, &able, 1);
     bool all = able == comm->size;
     if (half && !all)
-        return px_fail(PX_USAGE,
-                       "precision = bf16: the processor of %s has no bf16 instructions; fp32 (or auto) is faster",
-                       comm->size == 1    ? "this host"
-                       : px_bf16_native() ? "another rank"
-                                          : "this rank");
+        return px_fail(
+            PX_USAGE,
+            "precision = bf16: the processor of %s has no bf16 instructions; precision=fp32 (or auto) is faster",
+            comm->size == 1    ? "this host"
+            : px_bf16_native() ? "another rank"
+                               : "this rank");
     s->train.precision = all ? "bf16" : "fp32";
     return 0;
 }

@@ -18,15 +18,18 @@ static int open_data(px_session *s)
     int batch = s->settings->train.batch;
     if (px_dataset_open(&s->data, d->path) != 0)
         return -1;
-    const px_split *whole = px_dataset_split(s->data, d->split);
+    const px_split *whole = px_dataset_split_for(s->data, "data.split", d->split);
     if (!whole)
         return -1;
     s->split = *whole;
     s->split_index = px_split_limit(&s->split, d->limit);
     s->per_epoch = s->split.count / batch;
     if (s->per_epoch < 1)
-        return px_fail(PX_USAGE, "batch = %d is larger than the split '%s' of %s, which holds %" PRId64 " images%s",
-                       batch, d->split, d->path, s->split.count, d->limit ? " with this data.limit" : "");
+        return px_fail(PX_USAGE,
+                       "batch = %d is larger than the split '%s' of %s, which holds %" PRId64
+                       " images%s; batch=%" PRId64 " or less would do",
+                       batch, d->split, d->path, s->split.count, d->limit ? " with this data.limit" : "",
+                       s->split.count);
     return 0;
 }
 

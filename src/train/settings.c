@@ -97,6 +97,44 @@ static int read_source(px_config *c, const source *from)
     return 0;
 }
 
+/* `usual` is the backbone of the method's defaults, or "". */
+static int wrong_family(const px_settings *s, const char *usual)
+{
+    const px_backbone *other = px_backbone_find(usual);
+    for (int i = 0; px_backbone_families[i] && !(other && strcmp(other->family->name, s->method->family) == 0); i++)
+        other = px_backbone_families[i]->variants;
+    return px_fail(PX_USAGE,
+                   "method %s works on backbones of the family %s only, not on %s; backbone=%s would do ('pretext "
+                   "backbones' lists them)",
+                   s->method->name, s->method->family, s->backbone->name, other->name);
+}
+
+/* The name of a group that is there with another choice of method or backbone only. */
+static bool is_other_group(const char *assignment, const char *name, const char *chosen)
+{
+    size_t length = strlen(name);
+    return strcmp(name, chosen) != 0 && strncmp(assignment, name, length) == 0 && assignment[length] == '.';
+}
+
+/* A key of a backbone or method that was not chosen: says what it belongs to. */
+static int check_groups(const px_settings *s, const source *from)
+{
+    for (int i = 0; i < from->count; i++) {
+        const char *given = from->assignments[i];
+        int key = (int)strcspn(given, "=");
+        for (int f = 0; px_backbone_families[f]; f++)
+            if (is_other_group(given, px_backbone_families[f]->name, s->backbone->family->name))
+                return px_fail(PX_USAGE,
+                               "on the command line: %.*s is for backbones of the family %s; this one is backbone=%s",
+                               key, given, px_backbone_families[f]->name, s->backbone->name);
+        for (int m = 0; px_method_at(m); m++)
+            if (is_other_group(given, px_method_at(m)->name, s->method->name))
+                return px_fail(PX_USAGE, "on the command line: %.*s is for method=%s; this one is method=%s", key,
+                               given, px_method_at(m)->name, s->method->name);
+    }
+    return 0;
+}
+
 /* The keys that decide which groups there are come first; then all is read again on top of the method's defaults. */
 static int choose(px_settings *s, const source *from)
 {
@@ -114,9 +152,9 @@ static int choose(px_settings *s, const source *from)
         status = s->backbone ? 0 : -1;
     }
     if (status == 0 && s->method->family && strcmp(s->method->family, s->backbone->family->name) != 0)
-        status = px_fail(
-            PX_USAGE, "method %s works on backbones of the family %s only, not on %s ('pretext backbones' lists them)",
-            s->method->name, s->method->family, s->backbone->name);
+        status = wrong_family(s, px_config_peek(methods, "backbone", ""));
+    if (status == 0)
+        status = check_groups(s, from);
     px_config_destroy(users);
     px_config_destroy(methods);
     return status;

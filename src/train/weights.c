@@ -5,6 +5,7 @@
 #include "base/setting.h"
 #include "data/safetensors.h"
 #include "nn/positions.h"
+#include "train/advice.h"
 #include "train/checkpoint.h"
 
 #include <inttypes.h>
@@ -97,30 +98,16 @@ static int missing(const px_safetensors *f, const char *path, const char *name, 
                    of_another(f, s, other));
 }
 
-/* Filters of the first layer that differ in channels only: gray images and weights of coloured ones, or the reverse. */
-static const char *of_other_images(px_shape there, px_shape here)
-{
-    if (there.rank != 4 || here.rank != 4 || there.dim[1] == here.dim[1])
-        return "";
-    int64_t weights = there.dim[1], images = here.dim[1];
-    there.dim[1] = images;
-    if (!px_shape_equal(there, here))
-        return "";
-    return images == 1 && weights == 3   ? "; these images are gray, the weights are for RGB"
-           : images == 3 && weights == 1 ? "; these images are RGB, the weights are for gray ones"
-                                         : "";
-}
-
 static int misshapen(const px_safetensors *f, const px_safetensor *t, const char *path, const px_param *p,
                      const px_settings *s)
 {
-    char there[64], here[64], other[96];
+    char there[64], here[64], other[96], advice[128];
     if (!px_safetensor_is_real(t))
         return px_fail(PX_DATA, "%s: tensor %s is of type %s; F32, F16, BF16 and F64 can be read", path, t->name,
                        t->type);
     return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s%s%s", path, t->name,
                    px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here),
-                   of_another(f, s, other), of_other_images(t->shape, p->value->shape));
+                   of_another(f, s, other), px_advise_shape(s, t->name, t->shape, p->value->shape, advice));
 }
 
 /* How many tensors went where, and the names of some that were not used. */

@@ -148,7 +148,7 @@ static const bad_input sets[] = {
     {{"pretrain", "data.path=set-many.h5"}, 3, "set-many.h5: /offsets claims to be larger than the file can", false},
     {{"pretrain", "data.path=set-cut.h5"}, 3, "set-cut.h5: does not open: truncated file", true},
     {{"pretrain", "data.path=set-head.h5"}, 3, "set-head.h5: does not open: ", false},
-    {{"pretrain", "data.path=set-zero.h5"}, 3, "set-zero.h5: is no HDF5 file", false},
+    {{"pretrain", "data.path=set-zero.h5"}, 3, "set-zero.h5: is not an HDF5 file", false},
     {{"probe", "ok", "data.path=set-float.h5"}, 3, "set-float.h5: /images holds another type", false},
     {{"features", "ok", "out=x.h5", "data.path=set-huge.h5"}, 3, "/images claims to be larger than", false},
 };

@@ -112,7 +112,8 @@ static void says_what_cannot_be(void **state)
         {1, "shards=6", "shards = 6 is not a power of two"},
         {3, NULL, "reproducible: 3 ranks cannot share shards = 4; a power of two up to 4 can"},
         {2, "shards=1", "reproducible: 2 ranks cannot share shards = 1; a power of two up to 1 can"},
-        {1, "batch=36", "batch = 36 cannot be divided among 4 shards x 2 micro-batches; 40 can"},
+        {1, "batch=36",
+         "batch = 36 cannot be divided among 4 shards x 2 micro-batches (accumulate); batch=32 or 40 would do"},
     };
     char *folder = run_folder_create(), *data = make_data(folder), *out = px_format("%s/run", folder);
     for (int i = 0; i < 4; i++) {

@@ -324,9 +324,9 @@ static void files_that_are_no_data_sets(void **state)
     char *text = write_file(folder, "text.h5", "some text, not HDF5\n", 20),
          *empty = write_file(folder, "empty.h5", "", 0);
     check_refused(missing, "No such file");
-    check_refused(folder, "is no file");
-    check_refused(text, "no HDF5 file");
-    check_refused(empty, "no HDF5 file");
+    check_refused(folder, "is a folder");
+    check_refused(text, "not an HDF5 file");
+    check_refused(empty, "not an HDF5 file");
     char *path = make_raw(folder, CONTIGUOUS, NONE);
     assert_int_equal(truncate(path, 2500), 0);
     check_refused(path, "truncated");

@@ -232,12 +232,12 @@ static void refuse(const char *backbone, px_patches p, const char *why)
 static void what_cannot_be_cut(void **state)
 {
     (void)state;
-    refuse("backbone=resnet18", (px_patches){.count = 8}, "patches = 8 is no square grid");
-    refuse("backbone=resnet18", (px_patches){.size = 16}, "patch_size = 16, but patches is 0");
+    refuse("backbone=resnet18", (px_patches){.count = 8}, "patches = 8 is not a square grid");
+    refuse("backbone=resnet18", (px_patches){.size = 16}, "patch_size = 16, but patches = 0");
     refuse("backbone=resnet18", (px_patches){.count = 16, .size = 7}, "patches of 7 px: a ResNet wants images of at");
     refuse("backbone=vit_tiny_4", (px_patches){.count = 9}, /* a weights file: a third of 32 px */
            "patches of 10 px: not divisible into its patches (the number in the backbone's name is the side of one); "
-           "patch_size=8 or 12 would be");
+           "patch_size=8 or 12 would do");
 }
 
 /* Pixels are those of the whole image, however the backbone sees it. */
