@@ -12,8 +12,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Okabe & Ito's palette without its yellow, which nobody sees on white; grey in its place. */
-static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000", "888888"};
+/* Okabe & Ito's palette without its yellow, which nobody sees on white; Paul Tol's wine in its place. Grey is left to
+ * baselines. */
+static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000", "882255"};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
 const char *px_gnuplot_colour(int index)

@@ -16,6 +16,8 @@ static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics
 
 /* ---- runs ---- */
 
+enum { LONGEST_LABEL = 36 }; /* characters */
+
 static bool is_folder(const char *path)
 {
     struct stat info;
@@ -65,12 +67,19 @@ static void label_runs(plot_run *runs, const char *const paths[], int count)
     for (int parts = 1; same && parts < 16; parts++) {
         same = false;
         for (int i = 0; i < count; i++) {
-            free(runs[i].label);
-            runs[i].label = short_name(paths[i], parts);
+            free(runs[i].name);
+            runs[i].name = short_name(paths[i], parts);
             for (int j = 0; j < i; j++)
-                same |= strcmp(runs[i].label, runs[j].label) == 0;
+                same |= strcmp(runs[i].name, runs[j].name) == 0;
         }
     }
+    char **labels = px_calloc((size_t)count + 1, sizeof *labels);
+    for (int i = 0; i < count; i++)
+        labels[i] = px_strdup(runs[i].name);
+    plot_shorten_all(labels, count, LONGEST_LABEL);
+    for (int i = 0; i < count; i++)
+        runs[i].label = labels[i];
+    free(labels);
 }
 
 static char *configured_method(px_results *r)
@@ -154,6 +163,7 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
         bad = px_fail(PX_DATA, "%s: nothing to draw: no training series, no evaluations, no measured step", runs[0]);
     for (int i = 0; i < count; i++) {
         px_results_close(job.runs[i].results);
+        free(job.runs[i].name);
         free(job.runs[i].label);
         free(job.runs[i].method);
     }
@@ -185,7 +195,7 @@ void px_plot_outcome_finish(px_plot_outcome *o)
 static char *figure_path(const plot_job *job, const char *name, int run)
 {
     char *path = run >= 0 && job->count > 1
-                     ? px_format("%s/%s_%s.%s", job->folder, job->runs[run].label, name, job->gnuplot.extension)
+                     ? px_format("%s/%s_%s.%s", job->folder, job->runs[run].name, name, job->gnuplot.extension)
                      : px_format("%s/%s.%s", job->folder, name, job->gnuplot.extension);
     for (char *c = path + strlen(job->folder) + 1; *c; c++)
         if (strchr("/\\ :*?\"<>|'`$", *c))

@@ -117,12 +117,15 @@ static void write_margins(FILE *f, const plot_figure *figure, int left, int top,
             1 - (double)bottom / figure->height);
 }
 
-/* Three columns of a coloured square and "forward 12.3 ms, 34%". */
+/* Three columns of a coloured square and "forward 12.3 ms, 34%"; parts that take no time are left out. */
 static void write_legend(FILE *f, const plot_figure *figure, const costs *parts, double step)
 {
-    for (int i = 0; i < STACKED; i++) {
+    for (int i = 0, place = 0; i < STACKED; i++) {
         double seconds = seconds_of(parts, stacked[i]);
-        double x = SIDE + i % 3 * (WIDTH - 2 * SIDE) / 3.0, y = HEADINGS + BAR + 66 + i / 3 * 28;
+        if (seconds < 0.0005 * step) /* would read "0.0%" */
+            continue;
+        double x = SIDE + place % 3 * (WIDTH - 2 * SIDE) / 3.0, y = HEADINGS + BAR + 66 + place / 3 * 28;
+        place++;
         fprintf(f,
                 "set object %d rectangle from screen %g, screen %g to screen %g, screen %g fc rgb '#%s' fs solid "
                 "noborder\n",
@@ -175,7 +178,7 @@ static void write_ops(FILE *f, const plot_figure *figure, const costs *ops, doub
     }
     fprintf(f, ") scale 0 font ',12'\nset xrange [0:%.6g]\nset yrange [%g:-0.6]\n",
             1e3 * ops->seconds[0] * width / (width - BEHIND), ops->count - 0.4);
-    fprintf(f, "set xlabel 'the most expensive ops, ms a step; R: a large matmul, %.0f GF/s a rank'\n", machine);
+    fprintf(f, "set xlabel 'the most expensive ops, ms per step; R: a large matmul, %.0f GF/s per rank'\n", machine);
     fputs("set xtics autofreq format '%g'\nunset grid\n"
           "plot $ops using ($2/2):1:(0):2:($1-0.34):($1+0.34) with boxxyerror lc rgb '#0072B2', \\\n"
           "  '' using 2:1:3 with labels left offset 0.8,0 tc rgb '#222222' font ',12'\n",

@@ -14,13 +14,6 @@ static void write_title(FILE *f, char *title)
     free(title);
 }
 
-static void free_texts(char **texts, int count)
-{
-    for (int i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
-}
-
 /* "simclr, pretrained", or with the protocol in front: "linear probe: simclr, pretrained". A new string. */
 static char *label_of(const plot_job *job, const plot_eval *e, bool with_protocol)
 {
@@ -42,25 +35,6 @@ static bool same_protocol(const plot_eval *evals, int count)
 }
 
 /* ---- accuracy: one bar an evaluation ---- */
-
-/* The number of classes, which must agree for a line of chance to make sense; 0: unknown. */
-static int common_classes(const plot_job *job, const plot_eval *evals, int count)
-{
-    int classes = 0;
-    for (int i = 0; i < count; i++) {
-        int here = 0;
-        char *path = px_format("/eval/%s/class_names", evals[i].protocol), **names = NULL;
-        px_results *r = job->runs[evals[i].run].results;
-        if (px_results_has(r, path))
-            px_results_get_texts(r, path, &names, &here);
-        free_texts(names, here);
-        free(path);
-        if (here == 0 || (classes && classes != here))
-            return 0;
-        classes = here;
-    }
-    return classes;
-}
 
 /* What was trained is in the runs' colours, baselines are in grey. */
 static const char *bar_colour(const plot_eval *e)
@@ -101,12 +75,14 @@ static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int
 
 int plot_accuracy(plot_job *job)
 {
+    enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350 }; /* pixels: of a bar with its gap, of all bars */
     int count;
     plot_eval *evals = plot_evals(job, &count);
     if (count == 0)
         return plot_left_out(job, "accuracy: no evaluation in /eval");
     double most = 0, bottom = 1;
-    plot_figure *figure = plot_begin(job, "accuracy", -1, 1100, 190 + 75 * count);
+    int bar = count * BAR <= MOST_BARS ? BAR : count * LEAST_BAR >= MOST_BARS ? LEAST_BAR : MOST_BARS / count;
+    plot_figure *figure = plot_begin(job, "accuracy", -1, 1100, 190 + bar * count);
     FILE *f = figure->script;
     write_bars(f, job, evals, count, &most, &bottom);
     char *protocol = plot_protocol_name(&evals[0]);
@@ -116,12 +92,12 @@ int plot_accuracy(plot_job *job)
     fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
             fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
     fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
-    int classes = common_classes(job, evals, count);
-    if (classes > 1) {
-        fprintf(f, "set arrow from %g, graph 0 to %g, graph 1 nohead front dt 2 lw 1.5 lc rgb '#222222'\n",
-                100.0 / (double)classes, 100.0 / (double)classes);
+    double chance = plot_chance(job, evals, count);
+    if (chance > 0) {
+        fprintf(f, "set arrow from %g, graph 0 to %g, graph 1 nohead front dt 2 lw 1.5 lc rgb '#222222'\n", chance,
+                chance);
         fprintf(f, "set label 'chance %.3g%%' at %g, graph 1 center offset 0,0.7 front font ',12' tc rgb '#222222'\n",
-                100.0 / (double)classes, 100.0 / (double)classes);
+                chance, chance);
     }
     fputs("plot $bars using ($2/2):1:(0):2:($1-0.36):($1+0.36):3 with boxxyerror lc rgb variable, \\\n"
           "  '' using 2:1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'\n",
@@ -131,17 +107,6 @@ int plot_accuracy(plot_job *job)
 }
 
 /* ---- probe_epochs ---- */
-
-/* Margins are set in pixels: gnuplot does not keep a square square beside turned labels, nor a legend off the axis. */
-static void write_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
-{
-    figure->width = left + width + right;
-    figure->height = top + height + bottom;
-    fprintf(f,
-            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
-            (double)left / figure->width, 1 - (double)right / figure->width, 1 - (double)top / figure->height,
-            (double)bottom / figure->height);
-}
 
 /* Solid for what was trained; its baselines are broken lines. */
 static int line_dashes(const plot_eval *e)
@@ -200,19 +165,29 @@ int plot_probe_epochs(plot_job *job)
         plot_figure *figure = plot_begin(job, "probe_epochs", -1, 0, 0);
         FILE *f = figure->script;
         write_title(f, px_strdup("Accuracy while the probe trains"));
-        fprintf(f, "%sset xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)'\n", data);
-        write_frame(f, figure, 1060, 560, 95, 45, 65, 90 + 26 * ((lines + 2) / 3));
-        fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols 3 Left reverse samplen 4\n",
-                12.0 / figure->height);
+        fprintf(
+            f, "%sset xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%), axis not from 0'\n",
+            data);
+        char **labels = px_calloc((size_t)lines, sizeof *labels);
+        for (int i = 0; i < lines; i++)
+            labels[i] = label_of(job, drawn[i], !single);
+        int columns = plot_legend_columns(labels, lines, 1060);
+        plot_frame(f, figure, 1060, 560, 95, 45, 65, 90 + 26 * ((lines + columns - 1) / columns));
+        fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols %d Left reverse samplen 4\n",
+                12.0 / figure->height, columns);
         fprintf(f, "set offsets 0,0,2,2\nset autoscale xfix\n%s", longest <= FEW ? "set xtics 1\n" : "");
         for (int i = 0; i < lines; i++) {
-            char *label = label_of(job, drawn[i], !single);
-            fprintf(f, "%s$line%d using 1:2 with lines lt 1 lw 2.4 lc rgb '#%s' dt %d title ", i ? ", \\\n  " : "plot ",
-                    i, line_colour(job, drawn[i]), line_dashes(drawn[i]));
-            px_gnuplot_text(f, label);
-            free(label);
+            int mark = plot_mark(job, drawn[i]->run);
+            fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
+            if (mark)
+                fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(longest / 10 + 1));
+            else
+                fputs("lines", f);
+            fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ", line_colour(job, drawn[i]), line_dashes(drawn[i]));
+            px_gnuplot_text(f, labels[i]);
         }
         fputc('\n', f);
+        plot_texts_free(labels, lines);
         bad = plot_end(job, figure);
     }
     free(data);
@@ -263,20 +238,9 @@ static int shorten(char **names, int classes)
 {
     enum { MOST = 22 };
     int widest = 0;
+    plot_shorten_all(names, classes, MOST);
     for (int i = 0; i < classes; i++) {
-        int width = 0;
-        const char *cut = NULL;
-        for (const char *c = names[i]; *c; c++) {
-            width += ((unsigned char)*c & 0xC0) != 0x80; /* bytes that begin a UTF-8 character */
-            if (width == MOST && !cut)
-                cut = c;
-        }
-        if (width > MOST) {
-            char *shorter = px_format("%.*s…", (int)(cut - names[i]), names[i]);
-            free(names[i]);
-            names[i] = shorter;
-            width = MOST;
-        }
+        int width = plot_width(names[i]);
         widest = width > widest ? width : widest;
     }
     return widest;
@@ -290,7 +254,7 @@ static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, c
     char *path = px_format("/eval/%s/class_names", e->protocol), *subject = plot_subject_name(job, e);
     char **names = plot_class_names(&job->runs[e->run], path, classes);
     int widest = classes <= MOST_CLASS_TICS ? shorten(names, classes) : 3;
-    write_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
+    plot_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
     char *protocol = plot_protocol_name(e);
     write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, protocol,
                              100 * plot_eval_number(&job->runs[e->run], e, "top1")));
@@ -310,7 +274,7 @@ static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, c
     if (classes <= MOST_CELL_TEXTS)
         fputs(", \\\n  '' using 2:1:5:4 with labels tc rgb variable font ',13'", f);
     fputc('\n', f);
-    free_texts(names, classes);
+    plot_texts_free(names, classes);
     free(subject);
     free(path);
     return plot_end(job, figure);
@@ -419,8 +383,7 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     const plot_run *r = &job->runs[run];
     char **names = plot_class_names(r, "/eval/embedding/class_names", classes);
     int right = legend ? 70 + 10 * shorten(names, classes) : 40;
-    write_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
-                55);
+    plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65, 55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;
     write_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
                           : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
@@ -430,7 +393,7 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
         f);
     fprintf(f, "set key at screen %g, screen 0.5 left center\n", (60 + scale * width + 15) / figure->width);
     write_map(f, names, xy, label, n, classes);
-    free_texts(names, classes);
+    plot_texts_free(names, classes);
     return plot_end(job, figure);
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_PIXELS = 1000 };
+enum { MOST_PIXELS = 1000, LINE = 22 /* of a caption */ };
 
 /* Every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. Dots that are those
  * of the canvas are neither smoothed nor separated by seams, as drawn squares would be. */
@@ -23,44 +23,51 @@ static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64
     fputs("EOD\n", f);
 }
 
-/* A caption, centred above; each of its parts (between semicolons) on a line of its own. */
-static void write_caption(FILE *f, const plot_figure *figure, const char *who, const char *caption)
+/* A caption, centred above; each of its parts (between semicolons) begins a line of its own. */
+static void write_caption(FILE *f, const plot_figure *figure, char *const *lines, int count)
 {
-    char *rest = px_strdup(caption), *at = rest, *part;
-    for (int line = 0; (part = strsep(&at, ";")); line++) {
-        char *text = line == 0 ? px_format("%s: %s", who, part) : px_strdup(part + strspn(part, " "));
-        fprintf(f, "set label %d ", line + 1);
-        px_gnuplot_text(f, text);
-        fprintf(f, " at screen 0.5, screen %g center font ',%d'\n", 1 - (24.0 + 22 * line) / figure->height,
-                line == 0 ? 13 : 11);
+    for (int i = 0; i < count; i++) {
+        fprintf(f, "set label %d ", i + 1);
+        px_gnuplot_text(f, lines[i]);
+        fprintf(f, " at screen 0.5, screen %g center font ',%d'\n", 1 - (24.0 + LINE * i) / figure->height,
+                i == 0 ? 13 : 11);
+    }
+}
+
+/* The caption that the method gave, behind the name of the method or run, in lines that fit. */
+static char **read_caption(const plot_run *run, const char *name, int width, int *count)
+{
+    enum { CHARACTER = 8 };
+    char *path = px_format("/figures/%s", name), *caption = NULL, **lines = NULL;
+    *count = 0;
+    if (px_results_get_attribute_text(run->results, path, "caption", &caption) == 0) {
+        char *text = px_format("%s: %s", *run->method ? run->method : run->label, caption);
+        lines = plot_wrap(text, width / CHARACTER, count);
         free(text);
     }
-    free(rest);
+    free(caption);
+    free(path);
+    return lines;
 }
 
 static int draw(plot_job *job, int run, const char *name, const double *pixels, const int64_t dim[])
 {
-    enum { LEAST_WIDTH = 620, SIDE = 30, TOP = 70 };
-    const plot_run *r = &job->runs[run];
+    enum { LEAST_WIDTH = 620, SIDE = 30 };
     int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
-    int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step);
+    int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step), lines;
     int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height))), wide = width * scale + 2 * SIDE;
-    plot_figure *figure =
-        plot_begin(job, name, run, wide < LEAST_WIDTH ? LEAST_WIDTH : wide, height * scale + TOP + SIDE);
+    wide = wide < LEAST_WIDTH ? LEAST_WIDTH : wide;
+    char **caption = read_caption(&job->runs[run], name, wide - 2 * SIDE, &lines);
+    int top = SIDE + LINE * lines, side = (wide - width * scale) / 2;
+    plot_figure *figure = plot_begin(job, name, run, 0, 0);
     FILE *f = figure->script;
+    plot_frame(f, figure, width * scale, height * scale, side, side, top, SIDE);
     write_dots(f, pixels, dim, step, scale);
-    char *path = px_format("/figures/%s", name), *caption = NULL;
-    if (px_results_get_attribute_text(r->results, path, "caption", &caption) == 0)
-        write_caption(f, figure, *r->method ? r->method : r->label, caption);
-    double margin = (figure->width - width * scale) / 2.0 / figure->width;
-    fprintf(f,
-            "set lmargin at screen %g\nset rmargin at screen %g\nset tmargin at screen %g\nset bmargin at screen %g\n",
-            margin, 1 - margin, 1 - (double)TOP / figure->height, (double)SIDE / figure->height);
+    write_caption(f, figure, caption, lines);
     fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
             width * scale - 1, height * scale - 1);
     fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
-    free(caption);
-    free(path);
+    plot_texts_free(caption, lines);
     return plot_end(job, figure);
 }
 

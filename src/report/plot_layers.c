@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* With more layers their names are turned. */
+enum { TURNED_FROM = 6 };
+
 /* One line of the figure. */
 typedef struct line {
     plot_eval eval; /* borrowed strings */
@@ -48,49 +51,79 @@ static bool same_layers(const line *a, const line *b)
 }
 
 /* Trained ones in their run's colour; the twin grey and broken, in the run's colour where there are several. */
-static void write_line(FILE *f, const plot_job *job, const line *l, int number, bool first)
+static void write_line(FILE *f, const plot_job *job, const line *l, int number, const char *title)
 {
     bool untrained = strcmp(l->eval.subject, "untrained") == 0;
-    char *title = plot_subject_name(job, &l->eval);
-    fprintf(f, "%s$line%d using 1:2 with linespoints lw 2.5 pt %d ps 1.4 dt %d lc rgb '#%s' title ",
-            first ? "plot " : ", \\\n  ", number, untrained ? 5 : 7, untrained ? 2 : 1,
-            untrained && job->count == 1 ? "8C8C8C" : px_gnuplot_colour(l->eval.run));
+    int mark = plot_mark(job, l->eval.run);
+    fprintf(f, "$line%d using 1:2 with linespoints lw 2.5 pt %d ps 1.4 dt %d lc rgb '#%s' title ", number,
+            mark        ? mark
+            : untrained ? 5
+                        : 7,
+            untrained ? 2 : 1, untrained && job->count == 1 ? "8C8C8C" : px_gnuplot_colour(l->eval.run));
     px_gnuplot_text(f, title);
-    free(title);
 }
 
-/* A figure of all lines, from `from` on, whose layers have the names that those of `from` have. */
-static int draw(plot_job *job, line *lines, int count, int from, bool only)
+static void write_data(FILE *f, const line *l, int number)
 {
-    const line *like = &lines[from];
-    int wide = 620 + 60 * like->count;
-    plot_figure *figure = plot_begin(job, "layers", only ? -1 : like->eval.run, wide < 900 ? 900 : wide, 700);
-    FILE *f = figure->script;
-    for (int i = from; i < count; i++) {
-        fprintf(f, "$line%d << EOD\n", i);
-        for (int k = 0; k < lines[i].count && same_layers(like, &lines[i]); k++)
-            if (isfinite(lines[i].top1[k]))
-                fprintf(f, "%d %.6g\n", k, 100 * lines[i].top1[k]);
-        fputs("EOD\n", f);
-    }
+    fprintf(f, "$line%d << EOD\n", number);
+    for (int k = 0; k < l->count; k++)
+        if (isfinite(l->top1[k]))
+            fprintf(f, "%d %.6g\n", k, 100 * l->top1[k]);
+    fputs("EOD\n", f);
+}
+
+static void write_axes(FILE *f, const line *like, double chance)
+{
     fprintf(f,
-            "set title 'Linear probe by layer'\n"
-            "set ylabel 'top-1 accuracy on the test set (%%)'\nset key bmargin center vertical maxrows 4 Left reverse "
-            "samplen 5\n"
-            "set xrange [-0.3:%d.3]\nset offsets 0,0,2,2\nset xtics %s (",
-            like->count - 1, like->count > 6 ? "rotate by 40 right" : "");
+            "set title 'Linear probe by layer'\nset ylabel 'top-1 accuracy on the test set (%%)'\n"
+            "set xrange [-0.3:%d.3]\nset yrange [0:*]\nset offsets 0,0,3,0\nset xtics %s (",
+            like->count - 1, like->count > TURNED_FROM ? "rotate by 40 right" : "");
     for (int k = 0; k < like->count; k++) {
         fputs(k ? ", " : "", f);
         px_gnuplot_text(f, like->name[k]);
         fprintf(f, " %d", k);
     }
     fputs(")\n", f);
+    if (chance > 0) {
+        fprintf(f, "set arrow from graph 0, first %g to graph 1, first %g nohead dt 2 lw 1.5 lc rgb '#222222'\n",
+                chance, chance);
+        fprintf(f, "set label 'chance %.3g%%' at graph 1, first %g right offset 0,0.6 font ',12' tc rgb '#222222'\n",
+                chance, chance);
+    }
+}
+
+/* A figure of those lines whose layers have the names that those of `from` have. */
+static int draw(plot_job *job, line *lines, int count, int from, bool only)
+{
+    const line *like = &lines[from];
+    int wide = 450 + 60 * like->count, width = wide < 760 ? 760 : wide, drawn = 0, *place;
+    plot_eval *evals = px_calloc((size_t)count, sizeof *evals);
+    char **titles = px_calloc((size_t)count, sizeof *titles);
+    place = px_calloc((size_t)count, sizeof *place);
     for (int i = from; i < count; i++)
         if (!lines[i].drawn && same_layers(like, &lines[i])) {
-            write_line(f, job, &lines[i], i, i == from);
             lines[i].drawn = true;
+            titles[drawn] = plot_subject_name(job, &lines[i].eval);
+            evals[drawn] = lines[i].eval;
+            place[drawn++] = i;
         }
+    plot_figure *figure = plot_begin(job, "layers", only ? -1 : like->eval.run, 0, 0);
+    FILE *f = figure->script;
+    int columns = plot_legend_columns(titles, drawn, width), rows = (drawn + columns - 1) / columns;
+    plot_frame(f, figure, width, 520, 95, 45, 60, (like->count > TURNED_FROM ? 105 : 50) + 26 * rows);
+    fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols %d Left reverse samplen 5\n",
+            12.0 / figure->height, columns);
+    write_axes(f, like, plot_chance(job, evals, drawn));
+    for (int i = 0; i < drawn; i++)
+        write_data(f, &lines[place[i]], place[i]);
+    for (int i = 0; i < drawn; i++) {
+        fputs(i ? ", \\\n  " : "plot ", f);
+        write_line(f, job, &lines[place[i]], place[i], titles[i]);
+    }
     fputc('\n', f);
+    plot_texts_free(titles, drawn);
+    free(evals);
+    free(place);
     return plot_end(job, figure);
 }
 

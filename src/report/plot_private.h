@@ -10,7 +10,8 @@
 
 typedef struct plot_run {
     px_results *results;
-    char *label;  /* short, unique among the runs */
+    char *name;   /* as few parts of its path as tell it from the other runs: for file names */
+    char *label;  /* the same for legends: shortened in the middle where it is long, unique among the runs */
     char *method; /* of the run's configuration, or "" */
 } plot_run;
 
@@ -53,6 +54,28 @@ void plot_evals_free(plot_eval *, int count);
 char *plot_protocol_name(const plot_eval *);
 char *plot_subject_name(const plot_job *, const plot_eval *);
 double plot_eval_number(const plot_run *, const plot_eval *, const char *name); /* of "top1", ...; NAN: there is none */
+
+/* Chance in percent, where all of these evaluations have as many classes; else 0. */
+double plot_chance(const plot_job *, const plot_eval *, int count);
+
+/* Up to so many runs are told apart by their colour alone. With more, gnuplot's point type is part of a run's style; 0:
+ * none. */
+enum { PLOT_FEW_RUNS = 6 };
+int plot_mark(const plot_job *, int run);
+
+/* Texts that must fit. Widths are in characters of UTF-8. */
+int plot_width(const char *text);
+char *plot_shorten(const char *text, int most);           /* "simclr_r…_lr0.3"; a new string */
+void plot_shorten_all(char **texts, int count, int most); /* in place; unique texts stay so: they get numbers */
+char **plot_wrap(const char *text, int most, int *count); /* lines; each part between semicolons begins one */
+void plot_texts_free(char **texts, int count);
+
+/* Sets a figure's size and its margins, in pixels: gnuplot does not keep a square square beside turned labels, nor a
+ * legend off the axis. */
+void plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
+
+/* How many columns of these texts a legend has room for in so many pixels; three at most. */
+int plot_legend_columns(char *const *texts, int count, int width);
 
 /* Class names, or numbers where there are none; free each, then the array. */
 char **plot_class_names(const plot_run *, const char *path, int classes);
