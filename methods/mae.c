@@ -247,8 +247,8 @@ static int figures(const px_method_cfg *c, px_figures *f)
         draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
     }
     static const char columns[] =
-        "original, masked, output for all patches, output for the hidden ones beside the visible; only hidden patches "
-        "are in the loss: the output for visible ones (third column) is not trained";
+        "original, visible patches, output, output beside visible patches; only hidden patches are in the loss: what "
+        "the third column shows at visible ones is not trained";
     char *caption =
         px_format("%s%s", columns, c->norm_pix_loss ? "; each patch has the mean and deviation of the original's" : "");
     int status = px_figures_grid(f, "reconstruction", caption, rows, COLUMNS, S, C, pixels);

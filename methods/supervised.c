@@ -26,7 +26,9 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    if (task->classes < 2)
+    if (task->classes == 1)
+        return "the data set has only one class, which leaves nothing to learn; method=simclr needs none";
+    if (task->classes < 1)
         return "the data set has no classes to learn; 'pretext pack' makes one of each folder, and method=simclr needs "
                "none";
     return task->labelled ? NULL : "some images of the split have no label; data.split=NAME takes another split";

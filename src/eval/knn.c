@@ -173,8 +173,7 @@ static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_resul
             r->k[r->count++] = (int)k;
     }
     if (r->count == 0)
-        return px_fail(PX_USAGE,
-                       "knn.k leaves no number of neighbours; it takes 1 to %lld, the number of training samples",
+        return px_fail(PX_USAGE, "no knn.k to search for: give one between 1 and %lld, the number of training samples",
                        (long long)rows);
     return 0;
 }

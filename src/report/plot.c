@@ -16,7 +16,7 @@ static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics
 
 /* ---- runs ---- */
 
-enum { LONGEST_LABEL = 36 }; /* characters */
+enum { LONGEST_LABEL = 28 }; /* characters */
 
 static bool is_folder(const char *path)
 {

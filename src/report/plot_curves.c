@@ -12,7 +12,7 @@ int plot_curves(plot_job *job)
          by_epoch = plot_axis_is_epoch(job);
     if (!plot_series_there(job, "loss"))
         return plot_left_out(job, "curves: no /train/loss");
-    int rows = plot_legend_rows(job, WIDTH - PLOT_LEFT - 40, ": last 1.2345"), top = 50 + PLOT_NOTE + PLOT_ROW * rows;
+    int rows = plot_legend_rows(job, WIDTH - 60, ": last 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
     plot_box loss = {PLOT_LEFT, WIDTH - 40, top, top + LOSS},
              below = {PLOT_LEFT, WIDTH - 40, top + LOSS + GAP, top + LOSS + GAP + RATE};
     plot_figure *figure = plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
@@ -121,7 +121,11 @@ static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *fi
 
 int plot_diagnostics(plot_job *job)
 {
-    enum { WIDTH = 700, HEIGHT = 360 }; /* of a panel with all that is around it */
+    enum {
+        WIDTH = 700,
+        HEIGHT = 390,
+        BELOW = 115
+    }; /* of a panel with all that is around it; of this, what is below the axes */
     int count;
     char **names = other_series(job, &count), *zeros = leave_out_zeros(job, names, &count);
     if (count == 0) {
@@ -131,8 +135,8 @@ int plot_diagnostics(plot_job *job)
     }
     bool by_epoch = plot_axis_is_epoch(job), several = job->count > 1;
     int columns = count > 1 ? 2 : 1, rows = (count + columns - 1) / columns, width = columns * WIDTH,
-        legend = several ? plot_legend_rows(job, width - PLOT_LEFT - 30, "") : 0,
-        top = 45 + PLOT_NOTE + PLOT_ROW * legend + (zeros ? 22 : 0);
+        legend = several ? plot_legend_rows(job, width - 50, "") : 0,
+        top = 48 + PLOT_NOTE + PLOT_ROW * legend + (zeros ? 22 : 0);
     plot_figure *figure = plot_begin(job, "diagnostics", -1, width, top + rows * HEIGHT);
     FILE *f = figure->script;
     fprintf(f, "set multiplot\nset label 2 'Training series' at screen 0.5, screen %g center font ',16'\n",
@@ -148,7 +152,7 @@ int plot_diagnostics(plot_job *job)
     for (int i = 0; i < count; i++) {
         plot_panel p = panel_of(names[i]);
         int x = i % columns * WIDTH, y = top + i / columns * HEIGHT;
-        plot_box b = {x + PLOT_LEFT, x + WIDTH - 30, y, y + HEIGHT - 85};
+        plot_box b = {x + PLOT_LEFT, x + WIDTH - 30, y, y + HEIGHT - BELOW};
         p.by_epoch = by_epoch;
         p.smooth = !p.held;
         if (i == 0 && several) {

@@ -44,8 +44,10 @@ static const char *bar_colour(const plot_eval *e)
     return strcmp(e->subject, "pixels") == 0 ? "BFBFBF" : px_gnuplot_colour(e->run);
 }
 
-static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int count, double *most, double *bottom)
+/* The bars with their labels, of which the width of the longest is returned; the highest value, the last place. */
+static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int count, double *most, double *bottom)
 {
+    int longest = 0;
     bool single = same_protocol(evals, count);
     double at = 1;
     char *tics;
@@ -63,6 +65,8 @@ static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int
         fputs(i ? ", " : "", names);
         px_gnuplot_text(names, label);
         fprintf(names, " %g", at);
+        int width = plot_width(label);
+        longest = width > longest ? width : longest;
         free(label);
         *most = fmax(*most, percent);
         *bottom = at++;
@@ -71,20 +75,23 @@ static void write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int
     fclose(names);
     fprintf(f, "set ytics (%s) scale 0\n", tics);
     free(tics);
+    return longest;
 }
 
 int plot_accuracy(plot_job *job)
 {
-    enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350 }; /* pixels: of a bar with its gap, of all bars */
+    /* Pixels: of a bar with its gap, of all bars; of the figure, and of what lies beside the labels. */
+    enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350, WIDTH = 1100, BARS_WIDTH = 700 };
     int count;
     plot_eval *evals = plot_evals(job, &count);
     if (count == 0)
         return plot_left_out(job, "accuracy: no evaluation in /eval");
     double most = 0, bottom = 1;
     int bar = count * BAR <= MOST_BARS ? BAR : count * LEAST_BAR >= MOST_BARS ? LEAST_BAR : MOST_BARS / count;
-    plot_figure *figure = plot_begin(job, "accuracy", -1, 1100, 190 + bar * count);
+    plot_figure *figure = plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
     FILE *f = figure->script;
-    write_bars(f, job, evals, count, &most, &bottom);
+    int labels = 9 * write_bars(f, job, evals, count, &most, &bottom);
+    figure->width = labels + BARS_WIDTH > WIDTH ? labels + BARS_WIDTH : WIDTH;
     char *protocol = plot_protocol_name(&evals[0]);
     write_title(f,
                 same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol) : px_strdup("Top-1 accuracy"));
@@ -124,76 +131,100 @@ static const char *line_colour(const plot_job *job, const plot_eval *e)
                                                 : bar_colour(e);
 }
 
-/* The evaluation's course as $lineN. Its length in epochs; 0, with nothing written, if it has none. */
-static int64_t write_course(FILE *f, const plot_job *job, const plot_eval *e, int number)
+/* The courses of one figure. */
+typedef struct courses {
+    FILE *data;
+    plot_eval **drawn;
+    int lines;
+    int64_t longest;  /* epochs */
+    double low, high; /* percent */
+} courses;
+
+/* The evaluation's course as the next $lineN; nothing if it has none. */
+static void add_course(courses *c, const plot_job *job, plot_eval *e)
 {
     int64_t dim[4];
     double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
-    bool there = y && dim[0] > 1;
-    if (there)
-        fprintf(f, "$line%d << EOD\n", number);
-    for (int64_t k = 0; there && k < dim[0]; k++)
-        if (isfinite(y[k]))
-            fprintf(f, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
-    if (there)
-        fputs("EOD\n", f);
+    if (y && dim[0] > 1) {
+        fprintf(c->data, "$line%d << EOD\n", c->lines);
+        for (int64_t k = 0; k < dim[0]; k++)
+            if (isfinite(y[k])) {
+                fprintf(c->data, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
+                c->low = fmin(c->low, 100 * y[k]);
+                c->high = fmax(c->high, 100 * y[k]);
+            }
+        fputs("EOD\n", c->data);
+        c->drawn[c->lines++] = e;
+        c->longest = dim[0] > c->longest ? dim[0] : c->longest;
+    }
     free(y);
-    return there ? dim[0] : 0;
+}
+
+static void write_axes(FILE *f, const courses *c)
+{
+    enum { FEW = 12 }; /* epochs that all have their tick; with more, gnuplot's choice are whole numbers */
+    bool zoomed = c->low > 0.25 * c->high;
+    write_title(f, px_strdup("Accuracy while the probe trains"));
+    fprintf(f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)%s'\n",
+            zoomed ? ", axis not from 0" : "");
+    fprintf(f, "set yrange [%.6g:%.6g]\nset autoscale xfix\n%s", zoomed ? fmax(c->low - 2, 0.5 * c->low) : 0,
+            fmin(c->high + 2, 100.5), c->longest <= FEW ? "set xtics 1\n" : "");
+}
+
+static void write_lines(FILE *f, const plot_job *job, const courses *c, char *const *labels)
+{
+    for (int i = 0; i < c->lines; i++) {
+        const plot_eval *e = c->drawn[i];
+        int mark = plot_mark(job, e->run);
+        fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
+        if (mark)
+            fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(c->longest / 10 + 1));
+        else
+            fputs("lines", f);
+        fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ", line_colour(job, e), line_dashes(e));
+        px_gnuplot_text(f, labels[i]);
+    }
+    fputc('\n', f);
+}
+
+static int draw_courses(plot_job *job, const courses *c, const char *data)
+{
+    enum { WIDTH = 1060 };
+    bool single = true;
+    for (int i = 1; i < c->lines; i++)
+        single &= strcmp(c->drawn[i]->protocol, c->drawn[0]->protocol) == 0;
+    char **labels = px_calloc((size_t)c->lines, sizeof *labels);
+    for (int i = 0; i < c->lines; i++)
+        labels[i] = label_of(job, c->drawn[i], !single);
+    plot_figure *figure = plot_begin(job, "probe_epochs", -1, 0, 0);
+    FILE *f = figure->script;
+    int columns = plot_legend_columns(labels, c->lines, WIDTH), rows = (c->lines + columns - 1) / columns;
+    plot_frame(f, figure, WIDTH, 560, 95, 45, 65, 90 + 26 * rows);
+    fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 4\n%s",
+            12.0 / figure->height, rows, data);
+    write_axes(f, c);
+    write_lines(f, job, c, labels);
+    plot_texts_free(labels, c->lines);
+    return plot_end(job, figure);
 }
 
 int plot_probe_epochs(plot_job *job)
 {
-    enum { FEW = 12 }; /* epochs that all have their tick; with more, gnuplot's choice are whole numbers */
-    int count, lines = 0;
-    int64_t longest = 0;
-    plot_eval *evals = plot_evals(job, &count), **drawn = px_calloc((size_t)count + 1, sizeof *drawn);
+    int count;
+    plot_eval *evals = plot_evals(job, &count);
     char *data;
     size_t size;
-    FILE *courses = open_memstream(&data, &size);
-    bool single = true;
-    for (int i = 0; i < count; i++) {
-        int64_t epochs = write_course(courses, job, &evals[i], lines);
-        longest = epochs > longest ? epochs : longest;
-        if (epochs) {
-            drawn[lines++] = &evals[i];
-            single &= strcmp(evals[i].protocol, drawn[0]->protocol) == 0;
-        }
-    }
-    fclose(courses);
-    int bad = 0;
-    if (lines) {
-        plot_figure *figure = plot_begin(job, "probe_epochs", -1, 0, 0);
-        FILE *f = figure->script;
-        write_title(f, px_strdup("Accuracy while the probe trains"));
-        fprintf(
-            f, "%sset xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%), axis not from 0'\n",
-            data);
-        char **labels = px_calloc((size_t)lines, sizeof *labels);
-        for (int i = 0; i < lines; i++)
-            labels[i] = label_of(job, drawn[i], !single);
-        int columns = plot_legend_columns(labels, lines, 1060);
-        plot_frame(f, figure, 1060, 560, 95, 45, 65, 90 + 26 * ((lines + columns - 1) / columns));
-        fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols %d Left reverse samplen 4\n",
-                12.0 / figure->height, columns);
-        fprintf(f, "set offsets 0,0,2,2\nset autoscale xfix\n%s", longest <= FEW ? "set xtics 1\n" : "");
-        for (int i = 0; i < lines; i++) {
-            int mark = plot_mark(job, drawn[i]->run);
-            fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
-            if (mark)
-                fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(longest / 10 + 1));
-            else
-                fputs("lines", f);
-            fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ", line_colour(job, drawn[i]), line_dashes(drawn[i]));
-            px_gnuplot_text(f, labels[i]);
-        }
-        fputc('\n', f);
-        plot_texts_free(labels, lines);
-        bad = plot_end(job, figure);
-    }
+    courses c = {
+        .data = open_memstream(&data, &size), .drawn = px_calloc((size_t)count + 1, sizeof *c.drawn), .low = 100};
+    for (int i = 0; i < count; i++)
+        add_course(&c, job, &evals[i]);
+    fclose(c.data);
+    int bad = c.lines ? draw_courses(job, &c, data)
+                      : plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
     free(data);
-    free(drawn);
+    free(c.drawn);
     plot_evals_free(evals, count);
-    return lines ? bad : plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
+    return bad;
 }
 
 /* ---- confusion ---- */

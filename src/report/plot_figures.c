@@ -37,7 +37,7 @@ static void write_caption(FILE *f, const plot_figure *figure, char *const *lines
 /* The caption that the method gave, behind the name of the method or run, in lines that fit. */
 static char **read_caption(const plot_run *run, const char *name, int width, int *count)
 {
-    enum { CHARACTER = 8 };
+    enum { CHARACTER = 9 };
     char *path = px_format("/figures/%s", name), *caption = NULL, **lines = NULL;
     *count = 0;
     if (px_results_get_attribute_text(run->results, path, "caption", &caption) == 0) {

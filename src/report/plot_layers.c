@@ -110,9 +110,10 @@ static int draw(plot_job *job, line *lines, int count, int from, bool only)
     plot_figure *figure = plot_begin(job, "layers", only ? -1 : like->eval.run, 0, 0);
     FILE *f = figure->script;
     int columns = plot_legend_columns(titles, drawn, width), rows = (drawn + columns - 1) / columns;
-    plot_frame(f, figure, width, 520, 95, 45, 60, (like->count > TURNED_FROM ? 105 : 50) + 26 * rows);
-    fprintf(f, "set key at screen 0.5, screen %g center bottom horizontal maxcols %d Left reverse samplen 5\n",
-            12.0 / figure->height, columns);
+    plot_frame(f, figure, width, job->count > PLOT_FEW_RUNS ? 760 : 520, 105, 45, 60,
+               (like->count > TURNED_FROM ? 115 : 60) + 26 * rows);
+    fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 5\n",
+            12.0 / figure->height, rows);
     write_axes(f, like, plot_chance(job, evals, drawn));
     for (int i = 0; i < drawn; i++)
         write_data(f, &lines[place[i]], place[i]);

@@ -185,7 +185,7 @@ static void place_note(FILE *f, const plot_figure *figure, plot_box b, const ext
     if (e->most > e->top)
         snprintf(cut, sizeof cut, "values up to %.3g are cut", e->most);
     bool zoomed = e->bottom > 0 || e->top < 0;
-    const char *const parts[] = {zoomed ? "vertical axis not from 0" : "", cut, smoothed ? "smoothed" : ""};
+    const char *const parts[] = {zoomed ? "vertical axis not from 0" : "", cut, smoothed ? "lines are smoothed" : ""};
     fputs("set label 3 '", f);
     for (int i = 0, written = 0; i < 3; i++)
         if (*parts[i])

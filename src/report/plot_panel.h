@@ -20,7 +20,7 @@ typedef struct plot_box {
 } plot_box;
 
 /* Room left of the axes, for wide labels of tics and the panel's own; above them, for the note; a row of a legend. */
-enum { PLOT_LEFT = 145, PLOT_NOTE = 26, PLOT_ROW = 24 };
+enum { PLOT_LEFT = 145, PLOT_NOTE = 26, PLOT_ROW = 26 };
 
 /* Whether a run has the series, with a finite value in it; whether all its values are zero, or too small to be seen. */
 bool plot_series_there(const plot_job *, const char *name);

@@ -114,13 +114,14 @@ void plot_frame(FILE *f, plot_figure *figure, int width, int height, int left, i
 
 int plot_legend_columns(char *const *texts, int count, int width)
 {
-    enum { CHARACTER = 9, SAMPLE = 85 }; /* pixels: the latter of a line's sample with what is around it */
+    /* Pixels, as gnuplot reckons them: halves of a character's, and a line's sample with what is around it. */
+    enum { CHARACTER = 23, SAMPLE = 95 };
     int longest = 0;
     for (int i = 0; i < count; i++) {
         int here = plot_width(texts[i]);
         longest = here > longest ? here : longest;
     }
-    int columns = width / (SAMPLE + CHARACTER * longest);
+    int columns = width / (SAMPLE + CHARACTER * longest / 2);
     return columns < 1 ? 1 : columns > 3 ? 3 : columns;
 }
 

@@ -110,6 +110,9 @@ static const bad_case table[] = {
      2,
      "method supervised on resnet18, images of 16 px: the data set has no classes to learn; 'pretext pack' makes one "
      "of each folder, and method=simclr needs none"},
+    {{"pretrain", "out=o", "method=supervised", "data.path=one.h5"},
+     2,
+     "the data set has only one class, which leaves nothing to learn; method=simclr needs none"},
     {{"pretrain", "out=o", "method=relative_location", "relative_location.patch=4", "data.image_size=24"},
      2,
      "relative_location.patch must be at least 8 px; relative_location.patch=0 chooses one"},
@@ -417,6 +420,7 @@ static int set_up(void **state)
     free(make_set(".", "d.h5", &s));
     free(make_set(".", "gray.h5", &(set_spec){.count = 40, .side = 16, .channels = 1, .classes = 5}));
     free(make_set(".", "plain.h5", &(set_spec){.count = 40, .side = 16, .channels = 3}));
+    free(make_set(".", "one.h5", &(set_spec){.count = 40, .side = 16, .channels = 3, .classes = 1}));
     s.encoded = s.broken = true;
     s.broken_row = 41;
     free(make_set(".", "broken.h5", &s));

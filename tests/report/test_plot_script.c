@@ -94,8 +94,20 @@ static void expect_none(const char *text, const char *part)
         fail_msg("'%s' should not be there", part);
 }
 
-/* A run of so many steps: the loss falls from `from` to `to`; three diagnostics, two of them zero all the time. */
-static char *make_run(const char *name, int steps, double from, double to, bool evaluated)
+/* An evaluation whose test accuracy goes from `first` to `last` in two epochs. */
+static int put_course(px_results *r, const char *subject, double first, double last)
+{
+    char *top1 = px_format("/eval/linear/%s/top1", subject), *course = px_format("/eval/linear/%s/test_top1", subject);
+    int bad = px_results_put(r, top1, PX_F64, 0, NULL, &last) |
+              px_results_put(r, course, PX_F64, 1, (int64_t[]){2}, (double[]){first, last});
+    free(top1);
+    free(course);
+    return bad;
+}
+
+/* A run of so many steps: the loss falls from `from` to `to`; three diagnostics, two of them zero all the time.
+ * With an evaluation where `first`, the accuracy of a probe's first epoch, is not negative. */
+static char *make_run(const char *name, int steps, double from, double to, double first)
 {
     static const char *const series[] = {"loss", "lr", "grad_norm", "skipped", "data_wait"};
     char *run = px_format("%s/%s", folder, name), *file = px_format("%s/run.h5", run);
@@ -107,11 +119,10 @@ static char *make_run(const char *name, int steps, double from, double to, bool 
         double loss = from + (to - from) * i / (steps - 1);
         bad |= px_results_row(r, "/train", i, series, (double[]){loss, 0.1, 3 + sin(i), 0, 1e-5}, 5);
     }
-    if (evaluated) {
+    if (first >= 0) {
         static const char *const classes[] = {"a", "b", "c", "d"};
         bad |= px_results_put_texts(r, "/eval/linear/class_names", classes, 4);
-        bad |= put_evaluation(r, "pretrained", 0.9, (double[]){0.95, 0.85, 0.9});
-        bad |= put_evaluation(r, "untrained", 0.8, (double[]){0.5, 0.6, 0.7});
+        bad |= put_course(r, "pretrained", first, 0.9) | put_course(r, "untrained", first, 0.8);
         bad |= put_layers(r, "pretrained", 0.9, 4) | put_layers(r, "untrained", 0.8, 4);
     }
     assert_int_equal(px_results_close(r) | bad, 0);
@@ -122,7 +133,7 @@ static char *make_run(const char *name, int steps, double from, double to, bool 
 static void zeros_have_no_panel(void **state)
 {
     (void)state;
-    char *run = make_run("a", 20, 5, 4, false);
+    char *run = make_run("a", 20, 5, 4, -1);
     draw(&run, 1);
     char *script = script_of("diagnostics");
     assert_int_equal(count_of(script, "\nplot "), 1);
@@ -137,7 +148,7 @@ static void zeros_have_no_panel(void **state)
 static void axes_say_what_they_lack(void **state)
 {
     (void)state;
-    char *zoomed = make_run("zoomed", 20, 5, 4, true), *whole = make_run("whole", 20, 5, 0.1, false);
+    char *zoomed = make_run("zoomed", 20, 5, 4, 0.7), *whole = make_run("whole", 20, 5, 0.1, 0.1);
     draw(&zoomed, 1);
     char *script = script_of("curves");
     assert_int_equal(count_of(script, "'vertical axis not from 0'"), 2); /* the loss, and the constant rate */
@@ -151,6 +162,10 @@ static void axes_say_what_they_lack(void **state)
     draw(&whole, 1);
     script = script_of("curves");
     assert_int_equal(count_of(script, "vertical axis not from 0"), 1); /* the rate */
+    free(script);
+    script = script_of("probe_epochs");
+    expect(script, "set ylabel 'top-1 accuracy on the test set (%)'");
+    expect(script, "set yrange [0:");
     free(script);
     free(whole);
     free(zoomed);
@@ -188,14 +203,14 @@ static double number_after(const char *script, const char *what)
 static void layers_have_chance_and_a_band_for_the_legend(void **state)
 {
     (void)state;
-    char *run = make_run("a", 20, 5, 4, true);
+    char *run = make_run("a", 20, 5, 4, 0.7);
     draw(&run, 1);
     char *script = script_of("layers");
     expect(script, "'chance 25%'");
     expect(script, "set yrange [0:*]");
-    double bottom = number_after(script, "set bmargin at screen "), height = number_after(script, "size 760,");
+    double bottom = number_after(script, "set bmargin at screen "), height = number_after(script, "size 910,");
     expect(script, "center bottom horizontal");   /* the legend grows upwards from the lower edge ... */
-    assert_true(bottom * height >= 50 + 26 + 12); /* ... and ends below the names of the layers */
+    assert_true(bottom * height >= 12 + 26 + 30); /* ... and ends below the names of the layers */
     free(script);
     free(run);
 }
@@ -209,7 +224,7 @@ static void many_runs_look_different(void **state)
     for (int i = 0; i < MANY; i++) {
         char name[80];
         snprintf(name, sizeof name, "a_run_with_a_name_of_more_than_forty_characters_%02d_of_twelve", i);
-        run[i] = make_run(name, 20, 5, 4 + 0.05 * ((i * 5) % MANY), true); /* ends in another order than they stand */
+        run[i] = make_run(name, 20, 5, 4 + 0.05 * ((i * 5) % MANY), 0.7); /* ends in another order than they stand */
     }
     draw(run, MANY);
     char *script = script_of("curves"), style[MANY][100], *at = strstr(script, "\nplot ");
