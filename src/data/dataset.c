@@ -390,10 +390,10 @@ static hid_t open_file(const char *path)
     if (stat(path, &about) != 0 || access(path, R_OK) != 0)
         return px_fail(PX_DATA, "%s: does not open: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode))
-        return px_fail(PX_DATA, "%s: is %s; `pretext pack %s -o DATA.h5` makes a data set of images", path,
+        return px_fail(PX_DATA, "%s: is %s; `pretext pack %s out=DATA.h5` makes a data set of images", path,
                        S_ISDIR(about.st_mode) ? "a folder" : "not a file", S_ISDIR(about.st_mode) ? path : "SOURCE");
     if (H5Fis_hdf5(path) == 0)
-        return px_fail(PX_DATA, "%s: is not an HDF5 file; `pretext pack SOURCE -o DATA.h5` makes a data set", path);
+        return px_fail(PX_DATA, "%s: is not an HDF5 file; `pretext pack SOURCE out=DATA.h5` makes a data set", path);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return px_fail(PX_DATA, "%s: does not open: %s", path, px_h5_why((char[PX_H5_WHY]){0}));

@@ -127,7 +127,7 @@ static void write_features(FILE *out, const char *program, const px_settings *s,
 {
     char *file = px_format("%s/features.h5", s->train.out);
     write_command(out, program, "features", s, true);
-    write_word(out, " -o ", file);
+    write_assignment(out, "out", file);
     if (works_on_patches(s, task))
         fputs(" patches=9", out);
     free(file);

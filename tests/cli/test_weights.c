@@ -150,13 +150,8 @@ static void weights_of_others(void **state)
     check(RUN("export", f->run, f->weights_out), 0, "");
     check(RUN("features", f->weights, "backbone=vit_tiny_8", f->set_data, o), 3,
           "w.safetensors: its weights are of resnet18, not of vit_tiny_8; backbone= can be left out\n");
-<<<<<<< HEAD
     check(RUN("features", f->weights, of_gray, o), 3,
-          "has (8, 1, 3, 3); these images are gray, the weights are for RGB\n");
-=======
-    check(RUN("features", f->weights, "--data", gray, "-o", o), 3,
           "has (8, 1, 3, 3); these images are gray, the weights are for RGB: pack them with channels=3\n");
->>>>>>> b60c260 (errors: name the key that helps, with a value that works)
     free(gray);
     free(of_gray);
     free(o);
