@@ -185,7 +185,7 @@ static void spikes_are_told(void **state)
     assert_int_equal(px_results_close(r) | bad, 0);
     draw(&run, 1);
     char *script = script_of("curves");
-    expect(script, "values up to 77 are cut, smoothed'");
+    expect(script, "values up to 77 are cut, lines are smoothed'");
     free(script);
     free(file);
     free(run);
@@ -209,7 +209,7 @@ static void layers_have_chance_and_a_band_for_the_legend(void **state)
     expect(script, "'chance 25%'");
     expect(script, "set yrange [0:*]");
     double bottom = number_after(script, "set bmargin at screen "), height = number_after(script, "size 910,");
-    expect(script, "center bottom horizontal");   /* the legend grows upwards from the lower edge ... */
+    expect(script, "center bottom vertical");     /* the legend grows upwards from the lower edge ... */
     assert_true(bottom * height >= 12 + 26 + 30); /* ... and ends below the names of the layers */
     free(script);
     free(run);
