@@ -247,7 +247,7 @@ static int figures(const px_method_cfg *c, px_figures *f)
         draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
     }
     static const char columns[] =
-        "original, visible patches, output, output beside visible patches; only hidden patches are in the loss: what "
+        "original, visible patches, output, output beside visible; only hidden patches are in the loss: what "
         "the third column shows at visible ones is not trained";
     char *caption =
         px_format("%s%s", columns, c->norm_pix_loss ? "; each patch has the mean and deviation of the original's" : "");
