@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# A pretraining run as a SLURM job that outlives its time limit: some minutes before the end the run is told to write a
-# checkpoint, and the job goes back into the queue until the training is done. It also does when the run stopped by its own
-# time_limit=.
+# A pretraining run as a SLURM job that outlives its time limit: some minutes before the end a signal makes the run write a
+# checkpoint, and the job goes back into the queue until the training is done. The same happens when the run stops by its
+# own time_limit=.
 #
 #   sbatch experiments/slurm.sh experiments/simclr_cifar10.cfg data.path=/scratch/cifar10.h5
 #   sbatch --nodes=4 --time=1-0 experiments/slurm.sh CONFIG [key=value...]
 #
-# One rank a socket, threads on its cores. From the environment (sbatch exports it):
+# One rank per socket, with threads on its cores. From the environment (sbatch exports it):
 #   PRETEXT   the program (default: pretext in PATH, else build/pretext in the folder where sbatch was called)
 #   LAUNCH    what starts the ranks (default: srun; for an Open MPI without SLURM's support: "mpirun --bind-to none")
 #   SLURM_MPI_TYPE  how srun tells the ranks of each other (default: pmix where SLURM has it, which Open MPI 4 and 5 know; 5
@@ -37,8 +37,8 @@ if [ -z "${LAUNCH-}${SLURM_MPI_TYPE-}" ] && srun --mpi=list 2>&1 | grep -qw pmix
     export SLURM_MPI_TYPE=pmix
 fi
 
-# srun and mpirun hand USR1 on to all ranks; they finish their step, write a checkpoint and exit with 75. TERM, from scancel
-# or a preemption, is passed on as USR1 too: mpirun would answer it by killing the ranks.
+# srun and mpirun pass USR1 on to all ranks, which finish their step, write a checkpoint and exit with 75. TERM, from scancel
+# or a preemption, is also passed on as USR1: on TERM mpirun would kill the ranks.
 signals=0 cancelled=false
 trap tell_ranks USR1
 trap 'cancelled=true; tell_ranks' TERM
@@ -51,14 +51,14 @@ tell_ranks()
 ${LAUNCH:-srun} "$program" pretrain "$@" --resume &
 ranks=$!
 
-# wait returns early when a signal comes: only without one is it the ranks' own status.
+# wait returns early when a signal arrives: only without a signal is its status that of the ranks.
 seen=-1
 while [ "$seen" != "$signals" ]; do
     seen=$signals status=0
     wait "$ranks" || status=$?
 done
 
-# Whoever cancels the job does not want it back; a preempted one is put back by SLURM itself.
+# A cancelled job must not come back; SLURM itself puts a preempted one back.
 if [ "$status" = 75 ] && ! $cancelled; then
     echo "stopped with a checkpoint: the run goes on when the queue lets it"
     scontrol requeue "$SLURM_JOB_ID"

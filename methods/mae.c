@@ -1,10 +1,10 @@
-/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the names of the
- * official code.
+/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official code's
+ * parameter names.
  *
  *   image [B,C,S,S] -> K visible patches [B,K,D] + positions, class token in front -> encoder [B,K+1,D]
- *   -> linear [B,K+1,E] -> mask tokens put in, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
+ *   -> linear [B,K+1,E] -> mask tokens added, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
  *
- * Loss: squared error, mean over the pixels of the hidden patches; norm_pix_loss standardises each target patch. */
+ * Loss: mean squared error over the pixels of the hidden patches; norm_pix_loss standardises each target patch. */
 #include "backbones/vit.h"
 #include "base/error.h"
 #include "ops/ops.h"
@@ -21,15 +21,16 @@ struct px_method_cfg {
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, mask_ratio, "0.75", 0.01, 0.99, "share of the patches that is hidden (paper: 0.75)"),
-    PX_OPTION_FLAG(px_method_cfg, norm_pix_loss, "true", "predict each patch standardised (paper, table 1d)"),
+    PX_OPTION(px_method_cfg, mask_ratio, "0.75", 0.01, 0.99, "fraction of the patches to hide (paper: 0.75)"),
+    PX_OPTION_FLAG(px_method_cfg, norm_pix_loss, "true",
+                   "predict patches standardised to mean 0, deviation 1 (paper, table 1d)"),
     PX_OPTION(px_method_cfg, decoder_width, "0", 0, 4096,
               "width of the decoder; 0: 512 for ViT base and large (paper), half the encoder's for smaller ones"),
     PX_OPTION(px_method_cfg, decoder_depth, "0", 0, 64,
-              "its blocks; 0: 8 for ViT base and large (paper), a third of the encoder's for smaller ones"),
+              "blocks of the decoder; 0: 8 for ViT base and large (paper), a third of the encoder's for smaller ones"),
     PX_OPTION(px_method_cfg, decoder_heads, "0", 0, 64,
-              "their heads; 0: as many as give each 32 of the width or a little more (paper)"),
-    PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.2)"),
+              "heads of the decoder; 0: as many as make them 32 wide (paper), or slightly wider"),
+    PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1, "smallest fraction of the image's area in a crop (paper: 0.2)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
     {0}};
 
@@ -51,9 +52,9 @@ static int visible_of(const px_method_cfg *c, int patches)
     return (int)(patches * (1 - c->mask_ratio));
 }
 
-/* The paper's decoder, 512 x 8 with heads of 32, serves ViT base to huge. Under a ViT tiny it would have five times the
- * encoder's parameters and most of its work. Smaller encoders get one in the proportions that it has to ViT large
- * (1024 x 24): half the width, a third of the depth. Given values stay. */
+/* The paper's decoder, 512 x 8 with heads of 32, is for ViT base to huge. With a ViT tiny it would have five times the
+ * encoder's parameters and take most of the time. Smaller encoders get a decoder in proportion to ViT large (1024 x
+ * 24): half the width, a third of the depth. Values that are set are not changed. */
 static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     int width, depth;
@@ -92,10 +93,10 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
     int T = patches_of(task, task->patch), K = visible_of(c, T), M = T - K;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    px_views_add(out, "visible", PX_I32, 1, 1, &K); /* places of the visible patches */
+    px_views_add(out, "visible", PX_I32, 1, 1, &K); /* positions of the visible patches */
     /* for each token of the decoder: 0 the mask token, 1 the class token, 2 + j the j-th visible patch */
     px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1});
-    px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* places of the hidden patches, ascending */
+    px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* positions of the hidden patches, ascending */
 }
 
 /* A random order of the patches (the official code sorts noise); the first K stay visible. */
@@ -168,7 +169,7 @@ static px_value *build(const px_method_cfg *given, px_build *b)
     px_value *x = px_vit_embed_at(g, &vit, image, px_view_input(b, "visible"), &positions); /* [B,K,D]   */
     x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL);            /* [B,K+1,D] */
     x = px_vit_norm(g, x);
-    px_embedding(b, b->backbone->family->pool(g, b->backbone_cfg, x)); /* [B,D], of the visible patches */
+    px_embedding(b, b->backbone->family->pool(g, b->backbone_cfg, x)); /* [B,D], from the visible patches only */
     px_value *all = decode(c, b, x, vit.patch);                        /* [B,T,P]   */
     px_graph_output(g, "prediction", all);
     px_value *target = px_patchify_at(g, image, hidden, vit.patch, true); /* [B,M,P]   */
@@ -197,7 +198,7 @@ static uint8_t as_byte(const px_task *task, float value, int channel)
     return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
 }
 
-/* The rebuilt value of a pixel; with norm_pix_loss the patch's own mean and deviation are borrowed. */
+/* Reconstructs a patch's pixels; with norm_pix_loss, mean and deviation are taken from the original patch. */
 static void rebuild_patch(const picture *p, int t, float *out /* (patch*patch*C) */)
 {
     int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;

@@ -2,7 +2,7 @@
  * (arXiv:1505.05192), with the choices of Kolesnikov et al. 2019 (arXiv:1901.09005) as defaults.
  *
  *   a 3x3 grid of patches of one image [9B,C,P,P] -> backbone -> h [9B,F]
- *   (neighbour k, centre) -> head -> which of the 8 places?          8B pairs; the centre is encoded once
+ *   (neighbour k, centre) -> head -> which of 8 places?          8B pairs; each centre is encoded once
  *
  * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is
  * the centre. */
@@ -27,21 +27,22 @@ struct px_method_cfg {
 
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, patch, "0", 0, 1024,
-              "side of a patch as the backbone sees it; 0: share * a third of image_size, at least 16, cut to whole "
-              "patches of a ViT"),
-    PX_OPTION(px_method_cfg, share, "0.75", 0.3, 1,
-              "side of the random crop within its cell; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
+              "side of a patch in pixels; 0: share * a third of image_size, at least 16, rounded down to whole patches "
+              "of a ViT"),
+    PX_OPTION(
+        px_method_cfg, share, "0.75", 0.3, 1,
+        "side of the random crop as a fraction of its cell's; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
     PX_OPTION(px_method_cfg, gray, "0.66", 0, 1, "probability of a gray image (Kolesnikov: 0.66)"),
     PX_OPTION_CHOICE(
         px_method_cfg, colour, "keep", "keep|drop|project",
-        "against chromatic aberration: drop two random channels for noise, or project green-magenta out (Doersch)"),
+        "against chromatic aberration: replace two channels by noise, or project out green-magenta (Doersch)"),
     PX_OPTION_FLAG(px_method_cfg, standardise, "true",
-                   "each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
+                   "standardise each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
     PX_OPTION(px_method_cfg, downsample, "0", 0, 1,
-              "probability of going through a smaller size of at least 10 px (Doersch: 1/3)"),
+              "probability of shrinking a patch to at least 10 px and back (Doersch: 1/3)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip of the whole image"),
     PX_OPTION(px_method_cfg, hidden, "4096", 1, 65536, "width of the pair's hidden layer (Doersch, Kolesnikov: 4096)"),
-    PX_OPTION(px_method_cfg, dropout, "0.5", 0, 0.99, "in the head (Kolesnikov: 0.5)"),
+    PX_OPTION(px_method_cfg, dropout, "0.5", 0, 0.99, "dropout rate in the head (Kolesnikov: 0.5)"),
     {0}};
 
 static const char defaults[] =
@@ -78,7 +79,8 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 
 /* ---- patches ---- */
 
-/* One random channel less its mean, the others noise of a hundredth of its deviation (Doersch, section 3.1). */
+/* Keeps one random channel, minus its mean; the others become noise with a hundredth of its deviation (Doersch, section
+ * 3.1). */
 static void drop_colours(px_plane p, px_rng *rng)
 {
     int64_t n = (int64_t)p.size * p.size;
@@ -121,7 +123,7 @@ static void standardise(px_plane p)
         p.data[i] = (p.data[i] - (float)mean) * inverse;
 }
 
-/* Through `side` pixels and back: the patch as seen from further away. Values leave as 8 bits, like an image's. */
+/* Shrinks a patch to `side` pixels and back, as if seen from further away. Values are rounded to 8 bits, like images'. */
 static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, float *small)
 {
     px_image image = {.pixels = pixels, .height = p.size, .width = p.size, .channels = p.channels};
@@ -163,7 +165,7 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
         if (!task->augment)
             down = right = 0.5f;
         px_plane p = px_sample_plane(out, 0, copy);
-        /* The picture is mirrored as a whole: column 0 then shows its right third. */
+        /* The whole image is mirrored, so column 0 then shows its right third. */
         int from = flip ? 2 - column : column;
         px_crop crop = {whole.top + (float)row * cell + down * (cell - side),
                         whole.left + (float)from * cell + right * (cell - side), side, side};
@@ -193,7 +195,7 @@ static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
         px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F));   /* [8B, F] */
     px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F)); /* [B, F]  */
     px_scope_push(g, "head");
-    /* fc1 on both features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: the centre's half once an image. */
+    /* fc1 on both features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: W_c h_c only once per image. */
     px_init init = px_init_uniform(1 / sqrt(2.0 * (double)F));
     px_value *wk = px_parameter(g, "fc1.neighbour.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
     px_value *wc = px_parameter(g, "fc1.centre.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
@@ -222,7 +224,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 
 const px_method px_relative_location = {.name = "relative_location",
                                         .paper = "Doersch et al. 2015, arXiv:1505.05192",
-                                        .summary = "where does a patch lie beside another of the same image?",
+                                        .summary =
+                                            "predict where a patch lies relative to another one of the same image",
                                         .cfg_size = sizeof(px_method_cfg),
                                         .options = options,
                                         .defaults = defaults,

@@ -23,14 +23,16 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, temperature, "0.5", 0.001, 100,
               "softmax temperature (paper: 0.5 on CIFAR, 0.1 on ImageNet)"),
     PX_OPTION(px_method_cfg, projection_layers, "2", 1, 8, "layers of the projection head (v1: 2, v2: 3)"),
-    PX_OPTION(px_method_cfg, projection_hidden, "0", 0, 65536, "their width; 0: the backbone's (official code)"),
-    PX_OPTION(px_method_cfg, projection_dim, "128", 1, 65536, "width of z, which the loss sees (paper: 128)"),
+    PX_OPTION(px_method_cfg, projection_hidden, "0", 0, 65536,
+              "width of its hidden layers; 0: the backbone's feature width (official code)"),
+    PX_OPTION(px_method_cfg, projection_dim, "128", 1, 65536, "width of z, on which the loss works (paper: 128)"),
     PX_OPTION_CHOICE(
         px_method_cfg, loss, "mean", "mean|sum",
-        "mean over the 2B rows (paper, equation 1), or the sum of the two directions (official code: twice that)"),
-    PX_OPTION(px_method_cfg, area_min, "0.08", 0.01, 1, "smallest share of the image that a crop takes (paper: 0.08)"),
+        "mean over the 2B rows (paper, equation 1), or sum of the two directions (official code), twice the mean"),
+    PX_OPTION(px_method_cfg, area_min, "0.08", 0.01, 1,
+              "smallest fraction of the image's area in a crop (paper: 0.08)"),
     PX_OPTION(px_method_cfg, jitter_strength, "0.5", 0, 2,
-              "s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
+              "strength s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
     PX_OPTION(px_method_cfg, jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),
     PX_OPTION(px_method_cfg, gray, "0.2", 0, 1, "probability of dropping colour (paper)"),
     PX_OPTION(px_method_cfg, blur, "0", 0, 1, "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),
@@ -84,7 +86,7 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
         px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
 }
 
-/* Linear, batch norm, relu; the last layer without bias (in either) and without relu. */
+/* Layers of linear, batch norm, relu; the last one has no relu, and no bias in its linear layer or its norm. */
 static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
 {
     px_scope_push(g, "projector");
@@ -104,12 +106,13 @@ static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
     return h;
 }
 
-/* z [2B,D]: row v*B + i is view v of image i. Each row is to find its other view among all ranks' rows but itself. */
+/* z [2B,D]: row v*B + i is view v of image i. Each row must find the other view of its image among the rows of all
+ * ranks, itself excluded. */
 static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 {
     px_graph *g = b->g;
-    int first, B = b->task->batch;                                         /* first: of this rank's rows in `all` */
-    px_value *all = px_all_gather(g, z, &first);                           /* [2BR, D]  */
+    int first, B = b->task->batch;               /* first: number of this rank's first row in `all` */
+    px_value *all = px_all_gather(g, z, &first); /* [2BR, D]  */
     px_value *sim = px_matmul(g, z, all, false, true, 1 / c->temperature); /* [2B, 2BR] */
     int32_t *self = px_calloc((size_t)(2 * B), sizeof self[0]), *other = px_calloc((size_t)(2 * B), sizeof other[0]);
     for (int i = 0; i < 2 * B; i++) {
@@ -135,7 +138,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 
 const px_method px_simclr = {.name = "simclr",
                              .paper = "Chen et al. 2020, arXiv:2002.05709",
-                             .summary = "two views of an image attract each other, views of others repel (NT-Xent)",
+                             .summary =
+                                 "two views of an image attract each other, views of other images repel (NT-Xent)",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,

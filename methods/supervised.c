@@ -1,4 +1,4 @@
-/* supervised.c - the upper line of every comparison: the same backbone trained with the data set's labels.
+/* supervised.c - the upper reference of every comparison: the same backbone, trained with the data set's labels.
  *
  *   image [B,C,S,S] -> backbone -> h [B,F] -> linear -> cross-entropy with the label */
 #include "nn/layers.h"
@@ -11,7 +11,7 @@ struct px_method_cfg {
 
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1,
-              "smallest share of the image that a crop takes (ImageNet: 0.08; 0.2 suits small images)"),
+              "smallest fraction of the image's area in a crop (ImageNet: 0.08; 0.2 suits small images)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip"),
     {0}};
 
@@ -67,7 +67,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 
 const px_method px_supervised = {.name = "supervised",
                                  .paper = "He et al. 2016, arXiv:1512.03385",
-                                 .summary = "the labels themselves: the upper line of a comparison",
+                                 .summary = "learn the labels themselves: the upper reference of a comparison",
                                  .cfg_size = sizeof(px_method_cfg),
                                  .options = options,
                                  .defaults = defaults,

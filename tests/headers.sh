@@ -3,8 +3,8 @@
 set -eu
 cd "$1"
 
-# The command that compiles main.c, from meson's compile_commands.json: up to the first flag that is about that file
-# alone. JSON escapes the quotes and backslashes of the shell.
+# The command that compiles main.c, from meson's compile_commands.json, up to the first flag that concerns only that file.
+# JSON escapes the shell's quotes and backslashes.
 flags=$(sed -n '/"command":.*src\/cli\/main\.c"/ { s/^ *"command": "//; s/ -MD .*//; s/\\\(["\\]\)/\1/g; p; q; }' compile_commands.json)
 if [ -z "$flags" ]; then
     echo "headers.sh: no command for src/cli/main.c in $1/compile_commands.json" >&2
@@ -25,7 +25,7 @@ while IFS= read -r header; do
     */onednn_version.h:*) continue ;; # a build without oneDNN
     esac
     count=$((count + 1))
-    # The empty main file keeps the compiler from warning of declarations that only a header may have.
+    # With an empty main file the compiler does not warn of declarations that are only allowed in a header.
     if ! printf '#include "%s"\n' "$header" | "$@" -Werror -fsyntax-only -x c -; then
         echo "headers.sh: $header does not compile alone" >&2
         failed=$((failed + 1))

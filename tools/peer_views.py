@@ -1,4 +1,4 @@
-"""SimCLR's views by torchvision, as a peer of our loader: views a second on one core.
+"""SimCLR's views by torchvision, for comparison with our loader: views per second on one core.
 
     python3 peer_views.py DATA.h5 [--size 32] [--blur 0.5] [--strength 0.5] [--seconds 10]
 

@@ -1,7 +1,7 @@
 /* rotation.c - Unsupervised Representation Learning by Predicting Image Rotations, Gidaris et al. 2018
- * (arXiv:1803.07728): a method from outside the program, built as a shared object and loaded by --plugin.
+ * (arXiv:1803.07728), as a plug-in: built separately as a shared object and loaded by --plugin.
  *
- *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of the four? */
+ *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of four angles? */
 #include "pretext.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ struct px_method_cfg {
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, area_min, "0.5", 0.01, 1, "smallest share of the image that a crop takes"), {0}};
+    PX_OPTION(px_method_cfg, area_min, "0.5", 0.01, 1, "smallest fraction of the image's area in a crop"), {0}};
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {

@@ -1,5 +1,5 @@
-/* backbone.h - encoders: what every method and every evaluation is built on. One file a family; adding a family is
- * adding a file and a row in registry.c.
+/* backbone.h - encoders: what every method and every evaluation is built on. One file per family: to add a family, add
+ * a file and a row in registry.c.
  *
  *     const px_backbone *b = px_backbone_find("resnet18");       // NULL: px_error() names the nearest
  *     px_encoding e = b->family->build(g, b, cfg, x);            // x (N, C, S, S)
@@ -18,7 +18,7 @@ typedef struct px_encoding {
     int stages;
     struct {
         const char *name; /* as in PyTorch: "layer1", "blocks.0" */
-        px_value *map;    /* (N, C, H, W); of a ViT tokens (N, T, D), the class token first */
+        px_value *map;    /* (N, C, H, W); ViT: tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
 } px_encoding;
 
@@ -32,27 +32,27 @@ typedef struct px_backbone_family {
     const px_option *options;
     const px_backbone *variants; /* ends with a NULL name */
 
-    /* Side of the patches that an image is cut into. Optional. */
+    /* Side, in pixels, of the patches that an image is cut into. Optional. */
     int (*patch)(const px_backbone *);
 
-    /* Replaces options that were left to the size of the image by what they mean for this one. Optional. */
+    /* Replaces options that depend on the image's size ("auto") by their values for this size. Optional. */
     void (*settle)(px_backbone_cfg *, int image_size);
 
-    /* Says what cannot work (an image size, a combination of options), or NULL. */
+    /* Returns why this cannot work (an image size, a combination of options), or NULL if it can. */
     const char *(*check)(const px_backbone *, const px_backbone_cfg *, int image_size, int channels);
 
-    /* Parameters are named as in torchvision or timm, in the scope that is open. */
+    /* Parameters are named as in torchvision or timm, within the current scope. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
 
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
     px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);
-    bool pools_last; /* an encoding's `pooled` are those of the last stage; else more lies between (a norm) */
+    bool pools_last; /* an encoding's `pooled` is pooled from the last stage's map, with nothing (a norm) in between */
 } px_backbone_family;
 
 struct px_backbone {
     const char *name;
     const px_backbone_family *family;
-    const void *variant; /* the family's own */
+    const void *variant; /* the family's own description of it */
 };
 
 extern const px_backbone_family *const px_backbone_families[]; /* NULL-terminated */

@@ -1,4 +1,4 @@
-/* registry.c - the families there are. */
+/* registry.c - the table of backbone families. */
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"

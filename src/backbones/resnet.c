@@ -1,5 +1,5 @@
-/* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; the variant of torchvision (stride in the
- * 3x3 convolution), with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
+/* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; torchvision's variant (stride in the 3x3
+ * convolution), with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
  *
  *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
 #include "backbones/backbone.h"
@@ -18,7 +18,7 @@ static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, stem, "auto", "auto|3x3|7x7",
                      "first layer: 7x7 with stride 2 (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
     PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no",
-                     "3x3 max-pool behind the stem; auto: behind the 7x7 one (He 2016)"),
+                     "3x3 max-pool after the stem; auto: after a 7x7 stem (He 2016)"),
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
     {0}};
 
@@ -32,7 +32,7 @@ static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, 
     return px_batch_norm_layer(g, bn, px_conv_layer(g, conv, x, out, kernel, stride, kernel / 2, false), true);
 }
 
-/* The identity, or a strided 1x1 projection where shapes differ. */
+/* The identity, or a strided 1x1 projection if the shapes differ. */
 static px_value *skip(px_graph *g, px_value *x, int out, int stride)
 {
     if (px_graph_error(g) || (stride == 1 && x->shape.dim[1] == out))
@@ -81,7 +81,7 @@ static bool pooled_stem(const px_backbone_cfg *c, bool small)
     return strcmp(c->max_pool, "yes") == 0 || (!small && strcmp(c->max_pool, "auto") == 0);
 }
 
-/* A method may show the backbone less than an image (patches): the stem is the image's. */
+/* A method may feed the backbone less than an image (patches); the stem still follows the image's size. */
 static void settle(px_backbone_cfg *c, int image_size)
 {
     bool small = small_stem(c, image_size);
@@ -95,7 +95,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     (void)channels;
     if (64 * c->width < 1)
         return "resnet.width leaves no channels";
-    return image_size < 8 ? "a ResNet wants images of at least 8 px" : NULL;
+    return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *map)

@@ -22,11 +22,11 @@ static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, positions, "learned", "learned|sincos",
                      "position embeddings: trained, or fixed two-dimensional sines and cosines (MAE)"),
     PX_OPTION_CHOICE(px_backbone_cfg, init, "timm", "timm|xavier",
-                     "linear layers begin normal with deviation 0.02, or Xavier-uniform (MAE)"),
+                     "initial weights of linear layers: normal with deviation 0.02, or Xavier-uniform (MAE)"),
     PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
-              "behind positions, projections and perceptrons (paper: 0 or 0.1)"),
+              "dropout after positions, projections and MLP layers (paper: 0 or 0.1)"),
     PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
-              "stochastic depth of the last block; of the others in proportion (DeiT: 0.1)"),
+              "stochastic depth: rate of the last block; earlier blocks in proportion (DeiT: 0.1)"),
     {0}};
 
 extern const px_backbone_family px_vit_family;
@@ -95,7 +95,7 @@ void px_vit_size(const px_backbone *b, int *width, int *depth)
 
 /* ---- embedding ---- */
 
-/* Sines, then cosines, of place / 10000^(k / count) for k < count. */
+/* Sines, then cosines, of position / 10000^(k / count) for k < count. */
 static void waves(float *out, int64_t count, double place)
 {
     for (int64_t k = 0; k < count; k++) {
@@ -120,7 +120,8 @@ px_value *px_vit_fixed_positions(px_graph *g, const char *name, int64_t rows, in
     return v;
 }
 
-/* The convolution of kernel and stride `patch` as a matrix product over patches. timm leaves it at torch's default. */
+/* The convolution of kernel and stride `patch` as a matrix product over patches. timm keeps torch's default initial
+ * values here. */
 static px_value *project(px_graph *g, const px_vit *v, px_value *images, px_value *places)
 {
     int64_t C = images->shape.dim[1], p = v->patch, D = v->width, in = C * p * p;
@@ -143,7 +144,7 @@ px_value *px_vit_embed_at(px_graph *g, const px_vit *v, px_value *images, px_val
     if (px_graph_error(g))
         return images;
     if (images->shape.rank != 4)
-        return px_graph_fail(g, "a ViT wants images (N, C, H, W)");
+        return px_graph_fail(g, "a ViT needs images (N, C, H, W)");
     int64_t rows = images->shape.dim[2] / v->patch, columns = images->shape.dim[3] / v->patch, T = rows * columns;
     *positions = v->fixed_positions
                      ? px_vit_fixed_positions(g, "pos_embed", rows, columns, v->width)
@@ -158,7 +159,7 @@ px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value 
 
 px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_value *positions)
 {
-    /* timm: deviation 1e-6, no weight decay; MAE's code: 0.02, and decay, as for all that is neither bias nor norm */
+    /* timm: deviation 1e-6, no weight decay; MAE's code: 0.02, and decay, as for all but biases and norms */
     bool mae = v->init == PX_DENSE_XAVIER;
     px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), px_init_normal(mae ? 0.02 : 1e-6),
                                    mae ? PX_DECAYS : PX_EXEMPT);
@@ -166,7 +167,7 @@ px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_
     return px_dropout(g, x, v->dropout, tokens->shape.dim[0]);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole encoder ---- */
 
 px_value *px_vit_blocks(px_graph *g, const px_vit *v, px_value *x, px_encoding *e)
 {
@@ -215,7 +216,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     else if (v.mean_pooling)
         e.pooled = pool(g, c, px_vit_norm(g, x));
     else
-        e.pooled = px_vit_norm(g, pool(g, c, x)); /* other tokens need no norm */
+        e.pooled = px_vit_norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */
     return e;
 }
 

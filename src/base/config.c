@@ -1,4 +1,4 @@
-/* config.c - resolves what files and the command line say against the groups that are registered. */
+/* config.c - assigns the settings of files and command line to the options of the registered groups. */
 #include "base/config.h"
 #include "base/error.h"
 #include "base/setting.h"
@@ -111,9 +111,9 @@ const char *px_config_peek(px_config *c, const char *key, const char *fallback)
     return fallback;
 }
 
-/* ---- names that nobody registered ---- */
+/* ---- unknown names ---- */
 
-/* All names of one kind, for "nearest is": of groups, or of the options of one group. */
+/* All names of groups, or of one group's options, for "nearest is". */
 static const char **group_names(const px_config *c)
 {
     const char **names = px_calloc((size_t)c->group_count + 1, sizeof *names);
@@ -151,7 +151,7 @@ static const px_option *find_option(const group *g, const char *name)
     return NULL;
 }
 
-/* Is it the name of a group, or the beginning of one ("eval" of "eval.linear")? */
+/* Whether it is a group's name, or the beginning of one ("eval" of "eval.linear"). */
 static bool is_group(const px_config *c, const char *name)
 {
     size_t length = strlen(name);
@@ -173,7 +173,7 @@ static int unknown_group(const px_config *c, const char *name, const char *where
     if (nearest)
         px_fail(PX_USAGE, "%s: unknown group '%s', nearest is '%s'", where, name, nearest);
     else
-        px_fail(PX_USAGE, "%s: unknown group '%s'%s%s", where, name, *all ? ", there are: " : "", all);
+        px_fail(PX_USAGE, "%s: unknown group '%s'%s%s", where, name, *all ? "; valid: " : "", all);
     free(all);
     free(names);
     return -1;
@@ -183,8 +183,8 @@ static int unknown_key(const px_config *c, const group *g, const px_entry *e, co
 {
     const char *where = e->where, *key = e->key;
     if (is_group(c, key))
-        return px_fail(PX_USAGE, "%s: '%s' is a group and takes no value itself; set %s.KEY", where, key, key);
-    for (int i = 0; i < c->group_count; i++) { /* the right name in the wrong place */
+        return px_fail(PX_USAGE, "%s: '%s' is a group and has no value itself; set %s.KEY", where, key, key);
+    for (int i = 0; i < c->group_count; i++) { /* the right name in the wrong group */
         const group *other = &c->groups[i];
         if (other != g && find_option(other, name)) {
             char *right = px_key_join(other->name, name);
@@ -198,17 +198,17 @@ static int unknown_key(const px_config *c, const group *g, const px_entry *e, co
     if (nearest)
         px_fail(PX_USAGE, "%s: unknown key '%s', nearest is '%s'", where, key, right);
     else
-        px_fail(PX_USAGE, "%s: unknown key '%s'%s%s", where, key, *all ? ", there are: " : "", all);
+        px_fail(PX_USAGE, "%s: unknown key '%s'%s%s", where, key, *all ? "; valid: " : "", all);
     free(right);
     free(all);
     free(names);
     return -1;
 }
 
-/* ---- the whole ---- */
+/* ---- the whole configuration ---- */
 
 static const px_option no_options[] = {{0}};
-static const group empty_top = {.name = "", .options = no_options}; /* when nobody registered the top level */
+static const group empty_top = {.name = "", .options = no_options}; /* if the top level is not registered */
 
 static int assign(const px_config *c, const px_entry *e)
 {
@@ -242,7 +242,7 @@ int px_config_finish(px_config *c)
     return 0;
 }
 
-/* The first part of the group's name after `prefix`, if the group lies below it: "linear" for "eval.linear" and
+/* The first component of the group's name after `prefix`, if it is below `prefix`: "linear" for "eval.linear" and
  * "eval". */
 static const char *child_of(const char *name, const char *prefix, size_t *length)
 {
@@ -254,7 +254,7 @@ static const char *child_of(const char *name, const char *prefix, size_t *length
     return child;
 }
 
-/* Is an earlier group below the same child of `prefix`? Each is written once. */
+/* Whether an earlier group is below the same child of `prefix`: each child is written once. */
 static bool seen_before(const px_config *c, int index, const char *prefix, const char *child, size_t length)
 {
     for (int i = 0; i < index; i++) {

@@ -1,4 +1,4 @@
-/* config_read.c - records what configuration files (libconfig) and the command line say. */
+/* config_read.c - records the settings of configuration files (libconfig) and the command line. */
 #include "base/error.h"
 #include "base/setting.h"
 
@@ -25,7 +25,7 @@ void px_entries_finish(px_entries *all)
     *all = (px_entries){0};
 }
 
-/* Takes `key` and `where`; copies the text of `value`. */
+/* Takes ownership of `key` and `where`; copies the text of `value`. */
 static void record(px_entries *all, char *key, char *where, px_setting value, bool override)
 {
     all->list = px_realloc(all->list, (size_t)(all->count + 1) * sizeof *all->list);
@@ -36,11 +36,11 @@ static void record(px_entries *all, char *key, char *where, px_setting value, bo
 }
 
 typedef struct source {
-    const char *text, *name; /* of the file that was given; libconfig names only the included ones */
-    const char *directory;   /* where included files are sought */
+    const char *text, *name; /* of the main file; libconfig gives names only for included ones */
+    const char *directory;   /* of included files */
 } source;
 
-/* The path of an included file as one would open it. Returns `path`. */
+/* The path by which an included file can be opened. Returns `path`. */
 static char *included_path(const source *src, const char *file, char path[PATH_MAX])
 {
     if (*file == '/' || strcmp(src->directory, ".") == 0)
@@ -66,14 +66,14 @@ static char *read_text(const char *path)
         return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
     char *text = px_calloc(SIZE_MAX_KIB * 1024 + 1, 1);
     size_t length = fread(text, 1, SIZE_MAX_KIB * 1024 + 1, in);
-    int reason = ferror(in) ? errno : 0; /* for one: it is a folder, which libconfig would answer by exit() */
+    int reason = ferror(in) ? errno : 0; /* it is a folder, for example: libconfig would call exit() */
     fclose(in);
     if (reason)
         px_fail(PX_USAGE, "%s: %s", path, strerror(reason));
     else if (length > SIZE_MAX_KIB * 1024)
         px_fail(PX_USAGE, "%s: is larger than %d KiB; is this a configuration?", path, SIZE_MAX_KIB);
     else if (strlen(text) < length)
-        px_fail(PX_USAGE, "%s: holds a zero byte; a configuration is text", path);
+        px_fail(PX_USAGE, "%s: contains a zero byte, but a configuration is text", path);
     else
         return text;
     free(text);
@@ -89,7 +89,7 @@ static const char *line_start(const char *text, int line)
     return text;
 }
 
-/* libconfig 1.5 silently keeps the low 32 bits of an integer without an L: the number is read again from its line. */
+/* libconfig 1.5 silently cuts an integer without an L to its low 32 bits: so read the number again from its line. */
 static px_setting integer_as_written(const config_setting_t *s, const source *src)
 {
     px_setting value = {.kind = PX_SETTING_INTEGER, .integer = config_setting_get_int(s)};
@@ -165,7 +165,7 @@ static void record_members(px_entries *all, const config_setting_t *parent, cons
     }
 }
 
-/* The name in a line `@include "name"`, without the escapes. A new string, or NULL: it is another line. */
+/* The name in a line `@include "name"`, without the escapes. A new string, or NULL if it is another line. */
 static char *included_name(const char *line)
 {
     static const char word[] = "@include";
@@ -182,7 +182,7 @@ static char *included_name(const char *line)
     return name;
 }
 
-/* libconfig ends the program by itself when it is told to include a folder, and waits for a pipe. */
+/* libconfig calls exit() if an included file is a folder, and waits forever on a pipe. */
 static int check_includes(const source *src, const char *text, const char *where, int depth)
 {
     enum { DEPTH = 10 }; /* libconfig's limit, which it reports */
@@ -190,12 +190,12 @@ static int check_includes(const source *src, const char *text, const char *where
     for (const char *line = text; line && status == 0 && depth < DEPTH; number++) {
         char path[PATH_MAX], *name = included_name(line);
         struct stat about;
-        if (name) /* as libconfig 1.5 opens it: never as an absolute path, and "" is the folder itself */
+        if (name) /* libconfig 1.5 opens no absolute paths, and takes "" for the folder itself */
             snprintf(path, sizeof path, "%s/%s", src->directory, name);
         if (name && stat(path, &about) == 0) {
             char *inner = S_ISREG(about.st_mode) ? read_text(path) : NULL;
             if (!S_ISREG(about.st_mode))
-                status = px_fail(PX_USAGE, "%s:%d: @include \"%s\": is no file", where, number, name);
+                status = px_fail(PX_USAGE, "%s:%d: @include \"%s\": is not a file", where, number, name);
             else
                 status = inner ? check_includes(src, inner, path, depth + 1) : -1;
             free(inner);
@@ -221,7 +221,8 @@ static int load(px_entries *all, const source *src)
         const char *text = config_error_text(&parsed);
         bool mixed = strstr(text, "mismatched element type");
         char *where = place(src, config_error_file(&parsed), config_error_line(&parsed));
-        rc = px_fail(PX_USAGE, "%s: %s%s", where, text, mixed ? ": write all elements with a point, or none" : "");
+        rc = px_fail(PX_USAGE, "%s: %s%s", where, text,
+                     mixed ? ": write all elements with a decimal point, or none" : "");
         free(where);
     }
     config_destroy(&parsed);
@@ -253,7 +254,7 @@ int px_entries_assignment(px_entries *all, const char *assignment)
     if (length == 0 || assignment[length] != '=')
         return px_fail(PX_USAGE, "on the command line: '%s' is not of the form key=value", assignment);
     px_setting value = {.kind = PX_SETTING_WORD, .text = word};
-    config_t quoted; /* quotes and escapes are libconfig's business */
+    config_t quoted; /* libconfig handles quotes and escapes */
     config_init(&quoted);
     int rc = 0;
     if (*word == '"') {

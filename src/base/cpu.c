@@ -1,4 +1,4 @@
-/* cpu.c - asks the processor and, for AMX, the kernel. */
+/* cpu.c - asks the processor for its instructions, and Linux for permission to use AMX. */
 #include "base/cpu.h"
 
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Tiles are 8 KiB of state: a process asks for them before its first use, and a kernel before Linux 5.16 has none. */
+/* Tiles are 8 KiB of state, which a process must request before it uses them; Linux supports this from 5.16 on. */
 static bool kernel_permits_tiles(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, TILE_DATA = 18 };
@@ -39,7 +39,7 @@ static px_isa of_the_machine(void)
 }
 #endif
 
-/* The values that oneDNN 2.6 to 3.7 knows, by our levels; like it, we pass over others. */
+/* The values that oneDNN 2.6 to 3.7 knows, and our levels for them; like oneDNN, we ignore others. */
 static px_isa most_wanted(void)
 {
     static const struct {
@@ -59,7 +59,7 @@ static px_isa most_wanted(void)
     };
     const char *value = getenv("ONEDNN_MAX_CPU_ISA");
     if (!value)
-        value = getenv("DNNL_MAX_CPU_ISA"); /* its former name, which oneDNN still reads */
+        value = getenv("DNNL_MAX_CPU_ISA"); /* the former name, which oneDNN still accepts */
     for (size_t i = 0; value && i < sizeof known / sizeof known[0]; i++)
         if (strcasecmp(value, known[i].value) == 0)
             return known[i].isa;

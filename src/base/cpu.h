@@ -1,21 +1,21 @@
-/* cpu.h - what this processor can do.
+/* cpu.h - which instructions this processor has.
  *
  *     if (px_cpu_has(PX_ISA_AMX)) ...
  *
- * ONEDNN_MAX_CPU_ISA narrows the answer as it narrows oneDNN ("AVX2", "AVX512_CORE", ...): what a machine does with less
- * can be tested on one that has more. The loops that simd.h compiles several times are not narrowed by it. */
+ * ONEDNN_MAX_CPU_ISA limits the answer as it limits oneDNN ("AVX2", "AVX512_CORE", ...), so that the behaviour of a
+ * smaller processor can be tested on a larger one. It does not limit the loops that simd.h compiles several times. */
 #ifndef PX_BASE_CPU_H
 #define PX_BASE_CPU_H
 
 #include <stdbool.h>
 
-/* Each level has all that the levels before it have. */
+/* Each level includes the ones before it. */
 typedef enum px_isa {
-    PX_ISA_BASE,        /* what every processor of this kind has */
+    PX_ISA_BASE,        /* what every processor of this architecture has */
     PX_ISA_AVX2,        /* with FMA */
     PX_ISA_AVX512,      /* F, BW, DQ and VL */
     PX_ISA_AVX512_BF16, /* products of bf16 numbers */
-    PX_ISA_AMX,         /* matrix units for bf16, which the kernel lets this process use */
+    PX_ISA_AMX,         /* matrix units for bf16, if Linux lets this process use them */
     PX_ISAS
 } px_isa;
 

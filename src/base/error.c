@@ -1,4 +1,4 @@
-/* error.c - the message of this thread, and the two ways of dying: a failed check and no memory. */
+/* error.c - this thread's message, and the end of the program after a failed check or without memory. */
 #include "base/error.h"
 
 #include <stdarg.h>
@@ -10,7 +10,7 @@
 
 static _Thread_local struct {
     px_status status;
-    char text[1024]; /* longer messages are cut: they are one line for a person */
+    char text[1024]; /* longer messages are cut off */
 } last = {.text = "no error"};
 
 void (*px_on_abort)(void) = NULL;
@@ -25,7 +25,7 @@ char *px_one_line(char *text)
 
 static void set_message(px_status status, const char *format, va_list args)
 {
-    char text[sizeof last.text]; /* px_fail(status, "%s", px_error()) reads the very text that is replaced */
+    char text[sizeof last.text]; /* a copy, since px_fail(status, "%s", px_error()) reads the text that it replaces */
     vsnprintf(text, sizeof text, format, args);
     px_one_line(text);
     memcpy(last.text, text, sizeof text);
@@ -60,7 +60,7 @@ px_status px_error_status(void)
     return last.status;
 }
 
-/* The rank as the launcher tells it, since this layer does not know MPI; "" when not started by one. */
+/* The rank, from the launcher's environment, since this layer does not know MPI; "" without a launcher. */
 static const char *rank_of_launcher(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
@@ -124,7 +124,7 @@ static _Noreturn void out_of_memory(size_t count, size_t size)
     die(text);
 }
 
-/* The standard lets an allocation of nothing return NULL; ours never does. */
+/* The standard allows malloc(0) to return NULL; ours never does. */
 void *px_calloc(size_t count, size_t size)
 {
     void *p = count && size ? calloc(count, size) : calloc(1, 1);
@@ -165,7 +165,7 @@ void *px_grow(void *array, int count, size_t element_size)
     return array;
 }
 
-/* Large arrays lie in large pages where the system has them: walking small ones costs a step of ResNet-50 5 %. */
+/* Large arrays get large pages if the system has them: with small ones a step of ResNet-50 takes 5 % longer. */
 void *px_aligned_calloc(size_t size)
 {
     enum { LINE = 64, LARGE_PAGE = 2 << 20 };
@@ -178,7 +178,7 @@ void *px_aligned_calloc(size_t size)
         out_of_memory(1, rounded);
 #ifdef MADV_HUGEPAGE
     if (alignment == LARGE_PAGE)
-        (void)madvise(p, rounded / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* or small ones */
+        (void)madvise(p, rounded / LARGE_PAGE * LARGE_PAGE, MADV_HUGEPAGE); /* if refused, pages are small */
 #endif
     return memset(p, 0, rounded);
 }

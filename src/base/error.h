@@ -4,12 +4,12 @@
  *         return px_fail(PX_DATA, "%s: holds no images", path);     // returns -1
  *     ...
  *     if (px_dataset_open(&data, path) != 0)
- *         return -1;                                                // message is already set: never reword it
+ *         return -1;                                                // the message is set: never reword it
  *
- * An expected failure sets one short message at the point of failure and returns -1 (or NULL); callers pass it on
- * unchanged and `main` prints it once, on one rank, and exits with its status. The message is kept per thread, like
- * errno; a worker thread that fails hands its message over itself (px_error() there, px_fail() here).
- * A mistake of the programmer is a PX_CHECK: it names rank, file and line and ends the whole MPI job.
+ * An expected failure sets one short message at the point of failure and returns -1 (or NULL). Callers pass it on
+ * unchanged; `main` prints it once, on one rank, and exits with its status. The message is kept per thread, like errno:
+ * a worker thread that fails must hand its message over (px_error() there, px_fail() here).
+ * A programmer's mistake is a PX_CHECK: it names rank, file and line and ends the whole MPI job.
  */
 #ifndef PX_BASE_ERROR_H
 #define PX_BASE_ERROR_H
@@ -28,38 +28,39 @@ typedef enum px_status {
 /* Sets this thread's message and status; always returns -1. A message has no newline and no trailing period. */
 int px_fail(px_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The same, and NULL, for functions that return pointers. */
+/* The same for functions that return pointers; always returns NULL. */
 void *px_fail_null(px_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The message and status of this thread's last px_fail. Borrowed, valid until the next px_fail of this thread. */
 const char *px_error(void);
 px_status px_error_status(void);
 
-/* Puts '?' for control characters, which names in archives and other people's files can hold, so that a message stays
- * one line and does nothing to a terminal; px_fail, px_tell and px_die do it by themselves. Returns `text`. */
+/* Replaces control characters, which names in archives can contain, by '?', so that a message stays one line and is
+ * harmless to a terminal. px_fail, px_tell and px_die do this themselves. Returns `text`. */
 char *px_one_line(char *text);
 
-/* Ends the program (all ranks of an MPI job) for a mistake of the programmer. */
+/* Ends the program (all ranks of an MPI job) after a programmer's mistake. */
 _Noreturn void px_check_failed(const char *file, int line, const char *what);
 #define PX_CHECK(condition) ((condition) ? (void)0 : px_check_failed(__FILE__, __LINE__, #condition))
 
-/* For what can be returned to nobody, from any thread: one line on standard error, with the rank. px_die then ends the
- * program (all ranks of an MPI job): a thread hangs in a call, or another rank is gone. */
+/* For failures that cannot be returned to a caller, from any thread: prints one line on standard error, with the rank.
+ * px_die then ends the program (all ranks of an MPI job): a thread hangs in a call, or another rank is gone. */
 void px_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Memory: zeroed or as malloc; never NULL: out of memory ends the program here, naming the size that was asked for.
- * Free with free(). */
+/* Memory, zeroed or as from malloc. Never NULL: out of memory ends the program here, naming the size that was
+ * requested. Free with free(). */
 void *px_calloc(size_t count, size_t size);
 void *px_realloc(void *old, size_t size);
 char *px_strdup(const char *text);
 char *px_format(const char *format, ...) __attribute__((format(printf, 1, 2))); /* a new string */
 
-/* Makes room for one element more in an array of `count` elements that was always grown by this: its capacity is the
- * next power of two, at least 8. Returns the array. */
+/* Makes room for one more element in an array of `count` elements that only this function has grown: its capacity is
+ * the next power of two, at least 8. Returns the array. */
 void *px_grow(void *array, int count, size_t element_size);
 
-/* 64-byte aligned, zeroed; size is rounded up to 64. Large ones ask for large pages. Free with free(). */
+/* Zeroed memory, 64-byte aligned; the size is rounded up to a multiple of 64. Large blocks request large pages. Free
+ * with free(). */
 void *px_aligned_calloc(size_t size);
 
 /* Called by px_check_failed, px_die and on running out of memory, before abort(): dist/ sets it to MPI_Abort. */

@@ -1,4 +1,4 @@
-/* log.c - plain lines, warnings, and one progress line that is rewritten in place on a terminal; all of it in a file. */
+/* log.c - see log.h. */
 #include "base/log.h"
 #include "base/error.h"
 
@@ -33,7 +33,7 @@ static void keep_text(px_log *log, const char *prefix, const char *text)
     fflush(log->file);
 }
 
-/* Before there is a file lines wait, the first ones if they are too many. */
+/* Until there is a file, lines are collected; if there are too many, only the first ones. */
 static void keep_line(px_log *log, const char *prefix, const char *format, va_list args)
 {
     char *text = NULL;
@@ -53,7 +53,7 @@ int px_log_keep(px_log *log, const char *path, const char *title)
         return 0;
     log->file = fopen(path, "ae");
     if (!log->file)
-        return px_fail(PX_FAIL, "%s: does not open: %s", path, strerror(errno));
+        return px_fail(PX_FAIL, "%s: cannot be opened: %s", path, strerror(errno));
     keep_text(log, "", title);
     char *rest = log->early;
     for (char *line; (line = strsep(&rest, "\n")) && *line;)
@@ -81,7 +81,7 @@ void px_log_close(px_log *log)
 
 /* ---- the stream ---- */
 
-/* One line that starts on a fresh one; a progress line that stands there is rewritten below it by its next update. */
+/* Prints a line below an open progress line, whose next update then appears below this line. */
 static void print_line(px_log *log, const char *prefix, const char *format, va_list args)
 {
     if (log->open_line)
@@ -174,7 +174,7 @@ double px_thread_seconds(void)
 
 char *px_duration(double seconds, char buffer[32])
 {
-    if (!(seconds >= 0 && seconds < 1e9)) { /* an estimate before the first step, a clock gone mad */
+    if (!(seconds >= 0 && seconds < 1e9)) { /* an estimate before the first step, or a wrong clock */
         snprintf(buffer, 32, "?");
         return buffer;
     }

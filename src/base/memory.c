@@ -1,3 +1,4 @@
+/* memory.c - see memory.h. */
 #include "base/memory.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ static double number_in(const char *path)
     return value;
 }
 
-/* The number behind a word at the beginning of a line; NaN if there is none. */
+/* The number after a word at the beginning of a line; NaN if there is none. */
 static double number_after(const char *path, const char *word)
 {
     char line[256];
@@ -48,7 +49,7 @@ static void lower(px_memory *m, double bytes, const char *what, const char *path
 
 /* ---- control groups ---- */
 
-/* The names of one version of their interface. */
+/* The file names in one version of the interface. */
 typedef struct hierarchy {
     const char *mount, *max, *used, *file_cache[2];
 } hierarchy;
@@ -68,7 +69,8 @@ static double group_number(const char *folder, const char *file, const char *wor
     return word ? number_after(path, word) : number_in(path);
 }
 
-/* What one group leaves. The page cache that is charged to it is given up when memory is asked for. */
+/* How much memory one group leaves. The page cache that is charged to it counts as free, since it is dropped on
+ * demand. */
 static void ask_group(px_memory *m, const char *folder, const hierarchy *h)
 {
     double left = group_number(folder, h->max, NULL) - group_number(folder, h->used, NULL);
@@ -79,8 +81,8 @@ static void ask_group(px_memory *m, const char *folder, const hierarchy *h)
     lower(m, left, "left by the limit of the control group", folder);
 }
 
-/* A group and those above it. In a container the path may be that of the host, which is not seen from inside: what
- * exists of it counts. */
+/* Checks a group and those above it. In a container the path may be the host's, which is invisible from inside: only
+ * the parts that exist count. */
 static void ask_groups(px_memory *m, const char *root, const hierarchy *h, const char *group)
 {
     char folder[2 * PATH];
@@ -96,7 +98,7 @@ static void ask_groups(px_memory *m, const char *root, const hierarchy *h, const
     }
 }
 
-/* A line of /proc/self/cgroup is NUMBER:CONTROLLERS:PATH, without controllers for version 2. */
+/* A line of /proc/self/cgroup is NUMBER:CONTROLLERS:PATH; in version 2 there are no controllers. */
 static void ask_all_groups(px_memory *m, const char *root)
 {
     char path[PATH], line[PATH];
@@ -117,7 +119,7 @@ static void ask_all_groups(px_memory *m, const char *root)
         fclose(f);
 }
 
-/* ---- the whole ---- */
+/* ---- the host and this process ---- */
 
 px_memory px_memory_of_host(const char *root)
 {
@@ -129,7 +131,7 @@ px_memory px_memory_of_host(const char *root)
     return m;
 }
 
-/* Pages of /proc/self/statm: the first number is the address space, the second what is in memory. */
+/* A number of /proc/self/statm, in bytes: the first is the address space, the second what is in memory. */
 static double own_pages(int column)
 {
     double pages[2] = {NAN, NAN};

@@ -1,26 +1,26 @@
-/* memory.h - how much memory can still be had, asked before any is taken.
+/* memory.h - how much memory is available, to be checked before any is allocated.
  *
- *     px_memory m = px_memory_of_host("");          // shared by all processes on it
- *     if (need > m.bytes) ... m.limit says what limits it ...
+ *     px_memory m = px_memory_of_host("");          // shared by all its processes
+ *     if (need > m.bytes) ... m.limit names the limit ...
  *
- * Swap is not counted: a training step walks over all of its memory, so it would never end.
+ * Swap does not count: a training step reads all of its memory, so with swap it would never end.
  */
 #ifndef PX_BASE_MEMORY_H
 #define PX_BASE_MEMORY_H
 
 typedef struct px_memory {
-    double bytes;    /* INFINITY: there is no limit that the system tells of */
-    char limit[512]; /* what it is, for messages: "available (MemAvailable in /proc/meminfo)" */
+    double bytes;    /* INFINITY: no known limit */
+    char limit[512]; /* for messages: "available by /proc/meminfo" */
 } px_memory;
 
-/* The least of what the kernel counts as available and what the control groups above this process leave (version 1 and
- * 2; their page cache counts as free). `root` stands before all paths: "", or a folder of a test. */
+/* The smallest of what Linux counts as available and what the control groups of this process leave (versions 1 and 2;
+ * their page cache counts as free). `root` is put before all paths: "", or a test's folder. */
 px_memory px_memory_of_host(const char *root);
 
-/* What the limit of this process's address space (ulimit -v) leaves. */
+/* How much the limit of this process's address space (ulimit -v) leaves. */
 px_memory px_memory_of_process(void);
 
-/* What this process holds in memory now. */
+/* How much memory this process uses now. */
 double px_memory_resident(void);
 
 /* "2.1 GiB", "310 MiB", "12 KiB": for people. Returns `buffer`. */

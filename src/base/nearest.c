@@ -1,4 +1,4 @@
-/* nearest.c - which word somebody may have meant. */
+/* nearest.c - finds the word that a user probably meant. */
 #include "base/config.h"
 #include "base/error.h"
 #include "base/setting.h"
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORD_MAX = 64 }; /* longer words are near to nothing */
+enum { WORD_MAX = 64 }; /* longer words have no near ones */
 
 static int min(int a, int b)
 {
@@ -38,7 +38,7 @@ static int edit_distance(const char *a, const char *b)
     return d[n][m];
 }
 
-/* A word that was cut short counts as one mistake: "temp" means "temperature". */
+/* An abbreviation counts as one mistake: "temp" means "temperature". */
 static int distance(const char *word, const char *candidate)
 {
     size_t length = strlen(word);
@@ -71,7 +71,7 @@ char *px_nearest_first(const char *word, const char *const *candidates)
     size_t size;
     FILE *out = open_memstream(&text, &size);
     PX_CHECK(out);
-    for (int n = 0; n < count; n++) { /* selection keeps the table's order among equals */
+    for (int n = 0; n < count; n++) { /* selection sort keeps the table's order of equals */
         int best = -1;
         for (int i = 0; i < count; i++)
             if (!taken[i] && (best < 0 || distance(word, candidates[i]) < distance(word, candidates[best])))

@@ -1,4 +1,4 @@
-/* option.c - one setting meets its option: type, range, choices; and options as text. */
+/* option.c - checks a setting against its option (type, range, choices) and assigns it; options as text. */
 #include "base/config.h"
 #include "base/error.h"
 #include "base/setting.h"
@@ -43,7 +43,7 @@ static bool read_integer(const char *text, int64_t *value)
     long long v = strtoll(text, &end, strncasecmp(text, "0x", 2) == 0 ? 16 : 10);
     if (end == text || errno)
         return false;
-    end += strspn(end, "L"); /* libconfig's mark of 64 bits */
+    end += strspn(end, "L"); /* libconfig's suffix for 64 bits */
     *value = v;
     return only_space(end);
 }
@@ -114,10 +114,10 @@ static char *describe(const px_setting *s)
     case PX_SETTING_OTHER:
         break;
     }
-    return px_strdup("a list of other things");
+    return px_strdup("a list of something other than numbers");
 }
 
-/* Turns numbers into the kind that the option wants; false if the setting is of another type. */
+/* Converts numbers to the option's type; false if the setting's type does not fit. */
 static bool convert(px_option_type type, px_setting *s)
 {
     bool number = s->kind == PX_SETTING_INTEGER || s->kind == PX_SETTING_REAL;
@@ -183,7 +183,7 @@ static int check_integer(const px_option *o, const px_setting *value, const char
 static int check_list(const px_option *o, const px_list *list, const char *key, const char *where)
 {
     if (list->count > PX_LIST_MAX)
-        return px_fail(PX_USAGE, "%s: %s has %d elements, at most %d are possible", where, key, list->count,
+        return px_fail(PX_USAGE, "%s: %s has %d elements, but at most %d are allowed", where, key, list->count,
                        PX_LIST_MAX);
     for (int i = 0; i < list->count; i++) {
         char text[32], element[160];
@@ -205,7 +205,7 @@ static int check_choice(const px_option *o, const px_setting *value, const char 
         i++;
     if (!choices[i]) {
         char *list = px_nearest_first(word, (const char *const *)choices);
-        rc = px_fail(PX_USAGE, "%s: %s = %s is not known; one of: %s", where, key, text, list);
+        rc = px_fail(PX_USAGE, "%s: %s = %s is unknown; choose one of: %s", where, key, text, list);
         free(list);
     }
     free(choices);
@@ -254,8 +254,9 @@ int px_option_assign(const px_option *o, void *target, const px_setting *setting
 {
     px_setting value = setting->kind == PX_SETTING_WORD ? read_word(setting->text, o->type) : *setting;
     char *text = describe(&value);
-    int rc = convert(o->type, &value) ? check_value(o, &value, text, key, where)
-                                      : px_fail(PX_USAGE, "%s: %s wants %s, not %s", where, key, wanted[o->type], text);
+    int rc = convert(o->type, &value)
+                 ? check_value(o, &value, text, key, where)
+                 : px_fail(PX_USAGE, "%s: %s must be %s, not %s", where, key, wanted[o->type], text);
     if (rc == 0)
         store(o, target, &value);
     free(text);
@@ -272,7 +273,7 @@ void px_real_write(FILE *out, double value)
         if (strtod(text, NULL) == value)
             break;
     }
-    size_t mantissa = strcspn(text, "e"); /* a point makes it a real for libconfig */
+    size_t mantissa = strcspn(text, "e"); /* with a decimal point libconfig reads it as a real */
     bool point = strchr(text, '.');
     fprintf(out, "%.*s%s%s", (int)mantissa, text, point ? "" : ".0", text + mantissa);
 }

@@ -37,7 +37,7 @@ typedef struct px_option {
     const char *name;
     px_option_type type;
     size_t offset;
-    const char *def;     /* default, as one would write it in a configuration (strings without quotes) */
+    const char *def;     /* default, as written in a configuration (strings without quotes) */
     double min, max;     /* inclusive; both 0: any (for a list: of each element) */
     const char *choices; /* "a|b|c" or NULL */
     const char *help;    /* one line; names the source of the default */
@@ -50,7 +50,7 @@ typedef struct px_option {
     {                                                                                                                  \
 #field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                   \
     }
-/* The same under a name of its own: for a field of a struct in the struct. */
+/* The same with the name given separately: for a field of a struct within the struct. */
 #define PX_OPTION_NAMED(name, type, field, def, min, max, help)                                                        \
     {                                                                                                                  \
         name, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                     \

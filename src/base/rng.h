@@ -3,8 +3,8 @@
  *     px_rng rng = px_rng_make(seed, PX_RNG_VIEWS, epoch, sample);
  *     float u = px_rng_uniform(&rng);                // [0, 1)
  *
- * A stream is a pure function of (seed, purpose, a, b): what a sample becomes never depends on ranks, on threads, or on
- * having been interrupted. Streams are cheap: make one wherever one is needed, never share one between threads.
+ * A stream is a pure function of (seed, purpose, a, b): what is drawn for a sample depends neither on ranks and threads
+ * nor on interruptions. Streams are cheap: make one wherever you need one; never share one between threads.
  */
 #ifndef PX_BASE_RNG_H
 #define PX_BASE_RNG_H
@@ -13,13 +13,13 @@
 #include <math.h>
 #include <stdint.h>
 
-/* What a stream is for; never renumber: runs would no longer be repeatable. */
+/* What a stream is for. Never renumber: old runs could no longer be repeated. */
 typedef enum px_rng_purpose {
     PX_RNG_INIT = 1,    /* a = hash of the parameter's name */
     PX_RNG_SHUFFLE = 2, /* a = epoch */
     PX_RNG_VIEWS = 3,   /* a = epoch, b = sample */
     PX_RNG_DROPOUT = 4, /* a = step, b = place */
-    PX_RNG_HOLDOUT = 5, /* splits made by eval/ */
+    PX_RNG_HOLDOUT = 5, /* splits that eval/ makes */
     PX_RNG_PROBE = 6,   /* a = epoch: order in which a probe sees its samples */
     PX_RNG_TEST = 7,
 } px_rng_purpose;
@@ -69,7 +69,7 @@ static inline uint32_t px_rng_below(px_rng *r, uint32_t n)
     return (uint32_t)(((uint64_t)px_rng_u32(r) * n) >> 32);
 }
 
-/* Standard normal (Box-Muller, one value a call). */
+/* Standard normal (Box-Muller, one value per call). */
 static inline float px_rng_normal(px_rng *r)
 {
     float u = 1.0f - px_rng_uniform(r), v = px_rng_uniform(r);

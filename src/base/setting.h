@@ -1,4 +1,4 @@
-/* setting.h - inside base/: what a file or the command line says, before and while it meets its option.
+/* setting.h - private to base/: a setting as a file or the command line gives it, until it is assigned to its option.
  *
  * config.c records settings with the place where they were written; option.c checks one against its px_option and
  * stores it into the caller's structure.
@@ -16,9 +16,9 @@ typedef enum px_setting_kind {
     PX_SETTING_BOOL,
     PX_SETTING_TEXT,
     PX_SETTING_LIST,  /* of numbers */
-    PX_SETTING_WORD,  /* text without quotes: it becomes whatever it looks like, or text if the option wants text */
-    PX_SETTING_GROUP, /* holds other settings, which are recorded by themselves */
-    PX_SETTING_OTHER, /* a list of other things than numbers: no option takes one */
+    PX_SETTING_WORD,  /* text without quotes: text if the option is text, else what it looks like */
+    PX_SETTING_GROUP, /* contains other settings, which are recorded separately */
+    PX_SETTING_OTHER, /* a list of something other than numbers: no option takes one */
 } px_setting_kind;
 
 typedef struct px_setting {
@@ -26,11 +26,11 @@ typedef struct px_setting {
     int64_t integer;
     double real;
     bool flag;
-    px_list list;     /* count may exceed PX_LIST_MAX; then only the first values are there */
+    px_list list;     /* count may exceed PX_LIST_MAX; then only the first values are stored */
     const char *text; /* TEXT, WORD */
 } px_setting;
 
-/* One key as it was written somewhere. */
+/* One key as it was written in a file or on the command line. */
 typedef struct px_entry {
     char *key, *where; /* "optim.lr", "simclr.cfg:12" */
     char *text;        /* what value.text points to */
@@ -43,7 +43,7 @@ typedef struct px_entries {
     int count;
 } px_entries;
 
-/* These append; each returns 0 or -1 as the functions of config.h that they serve. */
+/* These append settings. Each returns 0 or -1, like the function of config.h that calls it. */
 int px_entries_file(px_entries *, const char *path);
 int px_entries_text(px_entries *, const char *text, const char *origin);
 int px_entries_assignment(px_entries *, const char *assignment);
@@ -52,21 +52,21 @@ void px_entries_finish(px_entries *);
 /* "group.name", or "name" at the top level. A new string. */
 char *px_key_join(const char *group, const char *name);
 
-/* Checks `setting` against type, range and choices, then stores it in the option's field of `target`; a string is
- * stored as the pointer setting->text. `key` and `where` ("simclr.cfg:12") are for messages. 0 or -1 (PX_USAGE). */
+/* Checks `setting` against type, range and choices, then stores it in the option's field of `target`; for a string, the
+ * pointer setting->text. `key` and `where` ("simclr.cfg:12") are for messages. 0 or -1 (PX_USAGE). */
 int px_option_assign(const px_option *option, void *target, const px_setting *setting, const char *key,
                      const char *where);
 
-/* Writes the field as a libconfig value that reads back to the same. */
+/* Writes the field as a libconfig value that reads back as the same value. */
 void px_option_write(FILE *, const px_option *option, const void *target);
 
-/* Writes a real so that it reads back exactly, and as a real. */
+/* Writes a real so that the exact value is read back, as a real. */
 void px_real_write(FILE *, double);
 
 /* All candidates (NULL-terminated) joined by ", ", the nearest to `word` first. A new string. */
 char *px_nearest_first(const char *word, const char *const *candidates);
 
-/* "a|b|c" taken apart: a new NULL-terminated array in one block; free() it. */
+/* Splits "a|b|c": a new NULL-terminated array in one block; free() it. */
 char **px_split_choices(const char *choices);
 
 #endif

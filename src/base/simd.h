@@ -9,21 +9,22 @@
  *     }
  *
  * The compiler makes a copy of the function for each level of x86-64 (baseline, AVX2 with FMA, AVX-512) and the loader
- * picks one at start, so a binary built for any x86 runs fast on all. Elsewhere the macro is empty.
+ * picks one at start, so a binary for any x86-64 runs fast on all of them. Elsewhere the macro is empty.
  *
- * - Put it on the leaf that holds the loop, not on a function with `#pragma omp parallel` inside: the parallel body is
- *   moved out into a function of its own before the copies are made, and stays at the baseline.
+ * - Put it on the leaf function with the loop, not on a function with `#pragma omp parallel` inside: the compiler moves
+ *   the parallel body into a separate function before it makes the copies, so the body stays at the baseline.
  * - Such a function is never inlined (the call goes through a pointer): give it a block of work, thousands of elements.
- * - What it calls is not copied, unless it is inlined into it: helpers are `static inline`.
+ * - Functions that it calls are not copied unless they are inlined: make helpers `static inline`.
  * - With FMA the compiler contracts a*b+c: results may differ in the last bit between processors, never between runs.
  */
 #ifndef PX_BASE_SIMD_H
 #define PX_BASE_SIMD_H
 
-#include <stdint.h> /* defines __GLIBC__: its loader resolves the copies (ifunc), musl's does not */
+#include <stdint.h> /* defines __GLIBC__: glibc's loader resolves the copies (ifunc), musl's does not */
 
-/* The loader resolves copies before a sanitizer's runtime is set up: crashes with the thread sanitizer, and with some
- * versions of the address sanitizer. clang 14 gives the copies of static functions external names that can collide. */
+/* The loader resolves copies before a sanitizer's runtime is ready: this crashes with the thread sanitizer, and with
+ * some versions of the address sanitizer. clang 14 gives the copies of static functions external names that can
+ * collide. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&              \
     !defined(__SANITIZE_THREAD__)
 #if __GNUC__ >= 12

@@ -1,4 +1,4 @@
-/* version.c - asks each library at run time which version it is. */
+/* version.c - asks each library for its version, at run time. */
 #include "base/version.h"
 #include "base/cpu.h"
 #include "px_interface.h"
@@ -27,7 +27,7 @@ char *px_version_onednn(char buffer[96])
     return buffer;
 }
 
-/* Linux writes one "model name : ..." for each core on x86; nothing of the kind on Arm. */
+/* On x86, Linux writes one "model name : ..." per core; on Arm it does not. */
 char *px_version_processor(char buffer[96])
 {
     char line[256];

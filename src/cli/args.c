@@ -1,4 +1,4 @@
-/* args.c - getopt_long driven by a command's table of flags. */
+/* args.c - getopt_long, driven by a command's table of flags. */
 #include "cli/args.h"
 
 #include "base/config.h"
@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG = 256 }; /* getopt's value of the flag i is LONG + i, of a letter the letter */
+enum { LONG = 256 }; /* getopt returns LONG + i for the long form of flag i, and the letter for a letter */
 
-static int shared_rank; /* of this process: like MPI's own, one for the program */
+static int shared_rank; /* a global, like MPI's rank, since a process has only one */
 
 void px_cli_set_rank(int rank)
 {
@@ -81,7 +81,7 @@ static void store_field(const px_args *args, const px_flag *flag, const char *va
     }
 }
 
-/* `--output x` is read as `out=x`, and the note names both. */
+/* Reads `--output x` as `out=x`, and notes both. */
 static void store_old(px_args *args, const px_flag *flag, bool letter, const char *value)
 {
     char *assignment = px_format("%s=%s", flag->help, value), *name = px_args_flag_name(flag), *note = args->note;
@@ -95,14 +95,14 @@ static void store_old(px_args *args, const px_flag *flag, bool letter, const cha
     free(note);
 }
 
-/* getopt's two descriptions of the flags; each long name is a new string. */
+/* Makes getopt's two descriptions of the flags; each long name is a new string. */
 static struct option *describe_flags(const px_flag *flags, char **letters)
 {
     int count = count_flags(flags);
     struct option *list = px_calloc((size_t)count + 1, sizeof *list);
     char *end = *letters = px_calloc((size_t)count * 2 + 3, 1);
-    *end++ = '-'; /* words are returned in their place, as value 1 */
-    *end++ = ':'; /* a missing value is told from an unknown flag */
+    *end++ = '-'; /* return words in their order, as value 1 */
+    *end++ = ':'; /* distinguish a missing value from an unknown flag */
     for (int i = 0; i < count; i++) {
         int has_value = flags[i].type != PX_FLAG_SWITCH;
         list[i] = (struct option){px_args_flag_name(&flags[i]), has_value, NULL, LONG + i};
@@ -134,7 +134,7 @@ static int unknown_flag(const struct option *list, const char *given)
     return -1;
 }
 
-/* What getopt_long refuses: `code` is '?' or ':'. */
+/* Sets the message for what getopt_long refuses: `code` is '?' or ':'. */
 static int refuse_flag(const struct option *list, int code, const char *given)
 {
     bool letter = optopt > 0 && optopt < LONG;
@@ -150,7 +150,7 @@ static int read_all(px_args *args, int argc, char **argv, const struct option *l
 {
     const px_flag *flags = flags_of(args->command);
     int code;
-    optind = 0; /* starts getopt anew */
+    optind = 0; /* resets getopt */
     opterr = 0;
     while ((code = getopt_long(argc, argv, letters, list, NULL)) != -1) {
         if (code == '?' || code == ':')
@@ -173,7 +173,7 @@ static int read_all(px_args *args, int argc, char **argv, const struct option *l
     return 0;
 }
 
-/* Takes out= from the assignments of a command that states its `out`; the last one counts. */
+/* Takes out= from the assignments of a command with an `out`; the last one counts. */
 static void take_out(px_args *args)
 {
     int kept = 0;
@@ -191,7 +191,7 @@ static int check(const px_args *args)
 {
     const px_command *c = args->command;
     if (args->words.count < c->min_words)
-        return px_fail(PX_USAGE, "something is missing; usage: pretext %s %s", c->name, c->arguments);
+        return px_fail(PX_USAGE, "an argument is missing; usage: pretext %s %s", c->name, c->arguments);
     if (c->max_words != PX_ANY && args->words.count > c->max_words)
         return px_fail(PX_USAGE, "unexpected '%s'; usage: pretext %s %s", args->words.word[c->max_words], c->name,
                        c->arguments);

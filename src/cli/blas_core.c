@@ -11,7 +11,7 @@
 
 #if defined(__x86_64__)
 
-/* Kernels from before AVX2: what OpenBLAS falls back to. */
+/* Kernels from before AVX2, which OpenBLAS falls back to. */
 static bool is_old(const char *core)
 {
     static const char *const old[] = {"Prescott", "Core2",     "Penryn",      "Dunnington",
@@ -36,7 +36,7 @@ void px_blas_core_correct(char **argv)
 {
     const char *core = better_core();
     char path[PATH_MAX];
-    if (getenv("OPENBLAS_CORETYPE")) /* by the user, or by us the first time */
+    if (getenv("OPENBLAS_CORETYPE")) /* set by the user, or by our first start */
         return;
     if (!core || !is_old(openblas_get_corename()) || !strstr(openblas_get_config(), "DYNAMIC_ARCH"))
         return;
@@ -44,7 +44,7 @@ void px_blas_core_correct(char **argv)
     if (length <= 0 || setenv("OPENBLAS_CORETYPE", core, 1) != 0)
         return;
     path[length] = 0;
-    execv(path, argv); /* if it fails, slow is better than nothing */
+    execv(path, argv); /* if it fails, go on with slow kernels */
 }
 
 #else

@@ -1,4 +1,4 @@
-/* cmd_backbones.c - pretext backbones: the encoders there are. */
+/* cmd_backbones.c - pretext backbones: lists the encoders. */
 #include "backbones/backbone.h"
 #include "cli/args.h"
 
@@ -23,6 +23,6 @@ const px_command px_cmd_backbones = {
     .name = "backbones",
     .arguments = "",
     .summary = "list the encoders",
-    .help = "Layers and sizes of one: pretext summary BACKBONE.\n\nExample:\n  pretext backbones\n",
+    .help = "pretext summary BACKBONE prints the layers and sizes of one.\n\nExample:\n  pretext backbones\n",
     .run = run,
 };

@@ -1,4 +1,4 @@
-/* cmd_bench.c - pretext bench: what a training step costs, and on what. */
+/* cmd_bench.c - pretext bench: measures where the time of a training step goes. */
 #include "base/error.h"
 #include "cli/job.h"
 #include "cli/share.h"
@@ -20,15 +20,15 @@ static const px_flag flags[] = {
 
 static const px_option options[] = {
     PX_OPTION(px_bench_options, seconds, "20", 0.1, 1e5, "how long to measure"),
-    PX_OPTION(px_bench_options, image_size, "32", 8, 4096, "side of the random images (without data.path)"),
-    PX_OPTION(px_bench_options, channels, "3", 1, 3, "their channels"),
-    PX_OPTION(px_bench_options, classes, "10", 0, 1e6, "their classes"),
+    PX_OPTION(px_bench_options, image_size, "32", 8, 4096, "side of the random images in pixels (without data.path)"),
+    PX_OPTION(px_bench_options, channels, "3", 1, 3, "channels of the random images"),
+    PX_OPTION(px_bench_options, classes, "10", 0, 1e6, "classes of the random images"),
     {0}};
 
 static const px_keys keys[] = {
     {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
 
-/* bench.* is this command's own, everything else configures the run. */
+/* bench.* belongs to this command; everything else configures the run. */
 static int load(px_settings *s, px_bench_options *o, const px_args *args, px_log *log)
 {
     const char **own = px_calloc((size_t)args->assignments.count + 1, sizeof own[0]);
@@ -91,19 +91,19 @@ static int run(int argc, char **argv)
 const px_command px_cmd_bench = {
     .name = "bench",
     .arguments = "[CONFIG] [out=B.h5] [key=value...]",
-    .summary = "measure a training step: its parts, images a second, share of the machine's matmul rate",
-    .help =
-        "Runs whole steps of the configuration: on its data set if data.path is set, else on random images in memory\n"
-        "(bench.image_size, bench.channels). Nothing is written unless out= is given; pretext plot draws what was. R, "
-        "the measure of\n"
-        "speed, is the best rate of a large matmul by the fast kernels, with the same threads in the same precision.\n"
-        "\n"
-        "Examples:\n"
-        "  pretext bench method=simclr backbone=resnet18 batch=128\n"
-        "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 "
-        "bench.seconds=60\n"
-        "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n"
-        "  pretext bench precision=bf16 out=b.h5 && pretext plot b.h5\n",
+    .summary = "measure a training step: its parts, images per second, fraction of the machine's matmul rate",
+    .help = "Runs whole training steps of the configuration: on its data set if data.path is\n"
+            "set, else on random images in memory (bench.image_size, bench.channels). R, the\n"
+            "yardstick for speed, is the best rate of the fast kernels for a large matmul,\n"
+            "with the same threads and precision. Results are only printed, unless out=\n"
+            "names a file for them, which pretext plot can draw.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext bench method=simclr backbone=resnet18 batch=128\n"
+            "  mpirun -n 2 --bind-to none pretext bench experiments/simclr_cifar10.cfg data.path=cifar10.h5 "
+            "bench.seconds=60\n"
+            "  pretext bench backbone=resnet50 batch=8 bench.image_size=224 --plan\n"
+            "  pretext bench precision=bf16 out=b.h5 && pretext plot b.h5\n",
     .run = run,
     .flags = flags,
     .max_words = 1,

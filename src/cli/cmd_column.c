@@ -1,4 +1,4 @@
-/* cmd_column.c - `pretext column`: series as text columns, for gnuplot and other tools that read from a pipe. */
+/* cmd_column.c - pretext column: prints series as text columns, for gnuplot and other tools that read from a pipe. */
 #include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
@@ -13,7 +13,7 @@
 
 typedef struct column {
     char *path;           /* "/train/loss" */
-    double *value, *step; /* (rows, width), (steps); step is NULL where the group counts none */
+    double *value, *step; /* (rows, width), (steps); step is NULL if the group has no steps */
     int64_t rows, width, steps;
 } column;
 
@@ -24,7 +24,7 @@ static void column_finish(column *c)
     free(c->step);
 }
 
-/* "/a/b" for a, b; a name without folder is looked for in /train. NULL: not there. */
+/* The path of a series; one without a folder may also be in /train. NULL: not found. */
 static char *resolve(px_results *r, const char *name)
 {
     for (int i = 0; i < 2; i++) {
@@ -53,9 +53,9 @@ static int no_such_series(px_results *r, const char *file, const char *name)
     }
     const char *nearest = px_nearest(name + (*name == '/'), candidates);
     if (nearest)
-        px_fail(PX_USAGE, "%s: holds no series '%s', nearest is '%s'", file, name, nearest);
+        px_fail(PX_USAGE, "%s: contains no series '%s', nearest is '%s'", file, name, nearest);
     else
-        px_fail(PX_USAGE, "%s: holds no series '%s'; pretext show lists them", file, name);
+        px_fail(PX_USAGE, "%s: contains no series '%s'; pretext show lists them", file, name);
     free(candidates);
     for (int i = 0; i < count; i++)
         free(paths[i]);
@@ -73,7 +73,7 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     if (px_results_get(r, c->path, &c->value, &rank, dim) != 0)
         return -1;
     if (rank > 2)
-        return px_fail(PX_USAGE, "%s: %s has %d axes and makes no columns", file, c->path, rank);
+        return px_fail(PX_USAGE, "%s: %s has %d axes, so it cannot be printed as columns", file, c->path, rank);
     c->rows = dim[0];
     c->width = dim[1];
     char *step = px_format("%.*s/step", (int)(strrchr(c->path, '/') - c->path), c->path);
@@ -81,8 +81,7 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     if (px_results_has(r, step)) {
         bad = px_results_get(r, step, &c->step, &rank, dim);
         c->steps = dim[0];
-        if (bad == 0 && c->steps < c->rows) /* a run that goes on: its last row is not complete yet */
-            c->rows = c->steps;
+        c->rows = c->steps;
         while (bad == 0 && c->rows > 0 && c->step[c->rows - 1] < 0) /* ... or its disk was full */
             c->rows--;
     }
@@ -90,7 +89,7 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     return bad;
 }
 
-/* All columns must count their rows alike; a live run's may differ by what was added while they were read. */
+/* All columns must have the same rows; a live run's may differ by rows that were added while they were read. */
 static int common_rows(const char *file, const column *c, int count, int64_t *rows)
 {
     *rows = c[0].rows;
@@ -100,7 +99,7 @@ static int common_rows(const char *file, const column *c, int count, int64_t *ro
         for (int64_t k = 0; same && c[0].step && k < both; k++)
             same = c[i].step[k] == c[0].step[k];
         if (!same)
-            return px_fail(PX_USAGE, "%s: %s and %s have different rows: ask for them one at a time", file, c[0].path,
+            return px_fail(PX_USAGE, "%s: %s and %s have different rows: print them separately", file, c[0].path,
                            c[i].path);
         *rows = both;
     }
@@ -119,7 +118,7 @@ static void print_columns(const column *c, int count, int64_t rows)
         for (int i = 0; i < count; i++)
             for (int64_t k = 0; k < c[i].width; k++) {
                 double v = c[i].value[row * c[i].width + k];
-                isnan(v) ? printf(" NaN") : printf(" %.10g", v); /* gnuplot knows NaN, not -nan */
+                isnan(v) ? printf(" NaN") : printf(" %.10g", v); /* gnuplot accepts NaN, not -nan */
             }
         putchar('\n');
     }
@@ -155,10 +154,10 @@ const px_command px_cmd_column = {
     .name = "column",
     .arguments = "RUN SERIES...",
     .summary = "print series of a run as text columns",
-    .help = "The first column is the step (or the row, where a series has no steps); a first line with # names all\n"
-            "columns. RUN is a folder that holds run.h5, or an .h5 file; it may be a run that is still going on. "
-            "SERIES is a\n"
-            "path in the file, train/ may be left out; tables with two axes give one column for each of theirs.\n"
+    .help = "The first column is the step (or the row, if a series has no steps); a first\n"
+            "line with # names all columns. RUN is a folder that contains run.h5, or an .h5\n"
+            "file; it may be a live run. SERIES is a path in the file, where train/ may be\n"
+            "left out; a table with two axes gives several columns.\n"
             "\nExamples\n"
             "  pretext column runs/a train/loss train/lr\n"
             "  pretext column runs/a eval/linear/pretrained/test_top1\n"

@@ -1,4 +1,4 @@
-/* cmd_export.c - pretext export: the weights of a run, for use elsewhere. */
+/* cmd_export.c - pretext export: writes the weights of a run, for use elsewhere. */
 #include "base/error.h"
 #include "cli/args.h"
 #include "cli/job.h"
@@ -9,7 +9,7 @@ typedef struct export_flags {
     px_words plugin;
 } export_flags;
 
-static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
+static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "also the method's heads, not only the backbone"),
                                 PX_FLAG_BEFORE("output", 'o', "out"),
                                 PX_PLUGIN_FLAG(export_flags),
                                 {0}};
@@ -24,8 +24,8 @@ static int run(int argc, char **argv)
     px_args_note(&args, &log);
     int status = px_job_plugins(&given.plugin);
     if (status == 0 && !px_weights_named(args.out))
-        status =
-            px_fail(PX_USAGE, "%s: name the file something.safetensors: that is how it is known as weights", args.out);
+        status = px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, by which weights are recognized",
+                         args.out);
     if (status == 0)
         status = px_weights_export(args.words.word[0], args.out, given.all, &log);
     px_args_finish(&args);
@@ -35,19 +35,18 @@ static int run(int argc, char **argv)
 const px_command px_cmd_export = {
     .name = "export",
     .arguments = "RUN out=W.safetensors",
-    .summary = "write the weights of a run as PyTorch users have them",
-    .help =
-        "float32, from the last checkpoint, with the names of timm (ViT) and torchvision (the rest); running "
-        "statistics too. The file\n"
-        "says which backbone it is of: features, probe and pretrain init= read it back. In Python:\n"
-        "  model.load_state_dict(safetensors.torch.load_file(\"W.safetensors\"), strict=False)     # without fc\n"
-        "where the model has the same shapes: torchvision's ResNets begin with 7x7 filters and have width 1, so that "
-        "their conv1 and\n"
-        "width must be made those of the run (resnet.stem, resnet.width; 'pretext show RUN').\n"
-        "\n"
-        "Examples:\n"
-        "  pretext export runs/first out=first.safetensors\n"
-        "  pretext export runs/first --all out=with_heads.safetensors\n",
+    .summary = "write the weights of a run in PyTorch's usual format (safetensors)",
+    .help = "Writes float32 parameters and running statistics from the last checkpoint, with\n"
+            "timm's names (ViT) or torchvision's (others). The file also names its backbone:\n"
+            "features, probe and pretrain init= can read it. In Python:\n"
+            "  model.load_state_dict(safetensors.torch.load_file(\"W.safetensors\"), strict=False)     # without fc\n"
+            "The model must have the same shapes. torchvision's ResNets begin with 7x7\n"
+            "filters and have width 1: if the run's differ (resnet.stem, resnet.width in\n"
+            "'pretext show RUN'), change the model's conv1 and width accordingly.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext export runs/first out=first.safetensors\n"
+            "  pretext export runs/first --all out=with_heads.safetensors\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

@@ -1,4 +1,4 @@
-/* cmd_features.c - pretext features: the representation itself, for use elsewhere. */
+/* cmd_features.c - pretext features: writes the representation itself, for use elsewhere. */
 #include "base/error.h"
 #include "cli/job.h"
 #include "eval/extract.h"
@@ -29,13 +29,13 @@ static const px_option options[] = {PX_PATCHES_OPTIONS(features_cfg, patches), {
 static const char *const run_keys[] = {"backbone", "backend", "threads", "rank_timeout", "seed", NULL};
 static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
 
-/* What the command works on. */
+/* The command's state. */
 typedef struct work {
     const char *subject; /* a run or a weights file */
     const px_args *args;
     const char *split_name; /* NULL: all images */
     px_job *job;
-    px_settings s; /* the subject's, overridden */
+    px_settings s; /* the subject's settings, with overrides */
     features_cfg own;
     px_config *config; /* of `own` */
     px_dataset *data;
@@ -43,7 +43,7 @@ typedef struct work {
     int64_t *everything, *limited; /* indices that split may borrow */
 } work;
 
-/* All rows of a data set, where no split is asked for. */
+/* All rows of a data set, if no split is given. */
 static px_split whole(work *w)
 {
     int64_t n = px_dataset_about(w->data)->count;
@@ -146,7 +146,7 @@ static int load_settings(work *w)
     int count = 0, status = px_job_plugins(&given->plugin);
     w->config = px_config_create();
     px_config_group(w->config, "", options, &w->own);
-    subjects[count++] = "data.limit=0"; /* what a run was trained on is no limit here */
+    subjects[count++] = "data.limit=0"; /* the run's own limit does not apply here */
     for (int i = 0; i < assignments->count && status == 0; i++) {
         if (is_own(assignments->word[i]))
             status = px_config_set(w->config, assignments->word[i]);
@@ -196,14 +196,14 @@ const px_command px_cmd_features = {
     .arguments = "RUN|W.safetensors out=F.h5 [data.path=D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
     .help =
-        "/features (N, D) float32, /labels (N) int32, /rows (N) int64: the images' rows in the data set; "
-        "attributes name the sources.\n"
-        "Each rank encodes its share of the rows. A weights file from elsewhere needs "
-        "backbone=, data.path=, and what\n"
-        "differs from the defaults, as data.image_size and data.normalize. data.path= names another data set than "
-        "the run's own,\n"
-        "data.split= one of its splits (otherwise all images are encoded); data.limit takes so many of them, "
-        "evenly spaced.\n"
+        "Writes /features (N, D) float32, /labels (N) int32 and /rows (N) int64, each\n"
+        "image's row in the data set; attributes name the sources. Each rank encodes a\n"
+        "part of the rows. data.path= names a data set other than the run's, data.split=\n"
+        "one of its splits (default: all images); data.limit takes only that many of the\n"
+        "images, evenly spaced.\n"
+        "A weights file that was not written by pretext export needs backbone=,\n"
+        "data.path=, and settings that differ from the defaults, such as data.image_size\n"
+        "and data.normalize.\n"
         "\n"
         "Examples:\n"
         "  pretext features runs/first out=features.h5\n"

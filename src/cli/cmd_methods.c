@@ -1,4 +1,4 @@
-/* cmd_methods.c - pretext methods: the pretext tasks there are. */
+/* cmd_methods.c - pretext methods: lists the pretext tasks. */
 #include "cli/args.h"
 #include "cli/job.h"
 #include "train/method.h"
@@ -29,7 +29,7 @@ const px_command px_cmd_methods = {
     .name = "methods",
     .arguments = "",
     .summary = "list the pretext tasks",
-    .help = "Their options: pretext options METHOD.\n\nExample:\n  pretext methods\n",
+    .help = "pretext options METHOD prints the options of one.\n\nExample:\n  pretext methods\n",
     .run = run,
     .flags = flags,
 };

@@ -1,4 +1,4 @@
-/* cmd_options.c - pretext options: every key that a configuration may have. */
+/* cmd_options.c - pretext options: lists every key that a configuration may have. */
 #include "cli/args.h"
 #include "cli/job.h"
 #include "eval/protocol.h"
@@ -23,7 +23,7 @@ static int print_method(const char *name)
     if (m->options)
         print("Its options", m->name, m->options);
     if (m->defaults)
-        printf("Defaults that it sets for the others\n%s", m->defaults);
+        printf("Its defaults for other options\n%s", m->defaults);
     return 0;
 }
 
@@ -69,7 +69,7 @@ const px_command px_cmd_options = {
     .name = "options",
     .arguments = "[METHOD]",
     .summary = "list every key of a configuration, or those of one method",
-    .help = "Each with its default, what may be given, and where the default comes from.\n"
+    .help = "Prints each key with its default, the allowed values, and the source of the default.\n"
             "\n"
             "Examples:\n"
             "  pretext options\n"

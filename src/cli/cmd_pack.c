@@ -1,4 +1,4 @@
-/* cmd_pack.c - pretext pack: data sets as they are published, into the one file that everything else reads. */
+/* cmd_pack.c - pretext pack: packs published data sets into the file format that all other commands read. */
 #include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
@@ -10,15 +10,15 @@
 
 static const px_flag flags[] = {PX_FLAG_BEFORE("output", 'o', "out"), {0}};
 
-static char *partial; /* a signal handler reaches nothing else */
+static char *partial; /* a global, since a signal handler can reach nothing else */
 
 static void remove_partial(int number)
 {
     unlink(partial);
-    raise(number); /* ends the program: the handler was for once */
+    raise(number); /* ends the program, since the handler was installed for one signal only */
 }
 
-/* Packing takes long, and who interrupts it does not want gigabytes of an unfinished file. */
+/* Packing takes long; an interrupted one must not leave gigabytes of an incomplete file. */
 static void remove_on_signals(const char *output)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -67,16 +67,17 @@ const px_command px_cmd_pack = {
     .name = "pack",
     .arguments = "SOURCE... out=DATA.h5 [key=value...]",
     .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
-    .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst, lz4), read without unpacking "
-            "it, of:\n"
-            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val (valid, validation), test or "
-            "unlabeled\n"
-            "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte; t10k-*: the test split\n"
+    .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst,\n"
+            "lz4), which is read without unpacking it, of:\n"
+            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val\n"
+            "            (valid, validation), test or unlabeled\n"
+            "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte;\n"
+            "            t10k-*: the test split\n"
             "  CIFAR     binary version of CIFAR-10 and CIFAR-100 (fine labels)\n"
             "  STL-10    binary version\n"
-            "All sources go into one data set. Images are sorted by split and class. Every image is decoded once to "
-            "see that it\n"
-            "can be, and for the mean and standard deviation of the train split, which are stored with it.\n"
+            "All sources go into one data set, sorted by split and class. Every image is\n"
+            "decoded once, to check it and to compute mean and standard deviation of the\n"
+            "train split, which are stored as well.\n"
             "\n"
             "Examples:\n"
             "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"

@@ -1,4 +1,4 @@
-/* cmd_plot.c - `pretext plot`: figures of runs. */
+/* cmd_plot.c - pretext plot: draws figures of runs. */
 #include "cli/args.h"
 #include "report/plot.h"
 
@@ -37,26 +37,26 @@ const px_command px_cmd_plot = {
     .name = "plot",
     .arguments = "RUN... [out=FOLDER]",
     .summary = "draw curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
-    .help =
-        "RUN is a folder that holds run.h5, or an .h5 file of results; it may be a run that is still going on.\n"
-        "Several runs are compared in the same pictures. The files written are listed on standard output; a figure\n"
-        "whose data no run holds is left out, and standard error says so.\n"
-        "\nFigures\n"
-        "  curves        training loss (with a smoothed line) and learning rate\n"
-        "  diagnostics   all other series of the training: gradient norm, images/s, ...\n"
-        "  accuracy      top-1 of every evaluation beside its baselines and chance\n"
-        "  probe_epochs  test accuracy while a probe trains\n"
-        "  layers        accuracy of every stage of the backbone beside chance (probe layers=true)\n"
-        "  confusion     share of each true class, by predicted class\n"
-        "  embedding     the test images' embeddings in the plane\n"
-        "  ...           pictures that a method made of its own: reconstruction (MAE), images masked and rebuilt\n"
-        "  bench         parts and most expensive ops of a step, from a file of pretext bench out=\n"
-        "Axes that do not begin at zero, and values that are cut, are told above the axes. Series that are zero\n"
-        "throughout are named, not drawn. With more than six runs each has a mark beside its colour.\n"
-        "\nExamples\n"
-        "  pretext plot runs/simclr_cifar10\n"
-        "  pretext plot runs/simclr runs/mae out=comparison\n"
-        "To draw a series your own way: pretext column --help\n",
+    .help = "RUN is a folder that contains run.h5, or an .h5 file of results; it may be a\n"
+            "live run. Several runs are compared in the same pictures. Standard output lists\n"
+            "the pictures; a figure for which no run has data is left out, and standard error\n"
+            "says so.\n"
+            "\nFigures\n"
+            "  curves        training loss (with a smoothed line) and learning rate\n"
+            "  diagnostics   all other series of the training: gradient norm, images/s, ...\n"
+            "  accuracy      top-1 of every evaluation beside its baselines and chance\n"
+            "  probe_epochs  test accuracy while a probe trains\n"
+            "  layers        accuracy of every stage of the backbone beside chance (probe layers=true)\n"
+            "  confusion     per cent of each true class, by predicted class\n"
+            "  embedding     the test images' embeddings in the plane\n"
+            "  ...           the method's pictures: reconstruction (MAE), images masked and rebuilt\n"
+            "  bench         parts and most expensive ops of a step, from a file of pretext bench out=\n"
+            "Axes that do not begin at zero, and values that are cut, are told above the axes. Series that are zero\n"
+            "throughout are named, not drawn. With more than six runs each has a mark beside its colour.\n"
+            "\nExamples\n"
+            "  pretext plot runs/simclr_cifar10\n"
+            "  pretext plot runs/simclr runs/mae out=comparison\n"
+            "To draw a series your own way: pretext column --help\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

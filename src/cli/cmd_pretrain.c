@@ -1,4 +1,4 @@
-/* cmd_pretrain.c - pretext pretrain: the training run. */
+/* cmd_pretrain.c - pretext pretrain: trains a backbone. */
 #include "base/error.h"
 #include "cli/job.h"
 #include "cli/share.h"
@@ -93,16 +93,15 @@ const px_command px_cmd_pretrain = {
     .name = "pretrain",
     .arguments = "[CONFIG] [key=value...]",
     .summary = "train a backbone on a pretext task",
-    .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups: optim.lr=0.3. What is in "
-            "neither has the method's\n"
-            "default, or the table's ('pretext options METHOD' prints all keys). Under mpirun the global batch is "
-            "divided among the\n"
-            "ranks; the same batch on any number of ranks is the same mathematics.\n"
-            "The run is a folder (out=): run.h5 holds results, checkpoint.h5 the state. SIGTERM, SIGINT, SIGUSR1 and "
-            "time_limit\n"
-            "stop it after a step with a checkpoint and status 75. Send SIGUSR1 to an mpirun, which hands it on; after "
-            "SIGTERM\n"
-            "Open MPI's leaves the ranks one second and ends with status 1.\n"
+    .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups:\n"
+            "optim.lr=0.3. For keys that neither sets, the method's defaults apply, then\n"
+            "those of the option tables ('pretext options METHOD' prints all keys). Under\n"
+            "mpirun the global batch is divided among the ranks: the number of ranks does\n"
+            "not change the mathematics.\n"
+            "A run is a folder (out=): run.h5 contains its results, checkpoint.h5 its state.\n"
+            "SIGTERM, SIGINT, SIGUSR1 and time_limit stop it after a step, with a checkpoint\n"
+            "and status 75. To stop ranks under mpirun, send it SIGUSR1, which it passes on;\n"
+            "after SIGTERM it gives them a second at most and exits with its own status.\n"
             "\n"
             "Examples:\n"
             "  pretext pretrain method=simclr backbone=resnet18 data.path=cifar10.h5 out=runs/first epochs=20\n"

@@ -1,4 +1,4 @@
-/* cmd_probe.c - pretext probe: how good a run's representation is. */
+/* cmd_probe.c - pretext probe: measures how good a run's representation is. */
 #include "base/error.h"
 #include "cli/job.h"
 #include "eval/protocol.h"
@@ -45,29 +45,28 @@ const px_command px_cmd_probe = {
     .name = "probe",
     .arguments = "RUN|W.safetensors [key=value...]",
     .summary = "evaluate the representation of a run: linear probe, nearest neighbours",
-    .help =
-        "The frozen backbone encodes both splits once, shared by all ranks. protocol=linear trains a grid of "
-        "learning rates at once\n"
-        "(linear.rates) and chooses on a held-out part of the training split, never on the test split. "
-        "baselines=true also probes the\n"
-        "same backbone untrained and the raw pixels. layers=true also probes every stage: a rank holds its images' "
-        "features of all\n"
-        "stages (float32, N / ranks x the sum of their widths), and all images' of one stage at a time. patches=9 is "
-        "the protocol of\n"
-        "methods that pretrain on patches. data.*, threads and backend override what the run was made with "
-        "(data.limit limits the\n"
-        "probe's training split); linear.* and knn.* are listed by 'pretext options'. Results go to /eval in the "
-        "run's run.h5, a\n"
-        "table to standard output. A weights file's results go to out=DIR; one from elsewhere needs backbone= and "
-        "data.path=.\n"
-        "\n"
-        "Examples:\n"
-        "  pretext probe runs/first baselines=true\n"
-        "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
-        "  pretext probe runs/first protocol=knn\n"
-        "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
-        "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
-        "out=results/flowers\n",
+    .help = "The frozen backbone encodes the training split and the test split once; ranks\n"
+            "share the work. protocol=linear trains a grid of learning rates (linear.rates)\n"
+            "at once and chooses one on held-out rows of the training split, never on the\n"
+            "test split. baselines=true also probes the same backbone untrained, and the raw\n"
+            "pixels.\n"
+            "layers=true also probes every stage of the backbone. Each rank then needs\n"
+            "memory for the features of its images at all stages (float32, N / ranks x the\n"
+            "sum of their widths) and for those of all images at one stage. patches=9 is the\n"
+            "protocol of methods that pretrain on patches.\n"
+            "data.*, threads and backend override the run's settings (data.limit limits the\n"
+            "probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
+            "to /eval in the run's run.h5, and a table to standard output. Results of a\n"
+            "weights file go to out=DIR; one that was not written by pretext export also\n"
+            "needs backbone= and data.path=.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext probe runs/first baselines=true\n"
+            "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
+            "  pretext probe runs/first protocol=knn\n"
+            "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
+            "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
+            "out=results/flowers\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

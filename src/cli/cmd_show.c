@@ -1,4 +1,4 @@
-/* cmd_show.c - `pretext show`: a summary in the terminal. */
+/* cmd_show.c - pretext show: prints a summary. */
 #include "cli/args.h"
 #include "report/show.h"
 
@@ -20,12 +20,12 @@ static int run(int argc, char **argv)
 const px_command px_cmd_show = {
     .name = "show",
     .arguments = "RUN|FILE.h5...",
-    .summary = "print what a run, a data set or any other HDF5 file holds",
-    .help = "For a run (a folder that holds run.h5, or the file itself; it may still be going on): configuration, "
-            "versions\n"
-            "and hosts, the course of each training series, a table of all evaluations.\n"
-            "For a data set: source, sizes, mean and standard deviation, images of each class and split.\n"
-            "For any other HDF5 file, such as a checkpoint: every object with type, shape and attributes.\n"
+    .summary = "print the contents of a run, a data set or any other HDF5 file",
+    .help = "Of a run (a folder that contains run.h5, or the file itself; it may be live):\n"
+            "configuration, versions and hosts, each training series, a table of all\n"
+            "evaluations. Of a data set: source, sizes, mean and standard deviation, images\n"
+            "per class and split. Of any other HDF5 file, such as a checkpoint: every object\n"
+            "with type, shape and attributes.\n"
             "\nExamples\n"
             "  pretext show runs/simclr_cifar10\n"
             "  pretext show cifar10.h5\n"

@@ -1,4 +1,4 @@
-/* cmd_summary.c - pretext summary: a backbone as a table. */
+/* cmd_summary.c - pretext summary: prints a backbone as a table. */
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -17,7 +17,7 @@ static const px_option options[] = {PX_OPTION(summary_cfg, image_size, "224", 1,
                                     PX_OPTION(summary_cfg, channels, "3", 1, 3, "1 or 3"),
                                     {0}};
 
-/* Parameters whose scope is `scope`, and how many numbers they hold. */
+/* The number of elements of all parameters in the scope `scope`. */
 static int64_t parameters_in(const px_graph *g, const char *scope)
 {
     int64_t count = 0;
@@ -32,7 +32,7 @@ static int64_t parameters_in(const px_graph *g, const char *scope)
     return count;
 }
 
-/* A layer of several ops has its parameters at the first of them. */
+/* The parameters of a layer with several ops are shown at the first op. */
 static void print_node(const px_graph *g, const px_layer_line *line, const char *before)
 {
     char shape[64];
@@ -100,7 +100,7 @@ const px_command px_cmd_summary = {
     .name = "summary",
     .arguments = "BACKBONE [key=value...]",
     .summary = "layers of a backbone: shapes, parameters, multiply-adds",
-    .help = "Batch norms and activations are shown as they run, fused.\n"
+    .help = "Batch norms and activations are shown as they are executed, fused.\n"
             "\n"
             "Examples:\n"
             "  pretext summary resnet50\n"

@@ -2,17 +2,17 @@
  *
  *     typedef struct export_flags { px_words plugin; bool all; } export_flags;
  *     static const px_flag flags[] = {
- *         PX_FLAG(export_flags, plugin, 0, "FILE.so", "a method from outside; may be repeated"),
- *         PX_FLAG(export_flags, all, 0, NULL, "with the method's heads, not the backbone only"),
+ *         PX_FLAG(export_flags, plugin, 0, "FILE.so", "a plug-in with a method; may be repeated"),
+ *         PX_FLAG(export_flags, all, 0, NULL, "also the method's heads, not only the backbone"),
  *         {0}};
  *     const px_command px_cmd_export = {.name = "export", ..., .run = run, .flags = flags, .min_words = 1,
  *                                       .max_words = 1, .out = {"W.safetensors", "file to write", true}};
  *
- * All commands keep one rule. What a command works on (sources, runs, weights, configurations) are plain words. Every
- * setting is key=value: out= is what the command writes, data.path= the data set that it reads. Flags are switches, and
+ * All commands follow one rule. Their operands (sources, runs, weights, configurations) are plain words. Every setting
+ * is key=value: out= is what the command writes, data.path= the data set that it reads. Flags are only switches, and
  * --plugin FILE.so.
  *
- * `run` reads its arguments with args.h. `--help` is answered by main before `run` is called, from what stands here.
+ * `run` reads its arguments with args.h. main answers `--help` from this description, without calling `run`.
  */
 #ifndef PX_CLI_COMMAND_H
 #define PX_CLI_COMMAND_H
@@ -20,7 +20,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a repeatable flag, or the words of the command line, were given. Words are borrowed from argv. */
+/* The values of a repeatable flag, or the words of the command line. Borrowed from argv. */
 typedef struct px_words {
     int count;
     const char **word;
@@ -30,7 +30,7 @@ typedef enum px_flag_type {
     PX_FLAG_SWITCH,
     PX_FLAG_TEXT,
     PX_FLAG_WORDS,
-    PX_FLAG_OLD, /* what is a setting now: read as key=value, with a note */
+    PX_FLAG_OLD, /* now a setting: read as key=value, with a note */
 } px_flag_type;
 
 /* A table ends with an entry whose name is NULL. */
@@ -40,27 +40,27 @@ typedef struct px_flag {
     size_t offset;
     char letter;       /* 'o' for -o, 0 for none */
     const char *value; /* name of its value in help, NULL for a switch */
-    const char *help;  /* of an old flag: the key that took its place */
+    const char *help;  /* for an old flag, the key that replaces it */
 } px_flag;
 
-/* The type is taken from the field: bool, const char * (NULL when not given), px_words (may be repeated). */
+/* The type is taken from the field: bool, const char * (NULL if not given), px_words (may be repeated). */
 #define PX_FLAG_TYPE(field)                                                                                            \
     _Generic((field), bool : PX_FLAG_SWITCH, const char * : PX_FLAG_TEXT, px_words : PX_FLAG_WORDS)
 #define PX_FLAG(type, field, letter, value, help)                                                                      \
     {                                                                                                                  \
 #field, PX_FLAG_TYPE(((type *)0)->field), offsetof(type, field), letter, value, help                           \
     }
-/* The spelling that came before key=value: --name X, or -l X, is key=X. */
+/* An old spelling: --name X, or -l X, means key=X. */
 #define PX_FLAG_BEFORE(name, letter, key)                                                                              \
     {                                                                                                                  \
         name, PX_FLAG_OLD, 0, letter, NULL, key                                                                        \
     }
 
-/* What a command writes, given as out=VALUE. For commands whose `out` is not an option of a table (pretrain, probe). */
+/* What a command writes, given as out=VALUE. Not for commands whose option table has `out` (pretrain, probe). */
 typedef struct px_out {
-    const char *value, *help; /* "DATA.h5" in help; what it is. NULL: the command has no out= of this kind */
+    const char *value, *help; /* "DATA.h5" and its description, for help. NULL: no out= of this kind */
     bool required;
-    const char *example; /* the command in use, for the message if it is missing */
+    const char *example; /* a whole command, for the message if out= is missing */
 } px_out;
 
 /* Options whose keys a command takes, and the group that stands before them; "": none. */
@@ -92,7 +92,7 @@ typedef struct px_command {
     int min_words, max_words;               /* how many words that are neither flags nor key=value; PX_ANY: no limit */
     bool assignments;                       /* takes key=value */
     const struct px_option *options;        /* the keys that --help lists, or NULL */
-    const char *options_group;              /* what stands before them: "bench" for bench.seconds; NULL: nothing */
+    const char *options_group;              /* their group: "bench" for bench.seconds; NULL: none */
     const px_keys *keys;                    /* keys that it takes besides; NULL, or ends with NULL options */
     bool method_keys, backbone_keys;        /* takes those of the method and of the backbone, too */
     px_out out;
@@ -103,8 +103,8 @@ extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_featu
     px_cmd_show, px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench,
     px_cmd_man, px_cmd_complete;
 
-/* All commands in the order of --help, where those of one heading stand together. The last has no command; those without
- * a heading come before it, and are in no list. */
+/* All commands in the order of --help, where those of one heading stand together. The last has no command; those
+ * without a heading come before it, and are in no list. */
 typedef struct px_command_row {
     const char *heading;
     const px_command *command;
@@ -116,8 +116,8 @@ int px_command_unknown(const char *name);            /* -1, PX_USAGE: names the 
 /* The rule that all command lines keep, and what the exit statuses mean: lines of text for help and manual. */
 extern const char px_command_rule[], px_command_statuses[];
 
-/* A command that runs on several ranks tells which one this is, so that main reports a failure of all ranks once. Only
- * needed if the command ends MPI itself before it returns; until then main asks MPI. */
+/* Sets the rank of this process, so that main reports a failure of all ranks only once. Only needed if the command ends
+ * MPI before it returns; otherwise main asks MPI. */
 void px_cli_set_rank(int rank);
 int px_cli_rank(void);
 

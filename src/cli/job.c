@@ -1,3 +1,4 @@
+/* job.c - see job.h. */
 #include "cli/job.h"
 #include "base/error.h"
 #include "base/shell.h"
@@ -63,7 +64,7 @@ void px_job_threads(px_job *job, int wanted)
 void px_job_watch(px_job *job, double seconds)
 {
     if (px_watch_start(&job->watch, &job->comm, seconds) != 0)
-        px_log_warning(&job->log, "nobody will notice a rank that hangs: %s", px_error());
+        px_log_warning(&job->log, "a rank that dies or hangs will not be noticed: %s", px_error());
 }
 
 int px_job_plugins(const px_words *files)

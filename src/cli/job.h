@@ -1,4 +1,4 @@
-/* job.h - what the commands that run on several ranks share: MPI, threads, the log, the command as it was typed.
+/* job.h - what the commands that run on several ranks share: MPI, threads, the log, the command line.
  *
  *     static int work(px_job *job, const px_args *args)
  *     {
@@ -25,19 +25,19 @@ typedef struct px_job {
     px_watch *watch;
 } px_job;
 
-/* Reads the command's arguments into `flags` (zeroed), starts MPI, does the work, and ends MPI unless the work failed:
- * then main does, after all ranks have said so. 0 or -1. */
+/* Reads the command's arguments into `flags` (zeroed), starts MPI and does the work. If the work succeeds, ends MPI;
+ * otherwise main does, after all ranks have reported. 0 or -1. */
 int px_job_run(const px_command *, int argc, char **argv, void *flags, int (*work)(px_job *, const px_args *));
 
 /* Sets the number of compute threads of this rank: `wanted`, else OMP_NUM_THREADS, else this host's cores divided by
- * its ranks. Warns of ranks that are bound to fewer cores than they could have, and of more threads than cores. */
+ * its ranks. Warns of ranks that are bound to fewer cores than they could use, and of more threads than cores. */
 void px_job_threads(px_job *, int wanted);
 
-/* Collective: from now on a rank that dies or is stopped ends the job (dist/watch.h); warns where that cannot be. */
+/* Collective: from now on a rank that dies or is stopped ends the job (dist/watch.h); warns if that is impossible. */
 void px_job_watch(px_job *, double seconds);
 
 /* The flag --plugin FILE.so of commands that know methods; may be repeated. */
-#define PX_PLUGIN_FLAG(type) PX_FLAG(type, plugin, 0, "FILE.so", "a method from outside; may be repeated")
+#define PX_PLUGIN_FLAG(type) PX_FLAG(type, plugin, 0, "FILE.so", "a plug-in with a method; may be repeated")
 int px_job_plugins(const px_words *files);
 
 #endif

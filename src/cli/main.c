@@ -1,4 +1,4 @@
-/* main.c - the program: finds the subcommand, answers --help and --version, reports a failure once. */
+/* main.c - the program: finds the subcommand, answers --help and --version, reports each failure once. */
 #include "base/config.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -51,7 +51,7 @@ static void print_command_help(FILE *out, const px_command *c)
         fprintf(out, "\nOutput\n  out=%s  %s\n", c->out.value, c->out.help);
     if (c->options) {
         char *text = px_options_help(c->options_group ? c->options_group : "", c->options);
-        fprintf(out, "\nOptions: key=value (default, what may be given)\n%s", text);
+        fprintf(out, "\nOptions: key=value (default, allowed values)\n%s", text);
         free(text);
     }
     size_t length = strlen(c->help);
@@ -75,7 +75,8 @@ static bool mpi_is_up(void)
     return begun && !ended;
 }
 
-/* Do all ranks come here within a few seconds? If not, this one failed alone and the others wait for it somewhere. */
+/* Whether all ranks come here within a few seconds. If not, this one failed alone, and the others wait in a
+ * collective. */
 static bool all_ranks_failed(void)
 {
     MPI_Request barrier;
@@ -112,7 +113,7 @@ static int report(const char *command)
     return status;
 }
 
-/* `argv` is the whole command line, the command's name at 1. */
+/* `argv` is the whole command line, with the command's name at index 1. */
 static int run(const px_command *command, int argc, char **argv)
 {
     if (asks_for_help(argc - 1, argv + 1)) {
@@ -127,7 +128,7 @@ static int run(const px_command *command, int argc, char **argv)
     return 0;
 }
 
-/* A full disk shows only when the buffer is written. */
+/* A full disk is noticed only when the buffer is written. */
 static int close_output(int status)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))

@@ -1,5 +1,5 @@
-/* augment.c - which part of an image a view shows, and the threads' temporary memory. The filters are in filter.c, the
- * colours in color.c. */
+/* augment.c - which part of an image a view shows, and the threads' temporary memory. Filters are in filter.c, colours
+ * in color.c. */
 #include "data/augment.h"
 #include "base/error.h"
 
@@ -36,7 +36,7 @@ px_crop px_crop_center(const px_image *image, float share)
                      (float)side};
 }
 
-/* What torchvision falls back to: the largest centred crop whose ratio is allowed. */
+/* torchvision's fallback: the largest centred crop with an allowed ratio. */
 static px_crop central(const px_image *image, double ratio_min, double ratio_max)
 {
     int height = image->height, width = image->width;

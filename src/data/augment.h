@@ -27,8 +27,8 @@ typedef struct px_plane {
     int channels, size;
 } px_plane;
 
-/* Temporary memory of one thread; grows on first use, then stays. Zero-initialise; px_scratch_finish frees it. What
- * px_scratch_reserve returns is valid until the next call that is given the scratch; its contents are not kept. */
+/* Temporary memory of one thread; grows on first use, then stays. Zero-initialise; px_scratch_finish frees it. Memory
+ * from px_scratch_reserve is valid until the next call that takes the scratch. */
 typedef struct px_scratch {
     float *data;
     size_t capacity; /* floats */
@@ -42,32 +42,33 @@ typedef struct px_crop {
 
 typedef enum px_filter { PX_BILINEAR, PX_BICUBIC } px_filter;
 
-/* The whole image; the largest centred square; a centred square of `share` of the smaller side. */
+/* The whole image; the largest centred square; a centred square with `share` of the smaller side. */
 px_crop px_crop_whole(const px_image *);
 px_crop px_crop_center(const px_image *, float share);
 
-/* Random area in [area_min, area_max] of the image's, log-uniform aspect ratio (width / height); ten tries, then the
- * centre (torchvision). */
+/* Random area, a fraction in [area_min, area_max] of the image's; log-uniform aspect ratio (width / height). Ten tries,
+ * then the centre, as in torchvision. */
 px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
 
-/* Resamples the crop, which lies within the image, to plane->size with a separable antialiased filter (its support
- * grows when shrinking), mirrored if `flip`, to plane->channels (gray repeated, RGB to luma as needed). Results are
- * clipped to [0,1]. */
+/* Resamples the crop, which lies within the image, to plane->size by a separable antialiased filter (its support grows
+ * when shrinking), mirrored if `flip`. Converts to plane->channels if needed (gray is repeated, RGB becomes luma).
+ * Results are clipped to [0,1]. */
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 
-/* torchvision.transforms.functional on float images; each clips to [0,1]. One-channel planes ignore saturation, hue and
- * gray. */
+/* As in torchvision.transforms.functional, on float images; each clips to [0,1]. Saturation, hue and gray do nothing to
+ * planes of one channel. */
 void px_brightness(px_plane *, float factor);
 void px_contrast(px_plane *, float factor);
 void px_saturation(px_plane *, float factor);
 void px_hue(px_plane *, float shift); /* in turns, [-0.5, 0.5] */
 void px_gray(px_plane *);             /* ITU-R 601 luma in all channels */
 
-/* The four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]; an amount of 0 leaves its
- * part out. */
+/* All four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]. An amount of 0 leaves its
+ * change out. */
 void px_color_jitter(px_plane *, px_rng *, float brightness, float contrast, float saturation, float hue);
 
-/* Gaussian, separable, `side` taps (made odd by one more, at most 2 * size - 1), edges reflected. sigma > 0. */
+/* Separable Gaussian with `side` taps (an even number is raised by one; at most 2 * size - 1), reflected at edges.
+ * sigma > 0, in pixels. */
 void px_blur(px_plane *, float sigma, int side, px_scratch *);
 
 /* (value - mean[c]) / std[c] */

@@ -1,5 +1,4 @@
-/* catalog.c - the first walk of `pretext pack`: lists what is there and settles which image gets which row and
- * label. */
+/* catalog.c - the first walk of `pretext pack`: lists the images and decides each one's row and label. */
 #include "data/catalog.h"
 
 #include "base/error.h"
@@ -32,7 +31,7 @@ int px_split_of_name(const char *name, size_t length)
     return -1;
 }
 
-/* What the option `split` makes of the split that a name stands for. */
+/* The split that a name stands for, or the option `split` if it is set. */
 static int chosen_split(const px_pack_options *options, int split)
 {
     if (!options->split[0])
@@ -55,7 +54,7 @@ const char *px_side_name(const px_catalog *c, const px_side *s, char name[PX_ENT
 
 /* ---- adding ------------------------------------------------------------------------------------------------------ */
 
-/* Room for one more: arrays grow at every power of two. */
+/* Makes room for one more element: arrays grow at every power of two. */
 static void *grown(void *array, size_t count, size_t size)
 {
     return (count & (count - 1)) == 0 ? px_realloc(array, (count ? 2 * count : 1) * size) : array;
@@ -65,7 +64,7 @@ px_block *px_catalog_block(px_catalog *c, const px_entry *entry, const px_import
 {
     char name[PX_ENTRY_NAME];
     if (c->format && c->format != format)
-        return px_fail_null(PX_DATA, "%s: is of the format %s, what came before it of %s; pack them one by one",
+        return px_fail_null(PX_DATA, "%s: has the format %s, but the files before it have %s; pack them separately",
                             px_entry_name(entry->source, entry->path, name), format->name, c->format->name);
     c->format = format;
     c->blocks = grown(c->blocks, c->block_count, sizeof *c->blocks);
@@ -82,11 +81,11 @@ void px_catalog_side(px_catalog *c, const px_entry *entry, const px_importer *fo
     c->sides = grown(c->sides, c->side_count, sizeof *c->sides);
     px_side *s = &c->sides[c->side_count++];
     *s = (px_side){.path = px_strdup(entry->path), .source = c->source, .format = format, .size = entry->size};
-    s->bytes = px_calloc(entry->size + 1, 1); /* ends with a zero: names are read as text */
+    s->bytes = px_calloc(entry->size + 1, 1); /* ends with a zero, since names are read as text */
     memcpy(s->bytes, entry->bytes, entry->size);
 }
 
-/* A class_names.txt beside image files is not STL-10's. */
+/* A class_names.txt among image files is not STL-10's. */
 static void drop_foreign_sides(px_catalog *c)
 {
     size_t kept = 0;
@@ -146,7 +145,7 @@ static void free_names(px_catalog *c)
     c->classes = 0;
 }
 
-/* Splits text at any of `separators`, dropping blanks around and empty pieces, into the catalog's class names. */
+/* Splits text at any of `separators` into the catalog's class names, without surrounding blanks and empty pieces. */
 static void take_names(px_catalog *c, const char *text, const char *separators)
 {
     char *copy = px_strdup(text), *rest = NULL;
@@ -169,7 +168,7 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* A class name that is there twice, or NULL. Borrowed. */
+/* A class name that occurs twice, or NULL. Borrowed. */
 static const char *name_twice(const px_catalog *c)
 {
     const char *twice = NULL, **sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
@@ -189,10 +188,10 @@ int px_catalog_names(px_catalog *c, px_side *side, int classes)
     take_names(c, (const char *)side->bytes, "\n");
     side->used = true;
     if (c->classes != classes)
-        return px_fail(PX_DATA, "%s: names %d classes; %s has %d", px_side_name(c, side, name), c->classes,
+        return px_fail(PX_DATA, "%s: names %d classes, but %s has %d", px_side_name(c, side, name), c->classes,
                        c->format->name, classes);
     if (name_twice(c))
-        return px_fail(PX_DATA, "%s: names two classes %s", px_side_name(c, side, name), name_twice(c));
+        return px_fail(PX_DATA, "%s: gives two classes the name %s", px_side_name(c, side, name), name_twice(c));
     return 0;
 }
 
@@ -212,9 +211,9 @@ static int rename_classes(px_catalog *c)
         return 0;
     take_names(c, c->options->class_names, ",");
     if (c->classes != classes)
-        return px_fail(PX_USAGE, "class_names gives %d names; the sources have %d classes", c->classes, classes);
+        return px_fail(PX_USAGE, "class_names gives %d names, but the sources have %d classes", c->classes, classes);
     if (name_twice(c))
-        return px_fail(PX_USAGE, "class_names gives the name %s to two classes", name_twice(c));
+        return px_fail(PX_USAGE, "class_names gives two classes the name %s", name_twice(c));
     return 0;
 }
 
@@ -223,7 +222,7 @@ static int label_of(const px_block *b, int64_t i)
     return b->labels ? b->labels[i] : b->label;
 }
 
-/* Refuses a class that can be tested but never learnt; speaks of classes that no image has. */
+/* Refuses a class that has test images but no training images; warns of classes without images. */
 static int check_classes(px_catalog *c)
 {
     char name[PX_ENTRY_NAME];
@@ -246,9 +245,9 @@ static int check_classes(px_catalog *c)
         if (in_train[k] > 0)
             continue;
         if (!elsewhere[k])
-            px_log_warning(c->log, "no image is of class %s", c->class_names[k]);
+            px_log_warning(c->log, "class %s has no images", c->class_names[k]);
         else if (train > 0)
-            status = px_fail(PX_DATA, "%s: class %s has images in split %s but none in train",
+            status = px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train",
                              px_block_name(c, elsewhere[k], name), c->class_names[k],
                              px_split_name(c->options, elsewhere[k]->split));
     }
@@ -282,7 +281,7 @@ static int number_rows(px_catalog *c)
     for (size_t k = 0; k < c->block_count && status == 0; k++) {
         px_block *b = sorted[k];
         if (k > 0 && by_row(&sorted[k - 1], &sorted[k]) == 0)
-            status = px_fail(PX_DATA, "%s: is there twice", px_block_name(c, b, name));
+            status = px_fail(PX_DATA, "%s: occurs twice", px_block_name(c, b, name));
         b->row = c->count;
         b->offset = c->encoded_size;
         c->count += b->count;
@@ -304,9 +303,10 @@ static int walk_sources(px_catalog *c)
         if (c->block_count + c->side_count > before)
             continue;
         if (c->skipped > skipped)
-            return px_fail(PX_DATA, "%s: holds nothing to pack; JPEG, PNG, IDX, CIFAR and STL-10 binary files are read",
+            return px_fail(PX_DATA,
+                           "%s: contains nothing to pack; JPEG, PNG, IDX, CIFAR and STL-10 binary files are supported",
                            source);
-        return px_fail(PX_DATA, "%s: holds no images", source);
+        return px_fail(PX_DATA, "%s: contains no images", source);
     }
     return 0;
 }
@@ -320,10 +320,10 @@ int px_catalog_make(px_catalog *c, const char *const *sources, int count, const 
     if (walk_sources(c) != 0)
         return -1;
     if (c->skipped > 0)
-        px_log_warning(c->log, "%lld other files are left out, the first one is %s", (long long)c->skipped,
+        px_log_warning(c->log, "%lld other files are left out; the first one is %s", (long long)c->skipped,
                        c->first_skipped);
     if (c->block_count == 0)
-        return px_fail(PX_DATA, "%s: holds no images", sources[0]);
+        return px_fail(PX_DATA, "%s: contains no images", sources[0]);
     drop_foreign_sides(c);
     if (c->format->finish(c) != 0 || rename_classes(c) != 0 || check_classes(c) != 0)
         return -1;

@@ -1,9 +1,9 @@
 /* catalog.h - what the importers (import_*.c) find in the sources of one `pretext pack`.
  *
- * In a first walk every entry is offered to the formats; the one that claims it adds a block (an entry that holds
- * images) or a side (an entry that holds labels or names). px_catalog_finish then joins sides to blocks, numbers
- * the classes, and gives every image its row: sorted by split, class, source and path; within an entry the order is
- * the file's own. A second walk (pack.c) meets the same entries in the same order and writes the pixels. / */
+ * In a first walk every entry is offered to the formats. The one that claims it adds a block (an entry with images) or
+ * a side file (an entry with labels or names). px_catalog_finish then joins side files to blocks, numbers the classes,
+ * and gives every image its row: sorted by split, class, source and path; images of one entry keep their order. A
+ * second walk (pack_pixels.c) meets the same entries in the same order and writes the pixels. */
 #ifndef PX_DATA_CATALOG_H
 #define PX_DATA_CATALOG_H
 
@@ -12,7 +12,7 @@
 
 typedef struct px_importer px_importer;
 
-/* The canonical splits in the order in which they are stored; one more that the option `split` may name. */
+/* The standard splits in the order in which they are stored, and one more that the option `split` may name. */
 enum { PX_SPLIT_TRAIN, PX_SPLIT_VAL, PX_SPLIT_TEST, PX_SPLIT_UNLABELED, PX_SPLIT_NAMED, PX_SPLITS };
 
 typedef struct px_block {
@@ -20,11 +20,11 @@ typedef struct px_block {
     int source;
     int split; /* PX_SPLIT_* */
     int height, width, channels;
-    int label;                  /* of all its images, unless `labels` */
-    int class_at, class_length; /* image files: where in the path the class's name stands; length 0: no class */
+    int label;                  /* of all its images, unless there are `labels` */
+    int class_at, class_length; /* image files: where in the path the class's name is; length 0: no class */
     int32_t *labels;            /* (count), or NULL */
-    int64_t count, row;         /* images; the first one's row in the data set */
-    uint64_t size, offset;      /* bytes of the entry; image files: where they go in /encoded */
+    int64_t count, row;         /* number of images; the first one's row in the data set */
+    uint64_t size, offset;      /* bytes of the entry; image files: their place in /encoded */
 } px_block;
 
 typedef struct px_side {
@@ -38,15 +38,15 @@ typedef struct px_side {
 
 typedef struct px_folder {
     char *path;
-    bool used; /* an image lies directly in it */
+    bool used; /* an image is directly in it */
 } px_folder;
 
 typedef struct px_catalog {
     const px_pack_options *options;
     px_log *log;
     const char *const *sources;
-    int source_count, source;  /* how many; the one being walked */
-    const px_importer *format; /* of the blocks; NULL until the first */
+    int source_count, source;  /* their number; the one being walked */
+    const px_importer *format; /* of all blocks; NULL until the first */
     px_block *blocks;          /* in the order of the walk */
     px_side *sides;
     px_folder *folders;
@@ -62,35 +62,35 @@ typedef struct px_catalog {
 
 struct px_importer {
     const char *name;
-    /* Whether the entry, never a folder, is of this format: by its name or its first bytes. */
+    /* Whether the entry (not a folder) has this format, by its name or its first bytes. */
     bool (*claims)(const px_entry *);
-    /* First walk: adds the entry as a block or a side. 0 or -1. */
+    /* First walk: adds the entry as a block or a side file. 0 or -1. */
     int (*list)(px_catalog *, const px_entry *);
     /* After the first walk: labels, classes and class names. 0 or -1. */
     int (*finish)(px_catalog *);
-    /* Pixels of `count` images from `first` on as (count, height, width, channels). NULL: entries are JPEG or PNG
-     * files. */
+    /* Gives the pixels of `count` images from `first` on as (count, height, width, channels). NULL: entries are JPEG
+     * or PNG files. */
     void (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
 };
 
 extern const px_importer px_importer_idx, px_importer_cifar10, px_importer_cifar100, px_importer_stl10,
     px_importer_images;
 
-/* The first walk over all sources and the sorting. 0 or -1. Zero-initialise; px_catalog_free in any case. */
+/* Walks all sources for the first time and sorts the images. 0 or -1. Zero-initialise; px_catalog_free in any case. */
 int px_catalog_make(px_catalog *, const char *const *sources, int count, const px_pack_options *, px_log *);
 void px_catalog_free(px_catalog *);
 
-/* For the formats' list(): NULL with message if the sources hold images of two formats. Valid until the next call. */
+/* For the formats' list(): NULL with a message if the sources have images of two formats. Valid until the next call. */
 px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, int split, int64_t count);
-/* The same for a side; it is dropped if the images turn out to be of another format. */
+/* The same for a side file; it is dropped if the images turn out to have another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 
-/* For the formats' finish(): lines of a side as class names, `classes` different ones. 0 or -1. */
+/* For the formats' finish(): takes the lines of a side file as class names, `classes` different ones. 0 or -1. */
 int px_catalog_names(px_catalog *, px_side *, int classes);
-/* Numbers as class names. */
+/* Takes numbers as class names. */
 void px_catalog_number_names(px_catalog *, int classes);
 
-/* The source's name and the entry's. Returns `name`. */
+/* The names of source and entry, for messages. Returns `name`. */
 const char *px_block_name(const px_catalog *, const px_block *, char name[PX_ENTRY_NAME]);
 const char *px_side_name(const px_catalog *, const px_side *, char name[PX_ENTRY_NAME]);
 

@@ -35,7 +35,7 @@ static void affine(float *x, size_t n, float scale, float shift)
 PX_MULTIVERSION
 static double sum(const float *x, size_t n)
 {
-    enum { RUN = 4096 }; /* floats keep their precision over a run, doubles over the image */
+    enum { RUN = 4096 }; /* a sum in float is exact enough for one run; the image's sum is in double */
     double total = 0;
     for (size_t start = 0; start < n; start += RUN) {
         size_t end = n - start < RUN ? n : start + RUN;
@@ -60,8 +60,8 @@ static void saturate(float *restrict r, float *restrict g, float *restrict b, si
     }
 }
 
-/* One channel of an HSV colour: `h` in sixths of a turn plus the channel's offset, in [0, 12). Equal to the usual table
- * of six cases (v, q, p, p, t, v), written as one trapezium over the circle of hues. */
+/* One channel of an HSV colour; `h` in sixths of a turn plus the channel's offset, in [0, 12). The same as the usual
+ * table of six cases (v, q, p, p, t, v), written as one trapezium over the circle of hues. */
 static inline float channel(float h, float value, float chroma)
 {
     h = h >= 6 ? h - 6 : h;
@@ -69,7 +69,7 @@ static inline float channel(float h, float value, float chroma)
     return clip(value - chroma * clip(ramp));
 }
 
-/* RGB -> HSV, hue moved by `turn` sixths in [-3, 3], back to RGB. */
+/* RGB -> HSV, hue shifted by `turn` sixths of a turn in [-3, 3], back to RGB. */
 PX_MULTIVERSION
 static void turn_hue(float *restrict r, float *restrict g, float *restrict b, size_t n, float turn)
 {
@@ -145,7 +145,7 @@ void px_color_jitter(px_plane *p, px_rng *rng, float brightness, float contrast,
 {
     enum { STEPS = 4 };
     void (*const step[STEPS])(px_plane *, float) = {px_brightness, px_contrast, px_saturation, px_hue};
-    /* All numbers are drawn whether or not they are used: setting one amount to 0 leaves the others as they were. */
+    /* All numbers are drawn whether or not they are used, so that an amount of 0 does not change the others. */
     const float value[STEPS] = {factor_around_one(rng, brightness), factor_around_one(rng, contrast),
                                 factor_around_one(rng, saturation), px_rng_range(rng, -hue, hue)};
     const bool wanted[STEPS] = {brightness > 0, contrast > 0, saturation > 0, hue > 0};

@@ -1,5 +1,5 @@
-/* dataset.c - a packed data set, open for reading: everything is checked once at opening, so that reading an image
- * is an index into the mapped file. */
+/* dataset.c - a packed data set, open for reading: everything is checked once on opening, so that reading an image is
+ * only an index into the mapped file. */
 #include "data/dataset.h"
 
 #include "base/error.h"
@@ -22,15 +22,15 @@ enum { SIDE_MAX = 65500, SPLITS_MAX = 255, CLASSES_MAX = 1 << 20 };
 struct px_dataset {
     px_dataset_info info;
     char *path;
-    const uint8_t *bytes; /* raw: (N, H, W, C); encoded: the files one after the other */
-    uint8_t *copy;        /* `bytes` when they could not be mapped */
+    const uint8_t *bytes; /* raw: (N, H, W, C); encoded: one file after the other */
+    uint8_t *copy;        /* `bytes`, if they could not be mapped */
     void *map;
     size_t map_size;
     size_t stride;     /* bytes of a raw image */
     uint64_t *offsets; /* (N+1), NULL: raw */
     int32_t *labels;   /* (N), NULL: none */
     uint8_t *split_of; /* (N) */
-    int64_t *rows;     /* (N), the splits' indices one after the other */
+    int64_t *rows;     /* (N), the indices of one split after the other */
     px_split *splits;
     char **class_names, **split_names;
 };
@@ -49,15 +49,15 @@ static bool has_attribute(hid_t file, const char *name)
 
 static int unreadable(const px_dataset *d, const char *name)
 {
-    return px_fail(PX_DATA, "%s: %s does not read: %s", d->path, name, px_h5_why((char[PX_H5_WHY]){0}));
+    return px_fail(PX_DATA, "%s: %s cannot be read: %s", d->path, name, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
 static int unbelievable(const px_dataset *d, const char *name)
 {
-    return px_fail(PX_DATA, "%s: %s claims to be larger than the file can hold", d->path, name);
+    return px_fail(PX_DATA, "%s: %s claims to be larger than the file can contain", d->path, name);
 }
 
-/* Opens a data set of `rank` axes and of integers (`bytes`: of exactly uint8). The id, or -1. */
+/* Opens an HDF5 data set with `rank` axes, of integers (`bytes`: of uint8 only). Returns the id, or -1. */
 static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int rank, bool bytes, hsize_t dims[])
 {
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
@@ -72,16 +72,16 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
     H5Sclose(space);
     int status = 0;
     if (axes != rank)
-        status = px_fail(PX_DATA, "%s: %s has %d axes; %d are expected", d->path, name, axes, rank);
+        status = px_fail(PX_DATA, "%s: %s has %d axes, but %d are expected", d->path, name, axes, rank);
     else if (!typed)
         status =
-            px_fail(PX_DATA, "%s: %s holds another type; %s is expected", d->path, name, bytes ? "uint8" : "integers");
+            px_fail(PX_DATA, "%s: %s has the wrong type; %s expected", d->path, name, bytes ? "uint8" : "integers");
     if (status != 0)
         H5Dclose(set);
     return status == 0 ? set : -1;
 }
 
-/* Reads a whole 1-D array of `count` integers as `type`; anything longer or shorter is refused. NULL with message. */
+/* Reads a 1-D array of exactly `count` integers as `type`. Returns a new array, or NULL with a message. */
 static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t type, int64_t count)
 {
     hsize_t length = 0;
@@ -90,7 +90,7 @@ static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t
         return NULL;
     void *values = NULL;
     if (length != (hsize_t)count) {
-        px_fail(PX_DATA, "%s: %s has %lld entries; %lld are expected", d->path, name, (long long)length,
+        px_fail(PX_DATA, "%s: %s has %lld entries, but %lld are expected", d->path, name, (long long)length,
                 (long long)count);
     } else if (!px_h5_plausible(set, 1, &length, H5Tget_size(type))) {
         unbelievable(d, name);
@@ -106,7 +106,7 @@ static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t
     return values;
 }
 
-/* Maps the `size` bytes at `offset` of the file. Filesystems without mmap leave d->map NULL: the caller then reads. */
+/* Maps the `size` bytes at `offset` of the file. On filesystems without mmap, d->map stays NULL: the caller reads. */
 static int map_file(px_dataset *d, haddr_t offset, size_t size)
 {
     struct stat about;
@@ -115,13 +115,13 @@ static int map_file(px_dataset *d, haddr_t offset, size_t size)
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return px_fail(PX_DATA, "%s: does not open: %s", d->path, strerror(error));
+        return px_fail(PX_DATA, "%s: cannot be opened: %s", d->path, strerror(error));
     }
     haddr_t end;
     if (__builtin_add_overflow(offset, size, &end) || end > (uint64_t)about.st_size) {
         close(fd);
-        return px_fail(PX_DATA, "%s: is truncated: holds %lld bytes, its images are %zu from byte %llu on", d->path,
-                       (long long)about.st_size, size, (unsigned long long)offset);
+        return px_fail(PX_DATA, "%s: is truncated: it has %lld bytes, but its images take %zu from byte %llu on",
+                       d->path, (long long)about.st_size, size, (unsigned long long)offset);
     }
     size_t lead = (size_t)(offset % (haddr_t)sysconf(_SC_PAGESIZE));
     void *map = mmap(NULL, size + lead, PROT_READ, MAP_SHARED, fd, (off_t)(offset - lead));
@@ -134,7 +134,7 @@ static int map_file(px_dataset *d, haddr_t offset, size_t size)
     return 0;
 }
 
-/* Makes the `size` bytes of a uint8 data set accessible as d->bytes. */
+/* Makes the `size` bytes of a uint8 HDF5 data set accessible as d->bytes. */
 static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size)
 {
     haddr_t offset =
@@ -169,7 +169,7 @@ static int read_numbers(const px_dataset *d, hid_t file, const char *name, hid_t
     return status;
 }
 
-/* Copies strings out of what H5Aread gave: an array of pointers, or of fixed cells of `cell` bytes. */
+/* Copies strings from what H5Aread gave: an array of pointers, or of fixed cells of `cell` bytes. */
 static char **copy_strings(const void *raw, size_t count, size_t cell)
 {
     char **names = px_calloc(count + 1, sizeof *names);
@@ -184,7 +184,7 @@ static char **copy_strings(const void *raw, size_t count, size_t cell)
     return names;
 }
 
-/* Reads an attribute of strings, of variable or of fixed length. A NULL-terminated array, or NULL with message. */
+/* Reads an attribute of strings of variable or fixed length. A NULL-terminated array, or NULL with a message. */
 static char **read_strings(const px_dataset *d, hid_t file, const char *name, int *count)
 {
     hid_t attribute = H5Aopen(file, name, H5P_DEFAULT), space = H5Aget_space(attribute), type = H5Aget_type(attribute);
@@ -222,7 +222,7 @@ static int load_raw(px_dataset *d, hid_t file)
     int status = 0;
     if (dims[1] < 1 || dims[2] < 1 || dims[1] > SIDE_MAX || dims[2] > SIDE_MAX || (dims[3] != 1 && dims[3] != 3) ||
         dims[0] > (hsize_t)INT64_MAX / (dims[1] * dims[2] * dims[3])) {
-        status = px_fail(PX_DATA, "%s: /images is (%llu, %llu, %llu, %llu); (N, height, width, 1 or 3) is expected",
+        status = px_fail(PX_DATA, "%s: /images is (%llu, %llu, %llu, %llu), but (N, height, width, 1 or 3) is expected",
                          d->path, (unsigned long long)dims[0], (unsigned long long)dims[1], (unsigned long long)dims[2],
                          (unsigned long long)dims[3]);
     } else {
@@ -245,7 +245,7 @@ static int load_offsets(px_dataset *d, hid_t file, uint64_t total)
         return -1;
     H5Dclose(set);
     if (length < 1)
-        return px_fail(PX_DATA, "%s: /offsets is empty; one more entry than images is expected", d->path);
+        return px_fail(PX_DATA, "%s: /offsets is empty; it needs one more entry than there are images", d->path);
     d->info.count = (int64_t)length - 1;
     d->offsets = read_array(d, file, "/offsets", H5T_NATIVE_UINT64, (int64_t)length);
     if (!d->offsets)
@@ -262,11 +262,11 @@ static int load_encoded(px_dataset *d, hid_t file)
 {
     hsize_t total = 0;
     if (!has(file, "/offsets"))
-        return px_fail(PX_DATA, "%s: holds /encoded without /offsets", d->path);
+        return px_fail(PX_DATA, "%s: has /encoded but no /offsets", d->path);
     if (read_numbers(d, file, "channels", H5T_NATIVE_INT, 1, &d->info.channels) != 0)
         return -1;
     if (d->info.channels != 1 && d->info.channels != 3)
-        return px_fail(PX_DATA, "%s: attribute channels is %d; 1 or 3 is expected", d->path, d->info.channels);
+        return px_fail(PX_DATA, "%s: attribute channels is %d, but must be 1 or 3", d->path, d->info.channels);
     hid_t set = open_array(d, file, "/encoded", 1, true, &total);
     if (set < 0)
         return -1;
@@ -289,12 +289,13 @@ static int load_labels(px_dataset *d, hid_t file)
                 highest = d->labels[i];
     }
     if (highest >= CLASSES_MAX)
-        return px_fail(PX_DATA, "%s: has labels up to %d; at most %d classes are read", d->path, highest, CLASSES_MAX);
+        return px_fail(PX_DATA, "%s: has labels up to %d, but at most %d classes are supported", d->path, highest,
+                       CLASSES_MAX);
     if (has_attribute(file, "class_names")) {
         d->class_names = read_strings(d, file, "class_names", &d->info.classes);
         if (!d->class_names)
             return -1;
-    } else if (highest >= 0) { /* numbers serve as names */
+    } else if (highest >= 0) { /* use numbers as names */
         d->info.classes = highest + 1;
         d->class_names = px_calloc((size_t)highest + 2, sizeof *d->class_names);
         for (int i = 0; i <= highest; i++)
@@ -327,7 +328,8 @@ static void index_splits(px_dataset *d)
 static int load_splits(px_dataset *d, hid_t file)
 {
     if (has(file, "/split") != has_attribute(file, "split_names"))
-        return px_fail(PX_DATA, "%s: /split and the attribute split_names go together; one is missing", d->path);
+        return px_fail(PX_DATA, "%s: /split and the attribute split_names belong together, but one is missing",
+                       d->path);
     if (has(file, "/split")) {
         d->split_of = read_array(d, file, "/split", H5T_NATIVE_UINT8, d->info.count);
         if (!d->split_of)
@@ -342,7 +344,7 @@ static int load_splits(px_dataset *d, hid_t file)
         d->info.splits = 1;
     }
     if (d->info.splits > SPLITS_MAX)
-        return px_fail(PX_DATA, "%s: has %d splits; at most %d are read", d->path, d->info.splits, SPLITS_MAX);
+        return px_fail(PX_DATA, "%s: has %d splits, but at most %d are supported", d->path, d->info.splits, SPLITS_MAX);
     for (int64_t i = 0; i < d->info.count; i++)
         if (d->split_of[i] >= d->info.splits)
             return px_fail(PX_DATA, "%s: split %d of image %lld is not in 0..%d", d->path, d->split_of[i], (long long)i,
@@ -368,11 +370,11 @@ static int load(px_dataset *d, hid_t file)
 {
     bool raw = has(file, "/images");
     if (!raw && !has(file, "/encoded"))
-        return px_fail(PX_DATA, "%s: holds neither /images nor /encoded; `pretext pack` makes data sets", d->path);
+        return px_fail(PX_DATA, "%s: has neither /images nor /encoded; use `pretext pack` to make a data set", d->path);
     if ((raw ? load_raw(d, file) : load_encoded(d, file)) != 0)
         return -1;
     if (d->info.count < 1)
-        return px_fail(PX_DATA, "%s: holds no images", d->path);
+        return px_fail(PX_DATA, "%s: contains no images", d->path);
     if (load_labels(d, file) != 0 || load_splits(d, file) != 0 || load_statistics(d, file) != 0)
         return -1;
     d->info.class_names = (const char *const *)d->class_names;
@@ -382,13 +384,13 @@ static int load(px_dataset *d, hid_t file)
 
 /* ---- the interface ----------------------------------------------------------------------------------------------- */
 
-/* The id of the opened file, or -1. */
+/* Returns the id of the opened file, or -1. */
 static hid_t open_file(const char *path)
 {
     struct stat about;
     px_h5_quiet();
     if (stat(path, &about) != 0 || access(path, R_OK) != 0)
-        return px_fail(PX_DATA, "%s: does not open: %s", path, strerror(errno));
+        return px_fail(PX_DATA, "%s: cannot be opened: %s", path, strerror(errno));
     if (!S_ISREG(about.st_mode))
         return px_fail(PX_DATA, "%s: is %s; `pretext pack %s out=DATA.h5` makes a data set of images", path,
                        S_ISDIR(about.st_mode) ? "a folder" : "not a file", S_ISDIR(about.st_mode) ? path : "SOURCE");
@@ -396,7 +398,7 @@ static hid_t open_file(const char *path)
         return px_fail(PX_DATA, "%s: is not an HDF5 file; `pretext pack SOURCE out=DATA.h5` makes a data set", path);
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
-        return px_fail(PX_DATA, "%s: does not open: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+        return px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     return file;
 }
 
@@ -404,7 +406,7 @@ int px_dataset_open(px_dataset **out, const char *path)
 {
     *out = NULL;
     if (!path[0])
-        return px_fail(PX_USAGE, "data.path is not set: a data set made by 'pretext pack', as in data.path=d.h5");
+        return px_fail(PX_USAGE, "data.path is not set: give a data set made by 'pretext pack', as in data.path=d.h5");
     hid_t file = open_file(path);
     if (file < 0)
         return -1;
@@ -479,8 +481,8 @@ static int by_size(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* From the headers of images that are evenly spaced over the data set. Damaged ones are passed over: who reads them says
- * so. */
+/* The median side, from the headers of some images, evenly spaced over the data set. Damaged ones are skipped; reading
+ * them will fail with a message. */
 static int median_side(const px_dataset *d)
 {
     enum { MOST = 101 };

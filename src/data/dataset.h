@@ -1,8 +1,8 @@
 /* dataset.h - a packed data set (HDF5), open for reading by many threads.
  *
- * File format (made by `pretext pack`, or by h5py in a few lines; contiguous, uncompressed arrays are mapped, others
+ * File format (made by `pretext pack`, or by a few lines of h5py; contiguous, uncompressed arrays are mapped, others
  * are read into memory as a whole):
- *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for images of varying size or large ones,
+ *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for large images or images of varying size,
  *     /encoded  uint8 (total bytes)          JPEG or PNG files one after the other,
  *     /offsets  uint64 (N+1)                 image i is encoded[offsets[i] : offsets[i+1]]
  *     /labels   int32 (N)                    0..classes-1, or -1: no label
@@ -12,14 +12,14 @@
  *     mean, std                              float32 (C), of the train split's pixels scaled to [0,1]
  *     channels                               int32
  *     source                                 string: what was packed
- * Without /labels there are no classes, without class_names they are called by their numbers, without /split and
- * split_names everything is "train"; the rest is required.
+ * Without /labels there are no classes; without class_names their numbers are their names; without /split and
+ * split_names everything is "train". The rest is required.
  *
  *     px_dataset *d;
  *     if (px_dataset_open(&d, "cifar10.h5") != 0) return -1;
- *     const px_split *train = px_dataset_split(d, "train");        // NULL with message: names the splits there are
+ *     const px_split *train = px_dataset_split(d, "train");        // NULL with a message that names the splits
  *     px_image image = {0};
- *     px_dataset_read(d, train->index[7], &image);                  // thread-safe: one px_image a thread
+ *     px_dataset_read(d, train->index[7], &image);                  // thread-safe: one px_image per thread
  */
 #ifndef PX_DATA_DATASET_H
 #define PX_DATA_DATASET_H
@@ -37,7 +37,7 @@ typedef struct px_split {
 typedef struct px_dataset_info {
     const char *path;
     int64_t count;
-    int height, width; /* 0 when images vary in size or are encoded with sizes unknown until decoded */
+    int height, width; /* 0 if images vary in size, or are encoded: then sizes are known only after decoding */
     int channels;      /* 1 or 3 */
     int classes;       /* 0: no labels */
     const char *const *class_names;
@@ -55,16 +55,16 @@ const px_split *px_dataset_split(const px_dataset *, const char *name); /* NULL:
 const px_split *px_dataset_split_for(const px_dataset *, const char *key, const char *name);
 int px_dataset_label(const px_dataset *, int64_t row);
 
-/* The side of the data set's images: the longer one, or if they vary the median over some of them of the shorter one. 0:
- * it is not known. */
+/* The side of the data set's images: the longer side or, if sizes vary, the median of the shorter sides of some of
+ * them. 0: unknown. */
 int px_dataset_side(const px_dataset *);
 
-/* Leaves `limit` of the split's images, evenly spaced: of classes that stand one behind the other, each keeps its
- * share. 0, or as many as there are, leaves all. Returns the new index, yours (free) once the split is no more used, or
- * NULL. */
+/* Keeps only `limit` of the split's images, evenly spaced, so that each class keeps its share if images are sorted by
+ * class. 0, or at least the split's size, keeps all. Returns the new index, for the caller to free after the split's
+ * last use, or NULL. */
 int64_t *px_split_limit(px_split *, int64_t limit);
 
-/* Fills `image` (pixels may point straight into the mapped file). 0, or -1 with PX_DATA naming the file and the row. */
+/* Fills `image` (pixels may point into the mapped file). 0, or -1 with PX_DATA, naming the file and the row. */
 int px_dataset_read(const px_dataset *, int64_t row, px_image *image);
 
 #endif

@@ -1,9 +1,10 @@
 /* filter.c - separable filters on views: antialiased resampling of a crop, and Gaussian blur.
  *
- * Resampling is that of torch's and PIL's antialiased interpolation: when shrinking, the filter's support grows by the
+ * Resampling equals torch's and PIL's antialiased interpolation: when shrinking, the filter's support grows by the
  * scale, so that every source pixel counts; at the border of the crop the filter is cut off and renormalised. The
- * horizontal pass reads the image's bytes once, LANES rows at a time and turned, so that one column of these rows is
- * one vector: any mix of columns is then plain vector arithmetic, with no gathers, whatever the scale or channels. */
+ * horizontal pass reads the image's bytes once, LANES rows at a time, and transposes them, so that one column of these
+ * rows is one vector: any sum of columns is then plain vector arithmetic without gathers, for all scales and channels.
+ */
 #include "base/error.h"
 #include "base/simd.h"
 #include "data/augment.h"
@@ -13,7 +14,7 @@
 
 enum {
     LANES = 16,
-    GROUP = 4, /* rows that are mixed in one pass over the output row */
+    GROUP = 4, /* rows that are added in one pass over the output row */
 };
 
 /* One axis of a resampling: output i is the sum over k < count[i] of weight[i * stride + k] * input[first[i] + k]. */
@@ -29,7 +30,7 @@ typedef struct span {
 
 static span touched(float start, float length, int limit)
 {
-    const float slack = 1e-3f; /* float sums such as top + height end a little beyond the pixel that is meant */
+    const float slack = 1e-3f; /* rounded sums such as top + height may end slightly beyond the intended pixel */
     PX_CHECK(length > 0 && start >= -slack && start + length <= (float)limit + 0.01f);
     int begin = (int)floorf(start + slack), end = (int)ceilf(start + length - slack);
     begin = begin < 0 ? 0 : begin;
@@ -42,7 +43,7 @@ static double kernel(px_filter filter, double x)
     x = fabs(x);
     if (filter == PX_BILINEAR)
         return x < 1 ? 1 - x : 0;
-    const double a = -0.5; /* Keys' cubic as PIL has it; torch uses -0.75 only without antialiasing */
+    const double a = -0.5; /* Keys' cubic as in PIL; torch uses -0.75 only without antialiasing */
     if (x < 1)
         return ((a + 2) * x - (a + 3)) * x * x + 1;
     return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
@@ -64,8 +65,8 @@ static size_t axis_floats(int outputs, int stride)
     return (size_t)outputs * (size_t)(stride + 2);
 }
 
-/* `offset`: where the crop starts after the first touched pixel; `inputs`: touched pixels; `gain`: what the weights of
- * an output sum to. */
+/* `offset`: start of the crop, from the first touched pixel on; `inputs`: touched pixels; `gain`: sum of each output's
+ * weights. */
 static axis axis_make(float *memory, int outputs, int stride, px_filter filter, double scale, double offset, int inputs,
                       double gain, bool mirror)
 {
@@ -94,11 +95,11 @@ static axis axis_make(float *memory, int outputs, int stride, px_filter filter, 
 }
 
 /* column[(x * channels + c) * LANES + lane] = channel c of the pixel (row + lane, left + x); lanes without a row repeat
- * the last one. An RGB image is turned to luma where channels is 1. */
+ * the last one. If `channels` is 1, an RGB image becomes luma. */
 PX_MULTIVERSION
 static void load_columns(float *column, const px_image *image, int row, int rows, span across, int channels)
 {
-    enum { TILE = 32 }; /* pixels: all lanes of a tile stay in the first cache while they are turned */
+    enum { TILE = 32 }; /* pixels: all lanes of a tile stay in the first cache while they are transposed */
     size_t depth = (size_t)image->channels, pitch = (size_t)image->width * depth;
     const uint8_t *first = image->pixels + (size_t)row * pitch;
     for (int start = across.begin; start < across.end; start += TILE) {
@@ -116,7 +117,7 @@ static void load_columns(float *column, const px_image *image, int row, int rows
     }
 }
 
-/* out: (channels, pitch rows, outputs); these `rows` rows of it. */
+/* Writes `rows` rows of out (channels, pitch rows, outputs). */
 PX_MULTIVERSION
 static void mix_columns(float *out, size_t pitch, const float *column, const axis *a, int channels, int rows)
 {
@@ -138,7 +139,7 @@ static void mix_columns(float *out, size_t pitch, const float *column, const axi
     }
 }
 
-/* out[x] += the sum of GROUP rows, each times its weight. */
+/* out[x] += sum of GROUP rows, each times its weight. */
 static inline void add_group(float *restrict out, const float *const in[GROUP], const float *weight, int width)
 {
     const float *a = in[0], *b = in[1], *c = in[2], *d = in[3];
@@ -157,7 +158,7 @@ static void mix_rows(float *out, const float *in, int rows, int width, const axi
         for (int k = 0; k < a->count[i]; k += GROUP) {
             const float *from[GROUP];
             for (int g = 0; g < GROUP; g++) {
-                int row = a->first[i] + k + g; /* beyond the last one its weight is zero */
+                int row = a->first[i] + k + g; /* beyond the last row the weight is zero */
                 from[g] = in + (size_t)(row < rows ? row : rows - 1) * (size_t)width;
             }
             add_group(out, from, a->weight + (size_t)i * (size_t)a->stride + k, width);
@@ -197,7 +198,7 @@ void px_resize(px_plane *plane, const px_image *image, px_crop crop, bool flip, 
         memcpy(plane->data + (size_t)c * area, plane->data, area * sizeof(float));
 }
 
-/* Index of a row or column beyond the edge, mirrored without repeating the edge itself. */
+/* The index that a row or column beyond the edge is reflected to, without repeating the edge itself. */
 static inline int reflect(int i, int size)
 {
     return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;
@@ -225,7 +226,7 @@ static void blur_across(float *out, const float *in, int size, const float *weig
             edge[half - k] = in[k];
             edge[half + size - 1 + k] = in[size - 1 - k];
         }
-        memset(edge + size + 2 * half, 0, GROUP * sizeof *edge); /* read with zero weight, so it has to be finite */
+        memset(edge + size + 2 * half, 0, GROUP * sizeof *edge); /* read with zero weight, so it must be finite */
         memset(out, 0, (size_t)size * sizeof *out);
         for (int k = 0; k <= 2 * half; k += GROUP) {
             const float *from[GROUP] = {edge + k, edge + k + 1, edge + k + 2, edge + k + 3};
@@ -234,7 +235,7 @@ static void blur_across(float *out, const float *in, int size, const float *weig
     }
 }
 
-/* The same along y. */
+/* The same blur along y. */
 PX_MULTIVERSION
 static void blur_down(float *out, const float *in, int size, const float *weight, int half)
 {
@@ -256,7 +257,7 @@ void px_blur(px_plane *plane, float sigma, int side, px_scratch *scratch)
     PX_CHECK(sigma > 0 && side > 0);
     int size = plane->size, half = side / 2 < size ? side / 2 : size - 1; /* a reflection has size - 1 pixels */
     while (half > 0 && exp(-0.5 * half * half / ((double)sigma * sigma)) < 1e-9)
-        half--; /* taps that no float sum can see */
+        half--; /* drop taps too small to change a float sum */
     size_t area = (size_t)size * (size_t)size, taps = (size_t)(2 * half + 1 + GROUP);
     float *weight = px_scratch_reserve(scratch, area + 2 * taps + (size_t)size);
     float *edge = weight + taps, *middle = edge + taps + size;

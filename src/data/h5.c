@@ -1,4 +1,4 @@
-/* h5.c - HDF5's error stack in one line; scalar attributes. */
+/* h5.c - see h5.h. */
 #include "data/h5.h"
 
 #include <stdio.h>
@@ -9,8 +9,8 @@ void px_h5_quiet(void)
     H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
 }
 
-/* Walking upward, the first entry is where the failure was met. That of a system call holds time, file, descriptor and
- * address around what counts. */
+/* Walking upward, the first entry is where the failure was found. After a system call it also contains time, file,
+ * descriptor and address, from which the reason is cut out. */
 static herr_t take_first(unsigned n, const H5E_error2_t *entry, void *text)
 {
     static const char mark[] = "error message = '";
@@ -30,12 +30,12 @@ const char *px_h5_why(char text[PX_H5_WHY])
 
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
 {
-    enum { RATIO = 1032, SMALL = 1 << 16 }; /* deflate at its best; what was never written is stored as nothing */
+    enum { RATIO = 1032, SMALL = 1 << 16 }; /* deflate's best; parts never written take no space */
     hid_t file = H5Iget_file_id(set);
     hsize_t stored = H5Dget_storage_size(set), whole = 0;
     H5Fget_filesize(file, &whole);
     H5Fclose(file);
-    double size = (double)element; /* without extents of zero, so that no product of the others overflows later */
+    double size = (double)element; /* skips extents of zero, so that no later product of the others overflows */
     for (int i = 0; i < rank; i++)
         size *= dim[i] > 0 ? (double)dim[i] : 1;
     return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;

@@ -1,8 +1,8 @@
-/* h5.h - what data/ adds to HDF5's own interface.
+/* h5.h - helpers for HDF5: the reason of a failure, a check of sizes, scalar attributes.
  *
- *     px_h5_quiet();                                              // once before the first call that may fail
+ *     px_h5_quiet();                                              // once, before the first call that may fail
  *     if ((file = H5Fopen(path, ...)) < 0)
- *         return px_fail(PX_DATA, "%s: does not open: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+ *         return px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
  */
 #ifndef PX_DATA_H5_H
 #define PX_DATA_H5_H
@@ -13,20 +13,20 @@
 
 enum { PX_H5_WHY = 200 };
 
-/* No printing of HDF5's error stack: we say in one line what is wrong. */
+/* Stops HDF5 from printing its error stack: our messages say in one line what is wrong. */
 void px_h5_quiet(void);
 
-/* HDF5's innermost description of the last call, which failed: any further one forgets it. Returns `text`. */
+/* HDF5's innermost description of why the last call failed; the next call erases it. Returns `text`. */
 const char *px_h5_why(char text[PX_H5_WHY]);
 
-/* Whether an array of these extents and element size (bytes in memory) can be what the file stores: no filter makes
- * more than a thousand bytes of one. A few bytes may claim any extents, and memory for them must not be asked for. */
+/* Whether the file can contain an array of these extents and element size (bytes in memory): no filter expands one byte
+ * to more than about a thousand. A damaged file of a few bytes may claim any extents, which must not be allocated. */
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
-/* One whole number: a scalar attribute, as those that are written here. 0 or -1, without a message. */
+/* Reads a scalar attribute that is a whole number. 0 or -1, without a message. */
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);
 
-/* A new scalar attribute of an object. 0 or -1, without a message. */
+/* Writes a new scalar attribute of an object. 0 or -1, without a message. */
 int px_h5_put_attribute_text(hid_t object, const char *name, const char *text);
 int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value);
 

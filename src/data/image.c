@@ -1,4 +1,4 @@
-/* image.c - decoding of JPEG (libturbojpeg) and PNG (libspng), and changes of the number of channels. */
+/* image.c - decoding of JPEG (libturbojpeg) and PNG (libspng), and conversion of the number of channels. */
 #include "data/image.h"
 
 #include "base/error.h"
@@ -9,8 +9,8 @@
 #include <string.h>
 #include <turbojpeg.h>
 
-/* A header costs an attacker a few bytes and us height*width*channels of memory. Deflate makes at most 1032 bytes of
- * one, which in a PNG are 8256 pixels; JPEG stays far below. */
+/* A header costs an attacker a few bytes, but us height*width*channels bytes of memory. Deflate expands one byte to at
+ * most 1032, which in a PNG are 8256 pixels; JPEG stays far below. */
 enum { SIDE_MAX = 65500, PIXELS_MAX = 256 << 20, PNG_CHUNK_MAX = 64 << 20, SMALL = 1 << 20, PIXELS_PER_BYTE = 8256 };
 
 void px_image_finish(px_image *image)
@@ -25,7 +25,7 @@ uint8_t *px_image_reserve(px_image *image, int height, int width, int channels)
 {
     size_t size = (size_t)height * (size_t)width * (size_t)channels;
     if (size > image->capacity) {
-        free(image->storage); /* nothing in it is worth the copy that realloc would make */
+        free(image->storage); /* its content is not needed, so no realloc, which would copy it */
         image->storage = px_realloc(NULL, size);
         image->capacity = size;
     }
@@ -36,8 +36,8 @@ uint8_t *px_image_reserve(px_image *image, int height, int width, int channels)
     return image->storage;
 }
 
-/* ITU-R 601 in 16-bit fixed point, the same as Pillow's convert("L"); the weights add up to 65536, so gray stays as
- * it is. */
+/* ITU-R 601 in 16-bit fixed point, the same as Pillow's convert("L"); the weights add up to 65536, so gray does not
+ * change. */
 static inline uint8_t luma(unsigned r, unsigned g, unsigned b)
 {
     return (uint8_t)((19595 * r + 38470 * g + 7471 * b + 32768) >> 16);
@@ -60,17 +60,17 @@ void px_pixels_convert(const uint8_t *in, int from, uint8_t *out, int to, size_t
 static int check_size(int64_t height, int64_t width, size_t size, const char *name)
 {
     if (height < 1 || width < 1 || height > SIDE_MAX || width > SIDE_MAX || height * width > PIXELS_MAX)
-        return px_fail(PX_DATA, "%s: is %lld x %lld pixels; at most %d a side and %d million in all are read", name,
-                       (long long)height, (long long)width, SIDE_MAX, PIXELS_MAX >> 20);
+        return px_fail(PX_DATA, "%s: is %lld x %lld pixels; at most %d per side and %d million in all are supported",
+                       name, (long long)height, (long long)width, SIDE_MAX, PIXELS_MAX >> 20);
     if (height * width > SMALL && (size_t)(height * width) / PIXELS_PER_BYTE > size)
-        return px_fail(PX_DATA, "%s: claims %lld x %lld pixels, which its %zu bytes cannot hold", name,
+        return px_fail(PX_DATA, "%s: claims %lld x %lld pixels, which its %zu bytes cannot contain", name,
                        (long long)height, (long long)width, size);
     return 0;
 }
 
 static int undecodable(const char *name, const char *why)
 {
-    return px_fail(PX_DATA, "%s: does not decode: %s", name, why);
+    return px_fail(PX_DATA, "%s: cannot be decoded: %s", name, why);
 }
 
 /* ---- JPEG -------------------------------------------------------------------------------------------------------- */
@@ -80,8 +80,8 @@ static bool is_jpeg(const uint8_t *bytes, size_t size)
     return size >= 3 && bytes[0] == 0xFF && bytes[1] == 0xD8 && bytes[2] == 0xFF;
 }
 
-/* libjpeg warns where it could go on somehow. These leave the picture whole; after any other one (a file that ends
- * early, damaged entropy-coded data) part of it is invented. */
+/* libjpeg warns where it found an error but could go on. After these warnings the picture is complete; after any other
+ * one (a file that ends early, damaged entropy-coded data) part of it is invented. */
 static bool harmless(tjhandle handle)
 {
     static const char *const texts[] = {"extraneous bytes before marker", "unknown JFIF revision",
@@ -104,14 +104,15 @@ static int read_jpeg_header(tjhandle handle, const uint8_t *bytes, size_t size, 
     header->height = header->width = header->space = -1;
     int status =
         tjDecompressHeader3(handle, bytes, size, &header->width, &header->height, &subsampling, &header->space);
-    /* It fails after filling these when the chroma subsampling is one that it has no name for, which decodes
-     * nevertheless; and is content with a file that ends before its picture begins. */
+    /* If it has no name for the chroma subsampling, it fails after filling these, but the image can be decoded. It does
+     * not fail on a file that ends before its picture begins. */
     if (header->width < 1 || header->height < 1 || header->space < 0)
         return undecodable(name, status ? tjGetErrorStr2(handle) : "it ends before the picture begins");
     return check_size(header->height, header->width, size, name);
 }
 
-/* Ink as Adobe's programs store it, 255 being none; other CMYK files are not met in practice. `out` may be `in`. */
+/* CMYK as Adobe's programs store it, with 255 for no ink; other CMYK files do not occur in practice. `out` may be
+ * `in`. */
 static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -183,7 +184,7 @@ static int decode_opened_png(spng_ctx *png, const struct spng_ihdr *header, px_i
     if (channels == 0)
         channels = png_channels(header);
     int height = (int)header->height, width = (int)header->width;
-    /* libspng makes 8-bit gray from gray without alpha of at most 8 bits only; RGB it makes from everything. */
+    /* libspng makes 8-bit gray only from gray without alpha of at most 8 bits; it makes RGB from everything. */
     bool plain = header->color_type == SPNG_COLOR_TYPE_GRAYSCALE && header->bit_depth <= 8;
     int from = plain && channels == 1 ? 1 : 3, format = from == 1 ? SPNG_FMT_G8 : SPNG_FMT_RGB8;
     size_t size = 0, count = (size_t)height * (size_t)width;
@@ -213,7 +214,7 @@ static int decode_png(px_image *image, const uint8_t *bytes, size_t size, int ch
     return status;
 }
 
-/* ---- either ------------------------------------------------------------------------------------------------------ */
+/* ---- both formats ------------------------------------------------------------------------------------------------ */
 
 static int unknown_format(size_t size, const char *name)
 {

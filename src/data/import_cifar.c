@@ -1,5 +1,5 @@
-/* import_cifar.c - the binary version of CIFAR-10 and CIFAR-100: records of 1 label (10) or a coarse and a fine one
- * (100), then 32 x 32 pixels, planar: all red, all green, all blue. */
+/* import_cifar.c - the binary version of CIFAR-10 and CIFAR-100. A record is one label (10), or a coarse and a fine one
+ * (100), and then 32 x 32 pixels, planar: all red, all green, all blue. */
 #include "base/error.h"
 #include "data/catalog.h"
 
@@ -30,15 +30,16 @@ static bool claims100(const px_entry *entry)
     return strcmp(base, "train.bin") == 0 || strcmp(base, "test.bin") == 0 || strcmp(base, "fine_label_names.txt") == 0;
 }
 
-/* Adds a file of records, each beginning with `lead` label bytes, the last of which counts. */
+/* Adds a file of records, each of which begins with `lead` label bytes; the last of these is used. */
 static int list_records(px_catalog *c, const px_entry *entry, const px_importer *format, size_t lead, int classes)
 {
     char text[PX_ENTRY_NAME];
     const char *name = px_entry_name(entry->source, entry->path, text);
     size_t record = lead + PIXELS, count = entry->size / record;
     if (entry->size % record != 0)
-        return px_fail(PX_DATA, "%s: is truncated or not of the format %s: %zu bytes are no multiple of a record's %zu",
-                       name, format->name, entry->size, record);
+        return px_fail(
+            PX_DATA, "%s: is truncated or does not have the format %s: %zu bytes are not a multiple of a record's %zu",
+            name, format->name, entry->size, record);
     bool test = strncmp(px_base_name(entry->path), "test", 4) == 0;
     px_block *b = px_catalog_block(c, entry, format, test ? PX_SPLIT_TEST : PX_SPLIT_TRAIN, (int64_t)count);
     if (!b)
@@ -49,8 +50,8 @@ static int list_records(px_catalog *c, const px_entry *entry, const px_importer 
     for (size_t i = 0; i < count; i++) {
         b->labels[i] = entry->bytes[i * record + lead - 1];
         if (b->labels[i] >= classes)
-            return px_fail(PX_DATA, "%s: label %d of image %zu is not in 0..%d; is this the format %s?", name,
-                           b->labels[i], i, classes - 1, format->name);
+            return px_fail(PX_DATA, "%s: label %d of image %zu is not in 0..%d; does the file have the format %s?",
+                           name, b->labels[i], i, classes - 1, format->name);
     }
     return 0;
 }

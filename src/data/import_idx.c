@@ -8,10 +8,10 @@
 
 typedef struct header {
     int rank;
-    int64_t dim[4], total; /* total: bytes that the file must have */
+    int64_t dim[4], total; /* total: bytes of the whole file */
 } header;
 
-/* False if these are not the first bytes of an IDX file of unsigned bytes. */
+/* Reads the header. False if these are not the first bytes of an IDX file of unsigned bytes. */
 static bool read_header(const px_entry *entry, header *h)
 {
     const uint8_t *b = entry->bytes;
@@ -32,7 +32,7 @@ static bool read_header(const px_entry *entry, header *h)
     return !__builtin_add_overflow(h->total, 4 + 4 * h->rank, &h->total);
 }
 
-/* By its name, or, whatever the name, by a header that fits the file's size exactly. */
+/* Recognizes the format by the file's name, or by a header that fits the file's size exactly. */
 static bool claims(const px_entry *entry)
 {
     header h;
@@ -56,13 +56,14 @@ static int list(px_catalog *c, const px_entry *entry)
     if (!read_header(entry, &h)) {
         uint8_t b[4] = {0};
         memcpy(b, entry->bytes, entry->size < 4 ? entry->size : 4);
-        return px_fail(PX_DATA,
-                       "%s: is no IDX file: it begins with %02x%02x%02x%02x, not with 00000803 (images) or 00000801 "
-                       "(labels)",
-                       name, b[0], b[1], b[2], b[3]);
+        return px_fail(
+            PX_DATA,
+            "%s: is not an IDX file: it begins with %02x%02x%02x%02x, not with 00000803 (images) or 00000801 "
+            "(labels)",
+            name, b[0], b[1], b[2], b[3]);
     }
     if ((uint64_t)h.total != entry->size)
-        return px_fail(PX_DATA, "%s: %s: holds %zu bytes, its header stands for %lld", name,
+        return px_fail(PX_DATA, "%s: %s: it has %zu bytes, but its header announces %lld", name,
                        (uint64_t)h.total > entry->size ? "is truncated" : "is too long", entry->size,
                        (long long)h.total);
     if (h.rank == 1) {
@@ -71,7 +72,7 @@ static int list(px_catalog *c, const px_entry *entry)
     }
     if (h.dim[0] < 1 || h.dim[1] < 1 || h.dim[2] < 1 || h.dim[1] > 65500 || h.dim[2] > 65500 ||
         (h.dim[3] != 1 && h.dim[3] != 3))
-        return px_fail(PX_DATA, "%s: holds %lld images of %lld x %lld x %lld", name, (long long)h.dim[0],
+        return px_fail(PX_DATA, "%s: contains %lld images of %lld x %lld x %lld", name, (long long)h.dim[0],
                        (long long)h.dim[1], (long long)h.dim[2], (long long)h.dim[3]);
     px_block *b = px_catalog_block(c, entry, &px_importer_idx, split_of(entry->path), h.dim[0]);
     if (!b)
@@ -82,7 +83,8 @@ static int list(px_catalog *c, const px_entry *entry)
     return 0;
 }
 
-/* The path with what tells images from labels taken out: the same for the two files of a pair. A new string. */
+/* The path without the part that distinguishes images from labels, so that it is the same for both files of a pair. A
+ * new string. */
 static char *pair_key(const char *path)
 {
     static const char *const words[] = {"images", "labels", "idx1", "idx3", "idx4"};
@@ -107,10 +109,10 @@ static int take_labels(px_catalog *c, px_block *b, px_side *s)
     char images[PX_ENTRY_NAME], labels[PX_ENTRY_NAME];
     int64_t count = (int64_t)s->size - 8;
     if (s->used || b->labels)
-        return px_fail(PX_DATA, "%s and %s: one of them is there twice", px_block_name(c, b, images),
+        return px_fail(PX_DATA, "%s and %s: one of them occurs twice", px_block_name(c, b, images),
                        px_side_name(c, s, labels));
     if (count != b->count)
-        return px_fail(PX_DATA, "%s: holds %lld labels for the %lld images of %s", px_side_name(c, s, labels),
+        return px_fail(PX_DATA, "%s: contains %lld labels for the %lld images of %s", px_side_name(c, s, labels),
                        (long long)count, (long long)b->count, px_block_name(c, b, images));
     b->labels = px_calloc((size_t)count, sizeof *b->labels);
     for (int64_t i = 0; i < count; i++)
@@ -129,7 +131,7 @@ static int finish(px_catalog *c)
             if (is_pair(b, &c->sides[j]) && take_labels(c, b, &c->sides[j]) != 0)
                 return -1;
         if (!b->labels)
-            px_log_warning(c->log, "%s: comes without its file of labels; its images get none",
+            px_log_warning(c->log, "%s: its label file is missing; the images get no labels",
                            px_block_name(c, b, name));
         for (int64_t i = 0; b->labels && i < b->count; i++)
             if (b->labels[i] > highest)
@@ -137,7 +139,7 @@ static int finish(px_catalog *c)
     }
     for (size_t j = 0; j < c->side_count; j++)
         if (!c->sides[j].used)
-            return px_fail(PX_DATA, "%s: holds labels, the images to it are missing (…images-idx3-ubyte)",
+            return px_fail(PX_DATA, "%s: contains labels, but the images for them are missing (…images-idx3-ubyte)",
                            px_side_name(c, &c->sides[j], name));
     px_catalog_number_names(c, highest + 1);
     return 0;

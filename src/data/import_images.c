@@ -19,11 +19,11 @@ static bool claims(const px_entry *entry)
 }
 
 typedef struct place {
-    int split;            /* -1: the path names none */
-    int class_at, length; /* the class's name within the path; length 0: none */
+    int split;            /* -1: the path does not name one */
+    int class_at, length; /* place of the class's name within the path; length 0: none */
 } place;
 
-/* The class is the folder below the split's, or, where no split is named, the folder that holds the file. */
+/* The class is the folder below the split's folder or, without a split, the folder that contains the file. */
 static place parse(const char *path)
 {
     place p = {.split = -1};
@@ -43,7 +43,7 @@ static place parse(const char *path)
     return p;
 }
 
-/* A source that is itself called train or val.tar. */
+/* The split of a source that is itself called train or val.tar. */
 static int split_of_source(const char *source)
 {
     size_t length = strlen(source);
@@ -118,7 +118,7 @@ static void number_classes(px_catalog *c)
     free(sorted);
 }
 
-/* Whether an image lies in a folder below this one. */
+/* Whether an image is in a folder below this one. */
 static bool holds_images(const px_catalog *c, const px_folder *folder)
 {
     size_t length = strlen(folder->path);
@@ -129,7 +129,7 @@ static bool holds_images(const px_catalog *c, const px_folder *folder)
     return false;
 }
 
-/* Whether a class stands beside this folder, which makes it one, too. */
+/* Whether there is a class beside this folder, so that this folder is a class, too. */
 static bool beside_class(const px_catalog *c, const px_folder *folder)
 {
     size_t length = (size_t)(px_base_name(folder->path) - folder->path);
@@ -149,14 +149,14 @@ static int check_folders(const px_catalog *c)
         if (c->folders[k].used || holds_images(c, &c->folders[k]))
             continue;
         if (px_split_of_name(base, strlen(base)) >= 0)
-            return px_fail(PX_DATA, "the folder %s of a split holds no images", path);
+            return px_fail(PX_DATA, "the split's folder %s contains no images", path);
         if (beside_class(c, &c->folders[k]))
-            return px_fail(PX_DATA, "the class folder %s holds no images", path);
+            return px_fail(PX_DATA, "the class folder %s contains no images", path);
     }
     return 0;
 }
 
-/* A stray picture beside the class folders is easily overlooked. */
+/* Warns of stray images beside the class folders, which are easily overlooked. */
 static void speak_of_strays(const px_catalog *c)
 {
     char name[PX_ENTRY_NAME];
@@ -170,7 +170,7 @@ static void speak_of_strays(const px_catalog *c)
             first = b;
     }
     if (first)
-        px_log_warning(c->log, "%lld images lie in no class folder and get no label, the first one is %s",
+        px_log_warning(c->log, "%lld images are in no class folder and get no label; the first one is %s",
                        (long long)strays, px_block_name(c, first, name));
 }
 

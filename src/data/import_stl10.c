@@ -1,5 +1,5 @@
-/* import_stl10.c - the binary version of STL-10: X.bin holds 96 x 96 images, planar and column by column; y.bin one
- * byte an image, 1 to 10. The unlabeled split has no y. */
+/* import_stl10.c - the binary version of STL-10: X.bin contains 96 x 96 images, planar and column by column; y.bin one
+ * byte per image, 1 to 10. The unlabeled split has no y. */
 #include "base/error.h"
 #include "data/catalog.h"
 
@@ -43,9 +43,10 @@ static int list(px_catalog *c, const px_entry *entry)
         return 0;
     }
     if (entry->size % PIXELS != 0)
-        return px_fail(PX_DATA,
-                       "%s: is truncated or not of the format STL-10: %zu bytes are no multiple of an image's %d",
-                       px_entry_name(entry->source, entry->path, name), entry->size, PIXELS);
+        return px_fail(
+            PX_DATA,
+            "%s: is truncated or does not have the format STL-10: %zu bytes are not a multiple of an image's %d",
+            px_entry_name(entry->source, entry->path, name), entry->size, PIXELS);
     px_block *b = px_catalog_block(c, entry, &px_importer_stl10, part->split, (int64_t)(entry->size / PIXELS));
     if (!b)
         return -1;
@@ -58,11 +59,11 @@ static int take_labels(px_catalog *c, px_block *b, px_side *s)
 {
     char images[PX_ENTRY_NAME], labels[PX_ENTRY_NAME];
     if (s->used || b->labels)
-        return px_fail(PX_DATA, "%s and %s: one of them is there twice", px_block_name(c, b, images),
+        return px_fail(PX_DATA, "%s and %s: one of them occurs twice", px_block_name(c, b, images),
                        px_side_name(c, s, labels));
     if ((int64_t)s->size != b->count)
-        return px_fail(PX_DATA, "%s: holds %zu labels for the %lld images of %s", px_side_name(c, s, labels), s->size,
-                       (long long)b->count, px_block_name(c, b, images));
+        return px_fail(PX_DATA, "%s: contains %zu labels for the %lld images of %s", px_side_name(c, s, labels),
+                       s->size, (long long)b->count, px_block_name(c, b, images));
     b->labels = px_calloc(s->size, sizeof *b->labels);
     for (size_t i = 0; i < s->size; i++) {
         b->labels[i] = s->bytes[i] - 1;
@@ -92,8 +93,8 @@ static int finish(px_catalog *c)
         if (is_names(s->path) && px_catalog_names(c, s, CLASSES) != 0)
             return -1;
         if (!s->used)
-            return px_fail(PX_DATA, "%s: holds labels, the images to it are missing (%s)", px_side_name(c, s, name),
-                           part_of(s->path)->images);
+            return px_fail(PX_DATA, "%s: contains labels, but the images for them are missing (%s)",
+                           px_side_name(c, s, name), part_of(s->path)->images);
     }
     return 0;
 }

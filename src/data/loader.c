@@ -1,8 +1,8 @@
 /* loader.c - worker threads fill a ring of batches; the training loop takes them in order.
  *
- * All sharing is under one lock. Steps are opened in order: the worker that opens a step writes which rows it takes
- * (only then is the epoch's permutation needed, so there is one, never two), after which workers claim CHUNK samples at
- * a time. A step may be opened when its slot is free: the ring has one slot for the batch that the caller holds and
+ * All shared state is under one lock. Steps are opened in order: the worker that opens a step writes the rows that the
+ * step takes. Only this needs the epoch's permutation, so one permutation is enough. Then workers claim CHUNK samples
+ * at a time. A step may be opened when its slot is free: the ring has one slot for the batch that the caller holds, and
  * `ahead` more. */
 #include "data/loader.h"
 #include "base/error.h"
@@ -18,17 +18,17 @@
 #include <time.h>
 
 enum {
-    CHUNK = 4, /* samples a claim: some 100 us of work on the smallest images, so the lock is idle */
+    CHUNK = 4, /* samples per claim: about 100 us of work on the smallest images, so the lock is mostly idle */
     DEFAULT_AHEAD = 2,
     WORRY = 5, /* seconds without an image after which the user is told */
 };
 
 typedef struct slot {
     px_batch batch;
-    void *memory[PX_VIEWS_MAX]; /* behind batch.tensor */
-    int64_t *row;               /* behind batch.row */
+    void *memory[PX_VIEWS_MAX]; /* that of batch.tensor */
+    int64_t *row;               /* that of batch.row */
     int done;                   /* samples made */
-    int failed_place;           /* the first sample that could not be read, -1: none */
+    int failed_place;           /* the first sample that could not be read; -1: none */
     px_status failed_status;
     char *failed_message;
 } slot;
@@ -37,13 +37,13 @@ struct px_loader {
     px_loader_spec spec;
     int64_t steps_per_epoch;
     int slots;
-    slot *slot; /* that of step s: s % slots */
+    slot *slot; /* step s has number s % slots */
 
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* to workers: a slot is free, a step is open, or stop */
-    pthread_cond_t ready; /* to the caller: a batch is complete */
+    pthread_cond_t work;  /* tells workers that a slot is free, a step is open, or to stop */
+    pthread_cond_t ready; /* tells the caller that a batch is complete */
     bool stop;
-    bool opening;    /* some worker is opening step `open` (without the lock) */
+    bool opening;    /* a worker is opening step `open` (without the lock) */
     bool holding;    /* the caller holds the batch of step `oldest` */
     int64_t oldest;  /* the first step whose slot is not free */
     int64_t open;    /* the last step that was opened, ... */
@@ -54,8 +54,8 @@ struct px_loader {
     pthread_t *thread;
     int threads;
     _Atomic int named;    /* workers that have taken a number */
-    _Atomic int64_t *row; /* what each worker is at, -1: nothing */
-    _Atomic int64_t made; /* samples since creation: the loader is alive while it grows */
+    _Atomic int64_t *row; /* the row that each worker is working on; -1: none */
+    _Atomic int64_t made; /* samples since creation: while it grows, the loader is alive */
     double waited;
     px_loader_work worked;
 };
@@ -65,7 +65,7 @@ typedef struct claim {
     int begin, end; /* samples of the batch */
 } claim;
 
-/* A worker's own things. */
+/* A worker's private data. */
 typedef struct desk {
     int number;
     px_image image;
@@ -77,7 +77,7 @@ static slot *slot_of(px_loader *l, int64_t step)
     return &l->slot[step % l->slots];
 }
 
-/* Fisher-Yates from the identity: a function of (seed, epoch) alone. */
+/* Fisher-Yates from the identity, so that it depends on (seed, epoch) only. */
 static void shuffle(px_loader *l, int64_t epoch)
 {
     if (l->order_epoch == epoch)
@@ -94,7 +94,8 @@ static void shuffle(px_loader *l, int64_t epoch)
     l->order_epoch = epoch;
 }
 
-/* Writes which rows of the data set the step takes. Called without the lock by the one worker that opens the step. */
+/* Writes the rows of the data set that the step takes. Called without the lock, only by the worker that opens the
+ * step. */
 static void choose_rows(px_loader *l, int64_t step, slot *s)
 {
     const px_loader_spec *spec = &l->spec;
@@ -112,13 +113,13 @@ static void choose_rows(px_loader *l, int64_t step, slot *s)
     s->batch.valid = (int)valid;
 }
 
-/* Whether a further step exists and its slot is free. */
+/* Whether there is a next step and its slot is free. */
 static bool can_open(const px_loader *l)
 {
     return l->open + 1 < l->oldest + l->slots && (!l->spec.keep_last || l->open + 1 < l->steps_per_epoch);
 }
 
-/* Opens the next step; called and returns with the lock held, gives it up meanwhile. */
+/* Opens the next step. Called with the lock held; releases it meanwhile. */
 static void open_step(px_loader *l)
 {
     int64_t step = l->open + 1;
@@ -134,7 +135,7 @@ static void open_step(px_loader *l)
     pthread_cond_broadcast(&l->work);
 }
 
-/* Waits for samples to make; false: the loader stops. Called with the lock held. */
+/* Waits for samples to make. Returns false if the loader stops. Called with the lock held. */
 static bool claim_samples(px_loader *l, claim *c)
 {
     while (!l->stop) {
@@ -152,7 +153,7 @@ static bool claim_samples(px_loader *l, claim *c)
     return false;
 }
 
-/* Makes one sample of the slot's batch; 0, or -1 with px_error(). */
+/* Makes one sample of the slot's batch. 0, or -1 with px_error(). */
 static int make_sample(px_loader *l, const slot *s, int place, desk *d)
 {
     const px_loader_spec *spec = &l->spec;
@@ -173,7 +174,7 @@ static int make_sample(px_loader *l, const slot *s, int place, desk *d)
     return 0;
 }
 
-/* Keeps this thread's message if the sample is the first of its batch that failed. Called with the lock held. */
+/* Keeps this thread's message if no earlier sample of the batch has failed. Called with the lock held. */
 static void note_failure(slot *s, int place)
 {
     if (s->failed_place >= 0 && s->failed_place < place)
@@ -213,8 +214,8 @@ static void *worker(void *argument)
     return NULL;
 }
 
-/* Under OMP_PROC_BIND the OpenMP runtime has bound the calling thread to one core, which its threads would inherit: the
- * workers would share that core with the compute. They may run on all that the runtime was given. */
+/* With OMP_PROC_BIND the OpenMP runtime has bound the calling thread to one core. New threads inherit that, so the
+ * workers would share this core with the computation. They may run on all cores of the runtime. */
 static void allow_all_cores(pthread_attr_t *attributes)
 {
     cpu_set_t cores;
@@ -226,12 +227,12 @@ static void allow_all_cores(pthread_attr_t *attributes)
             CPU_SET((size_t)id[i], &cores);
         free(id);
     }
-    if (CPU_COUNT(&cores) > 0) /* no places: nothing was bound */
+    if (CPU_COUNT(&cores) > 0) /* without places nothing was bound */
         pthread_attr_setaffinity_np(attributes, sizeof cores, &cores);
 }
 
-/* Starts the workers with all signals blocked but those that a thread's own fault raises: the main thread handles the
- * others. */
+/* Starts the workers with all signals blocked except those that a thread's own fault raises; the main thread handles
+ * the others. */
 static int start_workers(px_loader *l)
 {
     pthread_attr_t attributes;
@@ -266,13 +267,13 @@ static int check_spec(const px_loader_spec *spec)
     PX_CHECK(spec->parts <= 1 || spec->batch % spec->parts == 0);
     const char *path = px_dataset_about(spec->data)->path;
     if (spec->split->count == 0)
-        return px_fail(PX_USAGE, "%s: split \"%s\" holds no images", path, spec->split->name);
+        return px_fail(PX_USAGE, "%s: split \"%s\" has no images", path, spec->split->name);
     PX_CHECK(spec->whole <= 1 || !spec->keep_last);
     if (spec->split->count < spec->global_batch * (spec->whole > 1 ? spec->whole : 1) && !spec->keep_last)
-        return px_fail(
-            PX_USAGE, "%s: split \"%s\" holds %lld images, fewer than one batch of %lld: the batch can be %lld at most",
-            path, spec->split->name, (long long)spec->split->count, (long long)spec->global_batch,
-            (long long)spec->split->count);
+        return px_fail(PX_USAGE,
+                       "%s: split \"%s\" has %lld images, fewer than one batch of %lld: batch can be at most %lld",
+                       path, spec->split->name, (long long)spec->split->count, (long long)spec->global_batch,
+                       (long long)spec->split->count);
     return 0;
 }
 
@@ -367,7 +368,7 @@ int64_t px_loader_steps_per_epoch(const px_loader *l)
     return l->steps_per_epoch;
 }
 
-/* The row that the loader hangs in. */
+/* The row that the loader is waiting for. */
 static int64_t row_at_work(const px_loader *l)
 {
     for (int i = 0; i < l->threads; i++)
@@ -376,8 +377,8 @@ static int64_t row_at_work(const px_loader *l)
     return -1;
 }
 
-/* Waits for the batch; called with the lock held. Seconds are counted rather than measured: those in which the whole
- * process was stopped are none in which the workers could have done something. */
+/* Waits for the batch; called with the lock held. Seconds are counted, not measured: while the whole process was
+ * stopped, the workers could not work. */
 static void wait_for(px_loader *l, const slot *s)
 {
     int64_t made = l->made;
@@ -391,10 +392,10 @@ static void wait_for(px_loader *l, const slot *s)
         made = l->made;
         const char *path = px_dataset_about(l->spec.data)->path;
         if (l->spec.timeout > 0 && quiet >= l->spec.timeout)
-            px_die("%s: image %lld has not been made in %d seconds (data.timeout): the job ends", path,
+            px_die("%s: image %lld was not ready after %d seconds (data.timeout): the job ends", path,
                    (long long)row_at_work(l), quiet);
         if (quiet == WORRY)
-            px_tell("%s: waiting for image %lld since %d seconds", path, (long long)row_at_work(l), quiet);
+            px_tell("%s: still waiting for image %lld after %d seconds", path, (long long)row_at_work(l), quiet);
     }
 }
 

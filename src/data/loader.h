@@ -1,4 +1,4 @@
-/* loader.h - worker threads that turn a split of a data set into batches of views, ahead of the compute.
+/* loader.h - worker threads that turn a split of a data set into batches of views, ahead of the computation.
  *
  *     px_loader_spec spec = {.data = d, .split = train, .views = &views, .make = make, .context = &cfg, .seed = seed,
  *                            .global_batch = 512, .first = rank * 256, .batch = 256, .shuffle = true, .workers = 1};
@@ -9,10 +9,10 @@
  *         ... b->tensor[0] ...                       // valid until the next px_loader_next
  *     }
  *
- * Step s is batch s % steps_per_epoch of epoch s / steps_per_epoch; within an epoch the samples are permuted by a
- * Fisher-Yates shuffle keyed by (seed, epoch), and the rest of count % global_batch is left out (drop_last) unless
- * `keep_last`. Sample i's views come from the stream (seed, PX_RNG_VIEWS, epoch, row): a batch is a pure function of
- * (seed, step), the same bits whatever the workers, ranks, or the step at which the loader was started.
+ * Step s is batch s % steps_per_epoch of epoch s / steps_per_epoch. Within an epoch, samples are permuted by a
+ * Fisher-Yates shuffle keyed by (seed, epoch), and the last count % global_batch of them are left out (drop_last)
+ * unless `keep_last`. A sample's views come from the stream (seed, PX_RNG_VIEWS, epoch, row). So a batch is a pure
+ * function of (seed, step), with the same bits for any number of workers and ranks and any starting step.
  */
 #ifndef PX_DATA_LOADER_H
 #define PX_DATA_LOADER_H
@@ -29,45 +29,45 @@ typedef struct px_loader_spec {
     px_make_views *make;
     const void *context;
     uint64_t seed;
-    int64_t global_batch; /* samples a step over all ranks */
+    int64_t global_batch; /* samples per step over all ranks */
     int64_t first;        /* where this rank's samples start within the global batch */
-    int batch;            /* this rank's samples a step */
-    int parts;            /* the batch lies as so many smaller ones, one after another; 0 means 1 */
+    int batch;            /* this rank's samples per step */
+    int parts;            /* the batch is stored as this many smaller ones, one after another; 0 means 1 */
     bool shuffle;
-    int whole;      /* an epoch holds a multiple of this many batches: micro-batches of a step; 0 means 1 */
-    bool keep_last; /* evaluation: one pass of steps_per_epoch batches, asking for more is a mistake; the last batch is
-                           * padded by repeating the last sample, px_batch.valid says how many count */
-    int workers;    /* threads, at least 1 */
-    int ahead;      /* batches made ahead, at least 1 (default 0 means 2) */
-    int timeout;    /* seconds without one image made after which px_loader_next ends the job; 0: it waits for ever */
+    int whole; /* the number of batches per epoch is a multiple of this: micro-batches per step; 0 means 1 */
+    bool
+        keep_last; /* evaluation: a single pass of steps_per_epoch batches; asking for more is a mistake. The last batch
+                           * is padded by repeating the last sample; px_batch.valid tells how many samples count */
+    int workers;   /* threads, at least 1 */
+    int ahead;     /* batches made in advance, at least 1; 0 means 2 */
+    int timeout;   /* seconds without a finished image after which px_loader_next ends the job; 0: waits forever */
 } px_loader_spec;
 
 typedef struct px_batch {
     int64_t step;
     int batch, valid;                 /* valid < batch only with keep_last */
-    const void *tensor[PX_VIEWS_MAX]; /* 64-byte aligned, one a view: parts of (copies * batch / parts, ...) */
+    const void *tensor[PX_VIEWS_MAX]; /* 64-byte aligned, one per view: parts of (copies * batch / parts, ...) */
     const int64_t *row;               /* (batch) rows of the data set */
 } px_batch;
 
-/* PX_USAGE if the split holds fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it
+/* PX_USAGE if the split has fewer samples than a global batch (unless keep_last). Copies the spec; borrows what it
  * points to. */
 int px_loader_create(px_loader **out, const px_loader_spec *, int64_t start_step);
-/* The memory that a loader of such batches takes with the default `ahead`. */
+/* Bytes of memory that a loader with such batches takes, with the default `ahead`. */
 double px_loader_bytes(const px_views *, int batch, int64_t split_count);
-void px_loader_destroy(px_loader *); /* stops and joins the workers at any moment */
+void px_loader_destroy(px_loader *); /* may be called at any time; stops and joins the workers */
 int64_t px_loader_steps_per_epoch(const px_loader *);
 
-/* The next batch. It may be long in coming as long as images are made: a rank whose workers hang in a read or a view
- * (one line tells of it after a few seconds) ends the job after `timeout`, since such workers cannot be stopped. NULL,
- * and the same again at every later call: an image of that batch could not be read; px_error() is that of the batch's
- * first such image, and batches before it were handed out. */
+/* The next batch. It may take any time while images are being finished. If the workers hang in a read or a view, a line
+ * says so after a few seconds, and after `timeout` the job ends, since such workers cannot be stopped. NULL, now and at
+ * every later call: an image of that batch could not be read; px_error() is about the batch's first such image. All
+ * batches before it were returned. */
 const px_batch *px_loader_next(px_loader *);
 
 /* Seconds that px_loader_next has waited for data since creation. */
 double px_loader_waited(const px_loader *);
 
-/* What the workers have done since creation: on how many images, and in how many processor seconds, all workers
- * together. */
+/* How many images the workers have made since creation, and in how many processor seconds, all workers together. */
 typedef struct px_loader_work {
     int64_t images;
     double seconds;

@@ -1,5 +1,5 @@
-/* pack.c - `pretext pack` from its options to the summary: catalog.c finds the images, pack_pixels.c and
- * pack_file.c write them. */
+/* pack.c - `pretext pack` from options to summary: catalog.c finds the images, pack_pixels.c and pack_file.c write
+ * them. */
 #include "data/pack.h"
 
 #include "base/error.h"
@@ -14,16 +14,17 @@ enum { RAW_SIDE = 128, CLASSES_SHOWN = 20 };
 
 const px_option px_pack_option_table[] = {
     PX_OPTION_CHOICE(px_pack_options, store, "auto", "auto|raw|encoded",
-                     "as pixels or as JPEG and PNG; auto: raw if all have one size of at most 128 px a side"),
-    PX_OPTION_TEXT(px_pack_options, split, "", "put all images into this split; empty: by names of files and folders"),
-    PX_OPTION(px_pack_options, channels, "0", 0, 3, "1 gray, 3 RGB, 0 as the source (RGB if any image is)"),
+                     "as pixels (raw) or as JPEG and PNG; auto: raw if all have the same size, up to 128 px per side"),
+    PX_OPTION_TEXT(px_pack_options, split, "",
+                   "put all images into this split; empty: according to names of files and folders"),
+    PX_OPTION(px_pack_options, channels, "0", 0, 3, "1: gray, 3: RGB, 0: as in the source (RGB if any image is)"),
     PX_OPTION_TEXT(px_pack_options, class_names, "",
-                   "\"top,bag,...\" in the order of the labels; empty: the source's own, or numbers"),
+                   "\"top,bag,...\" in the order of the labels; empty: the source's names, or numbers"),
     {0}};
 
 /* ---- how to store ------------------------------------------------------------------------------------------------ */
 
-/* The first block whose images have another size than those of the first block; NULL: there is none. */
+/* The first block whose images differ in size from those of block 0, or NULL. */
 static const px_block *other_size(const px_catalog *c)
 {
     for (size_t k = 1; k < c->block_count; k++)
@@ -49,10 +50,10 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
          pixels = c->format->unpack != NULL;
     *shape = (px_pack_shape){.count = c->count, .channels = o->channels ? o->channels : natural_channels(c)};
     if (pixels && encoded)
-        return px_fail(PX_USAGE, "store=encoded is for JPEG and PNG files; %s holds the format %s, which is stored raw",
+        return px_fail(PX_USAGE, "store=encoded is for JPEG and PNG files; %s has the format %s, which is stored raw",
                        c->sources[0], c->format->name);
     if ((pixels || raw) && other)
-        return px_fail(PX_DATA, "%s is %d x %d and %s is %d x %d (height x width); raw storage needs one size",
+        return px_fail(PX_DATA, "%s is %d x %d, but %s is %d x %d (height x width); raw storage needs one size",
                        px_block_name(c, first, name[0]), first->height, first->width, px_block_name(c, other, name[1]),
                        other->height, other->width);
     if (pixels || raw || (!encoded && !other && first->height <= RAW_SIDE && first->width <= RAW_SIDE)) {
@@ -64,14 +65,14 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
     return 0;
 }
 
-/* ---- what stands beside the pixels ------------------------------------------------------------------------------- */
+/* ---- labels, splits, statistics ---------------------------------------------------------------------------------- */
 
 typedef struct table {
     int32_t *labels;
     uint8_t *split;
     uint64_t *offsets;
     const char *split_names[PX_SPLITS];
-    int number[PX_SPLITS]; /* of each split among those that have images */
+    int number[PX_SPLITS]; /* each split's number among those that have images */
     int splits;
     char *source;
 } table;
@@ -125,7 +126,7 @@ static void statistics(const px_pack_sums *sums, int channels, px_pack_about *ab
         double n = (double)sums->pixels, mean = (double)sums->sum[ch] / n;
         double variance = (double)sums->square[ch] / n - mean * mean;
         about->mean[ch] = (float)(mean / 255);
-        /* Pictures of one colour only: not less than one step, for it is divided by. */
+        /* If all pictures have a single colour: at least one step of 8 bits, since values are divided by it. */
         about->std[ch] = (float)(sqrt(variance > 1 ? variance : 1) / 255);
     }
 }
@@ -189,7 +190,7 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
     return text;
 }
 
-/* ---- all together ------------------------------------------------------------------------------------------------ */
+/* ---- the whole of it --------------------------------------------------------------------------------------------- */
 
 static int write_data_set(const px_catalog *c, const char *path, px_pack_summary *summary)
 {
@@ -232,12 +233,12 @@ static int check_arguments(const char *const *sources, int count, const char *ou
 {
     struct stat target, source;
     if (o->channels != 0 && o->channels != 1 && o->channels != 3)
-        return px_fail(PX_USAGE, "channels=%d: 0, 1 or 3 is expected", o->channels);
+        return px_fail(PX_USAGE, "channels=%d: must be 0, 1 or 3", o->channels);
     if (stat(out, &target) != 0)
         return 0;
     for (int i = 0; i < count; i++)
         if (stat(sources[i], &source) == 0 && source.st_dev == target.st_dev && source.st_ino == target.st_ino)
-            return px_fail(PX_USAGE, "%s is a source and cannot be the output as well", out);
+            return px_fail(PX_USAGE, "%s is a source, so it cannot be the output as well", out);
     return 0;
 }
 

@@ -1,6 +1,6 @@
-/* pack.h - importers: what `pretext pack` does.
+/* pack.h - packs images into a data set: what `pretext pack` does.
  *
- * A source is a file, a folder, or an archive (tar, zip, 7z..., any compression libarchive reads) of:
+ * A source is a file, a folder, or an archive (tar, zip, 7z..., with any compression that libarchive reads) of:
  *     IDX (MNIST family)       train-images-idx3-ubyte[.gz], train-labels-idx1-ubyte[.gz]; t10k-*, test-*: split test
  *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels);
  *                              batches.meta.txt, fine_label_names.txt give class names
@@ -14,27 +14,27 @@
 #include "base/option.h"
 
 typedef struct px_pack_options {
-    const char *store; /* "auto|raw|encoded"; auto: raw pixels if all images have one size of at most 128 px a side */
-    const char *split; /* "": from names as above; else every sample goes to this split */
-    int channels;      /* 0: as the source has it (image folders: 3 unless all are gray); 1; 3 */
-    const char *class_names; /* "shirt,bag,...": in the order of the labels; "": the source's own */
+    const char *store;       /* "auto|raw|encoded"; auto: raw if all images have the same size, up to 128 px per side */
+    const char *split;       /* "": from names as above; else every sample goes to this split */
+    int channels;            /* 0: as in the source (image folders: 3 unless all are gray); 1; 3 */
+    const char *class_names; /* "shirt,bag,...", in the order of the labels; "": the source's names */
 } px_pack_options;
 
 extern const px_option px_pack_option_table[];
 
 typedef struct px_pack_summary {
     int64_t count;
-    int classes, splits, height, width, channels; /* height 0: varying */
+    int classes, splits, height, width, channels; /* height 0: sizes vary */
     char *text;                                   /* a readable table of splits x classes; free() it */
 } px_pack_summary;
 
-/* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at
- * the end: a failure leaves neither a half-made file nor touches an old one. 0 or -1. */
+/* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at the
+ * end: a failure neither leaves an incomplete file nor touches an old one. 0 or -1. */
 int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *,
             px_pack_summary *);
 
-/* The other name under which px_pack(.., out, ..) of this process writes, for removal if a signal ends it. A new
- * string. */
+/* The name under which px_pack(.., out, ..) of this process writes until the end, so that it can be removed if a signal
+ * ends it. A new string. */
 char *px_pack_partial_name(const char *out);
 
 #endif

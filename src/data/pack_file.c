@@ -1,4 +1,4 @@
-/* pack_file.c - writes a data set with HDF5, whole or not at all. */
+/* pack_file.c - writes a data set with HDF5, completely or not at all. */
 #include "data/pack_file.h"
 
 #include "base/error.h"
@@ -21,7 +21,8 @@ static int unwritable(const px_pack_file *f)
     return px_fail(PX_FAIL, "%s: cannot be written: %s", f->path, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
-/* Contiguous and not filled in advance, so that readers can map it and we write every byte once. The id, or -1. */
+/* Creates an array, contiguous and not filled in advance, so that readers can map it and every byte is written only
+ * once. Returns the id, or -1. */
 static hid_t create_array(hid_t file, const char *name, hid_t type, int rank, const hsize_t dims[])
 {
     hid_t space = H5Screate_simple(rank, dims, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
@@ -43,8 +44,8 @@ static hid_t create_pixels(const px_pack_file *f)
     return create_array(f->file, "/images", H5T_STD_U8LE, 4, dims);
 }
 
-/* Takes the space on the disk now, so that a full one is met before hours of decoding, and before HDF5 has anything
- * to write that would fail. Filesystems that cannot do this are met unprepared. */
+/* Reserves the space on the disk now, so that a full disk shows before hours of decoding, and before HDF5 has anything
+ * to write. Some filesystems cannot do this. */
 static int claim_space(const px_pack_file *f)
 {
     const px_pack_shape *s = &f->shape;
@@ -65,8 +66,8 @@ static int claim_space(const px_pack_file *f)
 static int open_partial(px_pack_file *f)
 {
     hid_t access = px_h5_disk_access(&f->disk);
-    H5Pset_alignment(access, 1 << 16, 4096); /* big arrays begin on a page: good for mapping */
-    /* Before 1.8 an attribute held at most 64 kB: the names of 4096 classes. */
+    H5Pset_alignment(access, 1 << 16, 4096); /* large arrays begin on a page, which is good for mapping */
+    /* In formats before 1.8 an attribute has at most 64 kB: the names of 4096 classes. */
     H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_LATEST);
     f->file = H5Fcreate(f->partial, H5F_ACC_TRUNC, H5P_DEFAULT, access);
     H5Pclose(access);
@@ -88,12 +89,12 @@ int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char 
     struct stat about;
     px_h5_quiet();
     if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-        return px_fail(PX_USAGE, "%s: is no file, so it cannot be replaced by one", path);
+        return px_fail(PX_USAGE, "%s: is not a file, so it is not replaced", path);
     *f = (px_pack_file){.shape = *shape, .path = px_strdup(path), .file = -1, .pixels = -1};
     f->partial = px_pack_partial_name(path);
     int fd = open(f->partial, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666), status;
     if (fd < 0) {
-        status = errno == EEXIST ? px_fail(PX_FAIL, "%s: is in the way, left by an earlier run; remove it", f->partial)
+        status = errno == EEXIST ? px_fail(PX_FAIL, "%s: is left over from an earlier run; remove it", f->partial)
                                  : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
         free(f->partial); /* not ours to remove */
         f->partial = NULL;
@@ -130,7 +131,7 @@ static herr_t write_array(hid_t file, const char *name, hid_t type, hid_t memory
     return status < 0 ? status : closed;
 }
 
-/* An attribute of the root group; one value (`count` 0) or an array. */
+/* Writes an attribute of the root group: one value (`count` 0) or an array. */
 static herr_t write_attribute(hid_t file, const char *name, hid_t type, hid_t memory, int count, const void *values)
 {
     hid_t space = count ? H5Screate_simple(1, (hsize_t[]){(hsize_t)count}, NULL) : H5Screate(H5S_SCALAR);
@@ -186,7 +187,7 @@ static int sync_path(const px_pack_file *f, const char *path)
     return error && error != EINVAL ? px_fail(PX_FAIL, "%s: cannot be written: %s", f->path, strerror(error)) : 0;
 }
 
-/* After this the new file stands under its name whatever happens to the machine. */
+/* After this the new file has its name even if the machine crashes. */
 static int put_in_place(const px_pack_file *f)
 {
     if (sync_path(f, f->partial) != 0)

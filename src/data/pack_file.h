@@ -1,9 +1,8 @@
-/* pack_file.h - the output of `pretext pack`: a data set in the making (format: dataset.h), under another name
- * until it is whole.
+/* pack_file.h - the output file of `pretext pack` (format: dataset.h), under another name until it is complete.
  *
  *     px_pack_file f;
  *     if (px_pack_file_create(&f, &shape, "d.h5") != 0) return -1;
- *     ... px_pack_file_write(&f, first, count, bytes) ...          // every row or byte once, in any order
+ *     ... px_pack_file_write(&f, first, count, bytes) ...          // each row or byte once, in any order
  *     if (px_pack_file_finish(&f, &about) != 0) ...                // or px_pack_file_abandon(&f)
  */
 #ifndef PX_DATA_PACK_FILE_H
@@ -19,11 +18,11 @@ typedef struct px_pack_shape {
     uint64_t encoded_size;       /* bytes of all encoded images */
 } px_pack_shape;
 
-/* What stands beside the pixels; all borrowed. */
+/* The rest of a data set; all borrowed. */
 typedef struct px_pack_about {
     const int32_t *labels;   /* (count) */
     const uint8_t *split;    /* (count) */
-    const uint64_t *offsets; /* (count + 1); NULL for raw ones */
+    const uint64_t *offsets; /* (count + 1); NULL for raw images */
     const char *const *class_names;
     int classes;
     const char *const *split_names;
@@ -34,19 +33,19 @@ typedef struct px_pack_about {
 
 typedef struct px_pack_file {
     px_pack_shape shape;
-    char *path, *partial; /* the name at the end and until then */
+    char *path, *partial; /* the final name, and the name until then */
     int64_t file, pixels; /* HDF5 ids; -1: closed */
     px_h5_disk disk;      /* what became of the writes */
 } px_pack_file;
 
-/* Makes the partial file and claims its space on the disk. PX_FAIL if that cannot be. */
+/* Creates the partial file and reserves its space on the disk. 0 or -1 (PX_FAIL; PX_USAGE: `path` is not a file). */
 int px_pack_file_create(px_pack_file *, const px_pack_shape *, const char *path);
 
-/* `count` rows of /images, or bytes of /encoded. */
+/* Writes `count` rows of /images, or bytes of /encoded, from `first` on. */
 int px_pack_file_write(px_pack_file *, int64_t first, int64_t count, const uint8_t *bytes);
 
-/* Writes the rest, syncs, renames. On failure the partial file is removed. Ends the use of the px_pack_file in any
- * case. */
+/* Writes the rest, syncs and renames. On failure, removes the partial file. In any case the px_pack_file is no longer
+ * usable. */
 int px_pack_file_finish(px_pack_file *, const px_pack_about *);
 void px_pack_file_abandon(px_pack_file *);
 

@@ -1,5 +1,5 @@
-/* pack_pixels.c - from entries to rows. Image files are gathered into batches, which OpenMP's threads decode; a
- * batch is then written in as few pieces as its order allows (one if the source is sorted). */
+/* pack_pixels.c - from entries to rows. Image files are gathered into batches, which OpenMP threads decode. A batch is
+ * then written in as few pieces as its order allows (one if the source is sorted). */
 #include "data/pack_pixels.h"
 
 #include "base/error.h"
@@ -16,7 +16,7 @@ typedef struct packer {
     px_pack_file *file;
     int sums_split;
     px_pack_sums *sums;
-    size_t next;     /* block that the walk meets next */
+    size_t next;     /* the block that the walk meets next */
     int64_t written; /* images */
     double start;
     /* The batch of image files: */
@@ -26,7 +26,7 @@ typedef struct packer {
     uint8_t *bytes;
     size_t capacity;
     uint8_t *pixels;  /* raw: (BATCH, height, width, channels) */
-    px_image *images; /* one a thread */
+    px_image *images; /* one per thread */
     int threads;
 } packer;
 
@@ -115,7 +115,7 @@ static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
 
 static int decode_batch(packer *p)
 {
-    int failed = BATCH; /* the first in the order of the source, whichever thread met it */
+    int failed = BATCH; /* the first failed image in the source's order, whichever thread decoded it */
     char *message = NULL;
     px_status status = PX_OK;
 #pragma omp parallel num_threads(p->threads)
@@ -148,7 +148,7 @@ static int decode_batch(packer *p)
     return failed < BATCH ? -1 : 0;
 }
 
-/* Writes images first..last-1 of the batch, which lie side by side in the data set, too. */
+/* Writes images first..last-1 of the batch, which are also neighbours in the data set. */
 static int write_run(packer *p, int first, int last)
 {
     const px_pack_shape *s = &p->file->shape;
@@ -207,7 +207,7 @@ static int visit(void *context, const px_entry *entry)
     const px_catalog *c = p->catalog;
     const px_block *b = p->next < c->block_count ? &c->blocks[p->next] : NULL;
     if (entry->folder || !b || b->source != v->source || strcmp(b->path, entry->path) != 0)
-        return 0; /* nothing that the first walk kept */
+        return 0; /* the first walk did not list it */
     p->next++;
     char name[PX_ENTRY_NAME];
     if (b->size != entry->size)

@@ -1,17 +1,17 @@
-/* pack_pixels.h - the second walk of `pretext pack`: every image is read again, decoded on all threads, counted
- * into the statistics, and written to its row. / */
+/* pack_pixels.h - the second walk of `pretext pack`: every image is read again, decoded on all threads, added to the
+ * statistics, and written to its row. */
 #ifndef PX_DATA_PACK_PIXELS_H
 #define PX_DATA_PACK_PIXELS_H
 
 #include "data/catalog.h"
 #include "data/pack_file.h"
 
-/* Exact sums, the same in whatever order they are taken. */
+/* Exact sums, which do not depend on the order. */
 typedef struct px_pack_sums {
-    uint64_t pixels, sum[3], square[3]; /* over pixels; a channel */
+    uint64_t pixels, sum[3], square[3]; /* sums over pixels, per channel */
 } px_pack_sums;
 
-/* Writes all images of the catalog. Adds up those of `sums_split` (-1: all). 0 or -1. */
+/* Writes all images of the catalog, and sums those of `sums_split` (-1: all). 0 or -1. */
 int px_pack_pixels(const px_catalog *, px_pack_file *, int sums_split, px_pack_sums *);
 
 #endif

@@ -1,3 +1,4 @@
+/* recipe.c - see recipe.h. */
 #include "data/recipe.h"
 
 px_recipe px_recipe_none(void)

@@ -25,13 +25,11 @@ typedef struct px_recipe {
 /* No augmentation: the framed image, nothing else. */
 px_recipe px_recipe_none(void);
 
-/* What evaluation sees of an image: all of it where it is at most `size`, else the centred square of 7/8 of the
- * smaller side (as 256 ->
- * 224), resized to `size`. */
+/* The part of an image that evaluation sees, resized to `size`: the whole image if it is at most `size`, else the
+ * centred square of 7/8 of the smaller side (as 224 of 256). */
 px_crop px_recipe_frame(const px_image *, int size);
 
-/* Draws the same count of random numbers whatever is switched on, so that one option does not change the others'
- * draws. */
+/* Always draws the same number of random numbers, so that no option changes what is drawn for the others. */
 void px_recipe_apply(const px_recipe *, px_rng *, const px_image *, px_plane, px_scratch *);
 
 #endif

@@ -1,4 +1,4 @@
-/* safetensors.c - reading: every claim of the header is checked against the file before anything is believed. */
+/* safetensors.c - reading: everything in the header is checked against the file before it is used. */
 #include "data/safetensors.h"
 #include "base/error.h"
 
@@ -17,7 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 
 enum {
     PREFIX = 8,             /* bytes of the header's length */
-    HEADER_MAX = 100000000, /* bytes; the format's own limit */
+    HEADER_MAX = 100000000, /* bytes; the format's limit */
 };
 
 struct px_safetensors {
@@ -78,11 +78,11 @@ static void read_f16(const void *from, float *out, size_t n)
 
 typedef void read_fn(const void *from, float *out, size_t n);
 
-/* Types that are not in the table (newer than this) are let pass, their sizes unchecked: nobody reads them here. */
+/* Types that are not in the table (newer ones) are accepted with unchecked sizes, since nothing here reads them. */
 static const struct type {
     const char *name;
     size_t size;
-    read_fn *read; /* NULL: not a real number of ours */
+    read_fn *read; /* NULL: not a real type that we read */
 } types[] = {{"F32", 4, read_f32}, {"F16", 2, read_f16}, {"BF16", 2, read_bf16}, {"F64", 8, read_f64},
              {"I64", 8, NULL},     {"U64", 8, NULL},     {"I32", 4, NULL},       {"U32", 4, NULL},
              {"I16", 2, NULL},     {"U16", 2, NULL},     {"I8", 1, NULL},        {"U8", 1, NULL},
@@ -114,7 +114,7 @@ static int read_shape(const px_safetensors *f, px_safetensor *t, const json_t *s
 {
     size_t rank = json_array_size(shape);
     if (!json_is_array(shape) || rank > PX_RANK_MAX)
-        return px_fail(PX_DATA, "%s: tensor %s has no shape of at most %d extents", f->path, t->name, PX_RANK_MAX);
+        return px_fail(PX_DATA, "%s: tensor %s needs a shape of at most %d extents", f->path, t->name, PX_RANK_MAX);
     t->shape.rank = (int)rank;
     int64_t count = 1;
     for (size_t i = 0; i < rank; i++) {
@@ -139,7 +139,7 @@ static int read_place(const px_safetensors *f, px_safetensor *t, const json_t *o
         return px_fail(PX_DATA, "%s: tensor %s: its data_offsets are not [begin, end]", f->path, t->name);
     if ((uint64_t)json_integer_value(end) > room)
         return px_fail(PX_DATA,
-                       "%s: tensor %s ends at byte %" PRId64 " of the data, of which the file holds %zu: cut short?",
+                       "%s: tensor %s ends at byte %" PRId64 " of the data, but the file has only %zu: is it cut off?",
                        f->path, t->name, (int64_t)json_integer_value(end), room);
     t->data = f->bytes + data_at + (size_t)json_integer_value(begin);
     t->bytes = (size_t)(json_integer_value(end) - json_integer_value(begin));
@@ -168,7 +168,8 @@ static int by_place(const void *a, const void *b)
     const px_safetensor *x = a, *y = b;
     if (x->data != y->data)
         return (const char *)x->data < (const char *)y->data ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty tensors come before what begins where they stand */
+    return (x->bytes > y->bytes) -
+           (x->bytes < y->bytes); /* an empty tensor comes before the one that begins at the same place */
 }
 
 static int by_name(const void *a, const void *b)
@@ -214,7 +215,7 @@ static int read_header(px_safetensors *f)
     memcpy(&length, f->bytes, sizeof length);
     if (length > HEADER_MAX || length > f->size - PREFIX)
         return px_fail(PX_DATA,
-                       "%s: is not a safetensors file, or cut short: a header of %" PRIu64 " bytes in a file of %zu",
+                       "%s: is not a safetensors file, or is cut off: a header of %" PRIu64 " bytes in a file of %zu",
                        f->path, length, f->size);
     json_error_t why;
     f->header = json_loadb((const char *)f->bytes + PREFIX, (size_t)length, JSON_REJECT_DUPLICATES, &why);

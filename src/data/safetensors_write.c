@@ -1,4 +1,4 @@
-/* safetensors_write.c - writing. PyTorch views the mapped bytes as numbers, so every tensor must begin at a multiple of
+/* safetensors_write.c - writing. PyTorch uses the mapped bytes as numbers, so every tensor must begin at a multiple of
  * its element size: the header is padded with spaces to 8 bytes, and integers of 8 bytes come before floats of 4. */
 #include "base/error.h"
 #include "data/safetensors.h"

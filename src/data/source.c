@@ -1,4 +1,4 @@
-/* source.c - walks files, folders (fts) and archives (libarchive), all of them by their mapped or read content. */
+/* source.c - walks files, folders (fts) and archives (libarchive). */
 #include "data/source.h"
 
 #include "base/error.h"
@@ -16,17 +16,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The largest published file of the formats that we read has 2.8 GB (STL-10); more than twice that in one archive
- * entry is a decompression bomb or not meant for us. */
+/* The largest published file in a format that we read has 2.8 GB (STL-10). An archive entry of more than twice that is
+ * a decompression bomb, or not meant for us. */
 #define ENTRY_MAX ((size_t)6 << 30)
-/* Pictures stay far below this ratio, even black and white ones that a program drew; a bomb needs more. */
+/* Pictures stay far below this ratio, even black and white drawings; a bomb needs more. */
 enum { NESTING_MAX = 4, RATIO_MAX = 500, ALWAYS = 16 << 20 };
 
 typedef struct walk {
     const char *source;
     px_entry_visit *visit;
     void *context;
-    size_t *left; /* bytes that may still be unpacked of the file that is being read */
+    size_t *left; /* bytes that may still be unpacked from the current file */
 } walk;
 
 const char *px_base_name(const char *path)
@@ -46,7 +46,7 @@ const char *px_entry_name(const char *source, const char *path, char name[PX_ENT
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* Length of the name without an archive's or a compressor's ending; the whole length if it has none. */
+/* Length of the name without the extension of an archive or a compressor. */
 static size_t stem_length(const char *name)
 {
     static const char *const endings[] = {".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar",
@@ -69,15 +69,15 @@ static bool hidden(const char *path)
     return false;
 }
 
-/* An archive's path without leading "./" and "/" and a trailing "/". A new string, or NULL with message where it
- * leads out. */
+/* A path in an archive without leading "./" and "/" and trailing "/". A new string, or NULL with a message if it leads
+ * out of the archive. */
 static char *clean_path(const char *source, const char *path)
 {
     while (*path == '/' || (path[0] == '.' && path[1] == '/'))
         path += *path == '/' ? 1 : 2;
     for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
         if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
-            return px_fail_null(PX_DATA, "%s: entry %s leads out of the archive; such archives are not read", source,
+            return px_fail_null(PX_DATA, "%s: entry %s leads out of the archive; such archives are refused", source,
                                 path);
     char *clean = px_strdup(strcmp(path, ".") == 0 ? "" : path);
     size_t length = strlen(clean);
@@ -86,7 +86,8 @@ static char *clean_path(const char *source, const char *path)
     return clean;
 }
 
-/* By the first bytes, which cannot be mistaken for those of a data file; an old tar has none and goes by its name. */
+/* Recognizes an archive by its first bytes, which differ from those of all data files; an old tar, which has none, by
+ * its name. */
 static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
 {
     static const struct {
@@ -162,7 +163,7 @@ static int read_entry(const walk *w, const char *path, struct archive *archive, 
         b->size += (size_t)got;
         if ((size_t)got > *w->left)
             return px_fail(PX_DATA,
-                           "%s: unpacks to more than %d times its size, as a decompression bomb does; if it is none, "
+                           "%s: unpacks to more than %d times its size, like a decompression bomb; if it is not one, "
                            "unpack it and give its folder",
                            w->source, RATIO_MAX);
         *w->left -= (size_t)got;
@@ -172,7 +173,7 @@ static int read_entry(const walk *w, const char *path, struct archive *archive, 
     }
 }
 
-/* One entry of the archive that is called `outer`; `prefix` is what the paths in it begin with. */
+/* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
 static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, struct archive *archive,
                                struct archive_entry *entry, buffer *b, int depth)
 {
@@ -188,9 +189,9 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
     }
     const char *given = archive_entry_pathname_utf8(entry);
     if (!given)
-        given = archive_entry_pathname(entry); /* not UTF-8: as it stands in the archive */
+        given = archive_entry_pathname(entry); /* not UTF-8: take the bytes as they are */
     if (!given)
-        return px_fail(PX_DATA, "%s: holds an entry whose name cannot be read", w->source);
+        return px_fail(PX_DATA, "%s: contains an entry whose name cannot be read", w->source);
     char *clean = clean_path(w->source, given);
     if (!clean)
         return -1;
@@ -209,8 +210,8 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
     return status;
 }
 
-/* An archive inside something else stands for a folder of its name, so that n01440764.tar inside of ImageNet's
- * archive is the class n01440764; that of the source itself adds nothing. */
+/* An archive inside a folder or another archive counts as a folder with its name, so that n01440764.tar inside
+ * ImageNet's archive is the class n01440764. The name of the source itself does not count. */
 static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes, size_t size, int depth)
 {
     int status;
@@ -225,7 +226,7 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
         status = archive_read_next_header(archive, &entry);
         if (status == ARCHIVE_EOF)
             break;
-        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* a warning is about names and owners */
+        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* warnings concern only names and owners */
             result = damaged(w, outer, archive);
         else
             result = visit_archive_entry(w, outer, prefix, archive, entry, &b, depth);
@@ -244,7 +245,7 @@ static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, si
     if (!is_archive(path, bytes, size))
         return w->visit(w->context, &(px_entry){w->source, path, bytes, size, false});
     if (depth >= NESTING_MAX)
-        return px_fail(PX_DATA, "%s: archives within archives deeper than %d are not read",
+        return px_fail(PX_DATA, "%s: archives nested more than %d deep are not read",
                        px_entry_name(w->source, path, name), NESTING_MAX);
     return visit_archive(w, path, bytes, size, depth);
 }
@@ -257,14 +258,14 @@ static int visit_file(const walk *w, const char *file, const char *path)
         int error = errno;
         if (fd >= 0)
             close(fd);
-        return px_fail(PX_DATA, "%s: does not open: %s", file, strerror(error));
+        return px_fail(PX_DATA, "%s: cannot be opened: %s", file, strerror(error));
     }
     size_t size = (size_t)about.st_size;
     void *map = size ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
     int error = errno;
     close(fd);
     if (map == MAP_FAILED)
-        return px_fail(PX_DATA, "%s: does not read: %s", file, strerror(error));
+        return px_fail(PX_DATA, "%s: cannot be read: %s", file, strerror(error));
     if (map)
         madvise(map, size, MADV_SEQUENTIAL);
     size_t left = size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
@@ -288,22 +289,22 @@ static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
         fts_set(tree, node, FTS_SKIP);
         return 0;
     }
-    const char *path = node->fts_path + root + (root > 1); /* root "/" ends in its slash */
+    const char *path = node->fts_path + root + (root > 1); /* the root "/" already ends with a slash */
     switch (node->fts_info) {
     case FTS_D:
         return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
     case FTS_F:
         return visit_file(w, node->fts_accpath, path);
     case FTS_DC:
-        return px_fail(PX_DATA, "%s: leads back to a folder that it lies in", node->fts_path);
+        return px_fail(PX_DATA, "%s: is a link to a folder that contains it", node->fts_path);
     case FTS_SLNONE:
-        return px_fail(PX_DATA, "%s: is a link to a file that is not there", node->fts_path);
+        return px_fail(PX_DATA, "%s: is a link to a file that does not exist", node->fts_path);
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
-        return px_fail(PX_DATA, "%s: does not read: %s", node->fts_path, strerror(node->fts_errno));
+        return px_fail(PX_DATA, "%s: cannot be read: %s", node->fts_path, strerror(node->fts_errno));
     default:
-        return 0; /* folders once more after their content; pipes and devices */
+        return 0; /* the second visit of a folder, after its content; pipes and devices */
     }
 }
 
@@ -314,13 +315,13 @@ static int visit_folder(const walk *w)
     while (root > 1 && roots[0][root - 1] == '/')
         roots[0][--root] = '\0';
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
-    int status = tree ? 0 : px_fail(PX_DATA, "%s: does not read: %s", w->source, strerror(errno));
+    int status = tree ? 0 : px_fail(PX_DATA, "%s: cannot be read: %s", w->source, strerror(errno));
     while (status == 0) {
         errno = 0;
         FTSENT *node = fts_read(tree);
         if (!node) {
             if (errno)
-                status = px_fail(PX_DATA, "%s: does not read: %s", w->source, strerror(errno));
+                status = px_fail(PX_DATA, "%s: cannot be read: %s", w->source, strerror(errno));
             break;
         }
         status = visit_node(w, tree, node, root);
@@ -336,7 +337,7 @@ int px_source_walk(const char *source, px_entry_visit *visit, void *context)
     struct stat about;
     walk w = {.source = source, .visit = visit, .context = context};
     if (stat(source, &about) != 0)
-        return px_fail(PX_DATA, "%s: does not open: %s", source, strerror(errno));
+        return px_fail(PX_DATA, "%s: cannot be opened: %s", source, strerror(errno));
     if (S_ISDIR(about.st_mode))
         return visit_folder(&w);
     if (!S_ISREG(about.st_mode))

@@ -1,4 +1,4 @@
-/* views.c - the layout of a batch: which tensors there are, and where one sample's copies lie in them. */
+/* views.c - the layout of a batch: its tensors, and where a sample's copies are in them. */
 #include "data/views.h"
 #include "base/error.h"
 
@@ -28,7 +28,7 @@ size_t px_view_bytes(const px_view *view, int batch)
     return (size_t)view->copies * (size_t)batch * px_view_elements(view) * px_dtype_size(view->dtype);
 }
 
-/* Row v * B + i of the tensor, in elements. */
+/* The offset of row v * B + i of the tensor, in elements. */
 static size_t offset(const px_sample *s, int view, int copy, px_dtype dtype)
 {
     PX_CHECK(view >= 0 && view < s->views->count);

@@ -1,7 +1,7 @@
-/* views.h - what the loader makes of every image: named tensors, filled by one function.
+/* views.h - what the loader makes from every image: named tensors, filled by one function.
  *
  *     px_views v = {0};
- *     px_views_add(&v, "views", PX_F32, 2, 3, (int[]){3, 32, 32});      // two copies of (3,32,32) an image
+ *     px_views_add(&v, "views", PX_F32, 2, 3, (int[]){3, 32, 32});      // two copies of (3,32,32) per image
  *     px_views_add(&v, "label", PX_I32, 1, 0, NULL);
  *
  * In a batch of B images the tensor of "views" is (2B, 3, 32, 32): copy v of sample i is row v*B + i.
@@ -17,8 +17,8 @@ enum { PX_VIEWS_MAX = 8, PX_VIEW_RANK = 4 };
 typedef struct px_view {
     const char *name; /* borrowed, usually a literal */
     px_dtype dtype;   /* PX_F32 or PX_I32 */
-    int copies;       /* how many an image */
-    int rank;         /* of one copy, without the batch axis */
+    int copies;       /* per image */
+    int rank;         /* number of axes of one copy, without the batch axis */
     int dim[PX_VIEW_RANK];
 } px_view;
 
@@ -30,13 +30,13 @@ typedef struct px_views {
 void px_views_add(px_views *, const char *name, px_dtype, int copies, int rank, const int dim[]);
 size_t px_view_elements(const px_view *); /* of one copy */
 
-size_t px_view_bytes(const px_view *, int batch); /* of its tensor, of so many images */
+size_t px_view_bytes(const px_view *, int batch); /* of its tensor, with `batch` images */
 
-/* Where one sample's copies go. */
+/* Where one sample's copies are written. */
 typedef struct px_sample {
     const px_views *views;
     void *base[PX_VIEWS_MAX]; /* of the batch's tensors */
-    int batch, place;         /* images in this rank's batch; this one's place in it */
+    int batch, place;         /* images in this rank's batch; this sample's place in it */
     px_scratch *scratch;      /* of this thread */
 } px_sample;
 
@@ -46,8 +46,8 @@ int32_t *px_sample_i32(const px_sample *, int view, int copy);
 /* The same as a plane, for views of shape (C, S, S). */
 px_plane px_sample_plane(const px_sample *, int view, int copy);
 
-/* Makes all views of one image. `context` is the maker's own (a method's configuration). Must be a pure function of its
- * arguments. */
+/* Makes all views of one image. `context` is private to the function (a method's configuration). Must be a pure
+ * function of its arguments. */
 typedef void px_make_views(const void *context, px_rng *, const px_image *, px_sample *out);
 
 #endif

@@ -1,12 +1,12 @@
-/* allreduce.c - ring all-reduce of gradient buckets, without blocking (Patarasuk & Yuan 2009).
+/* allreduce.c - non-blocking ring all-reduce of gradient buckets (Patarasuk & Yuan 2009).
  *
- * A bucket is cut into as many chunks as there are ranks, each chunk into `segments` pieces. In step s of 2(R-1),
- * rank r sends chunk r-s to its right neighbour and receives chunk r-s-1 from its left one. In the first R-1 steps
- * what arrives is added to the own values (after them chunk r+1 is complete here), in the others it replaces them.
- * An item is one piece in one step; items are numbered step * segments + segment, and sent and received in this
+ * A bucket is cut into one chunk per rank, and each chunk into `segments` pieces. In step s of 2(R-1), rank r sends
+ * chunk r-s to its right neighbour and receives chunk r-s-1 from its left one. In the first R-1 steps it adds what
+ * arrives to its own values (then chunk r+1 is complete here); in the other steps what arrives replaces them.
+ * An item is one piece in one step; items are numbered step * segments + segment, and are sent and received in this
  * order. Item i may be sent once item i - segments has arrived, which brought the same piece.
  *
- * Buckets travel in lanes, a few at a time, each under its own tag: while one waits for its neighbour, another moves.
+ * A few buckets travel at a time, each in a lane with its own tag: while one waits for its neighbour, another moves.
  */
 #include "dist/allreduce.h"
 
@@ -17,10 +17,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Two ranks, one busy machine, 44 MB: segments of 64 Ki to 256 Ki with windows of 4 or 8 took 10.3 to 11.3 ms, segments
- * of 16 Ki 12.4, one lane instead of four 15. About 7 ms of it are MPI's copies between the processes. */
+/* Measured with two ranks on one busy machine and 44 MB: segments of 64 Ki to 256 Ki with windows of 4 or 8 took 10.3
+ * to 11.3 ms; segments of 16 Ki, 12.4 ms; one lane instead of four, 15 ms. About 7 ms of that is MPI copying between
+ * the processes. */
 enum {
-    SEGMENT = 64 * 1024, /* floats of a piece at most */
+    SEGMENT = 64 * 1024, /* most floats in a piece */
     LANES = 4,           /* buckets in flight */
     WINDOW = 4,          /* items of a lane in flight, in each direction */
     LINE = 16,           /* pieces begin at multiples of a cache line from the bucket's start */
@@ -36,7 +37,7 @@ typedef struct lane {
     int bucket; /* -1: free */
     int64_t segments, items;
     flow in, out;
-    float *incoming; /* WINDOW pieces that wait to be added */
+    float *incoming; /* WINDOW pieces, to be added when they have arrived */
 } lane;
 
 struct px_allreduce {
@@ -45,7 +46,7 @@ struct px_allreduce {
     float *data;
     int64_t *begin;
     int buckets;
-    int *waiting; /* a queue of buckets that were started and have no lane yet, in a circle of `buckets` entries */
+    int *waiting; /* circular queue, of `buckets` entries, of started buckets that have no lane yet */
     int first_waiting, waiting_count;
     bool *active; /* started and not finished */
     int active_count;
@@ -94,14 +95,14 @@ void px_allreduce_destroy(px_allreduce *a)
     free(a);
 }
 
-/* Where piece `piece` of size * segments begins in a bucket of `count` floats. */
+/* Where number `piece` of the size * segments pieces begins in a bucket of `count` floats. */
 static int64_t cut(int64_t count, int64_t pieces, int64_t piece)
 {
     int64_t at = (count * piece / pieces + LINE - 1) / LINE * LINE;
     return at < count ? at : count;
 }
 
-/* The piece that item `item` sends, or with `ahead` 1 the one that it receives: its values and their number. */
+/* The values, and their number, of the piece that an item sends, or receives if `ahead` is 1. */
 static float *item_piece(const px_allreduce *a, const lane *l, int64_t item, int ahead, int *count)
 {
     int64_t step = item / l->segments, segment = item % l->segments;
@@ -128,8 +129,8 @@ static MPI_Request *request(px_allreduce *a, const lane *l, bool out, int64_t it
     return &a->requests[((l - a->lanes) * 2 + out) * WINDOW + item % WINDOW];
 }
 
-/* Asks for and sends all that the windows and the order allow. Receives come first: what is expected needs no
- * copy. */
+/* Posts all receives and sends that the windows and the order allow. Receives come first: a message that arrives before
+ * its receive is posted costs a copy. */
 static void post(px_allreduce *a, lane *l)
 {
     int left = (a->rank + a->size - 1) % a->size, right = (a->rank + 1) % a->size, count;
@@ -151,8 +152,8 @@ static void post(px_allreduce *a, lane *l)
     }
 }
 
-/* Gives waiting buckets to free lanes, in the order in which they were started: the oldest bucket that any rank still
- * works on then has a lane on all ranks, so that nothing can wait in a circle. */
+/* Gives free lanes to waiting buckets in the order in which they were started. Then the oldest unfinished bucket has a
+ * lane on all ranks, so there is no deadlock. */
 static void fill_lanes(px_allreduce *a)
 {
     for (int i = 0; i < LANES && a->waiting_count; i++) {
@@ -244,5 +245,5 @@ void px_all_reduce_f32(const px_comm *comm, float *data, int64_t count)
     const int64_t begin[2] = {0, count};
     px_allreduce *a = create(comm->mpi, comm->rank, comm->size, data, begin, 1);
     px_allreduce_start(a, 0);
-    px_allreduce_destroy(a); /* finishes */
+    px_allreduce_destroy(a); /* also finishes */
 }

@@ -1,7 +1,7 @@
 /* comm.c - starting MPI, agreeing on failures, and the blocking collectives.
  *
- * Collectives that add are our own, over point-to-point messages: the order of additions is then ours to fix, all
- * ranks get the same bits, and the speed does not hang on what an MPI takes as its algorithm for some size.
+ * Collectives that add are our own, made of point-to-point messages: so we fix the order of additions, all ranks get
+ * the same bits, and the speed does not depend on which algorithm an MPI chooses for some size.
  */
 #include "dist/comm.h"
 
@@ -16,14 +16,14 @@ enum {
     TAG_SUM = 1,
     TAG_SCATTER = 2,
     TAG_GATHER = 3,
-    PIECE = 4096,       /* doubles of a small sum that travel in one message: the statistics of the widest norm */
-    RING_BYTES = 16384, /* from here on a ring gathers faster than MPI's own choice (2 ranks, 64 KB: 5 us against 13) */
-    MESSAGE = 1 << 30,  /* bytes in one MPI call: its counts are ints */
+    PIECE = 4096,       /* doubles per message of a small sum: enough for the statistics of the widest norm */
+    RING_BYTES = 16384, /* from here on a ring gathers faster than MPI's own choice (2 ranks, 64 KB: 5 us, MPI: 13) */
+    MESSAGE = 1 << 30,  /* most bytes in one MPI call, whose counts are ints */
 };
 
-/* Memory of the blocking collectives, which grows to what the largest call needs: no allocation in a step. */
+/* Memory of the blocking collectives. It grows to the needs of the largest call, so steps allocate nothing. */
 struct px_comm_scratch {
-    MPI_Request *requests; /* one a rank */
+    MPI_Request *requests; /* one per rank */
     void *block[2];        /* incoming blocks of a reduce-scatter */
     size_t block_bytes;
 };
@@ -49,16 +49,16 @@ static void set_up_alone(void)
     setenv("OMPI_MCA_sharedfp", "^sm", 0);
 }
 
-/* srun starts as many processes as it is told to, also where it cannot tell this MPI of the others: each would train by
- * itself. (mpirun within a SLURM job sets OMPI_COMM_WORLD_SIZE.) */
+/* srun starts all its processes even if it cannot tell this MPI about them: then each would train alone. (mpirun within
+ * a SLURM job sets OMPI_COMM_WORLD_SIZE.) */
 static int check_srun(int size)
 {
     const char *tasks = getenv("SLURM_STEP_NUM_TASKS");
     if (size > 1 || !tasks || atoi(tasks) < 2 || getenv("OMPI_COMM_WORLD_SIZE"))
         return 0;
     return px_fail(PX_USAGE,
-                   "srun started %s tasks, which MPI does not join to a job: srun --mpi=pmix, if "
-                   "'srun --mpi=list' has it, else mpirun",
+                   "srun started %s tasks, but MPI does not see them as one job: use srun --mpi=pmix if "
+                   "'srun --mpi=list' shows it, else mpirun",
                    tasks);
 }
 
@@ -72,7 +72,7 @@ int px_comm_init(px_comm *comm, int *argc, char ***argv)
         return px_fail(PX_FAIL, "MPI does not start");
     px_on_abort = abort_job;
     if (threads < MPI_THREAD_FUNNELED)
-        return px_fail(PX_FAIL, "this MPI does not allow threads (MPI_THREAD_FUNNELED)");
+        return px_fail(PX_FAIL, "this MPI does not support threads (MPI_THREAD_FUNNELED)");
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->mpi);
     MPI_Comm_dup(MPI_COMM_WORLD, &comm->bucket);
     MPI_Comm_rank(comm->mpi, &comm->rank);
@@ -157,8 +157,8 @@ void px_barrier(const px_comm *comm)
         MPI_Barrier(comm->mpi);
 }
 
-/* Recursive doubling. Ranks beyond the largest power of two give their part to a partner below and get the sum
- * back. Both sides of an exchange add the same two numbers, and a+b is b+a, so all ranks hold the same bits. */
+/* Recursive doubling. Ranks beyond the largest power of two give their numbers to a partner below it and get the sum
+ * back. Both sides of an exchange add the same two numbers, and a+b is b+a, so all ranks get the same bits. */
 static void sum_piece(const px_comm *comm, double *data, int count)
 {
     double theirs[PIECE];
@@ -196,7 +196,7 @@ void px_all_reduce_f64(const px_comm *comm, double *data, int64_t count)
         sum_piece(comm, data + at, (int)(count - at < PIECE ? count - at : PIECE));
 }
 
-/* The ring forwards what came last: each rank talks to two others, whatever their number. */
+/* Each rank forwards the block that it received last: it talks to only two others, however many ranks there are. */
 static void ring_gather(const px_comm *comm, char *blocks, int bytes)
 {
     const int rank = comm->rank, size = comm->size, left = (rank + size - 1) % size, right = (rank + 1) % size;
@@ -238,8 +238,8 @@ void *px_comm_scratch_bytes(const px_comm *comm, size_t bytes)
     return comm->scratch->block[0];
 }
 
-/* Every block goes straight to the rank that sums it: no more bytes than a ring moves, and the order of additions is
- * that of the ranks. While one block is added the next comes in. */
+/* Every block goes directly to the rank that sums it: as few bytes as in a ring, and blocks are added in the order of
+ * the ranks. While one block is added, the next one arrives. */
 static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64_t count, px_summand s)
 {
     const int rank = comm->rank, size = comm->size, n = (int)count;
@@ -254,14 +254,14 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
     }
     PX_CHECK(count <= INT32_MAX);
     reserve_blocks(scratch, bytes);
-    for (int i = 1; i < size; i++) { /* each rank starts with another one: nobody is flooded */
+    for (int i = 1; i < size; i++) { /* each rank starts with a different one, so that none is flooded */
         int to = (rank + i) % size;
         MPI_Isend(blocks + (size_t)to * bytes, n, s.type, to, TAG_SCATTER, comm->mpi, &scratch->requests[to]);
     }
     scratch->requests[rank] = MPI_REQUEST_NULL;
 
     MPI_Request incoming[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-    for (int from = -1; from < size; from++) { /* -1: nothing to add yet, only the first to ask for */
+    for (int from = -1; from < size; from++) { /* -1: nothing to add yet, only the first receive to post */
         int next = from + 1;
         if (next < size && next != rank)
             MPI_Irecv(scratch->block[next % 2], n, s.type, next, TAG_SCATTER, comm->mpi, &incoming[next % 2]);

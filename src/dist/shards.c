@@ -1,3 +1,4 @@
+/* shards.c - see shards.h. */
 #include "dist/shards.h"
 #include "base/error.h"
 
@@ -5,8 +6,8 @@
 #include <string.h>
 
 enum {
-    BLOCK = 4096,   /* bytes of a branch's sum: stays in the first cache */
-    PIECE = 262144, /* bytes of a message */
+    BLOCK = 4096,   /* bytes of a branch's sum at a time, so that it stays in the first cache */
+    PIECE = 262144, /* most bytes per message */
     TAG_TREE = 4,
 };
 
@@ -34,7 +35,7 @@ static void sum_own(px_summand s, const void *const in[], int count, int64_t fir
         branch(s, in, count, first + at, n - at < step ? n - at : step, (char *)out + (size_t)at * s.bytes);
 }
 
-/* What two ranks hold of the array while the halving goes on. */
+/* The part of the array that a rank sums at this point of the halving. */
 typedef struct range {
     int64_t first, count;
 } range;
@@ -52,7 +53,7 @@ static int64_t piece_of(range r, int64_t at, int64_t step)
     return left < 0 ? 0 : left < step ? left : step;
 }
 
-/* Sends `give` and adds what comes to `keep`. */
+/* Sends the range `give` and adds what arrives to the range `keep`. */
 static void exchange_sums(const px_comm *comm, px_summand s, char *data, range give, range keep, int partner)
 {
     _Alignas(64) char theirs[PIECE];
@@ -65,8 +66,8 @@ static void exchange_sums(const px_comm *comm, px_summand s, char *data, range g
     }
 }
 
-/* Recursive halving and doubling (Rabenseifner 2004), but neighbours first: 2 (R-1)/R of the bytes a rank. a + b is
- * b + a, so it does not matter which side adds. */
+/* Recursive halving and doubling (Rabenseifner 2004), but neighbours first: each rank sends 2 (R-1)/R of the bytes.
+ * a + b is b + a, so it does not matter which side adds. */
 static void sum_ranks(const px_comm *comm, px_summand s, char *data, int64_t n)
 {
     range own = {0, n}, given[32];

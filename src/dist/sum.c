@@ -1,3 +1,4 @@
+/* sum.c - see sum.h. */
 #include "dist/sum.h"
 #include "base/simd.h"
 

@@ -1,4 +1,4 @@
-/* sum.h - the additions of all sums over ranks. */
+/* sum.h - the additions in sums over ranks. */
 #ifndef PX_DIST_SUM_H
 #define PX_DIST_SUM_H
 
@@ -10,9 +10,9 @@
 typedef void px_adder(void *restrict sum, const void *restrict term, int64_t count);
 px_adder px_add_f32, px_add_f64;
 
-/* What a sum over ranks has to know of its numbers. */
+/* What a sum over ranks must know about its numbers. */
 typedef struct px_summand {
-    size_t bytes; /* of one */
+    size_t bytes; /* of one number */
     MPI_Datatype type;
     px_adder *add;
 } px_summand;

@@ -1,11 +1,12 @@
 /* watch.c - a star of TCP connections around rank 0.
  *
- * Rank 0 listens; the others learn its addresses, its port and a secret number by MPI, connect and introduce
- * themselves. From then on both ends send a byte every BEAT. What each end may see:
+ * Rank 0 listens. The others learn its addresses, its port and a secret number by MPI, connect and introduce
+ * themselves. From then on both ends send a byte every BEAT_MS. What an end may see:
  *   - silence: the other process is stopped, or its host or the network is down;
- *   - the end of the connection without a goodbye: the process has died. That is told; launchers notice it, too, and
- *     get GRACE to end the job, since they know the signal. Not all do (srun without --kill-on-bad-exit).
- * Who was itself not running for a while (the whole job was suspended) cannot judge the others, and starts afresh.
+ *   - the end of the connection without a goodbye: the process has died. This rank reports it. Launchers notice it,
+ *     too, and know the signal, so they get GRACE seconds to end the job. Not all do (srun without
+ *     --kill-on-bad-exit).
+ * A process that did not run for a while (the whole job was suspended) cannot judge the others, and starts over.
  */
 #include "dist/watch.h"
 
@@ -32,31 +33,31 @@
 
 enum {
     BEAT_MS = 500,
-    /* After a death: when all are being killed, nobody needs to hear of it. Open MPI 5's mpirun kills the other ranks after
-     * half a second, 4's after a second. */
+    /* Delay before a death is reported: if all ranks are being killed, it need not be. Open MPI 5's mpirun kills the
+     * other ranks after half a second, Open MPI 4's after a second. */
     TELL_MS = 100,
-    GRACE = 3,     /* seconds that a launcher has to end the job by itself */
+    GRACE = 3,     /* seconds for a launcher to end the job by itself */
     SUSPENDED = 2, /* seconds without a turn: this process was stopped */
     CONNECT_MS = 2000,
-    JOIN_SECONDS = 5, /* for all ranks to connect */
+    JOIN_SECONDS = 5, /* time for all ranks to connect */
     BYE_SECONDS = 1,  /* for the other end to read the goodbye */
     ADDRESSES = 16,
     HOST = 64,
 };
 
-/* A rank that gives up has said why, and what ends the job then is its own call of MPI_Abort. */
+/* A rank that gives up has already said why, and ends the job by its own call of MPI_Abort. */
 static const char BYTE_ALIVE = 'a', BYTE_BYE = 'q', BYTE_GIVING_UP = 'x';
 
-/* Where rank 0 is; sent by MPI. */
+/* How to reach rank 0; sent by MPI. */
 typedef struct meeting_point {
     char host[HOST];
     uint64_t secret;
-    uint16_t port; /* network byte order, as the addresses; 0: it could not listen */
+    uint16_t port; /* network byte order, like the addresses; 0: rank 0 could not listen */
     int count;
     in_addr_t address[ADDRESSES];
 } meeting_point;
 
-/* What a rank says first; rank 0 answers with its own. */
+/* A rank's first message; rank 0 answers with its own. */
 typedef struct hello {
     uint64_t secret;
     int32_t rank, process;
@@ -65,16 +66,16 @@ typedef struct hello {
 
 typedef struct peer {
     hello who;
-    int socket;   /* -1: none, or it has said goodbye */
-    double heard; /* when, by px_now */
-    double ended; /* when the connection ended without goodbye; 0: it did not */
-    bool told;    /* that it has died */
+    int socket;   /* -1: not connected, or it has said goodbye */
+    double heard; /* time of its last sign of life, by px_now */
+    double ended; /* time when the connection ended without goodbye; 0: it did not */
+    bool told;    /* its death has been reported */
 } peer;
 
 struct px_watch {
-    int rank, peers; /* rank 0 has a peer for each other rank, the others have one: rank 0 */
+    int rank, peers; /* rank 0 has a peer for each other rank; each other rank has one: rank 0 */
     peer *peer;
-    int listener; /* rank 0, until all have come; -1 */
+    int listener; /* rank 0, until all have connected; else -1 */
     hello own;
     double limit;
     _Atomic int come; /* peers that have introduced themselves */
@@ -83,7 +84,7 @@ struct px_watch {
     bool running;
 };
 
-/* The watch of this process, for px_watch_giving_up: what calls that knows no context, and may do so in any thread. */
+/* The watch of this process. A global, since px_watch_giving_up is called from any thread, without a context. */
 static px_watch *own_watch;
 static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -116,7 +117,7 @@ static bool ready_by(int fd, short events, double end)
     return false;
 }
 
-/* Reads all of a hello within CONNECT_MS; whoever sends something else is a stranger. */
+/* Reads a whole hello within CONNECT_MS; a peer that sends anything else is a stranger. */
 static bool read_hello(int fd, hello *h, uint64_t secret)
 {
     size_t have = 0;
@@ -183,7 +184,7 @@ static int connect_to(in_addr_t address, uint16_t port)
     return fd;
 }
 
-/* Tries rank 0's addresses; some lead elsewhere (every host has a 127.0.0.1), where nobody knows the secret. */
+/* Tries rank 0's addresses. Some lead to another host (every host has a 127.0.0.1), which does not know the secret. */
 static bool join(px_watch *w, const meeting_point *m)
 {
     bool same_host = strcmp(m->host, w->own.host) == 0;
@@ -205,7 +206,7 @@ static bool join(px_watch *w, const meeting_point *m)
 
 /* ---- the end of the job ---- */
 
-/* All lost ranks of one host in one line. */
+/* The lost ranks in one line, grouped by host. */
 static void name_lost(const px_watch *w, const peer *first, const bool *lost, char *text, size_t size)
 {
     size_t at = 0;
@@ -230,7 +231,7 @@ static void describe(const px_watch *w, const bool *lost, char *text, size_t siz
         name_lost(w, p, lost, names, sizeof names);
         at += (size_t)snprintf(text + at, size - at, "%s%s on %s %s", at ? "; " : "", names, p->who.host,
                                p->ended > 0 ? "has died"
-                                            : "gives no sign of life: stopped, or its host or network is down");
+                                            : "shows no sign of life: it is stopped, or its host or network is down");
     }
 }
 
@@ -238,13 +239,13 @@ static _Noreturn void end_job(const px_watch *w, const bool *lost)
 {
     char text[900] = "";
     describe(w, lost, text, sizeof text);
-    alarm(GRACE); /* should the abort hang as well */
+    alarm(GRACE); /* in case the abort hangs as well */
     px_die("%s: the job ends", text);
 }
 
 /* ---- the thread ---- */
 
-/* Rank 0: those who connect. The secret keeps strangers and port scanners out. */
+/* Rank 0 accepts a connection. The secret keeps strangers and port scanners out. */
 static void welcome(px_watch *w)
 {
     hello h;
@@ -259,7 +260,7 @@ static void welcome(px_watch *w)
         return;
     }
     w->peer[h.rank - 1] = (peer){.who = h, .socket = fd, .heard = px_now()};
-    if (++w->come == w->peers) { /* from now on a stranger who says nothing cannot hold up the beat */
+    if (++w->come == w->peers) { /* stop listening: a silent stranger can no longer delay the beat */
         close(w->listener);
         w->listener = -1;
     }
@@ -289,10 +290,11 @@ static void send_all(const px_watch *w, char byte)
 {
     for (int i = 0; i < w->peers; i++)
         if (w->peer[i].socket >= 0)
-            send(w->peer[i].socket, &byte, 1, MSG_NOSIGNAL); /* what does not fit will be missed, as it should */
+            send(w->peer[i].socket, &byte, 1,
+                 MSG_NOSIGNAL); /* a byte that does not fit is lost: the peer does not read, and will miss it rightly */
 }
 
-/* Tells of those that died. */
+/* Reports the peers that have died. */
 static void tell_of_dead(px_watch *w, double before, bool *dead)
 {
     char text[900] = "";
@@ -308,7 +310,7 @@ static void tell_of_dead(px_watch *w, double before, bool *dead)
         px_tell("%s", text);
 }
 
-/* Ends the job if somebody is lost. One is enough to say so: rank 0, else rank 1, else whoever is left. */
+/* Ends the job if a peer is lost. One rank is enough to say so: rank 0, else rank 1, else any that is left. */
 static void judge(px_watch *w, double now)
 {
     double delay = w->rank < 2 ? 0 : 1;
@@ -318,7 +320,7 @@ static void judge(px_watch *w, double now)
         const peer *p = &w->peer[i];
         any |= p->socket >= 0 ? now - p->heard > w->limit + delay : p->ended > 0 && now - p->ended > GRACE + delay;
     }
-    for (int i = 0; i < w->peers; i++) { /* those of the same host may be a beat behind */
+    for (int i = 0; i < w->peers; i++) { /* other ranks of the same host may be noticed a beat later */
         const peer *p = &w->peer[i];
         lost[i] = p->socket >= 0 ? now - p->heard > w->limit - 2 * BEAT_MS / 1000.0 : p->ended > 0;
     }
@@ -356,7 +358,7 @@ static void *watch(void *argument)
     return NULL;
 }
 
-/* With all signals blocked: they are the main thread's. */
+/* Starts the thread with all signals blocked: the main thread handles them. */
 static bool start_thread(px_watch *w)
 {
     sigset_t all, old;
@@ -428,8 +430,8 @@ void px_watch_giving_up(void)
     pthread_mutex_unlock(&own_lock);
 }
 
-/* To close a connection on which something unread has come resets it, and then the goodbye may be lost on its way: each
- * end waits for the other's goodbye, or for it to close. */
+/* Closing a connection that has unread data resets it, and then our goodbye may be lost on its way. So each end waits
+ * for the other's goodbye, or for the other to close. */
 static void say_goodbye(px_watch *w)
 {
     send_all(w, BYTE_BYE);

@@ -1,3 +1,4 @@
+/* extract.c - see extract.h. */
 #include "eval/extract.h"
 #include "base/error.h"
 #include "data/loader.h"
@@ -18,10 +19,10 @@ static void make_views(const void *context, px_rng *rng, const px_image *image, 
     }
 }
 
-/* ---- which rows a rank makes ---- */
+/* ---- which rows a rank computes ---- */
 
-/* Where the rows of a rank begin: after whole batches, so that a row stands in the same place of the same batch
- * whatever the number of ranks. */
+/* Where the rows of a rank begin: after whole batches, so that each row has the same place in the same batch for any
+ * number of ranks. */
 static int64_t share_begin(const px_extraction *e, int rank, int ranks)
 {
     int64_t batches = (e->count + e->batch - 1) / e->batch, begin = batches * rank / ranks * e->batch;
@@ -47,7 +48,7 @@ static void begin(px_extraction *e, const px_extract_spec *from, const px_split 
 
 /* ---- the pass ---- */
 
-/* What turns a batch of images into rows of each layer's features; the rows may be the images. */
+/* What turns a batch of images into rows of each layer's features (the images themselves, for pixels). */
 typedef void encode_fn(void *context, const px_batch *, const float *rows[]);
 
 static void run_model(void *context, const px_batch *batch, const float *rows[])
@@ -85,7 +86,7 @@ static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, vo
     return 0;
 }
 
-/* This rank's rows of a split, which are a split of their own. */
+/* This rank's rows of a split, as a split. */
 static int encode_own(px_extraction *e, const px_extract_spec *from, const px_views *views, const px_split *split,
                       encode_fn *encode, void *context)
 {
@@ -140,7 +141,7 @@ int px_extract_pixels(px_extraction *e, const px_extract_spec *from, const px_sp
     return extract(e, &whole, &views, split, take_pixels, NULL);
 }
 
-/* ---- what came out ---- */
+/* ---- the results ---- */
 
 void px_extraction_gather(px_extraction *e, int layer, const px_comm *comm)
 {

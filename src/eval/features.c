@@ -1,4 +1,4 @@
-/* features.c - checks of a matrix of features that all evaluations share. */
+/* features.c - the checks of a matrix of features that all evaluations share. */
 #include "eval/features.h"
 
 #include "base/error.h"
@@ -16,8 +16,8 @@ int64_t *px_features_labelled(const px_features *f, int classes, const char *wha
     for (int64_t i = 0; i < f->count; i++) {
         if (f->label[i] < -1 || f->label[i] >= classes) {
             free(row);
-            return px_fail_null(PX_DATA, "%s labels: row %lld has label %d, expected 0 to %d (or -1: none)", what,
-                                (long long)i, f->label[i], classes - 1);
+            return px_fail_null(PX_DATA, "%s labels: row %lld has label %d, but 0 to %d (or -1: none) is expected",
+                                what, (long long)i, f->label[i], classes - 1);
         }
         if (f->label[i] < 0)
             continue;

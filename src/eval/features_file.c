@@ -149,7 +149,7 @@ int px_features_writable(const char *path)
     else if (access(folder, W_OK) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     else if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-        status = px_fail(PX_FAIL, "%s: is no file, so it cannot be replaced by one", path);
+        status = px_fail(PX_FAIL, "%s: is not a file, so it is not replaced", path);
     free(copy);
     return status;
 }

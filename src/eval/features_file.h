@@ -1,7 +1,7 @@
 /* features_file.h - features as a file, with the rows of all ranks.
  *
- *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: where each stands in the data set
- *   attributes of the root: run, data, split, backbone, step, config (how the images were shown)
+ *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: each image's row in the data set
+ *   attributes of the root: run, data, split, backbone, step, config (how images were prepared)
  */
 #ifndef PX_EVAL_FEATURES_FILE_H
 #define PX_EVAL_FEATURES_FILE_H
@@ -18,7 +18,7 @@ typedef struct px_features_source {
 int px_features_write(const char *path, const px_extraction *, const px_split *, const px_features_source *,
                       const px_comm *);
 
-/* Can a file be made there? Asked before the hours of encoding. 0, or -1 (PX_FAIL). */
+/* Checks that the file can be created, before hours of encoding. 0, or -1 (PX_FAIL). */
 int px_features_writable(const char *path);
 
 #endif

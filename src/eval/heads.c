@@ -1,9 +1,9 @@
-/* heads.c - linear softmax classifiers, many trained side by side on the same features.
+/* heads.c - many linear softmax classifiers, trained side by side on the same features.
  *
- * A step is a millisecond or less, so the threads stay together for a whole epoch and meet twice a step. The batch is
- * cut into pieces of a few rows for the forward pass, the weights likewise for the backward pass and the update, and
- * threads take piece after piece. Each matrix product runs on one thread (OpenBLAS does so inside a parallel region)
- * and has the same shape whoever computes it: results do not depend on the number of threads.
+ * A step takes a millisecond or less, so one parallel region lasts a whole epoch, with two barriers per step. The batch
+ * is cut into pieces of a few rows for the forward pass, the weights are cut likewise for the backward pass and the
+ * update, and threads take one piece after another. Each matrix product runs on one thread (as OpenBLAS does inside a
+ * parallel region) and has a fixed shape: results do not depend on the number of threads.
  */
 #include "eval/heads.h"
 
@@ -67,13 +67,14 @@ typedef struct range {
     int begin, end;
 } range;
 
-/* Up to `size` of begin..end-1. */
+/* At most `size` of the range begin..end-1. */
 static range piece(int begin, int size, int end)
 {
     return (range){begin, end - begin < size ? end : begin + size};
 }
 
-/* Rows of the selection, from `begin` on and through `order` when there is one, into these rows of the batch. */
+/* Gathers rows of the selection, from `begin` on and in the order of `order` unless it is NULL, into rows of the
+ * batch. */
 static void gather(px_heads *h, const px_selection *s, const int64_t *order, int64_t begin, range rows)
 {
     for (int i = rows.begin; i < rows.end; i++) {
@@ -87,7 +88,7 @@ static void gather(px_heads *h, const px_selection *s, const int64_t *order, int
     }
 }
 
-/* logit (rows, group * classes) = x (rows, width + 1) weight^T, group by group */
+/* logit (rows, group * classes) = x (rows, width + 1) weight^T, one group after the other */
 static void forward(px_heads *h, range rows)
 {
     int outputs = h->count * h->classes;
@@ -127,7 +128,7 @@ static void cross_entropies(px_heads *h, range rows, float scale)
         }
 }
 
-/* Nesterov, as PyTorch writes it: v = mu v + g; w -= lr (g + mu v) */
+/* Nesterov momentum in PyTorch's form: v = mu v + g; w -= lr (g + mu v) */
 PX_MULTIVERSION
 static void descend(float *restrict w, float *restrict v, const float *restrict g, int count, float rate, float decay)
 {
@@ -139,13 +140,13 @@ static void descend(float *restrict w, float *restrict v, const float *restrict 
     }
 }
 
-/* How many pieces the weights of one group make; the groups follow each other. */
+/* The number of pieces of one group's weights; groups follow each other. */
 static int pieces_of_group(const px_heads *h)
 {
     return (h->group * h->classes + PIECE - 1) / PIECE;
 }
 
-/* Gradient and step of one piece of the weights; h->logit holds (softmax - onehot) / rows. */
+/* Gradient and update of one piece of the weights; h->logit contains (softmax - onehot) / rows. */
 static void update(px_heads *h, int number, int rows, double shrink, double weight_decay)
 {
     int first = number / pieces_of_group(h) * h->group * h->classes, outputs = h->count * h->classes;
@@ -165,7 +166,7 @@ static void update(px_heads *h, int number, int rows, double shrink, double weig
     }
 }
 
-/* In the order of rows: the sum is the same bits every time. */
+/* Adds rows in order, so that the sum has the same bits every time. */
 static void add_losses(const px_heads *h, int rows, double *loss)
 {
     for (int i = 0; i < rows; i++)
@@ -173,7 +174,7 @@ static void add_losses(const px_heads *h, int rows, double *loss)
             loss[k] += h->loss[(int64_t)i * h->count + k];
 }
 
-/* A new array: 0..count-1 in the order that (seed, epoch) gives (Fisher-Yates). */
+/* A new array: 0..count-1 in the random order of (seed, epoch) (Fisher-Yates). */
 static int64_t *shuffled(int64_t count, int64_t seed, int epoch)
 {
     PX_CHECK(count <= UINT32_MAX);
@@ -189,7 +190,7 @@ static int64_t *shuffled(int64_t count, int64_t seed, int epoch)
 
 void px_heads_train(px_heads *h, const px_selection *s, const px_heads_recipe *recipe, int epoch, double *loss)
 {
-    /* Batches of nearly equal size: a last one of a few rows would weigh as much as a full one. */
+    /* Batches are of nearly equal size: a last one of a few rows would have the weight of a full one. */
     int64_t steps = (s->count + h->batch - 1) / h->batch;
     int64_t *order = shuffled(s->count, recipe->seed, epoch);
     int pieces = (h->count + h->group - 1) / h->group * pieces_of_group(h);
@@ -220,7 +221,7 @@ void px_heads_train(px_heads *h, const px_selection *s, const px_heads_recipe *r
     free(order);
 }
 
-/* How many classes come before `label`: larger, or equal with a smaller number. NaN comes before everything. */
+/* How many classes rank before `label`: a larger logit, or an equal one and a smaller number. NaN ranks first. */
 static int place_of(const float *z, int classes, int32_t label)
 {
     int before = 0;
@@ -240,7 +241,7 @@ static int32_t first_of(const float *z, int classes)
     return best;
 }
 
-/* One batch of a test; fills h->place and h->loss of these rows and, where asked, the first head's predictions. */
+/* Tests one batch: fills h->place and h->loss of these rows and, unless it is NULL, the first head's predictions. */
 static void test_rows(px_heads *h, const px_selection *s, int64_t begin, range rows, int32_t *predicted)
 {
     gather(h, s, NULL, begin, rows);

@@ -1,4 +1,4 @@
-/* heads.h - linear softmax classifiers, many trained side by side on the same features.
+/* heads.h - many linear softmax classifiers, trained side by side on the same features.
  *
  *     px_selection part = {&features, mean, scale, row, count};
  *     px_heads heads;
@@ -8,21 +8,21 @@
  *     px_heads_test(&heads, &part, score, NULL);
  *     px_heads_finish(&heads);
  *
- * All heads see the same batches in the same order and differ only in their learning rate (DINOv2's probe). A batch
- * is gathered and standardised once; the heads are cut into groups of px_heads_group() and each group is one matrix
- * product forward and one backward. The cut does not depend on how many heads there are, so a head comes out bit for
- * bit the same when whole groups are trained elsewhere (other ranks), and on any number of threads.
+ * All heads see the same batches in the same order and differ only in their learning rate (DINOv2's probe). A batch is
+ * gathered and standardised once. The heads are divided into groups of px_heads_group(); each group takes one matrix
+ * product forward and one backward. Group sizes do not depend on the number of heads, so a head gets the same bits if
+ * other groups are trained elsewhere (on other ranks), and on any number of threads.
  */
 #ifndef PX_EVAL_HEADS_H
 #define PX_EVAL_HEADS_H
 
 #include "eval/linear.h"
 
-/* Rows of a feature matrix, seen as (x - mean) * scale; nothing is copied or owned. */
+/* Rows of a feature matrix, used as (x - mean) * scale; nothing is copied or owned. */
 typedef struct px_selection {
     const px_features *of;
     const float *mean, *scale; /* (width) */
-    const int64_t *row;        /* (count) which rows; their labels are >= 0 */
+    const int64_t *row;        /* (count) numbers of the rows; their labels are >= 0 */
     int64_t count;
 } px_selection;
 
@@ -30,16 +30,16 @@ typedef struct px_heads {
     int count, classes, width;
     int stride;      /* floats in a row of weight: width weights, the bias, zeros up to a multiple of 16 */
     int group;       /* heads in one matrix product */
-    int batch;       /* rows that the buffers below hold */
+    int batch;       /* rows in the buffers below */
     double *rate;    /* (count) peak learning rates */
-    float *weight;   /* (count * classes, stride) zero at first */
+    float *weight;   /* (count * classes, stride) initially zero */
     float *velocity; /* likewise */
     float *gradient; /* likewise */
-    float *x;        /* (batch, stride) the gathered rows, 1 in the bias' column */
+    float *x;        /* (batch, stride) the gathered rows, with 1 in the bias's column */
     int32_t *label;  /* (batch) */
     float *logit;    /* (batch, count * classes) */
     float *loss;     /* (batch, count) */
-    int32_t *place;  /* (batch, count) how many classes came before the right one */
+    int32_t *place;  /* (batch, count) how many classes ranked before the right one */
 } px_heads;
 
 typedef struct px_heads_recipe {
@@ -49,7 +49,7 @@ typedef struct px_heads_recipe {
 } px_heads_recipe;
 
 typedef struct px_head_score {
-    int64_t right1, right5; /* rows whose class is the first, among the first five; a NaN is never right */
+    int64_t right1, right5; /* rows whose class ranks first, or among the first five; NaN is never right */
     double loss;            /* mean cross-entropy */
 } px_head_score;
 
@@ -59,11 +59,11 @@ int px_heads_group(int classes);
 void px_heads_init(px_heads *, const double *rate, int count, int classes, int width, int batch);
 void px_heads_finish(px_heads *);
 
-/* One epoch of Nesterov SGD (momentum 0.9, cosine to zero over recipe->epochs) in the order that (seed, epoch) gives.
- * loss (count): mean cross-entropy of the epoch, each sample before its own step. */
+/* One epoch of Nesterov SGD (momentum 0.9, cosine to zero over recipe->epochs) in the random order of (seed, epoch).
+ * loss (count): mean cross-entropy over the epoch, taken for each sample before its step. */
 void px_heads_train(px_heads *, const px_selection *, const px_heads_recipe *, int epoch, double *loss);
 
-/* score: one for each head. predicted: (selection->count) classes by the first head, or NULL. */
+/* score: one per head. predicted: (selection->count) classes, by the first head, or NULL. */
 void px_heads_test(px_heads *, const px_selection *, px_head_score *score, int32_t *predicted);
 
 #endif

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 const px_option px_knn_options[] = {
-    PX_OPTION(px_knn_cfg, k, "[10, 20, 100, 200]", 1, 100000, "numbers of neighbours, all reported (DINO)"),
+    PX_OPTION(px_knn_cfg, k, "[10, 20, 100, 200]", 1, 100000, "numbers of neighbours; each one is reported (DINO)"),
     PX_OPTION(px_knn_cfg, temperature, "0.07", 0.001, 100,
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
     {0}};
@@ -23,7 +23,7 @@ typedef struct neighbour {
 
 typedef struct heap {
     int count, capacity;
-    neighbour *at; /* (capacity) the worst on top */
+    neighbour *at; /* (capacity) a heap with the worst on top */
 } heap;
 
 typedef struct search {
@@ -41,7 +41,7 @@ static bool worse(const neighbour *a, const neighbour *b)
 
 static int best_first(const void *a, const void *b)
 {
-    return worse(b, a) ? -1 : 1; /* no two have the same row */
+    return worse(b, a) ? -1 : 1; /* never equal: all rows differ */
 }
 
 static void offer(heap *h, neighbour n)
@@ -64,7 +64,7 @@ static void offer(heap *h, neighbour n)
     h->at[i] = n;
 }
 
-/* Offers the keys begin..begin+keys-1 with these dot products; most are dismissed by one comparison. */
+/* Offers the keys begin..begin+keys-1 with these dot products to the heap; one comparison rejects most of them. */
 static void offer_keys(heap *h, const search *s, const float *dot, int64_t begin, int keys, float query_scale)
 {
     for (int j = 0; j < keys; j++) {
@@ -76,7 +76,7 @@ static void offer_keys(heap *h, const search *s, const float *dot, int64_t begin
     }
 }
 
-/* Lets the neighbours vote, nearest first, and looks at the outcome whenever one of the k is reached. */
+/* Lets the neighbours vote, nearest first, and scores the votes whenever one of the k is reached. */
 static void vote(const search *s, heap *h, int32_t label, double *votes, int64_t *right1, int64_t *right5)
 {
     int classes = s->train->classes;
@@ -118,7 +118,7 @@ static void search_block(const search *s, int64_t first, float *dot, neighbour *
             vote(s, &heaps[i], s->test->label[first + i], votes, right1, right5);
 }
 
-/* Blocks go to ranks and threads; counts are whole numbers, so no order of adding matters. */
+/* Divides blocks among ranks and threads; counts are integers, so the order of additions does not matter. */
 static void search_all(const search *s, const px_comm *comm, px_log *log, int64_t *right1, int64_t *right5)
 {
     int64_t blocks = (s->test->count + QUERIES - 1) / QUERIES, done = 0;
@@ -160,7 +160,7 @@ static float *inverse_lengths(const px_features *f)
     return scale;
 }
 
-/* Takes over the configured k, checked against the number of training rows that may be neighbours. */
+/* Copies the configured k after checking them against the number of training rows. */
 static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_result *r)
 {
     for (int i = 0; i < cfg->k.count; i++) {
@@ -168,7 +168,7 @@ static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_resul
         if (k < 1 || k != floor(k))
             return px_fail(PX_USAGE, "knn.k = %g is not a number of neighbours, as knn.k=20 is", k);
         if (k > (double)rows)
-            px_log_warning(log, "k-NN: k = %g is left out, there are only %lld training samples", k, (long long)rows);
+            px_log_warning(log, "k-NN: k = %g is left out: there are only %lld training samples", k, (long long)rows);
         else
             r->k[r->count++] = (int)k;
     }
@@ -178,7 +178,7 @@ static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_resul
     return 0;
 }
 
-/* Everything that a user's data or settings can get wrong, alike on every rank. */
+/* Checks everything that can be wrong with data or settings, with the same result on every rank. */
 static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_features *test, px_log *log,
                    px_knn_result *r, int64_t *test_rows)
 {

@@ -3,10 +3,10 @@
  *     px_knn_result r;
  *     px_knn(&cfg, &train, &test, &comm, &log, &r);         // all ranks together; the result is the same on all
  *
- * Protocol of DINO's eval_knn (after Wu et al. 2018): cosine similarity, each of the k nearest training samples votes
- * for its class with exp(similarity / temperature); several k from one search. Nothing is fitted or chosen, so each k
+ * Protocol of DINO's eval_knn (after Wu et al. 2018): by cosine similarity, each of the k nearest training samples
+ * votes for its class with exp(similarity / temperature). One search serves several k. Nothing is chosen, so each k
  * is reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
- * Equal similarities, and equal sums of votes, go to the smaller row and the smaller class.
+ * Ties in similarity go to the smaller row, ties in votes to the smaller class.
  */
 #ifndef PX_EVAL_KNN_H
 #define PX_EVAL_KNN_H
@@ -21,8 +21,8 @@ extern const px_option px_knn_options[];
 
 typedef struct px_knn_result {
     int count;
-    int k[PX_LIST_MAX];                          /* as configured, without those beyond the training set */
-    double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* shares of 1 of the labelled test rows */
+    int k[PX_LIST_MAX];                          /* as configured, without those larger than the training set */
+    double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* fractions of the labelled test rows */
 } px_knn_result;
 
 /* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */

@@ -1,3 +1,4 @@
+/* layers.c - see layers.h. */
 #include "eval/layers.h"
 
 static void add(px_layers *l, const px_layer_rows *rows, const px_probe_result *r)

@@ -1,4 +1,4 @@
-/* linear.c - the linear probe's protocol: standardise, choose the rate on a held-out part, train again, test. */
+/* linear.c - the linear probe's protocol: standardise, choose the rate on held-out rows, train again, test. */
 #include "eval/linear.h"
 
 #include "base/error.h"
@@ -10,14 +10,16 @@
 #include <stdlib.h>
 
 const px_option px_probe_options[] = {
-    PX_OPTION(px_probe_cfg, epochs, "30", 1, 100000, "epochs over the features, for the grid and for the final head"),
-    PX_OPTION(px_probe_cfg, batch, "256", 1, 1048576, "rows of a step, over all ranks together"),
+    PX_OPTION(px_probe_cfg, epochs, "30", 1, 100000,
+              "epochs over the features, for the grid of rates and for the final head"),
+    PX_OPTION(px_probe_cfg, batch, "256", 1, 1048576, "rows per step, over all ranks together"),
     PX_OPTION(px_probe_cfg, rates, "[5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]",
-              1e-9, 1e4, "learning rates to choose from, times batch/256 (DINOv2's, and up to 1 for narrow features)"),
+              1e-9, 1e4,
+              "learning rates to choose from, times batch/256 (DINOv2's, extended to 1 for narrow features)"),
     PX_OPTION(px_probe_cfg, weight_decay, "0", 0, 10, "weight decay, not on the bias (SimCLR, DINOv2: 0)"),
     PX_OPTION(px_probe_cfg, holdout, "0.1", 0.001, 0.9,
-              "share of each class in the training set that chooses the rate"),
-    PX_OPTION(px_probe_cfg, seed, "0", 0, 0, "decides which rows are held out, and the order of samples"),
+              "fraction of each class of the training set that is held out to choose the rate"),
+    PX_OPTION(px_probe_cfg, seed, "0", 0, 0, "determines which rows are held out, and the order of samples"),
     {0}};
 
 /* What the steps of the protocol share. */
@@ -27,13 +29,14 @@ typedef struct probe {
     const px_comm *comm;
     px_log *log;
     float *mean, *scale;  /* (width) of the labelled training rows */
-    int64_t *row;         /* labelled rows of the training set, those to fit on first, then those held out */
-    int64_t rows, fitted; /* how many; how many of them are to fit on */
+    int64_t *row;         /* labelled rows of the training set: first those to fit on, then those held out */
+    int64_t rows, fitted; /* number of all rows, and of those to fit on */
     int64_t *test_row;    /* labelled rows of the test set */
     int64_t test_rows;
 } probe;
 
-/* Puts every class' held-out rows behind all others: drawn by (seed, class), at least one and never all of a class. */
+/* Moves every class's held-out rows to the end. They are drawn by (seed, class): at least one and never all of a
+ * class. */
 static void hold_out(probe *p, const int64_t *per_class)
 {
     int classes = p->train->classes;
@@ -90,7 +93,7 @@ static void column_sums(const px_features *f, const int64_t *row, int64_t rows, 
     }
 }
 
-/* A feature that does not vary beyond the rounding of its own mean is set to zero, not blown up. */
+/* A feature that varies no more than by rounding becomes zero, instead of being scaled up. */
 static void measure(probe *p)
 {
     const px_features *f = p->train;
@@ -110,7 +113,7 @@ static void measure(probe *p)
     }
 }
 
-/* Checks everything that a user's data can get wrong, alike on every rank. */
+/* Checks everything that can be wrong with the data, with the same result on every rank. */
 static int prepare(probe *p)
 {
     const px_features *f = p->train;
@@ -118,7 +121,7 @@ static int prepare(probe *p)
     if (p->cfg->rates.count < 1)
         return px_fail(PX_USAGE, "linear.rates is empty; linear.rates=0.1 is one");
     if (f->classes < 2)
-        return px_fail(PX_DATA, "a linear probe needs at least two classes, the training set has %d", f->classes);
+        return px_fail(PX_DATA, "a linear probe needs at least two classes, but the training set has %d", f->classes);
     int64_t *per_class = px_calloc((size_t)f->classes, sizeof(int64_t));
     int64_t *unused = px_calloc((size_t)f->classes, sizeof(int64_t));
     p->mean = px_calloc((size_t)f->width, sizeof(float));
@@ -169,7 +172,7 @@ static void heads_for(px_heads *h, const probe *p, const double *base_rate, int 
                   (int)(rows < p->cfg->batch ? rows : p->cfg->batch));
 }
 
-/* Trains this rank's share of the grid; score (rates) is filled for those and left alone for the others. */
+/* Trains this rank's share of the grid, and fills score (rates) for that share only. */
 static void train_grid(const probe *p, const px_probe_result *r, px_head_score *score)
 {
     int group = px_heads_group(p->train->classes), mine = 0, index[PX_LIST_MAX];
@@ -197,18 +200,20 @@ static void train_grid(const probe *p, const px_probe_result *r, px_head_score *
     px_heads_finish(&heads);
 }
 
-/* A best rate at the end of the grid says that a better one may lie beyond; one standard error counts as better. */
+/* If the best rate is at an end of the grid, a better one may lie beyond. To be better it must win by one standard
+ * error. */
 static void warn_of_edge(const probe *p, const px_probe_result *r)
 {
     int at = r->chosen, inner = at == 0 ? 1 : at - 1;
     double top1 = r->holdout_top1[at], error = sqrt(top1 * (1 - top1) / (double)(p->rows - p->fitted));
     if ((at == 0 || at == r->rates - 1) && top1 - r->holdout_top1[inner] > error)
-        px_log_warning(p->log, "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend `rates`",
+        px_log_warning(p->log,
+                       "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend linear.rates",
                        p->train->layer ? " of " : "", p->train->layer ? p->train->layer : "", r->rate[at],
                        at == 0 ? "smallest" : "largest");
 }
 
-/* Most right on the held-out part; among equals the one with the smaller loss there. */
+/* The rate with the most right on the held-out rows; among equals, the one with the smaller loss there. */
 static void choose_rate(const probe *p, px_probe_result *r)
 {
     r->chosen = 0;
@@ -216,7 +221,7 @@ static void choose_rate(const probe *p, px_probe_result *r)
     if (r->rates == 1)
         return;
     px_head_score score[PX_LIST_MAX] = {0};
-    double all[2 * PX_LIST_MAX] = {0}; /* shares of 1, then losses; other ranks' entries are 0 until summed */
+    double all[2 * PX_LIST_MAX] = {0}; /* accuracies, then losses; other ranks' entries are 0 until summed */
     train_grid(p, r, score);
     for (int i = 0; i < r->rates; i++) {
         all[i] = (double)score[i].right1 / (double)(p->rows - p->fitted);
@@ -233,7 +238,7 @@ static void choose_rate(const probe *p, px_probe_result *r)
     warn_of_edge(p, r);
 }
 
-/* Trains the chosen rate on the whole training set; on rank 0 only, so that the result is the same on all. */
+/* Trains with the chosen rate on the whole training set; only on rank 0, so that all ranks get the same result. */
 static void train_final(const probe *p, px_probe_result *r)
 {
     px_selection fit = selection(p, p->train, p->row, p->rows);
@@ -258,7 +263,7 @@ static void train_final(const probe *p, px_probe_result *r)
     free(predicted);
 }
 
-/* The rest of the result follows from what rank 0 found. */
+/* Derives the rest of the result from what rank 0 found. */
 static int conclude(const probe *p, px_probe_result *r)
 {
     size_t epochs = (size_t)r->epochs, classes = (size_t)r->classes;
@@ -270,7 +275,7 @@ static int conclude(const probe *p, px_probe_result *r)
         if (!isfinite(r->train_loss[e]))
             return px_fail(PX_FAIL,
                            "the linear probe's loss is %g in epoch %d: learning rate %g with weight decay %g is "
-                           "too much; smaller linear.rates would do",
+                           "too large; smaller linear.rates would work",
                            r->train_loss[e], e + 1, r->rate[r->chosen], p->cfg->weight_decay);
         if (e == 0 || r->test_top1[e] > r->best_top1) {
             r->best_top1 = r->test_top1[e];

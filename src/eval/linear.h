@@ -5,14 +5,13 @@
  *     px_linear_probe(&cfg, &train, &test, &comm, &log, &r);       // all ranks together; the result is the same on all
  *
  * Protocol: features are standardised with the training set's mean and standard deviation (per feature, as BatchNorm1d
- * without affine); a grid of learning rates is trained at once as many heads over one pass (DINOv2); the rate is chosen
- * on a held-out part of the *training* set (stratified, keyed by the seed), never on the test set; the chosen rate is
- * then trained again on the whole training set and tested. Nesterov SGD, cosine to zero, weight decay, zero
- * initialisation. A single rate needs no choosing: its holdout_top1 is NaN. Features that do not vary on the training
- * set count as 0.
+ * without affine). A grid of learning rates is trained at once, one head per rate (DINOv2). The rate is chosen on
+ * held-out rows of the *training* set (stratified, keyed by the seed), never on the test set; a head with this rate is
+ * then trained on the whole training set and tested. Nesterov SGD, cosine to zero, weight decay, zero initialisation. A
+ * single rate is not chosen: its holdout_top1 is NaN. Features that do not vary on the training set count as 0.
  *
- * The grid is divided over the ranks; rank 0 trains the chosen rate and shares what came out. The result is the
- * same bits on any number of ranks and threads.
+ * The grid is divided among the ranks; rank 0 trains the final head and shares the result, which has the same bits on
+ * any number of ranks and threads.
  */
 #ifndef PX_EVAL_LINEAR_H
 #define PX_EVAL_LINEAR_H
@@ -24,20 +23,20 @@
 
 typedef struct px_probe_cfg {
     int epochs;
-    int batch;     /* global */
+    int batch;     /* rows per step, over all ranks */
     px_list rates; /* base learning rates, times batch/256 */
     double weight_decay;
-    double holdout; /* share of the training set that chooses the rate */
+    double holdout; /* fraction of the training set that is held out to choose the rate */
     int64_t seed;
 } px_probe_cfg;
 extern const px_option px_probe_options[];
 
 typedef struct px_probe_result {
-    double top1, top5; /* of the test set, shares of 1, at the last epoch; top5 is 1 with 5 classes or fewer */
-    double best_top1;  /* best epoch on test: reported, never used to choose */
+    double top1, top5; /* accuracy on the test set, 0 to 1, after the last epoch; top5 is 1 with 5 classes or fewer */
+    double best_top1;  /* that of the best epoch: reported, never used to choose */
     int best_epoch;    /* counted from 1 */
     int rates;
-    double *rate, *holdout_top1; /* (rates) the grid and what each reached on the held-out part */
+    double *rate, *holdout_top1; /* (rates) the grid, and the accuracy of each rate on the held-out rows */
     int chosen;
     int epochs;
     double *train_loss, *test_top1; /* (epochs) of the final training */

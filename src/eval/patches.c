@@ -1,3 +1,4 @@
+/* patches.c - see patches.h. */
 #include "eval/patches.h"
 #include "base/error.h"
 #include "train/advice.h"
@@ -10,12 +11,12 @@ static int grid(const px_patches *p)
     return (int)floor(sqrt(p->count) + 0.5);
 }
 
-/* The side of the first picture that the method makes of an image. */
+/* The side of the first picture among the method's views. */
 static int method_side(const px_settings *s, const px_task *task, int *side)
 {
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
     if (why)
-        return px_fail(PX_USAGE, "patch_size cannot be that of method %s: %s; set it", s->method->name, why);
+        return px_fail(PX_USAGE, "patch_size is not set, and cannot be taken from method %s: %s", s->method->name, why);
     px_views views = {0};
     s->method->views(s->method_cfg, task, &views);
     for (int i = 0; i < views.count; i++) {
@@ -25,11 +26,12 @@ static int method_side(const px_settings *s, const px_task *task, int *side)
             return 0;
         }
     }
-    return px_fail(PX_USAGE, "patch_size cannot be that of method %s: none of its views is a picture; set it",
+    return px_fail(PX_USAGE,
+                   "patch_size is not set, and cannot be taken from method %s: none of its views is a picture",
                    s->method->name);
 }
 
-/* Says which sides next to it the backbone could work with. */
+/* Fails with a message that suggests the nearest sides that the backbone can work with. */
 static int check_size(const px_patches *p, const px_settings *s, const px_task *task)
 {
     const px_backbone_family *family = s->backbone->family;

@@ -1,3 +1,4 @@
+/* protocol.c - see protocol.h. */
 #include "eval/protocol.h"
 #include "base/error.h"
 #include "eval/extract.h"
@@ -21,13 +22,12 @@ const px_option px_eval_options[] = {
     PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", "linear|knn",
                      "linear probe, or weighted nearest neighbours (Wu 2018)"),
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
-    PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that it is tested on; empty: test, else val"),
+    PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that the probe is tested on; empty: test, else val"),
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
-    PX_OPTION_FLAG(px_eval_cfg, layers, "false",
-                   "also probe every stage of the backbone, from one pass over the images"),
+    PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),
-    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at once"),
-    PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: none"),
+    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
+    PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
     {0}};
 
 /* ---- configuration ---- */
@@ -37,7 +37,7 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* A weights file knows less of itself than a run. */
+/* For a weights file more settings must be given than for a run. */
 static bool concerns_run(const char *assignment, bool weights)
 {
     if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "rank_timeout=") ||
@@ -74,7 +74,7 @@ static int load_weights(px_evaluation *e, const char *path, const char *const as
     if (!out[0])
         return px_fail(PX_USAGE, "out is not set: the folder for the results of %s, as in out=results/probe", path);
     if (px_checkpoint_exists(out))
-        return px_fail(PX_USAGE, "%s holds a run of its own: give another out= for the results of %s", out, path);
+        return px_fail(PX_USAGE, "%s already contains a run: give another out= for the results of %s", out, path);
     return 0;
 }
 
@@ -85,7 +85,7 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
     const char **own = px_calloc((size_t)count + 1, sizeof own[0]),
                **run_s = px_calloc((size_t)count + 2, sizeof own[0]);
     int owns = 0, runs = 0;
-    run_s[runs++] = "data.limit=0"; /* fewer images to pretrain on do not mean fewer labels */
+    run_s[runs++] = "data.limit=0"; /* a limit for pretraining does not limit the probe */
     for (int i = 0; i < count; i++) {
         if (concerns_run(assignments[i], weights))
             run_s[runs++] = assignments[i];
@@ -130,14 +130,14 @@ typedef struct bench {
     const char *command;
     px_log *log;
     px_dataset *data;
-    px_split train; /* limited */
+    px_split train; /* limited by data.limit */
     int64_t *train_index;
     const px_split *test;
     px_task task;
     px_model model;
     px_extract_spec from;
-    char *config;        /* the evaluation's, resolved */
-    px_results *results; /* rank 0 */
+    char *config;        /* the evaluation's resolved settings */
+    px_results *results; /* rank 0 only */
 } bench;
 
 typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
@@ -151,7 +151,7 @@ static int extract_split(bench *b, subject s, const px_split *split, px_extracti
     return status;
 }
 
-/* Writes the map of some test images, evenly spaced; they come by class, so the map has its share of each. */
+/* Writes the map of some test images, evenly spaced; images are sorted by class, so each class gets its share. */
 static int write_map(bench *b, const px_features *test)
 {
     int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
@@ -178,7 +178,7 @@ static int write_map(bench *b, const px_features *test)
     return status;
 }
 
-/* Rank 0: one line of the table, which the log keeps, too. */
+/* Rank 0: prints one line of the table and writes it to the log's file. */
 static void print_row(bench *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void print_row(bench *b, const char *format, ...)
 {
@@ -198,7 +198,7 @@ static void print_scores(bench *b, const char *indent, const char *name, double 
               100 * holdout, rate);
 }
 
-/* Rank 0: scores into `group` of run.h5, and the settings that they were got with. */
+/* Rank 0: writes scores into `group` of run.h5, with the settings that gave them. */
 static int put_config(bench *b, const char *group, int status)
 {
     return status == 0 ? px_results_attribute_text(b->results, group, "config", b->config) : -1;
@@ -288,15 +288,15 @@ static int evaluate_subject(bench *b, subject s)
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &on);
     if (status == 0 && b->results)
-        status = px_results_flush(b->results); /* kept whatever becomes of the next subject */
+        status = px_results_flush(b->results); /* keep it even if the next subject fails */
     px_extraction_finish(&train);
     px_extraction_finish(&test);
     return px_agree(b->comm, status);
 }
 
-/* ---- all of them ---- */
+/* ---- all subjects ---- */
 
-/* Rank 0. A weights file has no run.h5 yet. */
+/* Rank 0: opens run.h5, which does not exist yet for a weights file. */
 static int open_results(bench *b, const char *hosts)
 {
     const px_dataset_info *info = px_dataset_about(b->data);

@@ -1,4 +1,4 @@
-/* protocol.h - an evaluation of a run, from its folder to /eval of its run.h5.
+/* protocol.h - evaluates a run: reads its folder and writes /eval of its run.h5.
  *
  *     px_evaluation e;
  *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 ||
@@ -10,7 +10,7 @@
  *     /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names,
  *     /eval/linear/SUBJECT/layers/{names, width, top1, top5, holdout_top1, chosen_rate} (L), with layers=true,
  *     /eval/embedding and /eval/spectrum/SUBJECT;
- * the groups SUBJECT and layers have the evaluation's settings as attribute `config`.
+ * the groups SUBJECT and layers have the evaluation's settings as their attribute `config`.
  */
 #ifndef PX_EVAL_PROTOCOL_H
 #define PX_EVAL_PROTOCOL_H
@@ -31,22 +31,22 @@ typedef struct px_eval_cfg {
 extern const px_option px_eval_options[];
 
 typedef struct px_evaluation {
-    px_settings run; /* what the run was made with, data.* overridden */
+    px_settings run; /* the run's settings, with data.* overridden */
     px_eval_cfg eval;
     px_probe_cfg linear;
     px_knn_cfg knn;
     px_config *config;
     char *folder;  /* where run.h5 is, or will be */
-    char *weights; /* a weights file to evaluate instead of the run's checkpoint; NULL: none */
+    char *weights; /* a weights file to evaluate instead of a run's checkpoint, or NULL */
 } px_evaluation;
 
 /* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads and backend override the
- * run's (data.limit is not taken from it), the rest is the evaluation's own. `run` may be a weights file: backbone= and
- * the backbone's options are then settings, too, and out= is the folder that gets run.h5. 0 or -1. */
+ * run's settings (its data.limit is not used), the others belong to the evaluation. `run` may be a weights file: then
+ * backbone= and the backbone's options are needed, too, and out= is the folder that gets run.h5. 0 or -1. */
 int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
 void px_evaluation_finish(px_evaluation *);
 
-/* Collective; rank 0 writes, and prints a table to standard output. `command`, as it was typed, becomes part of the
+/* Collective; rank 0 writes the results and prints a table to standard output. `command`, as it was typed, is kept in
  * /provenance of a weights file's results. 0 or -1. */
 int px_evaluate(px_evaluation *, const px_comm *, const char *command, px_log *);
 

@@ -1,8 +1,8 @@
 /* spectrum.c - singular values and spread of the features, for the collapse panel.
  *
- * Everything comes from one pass that sums x x^T in double: its eigenvalues are the squared singular values of the
- * matrix, and less the mean's part it is the covariance. Single precision would leave noise of 3e-4 of the
- * largest singular value in each of the others, and with hundreds of them no collapse would be seen as complete.
+ * Everything comes from one pass that sums x x^T in double. Its eigenvalues are the squared singular values of the
+ * matrix; minus the mean's part it is the covariance. In single precision each singular value would get noise of 3e-4
+ * of the largest one, and with hundreds of them even a complete collapse would look incomplete.
  */
 #include "eval/spectrum.h"
 
@@ -17,14 +17,14 @@
 
 enum { BLOCK_DOUBLES = 1 << 21, FIT_FIRST = 12, FIT_LAST = 100 };
 
-/* Sums over rows, one buffer so that one reduction carries all of it over the ranks. */
+/* Sums over rows, in one buffer, so that one reduction over ranks is enough. */
 typedef struct moments {
     int width;
     int64_t size;
     double *all;
-    double *product;                /* (width, width) of x x^T, upper triangle */
-    double *sum;                    /* (width) of x */
-    double *unit_sum, *unit_square; /* (width) of x / |x|, and of its square */
+    double *product;                /* (width, width) sum of x x^T, upper triangle */
+    double *sum;                    /* (width) sum of x */
+    double *unit_sum, *unit_square; /* (width) sums of x / |x| and of its square */
 } moments;
 
 static void moments_init(moments *m, int width)
@@ -51,7 +51,7 @@ static void add_row(const double *x, int width, double scale, double *restrict s
     }
 }
 
-/* Adds this rank's blocks of rows; block (rows, width) is the same cut on any number of ranks. */
+/* Adds this rank's blocks of rows; blocks (rows, width) are the same on any number of ranks. */
 static void accumulate(moments *m, const px_features *f, const px_comm *comm)
 {
     int width = f->width, rows = BLOCK_DOUBLES / width > 64 ? BLOCK_DOUBLES / width : 64;
@@ -74,7 +74,7 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
     free(block);
 }
 
-/* -slope of log(eigenvalue) over log(rank), each weighted by 1/rank: far ranks lie denser on that axis. */
+/* -slope of log(eigenvalue) over log(rank), weighted by 1/rank, since higher ranks are denser on that axis. */
 static double decay(const double *value, int n)
 {
     int have = 0;
@@ -122,7 +122,8 @@ int px_spectrum_measure(const px_features *f, const px_comm *comm, px_spectrum *
     *s = (px_spectrum){.width = f->width};
     int rc = px_features_finite(f, "extracted");
     if (rc == 0 && f->count < 2)
-        rc = px_fail(PX_DATA, "a spectrum needs at least two rows of features, there are %lld", (long long)f->count);
+        rc =
+            px_fail(PX_DATA, "a spectrum needs at least two rows of features, but there are %lld", (long long)f->count);
     if (px_agree(comm, rc) != 0)
         return -1;
     moments m;
@@ -130,7 +131,7 @@ int px_spectrum_measure(const px_features *f, const px_comm *comm, px_spectrum *
     accumulate(&m, f, comm);
     px_all_reduce_f64(comm, m.all, m.size);
     s->eigenvalue = px_calloc((size_t)f->width, sizeof(double));
-    /* One rank solves, so that all have the same bits on machines of different kinds. */
+    /* Only one rank solves, so that all have the same bits even on different processors. */
     rc = px_agree(comm, comm->rank == 0 ? conclude(&m, f->count, s) : 0);
     double scalars[] = {s->deviation, s->healthy, s->rankme, s->alpha};
     px_broadcast(comm, scalars, sizeof scalars, 0);

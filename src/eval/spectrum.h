@@ -1,4 +1,4 @@
-/* spectrum.h - has the representation collapsed? Numbers that need no labels.
+/* spectrum.h - numbers that tell, without labels, whether the representation has collapsed.
  *
  *     px_spectrum s;
  *     px_spectrum_measure(&features, &comm, &s);            // all ranks together; the result is the same on all
@@ -6,12 +6,12 @@
  *
  * - deviation: standard deviation of each feature of the L2-normalised rows, averaged over features (SimSiam, Chen & He
  *   2021). 0 is complete collapse; features spread evenly over the sphere have 1/sqrt(width), `healthy`.
- *   Features behind a ReLU have a common mean and stay below.
- * - rankme: exp(entropy of the singular values over their sum) of the matrix of features, not centred (RankMe, Garrido
- *   et al. 2023): 1 (all rows parallel) to width.
+ *   Features after a ReLU have a common mean and stay below that.
+ * - rankme: exp(entropy of the singular values divided by their sum) of the matrix of features, not centred (RankMe,
+ *   Garrido et al. 2023): 1 (all rows parallel) to width.
  * - alpha: the covariance's n-th eigenvalue falls like n^-alpha (alpha-ReQ, Agrawal et al. 2022); about 1 is healthy,
- *   larger is collapse onto few directions. Weighted fit over the ranks 12 to 100, as in Stringer et al. 2019; over all
- *   that are there when there are fewer than 24. NaN with fewer than two eigenvalues above rounding.
+ *   larger means collapse onto few directions. Weighted fit over the ranks 12 to 100, as in Stringer et al. 2019, or
+ *   over all if there are fewer than 24. NaN with fewer than two eigenvalues above rounding error.
  */
 #ifndef PX_EVAL_SPECTRUM_H
 #define PX_EVAL_SPECTRUM_H
@@ -27,7 +27,7 @@ typedef struct px_spectrum {
 } px_spectrum;
 void px_spectrum_finish(px_spectrum *);
 
-/* All rows count, labelled or not. 0 or -1 (fewer than two rows, non-finite features: PX_DATA). */
+/* Uses all rows, labelled or not. 0 or -1 (fewer than two rows, or features that are not finite: PX_DATA). */
 int px_spectrum_measure(const px_features *, const px_comm *, px_spectrum *);
 
 #endif

@@ -1,11 +1,11 @@
-/* write.c - evaluations into run.h5. */
+/* write.c - see write.h. */
 #include "eval/write.h"
 
 #include "base/error.h"
 
 #include <stdlib.h>
 
-/* One data set `group`/`name`; a count of 0 is a scalar. */
+/* Writes one HDF5 data set `group`/`name`; with a count of 0, a scalar. */
 static int put(px_results *r, const char *group, const char *name, px_dtype type, int64_t count, const void *data)
 {
     char *path = px_format("%s/%s", group, name);
@@ -17,7 +17,7 @@ static int put(px_results *r, const char *group, const char *name, px_dtype type
 static int put_confusion(px_results *r, const char *group, const px_probe_result *p)
 {
     int64_t dim[] = {p->classes, p->classes}, count = dim[0] * dim[1];
-    int32_t *narrow = px_calloc((size_t)count, sizeof(int32_t)); /* the widest integer of px_dtype */
+    int32_t *narrow = px_calloc((size_t)count, sizeof(int32_t)); /* px_dtype's widest integer */
     for (int64_t i = 0; i < count; i++)
         narrow[i] = (int32_t)p->confusion[i];
     char *path = px_format("%s/confusion", group);

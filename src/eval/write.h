@@ -1,8 +1,9 @@
-/* write.h - evaluations into run.h5, below a group such as /eval/linear.
+/* write.h - writes evaluations into run.h5, below a group such as /eval/linear.
  *
- *     px_linear_probe_write(results, "/eval/linear", &probe);     // one rank, outside SWMR; replaces what was there
+ *     px_linear_probe_write(results, "/eval/linear", &probe);     // one rank, outside SWMR; replaces older data
  *
- * All return 0 or -1 (report/results.h). Shares are of 1; epochs count from 1; classes are row numbers of class_names.
+ * All return 0 or -1 (report/results.h). Accuracies are 0 to 1; epochs count from 1; a class is its index in
+ * class_names.
  */
 #ifndef PX_EVAL_WRITE_H
 #define PX_EVAL_WRITE_H

@@ -1,3 +1,4 @@
+/* arena.c - see arena.h. */
 #include "graph/arena.h"
 #include "base/error.h"
 
@@ -17,7 +18,7 @@ static int lower_first(const void *a, const void *b)
     return (x->offset > y->offset) - (x->offset < y->offset);
 }
 
-/* The lowest offset where `s` fits between those of `placed` that live at the same time. */
+/* The lowest offset where `s` fits between the placed spans that live at the same time. */
 static size_t lowest_gap(const px_span *s, px_span **placed, int count, px_span **alive)
 {
     int n = 0;

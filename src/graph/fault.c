@@ -1,5 +1,5 @@
-/* fault.c - which value of a run is the first that is not finite: all that a step may read is looked through before the
- * first step, then what each step made. */
+/* fault.c - finds the first value of a run that is not finite: parameters and inputs are checked before the first step,
+ * then the outputs of each step. */
 #include "base/error.h"
 #include "graph/plan_internal.h"
 #include "tensor/bf16.h"
@@ -10,7 +10,7 @@
 struct px_search {
     const px_plan *plan;
     px_fault *fault;
-    bool *minus; /* by value index: holds -infinity that was meant to be */
+    bool *minus; /* by value index: holds -infinity on purpose */
 };
 
 typedef struct tally {
@@ -24,7 +24,7 @@ static float element(const void *data, px_dtype dtype, int64_t i)
                               : (float)((const double *)data)[i];
 }
 
-/* A double beyond the range of floats counts as infinite: it is about to become a float. */
+/* A double beyond the range of float counts as infinite: it is about to become a float. */
 static tally look(const void *data, px_storage format)
 {
     int64_t n = (int64_t)(format.bytes / px_dtype_size(format.dtype)), bad = 0, minus = 0;
@@ -75,7 +75,7 @@ static void look_at_parameters(px_search *s)
     }
 }
 
-/* Bound inputs stand in the steps that read them. */
+/* The pointers to bound inputs are in the steps that read them. */
 static void look_at_inputs(px_search *s)
 {
     const px_plan *p = s->plan;
@@ -112,7 +112,7 @@ void px_search_end(px_search *s)
     free(s);
 }
 
-/* The value that a step's input or output is, in whatever format. */
+/* The value behind a step's input or output, whatever its format. */
 static const px_value *value_of(const px_plan *p, int buffer)
 {
     return buffer < 0 ? NULL : p->buffer[buffer].value;
@@ -145,7 +145,7 @@ void px_search_step(px_search *s, int step)
     for (int k = 0; k < PX_NODE_OUT; k++) {
         const px_buffer *b = at->out_buffer[k] < 0 ? NULL : &p->buffer[px_buffer_root(p, at->out_buffer[k])];
         bool gradient = b && b->place == PX_IN_GRADS;
-        /* What nobody reads later need not have been written; after the fault only gradients are of interest. */
+        /* An output that nobody reads may be unwritten; after the first fault only gradients matter. */
         if (!b || (b->last <= step && !gradient) ||
             (s->fault->at != PX_FAULT_NONE && (!gradient || s->fault->gradient)))
             continue;
@@ -167,7 +167,8 @@ char *px_fault_text(const px_fault *f)
     bool reads = f->at == PX_FAULT_STEP && f->name;
     char *text = px_format("%s, %lld of %lld values%s%s%s%s", value, (long long)f->bad, (long long)f->count,
                            reads ? ", parameter " : "", reads ? f->name : "",
-                           f->gradient ? "; the first such gradient is that of " : "", f->gradient ? f->gradient : "");
+                           f->gradient ? "; the first gradient that is not finite is that of " : "",
+                           f->gradient ? f->gradient : "");
     free(value);
     return text;
 }

@@ -1,4 +1,4 @@
-/* graph.c - building: values, nodes, scopes, the sticky error; and how activations are absorbed. */
+/* graph.c - building: values, nodes, scopes, the sticky error; and fusing activations into the ops before them. */
 #include "graph/graph.h"
 #include "base/error.h"
 #include "graph/op.h"
@@ -23,7 +23,7 @@ struct px_graph {
     output *output;
     void **memory; /* strings, attributes and constants to free */
     int values, nodes, params, outputs, memories;
-    int part;
+    int segment;
     char scope[256];
 };
 
@@ -175,7 +175,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
     char *whole = keep(g, g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name));
     for (int i = 0; i < g->params; i++)
         if (strcmp(g->param[i].name, whole) == 0)
-            return px_graph_fail(g, "parameter %s is made twice", whole);
+            return px_graph_fail(g, "there are two parameters named %s", whole);
     px_value *v = add_value(g, kind, g->mode.real, shape, whole);
     v->param = g->params;
     v->needs_grad = kind == PX_PARAMETER;
@@ -270,7 +270,7 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     n->inputs = inputs;
     n->outputs = op->outputs ? op->outputs : 1;
     n->scope = keep(g, px_strdup(g->scope));
-    n->part = g->part;
+    n->segment = g->segment;
     PX_CHECK(attr || !op->attr_size);
     if (op->attr_size && attr)
         n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
@@ -324,7 +324,7 @@ void px_node_absorb(px_graph *g, px_node *node, px_node *by)
     for (int k = 0; k < node->inputs; k++)
         if (node->in[k])
             node->in[k]->uses--;
-    /* The absorber moves to the later place, where all that it reads is there; its output had no other use before. */
+    /* The absorbing node moves to the later place, where all its inputs exist; its output has no use before that. */
     node->dead = true;
     g->node[at] = by;
     g->node[old] = node;
@@ -339,7 +339,7 @@ void px_graph_fuse(px_graph *g)
 
 void px_graph_cut(px_graph *g)
 {
-    g->part++;
+    g->segment++;
 }
 
 void px_graph_set_order(px_graph *g, px_node *const order[])
@@ -368,7 +368,7 @@ void px_graph_differentiate(px_graph *g, px_value *loss)
     if (g->error)
         return;
     if (px_shape_count(loss->shape) != 1 || !loss->needs_grad) {
-        px_graph_fail(g, "the loss must be one number that depends on parameters");
+        px_graph_fail(g, "the loss must be a single number that depends on parameters");
         return;
     }
     g->scope[0] = '\0';

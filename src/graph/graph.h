@@ -11,9 +11,9 @@
  *     px_graph_differentiate(g, loss);
  *     if (px_graph_error(g)) ...                  // the first mistake of all the calls above
  *
- * Building has a sticky error: the first is kept, every later call passes a dummy value on, and it is checked once.
- * A graph owns its values and nodes; all are borrowed pointers until px_graph_destroy. Nothing here computes: see
- * plan.h.
+ * Building has a sticky error: the first one is kept, every later call passes on a dummy value, and the caller checks
+ * once. A graph owns its values and nodes: pointers to them are borrowed and valid until px_graph_destroy. Nothing here
+ * computes; plan.h does.
  */
 #ifndef PX_GRAPH_GRAPH_H
 #define PX_GRAPH_GRAPH_H
@@ -30,28 +30,28 @@ typedef enum px_value_kind {
     PX_INPUT,      /* bound to the caller's memory before each run */
     PX_CONSTANT,   /* fixed when the graph is built */
     PX_PARAMETER,  /* trained */
-    PX_STATE,      /* kept from step to step, saved, not trained: running means */
+    PX_STATE,      /* kept from step to step and saved, but not trained: running means */
 } px_value_kind;
 
 typedef struct px_value {
     px_shape shape;
     px_dtype dtype;
     px_value_kind kind;
-    const char *name;  /* parameters: the whole dotted name; else NULL or a hint for printing */
+    const char *name;  /* parameters: the full dotted name; else NULL or a hint for printing */
     px_node *producer; /* NULL unless PX_ACTIVATION */
     int index;         /* among all values of the graph */
-    int uses;          /* inputs of nodes that it is */
+    int uses;          /* how many inputs of nodes read it */
     bool needs_grad;   /* a parameter lies upstream */
     struct px_value *grad;
     int param;        /* parameters and states: index into px_graph_param; else -1 */
     const void *data; /* constants: owned by the graph */
 } px_value;
 
-/* How a parameter begins. */
+/* A parameter's initial values. */
 typedef struct px_init {
     enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL, PX_INIT_VALUES } kind;
     double scale;        /* the constant; the half width; the standard deviation */
-    const float *values; /* PX_INIT_VALUES: all of them */
+    const float *values; /* PX_INIT_VALUES: one per element */
 } px_init;
 px_init px_init_constant(double);
 px_init px_init_uniform(double half_width);
@@ -60,7 +60,7 @@ px_init px_init_values(px_graph *, const float *values, int64_t count); /* copie
 
 enum px_param_flags {
     PX_DECAYS = 0,
-    PX_EXEMPT = 1, /* a norm's or a bias: no weight decay, no LARS adaptation */
+    PX_EXEMPT = 1, /* biases and parameters of norms: no weight decay, no LARS adaptation */
 };
 
 typedef struct px_param {
@@ -70,10 +70,10 @@ typedef struct px_param {
     int flags;
 } px_param;
 
-/* What the whole graph is for. */
+/* Properties of the whole graph. */
 typedef struct px_mode {
     px_dtype real;   /* type of all real activations and parameters: PX_F32, or PX_F64 for gradient checks */
-    bool evaluation; /* batch norms use their running statistics and leave them alone */
+    bool evaluation; /* batch norms use their running statistics and do not change them */
     int rank, ranks; /* ranks 0 means one */
 } px_mode;
 
@@ -104,7 +104,7 @@ px_value *px_graph_find_input(const px_graph *, const char *name);
 void px_graph_output(px_graph *, const char *name, px_value *);
 px_value *px_graph_find_output(const px_graph *, const char *name);
 
-/* Lets each activation be absorbed by the op that makes its input, where that input has no other use. Before
+/* Fuses each activation into the op that makes its input, if that input has no other use. Call it before
  * differentiation. */
 void px_graph_fuse(px_graph *);
 
@@ -112,19 +112,19 @@ void px_graph_fuse(px_graph *);
  * scalar. */
 void px_graph_differentiate(px_graph *, px_value *loss);
 
-/* The same for inputs as well (gradient checks): call before building ops on that input. */
+/* Makes an input get a gradient as well (gradient checks). Call it before building ops on that input. */
 void px_graph_want_grad(px_value *input);
 
-/* Ends a part of the model (a block) that px_graph_recompute may compute again from what goes into it. */
+/* Ends a segment of the model (a block), which px_graph_recompute may compute again from its inputs. */
 void px_graph_cut(px_graph *);
 
 typedef enum px_recompute {
-    PX_RECOMPUTE_LIGHT, /* what one pass over an activation that is kept makes (normalised ones): a percent or two */
-    PX_RECOMPUTE_PARTS, /* all within a part, from what crosses its bounds: about a third more time */
+    PX_RECOMPUTE_LIGHT,    /* outputs of cheap ops on stored activations (normalisation): 1 to 2 % more time */
+    PX_RECOMPUTE_SEGMENTS, /* everything inside a segment; only its inputs are stored: about a third more time */
 } px_recompute;
 
-/* Trades time for memory (Chen et al. 2016, arXiv:1604.06174): backward computes activations again instead of keeping
- * them. Sums over ranks are kept. Same bits; after differentiation. */
+/* Trades time for memory (Chen et al. 2016, arXiv:1604.06174): backward computes activations again instead of reading
+ * stored ones. Sums over ranks stay stored. Results have the same bits. Call it after differentiation. */
 void px_graph_recompute(px_graph *, px_recompute);
 
 /* One node as a line of a table. */
@@ -134,8 +134,8 @@ typedef struct px_layer_line {
     double multiply_adds;
 } px_layer_line;
 
-/* Walks the nodes that do something: start with *i = 0; false at the end. */
+/* Walks the nodes that are not fused away: start with *i = 0; returns false at the end. */
 bool px_graph_line(const px_graph *, int *i, px_layer_line *);
-double px_graph_multiply_adds(const px_graph *); /* of all nodes so far, but for what is computed again */
+double px_graph_multiply_adds(const px_graph *); /* of all nodes so far, without those that compute something again */
 
 #endif

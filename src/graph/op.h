@@ -19,47 +19,46 @@ struct px_step;
 /* Computes one step: s->in, s->out, s->node->attr. No allocation, no failure. */
 typedef void px_kernel(const struct px_step *s);
 
-/* Computes the same step of several shards (graph/plan.h), which lie on this rank, together with those of the
- * others. */
+/* Computes the same step of all shards (graph/plan.h) on this rank, together with those of the other ranks. */
 typedef void px_together(const struct px_step *const s[], int shards);
 
-/* Prepares a step for the fast backend: asks for formats of inputs and outputs, sets the kernel. Returns false to leave
- * the step to the portable kernel. */
+/* Prepares a step for the fast backend: requests formats for inputs and outputs, sets the kernel. Returns false to
+ * leave the step to the portable kernel. */
 typedef bool px_prepare(struct px_plan *, struct px_step *);
 
 struct px_op {
     const char *name;
     size_t attr_size;
 
-    /* Sets shape and dtype of node->out[] (already made, real-typed by default) or calls px_graph_fail. */
+    /* Sets shape and dtype of node->out[] (which exist, of the graph's real type by default) or calls px_graph_fail. */
     void (*infer)(px_graph *, px_node *);
 
-    /* Calls px_add_grad(g, node->in[i], d) for inputs that need it, given node->out[k]->grad (NULL where none flows).
-     * NULL: not differentiable, gradients stop here. */
+    /* Calls px_add_grad(g, node->in[i], d) for inputs that need it, given node->out[k]->grad (NULL if no gradient
+     * reaches it). NULL: not differentiable, gradients stop here. */
     void (*grad)(px_graph *, px_node *);
 
-    /* Tries to absorb the single use of `in` (an earlier node's output) by changing that node; see px_graph_fuse. */
+    /* Tries to fuse this node into the earlier one that makes `in`, whose only use it is; see px_graph_fuse. */
     bool (*fuse)(px_graph *, px_node *);
 
-    double (*cost)(const px_node *); /* multiply-adds; NULL: none worth counting */
+    double (*cost)(const px_node *); /* multiply-adds; NULL: too few to count */
 
     px_kernel *portable[2]; /* plain formats; float, double */
-    /* The portable kernel for activations in bf16 (NULL: none), and which inputs and outputs are such (bit i: number
-     * i); it serves where input 0 is in bf16. The others are as in `portable`. */
+    /* The portable kernel for activations in bf16 (NULL: none), used if input 0 is in bf16; and which inputs and
+     * outputs are then in bf16 (bit i: number i). The others are as for `portable`. */
     px_kernel *bf16;
     unsigned bf16_in, bf16_out;
     px_together *together; /* ops that talk to other ranks: what they do when the batch is cut into shards */
-    px_prepare *prepare;   /* fast backend; NULL: the portable float kernel serves */
+    px_prepare *prepare;   /* fast backend; NULL: it uses the portable float kernel */
 
-    /* Bytes of temporary memory for the portable kernels (of doubles); NULL: none. */
+    /* Bytes of temporary memory that the portable kernels need (enough for double); NULL: none. */
     size_t (*scratch)(const px_node *);
 
     int in_place;        /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
-    unsigned shape_only; /* bit i: input i gives its shape, nobody reads it */
-    bool alias;          /* output 0 is input 0 seen with another shape: no work at all */
-    bool light;          /* bound by memory, one pass: backward may do it again rather than keep its output */
+    unsigned shape_only; /* bit i: only the shape of input i is used, not its values */
+    bool alias;          /* output 0 is input 0 with another shape: no work at all */
+    bool light;          /* one pass, bound by memory: backward may compute it again instead of storing its output */
     bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
-    bool minus_infinity; /* gives it on purpose: no fault (px_fault) */
+    bool minus_infinity; /* writes -infinity on purpose: not a fault (px_fault) */
     int in_min, in_max;  /* number of inputs; in_max 0: exactly in_min */
     int outputs;         /* 0: one */
 };
@@ -71,19 +70,19 @@ struct px_node {
     px_value *out[PX_NODE_OUT];
     void *attr; /* op->attr_size bytes */
     const char *scope;
-    int part;      /* of the model: px_graph_cut counts them */
+    int segment;   /* number of the model's segment, counted by px_graph_cut */
     bool dead;     /* fused away */
     bool backward; /* made by px_graph_differentiate */
-    bool again;    /* computes anew what was computed before: px_graph_recompute */
+    bool again;    /* repeats an earlier computation: px_graph_recompute */
 };
 
-/* Adds a node; infers; returns its first output, or the dummy if there is an error. `attr` is copied. */
+/* Adds a node and infers its shapes. Returns its first output, or the dummy after an error. `attr` is copied. */
 px_value *px_node_add(px_graph *, const px_op *, px_value *const in[], int inputs, const void *attr);
 
-/* The gradient rule's way to give: sums contributions. */
+/* How a gradient rule hands over its result: contributions are summed. */
 void px_add_grad(px_graph *, px_value *of, px_value *contribution);
 
-/* Puts the nodes, all of them, into this order. */
+/* Reorders the nodes. The array holds every one of them. */
 void px_graph_set_order(px_graph *, px_node *const order[]);
 
 int px_graph_nodes(const px_graph *);
@@ -93,9 +92,9 @@ px_value *px_graph_value(const px_graph *, int i);
 int px_graph_outputs(const px_graph *);
 px_value *px_graph_output_at(const px_graph *, int i, const char **name);
 
-/* For fuse: `node` and its output 0 disappear; whoever used it now uses `by`'s output 0. */
+/* For `fuse`: `node` and its output 0 disappear; the nodes that read it now read output 0 of `by`. */
 void px_node_absorb(px_graph *, px_node *node, px_node *by);
-/* The node that makes v, if its op is `op`, v has exactly this one use and is no output of the graph; else NULL. */
+/* The node that makes v, if its op is `op`, v has a single use and v is not an output of the graph; else NULL. */
 px_node *px_sole_producer(const px_graph *, const px_value *v, const px_op *op);
 
 #endif

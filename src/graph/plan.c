@@ -1,4 +1,4 @@
-/* plan.c - deciding: which nodes, which kernels, which formats. */
+/* plan.c - planning: which nodes, which kernels, which formats. */
 #include "base/error.h"
 #include "graph/plan_internal.h"
 
@@ -36,7 +36,7 @@ bool px_plan_undecided(const px_plan *p, const px_value *v)
     return p->format[v->index].bytes == 0;
 }
 
-void px_plan_keep_as(px_plan *p, const px_value *v, px_storage format)
+void px_plan_set_format(px_plan *p, const px_value *v, px_storage format)
 {
     PX_CHECK(v->kind == PX_PARAMETER && px_plan_undecided(p, v) && format.dtype == v->dtype);
     p->format[v->index] = format;
@@ -74,7 +74,7 @@ static px_step *add_step(px_plan *p, const px_node *node)
     return s;
 }
 
-/* Steps join the list only when complete, after the reorders that they asked for. */
+/* A step joins the list only when it is complete, after the reorders that it requested. */
 static void commit_step(px_plan *p, px_step *s)
 {
     p->step = px_grow(p->step, p->steps, sizeof p->step[0]);
@@ -112,7 +112,7 @@ static px_place place_of(const px_value *v)
     }
 }
 
-/* The buffer of a value in its own format, made on first use. */
+/* The buffer of a value in the value's own format, created on first use. */
 static int home(px_plan *p, const px_value *v)
 {
     if (p->home[v->index] < 0) {
@@ -140,7 +140,7 @@ void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
 {
     const px_value *v = s->node->in[input];
     s->in_format[input] = format;
-    if (px_plan_undecided(p, v)) /* a parameter itself stays as exact as it is */
+    if (px_plan_undecided(p, v)) /* a parameter keeps its precision */
         p->format[v->index] = format.dtype == v->dtype ? format : px_storage_plain(v);
     int at_home = home(p, v);
     if (px_storage_equal(p, p->format[v->index], format)) {
@@ -168,10 +168,10 @@ void px_plan_make(px_plan *p, px_step *s, int output, px_storage format)
     s->out_buffer[output] = home(p, v);
 }
 
-void *px_plan_keep(px_plan *p, void *thing, void (*destroy)(void *))
+void *px_plan_adopt(px_plan *p, void *thing, void (*destroy)(void *))
 {
-    p->kept = px_grow(p->kept, p->keeps, sizeof p->kept[0]);
-    p->kept[p->keeps++] = (px_kept){thing, destroy};
+    p->adopted = px_grow(p->adopted, p->adoptions, sizeof p->adopted[0]);
+    p->adopted[p->adoptions++] = (px_adopted){thing, destroy};
     return thing;
 }
 
@@ -180,9 +180,9 @@ void *px_plan_keep(px_plan *p, void *thing, void (*destroy)(void *))
 static void prepare_portable(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
-    bool half = n->op->bf16 && px_plan_format(p, n->in[0]).dtype == PX_BF16;
-    unsigned in = half ? n->op->bf16_in : 0, out = half ? n->op->bf16_out : 0;
-    s->run = half ? n->op->bf16 : n->op->portable[px_graph_real(p->graph) == PX_F64];
+    bool bf16 = n->op->bf16 && px_plan_format(p, n->in[0]).dtype == PX_BF16;
+    unsigned in = bf16 ? n->op->bf16_in : 0, out = bf16 ? n->op->bf16_out : 0;
+    s->run = bf16 ? n->op->bf16 : n->op->portable[px_graph_real(p->graph) == PX_F64];
     s->in_place = n->op->in_place;
     s->scratch_bytes = n->op->scratch ? n->op->scratch(n) : 0;
     s->kernel = "portable";
@@ -194,7 +194,7 @@ static void prepare_portable(px_plan *p, px_step *s)
         px_plan_make(p, s, i, out >> i & 1 ? px_storage_blocked(n->out[i], 1, PX_BF16) : px_storage_plain(n->out[i]));
 }
 
-/* Puts finished gradients where they belong: computed there if the formats agree, else reordered there. */
+/* Makes gradients end up in the gradient buffer: computed there if the formats agree, else reordered into it. */
 static void bind_gradients(px_plan *p, const px_node *n)
 {
     for (int k = 0; k < n->outputs; k++) {
@@ -264,7 +264,7 @@ static bool *needed_values(const px_plan *p)
     return needed;
 }
 
-/* Kernels of a shard are made for the one thread that runs them. */
+/* A shard's kernels are built for one thread. */
 static void plan_nodes(px_plan *p)
 {
     bool *needed = needed_values(p);
@@ -280,10 +280,10 @@ static void plan_nodes(px_plan *p)
     free(needed);
 }
 
-/* ---- the whole ---- */
+/* ---- the whole plan ---- */
 
-/* Keeps a value to the end, in plain format. */
-static void keep_readable(px_plan *p, const px_value *v)
+/* Keeps a value until the end of the run, in plain format. */
+static void make_readable(px_plan *p, const px_value *v)
 {
     int b = home(p, v);
     px_storage plain = px_storage_plain(v);
@@ -299,12 +299,12 @@ static void read_outputs(px_plan *p)
 {
     for (int i = 0; i < px_graph_outputs(p->graph); i++) {
         const char *name;
-        keep_readable(p, px_graph_output_at(p->graph, i, &name));
+        make_readable(p, px_graph_output_at(p->graph, i, &name));
     }
     for (int i = 0; i < px_graph_values(p->graph); i++) {
         const px_value *v = px_graph_value(p->graph, i);
         if (v->kind == PX_INPUT && v->grad)
-            keep_readable(p, v->grad);
+            make_readable(p, v->grad);
     }
 }
 
@@ -332,12 +332,12 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
 
     for (int i = 0; i < px_graph_values(g); i++) {
         const px_value *v = px_graph_value(g, i);
-        if (v->kind != PX_ACTIVATION && v->kind != PX_PARAMETER) /* what others fill is plain */
+        if (v->kind != PX_ACTIVATION && v->kind != PX_PARAMETER) /* memory that others fill is plain */
             p->format[i] = px_storage_plain(v);
     }
     plan_nodes(p);
     read_outputs(p);
-    for (int i = 0; i < px_graph_params(g); i++) /* also of those that nobody uses */
+    for (int i = 0; i < px_graph_params(g); i++) /* unused ones, too */
         home(p, px_graph_param(g, i)->value);
     px_plan_place(p);
     if (!spec->memory_later)

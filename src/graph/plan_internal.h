@@ -1,4 +1,5 @@
-/* plan_internal.h - the plan's insides, shared by plan.c and plan_memory.c (deciding) and run.c (execution, access). */
+/* plan_internal.h - the plan's insides, shared by plan.c and plan_memory.c (planning), run.c (execution, access) and
+ * fault.c. */
 #ifndef PX_GRAPH_PLAN_INTERNAL_H
 #define PX_GRAPH_PLAN_INTERNAL_H
 
@@ -17,21 +18,22 @@ typedef struct px_buffer {
     px_place place;
     size_t bytes, offset; /* offset: within the arena or the flat buffer */
     int first, last;      /* steps; first -1: never used */
-    int into;             /* buffer whose memory this one shares, or -1 */
+    int into;             /* the buffer whose memory this one shares, or -1 */
     const px_value *value;
 } px_buffer;
 
-/* A value in one more format than its own. */
+/* A copy of a value in a format other than its own. */
 typedef struct px_copy {
     const px_value *value;
     px_storage format;
     int buffer;
 } px_copy;
 
-typedef struct px_kept {
+/* Something that is destroyed with the plan. */
+typedef struct px_adopted {
     void *thing;
     void (*destroy)(void *);
-} px_kept;
+} px_adopted;
 
 struct px_plan {
     px_graph *graph;
@@ -44,21 +46,21 @@ struct px_plan {
 
     px_storage *format;   /* by value index: how it is stored; bytes 0: undecided */
     int *home;            /* by value index: its buffer, or -1 */
-    int *read;            /* by value index: outputs' buffer in plain format, or -1 */
+    int *read;            /* by value index: an output's buffer in plain format, or -1 */
     size_t *param_offset; /* by param: bytes into weights (and grads) or states */
-    bool *bound;          /* by value index: it is computed straight into the gradient buffer */
+    bool *bound;          /* by value index: computed directly into the gradient buffer */
 
     char *arena, *weights, *grads, *states;
     size_t arena_bytes, flat_bytes, state_bytes;
     px_param_span *span;
     int spans;
-    int64_t *bucket; /* bounds in elements */
+    int64_t *bucket; /* bounds, in elements */
     int buckets;
-    px_kept *kept; /* px_plan_keep */
-    int keeps;
+    px_adopted *adopted; /* px_plan_adopt */
+    int adoptions;
     px_draws draws;
-    double *seconds;   /* by step; NULL: no profile */
-    char *states_kept; /* px_plan_keep_states */
+    double *seconds;    /* by step; NULL: no profile */
+    char *states_saved; /* px_plan_save_states */
 };
 
 int px_buffer_root(const px_plan *, int buffer);
@@ -67,7 +69,7 @@ void px_plan_place(px_plan *); /* gives all buffers and steps their place in mem
 /* The search for a fault in a run (fault.c). */
 typedef struct px_search px_search;
 px_search *px_search_begin(const px_plan *, px_fault *);
-void px_search_step(px_search *, int step); /* after it ran */
+void px_search_step(px_search *, int step); /* after the step ran */
 void px_search_end(px_search *);
 
 #endif

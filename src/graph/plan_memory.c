@@ -1,4 +1,4 @@
-/* plan_memory.c - deciding: where buffers lie in memory, and which gradients are all-reduced together. */
+/* plan_memory.c - planning: where buffers lie in memory, and which gradients are all-reduced together. */
 #include "base/error.h"
 #include "graph/arena.h"
 #include "graph/plan_internal.h"
@@ -28,7 +28,7 @@ static void find_lifetimes(px_plan *p)
         touch(p, p->read[v], p->steps);
 }
 
-/* Lets outputs take over the memory of inputs that are read for the last time. */
+/* Lets outputs take over the memory of inputs that no later step reads. */
 static void share_in_place(px_plan *p)
 {
     for (int i = 0; i < p->steps; i++) {
@@ -135,8 +135,7 @@ static void resolve(px_plan *p)
 
 /* ---- gradient buckets ---- */
 
-/* The last step that has to do with the gradient of the parameter at `offset`, or -1: it may be read after it was
- * written. */
+/* The last step that writes or reads the gradient of the parameter at `offset`, or -1. */
 static int written_at(const px_plan *p, size_t offset)
 {
     int last = -1;
@@ -161,7 +160,7 @@ static void cut_buckets(px_plan *p)
         int step = written_at(p, (size_t)p->span[i].offset * real);
         latest = step > latest ? step : latest;
         if ((size_t)(bound[n] - p->span[i].offset) * real >= goal || i == 0) {
-            if (n > 0 && latest <= ready[n - 1]) { /* complete no later than the one before: one message for both */
+            if (n > 0 && latest <= ready[n - 1]) { /* ready no later than the one before: send both at once */
                 bound[n] = p->span[i].offset;
             } else {
                 ready[n++] = latest;

@@ -12,7 +12,7 @@ typedef struct rewriting {
     int values, count;
 } rewriting;
 
-/* A node that is done again by one pass over values that stay. */
+/* Whether a node can be repeated by one pass over stored values. */
 static bool is_light(const px_node *n, const bool *kept)
 {
     bool all_stay = true;
@@ -21,7 +21,7 @@ static bool is_light(const px_node *n, const bool *kept)
     return n->op->light && all_stay;
 }
 
-/* Forward values that stay: what another part reads, what ranks had to agree on, what the caller reads. */
+/* Forward values that stay stored: read by another segment, agreed on between ranks, or read by the caller. */
 static bool *find_kept(const px_graph *g, px_recompute what)
 {
     bool *kept = px_calloc((size_t)px_graph_values(g) + 1, sizeof kept[0]);
@@ -31,7 +31,8 @@ static bool *find_kept(const px_graph *g, px_recompute what)
         for (int k = 0; k < n->outputs; k++)
             kept[n->out[k]->index] |= stays;
         for (int k = 0; k < n->inputs && !n->dead && !n->backward; k++)
-            if (what == PX_RECOMPUTE_PARTS && n->in[k] && n->in[k]->producer && n->in[k]->producer->part != n->part)
+            if (what == PX_RECOMPUTE_SEGMENTS && n->in[k] && n->in[k]->producer &&
+                n->in[k]->producer->segment != n->segment)
                 kept[n->in[k]->index] = true;
     }
     for (int i = 0; i < px_graph_outputs(g); i++) {
@@ -41,7 +42,7 @@ static bool *find_kept(const px_graph *g, px_recompute what)
     return kept;
 }
 
-/* v, or its second computation, whose nodes are then in the order already. */
+/* v itself, or its second computation, whose nodes are then already in `order`. */
 static px_value *value_again(rewriting *r, px_value *v)
 {
     if (!v || !v->producer || v->index >= r->values || r->kept[v->index])
@@ -57,7 +58,7 @@ static px_value *value_again(rewriting *r, px_value *v)
         for (int k = 0; k < n->outputs; k++)
             copy->out[k]->uses = n->out[k]->uses;
         copy->scope = n->scope;
-        copy->part = n->part;
+        copy->segment = n->segment;
         copy->backward = copy->again = true;
         for (int k = 0; k < n->outputs; k++)
             r->again[n->out[k]->index] = copy->out[k];
@@ -66,8 +67,8 @@ static px_value *value_again(rewriting *r, px_value *v)
     return r->again[v->index];
 }
 
-/* The first computation's `uses` stay as they were: kernels are chosen by them, and both computations must go the same
- * way. */
+/* The first computation's `uses` stay unchanged: they decide which kernels are chosen, and both computations must use
+ * the same kernels. */
 static void read_again(rewriting *r, px_node *n)
 {
     for (int k = 0; k < n->inputs; k++) {

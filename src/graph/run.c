@@ -1,4 +1,4 @@
-/* run.c - a plan at work: the walk over its steps, and access to what it holds. */
+/* run.c - executing a plan, and access to what it holds. */
 #include "base/error.h"
 #include "base/log.h"
 #include "base/rng.h"
@@ -18,9 +18,9 @@ void px_plan_destroy(px_plan *p)
             p->step[i]->release(p->step[i]->data);
         free(p->step[i]);
     }
-    for (int i = 0; i < p->keeps; i++)
-        p->kept[i].destroy(p->kept[i].thing);
-    free(p->kept);
+    for (int i = 0; i < p->adoptions; i++)
+        p->adopted[i].destroy(p->adopted[i].thing);
+    free(p->adopted);
     free(p->step);
     free(p->buffer);
     free(p->copy);
@@ -38,7 +38,7 @@ void px_plan_destroy(px_plan *p)
     free(p->span);
     free(p->bucket);
     free(p->seconds);
-    free(p->states_kept);
+    free(p->states_saved);
     free(p);
 }
 
@@ -90,7 +90,7 @@ void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
     px_search_end(search);
 }
 
-/* Only what ops with an effect write: states that are fixed (positions) or large and changed between steps stay out. */
+/* Only states that ops with an effect write; not fixed ones (positions), nor large ones that change between steps. */
 static void copy_states(px_plan *p, bool back)
 {
     for (int i = 0; i < p->steps; i++) {
@@ -99,22 +99,22 @@ static void copy_states(px_plan *p, bool back)
             const px_value *v = s->node->in[k];
             if (!v || v->kind != PX_STATE)
                 continue;
-            char *live = p->states + p->param_offset[v->param], *kept = p->states_kept + p->param_offset[v->param];
-            memcpy(back ? live : kept, back ? kept : live, p->format[v->index].bytes);
+            char *live = p->states + p->param_offset[v->param], *saved = p->states_saved + p->param_offset[v->param];
+            memcpy(back ? live : saved, back ? saved : live, p->format[v->index].bytes);
         }
     }
 }
 
-void px_plan_keep_states(px_plan *p)
+void px_plan_save_states(px_plan *p)
 {
-    if (!p->states_kept)
-        p->states_kept = px_aligned_calloc(p->state_bytes);
+    if (!p->states_saved)
+        p->states_saved = px_aligned_calloc(p->state_bytes);
     copy_states(p, false);
 }
 
-void px_plan_return_states(px_plan *p)
+void px_plan_restore_states(px_plan *p)
 {
-    PX_CHECK(p->states_kept);
+    PX_CHECK(p->states_saved);
     copy_states(p, true);
 }
 
@@ -125,13 +125,13 @@ static px_together *together(const px_plan *p, int i)
     return p->step[i]->node ? p->step[i]->node->op->together : NULL;
 }
 
-/* States belong to all shards: the first one changes them. */
+/* Shards share their states: only the first one changes them. */
 static bool left_to_first(const px_step *s)
 {
     return s->node && s->node->op->effect && !s->node->op->together;
 }
 
-/* Steps [from, to), where nothing crosses shards. A thread's own limit of threads ends with the region. */
+/* Steps [from, to), in which shards do not communicate. omp_set_num_threads(1) holds only within the region. */
 static void walk_apart(px_plan *const shard[], int count, int from, int to, px_search *const search[])
 {
     int threads = omp_get_max_threads();
@@ -199,7 +199,7 @@ double px_plan_scalar(const px_plan *p, const px_value *v)
 
 /* ---- parameters ---- */
 
-/* Copies between formats once, outside the list of steps. */
+/* A single copy between formats, outside the list of steps. */
 static void convert(px_plan *p, px_shape shape, px_storage from_format, const void *from, px_storage to_format,
                     void *to)
 {
@@ -257,7 +257,7 @@ void px_plan_set_like(px_plan *p, int param, float *flat, const void *plain)
     set_in(p, param, (char *)flat, plain);
 }
 
-/* A name as a number: its bytes run through the random numbers' own permutation, 16 at a time. */
+/* Hashes a name: its bytes go through the random generator's permutation, 16 at a time. */
 static uint64_t hash_name(const char *name)
 {
     philox4x32_key_t key = {{0, 0}};
@@ -382,7 +382,7 @@ px_step_info px_plan_step_info(const px_plan *p, int step)
         info.shape = s->node->out[0]->shape;
         info.multiply_adds = s->node->op->cost ? s->node->op->cost(s->node) : 0;
         info.backward = s->node->backward;
-    } else { /* a reorder belongs to the step that it is for */
+    } else { /* a reorder is listed in the place of the step that needs it */
         int next = step + 1;
         while (next < p->steps && !p->step[next]->node)
             next++;

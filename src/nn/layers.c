@@ -1,3 +1,4 @@
+/* layers.c - see layers.h. */
 #include "nn/layers.h"
 #include "ops/ops.h"
 
@@ -8,7 +9,7 @@ px_value *px_conv_layer(px_graph *g, const char *name, px_value *x, int out, int
     if (px_graph_error(g))
         return x;
     if (x->shape.rank != 4)
-        return px_graph_fail(g, "%s: wants images (N, C, H, W)", name);
+        return px_graph_fail(g, "%s: needs images (N, C, H, W)", name);
     px_scope_push(g, "%s", name);
     px_init init = px_init_normal(sqrt(2.0 / ((double)out * kernel * kernel)));
     px_value *w = px_parameter(g, "weight", PX_SHAPE(out, x->shape.dim[1], kernel, kernel), init, PX_DECAYS);
@@ -23,7 +24,7 @@ px_value *px_linear_layer(px_graph *g, const char *name, px_value *x, int out, b
     if (px_graph_error(g))
         return x;
     if (x->shape.rank != 2)
-        return px_graph_fail(g, "%s: wants a matrix (N, in)", name);
+        return px_graph_fail(g, "%s: needs a matrix (N, in)", name);
     px_scope_push(g, "%s", name);
     int64_t in = x->shape.dim[1];
     px_init init = px_init_uniform(1 / sqrt((double)in));

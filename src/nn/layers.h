@@ -17,8 +17,9 @@ px_value *px_conv_layer(px_graph *, const char *name, px_value *x, int out, int 
 /* weight and bias uniform within 1 / sqrt(in), torch.nn.Linear's default. x (N, in) -> (N, out) */
 px_value *px_linear_layer(px_graph *, const char *name, px_value *x, int out, bool bias);
 
-/* Statistics over the global batch (all ranks) in training, running ones in evaluation; weight 1, bias 0 (absent unless
- * `center`); eps 1e-5, momentum 0.1 (torch.nn.BatchNorm; SimCLR's decay 0.9 is the same). x (N, C, H, W) or (N, C) */
+/* Training uses statistics of the global batch (all ranks), evaluation the running ones. Weight 1, bias 0 (no bias
+ * unless `center`); eps 1e-5, momentum 0.1 (torch.nn.BatchNorm; SimCLR's decay 0.9 is the same).
+ * x (N, C, H, W) or (N, C) */
 px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool center);
 
 #endif

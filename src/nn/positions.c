@@ -11,7 +11,7 @@ typedef struct grid {
     int64_t prefix, side;
 } grid;
 
-/* (1, P + side^2, D) with P 0 or 1; side 0: it is none. */
+/* (1, P + side^2, D) with P 0 or 1; side 0: not a grid. */
 static grid grid_of(px_shape s)
 {
     for (int64_t prefix = 0; prefix < 2 && s.rank == 3 && s.dim[0] == 1; prefix++) {
@@ -31,7 +31,7 @@ static double cubic(double x)
     return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
 }
 
-/* weight (outputs, inputs): what each output position takes of each input position. */
+/* weight (outputs, inputs): how much each input position contributes to each output position. */
 static double *weights(int64_t inputs, int64_t outputs)
 {
     double *weight = px_calloc((size_t)(inputs * outputs), sizeof weight[0]);

@@ -1,5 +1,5 @@
-/* transformer.c - see transformer.h. Inside a block tokens are the rows of one matrix (B T, D): linear layers, their
- * gelu and the residual sums meet without reshapes in between. */
+/* transformer.c - see transformer.h. Inside a block, tokens are the rows of one matrix (B T, D): so there are no
+ * reshapes between linear layers, their gelu and the residual sums. */
 #include "nn/transformer.h"
 #include "ops/ops.h"
 
@@ -60,7 +60,7 @@ px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_bl
     if (px_graph_error(g))
         return x;
     if (tokens.rank != 3)
-        return px_graph_fail(g, "a transformer wants tokens (B, T, D)");
+        return px_graph_fail(g, "a transformer needs tokens (B, T, D)");
     int64_t B = tokens.dim[0];
     px_scope_push(g, "%d", number);
     x = px_reshape(g, x, PX_SHAPE(B * tokens.dim[1], tokens.dim[2]));

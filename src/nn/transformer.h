@@ -1,5 +1,5 @@
-/* transformer.h - layers of vision transformers, with timm's names: layer norm, attention, the two-layer perceptron,
- * and the block of both with its residual connections (pre-norm; Vaswani et al. 2017, Dosovitskiy et al. 2021).
+/* transformer.h - layers of vision transformers, with timm's names: layer norm, attention, the two-layer MLP, and the
+ * pre-norm block of both with its residual connections (Vaswani et al. 2017, Dosovitskiy et al. 2021).
  *
  *     px_block_spec spec = {.heads = 3, .mlp_ratio = 4, .init = PX_DENSE_TIMM};
  *     px_scope_push(g, "blocks");
@@ -14,17 +14,17 @@
 
 #include "graph/graph.h"
 
-/* How weights of linear layers begin; their biases are zero. */
+/* Initial weights of linear layers; biases begin at zero. */
 typedef enum px_dense_init {
-    PX_DENSE_TIMM,   /* normal, deviation 0.02 (timm cuts it at +-2, a hundred deviations out) */
+    PX_DENSE_TIMM,   /* normal, deviation 0.02 (timm truncates at +-2, a hundred deviations away: no effect) */
     PX_DENSE_XAVIER, /* uniform within sqrt(6 / (in + out)) (Glorot & Bengio 2010): MAE */
 } px_dense_init;
 
 typedef struct px_block_spec {
     int heads;
-    double mlp_ratio; /* hidden width of the perceptron over D */
-    double dropout;   /* behind the attention's projection and both layers of the perceptron */
-    double drop_path; /* of the block: probability that a branch is left out for a sample */
+    double mlp_ratio; /* hidden width of the MLP, in units of D */
+    double dropout;   /* rate, after the attention's projection and both layers of the MLP */
+    double drop_path; /* probability that a branch of the block is left out for a sample */
     px_dense_init init;
 } px_block_spec;
 

@@ -3,8 +3,8 @@
  *     P = softmax(Q K^T / sqrt(d))  (T, T),   O = P V
  *     dV = P^T dO,   dS = P (dO V^T - delta) / sqrt(d),   delta = row sums of P (dO V^T),   dQ = dS K,   dK = dS^T Q
  *
- * P is made for a block of rows at a time and never stored; the gradient makes it again from the logarithms of its
- * rows' sums. */
+ * P is computed for one block of rows at a time and never stored; the gradient computes it again from the logarithms of
+ * its rows' sums. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast.h"

@@ -1,4 +1,4 @@
-/* attr.h - attributes of nodes that both an op's file and its kernels read. */
+/* attr.h - the attributes of nodes that both the op's file and its kernels read. */
 #ifndef PX_OPS_ATTR_H
 #define PX_OPS_ATTR_H
 
@@ -18,7 +18,7 @@ typedef struct px_matmul_attr {
 } px_matmul_attr;
 
 typedef struct px_norm_attr {
-    double count; /* elements a channel on one rank */
+    double count; /* elements per channel on one rank */
     double eps;
     px_activation act;
     bool frozen;
@@ -47,8 +47,8 @@ typedef struct px_slice_attr {
 
 typedef struct px_dropout_attr {
     double p;
-    int64_t samples; /* the outermost part of the shape that is samples */
-    int place;       /* in the graph */
+    int64_t samples; /* x is samples of equal size, one after the other: how many */
+    int place;       /* number of this op in the graph, part of the key of its random numbers */
 } px_dropout_attr;
 
 #endif

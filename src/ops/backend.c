@@ -1,4 +1,4 @@
-/* backend.c - the backends by name, and the portable one's copies. */
+/* backend.c - finds backends by name; the portable backend's reorders. */
 #include "base/error.h"
 #include "graph/plan.h"
 
@@ -9,7 +9,7 @@ static void copy(const px_step *s)
     memcpy(s->out[0], s->in[0], s->out_format[0].bytes);
 }
 
-/* All its formats are plain: a reorder only ever copies. */
+/* All formats are plain: a reorder only copies. */
 static void reorder(px_step *step, px_shape shape, px_storage from, px_storage to)
 {
     (void)shape;
@@ -32,7 +32,7 @@ const px_backend *px_backend_find(const char *name)
     if (strcmp(name, "openblas") == 0)
         return &px_backend_openblas;
     if (strcmp(name, "onednn") == 0)
-        return px_fail_null(PX_USAGE, "backend = onednn: this build of Pretext has no oneDNN; auto takes our own fast "
+        return px_fail_null(PX_USAGE, "backend = onednn: this build of Pretext has no oneDNN; auto uses our own fast "
                                       "kernels and the portable ones");
-    return px_fail_null(PX_USAGE, "backend '%s' is not there: auto, onednn or openblas", name);
+    return px_fail_null(PX_USAGE, "there is no backend '%s': choose auto, onednn or openblas", name);
 }

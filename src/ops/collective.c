@@ -1,9 +1,9 @@
 /* collective.c - sums and gathers across ranks, as differentiable ops.
  *
- * Every rank backpropagates its own loss L_r, and gradients of parameters are then averaged: the result is the
- * gradient of the mean of all L_r, provided that a value's gradient counts what *all* ranks' losses owe to it. Hence
- * the adjoint of a gather is a reduce-scatter sum, and that of a sum over ranks is the sum over ranks of the
- * gradients. */
+ * Every rank r backpropagates its own loss L_r, and gradients of parameters are then averaged over ranks. The result is
+ * the gradient of the mean of all L_r, provided that the gradient of a value is that of the *sum* of all ranks' losses.
+ * So the adjoint of a gather is a reduce-scatter sum, and the adjoint of a sum over ranks is the sum of the gradients
+ * over ranks. */
 #include "dist/shards.h"
 #include "graph/op.h"
 #include "ops/ops.h"

@@ -1,8 +1,8 @@
 /* dropout.c - dropout (Srivastava et al. 2014) and stochastic depth (Huang et al. 2016): elements or whole samples
  * become zero with probability p, the others are multiplied by 1 / (1 - p).
  *
- * What is dropped is drawn anew wherever it is needed, from (seed, step, place in the graph, sample of the global
- * batch): the gradient is the same op again, and neither ranks nor threads change it. */
+ * Which ones are dropped is drawn again wherever it is needed, from the key (seed, step, place in the graph, sample of
+ * the global batch). So the gradient is the same op, and the numbers of ranks and threads make no difference. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
@@ -13,9 +13,9 @@ static void infer(px_graph *g, px_node *n)
     const px_dropout_attr *a = n->attr;
     n->out[0]->shape = n->in[0]->shape;
     if (a->samples < 1 || px_shape_count(n->in[0]->shape) % a->samples)
-        px_graph_fail(g, "dropout: %d samples do not fit", (int)a->samples);
+        px_graph_fail(g, "dropout: the shape does not divide into %d samples", (int)a->samples);
     if (!(a->p >= 0 && a->p < 1))
-        px_graph_fail(g, "dropout: a probability of %g", a->p);
+        px_graph_fail(g, "dropout: the probability %g is not in [0, 1)", a->p);
 }
 
 static void grad(px_graph *g, px_node *n)

@@ -28,7 +28,7 @@ static void add_grad(px_graph *g, px_node *n)
     px_add_grad(g, n->in[1], n->out[0]->grad);
 }
 
-/* A sum of a batch norm's output and anything else becomes that batch norm's residual. */
+/* If one summand is a batch norm's output, the other becomes that batch norm's residual. */
 static bool add_fuse(px_graph *g, px_node *n)
 {
     for (int i = 0; i < 2; i++)

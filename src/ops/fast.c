@@ -1,4 +1,4 @@
-/* fast.c - preparing steps with our own kernels: which formats they ask for, which of the two kernels of a name. */
+/* fast.c - prepares steps with our own kernels: chooses formats, and the kernel for float or bf16. */
 #include "base/cpu.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -10,8 +10,8 @@ static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
     s->kernel = "pretext";
 }
 
-/* Activations in the format of input `as`, if that is one of ours; all else plain. An activation is what has the shape
- * of `as` and is real. */
+/* Prepares a step with activations in the format of input `as` and everything else plain. Inputs and outputs that are
+ * real and have the shape of `as` are activations. */
 static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
 {
     const px_node *n = s->node;
@@ -30,7 +30,7 @@ static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
     return true;
 }
 
-/* Everything plain; the inputs and outputs whose bits are set are activations of the type that input `as` has. */
+/* Prepares a step with everything plain; inputs and outputs whose bits are set have the type of input `as`. */
 static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], int as, unsigned in, unsigned out)
 {
     const px_node *n = s->node;
@@ -69,7 +69,7 @@ bool px_fast_relu_back(px_plan *p, px_step *s)
     return elementwise(p, s, PX_FAST(relu_back), 1);
 }
 
-/* The same memory, if it is plain; whatever its type. */
+/* The same memory, if it is plain, for any type. */
 bool px_fast_reshape(px_plan *p, px_step *s)
 {
     px_storage st = px_plan_format(p, s->node->in[0]);
@@ -176,7 +176,7 @@ bool px_fast_gelu_back(px_plan *p, px_step *s)
 
 bool px_fast_linear_gelu(px_plan *p, px_step *s)
 {
-    if (s->node->out[1]->uses == 0) /* no gradient: nobody wants the argument */
+    if (s->node->out[1]->uses == 0) /* without a gradient the argument is not needed */
         return px_onednn_matmul(p, s);
     if (px_plan_precision(p) == PX_BF16)
         return px_onednn_linear_gelu(p, s);

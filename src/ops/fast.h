@@ -25,23 +25,23 @@ typedef struct px_blocks {
 } px_blocks;
 px_blocks px_blocks_of(const px_value *, px_storage);
 
-/* Threads for a kernel whose scratch memory was made for those that there were at planning, with `each` bytes for one
- * of them beside `shared` ones: as many as there are now, but not more. In fast/chunks.c. */
+/* The number of threads for a kernel: that of OpenMP now, but at most that for which the step's scratch memory was made
+ * at planning (`shared` bytes, and `each` bytes per thread). In fast/chunks.c. */
 int px_fast_threads(const px_step *, size_t shared, size_t each);
 
-/* Sums over the rows of matrices that do not depend on the number of threads: rows are cut into PX_CHUNKS chunks, each
- * adds up PX_CHUNK_ROWS rows at a time in float (`part`) and those in double (`total`); the chunks are added in order.
- * `n` sums a chunk; the step's scratch holds px_chunks_bytes(n). In fast/chunks.c. */
+/* Sums over the rows of matrices that do not depend on the number of threads. Rows are cut into PX_CHUNKS chunks. Each
+ * chunk adds up PX_CHUNK_ROWS rows at a time in float (`partial`) and adds these sums up in double (`total`); chunks
+ * are added in order. A chunk has `n` sums; the step's scratch holds px_chunks_bytes(n). In fast/chunks.c. */
 enum { PX_CHUNKS = 64, PX_CHUNK_ROWS = 32 };
 typedef struct px_chunk {
     int64_t first, last; /* rows */
     double *total;       /* (n) */
-    float *part;         /* (n) */
+    float *partial;      /* (n) */
 } px_chunk;
 size_t px_chunks_bytes(int64_t n);
 px_chunk px_chunk_start(const px_step *, int64_t rows, int64_t n, int chunk);
-void px_chunk_flush(px_chunk *, int64_t n); /* adds `part` to `total` and clears it */
-/* out[i] = the sum numbered `from` + i, i < count */
+void px_chunk_flush(px_chunk *, int64_t n); /* adds `partial` to `total` and clears it */
+/* out[i] = sum number `from` + i, for i < count */
 void px_chunks_sum(const px_step *, int64_t n, int64_t from, int64_t count, float *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* gelu.c - Gaussian error linear unit (Hendrycks & Gimpel 2016), exact form: y = x Phi(x), Phi the normal
- * distribution; and the linear layer that applies it while its rows are in the cache. */
+ * distribution's; and a linear layer that applies it while its rows are in the cache. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast.h"
@@ -29,7 +29,7 @@ static void grad(px_graph *g, px_node *n)
     px_add_grad(g, n->in[0], px_node_add(g, &px_op_gelu_back, in, 2, NULL));
 }
 
-/* Behind a linear layer that is for it alone, both become a linear_gelu. */
+/* A linear layer whose only reader is a gelu becomes one linear_gelu with it. */
 static bool fuse(px_graph *g, px_node *n)
 {
     extern const px_op px_op_linear_gelu;
@@ -42,7 +42,7 @@ static bool fuse(px_graph *g, px_node *n)
     if (px_graph_error(g))
         return false;
     y->producer->scope = linear->scope;
-    y->producer->part = linear->part;
+    y->producer->segment = linear->segment;
     for (int i = 0; i < linear->inputs; i++)
         linear->in[i]->uses--;
     linear->dead = true;
@@ -71,7 +71,7 @@ static void back_sums_infer(px_graph *g, px_node *n)
     n->out[1]->shape = PX_SHAPE(n->in[0]->shape.dim[1]);
 }
 
-/* dy, x (N, M) -> dx, (M): the sums of dx over its rows, which are the bias's gradient */
+/* dy, x (N, M) -> dx (N, M), and (M): the sums of dx over its rows, which are the bias's gradient */
 const px_op px_op_gelu_back_sums = {.name = "gelu_back_sums",
                                     .in_min = 2,
                                     .outputs = 2,
@@ -104,7 +104,7 @@ static double linear_cost(const px_node *n)
     return (double)px_shape_count(n->out[0]->shape) * (double)n->in[1]->shape.dim[1];
 }
 
-/* x (N, K), weight (M, K), bias (M) -> y (N, M), its argument (N, M), which only the gradient reads */
+/* x (N, K), weight (M, K), bias (M) -> y (N, M), gelu's argument (N, M), which only the gradient reads */
 const px_op px_op_linear_gelu = {.name = "linear_gelu",
                                  .attr_size = sizeof(px_matmul_attr),
                                  .in_min = 3,

@@ -22,8 +22,8 @@ static void back_infer(px_graph *g, px_node *n)
     n->out[1]->shape = n->out[2]->shape = n->in[3]->shape;
 }
 
-/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta. `around` is what x already gets by other ways (the residual
- * connection around the norm), added in the same pass; NULL: nothing. */
+/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta. `around` is the gradient that x gets elsewhere (from the
+ * residual connection around the norm), added in the same pass; NULL: none. */
 const px_op px_op_layer_norm_back = {.name = "layer_norm_back",
                                      .in_min = 5,
                                      .outputs = 3,

@@ -10,7 +10,7 @@ static bool rows_fit(px_graph *g, px_node *n, int with)
     if (x.rank == 2 &&
         (with < 0 || (n->in[with]->dtype == PX_I32 && px_shape_equal(n->in[with]->shape, PX_SHAPE(x.dim[0])))))
         return true;
-    px_graph_fail(g, "%s: wants a matrix (N, M)%s, not %s", n->op->name, with < 0 ? "" : " and N i32 numbers",
+    px_graph_fail(g, "%s: needs a matrix (N, M)%s, not %s", n->op->name, with < 0 ? "" : " and N i32 numbers",
                   px_shape_text(x, t));
     return false;
 }
@@ -195,7 +195,7 @@ px_value *px_mean_squared_error(px_graph *g, px_value *a, px_value *b)
 static void standardize_infer(px_graph *g, px_node *n)
 {
     if (n->in[0]->shape.rank < 1 || n->in[0]->shape.dim[n->in[0]->shape.rank - 1] < 2)
-        px_graph_fail(g, "standardize: a variance wants at least two numbers");
+        px_graph_fail(g, "standardize: a variance needs at least two numbers");
     n->out[0]->shape = n->in[0]->shape;
 }
 

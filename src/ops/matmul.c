@@ -1,4 +1,4 @@
-/* matmul.c - batched matrix product with optional bias and relu; the linear layer is one. */
+/* matmul.c - batched matrix product with optional bias and relu, of which the linear layer is a case. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast.h"

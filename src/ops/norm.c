@@ -1,5 +1,5 @@
 /* norm.c - batch normalisation in three parts, so that statistics can cross ranks in between: sums, all-reduce,
- * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part, and undone in the
+ * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part and differentiated in the
  * gradient's kernels. */
 #include "ops/norm.h"
 #include "graph/op.h"
@@ -13,7 +13,7 @@
 static void sums_infer(px_graph *g, px_node *n)
 {
     if (n->in[0]->shape.rank != 4 && n->in[0]->shape.rank != 2)
-        px_graph_fail(g, "batch norm: wants (N, C, H, W) or (N, C)");
+        px_graph_fail(g, "batch norm: needs (N, C, H, W) or (N, C)");
     n->out[0]->shape = PX_SHAPE(2, n->in[0]->shape.dim[1]);
     n->out[0]->dtype = PX_F64;
 }
@@ -75,7 +75,7 @@ static void back_sums_infer(px_graph *g, px_node *n)
         n->out[1]->shape = n->in[0]->shape;
 }
 
-/* dy, x, sums, gamma, beta -> back sums. A relu's mask is computed again from x. */
+/* dy, x, sums, gamma, beta -> back sums. The relu's mask, if any, is computed again from x. */
 const px_op px_op_batch_norm_back_sums = {.name = "batch_norm_back_sums",
                                           .attr_size = sizeof(px_norm_attr),
                                           .in_min = 5,
@@ -83,7 +83,7 @@ const px_op px_op_batch_norm_back_sums = {.name = "batch_norm_back_sums",
                                           .portable = PX_PORTABLE(batch_norm_back_sums),
                                           .prepare = px_fast_batch_norm_back_sums};
 
-/* dy, x, sums, gamma, beta, y -> back sums, d: with a residual the mask is y's, and d is the residual's gradient */
+/* dy, x, sums, gamma, beta, y -> back sums, d. With a residual, the mask comes from y, and d is its gradient. */
 const px_op px_op_batch_norm_back_masked = {.name = "batch_norm_back_masked",
                                             .attr_size = sizeof(px_norm_attr),
                                             .in_min = 6,
@@ -129,7 +129,7 @@ static void grad(px_graph *g, px_node *n)
         if (px_graph_error(g))
             return;
         d = back->producer->out[1];
-        a.act = PX_ACT_NONE; /* d is masked already */
+        a.act = PX_ACT_NONE; /* d is already masked */
     } else {
         back = px_node_add(g, &px_op_batch_norm_back_sums, (px_value *[]){d, x, sums, gamma, beta}, 5, &a);
     }
@@ -153,7 +153,7 @@ static void infer(px_graph *g, px_node *n)
     int64_t C = n->in[0]->shape.dim[1];
     if (!px_shape_equal(n->in[1]->shape, PX_SHAPE(2, C)) || !px_shape_equal(n->in[2]->shape, PX_SHAPE(C)) ||
         !px_shape_equal(n->in[3]->shape, PX_SHAPE(C)))
-        px_graph_fail(g, "batch norm: parameters are not of %d channels", (int)C);
+        px_graph_fail(g, "batch norm: the parameters do not have %d channels", (int)C);
     n->out[0]->shape = n->in[0]->shape;
 }
 

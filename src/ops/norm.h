@@ -1,6 +1,6 @@
-/* norm.h - the numbers that all batch-norm kernels derive from a channel's sums.
+/* norm.h - the numbers that every batch-norm kernel derives from a channel's sums.
  *
- *     mean = sum x / n,   var = sum x^2 / n - mean^2,   inverse = 1 / sqrt(var + eps),   n over all parts of the batch
+ *     mean = sum x / n,   var = sum x^2 / n - mean^2,   inverse = 1 / sqrt(var + eps),   n counts the whole batch
  *     xhat = (x - mean) inverse,   y = act(xhat gamma + beta + residual)
  *     dx = gamma inverse (d - mean(d) - xhat mean(d xhat)),   d = dy where act let y through
  */
@@ -23,7 +23,7 @@ static inline px_moments px_moments_of(const void *sums, int64_t c, int64_t C, d
     return (px_moments){mean, 1 / sqrt((var > 0 ? var : 0) + eps)};
 }
 
-/* Elements a channel over the whole batch; running sums come with a count of 1. */
+/* Elements per channel over the whole batch; running statistics come with a count of 1. */
 static inline double px_norm_count(const px_step *s)
 {
     const px_norm_attr *a = s->node->attr;

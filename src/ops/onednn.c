@@ -1,7 +1,7 @@
-/* onednn.c - what all steps by oneDNN have in common: formats, execution; and reorders.
+/* onednn.c - what all steps by oneDNN have in common: formats and execution; and reorders.
  *
- * Formats: a primitive first tries the format that its input has, then lets oneDNN choose; whatever it picks becomes
- * the value's storage. */
+ * Formats: a primitive first tries the format of its input, then lets oneDNN choose. The chosen format becomes the
+ * value's storage. */
 #include "ops/onednn.h"
 #include "base/cpu.h"
 #include "base/error.h"
@@ -19,7 +19,7 @@ px_layout px_dnnl_layout(px_shape shape, px_storage st)
 {
     if (st.own)
         return px_layout_of_own(st.own);
-    /* A block of all 8 or 16 channels is both; oneDNN has its best kernels for the blocked one. */
+    /* If all 8 or 16 channels form one block, both descriptions fit; oneDNN's best kernels are for the blocked one. */
     px_order order = st.block == 1    ? PX_ORDER_PLAIN
                      : st.block == 16 ? PX_ORDER_BLOCKS_OF_16
                      : st.block == 8  ? PX_ORDER_BLOCKS_OF_8
@@ -42,7 +42,7 @@ px_storage px_dnnl_storage(px_plan *p, const px_value *v, px_layout l)
             return st;
     }
     st.block = 0;
-    st.own = px_plan_keep(p, px_own_create(l), px_own_destroy);
+    st.own = px_plan_adopt(p, px_own_create(l), px_own_destroy);
     return st;
 }
 
@@ -107,8 +107,8 @@ px_prepared *px_dnnl_prepare(px_step *s, px_primitive_desc *d)
 
 /* ---- reorder ---- */
 
-/* A weight of several groups has one axis more in oneDNN's own formats than in its plain one: the same elements in the
- * same order. */
+/* In oneDNN's own formats a weight with several groups has one more axis than in the plain one, with the same elements
+ * in the same order. */
 static px_shape shape_in(px_shape shape, px_storage a, px_storage b)
 {
     const void *own = a.own ? a.own : b.own;

@@ -1,5 +1,5 @@
-/* onednn.h - what the files share that prepare steps with oneDNN's kernels: onednn.c, onednn_conv.c, onednn_matmul.c,
- * onednn_pool.c. They call it by onednn_api.h, which is the same over its versions.
+/* onednn.h - shared by the files that prepare steps with oneDNN's kernels: onednn.c, onednn_conv.c, onednn_matmul.c,
+ * onednn_pool.c. They call oneDNN through onednn_api.h, which is the same for all its versions.
  *
  * A prepared step holds one primitive; a run gives it the addresses of its arguments and executes it. */
 #ifndef PX_OPS_ONEDNN_H
@@ -8,16 +8,16 @@
 #include "ops/fast.h"
 #include "ops/onednn_api.h"
 
-/* A value as `px_storage` says that it lies. */
+/* The layout of a value in this storage. */
 px_layout px_dnnl_layout(px_shape, px_storage);
-/* What we call a layout; oneDNN's own descriptions are kept by the plan. */
+/* The storage for a layout; the plan owns oneDNN's descriptors. */
 px_storage px_dnnl_storage(px_plan *, const px_value *, px_layout);
-/* The same of an argument that oneDNN chose a layout for. */
+/* The storage for the layout that oneDNN chose for an argument. */
 px_storage px_dnnl_storage_of(px_plan *, const px_value *, const px_primitive_desc *, px_dnnl_arg);
 
 typedef struct px_prepared {
     px_primitive *primitive;
-    px_kernel *after; /* what else the step does, or NULL */
+    px_kernel *after; /* runs after the primitive; or NULL */
     int args;
     struct {
         char from; /* 'i'nput, 'o'utput, 's'cratch memory */
@@ -25,7 +25,7 @@ typedef struct px_prepared {
     } source[PX_PRIMITIVE_ARGS];
 } px_prepared;
 
-/* Makes the primitive; the caller adds its arguments. Takes over the description. */
+/* Creates the primitive, to which the caller adds arguments. Takes ownership of the description. */
 px_prepared *px_dnnl_prepare(px_step *, px_primitive_desc *);
 void px_dnnl_arg_from(px_prepared *, px_dnnl_arg, char from, int slot);
 

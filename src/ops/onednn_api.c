@@ -17,7 +17,7 @@ void px_dnnl_must(dnnl_status_t status, const char *what)
     px_check_failed(__FILE__, __LINE__, what);
 }
 
-/* The CPU engine has no state; one for the life of the program. */
+/* The CPU engine has no state, so one serves the whole program. */
 dnnl_engine_t px_dnnl_engine(void)
 {
     static dnnl_engine_t cpu;
@@ -61,7 +61,7 @@ static dnnl_format_tag_t tag_of(px_order order)
     }
 }
 
-/* The caller destroys it. */
+/* A new descriptor; the caller destroys it. */
 static void *md_of(px_layout l)
 {
     if (l.order == PX_ORDER_OWN)
@@ -129,7 +129,7 @@ bool px_own_equal(const void *a, const void *b)
 /* ---- descriptions of primitives ---- */
 
 static const struct {
-    int index; /* among the arguments of an execution */
+    int index; /* DNNL_ARG_..., for execution */
     dnnl_query_t query;
 } args[PX_DNNL_ARGS] = {
     [PX_DNNL_SRC] = {DNNL_ARG_SRC, dnnl_query_src_md},
@@ -143,7 +143,7 @@ static const struct {
     [PX_DNNL_SCRATCHPAD] = {DNNL_ARG_SCRATCHPAD, dnnl_query_scratchpad_md},
 };
 
-/* Borrowed; of no size where there is no such argument. */
+/* Borrowed; of size 0 if there is no such argument. */
 static const void *md_in(const px_primitive_desc *d, px_dnnl_arg arg)
 {
     bool by_index = args[arg].query == dnnl_query_exec_arg_md;
@@ -174,7 +174,7 @@ void px_primitive_desc_destroy(px_primitive_desc *d)
         MUST(dnnl_primitive_desc_destroy(d));
 }
 
-/* Scratch memory comes out of the plan's arena. */
+/* Scratch memory comes from the plan's arena. */
 static dnnl_primitive_attr_t new_attr(void)
 {
     dnnl_primitive_attr_t attr;
@@ -183,7 +183,7 @@ static dnnl_primitive_attr_t new_attr(void)
     return attr;
 }
 
-/* "ref:any", "ref_int8:any", "gemm:ref" */
+/* Whether it is a reference implementation: "ref:any", "ref_int8:any", "gemm:ref". */
 static px_primitive_desc *unless_reference(px_primitive_desc *d)
 {
     if (!d || !strstr(px_dnnl_kernel(d), "ref"))
@@ -207,7 +207,7 @@ static void tensors_finish(px_dnnl_tensors *t)
     px_dnnl_md_destroy(t->dst);
 }
 
-/* A backward pass is given the kernel that forward would have in these layouts; without one there is none. */
+/* A backward pass needs, as a hint, forward's description in these layouts; without one there is no kernel. */
 px_primitive_desc *px_dnnl_find_conv(px_pass pass, const px_dnnl_conv *c)
 {
     px_primitive_desc *hint = NULL, *found = NULL;

@@ -1,14 +1,14 @@
-/* onednn_api.h - what we use of oneDNN, in our own words: the same over its version 2 (from 2.6 on) and version 3.
+/* onednn_api.h - the part of oneDNN that we use, as an interface that is the same for version 2 (from 2.6 on) and 3.
  *
  *     px_layout src = {x->shape, PX_F32, PX_ORDER_PLAIN}, ...;
  *     px_primitive_desc *d = px_dnnl_find_matmul(&(px_dnnl_matmul){src, weight, dst, .factor = 1});   // NULL: none
  *     px_layout chosen = px_dnnl_layout_of(d, PX_DNNL_DST);   // borrows from d
- *     px_primitive *k = px_primitive_create(d);               // takes d over
+ *     px_primitive *k = px_primitive_create(d);               // takes ownership of d
  *     px_primitive_add(k, PX_DNNL_SRC); ...                   // its arguments, in any order
  *     px_primitive_execute(k, address);                       // their addresses, in that order
  *
- * Only the files behind this header see oneDNN's own: onednn_api.c, and onednn_v2.c or onednn_v3.c, of which meson
- * compiles one. A failure that is not "no such kernel" is a mistake of ours and ends the program. */
+ * Only the files behind this header include oneDNN's: onednn_api.c, and onednn_v2.c or onednn_v3.c, of which meson
+ * compiles one. Any failure other than "no such kernel" is a programmer's mistake and ends the program. */
 #ifndef PX_OPS_ONEDNN_API_H
 #define PX_OPS_ONEDNN_API_H
 
@@ -23,7 +23,7 @@
 typedef enum px_order {
     PX_ORDER_ANY, /* for the primitive to choose */
     PX_ORDER_PLAIN,
-    PX_ORDER_TRANSPOSED,    /* plain, but for the last two axes, which are swapped in memory */
+    PX_ORDER_TRANSPOSED,    /* plain, except that the last two axes are swapped in memory */
     PX_ORDER_CHANNELS_LAST, /* (N, H, W, C) of an activation, (O, KH, KW, C) of a weight */
     PX_ORDER_BLOCKS_OF_8,   /* (N, C/8, H, W, 8) */
     PX_ORDER_BLOCKS_OF_16,
@@ -34,15 +34,15 @@ typedef struct px_layout {
     px_shape shape;
     px_dtype dtype;
     px_order order;
-    const void *own; /* PX_ORDER_OWN: oneDNN's description of all this; borrowed */
+    const void *own; /* PX_ORDER_OWN: oneDNN's descriptor of the whole layout; borrowed */
 } px_layout;
 
 bool px_layout_equal(px_layout, px_layout);
 size_t px_layout_bytes(px_layout);
 
-/* oneDNN's descriptions, `own` of a layout */
+/* oneDNN's descriptors: `own` of a layout */
 px_layout px_layout_of_own(const void *own);
-void *px_own_create(px_layout); /* yours */
+void *px_own_create(px_layout); /* the caller destroys it */
 void px_own_destroy(void *own);
 bool px_own_equal(const void *, const void *);
 
@@ -66,7 +66,7 @@ typedef enum px_dnnl_arg {
 
 typedef enum px_pass { PX_PASS_FORWARD, PX_PASS_BACK_DATA, PX_PASS_BACK_WEIGHTS } px_pass;
 
-/* Backward passes take the layouts of the gradients for those of what they are gradients of. */
+/* In backward passes, src, weights and dst are the layouts of their gradients. */
 typedef struct px_dnnl_conv {
     px_layout src, weights, dst;
     const px_layout *bias; /* or NULL; forward only */
@@ -77,8 +77,8 @@ typedef struct px_dnnl_conv {
 typedef struct px_dnnl_matmul {
     px_layout src, weights, dst;
     const px_layout *bias; /* or NULL */
-    float factor;          /* 1 where there is a bias */
-    bool gelu;             /* else without it */
+    float factor;          /* must be 1 if there is a bias */
+    bool gelu;             /* false: no gelu */
 } px_dnnl_matmul;
 
 typedef struct px_dnnl_pool {
@@ -86,16 +86,16 @@ typedef struct px_dnnl_pool {
     int kernel, stride, pad; /* of both axes */
 } px_dnnl_pool;
 
-/* The best kernel that oneDNN has, or NULL: it has none, or only a reference implementation, which takes a hundred times
- * as long as the portable kernel. Yours. */
+/* oneDNN's best kernel, which the caller destroys; or NULL if it has none, or only a reference implementation, which
+ * takes a hundred times as long as the portable kernel. */
 px_primitive_desc *px_dnnl_find_conv(px_pass, const px_dnnl_conv *);
 px_primitive_desc *px_dnnl_find_matmul(const px_dnnl_matmul *);
 px_primitive_desc *px_dnnl_find_max_pool(px_pass, const px_dnnl_pool *); /* for training: with a workspace */
-/* Of a reorder every implementation will do: never NULL. */
+/* Never NULL: for a reorder any implementation is good enough. */
 px_primitive_desc *px_dnnl_find_reorder(px_layout from, px_layout to);
 
 void px_primitive_desc_destroy(px_primitive_desc *);
-const char *px_dnnl_kernel(const px_primitive_desc *);               /* its name, a literal of oneDNN's */
+const char *px_dnnl_kernel(const px_primitive_desc *);               /* its name, a string literal in oneDNN */
 px_layout px_dnnl_layout_of(const px_primitive_desc *, px_dnnl_arg); /* borrows from the description */
 size_t px_dnnl_bytes_of(const px_primitive_desc *, px_dnnl_arg);     /* 0: there is no such argument */
 
@@ -104,9 +104,9 @@ size_t px_dnnl_bytes_of(const px_primitive_desc *, px_dnnl_arg);     /* 0: there
 enum { PX_PRIMITIVE_ARGS = 6 };
 
 typedef struct px_primitive px_primitive;
-px_primitive *px_primitive_create(px_primitive_desc *); /* takes the description over */
+px_primitive *px_primitive_create(px_primitive_desc *); /* takes ownership of the description */
 void px_primitive_destroy(px_primitive *);
 void px_primitive_add(px_primitive *, px_dnnl_arg);
-void px_primitive_execute(px_primitive *, void *const address[]); /* returns when it is done */
+void px_primitive_execute(px_primitive *, void *const address[]); /* blocks until it is done */
 
 #endif

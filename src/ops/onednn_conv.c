@@ -1,5 +1,5 @@
-/* onednn_conv.c - convolutions by oneDNN. In a bf16 plan activations and weights go in as bf16; the gradients of
- * weights come out as float. */
+/* onednn_conv.c - convolutions by oneDNN. In a bf16 plan, activations and weights are bf16, and gradients of weights
+ * are float. */
 #include "base/cpu.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
@@ -7,8 +7,8 @@
 
 #include <string.h>
 
-/* How good a kernel is by its name: none, by way of a plain matrix product, direct, on matrix units. Another format may
- * have a better one. */
+/* Ranks a kernel by its name: none, through a plain matrix product, direct, on matrix units. For another format there
+ * may be a better one. */
 enum { NONE, PRODUCT, DIRECT, MATRIX_UNIT };
 
 static int rank_of(const px_primitive_desc *d)
@@ -17,7 +17,7 @@ static int rank_of(const px_primitive_desc *d)
     if (!name)
         return NONE;
     const char *product = strstr(name, "gemm:");
-    bool blocks = product && product - name >= 2 && strncmp(product - 2, "br", 2) == 0; /* "brgemm:", a direct one */
+    bool blocks = product && product - name >= 2 && strncmp(product - 2, "br", 2) == 0; /* "brgemm:" is a direct one */
     return product && !blocks ? PRODUCT : strstr(name, "amx") ? MATRIX_UNIT : DIRECT;
 }
 
@@ -26,13 +26,13 @@ static bool has_matrix_units(const px_plan *p)
     return px_plan_precision(p) == PX_BF16 && px_cpu_has(PX_ISA_AMX);
 }
 
-/* Is there no use in trying another format? */
+/* Whether no other format can be better. */
 static bool is_best(const px_plan *p, const px_primitive_desc *d)
 {
     return rank_of(d) >= (has_matrix_units(p) ? MATRIX_UNIT : DIRECT);
 }
 
-/* Keeps the better of two descriptions, either of which may be NULL; the first wins a tie. */
+/* Returns the better of two descriptions and destroys the other; either may be NULL, and the first wins a tie. */
 static px_primitive_desc *better(px_primitive_desc *a, px_primitive_desc *b)
 {
     bool second = rank_of(b) > rank_of(a);
@@ -40,7 +40,7 @@ static px_primitive_desc *better(px_primitive_desc *a, px_primitive_desc *b)
     return second ? b : a;
 }
 
-/* A weight with groups as an axis of its own where there are several. */
+/* A weight's shape, with groups as a separate axis if there are several. */
 static px_shape weight_shape(const px_conv_attr *a, px_shape w)
 {
     return a->groups == 1 ? w : PX_SHAPE(a->groups, w.dim[0] / a->groups, w.dim[1], w.dim[2], w.dim[3]);
@@ -56,7 +56,7 @@ static px_dnnl_conv conv_of(const px_conv_attr *a, px_layout src, px_layout weig
     return (px_dnnl_conv){.src = src, .weights = weights, .dst = dst, .stride = a->stride, .pad = a->pad};
 }
 
-/* How an activation goes to a convolution: as it lies, for the first try; any, for the second. */
+/* An activation's layout for a convolution: at the first try that of its storage, at the second any. */
 static px_layout activation(const px_plan *p, const px_value *v, bool as_it_lies)
 {
     px_dtype dtype = px_plan_precision(p);
@@ -78,9 +78,9 @@ static bool in_rows(px_storage st, const px_value *v)
     return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
 }
 
-/* Does our own kernel make the gradient of the weight `w`? It takes (N, H, W, C) and a half to nine tenths of the time
- * of oneDNN's; not so where many taps see few channels. What the graph is given lies otherwise, but forward had to copy
- * it, too. */
+/* Whether our own kernel computes the gradient of the weight `w`. It needs (N, H, W, C) and takes 50 to 90 % of
+ * oneDNN's time, except with many taps and few channels. Inputs of the graph have another format, but forward had to
+ * copy them as well. */
 static bool back_by_amx(const px_plan *p, const px_conv_attr *a, const px_value *x, const px_value *dy, px_storage dys,
                         px_shape w)
 {
@@ -95,14 +95,14 @@ static bool back_by_amx(const px_plan *p, const px_conv_attr *a, const px_value 
 #endif
 }
 
-/* A weight as our own kernels read it and make its gradient: (O, KH, KW, C) */
+/* The layout in which our own kernels read a weight and write its gradient: (O, KH, KW, C) */
 static px_layout amx_layout(px_shape w)
 {
     return (px_layout){w, PX_F32, PX_ORDER_CHANNELS_LAST, NULL};
 }
 
-/* The format in which the gradient of this convolution's weight will come, if that of its output comes like the output.
- * `d`: forward. */
+/* The format that the gradient of this convolution's weight will have, if the output's gradient has the output's
+ * format. `d`: forward's description. */
 static px_storage like_gradient(px_plan *p, const px_node *n, const px_primitive_desc *d, px_storage ys)
 {
     const px_conv_attr *a = n->attr;
@@ -141,8 +141,8 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
         return false;
     }
     px_plan_need(p, s, 0, px_dnnl_storage_of(p, x, d, PX_DNNL_SRC));
-    if (dtype == PX_BF16 && w->grad && px_plan_undecided(p, w)) /* it is copied for this kernel in any case */
-        px_plan_keep_as(p, w, like_gradient(p, n, d, ys));
+    if (dtype == PX_BF16 && w->grad && px_plan_undecided(p, w)) /* this kernel needs a copy in bf16 anyway */
+        px_plan_set_format(p, w, like_gradient(p, n, d, ys));
     px_plan_need(p, s, 1, px_dnnl_storage_of(p, w, d, PX_DNNL_WEIGHTS));
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
@@ -157,7 +157,7 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
 }
 
 #ifdef PX_AMX
-/* Ours is for strides and small maps: there it takes a third to a half of the time of oneDNN's. */
+/* Our kernel is for strides and small maps, where it takes a third to a half of oneDNN's time. */
 static bool back_data_by_amx(px_plan *p, px_step *s)
 {
     enum { SMALL_MAP = 64 };
@@ -222,7 +222,7 @@ static bool back_weight_by_amx(px_plan *p, px_step *s)
 }
 #endif
 
-/* oneDNN has none but a product for each image: on small maps ours takes less time, and the activations as they lie. */
+/* oneDNN has only a product for each image: on small maps our kernel takes less time, and activations in any format. */
 static bool back_weight_by_taps(px_plan *p, px_step *s)
 {
     enum { SMALL_MAP = 64 };
@@ -252,7 +252,7 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
     if (back_by_amx(p, a, x, dy, px_plan_format(p, dy), w->shape))
         return back_weight_by_amx(p, s);
 #endif
-    /* First straight into the format of the parameter, then into any. */
+    /* First directly into the parameter's format, then into any. */
     for (int attempt = 0; attempt < 4 && !is_best(p, d); attempt++) {
         bool any = attempt % 2 == 1 || (a->groups > 1 && !ws.own);
         px_dnnl_conv c =

@@ -1,14 +1,14 @@
 /* onednn_matmul.c - matrix products by oneDNN.
  *
- * In a bf16 plan the products of layers (one operand is a parameter, or both are activations in bf16) take bf16 and
- * give bf16, gradients of parameters float; products within a loss stay in float. */
+ * In a bf16 plan the products of layers (one operand is a parameter, or both are activations in bf16) read and write
+ * bf16, but gradients of parameters are float; products within a loss stay in float. */
 #include "base/cpu.h"
 #include "base/error.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
 #include "ops/onednn.h"
 
-/* op(v): a transposed operand is the same memory with its last two axes named the other way round. */
+/* op(v): a transposed operand is the same memory with its last two axes swapped in the layout. */
 static px_layout operand(px_shape shape, px_dtype dtype, bool transposed)
 {
     if (!transposed)
@@ -21,12 +21,12 @@ static px_layout operand(px_shape shape, px_dtype dtype, bool transposed)
 
 static bool in_bf16(const px_plan *p, const px_value *v)
 {
-    while (v->producer && v->producer->op->alias) /* a parameter may be seen with another shape */
+    while (v->producer && v->producer->op->alias) /* a parameter may be used with another shape */
         v = v->producer->in[0];
     return v->kind == PX_PARAMETER || px_plan_format(p, v).dtype == PX_BF16;
 }
 
-/* oneDNN's own (a post-op) would make zeros of NaN, and hide that a run went wrong. */
+/* oneDNN's relu (a post-op) would turn NaN into zero and so hide that a run has diverged. */
 static void relu_of_product(const px_step *s)
 {
     px_step relu = {.node = s->node, .in = {s->out[0]}, .out = {s->out[0]}};
@@ -69,7 +69,7 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
 }
 
 #ifdef PX_AMX
-/* The gradient of a linear layer's weights: oneDNN copies the transposed operand first. */
+/* The gradient of a linear layer's weights, for which oneDNN first copies the transposed operand. */
 static bool back_weight_by_amx(px_plan *p, px_step *s)
 {
     const px_matmul_attr *a = s->node->attr;

@@ -1,5 +1,5 @@
-/* onednn_none.c - the fast backend of a build without oneDNN: our own kernels, and the portable ones for convolutions,
- * products and max pooling. All formats are plain and in float. */
+/* onednn_none.c - the fast backend in a build without oneDNN: our own kernels, and the portable ones for convolutions,
+ * matrix products and max pooling. All formats are plain, in float. */
 #include "ops/fast.h"
 
 bool px_bf16_native(void)

@@ -1,4 +1,4 @@
-/* onednn_pool.c - max pooling by oneDNN, in the format and type of what comes in. */
+/* onednn_pool.c - max pooling by oneDNN, in its input's format and type. */
 #include "base/error.h"
 #include "ops/attr.h"
 #include "ops/onednn.h"
@@ -22,7 +22,7 @@ bool px_onednn_max_pool(px_plan *p, px_step *s)
     px_layout places = px_dnnl_layout_of(d, PX_DNNL_WORKSPACE);
     px_plan_make(
         p, s, 1,
-        (px_storage){PX_U8, 0, px_plan_keep(p, px_own_create(places), px_own_destroy), px_layout_bytes(places)});
+        (px_storage){PX_U8, 0, px_plan_adopt(p, px_own_create(places), px_own_destroy), px_layout_bytes(places)});
     px_prepared *k = px_dnnl_prepare(s, d);
     px_dnnl_arg_from(k, PX_DNNL_SRC, 'i', 0);
     px_dnnl_arg_from(k, PX_DNNL_DST, 'o', 0);
@@ -34,12 +34,12 @@ bool px_onednn_max_pool_back(px_plan *p, px_step *s)
 {
     const px_value *dy = s->node->in[0], *place = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
     px_storage places = px_plan_format(p, place), xs = px_plan_format(p, x);
-    if (!places.own) /* forward went to the portable kernel */
+    if (!places.own) /* forward used the portable kernel */
         return false;
     px_storage dys = px_storage_blocked(dy, xs.block, xs.dtype);
     px_dnnl_pool pool = pool_of(s->node->attr, px_dnnl_layout(x->shape, xs), px_dnnl_layout(dy->shape, dys));
     px_primitive_desc *d = px_dnnl_find_max_pool(PX_PASS_BACK_DATA, &pool);
-    PX_CHECK(d); /* where forward exists, so does backward */
+    PX_CHECK(d); /* if there is a forward kernel, there is a backward one */
     PX_CHECK(px_own_equal(px_dnnl_layout_of(d, PX_DNNL_WORKSPACE).own, places.own));
     px_plan_need(p, s, 0, dys);
     px_plan_need(p, s, 1, places);

@@ -1,4 +1,4 @@
-/* onednn_v2.c - the calls of oneDNN that only its version 2 knows so; from 2.6 on. */
+/* onednn_v2.c - the calls of oneDNN that differ in version 2 (from 2.6 on). */
 #include "ops/onednn_version.h"
 
 #include "base/error.h"
@@ -40,7 +40,7 @@ int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *type)
     return d->ndims;
 }
 
-/* ---- primitives: first what is to be done, then which kernel does it ---- */
+/* ---- primitives: first describes the operation, then chooses a kernel ---- */
 
 void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
 {

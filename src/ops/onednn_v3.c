@@ -1,4 +1,4 @@
-/* onednn_v3.c - the calls of oneDNN that its version 3 brought. */
+/* onednn_v3.c - the calls of oneDNN that differ in version 3. */
 #include "ops/onednn_version.h"
 
 #include <string.h>
@@ -45,7 +45,7 @@ int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *type)
 
 /* ---- primitives ---- */
 
-/* A factor for scales would be an argument, read at every execution; a linear function after the product is constant. */
+/* Scales would be an argument that is read at every execution; a linear function after the product is constant. */
 void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
 {
     dnnl_post_ops_t post;

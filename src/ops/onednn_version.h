@@ -1,8 +1,8 @@
-/* onednn_version.h - what oneDNN's versions 2 and 3 say differently; onednn_v2.c or onednn_v3.c has it.
+/* onednn_version.h - where oneDNN's versions 2 and 3 differ; implemented in onednn_v2.c and onednn_v3.c.
  *
- * A description of a tensor is a struct in version 2 and a hidden one in version 3. Here it is `void *` (written `md`):
- * made by md_strided, md_tagged or md_copy, and destroyed by md_destroy; `const void *` is borrowed. All other functions
- * of oneDNN that take a pointer to one can be given it in both versions. */
+ * A tensor's descriptor is a struct in version 2 and an opaque one in version 3. Here it is `void *`, called `md`: made
+ * by md_strided, md_tagged or md_copy and destroyed by md_destroy; `const void *` is borrowed. In both versions it can
+ * be passed to all other functions of oneDNN that take a pointer to one. */
 #ifndef PX_OPS_ONEDNN_VERSION_H
 #define PX_OPS_ONEDNN_VERSION_H
 
@@ -18,11 +18,11 @@ dnnl_engine_t px_dnnl_engine(void);
 void *px_dnnl_md_strided(int rank, const dnnl_dims_t dims, dnnl_data_type_t, const dnnl_dims_t strides);
 void *px_dnnl_md_tagged(int rank, const dnnl_dims_t dims, dnnl_data_type_t, dnnl_format_tag_t);
 void *px_dnnl_md_copy(const void *md);
-void px_dnnl_md_destroy(void *md); /* NULL is fine */
-/* Its extents, at most DNNL_MAX_NDIMS; returns how many. */
+void px_dnnl_md_destroy(void *md); /* accepts NULL */
+/* Its extents, at most DNNL_MAX_NDIMS; returns their number. */
 int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *);
 
-/* Of a matmul: the product is multiplied by `factor`, then goes through gelu. */
+/* For a matmul: multiplies the product by `factor` and then, if `gelu`, applies gelu. */
 void px_dnnl_attr_product(dnnl_primitive_attr_t, float factor, bool gelu);
 
 typedef struct px_dnnl_window {
@@ -30,10 +30,10 @@ typedef struct px_dnnl_window {
 } px_dnnl_window;
 
 typedef struct px_dnnl_tensors {
-    void *src, *weights, *bias, *dst; /* md; NULL where there is none */
+    void *src, *weights, *bias, *dst; /* md; NULL if there is none */
 } px_dnnl_tensors;
 
-/* NULL: there is no such kernel. `hint`: forward's description, of a backward pass. */
+/* NULL: there is no such kernel. `hint`: for a backward pass, forward's description. */
 dnnl_primitive_desc_t px_dnnl_describe_conv(px_pass, const px_dnnl_tensors *, const px_dnnl_window *,
                                             const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t);
 dnnl_primitive_desc_t px_dnnl_describe_matmul(const px_dnnl_tensors *, const_dnnl_primitive_attr_t);

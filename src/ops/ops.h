@@ -1,5 +1,5 @@
-/* ops.h - the functions that models are written with. Each adds a node and returns its output; all pass the graph's
- * sticky error on. Images are (N, C, H, W); matrices (rows, columns); weights as PyTorch has them. */
+/* ops.h - the functions that models are written with. Each adds a node and returns its output; all pass on the graph's
+ * sticky error. Images are (N, C, H, W), matrices (rows, columns); weights have PyTorch's shapes. */
 #ifndef PX_OPS_OPS_H
 #define PX_OPS_OPS_H
 
@@ -12,9 +12,9 @@ px_value *px_relu(px_graph *, px_value *x);
 px_value *px_reshape(px_graph *, px_value *x, px_shape); /* plain order of elements; no copy */
 
 px_value *px_gelu(px_graph *, px_value *x); /* x Phi(x), exact (torch.nn.GELU's default) */
-/* In training elements / whole samples become 0 with probability p and the others 1 / (1 - p) times as large; in
- * evaluation, and with p 0, x itself. The outermost part of x's shape is `samples`; what is dropped depends on the
- * sample's place in the global batch (px_plan_draw_by), not on ranks. */
+/* In training, elements / whole samples become 0 with probability p, and the others are multiplied by 1 / (1 - p). In
+ * evaluation, or with p 0, the result is x itself. x is `samples` samples of equal size, one after the other. Which
+ * ones are dropped depends on a sample's place in the global batch (px_plan_draw_by), not on the number of ranks. */
 px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 
@@ -24,7 +24,7 @@ px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups);
 
 /* ---- matrices ---- */
-/* factor * op(a) op(b), op: transposed or not, over the last two axes; leading axes are equal (a batch of products). */
+/* factor * op(a) op(b) over the last two axes, op: transposed or not; leading axes are equal (a batch of products). */
 px_value *px_matmul(px_graph *, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor);
 /* x (..., K), weight (M, K), bias (M) or NULL -> (..., M) = x weight^T + bias */
 px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
@@ -32,14 +32,14 @@ px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
 /* ---- batch normalisation (Ioffe & Szegedy 2015), over the global batch ---- */
 /* x (N, C, H, W) or (N, C) -> f64 (2, C): sums of x and of x^2 over this rank's samples */
 px_value *px_batch_sums(px_graph *, px_value *x);
-/* The same form from running statistics (count 1). mean, var (C) */
+/* Running statistics in the same form (with count 1). mean, var (C) */
 px_value *px_running_sums(px_graph *, px_value *mean, px_value *var);
-/* mean += momentum (batch mean - mean), var with the unbiased batch variance (as torch.nn.BatchNorm). `count`:
- * elements a channel on this rank. An effect: it happens in each run. */
+/* mean += momentum (batch mean - mean), and var likewise with the unbiased batch variance (as torch.nn.BatchNorm).
+ * `count`: elements per channel on this rank. An effect: it happens in each run. */
 void px_update_running(px_graph *, px_value *sums, px_value *mean, px_value *var, int64_t count, double momentum);
-/* (x - mean) / sqrt(var + eps) * gamma + beta, statistics from `sums` over `count` elements a rank (all ranks' if
- * `across`; sums must then have gone through px_all_reduce). `frozen`: the statistics are constants (running ones), no
- * gradient through them. */
+/* (x - mean) / sqrt(var + eps) * gamma + beta, with statistics from `sums` over `count` elements per rank (over those
+ * of all ranks if `across`; sums must then have gone through px_all_reduce). `frozen`: the statistics are constants
+ * (running ones), and no gradient flows through them. */
 px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count,
                         double eps, bool frozen);
 
@@ -48,15 +48,15 @@ px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma
 px_value *px_layer_norm(px_graph *, px_value *x, px_value *gamma, px_value *beta, double eps);
 
 /* ---- tokens (B, T, D) ---- */
-/* qkv (B, T, 3 D), of each token its queries, keys and values, each (heads, D / heads) as in timm -> (B, T, D);
- * softmax of Q K^T / sqrt(D / heads), no mask. */
+/* qkv (B, T, 3 D) -> (B, T, D). Each token has queries, keys and values, each (heads, D / heads), as in timm. Softmax
+ * of Q K^T / sqrt(D / heads), no mask. */
 px_value *px_attention(px_graph *, px_value *qkv, int heads);
-/* x (B, C, H, W) -> (B, H/patch W/patch, C patch patch), row by row; within a patch (C, patch, patch) as a
- * convolution's weight has it, or (patch, patch, C) as MAE's decoder predicts it. */
+/* x (B, C, H, W) -> (B, H/patch W/patch, C patch patch), row by row. A patch is (C, patch, patch), as a convolution's
+ * weight is, or with `channels_last` (patch, patch, C), as MAE's decoder predicts it. */
 px_value *px_patchify(px_graph *, px_value *x, int patch, bool channels_last);
-/* Some of them: places i32 (B, K) -> (B, K, C patch patch) */
+/* Only some patches: places i32 (B, K) -> (B, K, C patch patch) */
 px_value *px_patchify_at(px_graph *, px_value *x, px_value *places, int patch, bool channels_last);
-px_value *px_add_rows(px_graph *, px_value *x, px_value *table); /* table: as many numbers as one sample of x */
+px_value *px_add_rows(px_graph *, px_value *x, px_value *table); /* table has the size of one sample of x */
 /* x (B, K, D), table of T rows of D, places i32 (B, K): out[b, k] = x[b, k] + table[places[b, k]] */
 px_value *px_add_rows_at(px_graph *, px_value *x, px_value *table, px_value *places);
 px_value *px_prepend_token(px_graph *, px_value *x, px_value *token); /* token: D numbers -> (B, T + 1, D) */
@@ -79,14 +79,13 @@ px_value *px_cross_entropy(px_graph *, px_value *logits, px_value *target);
 px_value *px_mean_squared_error(px_graph *, px_value *a, px_value *b);
 /* (x - mean) / sqrt(variance + eps) over the last axis, with the unbiased variance: MAE's targets. */
 px_value *px_standardize(px_graph *, px_value *x, double eps);
-/* Share of rows whose largest logit is the target's; scalar, no gradient. */
+/* Fraction of rows whose largest logit is the target's; scalar, no gradient. */
 px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
 
-/* ---- across ranks: gradients of what every rank holds are averaged over ranks, so that the loss is the mean of the
- * ranks' losses ---- */
+/* ---- across ranks: gradients of parameters are averaged, so the loss is the mean of the ranks' losses ---- */
 px_value *px_all_reduce(px_graph *, px_value *x); /* sum over ranks; its gradient is the same */
-/* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (or NULL) gets the row where this
- * rank's begin. */
+/* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (unless NULL) gets the number of
+ * this rank's first row. */
 px_value *px_all_gather(px_graph *, px_value *x, int *first);
 
 #endif

@@ -44,7 +44,7 @@ static void max_grad(px_graph *g, px_node *n)
     px_add_grad(g, n->in[0], px_node_add(g, &px_op_max_pool_back, in, 3, n->attr));
 }
 
-/* x -> y, where the maxima were */
+/* x -> y, places of the maxima */
 const px_op px_op_max_pool = {.name = "max_pool",
                               .attr_size = sizeof(px_pool_attr),
                               .in_min = 1,
@@ -65,7 +65,7 @@ px_value *px_max_pool(px_graph *g, px_value *x, int kernel, int stride, int pad)
 static void avg_infer(px_graph *g, px_node *n)
 {
     if (n->in[0]->shape.rank != 4)
-        px_graph_fail(g, "global_avg_pool: wants (N, C, H, W)");
+        px_graph_fail(g, "global_avg_pool: needs (N, C, H, W)");
     n->out[0]->shape = PX_SHAPE(n->in[0]->shape.dim[0], n->in[0]->shape.dim[1]);
 }
 

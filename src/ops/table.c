@@ -1,4 +1,4 @@
-/* table.c - the rows. */
+/* table.c - the table of all ops. */
 #include "ops/table.h"
 
 extern const px_op px_op_mean_squared_error_back, px_op_mean_squared_error, px_op_standardize, px_op_standardize_back,

@@ -1,4 +1,4 @@
-/* table.h - all ops there are. The tests walk it: an op without its case fails. */
+/* table.h - the table of all ops. The tests walk it: an op without a test case fails. */
 #ifndef PX_OPS_TABLE_H
 #define PX_OPS_TABLE_H
 

@@ -1,5 +1,5 @@
-/* tokens.c - sequences of tokens (B, T, D): cutting images into patches, choosing, adding and averaging tokens. All of
- * it is moving memory; the portable kernels serve both backends. */
+/* tokens.c - sequences of tokens (B, T, D): cutting images into patches, choosing, adding and averaging tokens. All
+ * these ops mostly move memory, so both backends use the portable kernels. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
@@ -15,12 +15,12 @@ static bool wants_tokens(px_graph *g, px_node *n)
     char t[64];
     if (n->in[0]->shape.rank == 3)
         return true;
-    px_graph_fail(g, "%s: wants tokens (B, T, D), not %s", n->op->name, px_shape_text(n->in[0]->shape, t));
+    px_graph_fail(g, "%s: needs tokens (B, T, D), not %s", n->op->name, px_shape_text(n->in[0]->shape, t));
     n->out[0]->shape = n->in[0]->shape;
     return false;
 }
 
-/* Input `at` of the node: places in each of B samples. */
+/* Checks input `at` of the node: places in each of B samples. */
 static bool places_fit(px_graph *g, px_node *n, int at, int64_t B)
 {
     char x[64], p[64];
@@ -40,7 +40,7 @@ static void unpatchify_infer(px_graph *g, px_node *n)
     n->out[0]->shape = n->in[1]->shape;
 }
 
-/* dy, x, places (or NULL) -> dx: a patch that was taken several times gets the sum; x gives its shape */
+/* dy, x, places (or NULL) -> dx; a patch that was taken several times gets the sum. Only the shape of x is used. */
 const px_op px_op_unpatchify = {.name = "unpatchify",
                                 .shape_only = 1 << 1,
                                 .attr_size = sizeof(px_patch_attr),
@@ -96,8 +96,8 @@ static void sum_samples_infer(px_graph *g, px_node *n)
     n->out[0]->shape = *(const px_shape *)n->attr;
 }
 
-/* dy (B, ...) -> its sum over B, of the given shape. With places dy is (B, K, D), and each of its rows is added to the
- * row of the sum that its place says. */
+/* dy (B, ...) -> its sum over B, of the given shape. With places, dy is (B, K, D), and each of its rows is added to the
+ * row of the sum that its place names. */
 const px_op px_op_sum_samples = {.name = "sum_samples",
                                  .attr_size = sizeof(px_shape),
                                  .in_min = 2,
@@ -161,7 +161,7 @@ static void spread_infer(px_graph *g, px_node *n)
     n->out[0]->shape = n->in[1]->shape;
 }
 
-/* dy, x -> dx, zero outside of the slice; x gives its shape */
+/* dy, x -> dx, zero outside the slice; only the shape of x is used */
 const px_op px_op_slice_tokens_back = {.name = "slice_tokens_back",
                                        .shape_only = 1 << 1,
                                        .attr_size = sizeof(px_slice_attr),
@@ -246,7 +246,7 @@ px_value *px_prepend_token(px_graph *g, px_value *x, px_value *token)
     return px_node_add(g, &px_op_prepend_token, (px_value *[]){x, token}, 2, NULL);
 }
 
-/* dy, places, x -> dx: what several places read gets the sum; x gives its shape */
+/* dy, places, x -> dx; a token that several places read gets the sum. Only the shape of x is used. */
 static void scatter_infer(px_graph *g, px_node *n)
 {
     (void)g;

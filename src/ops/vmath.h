@@ -1,17 +1,16 @@
-/* vmath.h - exp, the normal distribution and gelu for inner loops in float: no branches, no calls, so that loops around
- * them become vectors. */
+/* vmath.h - exp, the normal distribution and gelu for inner loops in float, without branches and calls, so that the
+ * compiler can vectorize the loops. */
 #ifndef PX_OPS_VMATH_H
 #define PX_OPS_VMATH_H
 
 #include <stdint.h>
 #include <string.h>
 
-/* e^x for x <= 88, relative error below 1e-7; below -87 it stays at e^-87 = 1.6e-38. */
+/* e^x for x <= 88, relative error below 1e-7; for x below -87 the result is e^-87 = 1.6e-38. */
 static inline float px_vexp(float x)
 {
     x = x < -87.0f ? -87.0f : x;
-    /* Adding 1.5 * 2^23 leaves no room for a fraction: n = x / ln 2, rounded, which also stands in the sum's last
-     * bits. */
+    /* Adding 1.5 * 2^23 leaves no bits for a fraction: n = x / ln 2, rounded, which is also in the sum's last bits. */
     float sum = x * 1.44269504f + 12582912.0f, n = sum - 12582912.0f;
     float r = (x - n * 0.693359375f) + n * 2.12194440e-4f; /* ln 2 in two parts, the first of few bits */
     float y = 1.9875691500e-4f;
@@ -21,7 +20,7 @@ static inline float px_vexp(float x)
     y = y * r + 1.6666665459e-1f;
     y = y * r + 5.0000001201e-1f;
     y = y * r * r + r + 1;
-    uint32_t bits; /* no conversion of n, as x may be no number: y is none then */
+    uint32_t bits; /* n is not converted, since x may be NaN: then y is NaN */
     memcpy(&bits, &sum, sizeof bits);
     bits = (bits - 0x4B400000u + 127u) << 23;
     float power;
@@ -29,7 +28,7 @@ static inline float px_vexp(float x)
     return y * power;
 }
 
-/* Phi(x) = P(standard normal <= x), absolute error below 2.5e-7, mostly of rounding; *bell gets e^(-x^2/2).
+/* Phi(x) = P(standard normal <= x), absolute error below 2.5e-7, mostly from rounding; *bell gets e^(-x^2/2).
  * The upper tail is e^(-x^2/2) times a polynomial in t = 1 / (1 + 0.35 z), z = |x| / sqrt 2, fitted to
  * e^(z^2) erfc(z) / 2 (relative error 1.4e-8 where e^(-z^2) matters). */
 static inline float px_vphi(float x, float *bell)
@@ -47,13 +46,13 @@ static inline float px_vphi(float x, float *bell)
     return x > 0 ? 1 - tail : tail;
 }
 
-/* ---- gelu and its slope to be rounded to bf16: within one unit of the last place, or 1e-33 (below x = -12.5) ---- */
+/* ---- gelu and its slope, to be rounded to bf16: within one unit in the last place, or 1e-33 (x < -12.5) ---- */
 
-/* For 0 <= z <= 12.5: e^(-z^2/2), relative error 3e-6, and P(standard normal > z) as a multiple of it: a polynomial in
- * t = 1 / (1 + z / 4), fitted to relative error 5e-5, and better where gelu's slope is near its zero. */
+/* For 0 <= z <= 12.5: e^(-z^2/2), relative error 3e-6, and P(standard normal > z) as a multiple of it. The factor is a
+ * polynomial in t = 1 / (1 + z / 4), fitted to relative error 5e-5, and closer near the zero of gelu's slope. */
 static inline float px_vtail_short(float z, float *bell)
 {
-    /* 2^x, x = n + r; as in px_vexp n stands in the last bits of the sum. */
+    /* 2^x, x = n + r; as in px_vexp, n is in the last bits of the sum. */
     float x = -0.72134752f * z * z, sum = x + 12582912.0f, r = x - (sum - 12582912.0f);
     float y = 9.5701019e-3f;
     y = y * r + 5.5917860e-2f;

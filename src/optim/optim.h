@@ -3,8 +3,7 @@
  *     px_optimizer *o;
  *     if (px_schedule_check(&cfg, total_epochs) != 0 || px_optimizer_create(&o, &cfg, params, count) != 0) ...
  *     double lr = px_schedule_lr(&cfg, step, steps_per_epoch, total_epochs, global_batch);
- *     double norm = px_optimizer_step(o, weights, grads, 1.0 / ranks, lr);   // the gradient's global norm, before
- * clipping
+ *     double norm = px_optimizer_step(o, weights, grads, 1.0 / ranks, lr);   // global norm before clipping
  *
  * State (momentum, moments) is in flat buffers for the checkpoint: px_optimizer_slots, px_optimizer_steps.
  */
@@ -16,19 +15,19 @@
 typedef struct px_optim_cfg {
     const char *optimizer;  /* "sgd|adamw|lars" */
     double lr;              /* base rate, for a global batch of 256 when lr_scaling is linear */
-    const char *lr_scaling; /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch) as SimCLR has it, or as it stands */
+    const char *lr_scaling; /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch) as in SimCLR, or lr */
     const char *schedule;   /* "cosine|step|constant" */
     double warmup_epochs;   /* linear from 0 */
-    double lr_min;          /* where the cosine ends */
+    double lr_min;          /* final rate of the cosine */
     px_list steps;          /* epochs of the step schedule */
-    double step_factor;     /* what each multiplies by */
+    double step_factor;     /* the rate is multiplied by this at each of `steps` */
     double momentum;
     bool nesterov;
     double weight_decay;
     bool decay_all;           /* also norms and biases */
     double beta1, beta2, eps; /* AdamW */
     double eta;               /* LARS trust coefficient */
-    double clip;              /* global gradient norm, 0: off */
+    double clip;              /* largest global gradient norm; 0: no clipping */
 } px_optim_cfg;
 extern const px_option px_optim_options[];
 
@@ -36,7 +35,7 @@ extern const px_option px_optim_options[];
 typedef struct px_param_span {
     const char *name;
     int64_t offset, count;
-    bool exempt; /* a norm's or a bias: no weight decay (unless decay_all), no LARS adaptation */
+    bool exempt; /* a bias, or a norm's: no weight decay (unless decay_all), no LARS adaptation */
 } px_param_span;
 
 typedef struct px_optimizer px_optimizer;
@@ -44,13 +43,13 @@ typedef struct px_optimizer px_optimizer;
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
 void px_optimizer_destroy(px_optimizer *);
 
-/* Arrays of the flat buffer's length that such an optimizer keeps. */
+/* The number of arrays of the flat buffer's length in the state of such an optimizer. */
 int px_optimizer_slot_count(const px_optim_cfg *);
 
 /* weights -= update(grads * scale); `scale` (e.g. 1/ranks) is applied to the gradient first. Returns the global L2
- * norm of the scaled gradient before clipping. If that is not finite, weights and state stay as they were and the
- * step does not count: the caller decides. Reads each buffer once or twice, writes once; parallel by OpenMP;
- * results depend neither on the number of threads nor on the processor. */
+ * norm of the scaled gradient before clipping. If it is not finite, weights and state do not change and the step does
+ * not count: the caller decides what to do. Reads each buffer once or twice, writes it once; parallel by OpenMP.
+ * Results depend neither on the number of threads nor on the processor. */
 double px_optimizer_step(px_optimizer *, float *weights, const float *grads, double scale, double lr);
 
 /* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and
@@ -58,11 +57,11 @@ double px_optimizer_step(px_optimizer *, float *weights, const float *grads, dou
 int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
 int64_t *px_optimizer_steps(px_optimizer *);
 
-/* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, `steps` are missing or do not rise. */
+/* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, or `steps` are missing or not ascending. */
 int px_schedule_check(const px_optim_cfg *, double epochs);
 
-/* The learning rate of `step` (0-based), evaluated per step: warm-up from 0 at step 0, then the schedule over the
- * rest (the cosine's lr_min is where it would be after the last step; `steps` are counted from the beginning). */
+/* The learning rate of `step` (0-based): warm-up from 0 at step 0, then the schedule over the remaining steps. The
+ * cosine would reach lr_min one step after the last; `steps` are counted from the beginning. */
 double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
 
 #endif

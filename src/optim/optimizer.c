@@ -1,8 +1,7 @@
 /* optimizer.c - SGD, AdamW and LARS over flat buffers: one pass for the norm, one for the update.
  *
- * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the
- * same whoever works on it, and sums of blocks are added in the order of blocks: results do not depend on the
- * number of threads.
+ * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the same on
+ * any thread, and sums of blocks are added in order: results do not depend on the number of threads.
  */
 #include "optim/optim.h"
 
@@ -13,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Ranks on different processors must make the same weights of the same gradients, so that copies of the model
- * never drift apart: no fused multiply-adds here, which one processor has and another has not. All is bound by
- * memory anyway. */
+/* Ranks on different processors must make the same weights from the same gradients, so that copies of the model never
+ * drift apart. So there are no fused multiply-adds here, which not all processors have. Everything is bound by memory
+ * anyway. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC optimize("fp-contract=off")
 #else
@@ -23,24 +22,25 @@
 #endif
 
 enum {
-    BLOCK = 64 * 1024, /* elements: small enough to share out, large enough that a call is nothing */
-    LANES = 16,        /* partial sums of a block: the widest vectors, or unrolled narrower ones, in the same order */
+    BLOCK = 64 * 1024, /* elements: small enough to share among threads, large enough that a call costs nothing */
+    LANES = 16,        /* partial sums per block: the widest vector, or several narrower ones, in the same order */
 };
 
 const px_option px_optim_options[] = {
     PX_OPTION_CHOICE(px_optim_cfg, optimizer, "sgd", "sgd|adamw|lars",
-                     "sgd and adamw as torch.optim has them; lars as SimCLR's code has it (large batches)"),
+                     "sgd and adamw as in torch.optim; lars as in SimCLR's code (for large batches)"),
     PX_OPTION(px_optim_cfg, lr, "0.12", 0, 1000,
               "base learning rate, scaled by lr_scaling (lightly's CIFAR-10 benchmark, sgd: 0.06 for a batch of 128)"),
     PX_OPTION_CHOICE(px_optim_cfg, lr_scaling, "linear", "linear|sqrt|none",
                      "linear: lr * batch/256 (Goyal 2017); sqrt: lr * sqrt(batch) (SimCLR B.1, lr 0.075); none: lr"),
-    PX_OPTION_CHOICE(px_optim_cfg, schedule, "cosine", "cosine|step|constant",
-                     "after the warm-up: half a cosine to lr_min, drops at `steps`, or level (SimCLR, MAE: cosine)"),
+    PX_OPTION_CHOICE(
+        px_optim_cfg, schedule, "cosine", "cosine|step|constant",
+        "after the warm-up: half a cosine down to lr_min, drops at `steps`, or constant (SimCLR, MAE: cosine)"),
     PX_OPTION(px_optim_cfg, warmup_epochs, "10", 0, 1e6, "epochs of linear warm-up from 0 (SimCLR: 10, MAE: 40)"),
-    PX_OPTION(px_optim_cfg, lr_min, "0", 0, 1000, "where the cosine ends, not scaled by the batch (MAE: 0)"),
+    PX_OPTION(px_optim_cfg, lr_min, "0", 0, 1000, "final rate of the cosine, not scaled by the batch (MAE: 0)"),
     PX_OPTION(px_optim_cfg, steps, "[]", 0, 1e9,
-              "epochs at which schedule step drops, rising (Kolesnikov 2019: [15, 25])"),
-    PX_OPTION(px_optim_cfg, step_factor, "0.1", 0, 1, "what each drop multiplies by (Kolesnikov 2019: 0.1)"),
+              "epochs at which schedule step drops, ascending (Kolesnikov 2019: [15, 25])"),
+    PX_OPTION(px_optim_cfg, step_factor, "0.1", 0, 1, "factor of each drop (Kolesnikov 2019: 0.1)"),
     PX_OPTION(px_optim_cfg, momentum, "0.9", 0, 0.999999, "sgd, lars: momentum (SimCLR: 0.9)"),
     PX_OPTION_FLAG(px_optim_cfg, nesterov, "false", "sgd, lars: Nesterov's momentum (SimCLR pretrains without)"),
     PX_OPTION(
@@ -48,11 +48,12 @@ const px_option px_optim_options[] = {
         "L2 (sgd, lars) or decoupled (adamw) decay (lightly's CIFAR-10 benchmark: 5e-4; SimCLR: 1e-4; MAE: 0.05)"),
     PX_OPTION_FLAG(px_optim_cfg, decay_all, "false", "also decay norms and biases (SimCLR and MAE do not)"),
     PX_OPTION(px_optim_cfg, beta1, "0.9", 0, 0.999999, "adamw: decay of the first moment (Kingma 2015, MAE: 0.9)"),
-    PX_OPTION(px_optim_cfg, beta2, "0.999", 0, 0.999999999, "adamw: of the second (Kingma 2015: 0.999; MAE: 0.95)"),
+    PX_OPTION(px_optim_cfg, beta2, "0.999", 0, 0.999999999,
+              "adamw: decay of the second moment (Kingma 2015: 0.999; MAE: 0.95)"),
     PX_OPTION(px_optim_cfg, eps, "1e-8", 0, 1, "adamw: added to the root of the second moment (Kingma 2015: 1e-8)"),
     PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
     PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
-              "largest global norm of the gradient, 0: no clipping (as torch's clip_grad_norm_)"),
+              "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
     {0}};
 
 typedef struct block {
@@ -61,19 +62,19 @@ typedef struct block {
 } block;
 
 typedef struct sums {
-    double gg, gw, ww; /* sums over g*g, g*w, w*w of the gradient as it is given, before scale and clipping */
+    double gg, gw, ww; /* sums over g*g, g*w, w*w, with the gradient before scale and clipping */
 } sums;
 
 typedef struct span {
     int first_block, end_block;
     double decay; /* weight decay of this parameter */
-    bool adapts;  /* LARS scales its rate */
-    double trust; /* by this, of the current step */
+    bool adapts;  /* LARS multiplies its rate by `trust` */
+    double trust; /* of the current step */
 } span;
 
-/* What a step's update needs beside the buffers. */
+/* What a step's update needs besides the buffers. */
 typedef struct pace {
-    double factor; /* of the gradient: scale, and clipping */
+    double factor; /* multiplies the gradient: scale and clipping */
     double lr;
 } pace;
 
@@ -82,7 +83,7 @@ typedef struct algorithm {
     const char *name;
     int slots;
     const char *slot_names[2];
-    bool adapts; /* needs the norms of each parameter */
+    bool adapts; /* needs each parameter's norms */
     void (*update)(const px_optimizer *, const block *, const pace *, float *weights, const float *grads);
 } algorithm;
 
@@ -91,7 +92,7 @@ struct px_optimizer {
     const algorithm *algorithm;
     span *spans;
     block *blocks;
-    sums *partial; /* of each block */
+    sums *partial; /* one per block */
     int span_count, block_count;
     float *slot[2]; /* `length` elements each */
     int64_t steps;
@@ -131,7 +132,7 @@ PX_MULTIVERSION static double sum_products(const float *restrict g, const float 
     return sum_lanes(lane);
 }
 
-/* Fills `partial` and returns the sum of the squares of the whole gradient. */
+/* Fills `partial` and returns the sum of squares of the whole gradient. */
 static double sum_blocks(px_optimizer *o, const float *weights, const float *grads)
 {
 #pragma omp parallel for schedule(dynamic)
@@ -170,7 +171,7 @@ static void sgd(const px_optimizer *o, const block *b, const pace *p, float *wei
               (float)o->spans[b->span].decay, (float)o->cfg.momentum, (float)p->lr, o->cfg.nesterov);
 }
 
-/* ---- LARS: SimCLR's lars_optimizer.py; the rate is inside the momentum ---- */
+/* ---- LARS: SimCLR's lars_optimizer.py; the momentum includes the rate ---- */
 
 PX_MULTIVERSION static void lars_block(float *restrict w, float *restrict velocity, const float *restrict g, int64_t n,
                                        float factor, float decay, float momentum, float rate, bool nesterov)
@@ -191,8 +192,8 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
                (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->trust), o->cfg.nesterov);
 }
 
-/* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, exact enough in double even where g and w cancel;
- * 1 where a norm is 0, as in a parameter that begins at 0. */
+/* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
+ * cancel; 1 if a norm is 0, as in a parameter that begins at 0. */
 static void set_trust(px_optimizer *o, double factor)
 {
     for (int i = 0; i < o->span_count; i++) {
@@ -294,7 +295,7 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_pa
     const algorithm *a = find_algorithm(cfg->optimizer);
     *out = NULL;
     if (!a)
-        return px_fail(PX_USAGE, "optim.optimizer: there is no '%s', only sgd, adamw and lars", cfg->optimizer);
+        return px_fail(PX_USAGE, "optim.optimizer: there is no '%s'; choose sgd, adamw or lars", cfg->optimizer);
     if (cfg->nesterov && cfg->momentum == 0)
         return px_fail(PX_USAGE, "optim.nesterov needs optim.momentum above 0");
 

@@ -1,5 +1,4 @@
-/* schedule.c - the learning rate of a step: a pure function of the step, so that a resumed run has nothing to
- * restore. */
+/* schedule.c - a step's learning rate: a pure function of the step, so that a resumed run has nothing to restore. */
 #include "optim/optim.h"
 
 #include "base/error.h"
@@ -27,7 +26,7 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
         return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]");
     for (int i = 1; step && i < cfg->steps.count; i++)
         if (cfg->steps.value[i] <= cfg->steps.value[i - 1])
-            return px_fail(PX_USAGE, "optim.steps must rise, but %g follows %g", cfg->steps.value[i],
+            return px_fail(PX_USAGE, "optim.steps must be ascending, but %g follows %g", cfg->steps.value[i],
                            cfg->steps.value[i - 1]);
     return 0;
 }

@@ -12,14 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Below TEAM_FROM points a step takes about a millisecond on one core, and meeting at its end costs a team of threads
- * more than it saves: on a busy machine 18 s instead of 5 s for 1500 points, on an idle core 1 s. */
+/* Below TEAM_FROM points a step takes about a millisecond on one core, and the barrier at its end costs a team of
+ * threads more than it saves: on a busy machine 18 s instead of 5 s for 1500 points; one idle core takes 1 s. */
 enum { COMPONENTS = 30, TEAM_FROM = 3000, EXAGGERATED_STEPS = 250, MOST_POINTS = 10000 };
 static const float exaggeration = 12, perplexity_wanted = 30;
 
 /* ---- principal components ---- */
 
-/* LAPACK, as Fortran sees it (the last three are the lengths of the strings): Debian's OpenBLAS brings no lapacke.h. */
+/* LAPACK with Fortran's interface (the last three are the lengths of the strings): Debian's OpenBLAS has no
+ * lapacke.h. */
 extern void ssyevr_(const char *jobz, const char *range, const char *uplo, const int *n, float *a, const int *lda,
                     const float *vl, const float *vu, const int *il, const int *iu, const float *abstol, int *m,
                     float *w, float *z, const int *ldz, int *isuppz, float *work, const int *lwork, int *iwork,
@@ -44,14 +45,16 @@ static int top_eigen(float *a, int n, int k, float *value, float *vector)
     free(work);
     free(all);
     free(support);
-    return info == 0 && found == k ? 0 : px_fail(PX_FAIL, "principal components: LAPACK's ssyevr returned %d", info);
+    return info == 0 && found == k
+               ? 0
+               : px_fail(PX_FAIL, "principal components: LAPACK's ssyevr failed with status %d", info);
 }
 
 static int check_finite(const float *x, int64_t n, int d)
 {
     for (int64_t i = 0; i < n * d; i++)
         if (!isfinite(x[i]))
-            return px_fail(PX_DATA, "embedding %lld, feature %lld: not a finite number", (long long)(i / d),
+            return px_fail(PX_DATA, "embedding %lld: feature %lld is not a finite number", (long long)(i / d),
                            (long long)(i % d));
     return 0;
 }
@@ -70,7 +73,7 @@ static float *centred(const float *x, int64_t n, int d)
     return c;
 }
 
-/* An eigenvector's sign is LAPACK's whim: make the largest score of each component positive. */
+/* An eigenvector's sign is arbitrary: makes the largest score of each component positive. */
 static void fix_signs(float *out, int64_t n, int k)
 {
     for (int j = 0; j < k; j++) {
@@ -89,7 +92,7 @@ int px_pca(const float *x, int64_t n, int d, int k, float *out)
     if (check_finite(x, n, d) != 0)
         return -1;
     float *c = centred(x, n, d);
-    bool gram = n < d; /* the smaller of C C' (n, n) and C' C (d, d): the same non-zero eigenvalues */
+    bool gram = n < d; /* use the smaller of C C' (n, n) and C' C (d, d), which have the same non-zero eigenvalues */
     int size = gram ? (int)n : d;
     float *a = px_calloc((size_t)size * (size_t)size, sizeof *a), *value = px_calloc((size_t)k, sizeof *value);
     float *vector = px_calloc((size_t)k * (size_t)size, sizeof *vector);
@@ -128,7 +131,7 @@ static void squared_distances(const float *x, int64_t n, int k, int64_t i, float
     }
 }
 
-/* Turns squared distances from point i into p(j|i) of the given perplexity; finds the bandwidth by bisection. */
+/* Converts squared distances from point i to p(j|i) with the given perplexity; finds the bandwidth by bisection. */
 static void conditional(float *row, int64_t n, int64_t i, float perplexity, float *restrict weight)
 {
     float nearest = FLT_MAX;
@@ -190,7 +193,7 @@ typedef struct map {
     const float *p;           /* (n, n) */
     float *y[2];              /* (n) each: the two coordinates */
     float *pull[2], *push[2]; /* (n) each: attraction, and repulsion before division by Z */
-    double *z;                /* (n): share of each row in Z */
+    double *z;                /* (n): each row's part of Z */
     float *speed[2], *gain[2];
 } map;
 
@@ -224,13 +227,13 @@ static double all_forces(map *m)
         m->push[0][i] = f[2], m->push[1][i] = f[3];
         m->z[i] = (double)f[4] - 1; /* without the point itself */
     }
-    double z = 0; /* in a fixed order: the same for any number of threads */
+    double z = 0; /* summed in a fixed order, so that it is the same for any number of threads */
     for (int64_t i = 0; i < m->n; i++)
         z += m->z[i];
     return fmax(z, DBL_MIN);
 }
 
-/* One step of gradient descent with momentum and the gains of Jacobs (1988), as in the paper's own program. */
+/* One step of gradient descent with momentum and the gains of Jacobs (1988), as in the paper's program. */
 static void descend(map *m, int step)
 {
     float scale = step < EXAGGERATED_STEPS ? exaggeration : 1, momentum = step < EXAGGERATED_STEPS ? 0.5f : 0.8f;
@@ -277,8 +280,8 @@ static void run(map *m, double *kl)
     }
 }
 
-/* Starts from the first two components, which keeps the large shape of the data (Kobak & Berens 2019), shrunk to a
- * spread of 1e-4; the jitter lets equal points part. */
+/* Starts from the first two components, which keeps the global shape of the data (Kobak & Berens 2019), shrunk to a
+ * spread of 1e-4; jitter separates equal points. */
 static void start(map *m, const float *points, int k, uint64_t seed)
 {
     px_rng rng = px_rng_make(seed, PX_RNG_PROBE, 0, 0x2d);
@@ -296,7 +299,8 @@ static void start(map *m, const float *points, int k, uint64_t seed)
 int px_embed_2d_traced(const float *x, int64_t n, int d, uint64_t seed, float *xy, double *kl)
 {
     if (n > MOST_POINTS)
-        return px_fail(PX_USAGE, "embedding map of %lld points: at most %d", (long long)n, MOST_POINTS);
+        return px_fail(PX_USAGE, "%lld points are too many for a map of embeddings, which can have at most %d",
+                       (long long)n, MOST_POINTS);
     memset(xy, 0, (size_t)n * 2 * sizeof *xy);
     if (n < 3) /* no neighbours to keep */
         return 0;

@@ -1,4 +1,4 @@
-/* gnuplot.c - starting gnuplot, handing it a script, hearing what went wrong. */
+/* gnuplot.c - starts gnuplot, gives it a script, and reads its errors. */
 #include "report/gnuplot.h"
 
 #include "base/error.h"
@@ -22,7 +22,7 @@ const char *px_gnuplot_colour(int index)
     return colours[index % COLOURS];
 }
 
-/* First line of what a child wrote into `file`, without gnuplot's prompt and caret lines; a new string. */
+/* The first line that a child wrote into `file`, without gnuplot's prompt and caret lines; a new string. */
 static char *first_complaint(FILE *file)
 {
     char line[400], *found = NULL;
@@ -36,8 +36,8 @@ static char *first_complaint(FILE *file)
     return found ? found : px_strdup("no message");
 }
 
-/* Runs `script` through gnuplot's standard input. A file, not a pipe: whichever of the two stops reading or writing
- * first, the other cannot hang. What it prints, on either stream, goes into `said`. */
+/* Runs `script` through gnuplot's standard input: a file instead of a pipe, so that neither side can hang if the other
+ * stops reading or writing. `said` gets what gnuplot prints on both streams. */
 static int run(const char *script, FILE *said)
 {
     FILE *input = tmpfile();
@@ -53,7 +53,7 @@ static int run(const char *script, FILE *said)
     posix_spawn_file_actions_adddup2(&actions, fileno(said), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
     pid_t child;
-    char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's own ~/.gnuplot */
+    char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's ~/.gnuplot */
     int failed = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     fclose(input);
@@ -62,7 +62,8 @@ static int run(const char *script, FILE *said)
     int status = 0;
     while (!failed && waitpid(child, &status, 0) < 0 && errno == EINTR)
         ;
-    if (failed || (WIFEXITED(status) && WEXITSTATUS(status) == 127)) /* how POSIX tells it where posix_spawn cannot */
+    if (failed ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == 127)) /* POSIX allows posix_spawn to report it like this */
         return px_fail(PX_FAIL, "gnuplot is not installed: apt install gnuplot-nox");
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return 0;
@@ -96,7 +97,7 @@ int px_gnuplot_find(px_gnuplot *g)
             return 0;
         }
     }
-    return px_fail(PX_FAIL, "this gnuplot draws neither PNG nor SVG: apt install gnuplot-nox");
+    return px_fail(PX_FAIL, "this gnuplot can draw neither PNG nor SVG: apt install gnuplot-nox");
 }
 
 static void write_prologue(FILE *script, const px_gnuplot *g, const char *output, int width, int height)
@@ -135,7 +136,7 @@ int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height
         free(why);
     }
     if (bad == 0 && rename(part, path) != 0)
-        bad = px_fail(PX_FAIL, "%s: cannot write: %s", path, strerror(errno));
+        bad = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     if (bad)
         unlink(part);
     free(text);
@@ -144,7 +145,7 @@ int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height
     return bad;
 }
 
-/* Back-quotes would run a command, a double quote would end a word of a data block; both become apostrophes. */
+/* A back-quote would run a command, a double quote would end a word of a data block; both become apostrophes. */
 static char harmless(char c)
 {
     return (char)(c == '`' || c == '"' ? '\'' : (unsigned char)c < ' ' ? ' ' : c);

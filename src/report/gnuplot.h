@@ -1,7 +1,7 @@
-/* gnuplot.h - pictures by gnuplot, run as a child process.
+/* gnuplot.h - pictures by gnuplot, which runs as a child process.
  *
  *     px_gnuplot g;
- *     if (px_gnuplot_find(&g) != 0) return -1;                        // not installed: says which package brings it
+ *     if (px_gnuplot_find(&g) != 0) return -1;                        // not installed: the message names the package
  *     char *body; size_t size;
  *     FILE *script = open_memstream(&body, &size);
  *     fprintf(script, "set title "); px_gnuplot_text(script, title); fprintf(script, "\nplot ...\n");
@@ -9,9 +9,9 @@
  *     char *path = px_format("%s/loss.%s", folder, g.extension);
  *     px_gnuplot_draw(&g, path, 1200, 800, body);                     // the old picture stays if this fails
  *
- * A body begins with the house style set: fonts, light grid, line types 1 to 8 in colours that colour-blind readers
- * tell apart. Data stand in the body itself as `$name << EOD` blocks. Nothing in a text (names of classes, runs) is
- * ever interpreted: not as markup, not as a command.
+ * Before a body the style is set: fonts, light grid, line types 1 to 8 in colours that colour-blind readers can
+ * distinguish. The body contains its data, as `$name << EOD` blocks. Texts (names of classes, runs) are never
+ * interpreted, neither as markup nor as commands.
  */
 #ifndef PX_REPORT_GNUPLOT_H
 #define PX_REPORT_GNUPLOT_H
@@ -19,14 +19,15 @@
 #include <stdio.h>
 
 typedef struct px_gnuplot {
-    const char *terminal;  /* "pngcairo", or the next best that this gnuplot has */
-    const char *extension; /* of the files it makes: "png" or "svg" */
+    const char *terminal;  /* "pngcairo", or the next best one of this gnuplot */
+    const char *extension; /* of its files: "png" or "svg" */
 } px_gnuplot;
 
 /* 0, or -1: not installed (PX_FAIL), or without a terminal for pictures. */
 int px_gnuplot_find(px_gnuplot *);
 
-/* Runs `body`; width and height in pixels. Appears under `path` only when whole. 0, or -1 with what gnuplot said. */
+/* Runs `body`; width and height in pixels. The picture appears at `path` only when it is complete. 0, or -1 with
+ * gnuplot's message. */
 int px_gnuplot_draw(const px_gnuplot *, const char *path, int width, int height, const char *body);
 
 /* Writes `text` as a quoted string for a command, and as a quoted word for a data block. */

@@ -1,4 +1,4 @@
-/* plot.c - which figures there are, and what they share: runs, labels, the list of evaluations. */
+/* plot.c - the list of figures, and what they share: runs, labels, the list of evaluations. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
@@ -43,7 +43,7 @@ char *px_run_folder(const char *run)
     return file;
 }
 
-/* The last `parts` parts of a run's path, without /run.h5 and .h5. */
+/* The last `parts` components of a run's path, without /run.h5 and .h5. */
 static char *short_name(const char *run, int parts)
 {
     char *path = px_run_file(run), *end = path + strlen(path);
@@ -60,7 +60,7 @@ static char *short_name(const char *run, int parts)
     return name;
 }
 
-/* As few parts of the paths as tell the runs apart. */
+/* Labels runs by as few components of their paths as distinguish them. */
 static void label_runs(plot_run *runs, const char *const paths[], int count)
 {
     bool same = true;
@@ -121,7 +121,7 @@ static int make_folder(const char *folder)
             char stop = *at;
             *at = '\0';
             if (mkdir(path, 0777) != 0 && errno != EEXIST && !is_folder(path))
-                bad = px_fail(PX_USAGE, "%s: cannot make this folder: %s", path, strerror(errno));
+                bad = px_fail(PX_USAGE, "%s: the folder cannot be created: %s", path, strerror(errno));
             *at = stop;
             if (!stop)
                 break;
@@ -130,7 +130,7 @@ static int make_folder(const char *folder)
     return bad;
 }
 
-/* Files of `pretext bench -o`: the figures of a training are not even missed. */
+/* Whether it is a file of `pretext bench -o`: figures of a training are not reported as missing. */
 static bool only_measured(const plot_job *job)
 {
     for (int i = 0; i < job->count; i++) {
@@ -160,7 +160,8 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
     if (bad == 0)
         bad = draw_all(&job);
     if (bad == 0 && outcome->drawn == 0)
-        bad = px_fail(PX_DATA, "%s: nothing to draw: no training series, no evaluations, no measured step", runs[0]);
+        bad = px_fail(PX_DATA, "%s: nothing to draw: it has no training series, no evaluations and no measured step",
+                      runs[0]);
     for (int i = 0; i < count; i++) {
         px_results_close(job.runs[i].results);
         free(job.runs[i].name);
@@ -190,7 +191,7 @@ void px_plot_outcome_finish(px_plot_outcome *o)
     *o = (px_plot_outcome){0};
 }
 
-/* ---- what a figure needs ---- */
+/* ---- making a figure ---- */
 
 static char *figure_path(const plot_job *job, const char *name, int run)
 {
@@ -297,7 +298,7 @@ static int in_order(const void *a, const void *b)
     return by ? by : x->run - y->run;
 }
 
-/* k = 20 (the usual one to report), where it was tried, else the first. */
+/* k = 20 (which is usually reported) if it was tried, else the first one. */
 static void choose_k(const plot_run *run, plot_eval *e)
 {
     int64_t dim[4];
@@ -324,7 +325,7 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
     px_results *r = job->runs[run].results;
     char *group = px_format("/eval/%s", protocol), **names = NULL;
     int found = 0;
-    px_results_list(r, group, &names, &found); /* fails for data sets: no subjects then */
+    px_results_list(r, group, &names, &found); /* fails for HDF5 data sets, which have no subjects */
     for (int i = 0; i < found; i++) {
         char *top1 = px_format("%s/%s/top1", group, names[i]);
         if (px_results_has(r, top1)) {

@@ -1,15 +1,15 @@
-/* plot.h - the figures of one run, or of several in comparison.
+/* plot.h - the figures of one run, or of several runs compared.
  *
  *     px_plot_outcome done;
  *     if (px_plot_runs((const char *[]){"results/a", "results/b"}, 2, "figures", &done) != 0) return -1;
  *     for (int i = 0; i < done.drawn; i++) puts(done.file[i]);
  *     px_plot_outcome_finish(&done);
  *
- * A run is a folder that holds run.h5, or an .h5 file; it may be live. A figure whose data are in none of the runs is
- * left out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
+ * A run is a folder that contains run.h5, or an .h5 file; it may be live. A figure for which no run has data is left
+ * out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
  * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion,
- * embedding, the pictures that its method made, and bench.
- * Data, beside /train (results.h):
+ * embedding, the method's pictures, and bench.
+ * Data, besides /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}
  *         subject: pretrained, untrained, pixels, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
@@ -26,7 +26,7 @@ typedef struct px_plot_outcome {
     char **missing; /* (left_out) "embedding: no /eval/embedding/xy" */
 } px_plot_outcome;
 
-/* Makes `folder` if needed. 0, or -1: nothing to draw at all (PX_DATA), a run that cannot be read, no gnuplot. */
+/* Creates `folder` if needed. 0, or -1: nothing to draw (PX_DATA), a run cannot be read, or there is no gnuplot. */
 int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *);
 void px_plot_outcome_finish(px_plot_outcome *);
 

@@ -1,4 +1,4 @@
-/* plot_bench.c - the figure of a measured training step: its parts in one bar, the most expensive ops below. */
+/* plot_bench.c - the figure of a measured training step: its parts in one bar, and below the most expensive ops. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
@@ -8,10 +8,10 @@
 
 /* Pixels, from the top: headings, the bar of the parts, its legend, the ops. */
 enum { WIDTH = 1200, SIDE = 60, HEADINGS = 120, BAR = 56, LEGEND = 165, OP = 34, BOTTOM = 75 };
-/* Of a character in the small font, and of what stands behind an op's bar. */
+/* Width in pixels of a character in the small font, and of the text after an op's bar. */
 enum { CHARACTER = 9, BEHIND = 330 };
 
-/* A table of /bench: names, seconds, GF/s where there are any. */
+/* A table of /bench: names, seconds, and GF/s if there are any. */
 typedef struct costs {
     int count;
     char **name;
@@ -27,7 +27,7 @@ static void costs_finish(costs *c)
     free(c->gflops);
 }
 
-/* False if there is no such table. */
+/* False if the run does not have the table. */
 static bool costs_load(const plot_run *run, const char *table, costs *c)
 {
     int64_t seconds[4] = {0}, gflops[4] = {0};
@@ -52,7 +52,7 @@ static double seconds_of(const costs *c, const char *name)
     return 0;
 }
 
-/* Three digits at least, without an exponent. */
+/* Decimals for at least three digits, without an exponent. */
 static int decimals(double x)
 {
     return x < 10 ? 2 : x < 100 ? 1 : 0;
@@ -95,7 +95,7 @@ static void write_headings(FILE *f, const plot_figure *figure, const plot_run *r
                             processor, onednn));
     write_heading(
         f, figure, 2,
-        px_format("peak memory of a rank: %.0f MiB; the loader's work for a step: %.3g ms of a core beside it",
+        px_format("peak memory per rank: %.0f MiB; the loader's work for a step, in parallel: %.3g ms of a core",
                   number(run, "peak_bytes") / (1 << 20), 1e3 * seconds_of(parts, "loader")));
     free(method);
     free(backbone);
@@ -104,7 +104,7 @@ static void write_headings(FILE *f, const plot_figure *figure, const plot_run *r
     free(onednn);
 }
 
-/* Which parts make up the step; the loader works beside it. */
+/* The parts that make up the step; the loader works in parallel. */
 static const char *const stacked[] = {"wait for data", "forward", "backward", "all-reduce", "optimizer", "other"};
 enum { STACKED = sizeof stacked / sizeof *stacked };
 static const char *const part_colours[STACKED] = {"E69F00", "56B4E9", "0072B2", "D55E00", "009E73", "BBBBBB"};
@@ -204,7 +204,7 @@ static int draw(plot_job *job, int index, const costs *parts, const costs *ops)
     return plot_end(job, figure);
 }
 
-/* Most files hold no measured step: nothing is left out then. */
+/* Most files have no measured step, which is not reported as left out. */
 int plot_bench(plot_job *job)
 {
     int bad = 0;

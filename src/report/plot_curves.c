@@ -1,4 +1,4 @@
-/* plot_curves.c - figures of the training series: loss and learning rate; everything else in small panels. */
+/* plot_curves.c - figures of the training series: loss and learning rate, and all others in small panels. */
 #include "base/error.h"
 #include "report/plot_panel.h"
 
@@ -40,7 +40,7 @@ int plot_curves(plot_job *job)
     return plot_end(job, figure);
 }
 
-/* Names of all series of all runs, except those that curves draws; sorted, each once. */
+/* Names of all series of all runs, except those of the figure `curves`; sorted, without repetition. */
 static char **other_series(const plot_job *job, int *count)
 {
     char **names = NULL;
@@ -69,7 +69,7 @@ static char **other_series(const plot_job *job, int *count)
     return names;
 }
 
-/* How a series is shown: "grad_norm" reads "grad norm"; some have a unit. */
+/* How a series is shown: "grad_norm" as "grad norm"; some have a unit. */
 static plot_panel panel_of(const char *name)
 {
     static const plot_panel known[] = {

@@ -14,7 +14,7 @@ static void write_title(FILE *f, char *title)
     free(title);
 }
 
-/* "simclr, pretrained", or with the protocol in front: "linear probe: simclr, pretrained". A new string. */
+/* "simclr, pretrained", or with the protocol before it: "linear probe: simclr, pretrained". A new string. */
 static char *label_of(const plot_job *job, const plot_eval *e, bool with_protocol)
 {
     char *subject = plot_subject_name(job, e);
@@ -34,9 +34,9 @@ static bool same_protocol(const plot_eval *evals, int count)
     return true;
 }
 
-/* ---- accuracy: one bar an evaluation ---- */
+/* ---- accuracy: one bar per evaluation ---- */
 
-/* What was trained is in the runs' colours, baselines are in grey. */
+/* Trained subjects have the runs' colours; baselines are grey. */
 static const char *bar_colour(const plot_eval *e)
 {
     if (strcmp(e->subject, "untrained") == 0)
@@ -115,13 +115,13 @@ int plot_accuracy(plot_job *job)
 
 /* ---- probe_epochs ---- */
 
-/* Solid for what was trained; its baselines are broken lines. */
+/* Solid lines for trained subjects, dashed ones for baselines. */
 static int line_dashes(const plot_eval *e)
 {
     return strcmp(e->subject, "untrained") == 0 ? 2 : strcmp(e->subject, "pixels") == 0 ? 3 : 1;
 }
 
-/* As the bars', but darker where a bar's grey would be a line too pale to see. */
+/* The bars' colours, but a darker grey, since a line in the bars' grey would be too pale. */
 static const char *line_colour(const plot_job *job, const plot_eval *e)
 {
     if (job->count > 1)
@@ -162,7 +162,7 @@ static void add_course(courses *c, const plot_job *job, plot_eval *e)
 
 static void write_axes(FILE *f, const courses *c)
 {
-    enum { FEW = 12 }; /* epochs that all have their tick; with more, gnuplot's choice are whole numbers */
+    enum { FEW = 12 }; /* up to this many epochs each has a tic; with more, gnuplot chooses whole numbers */
     bool zoomed = c->low > 0.25 * c->high;
     write_title(f, px_strdup("Accuracy while the probe trains"));
     fprintf(f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)%s'\n",
@@ -231,7 +231,8 @@ int plot_probe_epochs(plot_job *job)
 
 enum { MOST_CELL_TEXTS = 20, MOST_CLASS_TICS = 60 };
 
-/* row, column, percent of the row, colour of the text (white on dark cells); rows without samples stay empty. */
+/* Writes row, column, per cent of the row, colour of the text (white on dark cells); rows without samples stay
+ * empty. */
 static void write_cells(FILE *f, const double *matrix, int64_t classes)
 {
     fputs("$cells << EOD\n", f);
@@ -264,7 +265,7 @@ static void write_class_tics(FILE *f, char *const *names, int classes)
     }
 }
 
-/* Cuts long names, and returns the width in characters that all need. */
+/* Cuts long names, and returns the width in characters that fits all. */
 static int shorten(char **names, int classes)
 {
     enum { MOST = 22 };
@@ -296,7 +297,7 @@ static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, c
     fprintf(f, "set colorbox user origin screen %g, screen %g size screen %g, screen %g\n", 1 - 130.0 / figure->width,
             (75.0 + 7 * widest) / figure->height, 28.0 / figure->width, (double)side / figure->height);
     fputs("set xlabel 'predicted class'\nset ylabel 'true class'\nset cbrange [0:100]\n"
-          "set cblabel 'share of the true class (%)' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n"
+          "set cblabel '% of the true class' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n"
           "set palette defined (0 '#FFFFFF', 10 '#D6E6F4', 30 '#9ECAE1', 60 '#3787C0', 85 '#0A539E', 100 '#08306B')\n",
           f);
     if (classes <= MOST_CLASS_TICS)
@@ -338,26 +339,28 @@ int plot_confusion(plot_job *job)
 
 /* ---- embedding ---- */
 
-/* Beyond these a legend helps nobody. */
+/* With more classes a legend is useless. */
 enum { MOST_LEGEND = 20 };
 
-/* Paul Tol's "muted" set, grey last. Marks alternate too, for readers who see few colours. */
+/* Paul Tol's "muted" set, grey last. Marks alternate, too, for readers who see few colours. */
 static const int class_colours[] = {0x332288, 0xCC6677, 0x88CCEE, 0x999933, 0x117733,
                                     0xDDCC77, 0xAA4499, 0x44AA99, 0x882255, 0x777777};
 static const int class_marks[] = {7, 5, 9, 13, 11};
 
 static int mark(int class)
 {
-    return class < 0 ? 1 : class_marks[(class + class / 10) % 5]; /* the second ten differ from the first in marks */
+    return class < 0
+               ? 1
+               : class_marks[(class + class / 10) % 5]; /* the second ten classes have other marks than the first */
 }
 
-/* A quarter transparent: dense places stay readable. */
+/* A quarter transparent, so that dense places stay readable. */
 static int colour(int class)
 {
     return 0x40000000 | (class < 0 ? 0xBBBBBB : class_colours[class % 10]);
 }
 
-/* Points in their own order, so that no class is drawn on top of all others; the legend is made of empty plots. */
+/* Points are drawn in their order, so that no class covers all others; the legend is made of empty plots. */
 static void write_map(FILE *f, char *const *names, const double *xy, const double *label, int64_t n, int classes)
 {
     fputs("$map << EOD\n", f);
@@ -381,7 +384,7 @@ static void write_map(FILE *f, char *const *names, const double *xy, const doubl
     free(used);
 }
 
-/* Equal units on both axes, with a margin; the extents go to `width` and `height`. */
+/* Sets equal units on both axes, with a margin; `width` and `height` get the extents. */
 static void write_extent(FILE *f, const double *xy, int64_t n, double *width, double *height)
 {
     double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
@@ -392,7 +395,7 @@ static void write_extent(FILE *f, const double *xy, int64_t n, double *width, do
         }
     double span[2], most = fmax(fmax(high[0] - low[0], high[1] - low[1]), 1e-6);
     for (int c = 0; c < 2; c++) {
-        double margin = 0.03 * most + fmax(0, 0.3 * most - (high[c] - low[c]) / 2); /* not flatter than 0.6 : 1 */
+        double margin = 0.03 * most + fmax(0, 0.3 * most - (high[c] - low[c]) / 2); /* not flatter than 0.6 to 1 */
         fprintf(f, "set %crange [%.6g:%.6g]\n", "xy"[c], low[c] - margin, high[c] + margin);
         span[c] = high[c] - low[c] + 2 * margin;
     }

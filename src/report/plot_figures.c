@@ -1,5 +1,4 @@
-/* plot_figures.c - the pictures that methods made themselves: /figures/NAME (height, width, channels) of bytes, with a
- * caption. */
+/* plot_figures.c - the methods' pictures: /figures/NAME (height, width, channels) of bytes, with a caption. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
@@ -9,8 +8,8 @@
 
 enum { MOST_PIXELS = 1000, LINE = 22 /* of a caption */ };
 
-/* Every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. Dots that are those
- * of the canvas are neither smoothed nor separated by seams, as drawn squares would be. */
+/* Writes every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. The dots are
+ * the canvas's pixels, so they are neither smoothed nor separated by seams, as drawn squares would be. */
 static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
 {
     int64_t height = (dim[0] + step - 1) / step * scale, width = (dim[1] + step - 1) / step * scale;
@@ -71,7 +70,7 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
     return plot_end(job, figure);
 }
 
-/* Methods need not have pictures: a run without them leaves nothing out. */
+/* Methods need not have pictures: if a run has none, nothing is reported as left out. */
 int plot_figures(plot_job *job)
 {
     int bad = 0;

@@ -1,4 +1,4 @@
-/* plot_layers.c - accuracy by layer: the linear probe of every stage of a backbone, beside its untrained twin's. */
+/* plot_layers.c - accuracy by layer: the linear probes of a backbone's stages, beside those of its untrained twin. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
@@ -26,7 +26,7 @@ static void line_finish(line *l)
     free(l->top1);
 }
 
-/* false: this evaluation was not made layer by layer. */
+/* False: this evaluation has no layers. */
 static bool line_read(line *l, const plot_job *job, const plot_eval *e)
 {
     px_results *r = job->runs[e->run].results;
@@ -50,7 +50,8 @@ static bool same_layers(const line *a, const line *b)
     return true;
 }
 
-/* Trained ones in their run's colour; the twin grey and broken, in the run's colour where there are several. */
+/* Writes one line: trained ones in their run's colour; the twin dashed, in grey or, with several runs, the run's
+ * colour. */
 static void write_line(FILE *f, const plot_job *job, const line *l, int number, const char *title)
 {
     bool untrained = strcmp(l->eval.subject, "untrained") == 0;
@@ -128,8 +129,8 @@ static int draw(plot_job *job, line *lines, int count, int from, bool only)
     return plot_end(job, figure);
 }
 
-/* Probing layers is optional: runs without them leave nothing out. Backbones with other layers get a figure of their
- * own. */
+/* Probing layers is optional: if a run has none, nothing is reported as left out. Backbones with different layers get
+ * separate figures. */
 int plot_layers(plot_job *job)
 {
     int evals_count, count = 0, bad = 0;

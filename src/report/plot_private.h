@@ -1,4 +1,4 @@
-/* plot_private.h - what the files of the figures share; of it, show.c uses the list of evaluations. */
+/* plot_private.h - what the files of the figures share. show.c also uses the list of evaluations. */
 #ifndef PX_REPORT_PLOT_PRIVATE_H
 #define PX_REPORT_PLOT_PRIVATE_H
 
@@ -23,8 +23,8 @@ typedef struct plot_job {
     px_plot_outcome *outcome;
 } plot_job;
 
-/* A figure being written: script to fill, closed and drawn by plot_end under NAME.png (RUN_NAME.png for run >= 0 of
- * several). */
+/* A figure in progress: fill the script; plot_end closes it and draws NAME.png (RUN_NAME.png for run >= 0 of several
+ * runs). */
 typedef struct plot_figure {
     FILE *script;
     char *body, *path;
@@ -34,26 +34,27 @@ typedef struct plot_figure {
 plot_figure *plot_begin(const plot_job *, const char *name, int run, int width, int height);
 int plot_end(plot_job *, plot_figure *); /* 0 or -1; frees the figure in any case */
 
-/* Notes that a figure is left out. Always 0. */
+/* Records that a figure is left out. Always returns 0. */
 int plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A numeric data set of a run, by a path in parts joined with '/'; NULL if it is not there (or not of that rank). */
+/* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. */
 double *plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* One evaluation that a run holds. */
+/* One evaluation of a run. */
 typedef struct plot_eval {
     int run;
     char *protocol, *subject;
-    int k, place; /* nearest neighbours are tried with several k: the one that is shown, its place; else 0 */
+    int k, place; /* nearest neighbours, which are tried with several k: the one that is shown, and its index; else 0 */
 } plot_eval;
-/* All of them: by protocol (linear first), then subject (pretrained, untrained, pixels, others), then run. */
+/* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
 plot_eval *plot_evals(const plot_job *, int *count);
 void plot_evals_free(plot_eval *, int count);
 /* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
 char *plot_protocol_name(const plot_eval *);
 char *plot_subject_name(const plot_job *, const plot_eval *);
-double plot_eval_number(const plot_run *, const plot_eval *, const char *name); /* of "top1", ...; NAN: there is none */
+double plot_eval_number(const plot_run *, const plot_eval *,
+                        const char *name); /* of "top1", ...; NAN if there is none */
 
 /* Chance in percent, where all of these evaluations have as many classes; else 0. */
 double plot_chance(const plot_job *, const plot_eval *, int count);
@@ -80,7 +81,7 @@ int plot_legend_columns(char *const *texts, int count, int width);
 /* Class names, or numbers where there are none; free each, then the array. */
 char **plot_class_names(const plot_run *, const char *path, int classes);
 
-/* The figures: 0 when drawn or left out, -1 on failure. */
+/* The figures. They return 0 if drawn or left out, -1 on failure. */
 int plot_curves(plot_job *);
 int plot_diagnostics(plot_job *);
 int plot_accuracy(plot_job *);

@@ -1,12 +1,12 @@
-/* results.c - opening, locking and closing run.h5 without ever losing what it holds.
+/* results.c - opening, locking and closing run.h5 without ever losing its contents.
  *
- * Nothing that was saved is lost when the process is killed at any moment:
+ * The process may be killed at any moment without losing saved data:
  * - Outside SWMR, HDF5 does not order its metadata writes, so a file that is being changed may be unreadable. Such
- *   changes are therefore made in a copy beside it (PATH.new), which replaces the file by rename() once it is whole and
- *   synced. The copy is made object by object, so it also heals what a killed writer left: flags that say "open for
- *   writing", an end-of-file mark from before the crash.
+ *   changes are therefore made in a copy beside it (PATH.new), which replaces the file by rename() when it is complete
+ *   and synced. The copy is made object by object, which also repairs what a killed writer left: flags that say "open
+ *   for writing", an end-of-file mark from before the crash.
  * - In SWMR, HDF5 writes in an order that leaves a readable file after each write. Paged allocation with pages of 4 KiB
- *   keeps small metadata blocks from crossing a page of the kernel's, where a kill could cut a write in two.
+ *   keeps small metadata blocks from crossing a page of the kernel, where a kill could cut a write in two.
  */
 #include "report/results.h"
 
@@ -37,7 +37,7 @@ int px_results_broken(const char *path, px_status status, const char *doing, con
     char *reason = NULL;
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
     const char *text = reason ? reason : "HDF5 gives no reason";
-    /* The file driver's message holds time, descriptor and buffer address around what counts. */
+    /* The file driver's message also contains time, descriptor and buffer address. */
     static const char mark[] = "error message = '";
     char *system = reason ? strstr(reason, mark) : NULL;
     if (system) {
@@ -63,7 +63,7 @@ static int system_failed(const char *path, const char *doing)
 
 /* ---- the lock ---- */
 
-/* A lock file of its own, because run.h5 itself is replaced by rename and NFS cannot lock a folder. */
+/* A separate lock file, because run.h5 itself is replaced by rename and NFS cannot lock a folder. */
 static int lock_take(px_results *r)
 {
     for (;;) {
@@ -76,7 +76,7 @@ static int lock_take(px_results *r)
             return px_fail(PX_USAGE, "%s: the results folder is in use by %s", r->path,
                            got > 0 ? who : "another process");
         }
-        /* Other errors: a file system without locks (some clusters); the user is then on their own. */
+        /* Other errors: a file system without locks (some clusters), where nothing protects the user. */
         struct stat mine, there;
         if (fstat(r->lock, &mine) == 0 && stat(r->lock_path, &there) == 0 && mine.st_ino == there.st_ino)
             break;
@@ -96,7 +96,7 @@ static void lock_drop(px_results *r, bool taken)
     if (r->lock < 0)
         return;
     if (taken)
-        unlink(r->lock_path); /* before the close: whoever waits then sees that the file is gone */
+        unlink(r->lock_path); /* before the close, so that a waiting process sees that the file is gone */
     close(r->lock);
     r->lock = -1;
 }
@@ -107,15 +107,15 @@ static void set_access(hid_t fapl)
 {
     H5Pset_libver_bounds(fapl, H5F_LIBVER_V110, H5F_LIBVER_V110); /* what SWMR needs */
     H5Pset_fclose_degree(fapl, H5F_CLOSE_STRONG);
-    H5Pset_file_locking(fapl, false, true); /* ours is beside the file; readers of a live run must not be refused */
+    H5Pset_file_locking(fapl, false, true); /* we have our own lock; readers of a live run must not be refused */
 }
 
-/* A file that is being written, or whose writer was killed, opens only as an SWMR reader; older formats only
- * plainly. */
+/* A file that is being written, or whose writer was killed, can only be opened as an SWMR reader; files in older
+ * formats only without SWMR. */
 static int open_existing(hid_t *file, const char *path)
 {
     if (access(path, R_OK) != 0)
-        return px_fail(PX_DATA, "%s: cannot read: %s", path, strerror(errno));
+        return px_fail(PX_DATA, "%s: cannot be read: %s", path, strerror(errno));
     if (H5Fis_hdf5(path) <= 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
     hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
@@ -123,7 +123,7 @@ static int open_existing(hid_t *file, const char *path)
     *file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
     if (*file < 0)
         *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    int bad = *file < 0 ? px_results_broken(path, PX_DATA, "open", "") : 0; /* the next call forgets HDF5's reason */
+    int bad = *file < 0 ? px_results_broken(path, PX_DATA, "open", "") : 0; /* the next call erases HDF5's reason */
     H5Pclose(fapl);
     return bad;
 }
@@ -174,7 +174,7 @@ static herr_t copy_all(hid_t from, hid_t to)
     return bad;
 }
 
-/* Opens PATH.new with all that PATH holds. */
+/* Opens PATH.new with a copy of everything in PATH. */
 static int stage_begin(px_results *r)
 {
     hid_t old = -1;
@@ -195,7 +195,7 @@ static int stage_begin(px_results *r)
     return bad;
 }
 
-/* The data reach the disk before the name does, or a power cut could leave an empty file under a good name. */
+/* Data must reach the disk before the name does: otherwise a power cut could leave an empty file with a good name. */
 static int stage_publish(px_results *r)
 {
     if (px_h5_disk_check(&r->disk, r->path) != 0)
@@ -215,7 +215,7 @@ static int stage_publish(px_results *r)
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(folder);
     if (fd >= 0) {
-        fsync(fd); /* not every file system can; the rename itself has happened */
+        fsync(fd); /* not every file system can sync a folder; the rename has happened anyway */
         close(fd);
     }
     return 0;
@@ -237,7 +237,7 @@ static void release(px_results *r, bool locked)
 
 int px_results_open(px_results **out, const char *path, px_results_mode mode)
 {
-    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* reasons go into our one line instead */
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* reasons go into our message instead */
     px_results *r = px_calloc(1, sizeof *r);
     *r = (px_results){.path = px_strdup(path), .file = H5I_INVALID_HID, .lock = -1};
     bool locked = false;

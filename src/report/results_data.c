@@ -27,7 +27,7 @@ bool px_results_has(px_results *r, const char *path)
 
 /* ---- writing ---- */
 
-/* Creates `path` anew in place of what may stand there; negative with the message set on failure. */
+/* Creates `path`, in place of any older object. Negative, with the message set, on failure. */
 static hid_t replace(px_results *r, const char *path, hid_t type, hid_t space)
 {
     PX_CHECK(r->stage && !r->live); /* SWMR allows no new objects */
@@ -53,7 +53,7 @@ static int put(px_results *r, const char *path, hid_t file_type, hid_t type, hid
     return bad;
 }
 
-/* HDF5 has no bfloat16 of its own: the same numbers as float32. */
+/* HDF5 has no bfloat16, so the numbers are written as float32. */
 static float *widen_bf16(const uint16_t *from, size_t count)
 {
     uint32_t *bits = px_calloc(count + 1, sizeof *bits);
@@ -148,7 +148,7 @@ int px_results_attribute_real(px_results *r, const char *object, const char *nam
     return attribute(r, object, name, H5T_IEEE_F64LE, H5T_NATIVE_DOUBLE, &value);
 }
 
-/* ---- reading: a data set and an attribute differ in three calls ---- */
+/* ---- reading: data sets and attributes differ in three calls ---- */
 
 typedef struct source {
     hid_t id, type, space;
@@ -170,7 +170,7 @@ static int source_set(px_results *r, source *s, const char *path)
     *s = (source){
         .id = px_results_exists(r->file, path) ? H5Dopen2(r->file, path, H5P_DEFAULT) : -1, .type = -1, .space = -1};
     if (s->id < 0)
-        return px_fail(PX_DATA, "%s: holds no data set %s", r->path, path);
+        return px_fail(PX_DATA, "%s: contains no data set %s", r->path, path);
     s->type = H5Dget_type(s->id);
     s->space = H5Dget_space(s->id);
     return 0;
@@ -224,7 +224,7 @@ static int read_fixed(px_results *r, const source *s, const char *what, char **t
     return bad;
 }
 
-/* Strings of any kind; what others wrote may be of fixed size. */
+/* Reads strings of any kind; those of other programs may have a fixed size. */
 static int read_texts(px_results *r, const source *s, const char *what, char ***texts, int *count)
 {
     if (H5Tget_class(s->type) != H5T_STRING)
@@ -262,7 +262,7 @@ int px_results_get(px_results *r, const char *path, double **data, int *rank, in
     hsize_t extent[H5S_MAX_RANK] = {0};
     int ndims = H5Sget_simple_extent_dims(s.space, extent, NULL), bad = 0;
     if (ndims < 0 || ndims > 4)
-        bad = px_fail(PX_DATA, "%s: %s has %d axes, at most 4 can be read", r->path, path, ndims);
+        bad = px_fail(PX_DATA, "%s: %s has %d axes, but at most 4 are supported", r->path, path, ndims);
     if (bad == 0) {
         double *values = px_calloc((size_t)H5Sget_simple_extent_npoints(s.space) + 1, sizeof *values);
         bad = read_numbers(r, &s, path, values);
@@ -315,7 +315,7 @@ int px_results_get_attribute_real(px_results *r, const char *object, const char 
     source s;
     int bad = source_attribute(r, &s, object, name);
     if (bad == 0 && H5Sget_simple_extent_npoints(s.space) != 1)
-        bad = px_fail(PX_DATA, "%s: attribute %s is not one number", r->path, name);
+        bad = px_fail(PX_DATA, "%s: attribute %s is not a single number", r->path, name);
     if (bad == 0)
         bad = read_numbers(r, &s, name, value);
     source_close(&s);
@@ -343,7 +343,7 @@ int px_results_list(px_results *r, const char *path, char ***names, int *count)
     hid_t group =
         strcmp(path, "/") == 0 || px_results_exists(r->file, path) ? H5Gopen2(r->file, path, H5P_DEFAULT) : -1;
     if (group < 0)
-        return px_fail(PX_DATA, "%s: holds no group %s", r->path, path);
+        return px_fail(PX_DATA, "%s: contains no group %s", r->path, path);
     name_list list = {px_calloc(1, sizeof *list.names), 0};
     H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, collect, &list);
     H5Gclose(group);

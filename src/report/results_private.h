@@ -1,4 +1,4 @@
-/* results_private.h - what results.c, results_series.c and results_data.c share; nobody else includes it. */
+/* results_private.h - what the files results*.c share; no other file includes it. */
 #ifndef PX_REPORT_RESULTS_PRIVATE_H
 #define PX_REPORT_RESULTS_PRIVATE_H
 
@@ -8,7 +8,8 @@
 
 #include <hdf5.h>
 
-/* One group of series, its data sets held open while rows are added. names[0] is "step", the ruler of the others. */
+/* One group of series, whose data sets stay open while rows are added. names[0] is "step", which decides the length of
+ * the others. */
 typedef struct series_group {
     char *path;
     int count;
@@ -18,7 +19,7 @@ typedef struct series_group {
 } series_group;
 
 struct px_results {
-    char *path;  /* the file that everybody sees */
+    char *path;  /* the public file */
     char *stage; /* where changes outside SWMR are prepared, until it is renamed to `path`; NULL when reading */
     hid_t file;
     px_h5_disk disk; /* what became of writes to `file` */
@@ -29,13 +30,13 @@ struct px_results {
     int group_count;
 };
 
-/* Forgets all opened groups of series. */
+/* Closes all open groups of series. */
 void px_results_groups_close(px_results *);
 
-/* px_fail with HDF5's own innermost reason: "run.h5: cannot write /train/loss: No space left on device". */
+/* px_fail with HDF5's innermost reason: "run.h5: cannot write /train/loss: No space left on device". */
 int px_results_broken(const char *path, px_status status, const char *doing, const char *object);
 
-/* H5Lexists that also looks at every group on the way. */
+/* Like H5Lexists, but also checks every group on the way. */
 bool px_results_exists(hid_t file, const char *path);
 
 #endif

@@ -83,7 +83,7 @@ static series_group *group_known(px_results *r, const char *path)
     return NULL;
 }
 
-/* The series of a group, opened on first use; NULL (no message) where the file has no such group of series. */
+/* The series of a group, opened on first use; NULL (no message) if the file has no such group of series. */
 static series_group *group_open(px_results *r, const char *path)
 {
     series_group *s = group_known(r, path);
@@ -135,8 +135,8 @@ static int series_create(px_results *r, const char *group, const char *name, boo
     return bad;
 }
 
-/* A writer killed between two data sets leaves series of unequal length: step rules. What is cut off is dropped, what
- * is missing reads as NaN. */
+/* A writer that is killed between two data sets leaves series of unequal length. `step` decides: rows beyond it are
+ * dropped, missing ones read as NaN. */
 static int group_level(px_results *r, series_group *s, hsize_t rows)
 {
     for (int i = 0; i < s->count; i++)
@@ -156,7 +156,7 @@ int px_results_series(px_results *r, const char *group, const char *const names[
     for (int i = 0; i < count; i++)
         if ((!s || series_find(s, names[i]) < 0) && series_create(r, group, names[i], false, rows) != 0)
             return -1;
-    px_results_groups_close(r); /* to be loaded again with the new ones */
+    px_results_groups_close(r); /* they will be loaded again, with the new ones */
     return px_results_truncate(r, group, INT64_MAX);
 }
 
@@ -203,7 +203,7 @@ int px_results_truncate(px_results *r, const char *group, int64_t step)
     if (H5Dread(s->sets[0], H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, steps) < 0)
         bad = series_fail(r, "read", s, 0);
     hsize_t keep = 0;
-    while (keep < s->rows && steps[keep] >= 0 && steps[keep] < step) /* -1: a row whose writing was cut short */
+    while (keep < s->rows && steps[keep] >= 0 && steps[keep] < step) /* -1: an incompletely written row */
         keep++;
     free(steps);
     return bad ? bad : group_level(r, s, keep);

@@ -1,11 +1,11 @@
-/* results_walk.c - what is in an HDF5 file, told to people. Works on any file, not only on run.h5. */
+/* results_walk.c - lists the contents of an HDF5 file for people: of any file, not only of run.h5. */
 #include "base/error.h"
 #include "report/results_private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SHOWN = 12 }; /* values of an attribute; more are cut */
+enum { MOST_SHOWN = 12 }; /* values of an attribute; more are left out */
 
 typedef struct list {
     char **item;
@@ -58,7 +58,7 @@ int px_results_attributes(px_results *r, const char *object, char ***names, int 
 {
     hid_t id = px_results_exists(r->file, object) ? H5Oopen(r->file, object, H5P_DEFAULT) : H5I_INVALID_HID;
     if (id < 0)
-        return px_fail(PX_DATA, "%s: holds no %s", r->path, object);
+        return px_fail(PX_DATA, "%s: contains no %s", r->path, object);
     list l = {px_calloc(1, sizeof *l.item), 0};
     H5Aiterate2(id, H5_INDEX_NAME, H5_ITER_INC, NULL, note_attribute, &l);
     H5Oclose(id);

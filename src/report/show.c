@@ -35,7 +35,7 @@ static bool terminal_is_utf8(void)
     return yes;
 }
 
-/* The course of a series in up to SPARKS characters; buckets are averaged, NaN leaves a gap. */
+/* Draws a series in up to SPARKS characters; buckets are averaged, NaN leaves a gap. */
 static void print_spark(FILE *out, const double *y, int64_t n, bool utf8)
 {
     static const char *const blocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
@@ -67,7 +67,7 @@ static void print_series(FILE *out, px_results *r, const char *name, int64_t row
     int rank;
     int64_t dim[4];
     if (px_results_get(r, path, &y, &rank, dim) == 0) {
-        int64_t n = dim[0] < rows ? dim[0] : rows; /* of a live run: complete rows only */
+        int64_t n = dim[0] < rows ? dim[0] : rows; /* of a live run, only complete rows */
         if (rank == 1 && n > 0) {
             double low = INFINITY, high = -INFINITY;
             for (int64_t i = 0; i < n; i++) {
@@ -91,7 +91,7 @@ static void show_training(FILE *out, px_results *r)
     int64_t dim[4];
     if (!px_results_has(r, "/train/step") || px_results_get(r, "/train/step", &step, &rank, dim) != 0)
         return;
-    while (rank == 1 && dim[0] > 0 && step[dim[0] - 1] < 0) /* a row whose writing was cut short */
+    while (rank == 1 && dim[0] > 0 && step[dim[0] - 1] < 0) /* an incompletely written row */
         dim[0]--;
     if (rank == 1 && dim[0] > 0) {
         fprintf(out, "\nTraining: %lld rows, last step %.0f\n", (long long)dim[0], step[dim[0] - 1]);
@@ -118,7 +118,7 @@ static void print_percent(FILE *out, double share)
         fprintf(out, "  %7s", "-");
 }
 
-/* The class with the lowest recall, by name. */
+/* Prints the name of the class with the lowest recall. */
 static void print_worst(FILE *out, px_results *r, const char *protocol, const char *group)
 {
     char *path = px_format("%s/per_class", group), *names_path = px_format("/eval/%s/class_names", protocol),
@@ -143,7 +143,7 @@ static void print_worst(FILE *out, px_results *r, const char *protocol, const ch
     free(path);
 }
 
-/* Probes of every stage, below the row of the whole backbone; most evaluations have none. */
+/* Prints the probes of all stages below the row of the whole backbone; most evaluations have none. */
 static void print_layers(FILE *out, px_results *r, const char *group)
 {
     char *path = px_format("%s/layers/top1", group), *names_path = px_format("%s/layers/names", group), **names = NULL;
@@ -215,7 +215,7 @@ static void print_setting(FILE *out, const config_setting_t *s)
     }
 }
 
-/* Settings of one group, several to a line. */
+/* Prints the settings of one group, several per line. */
 static void print_group(FILE *out, const char *title, const config_setting_t *group)
 {
     enum { LINE = 100 };
@@ -287,7 +287,7 @@ static int64_t length_of(px_results *r, const char *path, double **data)
     return rank == 1 ? dim[0] : 0;
 }
 
-/* One line a name: milliseconds, and GF/s where there are. */
+/* Prints one line per name: milliseconds, and GF/s if there are any. */
 static void print_costs(FILE *out, px_results *r, const char *group)
 {
     char *names_path = px_format("%s/name", group), *seconds_path = px_format("%s/seconds", group),
@@ -310,7 +310,7 @@ static void print_costs(FILE *out, px_results *r, const char *group)
     free(gflops_path);
 }
 
-/* What `pretext bench -o` left. */
+/* Prints the results of `pretext bench -o`. */
 static void show_bench(FILE *out, px_results *r)
 {
     char **names;
@@ -323,7 +323,7 @@ static void show_bench(FILE *out, px_results *r)
         char *path = px_format("/bench/%s", names[i]);
         double *value;
         int64_t dim[4];
-        if (px_results_get(r, path, &value, &rank, dim) == 0) { /* not of a group */
+        if (px_results_get(r, path, &value, &rank, dim) == 0) { /* fails for groups */
             if (rank == 0)
                 fprintf(out, "  %-20s %.6g\n", names[i], value[0]);
             free(value);
@@ -332,7 +332,7 @@ static void show_bench(FILE *out, px_results *r)
     }
     fputs("\nIts parts\n", out);
     print_costs(out, r, "/bench/parts");
-    fputs("\nThe most expensive of the plan\n", out);
+    fputs("\nThe plan's most expensive ops\n", out);
     print_costs(out, r, "/bench/ops");
     free_texts(names, count);
 }
@@ -343,7 +343,7 @@ static char *text_of(px_results *r, const char *object, const char *name)
     return px_results_get_attribute_text(r, object, name, &text) == 0 ? text : px_strdup("?");
 }
 
-/* One line for each start of a run that was started several times. */
+/* Prints one line per start, if the run was started several times. */
 static void show_starts(FILE *out, px_results *r)
 {
     for (int i = 1; px_results_has(r, "/provenance/2"); i++) {
@@ -380,7 +380,7 @@ static void show_run(FILE *out, px_results *r)
 
 /* ---- data sets ---- */
 
-/* One line a class, one column a split. */
+/* Prints one line per class and one column per split. */
 static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,
                          int class_count, char **splits, int split_count)
 {
@@ -394,7 +394,7 @@ static void print_counts(FILE *out, const double *label, const double *split, in
     fprintf(out, "\n  %-28s", "images");
     for (int s = 0; s < split_count; s++)
         fprintf(out, " %12s", splits[s]);
-    for (int c = class_count + 1; c >= 0; c--) { /* the sum first */
+    for (int c = class_count + 1; c >= 0; c--) { /* first the sum */
         int row = c == class_count + 1 ? c : class_count - c;
         int64_t any = 0;
         for (int s = 0; s < split_count; s++)
@@ -441,7 +441,7 @@ static void show_dataset(FILE *out, px_results *r, const char *path)
     free_texts(splits, split_count);
 }
 
-/* ---- anything else ---- */
+/* ---- any other file ---- */
 
 static int show_tree(FILE *out, px_results *r)
 {

@@ -17,7 +17,7 @@ static inline __attribute__((always_inline)) float px_bf16_float(px_bf16 x)
     return f;
 }
 
-/* The nearest, ties to even; a NaN stays one. */
+/* The nearest bf16, ties to even; NaN stays NaN. */
 static inline __attribute__((always_inline)) px_bf16 px_bf16_of(float x)
 {
     uint32_t bits;

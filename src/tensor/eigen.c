@@ -1,3 +1,4 @@
+/* eigen.c - see eigen.h. */
 #include "tensor/eigen.h"
 
 #include "base/error.h"
@@ -6,13 +7,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* LAPACK's, in OpenBLAS; its lapacke.h is not packaged everywhere. */
+/* LAPACK's function, in OpenBLAS; declared here, since lapacke.h is not packaged everywhere. */
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
             const int *lwork, int *info, size_t jobz_length, size_t uplo_length);
 
 int px_eigenvalues(double *a, int n, double *value)
 {
-    /* LAPACK's columns are our rows: our upper triangle is its lower one. */
+    /* LAPACK's columns are our rows, so our upper triangle is its lower one. */
     int info = 0, ask = -1;
     double best = 0;
     dsyev_("N", "L", &n, a, &n, value, &best, &ask, &info, 1, 1);

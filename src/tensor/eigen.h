@@ -1,4 +1,4 @@
-/* eigen.h - eigenvalues of symmetric matrices, and what they tell of a matrix of features.
+/* eigen.h - eigenvalues of symmetric matrices, and the effective rank of a matrix of features.
  *
  *     cblas_dsyrk(..., product, n);                          // x^T x, upper triangle
  *     if (px_eigenvalues(product, n, value) != 0) ...        // the squared singular values of x
@@ -7,12 +7,12 @@
 #ifndef PX_TENSOR_EIGEN_H
 #define PX_TENSOR_EIGEN_H
 
-/* Of a positive semi-definite (n, n) matrix (upper triangle, row-major; overwritten), largest first; what is only
- * rounding becomes 0. 0 or -1. */
+/* Eigenvalues of a positive semi-definite (n, n) matrix (upper triangle, row-major; overwritten), largest first; those
+ * within rounding error of 0 become 0. 0 or -1. */
 int px_eigenvalues(double *matrix, int n, double *value);
 
-/* exp(entropy of the singular values over their sum) (RankMe, Garrido et al. 2023), from their squares, largest first;
- * 1 to n, or 0 where all are 0. */
+/* exp(entropy of the singular values divided by their sum) (RankMe, Garrido et al. 2023), from their squares, largest
+ * first: between 1 and n, or 0 if all are 0. */
 double px_effective_rank(const double *square, int n);
 
 #endif

@@ -1,3 +1,4 @@
+/* shape.c - see shape.h. */
 #include "tensor/shape.h"
 #include "base/error.h"
 

@@ -20,7 +20,7 @@ int64_t px_shape_count(px_shape);
 bool px_shape_equal(px_shape, px_shape);
 char *px_shape_text(px_shape, char buffer[64]); /* "(2, 3, 32, 32)"; returns buffer */
 
-/* The product of all extents after the first `from`. */
+/* The product of all extents from number `from` on. */
 int64_t px_shape_tail(px_shape, int from);
 
 #endif

@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "; KEY=LESS or MORE would do"; 0: there is no such value. */
+/* "; KEY=LESS or MORE would work"; 0: there is no such value. */
 static const char *either(const char *key, int less, int more, char text[96])
 {
     text[0] = '\0';
     if (less > 0 && more > 0)
-        snprintf(text, 96, "; %s=%d or %d would do", key, less, more);
+        snprintf(text, 96, "; %s=%d or %d would work", key, less, more);
     else if (less > 0 || more > 0)
-        snprintf(text, 96, "; %s=%d would do", key, less > 0 ? less : more);
+        snprintf(text, 96, "; %s=%d would work", key, less > 0 ? less : more);
     return text;
 }
 
@@ -47,9 +47,10 @@ const char *px_advise_channels(px_shape stored, px_shape wanted)
     stored.dim[1] = images;
     if (!px_shape_equal(stored, wanted))
         return "";
-    return images == 1 && weights == 3   ? "; these images are gray, the weights are for RGB: pack them with channels=3"
-           : images == 3 && weights == 1 ? "; these images are RGB, the weights are for gray: pack them with channels=1"
-                                         : "";
+    return images == 1 && weights == 3 ? "; the images are gray, but the weights are for RGB: pack them with channels=3"
+           : images == 3 && weights == 1
+               ? "; the images are RGB, but the weights are for gray: pack them with channels=1"
+               : "";
 }
 
 /* Stored names may have a prefix. */
@@ -69,8 +70,8 @@ const char *px_advise_shape(const px_settings *s, const char *name, px_shape sto
         return text;
     int64_t side = stored.dim[2], filters = stored.dim[0];
     if (side != wanted.dim[2] && (side == 3 || side == 7))
-        snprintf(text, 128, "; resnet.stem=%dx%d takes it", (int)side, (int)side);
+        snprintf(text, 128, "; resnet.stem=%dx%d would fit", (int)side, (int)side);
     else if (filters != wanted.dim[0])
-        snprintf(text, 128, "; resnet.width=%g takes it", (double)filters / 64);
+        snprintf(text, 128, "; resnet.width=%g would fit", (double)filters / 64);
     return text;
 }

@@ -1,3 +1,4 @@
+/* bench.c - see bench.h. */
 #include "train/bench.h"
 #include "base/error.h"
 #include "base/rng.h"
@@ -12,24 +13,24 @@
 
 enum { STEPS_MIN = 3, STEPS_MAX = 1000, WARM_UP = 2 };
 
-/* Small: weights stay finite however long the same batch is learned. */
+/* So small that weights stay finite however long the same batch is learned. */
 static const double learning_rate = 1e-4;
 
 typedef struct bench {
     px_session session;
-    px_batch random;     /* instead of the loader */
-    px_loader_work made; /* with random images */
-    int64_t taken;       /* training steps, with those for warming up */
-    int steps;           /* that are measured */
-    /* of each the seconds of its parts, then of the plan's steps */
+    px_batch random;     /* used instead of the loader */
+    px_loader_work made; /* if images are random */
+    int64_t taken;       /* training steps, including those for warming up */
+    int steps;           /* measured steps */
+    /* for each step the seconds of its parts, then of the plan's steps */
     double *sample[STEPS_MAX];
     int columns;
 } bench;
 
 /* ---- the machine ---- */
 
-/* The best of several large products in this precision with these threads, as the fast backend does them (by oneDNN, or
- * by OpenBLAS in a build without): two of them, and more while there is time. GF/s */
+/* GF/s of the best of several large matrix products, as the fast backend computes them (with oneDNN, or with OpenBLAS
+ * in a build without), in this precision and with these threads: two products, and more while there is time. */
 static double machine_rate(px_dtype precision, double seconds)
 {
     enum { N = 4096, TRIES = 8 };
@@ -67,8 +68,8 @@ static void fill_random(uint8_t *pixels, int count, px_rng *rng)
         pixels[i] = (uint8_t)px_rng_below(rng, 256);
 }
 
-/* Views as the method makes them, of random images: labels and masks come out valid. The second time is measured, when
- * their memory has been touched. */
+/* The method's views of random images, so that labels and masks are valid. The second pass is measured, after memory
+ * has been touched. */
 static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
 {
     const px_session *s = &b->session;
@@ -77,7 +78,7 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
     px_scratch scratch = {0};
     px_image image = {.pixels = pixels, .height = size, .width = size, .channels = s->task.channels};
     px_sample out = {.views = &s->model.views, .batch = s->task.batch, .scratch = &scratch};
-    int images = s->own * out.batch;
+    int images = s->parts * out.batch;
     for (int i = 0; i < 2 * images; i++) {
         int at = i % images;
         for (int v = 0; v < out.views->count; v++)
@@ -100,7 +101,7 @@ static void make_random(bench *b)
 {
     px_session *s = &b->session;
     void *tensor[PX_VIEWS_MAX] = {NULL};
-    int images = s->own * s->task.batch;
+    int images = s->parts * s->task.batch;
     for (int i = 0; i < s->model.views.count; i++)
         b->random.tensor[i] = tensor[i] = px_aligned_calloc(px_view_bytes(&s->model.views.view[i], images));
     make_views(b, tensor);
@@ -118,7 +119,7 @@ static int set_up(bench *b, px_settings *s, const px_bench_options *o, const px_
                                   .classes = o->classes,
                                   .std = {1, 1, 1}};
     if (!s->data.path[0])
-        s->data.normalize = false; /* there is nothing to normalise by */
+        s->data.normalize = false; /* there are no moments to normalise by */
     if (px_session_create(&b->session, s, comm, &info) != 0)
         return -1;
     b->columns = PX_BENCH_PARTS + px_plan_steps(b->session.model.plan);
@@ -138,11 +139,11 @@ static px_plan *plan_of(const px_session *s, int k)
     return k == 0 ? s->model.plan : s->other[k - 1].plan;
 }
 
-/* Threads that walk this rank's plans at the same time. */
+/* How many threads execute this rank's plans at the same time. */
 static int walkers(const px_session *s)
 {
     int threads = omp_get_max_threads();
-    return s->own < threads ? s->own : threads;
+    return s->parts < threads ? s->parts : threads;
 }
 
 static void add_plan(const px_session *s, const px_plan *plan, double *part)
@@ -155,12 +156,12 @@ static void add_plan(const px_session *s, const px_plan *plan, double *part)
     }
 }
 
-/* One step; its seconds go to part[columns]. */
+/* Takes one step; part[columns] gets its seconds. */
 static int one_step(bench *b, double *part, double *votes)
 {
     px_session *s = &b->session;
     double mean[PX_SCALARS_MAX];
-    for (int k = 0; k < s->own; k++)
+    for (int k = 0; k < s->parts; k++)
         px_plan_profile(plan_of(s, k), true);
     double start = px_now(), waited = waited_for_data(s), reduced = px_session_reduced(s);
     if (px_session_gradients(s, b->taken++, mean, votes) != 0)
@@ -168,7 +169,7 @@ static int one_step(bench *b, double *part, double *votes)
     double ready = px_now();
     px_session_update(s, learning_rate);
     double end = px_now();
-    for (int k = 0; k < s->own; k++)
+    for (int k = 0; k < s->parts; k++)
         add_plan(s, plan_of(s, k), part);
     part[PX_BENCH_WAIT] = waited_for_data(s) - waited;
     part[PX_BENCH_REDUCE] = px_session_reduced(s) - reduced;
@@ -179,19 +180,20 @@ static int one_step(bench *b, double *part, double *votes)
     return 0;
 }
 
-/* A rank that fails alone (an image does not decode) leaves the others in a collective: main.c names it and ends the
- * job. */
+/* If one rank alone fails (an image cannot be decoded), the others wait in a collective: main.c names the rank and ends
+ * the job. */
 static int measure(bench *b, double seconds, px_log *log)
 {
     double stop = 0, start = 0;
     while (b->steps < STEPS_MIN || (b->steps < STEPS_MAX && stop == 0)) {
         double *part = px_calloc((size_t)b->columns, sizeof part[0]);
-        free(b->sample[b->steps]); /* of a step for warming up */
+        free(b->sample[b->steps]); /* it was a step for warming up */
         b->sample[b->steps] = part;
         if (b->taken == WARM_UP)
             start = px_now();
         stop = b->taken >= WARM_UP && px_now() - start > seconds;
-        if (one_step(b, part, &stop) != 0) /* `stop` comes back as the sum: all ranks take as many steps */
+        if (one_step(b, part, &stop) !=
+            0) /* `stop` becomes the sum over ranks, so that all ranks take the same number of steps */
             return -1;
         b->steps += b->taken > WARM_UP;
         if (b->steps > 0)
@@ -209,7 +211,7 @@ static int by_length(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* Means over the middle half of the steps, by their length; (columns), yours. */
+/* Means over the middle half of the steps, sorted by duration; a new array (columns). */
 static double *middle_half(bench *b)
 {
     int first = b->steps / 4, end = b->steps - first;
@@ -227,7 +229,7 @@ static int more_expensive(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Adds up the seconds of the plan's steps with the same op and kernel, and keeps the most expensive. */
+/* Adds up the seconds of the plan's steps with the same op and kernel, and keeps the most expensive ones. */
 static void find_top(const bench *b, const double *seconds, px_bench_report *r)
 {
     px_plan *plan = b->session.model.plan;
@@ -243,7 +245,7 @@ static void find_top(const bench *b, const double *seconds, px_bench_report *r)
         count += k == count;
         memcpy(ops[k].name, name, sizeof name);
         ops[k].seconds += seconds[i];
-        ops[k].gflops += 2e-9 * s.multiply_adds * micros; /* work so far */
+        ops[k].gflops += 2e-9 * s.multiply_adds * micros; /* until now, the work */
     }
     for (int k = 0; k < count; k++)
         ops[k].gflops = ops[k].seconds > 0 ? ops[k].gflops / ops[k].seconds : 0;
@@ -253,7 +255,7 @@ static void find_top(const bench *b, const double *seconds, px_bench_report *r)
     free(ops);
 }
 
-/* Views of an image: as many as the tensor with the most copies has. */
+/* The number of views per image: the copies of the tensor that has most. */
 static int views_of(const px_views *v)
 {
     int most = 1;
@@ -266,7 +268,7 @@ static void report_loader(const bench *b, px_bench_report *r)
 {
     const px_session *s = &b->session;
     px_loader_work made = s->loader ? px_loader_worked(s->loader) : b->made;
-    int images = s->own * s->task.batch * s->settings->train.accumulate;
+    int images = s->parts * s->task.batch * s->settings->train.accumulate;
     r->seconds[PX_BENCH_LOADER] = made.seconds / (double)made.images * images;
     r->views_per_second = (double)made.images * views_of(&s->model.views) / made.seconds;
 }
@@ -292,7 +294,7 @@ static void report(bench *b, double seconds, px_bench_report *r)
     r->ranks = s->comm->size;
     r->threads = omp_get_max_threads();
     r->images_per_second = c->batch / step;
-    r->gflops = 2e-9 * px_graph_multiply_adds(s->model.graph) * s->own * c->accumulate / step;
+    r->gflops = 2e-9 * px_graph_multiply_adds(s->model.graph) * s->parts * c->accumulate / step;
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
     r->arena_bytes = (double)px_plan_arena_bytes(s->model.plan);
     r->reorders = px_plan_activation_reorders(s->model.plan);

@@ -1,4 +1,4 @@
-/* bench.h - where the time of a training step goes, measured on the real step, against the machine's own matmul rate.
+/* bench.h - where the time of a training step goes, measured on real steps, compared with the machine's matmul rate.
  *
  *     px_bench_report r;
  *     if (px_bench(&settings, &options, &comm, &log, &r) != 0) ...               // collective
@@ -6,9 +6,9 @@
  *     px_bench_write("b.h5", &r, &settings, &comm, command);                     // one rank
  *     px_bench_report_finish(&r);
  *
- * Data: the run's own through the loader where data.path is set, else random images already in memory. Times are
- * means over the middle half of the steps, by their length: an outlier does not count, and parts add up. Work is
- * counted in multiply-adds of the model (forward, and what backward needs), two operations each.
+ * Data: the run's data through the loader if data.path is set, else random images in memory. Times are means over the
+ * middle half of the steps, sorted by duration, so that outliers do not count and parts add up. Work is the model's
+ * multiply-adds (forward, and what backward needs), of two operations each.
  */
 #ifndef PX_TRAIN_BENCH_H
 #define PX_TRAIN_BENCH_H
@@ -22,52 +22,53 @@
 enum { PX_BENCH_TOP = 10 };
 
 typedef struct px_bench_options {
-    double seconds;                    /* of measuring */
-    int image_size, channels, classes; /* of random images */
+    double seconds;                    /* how long to measure */
+    int image_size, channels, classes; /* for random images */
 } px_bench_options;
 
-/* Those between PX_BENCH_WAIT and PX_BENCH_STEP make up the step; the loader works beside it. */
+/* The parts from PX_BENCH_WAIT up to PX_BENCH_STEP make up the step; the loader works in parallel. */
 typedef enum px_bench_part {
-    PX_BENCH_LOADER, /* processor seconds that making a step's views takes, on this rank */
-    PX_BENCH_WAIT,   /* for data */
+    PX_BENCH_LOADER, /* processor seconds for making a step's views, on this rank */
+    PX_BENCH_WAIT,   /* waiting for data */
     PX_BENCH_FORWARD,
     PX_BENCH_BACKWARD,
-    PX_BENCH_REDUCE, /* gradients' all-reduce that backward did not hide */
+    PX_BENCH_REDUCE, /* the gradients' all-reduce, as far as it did not overlap with backward */
     PX_BENCH_OPTIMIZER,
     PX_BENCH_OTHER, /* messages between kernels, sums of micro-batches, metrics */
-    PX_BENCH_STEP,  /* the whole */
+    PX_BENCH_STEP,  /* the whole step */
     PX_BENCH_PARTS,
 } px_bench_part;
 extern const char *const px_bench_part_names[PX_BENCH_PARTS];
 
-/* All steps of the plan with the same op and kernel together. */
+/* The sum over the plan's steps with the same op and kernel. */
 typedef struct px_bench_op {
     char name[96];          /* "conv2d (jit:avx512_core)" */
-    double seconds, gflops; /* of a training step; GF/s */
+    double seconds, gflops; /* per training step; GF/s */
 } px_bench_op;
 
 typedef struct px_bench_report {
-    int steps; /* that were measured */
+    int steps; /* measured steps */
     double seconds[PX_BENCH_PARTS];
-    double images_per_second;       /* over all ranks */
-    double views_per_second;        /* that one core makes */
-    double gflops, machine_gflops;  /* of one rank; R, its best large matmul with the same threads and precision */
-    double peak_bytes, arena_bytes; /* of this rank */
-    int reorders;                   /* of activations */
-    int ranks, threads;             /* threads a rank */
+    double images_per_second; /* over all ranks */
+    double views_per_second;  /* made by one core */
+    double gflops,
+        machine_gflops; /* of one rank; and of its best large matmul with the same threads and precision, R */
+    double peak_bytes, arena_bytes; /* on this rank */
+    int reorders;                   /* of activations, per step */
+    int ranks, threads;             /* threads per rank */
     int ops;
-    px_bench_op op[PX_BENCH_TOP]; /* the most expensive */
-    char *plan;                   /* the plan as text, with the ms of one step */
+    px_bench_op op[PX_BENCH_TOP]; /* the most expensive ones */
+    char *plan;                   /* the plan as text, with the milliseconds of one step */
 } px_bench_report;
 
-/* 0 or -1; the report is to be finished in any case. */
+/* 0 or -1; finish the report in any case. */
 int px_bench(px_settings *, const px_bench_options *, const px_comm *, px_log *, px_bench_report *);
 void px_bench_report_finish(px_bench_report *);
 
 void px_bench_print(const px_bench_report *, const px_settings *, FILE *);
 
-/* Adds /bench to an HDF5 file, made if it is not there: parts/{name,seconds}, ops/{name,seconds,gflops}, the numbers as
- * scalars, what was measured on what as attributes; also /config and /provenance. 0 or -1. */
+/* Adds /bench to an HDF5 file, which is created if it does not exist: parts/{name,seconds}, ops/{name,seconds,gflops},
+ * the numbers as scalars, method, machine and so on as attributes; also /config and /provenance. 0 or -1. */
 int px_bench_write(const char *path, const px_bench_report *, const px_settings *, const px_comm *,
                    const char *command);
 

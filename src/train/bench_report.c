@@ -1,4 +1,4 @@
-/* bench_report.c - what px_bench found, for people and into HDF5. */
+/* bench_report.c - the report of px_bench, as text and in HDF5. */
 #include "base/error.h"
 #include "base/version.h"
 #include "report/results.h"
@@ -19,12 +19,12 @@ void px_bench_print(const px_bench_report *r, const px_settings *s, FILE *out)
     for (int i = PX_BENCH_WAIT; i < PX_BENCH_PARTS; i++)
         fprintf(out, "%-16s %10.2f ms %6.1f%%\n", px_bench_part_names[i], 1e3 * r->seconds[i],
                 100 * r->seconds[i] / r->seconds[PX_BENCH_STEP]);
-    fprintf(out, "%-16s %10.2f ms of a core beside it: %.0f views a second and core\n",
+    fprintf(out, "%-16s %10.2f ms of a core in parallel: %.0f views per second and core\n",
             px_bench_part_names[PX_BENCH_LOADER], 1e3 * r->seconds[PX_BENCH_LOADER], r->views_per_second);
-    fprintf(out, "%-16s %10.1f a second (middle half of %d steps)\n", "images", r->images_per_second, r->steps);
+    fprintf(out, "%-16s %10.1f per second (middle half of %d steps)\n", "images", r->images_per_second, r->steps);
     fprintf(out, "%-16s %10.1f GF/s = %.1f%% of R, this machine's matmul rate: %.1f GF/s\n", "work", r->gflops,
             100 * r->gflops / r->machine_gflops, r->machine_gflops);
-    fprintf(out, "%-16s %10.1f MiB peak, %.1f MiB of it the arena; %d reorders of activations\n", "memory",
+    fprintf(out, "%-16s %10.1f MiB peak, of which the arena takes %.1f MiB; %d reorders of activations\n", "memory",
             r->peak_bytes / (1 << 20), r->arena_bytes / (1 << 20), r->reorders);
     fprintf(out, "\n%-60s %10s %6s %8s\n", "most expensive", "ms", "%", "GF/s");
     for (int i = 0; i < r->ops; i++)

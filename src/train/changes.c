@@ -1,9 +1,10 @@
+/* changes.c - see changes.h. */
 #include "train/changes.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* A place in the text of a configuration: one key a line, groups as "name = {" to "};", one level deep. */
+/* A place in a configuration's text: one key per line, groups from "name = {" to "};", one level deep. */
 typedef struct cursor {
     const char *at;
     int group_length, key_length, value_length;
@@ -42,7 +43,7 @@ static bool same(const char *a, int a_length, const char *b, int b_length)
     return a_length == b_length && (a_length == 0 || memcmp(a, b, (size_t)a_length) == 0);
 }
 
-/* The key that `wanted` stands at, in another text. */
+/* Finds the key of `wanted` in another text. */
 static bool find(const char *text, const cursor *wanted, cursor *found)
 {
     *found = (cursor){.at = text};
@@ -55,7 +56,7 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
 
 static void tell(px_log *log, const cursor *key, const cursor *was, const cursor *is)
 {
-    px_log_warning(log, "resumed with another setting: %.*s%s%.*s = %.*s (was: %.*s)", key->group_length,
+    px_log_warning(log, "resumed with a different setting: %.*s%s%.*s = %.*s (was: %.*s)", key->group_length,
                    key->group_length ? key->group : "", key->group_length ? "." : "", key->key_length, key->key,
                    is ? is->value_length : 4, is ? is->value : "none", was ? was->value_length : 4,
                    was ? was->value : "none");

@@ -1,3 +1,4 @@
+/* checkpoint.c - see checkpoint.h. */
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "data/h5.h"
@@ -42,13 +43,13 @@ bool px_checkpoint_exists(const char *folder)
 
 /* ---- writing ---- */
 
-/* To be called before anything else of HDF5's, which forgets why the last call failed. */
+/* Call it before any other HDF5 function, which would erase the reason of the failure. */
 static int not_written(const char *path)
 {
     return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
-/* Writes all of a new data set and closes it, which may be when it reaches the disk. */
+/* Writes a new data set completely and closes it, which may be when it reaches the disk. */
 static int put_values(const char *path, hid_t set, hid_t type, const void *data)
 {
     if (set < 0)
@@ -78,7 +79,7 @@ static int put_text(const char *path, hid_t file, const char *name, const char *
     H5Tset_size(type, strlen(text) + 1);
     H5Tset_cset(type, H5T_CSET_UTF8);
     hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_layout(plist, H5D_COMPACT); /* within the object's header, which has a checksum */
+    H5Pset_layout(plist, H5D_COMPACT); /* in the object's header, which has a checksum */
     hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
     int status = put_values(path, set, type, text);
     H5Pclose(plist);
@@ -160,7 +161,7 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
 {
     px_h5_disk disk = {0};
     hid_t access_list = px_h5_disk_access(&disk);
-    /* Older formats have an index of chunks without a checksum: one flipped bit there, and a chunk reads as zeros. */
+    /* In older formats the index of chunks has no checksum: after one flipped bit a chunk reads as zeros. */
     H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
     H5Pclose(access_list);
@@ -209,7 +210,7 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
 
 /* ---- reading ---- */
 
-/* One text of fixed length. A new string, or NULL. */
+/* Reads a text of fixed length. A new string, or NULL. */
 static char *get_text(hid_t file, const char *name)
 {
     hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
@@ -232,7 +233,7 @@ static char *get_text(hid_t file, const char *name)
     return text;
 }
 
-/* H5Lexists fails where a group on the way is missing. 1, 0, or -1: damaged. */
+/* Like H5Lexists, which fails if a group on the way is missing. 1, 0, or -1: damaged. */
 static int exists(hid_t file, const char *path)
 {
     char *part = px_strdup(path);
@@ -249,7 +250,7 @@ static int exists(hid_t file, const char *path)
     return there;
 }
 
-/* Position embeddings of another image size. A file may claim any shape: what cannot be such is not read. */
+/* Reads position embeddings of another image size. A file may claim any shape; impossible ones are not read. */
 static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *plain)
 {
     hsize_t dim[] = {1, (hsize_t)stored.dim[1], (hsize_t)stored.dim[2]};
@@ -263,7 +264,7 @@ static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *pla
     return done;
 }
 
-/* Reads group/name into `plain` if it is there in this very shape; with `resample` pos_embed may have another. */
+/* Reads group/name into `plain` if it has exactly this shape; with `resample`, pos_embed may have another one. */
 static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, bool resample,
                      float *plain)
 {
@@ -272,7 +273,9 @@ static int get_array(const char *path, hid_t file, const char *group, const char
     hid_t set = there > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
     int status = 0;
     if (there == 0) {
-        status = px_fail(PX_USAGE, "%s: holds no %s: other options of the backbone, method or optimizer?", path, where);
+        status = px_fail(PX_USAGE,
+                         "%s: contains no %s: was the run made with other options of backbone, method or optimizer?",
+                         path, where);
     } else if (set < 0) {
         status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
     } else {
@@ -285,9 +288,9 @@ static int get_array(const char *path, hid_t file, const char *group, const char
         bool same = px_shape_equal(stored, shape), positions = resample && strcmp(name, "pos_embed") == 0;
         const char *advice = px_advise_channels(stored, shape);
         if (!same && !(positions && get_positions(set, stored, shape, plain)))
-            status = px_fail(PX_USAGE, "%s: %s is %s, the model has %s%s", path, where, px_shape_text(stored, found),
-                             px_shape_text(shape, expected),
-                             *advice ? advice : ": other options of the backbone or method?");
+            status = px_fail(PX_USAGE, "%s: %s is %s, but the model has %s%s", path, where,
+                             px_shape_text(stored, found), px_shape_text(shape, expected),
+                             *advice ? advice : ": was the run made with other options of backbone or method?");
         else if (same && H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, plain) < 0)
             status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
         H5Sclose(space);
@@ -332,7 +335,7 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
     }
     int64_t *steps = px_optimizer_steps(optimizer);
     if (status == 0 && px_h5_get_attribute_number(file, "optimizer_step", steps) != 0)
-        status = px_fail(PX_DATA, "%s: holds no attribute optimizer_step", path);
+        status = px_fail(PX_DATA, "%s: has no attribute optimizer_step", path);
     if (status == 0 && (*steps < 0 || *steps > steps_max))
         status = px_fail(PX_DATA, "%s: its optimizer_step is %" PRId64 ", which no run reaches", path, *steps);
     return status;
@@ -343,9 +346,10 @@ static int read_any(const char *path, hid_t set, hid_t space, px_checkpoint_arra
     int rank = H5Sget_simple_extent_ndims(space);
     hsize_t dim[PX_RANK_MAX] = {0};
     if (rank < 0 || rank > PX_RANK_MAX || H5Sget_simple_extent_dims(space, dim, NULL) < 0)
-        return px_fail(PX_DATA, "%s: parameters/%s has %d axes, at most %d are read", path, a->name, rank, PX_RANK_MAX);
+        return px_fail(PX_DATA, "%s: parameters/%s has %d axes, but at most %d are supported", path, a->name, rank,
+                       PX_RANK_MAX);
     if (!px_h5_plausible(set, rank, dim, sizeof a->data[0]))
-        return px_fail(PX_DATA, "%s: parameters/%s claims to be larger than its file can hold", path, a->name);
+        return px_fail(PX_DATA, "%s: parameters/%s claims to be larger than the file can contain", path, a->name);
     a->shape.rank = rank;
     for (int i = 0; i < rank; i++)
         a->shape.dim[i] = (int64_t)dim[i];
@@ -355,7 +359,7 @@ static int read_any(const char *path, hid_t set, hid_t space, px_checkpoint_arra
     return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
-/* One member of the group of parameters, of whatever shape it is. */
+/* Reads one member of the group of parameters, whatever its shape. */
 static int get_any(const char *path, hid_t group, const char *name, px_checkpoint_array *a)
 {
     a->name = px_strdup(name);
@@ -374,7 +378,7 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
     H5G_info_t info;
     hid_t group = H5Gopen2(file, "parameters", H5P_DEFAULT);
     if (group < 0 || H5Gget_info(group, &info) < 0)
-        return px_fail(PX_DATA, "%s: holds no parameters", path);
+        return px_fail(PX_DATA, "%s: contains no parameters", path);
     int status = 0;
     out->array = px_calloc((size_t)info.nlinks + 1, sizeof out->array[0]);
     for (hsize_t i = 0; i < info.nlinks && status == 0; i++) {
@@ -388,8 +392,8 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
     return status;
 }
 
-/* HDF5 believes files of its first formats whatever they say, and reads beyond its own memory on some that are damaged.
- * The later ones, which are written here, have checksums on all that it follows; no others are opened. */
+/* HDF5 trusts files in its older formats, and reads beyond its memory if some of them are damaged. The newer formats,
+ * in which we write, have checksums on all structure; only these are opened. */
 static int check_signature(const char *path)
 {
     enum { SIGNATURE = 8, CHECKSUMMED = 2 };
@@ -403,13 +407,13 @@ static int check_signature(const char *path)
     if (why != 0)
         return px_fail(PX_DATA, "%s: %s", path, strerror(why));
     if (got < sizeof head || memcmp(head, "\x89HDF\r\n\x1a\n", SIGNATURE) != 0)
-        return px_fail(PX_DATA, "%s: is not a whole HDF5 file", path);
+        return px_fail(PX_DATA, "%s: is not a complete HDF5 file", path);
     if (head[SIGNATURE] < CHECKSUMMED)
-        return px_fail(PX_DATA, "%s: is not a checkpoint of format %d, but in an older form of HDF5", path, FORMAT);
+        return px_fail(PX_DATA, "%s: is not a checkpoint of format %d: it is in an older HDF5 format", path, FORMAT);
     return 0;
 }
 
-/* `m` may be NULL: only counters and configuration, and with `arrays` all parameters as they are. */
+/* With `m` NULL, reads only counters and configuration, and with `arrays` all parameters as they are. */
 static int load_file(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out)
 {
     *out = (px_checkpoint){0};
@@ -418,7 +422,7 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
         return -1;
     hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
-        return px_fail(PX_DATA, "%s: is not a whole HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+        return px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     int status = 0;
     if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
@@ -437,7 +441,7 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     return status;
 }
 
-/* From the run's last checkpoint, or if that is damaged the one before. */
+/* Reads the run's last checkpoint, or the one before if it is damaged. */
 static int load(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out, px_log *log)
 {
     px_h5_quiet();

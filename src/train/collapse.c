@@ -1,3 +1,4 @@
+/* collapse.c - see collapse.h. */
 #include "train/collapse.h"
 #include "base/error.h"
 #include "tensor/eigen.h"
@@ -8,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* Of the rows divided by their lengths. */
+/* The deviation, of rows divided by their lengths. */
 static double deviation(const double *x, const double *inverse, int count, int width)
 {
     double total = 0;
@@ -20,12 +21,12 @@ static double deviation(const double *x, const double *inverse, int count, int w
             square += unit * unit;
         }
         double mean = sum / count, variance = square / count - mean * mean;
-        total += sqrt(variance < 0 ? 0 : variance); /* NaN stays */
+        total += sqrt(variance < 0 ? 0 : variance); /* keeps NaN */
     }
     return total / width * sqrt(width);
 }
 
-/* From the smaller of x x^T and x^T x: their eigenvalues are the same but for zeros. */
+/* The effective rank, from the smaller of x x^T and x^T x: their eigenvalues are the same except for zeros. */
 static int effective_rank(const double *x, int count, int width, double *rank)
 {
     int n = count < width ? count : width;
@@ -40,7 +41,7 @@ static int effective_rank(const double *x, int count, int width, double *rank)
     return status;
 }
 
-/* On one thread: sums of BLAS and LAPACK must not depend on how many there are. */
+/* Uses one thread, since sums in BLAS and LAPACK must not depend on the number of threads. */
 int px_collapse_measure(px_collapse *c, const float *row, int count, int width)
 {
     int64_t n = (int64_t)count * width;

@@ -1,3 +1,4 @@
+/* figures.c - see figures.h. */
 #include "train/figures.h"
 #include "base/error.h"
 

@@ -1,4 +1,4 @@
-/* figures.h - a method's own pictures, made at the end of a session of training and kept in run.h5.
+/* figures.h - a method's pictures, made at the end of a training session and stored in run.h5.
  *
  *     px_figures f = {.task = &task, .model = &model, .batch = batch, .results = r};   // r is not live
  *     method->figures(cfg, &f);

@@ -1,3 +1,4 @@
+/* forecast.c - see forecast.h. */
 #include "train/forecast.h"
 
 #include <math.h>

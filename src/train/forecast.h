@@ -1,4 +1,4 @@
-/* forecast.h - how long training will take, told once, when its first steps have shown their pace.
+/* forecast.h - how long training will take, told once, after its first steps have been timed.
  *
  *     px_forecast f = px_forecast_begin(steps, px_now());
  *     for (...) {
@@ -16,17 +16,18 @@
 
 typedef struct px_forecast {
     int64_t steps, done; /* of this start of the run */
-    double begun, first; /* when it began, and when its first step was done, which is slower than the others */
+    double begun, first; /* times of the begin and of the end of the first step, which is slower than the others */
     bool told;
     double all, left; /* seconds */
 } px_forecast;
 
 px_forecast px_forecast_begin(int64_t steps, double now);
 
-/* After each step. True once: after 10 steps, a quarter of a shorter run, or 10 seconds; not when nothing is left. */
+/* Call it after each step. Returns true once: after 10 steps, a quarter of a shorter run, or 10 seconds; never if
+ * nothing is left to do. */
 bool px_forecast_step(px_forecast *, double now);
 
-/* "about 12 min, until 14:32"; the day stands before the hour if it is not today. Returns `buffer`. */
+/* "about 12 min, until 14:32"; with the day before the time if it is not today. Returns `buffer`. */
 char *px_forecast_text(const px_forecast *, time_t now, char buffer[64]);
 
 #endif

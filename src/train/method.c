@@ -1,3 +1,4 @@
+/* method.c - the registry of methods, plug-ins, and what method.h offers to build. */
 #include "train/method.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -25,7 +26,7 @@ void px_embedding(px_build *b, px_value *x)
 {
     if (x && (x->shape.rank != 2 || x->shape.dim[0] < b->task->batch)) {
         char shape[64];
-        px_graph_fail(b->g, "px_embedding takes a row for each of the batch's %d images, not %s", b->task->batch,
+        px_graph_fail(b->g, "px_embedding needs a row for each of the batch's %d images, not %s", b->task->batch,
                       px_shape_text(x->shape, shape));
         return;
     }
@@ -39,7 +40,7 @@ void px_metric(px_build *b, const char *name, px_value *v)
 
 /* ---- registry ---- */
 
-/* Plug-ins stay loaded for the life of the program: their code is in use. */
+/* Plug-ins stay loaded until the program ends, since their code is in use. A global, like px_methods. */
 enum { PLUGINS_MAX = 32 };
 static const px_method *plugin[PLUGINS_MAX];
 static char *plugin_file[PLUGINS_MAX];
@@ -75,7 +76,7 @@ const px_method *px_method_find(const char *name)
 
 int px_method_load(const char *path)
 {
-    /* Without a slash dlopen would search the system's folders. */
+    /* Without a slash, dlopen would search the system's folders. */
     char *where = strchr(path, '/') ? px_strdup(path) : px_format("./%s", path);
     void *object = dlopen(where, RTLD_NOW | RTLD_LOCAL);
     const px_method *m = object ? dlsym(object, "px_plugin") : NULL;

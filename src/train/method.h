@@ -1,7 +1,7 @@
-/* method.h - a pretext task in one file: methods/NAME.c defines one const px_method, and nothing else of it is visible.
+/* method.h - a pretext task in one file: methods/NAME.c defines one const px_method; everything else in it is static.
  *
- * A method says what is made of each image (views), how that is made (make_views, in the loader's threads), and how the
- * loss follows from it (build). It never sees the optimizer, MPI, files or epochs. Read methods/simclr.c as an example.
+ * A method declares the tensors made from each image (views), makes them (make_views, in the loader's threads), and
+ * builds the loss from them (build). It never sees the optimizer, MPI, files or epochs. methods/simclr.c is an example.
  *
  *     struct px_method_cfg { double temperature; };                   // completed in the method's own file
  *     static const px_option options[] = { PX_OPTION(px_method_cfg, temperature, "0.5", ...), {0}};
@@ -18,19 +18,19 @@
 
 typedef struct px_method_cfg px_method_cfg;
 
-/* What the method is asked to work on; the same on all ranks but for `rank`. */
+/* What the method works on; the same on all ranks except for `rank`. */
 typedef struct px_task {
     int image_size, channels; /* of a view */
     int classes;              /* of the data set; 0: no labels */
-    bool labelled;            /* every image of the split has one */
+    bool labelled;            /* every image of the split has a label */
     int patch;                /* side of the backbone's patches; 0: it has none */
-    int batch;                /* images a step on this rank */
+    int batch;                /* images per step on this rank */
     int ranks;
     bool augment; /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
-    const float *mean, *std; /* per channel, NULL where values stay in [0,1] (data.normalize) */
+    const float *mean, *std; /* per channel; NULL: values stay in [0,1] (data.normalize) */
 } px_task;
 
-/* What build works with. */
+/* The context of `build`. */
 typedef struct px_build {
     px_graph *g;
     const px_task *task;
@@ -39,46 +39,47 @@ typedef struct px_build {
     px_value *embedding; /* see px_embedding */
 } px_build;
 
-/* What `figures` works with. */
+/* The context of `figures`. */
 typedef struct px_figures px_figures;
 
 typedef struct px_method {
     const char *name, *paper, *summary;
     size_t cfg_size;
     const px_option *options; /* the group named after the method */
-    const char *family;       /* the only family of backbones that it works on; NULL: any */
-    const char *defaults;     /* configuration text that stands below the user's: the paper's optimizer and schedule */
+    const char *family;       /* the only family of backbones that it works with; NULL: any */
+    const char *defaults;     /* configuration text that the user's overrides: the paper's optimizer and schedule */
 
-    /* Replaces options that were left open (0) by what they mean for this task and backbone: the configuration that a
-     * run records holds the results. Options that were given stay. Optional. */
+    /* Replaces options that are not set (0) by their values for this task and backbone, so that a run's recorded
+     * configuration has them. Does not change options that are set. Optional. */
     void (*settle)(px_method_cfg *, const px_task *, const px_backbone *);
 
-    /* Says what cannot work, or NULL. Optional. */
+    /* Returns why this cannot work, or NULL if it can. Optional. */
     const char *(*check)(const px_method_cfg *, const px_task *, const px_backbone *);
 
-    /* The tensors made of each image. */
+    /* Declares the tensors made from each image. */
     void (*views)(const px_method_cfg *, const px_task *, px_views *out);
 
-    /* Makes them. A pure function of its arguments, called by many threads at once. */
+    /* Makes them. Must be a pure function of its arguments; many threads call it at the same time. */
     void (*make_views)(const px_method_cfg *, const px_task *, px_rng *, const px_image *, px_sample *out);
 
-    /* Heads and loss, from inputs named as in `views`; returns the scalar loss, a mean over this rank's images. */
+    /* Builds heads and loss from the inputs that `views` declared; returns the scalar loss, a mean over this rank's
+     * images. */
     px_value *(*build)(const px_method_cfg *, px_build *);
 
-    /* Pictures of what was learned, made of the last batch and what the graph put out for it. Optional; 0 or -1. */
+    /* Makes pictures of what was learned, from the last batch and the graph's outputs for it. Optional; 0 or -1. */
     int (*figures)(const px_method_cfg *, px_figures *);
 } px_method;
 
 /* ---- for build ---- */
 
-/* The batch's tensor of that name: (copies * batch, ...). */
+/* The batch's tensor with this name: (copies * batch, ...). */
 px_value *px_view_input(px_build *, const char *name);
 
-/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, in the open scope. */
+/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, within the current scope. */
 px_encoding px_encode(px_build *, px_value *x);
 
-/* Names the embedding that training watches for collapse: x (rows, D), the batch's first views in the first rows. What
- * a first px_encode gives as pooled is watched where no other is named. */
+/* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
+ * Without this call it watches the pooled output of the first px_encode. */
 void px_embedding(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
@@ -87,7 +88,7 @@ void px_metric(px_build *, const char *name, px_value *);
 /* ---- for figures ---- */
 const px_task *px_figures_task(const px_figures *);
 const void *px_figures_view(const px_figures *, const char *name);    /* the batch's tensor */
-const float *px_figures_output(const px_figures *, const char *name); /* what build gave to px_graph_output */
+const float *px_figures_output(const px_figures *, const char *name); /* a value that build gave to px_graph_output */
 
 /* Stores rows x columns pictures of (size, size, channels) bytes, side by side, as /figures/NAME (height, width,
  * channels) of run.h5, which `pretext plot` draws with the caption. 0 or -1. */
@@ -97,7 +98,7 @@ int px_figures_grid(px_figures *, const char *name, const char *caption, int row
 /* ---- registry ---- */
 extern const px_method *const px_methods[]; /* built in; NULL-terminated; generated from methods/meson.build */
 
-/* All methods by number, those of plug-ins behind the built-in ones; NULL behind the last. */
+/* All methods by number, first the built-in ones, then those of plug-ins; NULL after the last. */
 const px_method *px_method_at(int i);
 const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
 

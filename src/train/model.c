@@ -1,3 +1,4 @@
+/* model.c - see model.h. */
 #include "train/model.h"
 #include "base/error.h"
 #include "ops/ops.h"
@@ -15,8 +16,8 @@ static int check_shards(int shards, int ranks)
     if (!power_of_two(shards))
         return px_fail(PX_USAGE, "shards = %d is not a power of two, as shards=8 is", shards);
     if (!power_of_two(ranks) || ranks > shards)
-        return px_fail(PX_USAGE, "reproducible: %d ranks cannot share shards = %d; a power of two up to %d can", ranks,
-                       shards, shards);
+        return px_fail(PX_USAGE, "reproducible=true: %d ranks cannot share shards = %d; use a power of two up to %d",
+                       ranks, shards, shards);
     return 0;
 }
 
@@ -117,21 +118,21 @@ static int make_plan(px_model *m, const px_settings *s, px_plan_spec spec)
 
 int px_precision_settle(px_settings *s, const px_comm *comm)
 {
-    bool automatic = strcmp(s->train.precision, "auto") == 0, half = strcmp(s->train.precision, "bf16") == 0;
+    bool automatic = strcmp(s->train.precision, "auto") == 0, bf16 = strcmp(s->train.precision, "bf16") == 0;
     bool fast = strcmp(s->train.backend, "openblas") != 0;
     if (!px_backend_find(s->train.backend))
         return -1;
-    if (half && !fast)
+    if (bf16 && !fast)
         return px_fail(PX_USAGE, "precision = bf16 needs backend=onednn: the portable kernels compute in fp32");
-    if (half && strcmp(px_backend_fast.name, "onednn") != 0)
+    if (bf16 && strcmp(px_backend_fast.name, "onednn") != 0)
         return px_fail(PX_USAGE,
                        "precision = bf16: this build of Pretext has no oneDNN, without which all computes in fp32");
-    if (!half && !automatic)
+    if (!bf16 && !automatic)
         return 0;
     double able = fast && px_bf16_native();
     px_all_reduce_f64(comm, &able, 1);
     bool all = able == comm->size;
-    if (half && !all)
+    if (bf16 && !all)
         return px_fail(
             PX_USAGE,
             "precision = bf16: the processor of %s has no bf16 instructions; precision=fp32 (or auto) is faster",
@@ -142,7 +143,7 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     return 0;
 }
 
-/* The model of one part of the batch. */
+/* Builds the model for one part of the batch. */
 static int build_part(px_model *m, const px_settings *s, const px_task *task, int part, px_plan_spec spec)
 {
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
@@ -158,10 +159,10 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_graph_output(m->graph, "loss", m->loss);
     m->embedding = b.embedding;
     if (m->embedding)
-        px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method gives */
+        px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method uses */
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
-    px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_PARTS : PX_RECOMPUTE_LIGHT);
+    px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_SEGMENTS : PX_RECOMPUTE_LIGHT);
     spec.precision = strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32;
     spec.memory_later = true;
     return make_plan(m, s, spec);
@@ -184,7 +185,7 @@ int px_model_pretrain(px_model *m, const px_settings *s, const px_task *task, co
     return 0;
 }
 
-/* rows (views * batch, F), as px_views has them -> (batch, F) */
+/* rows (views * batch, F), ordered as in px_views -> (batch, F), the mean over views */
 static px_value *mean_over_views(px_graph *g, px_value *rows, int64_t views)
 {
     if (views == 1 || px_graph_error(g))

@@ -1,4 +1,4 @@
-/* model.h - a graph with its plan, built from settings: the one that is trained, or the bare backbone that is
+/* model.h - a graph with its plan, built from settings: the model that is trained, or the bare backbone that is
  * evaluated.
  *
  *     px_task task;
@@ -22,51 +22,51 @@ typedef struct px_model {
     px_graph *graph;
     px_plan *plan;
     px_views views;
-    px_value *input[PX_VIEWS_MAX]; /* one a view */
+    px_value *input[PX_VIEWS_MAX]; /* one per view */
     px_value *loss;                /* pretraining */
-    px_value *embedding;           /* pretraining: the one that is watched (px_embedding), or NULL */
+    px_value *embedding;           /* pretraining: the embedding that is watched (px_embedding), or NULL */
     px_value *features;            /* encoder: (batch, F), those of the last layer */
-    int layers;                    /* encoder: 1, or with px_encoder_spec.layers one a stage */
+    int layers;                    /* encoder: 1, or with px_encoder_spec.layers one per stage */
     struct {
-        const char *name; /* that of the stage; "features" where they are behind all stages */
+        const char *name; /* of the stage; "features" if they come after all stages */
         px_value *features;
     } layer[PX_STAGES_MAX + 1];
 } px_model;
 
-/* What an encoder sees of an image, and what it tells of it. */
+/* What an encoder sees of an image, and what it returns. */
 typedef struct px_encoder_spec {
     int batch;   /* images */
-    int views;   /* of an image: its features are the mean over them */
-    int size;    /* side of a view */
-    bool layers; /* features of every stage, too */
+    int views;   /* per image, whose features are the mean over them */
+    int size;    /* side of a view in pixels */
+    bool layers; /* also returns features of every stage */
 } px_encoder_spec;
 
-/* How many parts a micro-batch has, ranks or shards, and the images of each: train.batch / (parts x accumulate). 0, or
- * -1 (PX_USAGE) if it cannot be divided. */
+/* Into how many parts (shards, or else ranks) a micro-batch is cut, and the images of each: train.batch / (parts x
+ * accumulate). 0, or -1 (PX_USAGE) if it cannot be divided. */
 int px_batch_parts(const px_settings *, const px_comm *, int *parts, int *batch);
 
-/* The side of views where data.image_size is left open and images of this side (px_dataset_side) vary in size: that, but
- * at most 224, and a multiple of 8 and of the backbone's patches. */
+/* The side of views if data.image_size is not set and images vary in size, with this side (px_dataset_side): at most
+ * 224, and a multiple of 8 and of the backbone's patches. */
 int px_image_size_for(const px_backbone *, int side);
 
-/* What there is to work on. Also settles what the settings left open (data.image_size, the backbone's `auto`), so that
- * the configuration that is recorded says what was done. 0, or -1 (PX_USAGE): the backbone cannot work with this. */
+/* Makes the task. Also sets what the settings left open (data.image_size, the backbone's `auto`), so that the recorded
+ * configuration says what was done. 0, or -1 (PX_USAGE): the backbone cannot work with it. */
 int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled, int batch, int ranks);
 
-/* The same for a data set; `split` (or NULL: no labels are wanted) is looked through for images without one. */
+/* The same for a data set; `split` (or NULL: labels are not needed) is searched for images without a label. */
 int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
-/* Collective: settles `precision` (auto: bf16 if all ranks' processors have it). 0, or -1 (PX_USAGE): bf16 was asked
- * for and a processor or the backend lacks it. */
+/* Collective: sets `precision` if it is auto (bf16 if all ranks' processors support it). 0, or -1 (PX_USAGE): it is
+ * bf16 and a processor or the backend does not support it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
-/* What is trained; with reproducible, this rank's first shard (graph/plan.h). */
+/* The model for pretraining; if reproducible, that of this rank's first shard (graph/plan.h). */
 int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px_comm *);
-/* The same without its memory, which px_plan_allocate takes: until then only px_plan_memory can be asked. k: with
- * reproducible, which of this rank's shards; all but the first, k = 0, share the parameters of `first`, else NULL. */
+/* The same without memory: until px_plan_allocate, only px_plan_memory may be called. k: if reproducible, which of this
+ * rank's shards. Shard 0 has `first` NULL; the others share the parameters of `first`. */
 int px_model_plan(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
 int px_model_encoder(px_model *, const px_settings *, const px_task *,
-                     const px_encoder_spec *); /* of one rank: nothing crosses */
+                     const px_encoder_spec *); /* works on one rank, without messages */
 void px_model_finish(px_model *);
 
 #endif

@@ -1,3 +1,4 @@
+/* need.c - see need.h. */
 #include "train/need.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -70,7 +71,7 @@ typedef struct variant {
     bool recompute;
 } variant;
 
-/* Bytes of one rank; INFINITY if it cannot be built. */
+/* Bytes per rank; INFINITY if the model cannot be built. */
 static double sum_of(const px_need_case *c, variant v)
 {
     px_settings s = *c->settings;
@@ -94,17 +95,17 @@ static double sum_of(const px_need_case *c, variant v)
     return bytes;
 }
 
-/* A round number, where it is large. */
+/* Rounds a large number. */
 static int round_down(int n)
 {
     return n >= 64 ? n / 32 * 32 : n >= 16 ? n / 8 * 8 : n;
 }
 
-/* The largest batch with which the variant fits into `room`, or nearly; 0: none does. What a step needs grows with the
- * batch as a straight line, so two plans say where to look. */
+/* Nearly the largest batch with which the variant fits into `room`; 0: none does. A step's memory is a linear function
+ * of the batch, so two plans tell where to look. */
 static int largest_batch(const px_need_case *c, variant v, double room)
 {
-    int unit = c->task->ranks * v.accumulate, most = v.batch / unit, least = 2; /* some methods compare images */
+    int unit = c->task->ranks * v.accumulate, most = v.batch / unit, least = 2; /* since some methods compare images */
     double at_most = sum_of(c, v);
     if (at_most <= room)
         return v.batch;
@@ -124,7 +125,7 @@ static int largest_batch(const px_need_case *c, variant v, double room)
     return least * unit;
 }
 
-/* The fewest micro-batches that make the same batch fit; 0: none do. */
+/* The smallest number of micro-batches with which the same batch fits; 0: none. */
 static int fewest_micros(const px_need_case *c, variant v, int fitting_batch, double room)
 {
     int ranks = c->task->ranks;
@@ -140,7 +141,7 @@ static int fewest_micros(const px_need_case *c, variant v, int fitting_batch, do
     return 0;
 }
 
-/* A size of views that fits with a small batch, below the present one; 0: none. */
+/* A size of views below the present one that fits with a small batch; 0: none. */
 static int smaller_size(const px_need_case *c, variant v, double room)
 {
     const px_backbone *b = c->settings->backbone;
@@ -175,7 +176,7 @@ static void propose_size(proposals *p, const px_need_case *c, variant v, int siz
         fprintf(p->out, " with batch=%d", batch);
 }
 
-/* What fits into `room` bytes a rank, as settings to choose from; yours. */
+/* Settings that fit into `room` bytes per rank, to choose from; the caller frees the text. */
 static char *what_fits(const px_need_case *c, double room)
 {
     const px_settings *s = c->settings;
@@ -204,14 +205,14 @@ static char *what_fits(const px_need_case *c, double room)
             propose_size(&p, c, now, smaller, room);
     }
     if (p.count == 0)
-        fputs("not even two images per rank; a smaller backbone may", p.out);
+        fputs("not even two images per rank, but perhaps a smaller backbone", p.out);
     fclose(p.out);
     return text;
 }
 
 /* ---- the check ---- */
 
-/* What makes the largest part as large as it is. */
+/* Writes why the largest part is so large. */
 static void tell_why(FILE *out, const px_need *n, const px_need_case *c)
 {
     const px_task *t = c->task;
@@ -236,10 +237,10 @@ static int refuse(const px_need *n, const px_need_case *c, const px_memory *m, i
     FILE *out = open_memstream(&text, &size);
     PX_CHECK(out);
     gethostname(host, sizeof host - 1);
-    fprintf(out, "%s of memory are needed", px_bytes_text(px_need_sum(n) * sharers, need));
+    fprintf(out, "training needs %s of memory", px_bytes_text(px_need_sum(n) * sharers, need));
     if (sharers > 1)
-        fprintf(out, " by %d ranks", sharers);
-    fprintf(out, " on %s, %s are %s: ", host, px_bytes_text(m->bytes, have), m->limit);
+        fprintf(out, " for %d ranks", sharers);
+    fprintf(out, ", but on %s %s are %s: ", host, px_bytes_text(m->bytes, have), m->limit);
     tell_why(out, n, c);
     fputs(sharers > 1 ? " per rank" : "", out);
     char *fits = what_fits(c, m->bytes / sharers);
@@ -251,7 +252,8 @@ static int refuse(const px_need *n, const px_need_case *c, const px_memory *m, i
     return -1;
 }
 
-/* Threads' stacks, decoders and the libraries' own buffers come later; of the address space they take more. */
+/* Reserves for threads' stacks, decoders and libraries' buffers, which come later and take more address space than
+ * memory. */
 static void put_aside(px_memory *m, double mib)
 {
     m->bytes = fmax(0, m->bytes - mib * 1024 * 1024);

@@ -1,3 +1,4 @@
+/* provenance.c - see provenance.h. */
 #include "train/provenance.h"
 #include "base/error.h"
 #include "base/version.h"
@@ -32,8 +33,8 @@ char *px_provenance_hosts(const px_comm *comm)
     return text;
 }
 
-/* What is written of a start: eight attributes. HDF5 stores a ninth in another way, of which H5Ocopy (release 1.10.8)
- * crashes, and with it the next program that appends to the file. */
+/* A start has eight attributes. With a ninth one HDF5 would store them in another way, on which H5Ocopy (release
+ * 1.10.8) crashes, and so would the next program that appends to the file. */
 enum { HOST, STARTED, COMMAND, COMMIT, VERSIONS, TEXTS };
 static const char *const text_name[TEXTS] = {"host", "started", "command", "commit", "versions"};
 enum { NUMBERS = 3 };
@@ -66,7 +67,7 @@ static void finish_start(start *s)
         free(s->text[i]);
 }
 
-/* `hosts`: NULL, or what stands instead of the host. */
+/* `hosts`: NULL, or the text to write instead of the host. */
 static int write_start(px_results *r, const char *object, const start *s, const char *hosts)
 {
     int status = 0;
@@ -80,7 +81,7 @@ static int write_start(px_results *r, const char *object, const start *s, const 
     return status;
 }
 
-/* Of a file of an older version: what it has of these attributes. False: it has none. */
+/* Reads those of these attributes that a file of an older version has. False: none. */
 static bool read_start(px_results *r, start *s)
 {
     *s = (start){{NULL}, {NAN, NAN, NAN}};
@@ -103,7 +104,7 @@ static bool read_start(px_results *r, start *s)
     return s->text[STARTED] != NULL;
 }
 
-/* How many starts there are. */
+/* The number of recorded starts. */
 static int count_starts(px_results *r)
 {
     int n = 0;
@@ -150,7 +151,7 @@ int px_folder_make(const char *path)
         char after = *end;
         *end = '\0';
         if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            status = px_fail(PX_USAGE, "%s: cannot make the folder: %s", part, strerror(errno));
+            status = px_fail(PX_USAGE, "%s: the folder cannot be created: %s", part, strerror(errno));
         *end = after;
     } while (*end && status == 0);
     free(part);

@@ -1,4 +1,4 @@
-/* session.c - the order of set-up is that of a user's likely mistakes: configuration, data, memory. */
+/* session.c - see session.h. Set-up is in the order of a user's likely mistakes: configuration, data, memory. */
 #include "train/session.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -26,8 +26,8 @@ static int open_data(px_session *s)
     s->per_epoch = s->split.count / batch;
     if (s->per_epoch < 1)
         return px_fail(PX_USAGE,
-                       "batch = %d is larger than the split '%s' of %s, which holds %" PRId64
-                       " images%s; batch=%" PRId64 " or less would do",
+                       "batch = %d is larger than the split '%s' of %s, which has %" PRId64 " images%s; batch=%" PRId64
+                       " or less would work",
                        batch, d->split, d->path, s->split.count, d->limit ? " with this data.limit" : "",
                        s->split.count);
     return 0;
@@ -38,19 +38,19 @@ static int make_task(px_session *s, const px_dataset_info *instead)
     int batch, parts;
     if (px_batch_parts(s->settings, s->comm, &parts, &batch) != 0)
         return -1;
-    s->own = parts / s->comm->size;
+    s->parts = parts / s->comm->size;
     PX_CHECK(s->data || instead);
     return s->data ? px_task_make(&s->task, s->settings, s->data, &s->split, batch, parts)
                    : px_task_of(&s->task, s->settings, instead, instead->classes > 0, batch, parts);
 }
 
-/* The plans of all of this rank's parts of the batch, still without memory. */
+/* Makes the plans of all of this rank's parts of the batch, without memory. */
 static int plan_parts(px_session *s)
 {
     if (px_model_plan(&s->model, s->settings, &s->task, s->comm, 0, NULL) != 0)
         return -1;
-    s->other = px_calloc((size_t)s->own, sizeof s->other[0]);
-    for (int k = 1; k < s->own; k++)
+    s->other = px_calloc((size_t)s->parts, sizeof s->other[0]);
+    for (int k = 1; k < s->parts; k++)
         if (px_model_plan(&s->other[k - 1], s->settings, &s->task, s->comm, k, &s->model) != 0)
             return -1;
     return 0;
@@ -62,14 +62,14 @@ static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_
                           .unsettled = unsettled,
                           .task = &s->task,
                           .info = info,
-                          .loading = {s->own, s->task.batch, s->split.count},
+                          .loading = {s->parts, s->task.batch, s->split.count},
                           .comm = s->comm,
                           .side = s->data ? px_dataset_side(s->data) : 0};
     s->need = px_need_of(&s->model, s->settings, about.loading);
     return px_need_check(&s->need, &about);
 }
 
-/* Decides all, takes nothing. */
+/* Decides everything and allocates nothing. */
 static int design(px_session *s, const px_dataset_info *instead)
 {
     size_t bytes = s->settings->backbone->family->cfg_size;
@@ -108,12 +108,12 @@ static void find_embedding(px_session *s)
     s->row = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
 }
 
-/* Takes the memory and puts there what a first step wants. */
+/* Allocates the memory and initialises what the first step needs. */
 static int furnish(px_session *s)
 {
     px_plan *plan = s->model.plan;
     px_plan_allocate(plan);
-    for (int k = 1; k < s->own; k++)
+    for (int k = 1; k < s->parts; k++)
         px_plan_allocate(s->other[k - 1].plan);
     int spans, buckets;
     const px_param_span *span = px_plan_spans(plan, &spans);
@@ -123,9 +123,9 @@ static int furnish(px_session *s)
     px_plan_init_params(plan, (uint64_t)s->settings->train.seed);
     if (!s->settings->train.reproducible)
         s->reduce = px_allreduce_create(s->comm, px_plan_grads(plan), bound, buckets);
-    s->tally = px_calloc((size_t)s->own * (PX_SCALARS_MAX + 1), sizeof s->tally[0]);
+    s->tally = px_calloc((size_t)s->parts * (PX_SCALARS_MAX + 1), sizeof s->tally[0]);
     if (s->settings->train.accumulate > 1)
-        s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->own) * sizeof(float));
+        s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->parts) * sizeof(float));
     find_scalars(s);
     find_embedding(s);
     return 0;
@@ -147,7 +147,7 @@ void px_session_finish(px_session *s)
     px_loader_destroy(s->loader);
     px_allreduce_destroy(s->reduce);
     px_optimizer_destroy(s->optimizer);
-    for (int k = 1; k < s->own && s->other; k++)
+    for (int k = 1; k < s->parts && s->other; k++)
         px_model_finish(&s->other[k - 1]);
     free(s->other);
     px_model_finish(&s->model);
@@ -180,9 +180,9 @@ int px_session_load(px_session *s, int64_t step)
                            .context = s,
                            .seed = (uint64_t)c->seed,
                            .global_batch = c->batch / c->accumulate,
-                           .first = (int64_t)s->comm->rank * s->own * s->task.batch,
-                           .batch = s->own * s->task.batch,
-                           .parts = s->own,
+                           .first = (int64_t)s->comm->rank * s->parts * s->task.batch,
+                           .batch = s->parts * s->task.batch,
+                           .parts = s->parts,
                            .shuffle = d->shuffle,
                            .whole = c->accumulate,
                            .workers = d->workers ? d->workers : omp_get_max_threads(),
@@ -192,13 +192,13 @@ int px_session_load(px_session *s, int64_t step)
 
 /* ---- one step ---- */
 
-/* Of this rank's parts of the batch: one, or its shards. */
+/* The model of one of this rank's parts of the batch (the only one, or its shards). */
 static px_model *part(px_session *s, int k)
 {
     return k == 0 ? &s->model : &s->other[k - 1];
 }
 
-/* Adds what earlier micro-batches left to a complete bucket and sends it off. */
+/* Adds the earlier micro-batches' sums to a complete bucket and starts its all-reduce. */
 static void send_bucket(void *context, int bucket)
 {
     px_session *s = context;
@@ -230,14 +230,14 @@ static void gather_terms(float *sum, const float *term, int64_t n, bool first)
 static void keep_gradients(px_session *s, bool first)
 {
     int64_t n = px_plan_flat_count(s->model.plan);
-    for (int k = 0; k < s->own; k++)
+    for (int k = 0; k < s->parts; k++)
         gather_terms(s->sum + k * n, px_plan_grads(part(s, k)->plan), n, first);
 }
 
-/* What dropout draws belongs to the samples: the same however many ranks and micro-batches share them. */
+/* Dropout's random numbers belong to samples, whatever the number of ranks and micro-batches. */
 static void draw_for(px_session *s, int k, int64_t step, int micro)
 {
-    int64_t share = s->task.batch, first = ((int64_t)micro * s->task.ranks + s->comm->rank * s->own + k) * share;
+    int64_t share = s->task.batch, first = ((int64_t)micro * s->task.ranks + s->comm->rank * s->parts + k) * share;
     uint64_t seed = (uint64_t)s->settings->train.seed;
     px_plan_draw_by(part(s, k)->plan, (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
 }
@@ -260,7 +260,7 @@ static int run_micro(px_session *s, int64_t step, int micro, bool last)
         s->batch = px_loader_next(s->loader);
     if (!s->batch)
         return -1;
-    for (int k = 0; k < s->own; k++) {
+    for (int k = 0; k < s->parts; k++) {
         bind_views(s, k);
         draw_for(s, k, step, micro);
         plan[k] = part(s, k)->plan;
@@ -268,24 +268,24 @@ static int run_micro(px_session *s, int64_t step, int micro, bool last)
             s->fault_micro[k] = micro;
     }
     if (s->settings->train.reproducible)
-        px_shards_run(plan, s->own, s->fault);
+        px_shards_run(plan, s->parts, s->fault);
     else
         px_plan_run(s->model.plan, &hooks);
     return 0;
 }
 
-/* Gradients of all shards and micro-batches end in those of the first shard. */
+/* Sums the gradients of all shards and micro-batches into those of the first shard. */
 static void sum_gradients(px_session *s)
 {
     void *grad[PX_SHARDS_MAX];
     int64_t n = px_plan_flat_count(s->model.plan);
-    for (int k = 0; k < s->own; k++) {
+    for (int k = 0; k < s->parts; k++) {
         grad[k] = px_plan_grads(part(s, k)->plan);
         if (s->sum)
             gather_terms(grad[k], s->sum + k * n, n, false);
     }
     double start = px_now();
-    px_shards_sum(s->comm, px_summand_f32(), grad, s->own, n);
+    px_shards_sum(s->comm, px_summand_f32(), grad, s->parts, n);
     s->summing += px_now() - start;
 }
 
@@ -294,11 +294,11 @@ static double *tally(px_session *s, int k)
     return s->tally + k * (PX_SCALARS_MAX + 1);
 }
 
-/* The graphs of all shards have the same values, under the same numbers. */
+/* The graphs of all shards have the same values with the same indices. */
 static void add_scalars(px_session *s)
 {
     int terms = s->task.ranks * s->settings->train.accumulate;
-    for (int k = 0; k < s->own; k++)
+    for (int k = 0; k < s->parts; k++)
         for (int i = 0; i < s->scalars; i++)
             tally(s, k)[i] += px_plan_scalar(part(s, k)->plan, s->scalar[i]) / terms;
 }
@@ -306,22 +306,22 @@ static void add_scalars(px_session *s)
 static void sum_scalars(px_session *s, double *votes)
 {
     void *all[PX_SHARDS_MAX];
-    for (int k = 0; k < s->own; k++)
+    for (int k = 0; k < s->parts; k++)
         all[k] = tally(s, k);
     tally(s, 0)[s->scalars] = *votes;
     if (s->settings->train.reproducible)
-        px_shards_sum(s->comm, px_summand_f64(), all, s->own, s->scalars + 1);
+        px_shards_sum(s->comm, px_summand_f64(), all, s->parts, s->scalars + 1);
     else
         px_all_reduce_f64(s->comm, tally(s, 0), s->scalars + 1);
     *votes = tally(s, 0)[s->scalars];
 }
 
-/* Of the rows of the embedding those that this rank has in this micro-batch; the others stay 0. */
+/* Copies the rows of the embedding that this rank has in this micro-batch; the others stay 0. */
 static void keep_rows(px_session *s)
 {
     const px_value *v = s->model.embedding;
     int64_t width = v->shape.dim[1];
-    for (int k = 0; k < s->own; k++) {
+    for (int k = 0; k < s->parts; k++) {
         const px_plan *plan = part(s, k)->plan;
         const float *x = px_plan_read(plan, v);
         px_draws place = px_plan_draws(plan);
@@ -333,8 +333,8 @@ static void keep_rows(px_session *s)
 int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
 {
     int micros = s->settings->train.accumulate;
-    memset(s->tally, 0, (size_t)s->own * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
-    px_plan_keep_states(s->model.plan);
+    memset(s->tally, 0, (size_t)s->parts * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
+    px_plan_save_states(s->model.plan);
     int64_t row_floats = s->look && s->rows ? s->rows * s->model.embedding->shape.dim[1] : 0;
     if (row_floats)
         memset(s->row, 0, (size_t)row_floats * sizeof s->row[0]);
@@ -354,7 +354,7 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
         sum_gradients(s);
     sum_scalars(s, votes);
     if (row_floats)
-        px_all_reduce_f32(s->comm, s->row, row_floats); /* each row is one rank's, so this is exact */
+        px_all_reduce_f32(s->comm, s->row, row_floats); /* each row comes from one rank only, so the sum is exact */
     memcpy(mean, tally(s, 0), (size_t)s->scalars * sizeof mean[0]);
     return 0;
 }
@@ -371,9 +371,9 @@ double px_session_update(px_session *s, double lr)
     return px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
 }
 
-/* ---- a step that went wrong ---- */
+/* ---- diagnosis of a bad step ---- */
 
-/* The place of a fault in the order of the step, of micro-batches first; INT64_MAX: there is none. */
+/* The place of a fault in the order of execution: micro-batch, then step of the plan. INT64_MAX: no fault. */
 static int64_t place_of(const px_session *s, int part)
 {
     const px_fault *f = &s->fault[part];
@@ -381,11 +381,11 @@ static int64_t place_of(const px_session *s, int part)
                                   : s->fault_micro[part] * (px_plan_steps(s->model.plan) + 1LL) + f->step + 1;
 }
 
-/* Every rank has found its own first fault, or none; they agree on the earliest of them. */
+/* Every rank has found its first fault, or none; they agree on the earliest one. */
 static char *agree_on_fault(const px_session *s)
 {
     int part = 0, first = 0;
-    for (int k = 1; k < s->own; k++)
+    for (int k = 1; k < s->parts; k++)
         part = place_of(s, k) < place_of(s, part) ? k : part;
     int64_t own = place_of(s, part), *all = px_calloc((size_t)s->comm->size, sizeof all[0]);
     px_all_gather_bytes(s->comm, &own, all, sizeof own);
@@ -406,7 +406,7 @@ static char *agree_on_fault(const px_session *s)
     return whole;
 }
 
-/* Where it began if not within a rank: in the sums of gradients. */
+/* Where it began if not on a rank: in the sums of gradients. */
 static char *fault_of_sums(const px_session *s)
 {
     int spans;
@@ -416,19 +416,19 @@ static char *fault_of_sums(const px_session *s)
         for (int64_t k = 0; k < span[i].count; k++)
             if (!isfinite(grad[span[i].offset + k]))
                 return px_format("the sum of the gradients of %s over ranks and micro-batches", span[i].name);
-    return px_strdup("nowhere: taken again, all of the step is finite, which points at the hardware");
+    return px_strdup("nowhere: when the step was repeated, all of it was finite, which suggests a hardware fault");
 }
 
 int px_session_diagnose(px_session *s, int64_t step, char **where)
 {
     double mean[PX_SCALARS_MAX], votes = 0;
-    px_plan_return_states(s->model.plan);
-    px_loader_destroy(s->loader); /* batches are a function of the step: the loader makes those of this one again */
+    px_plan_restore_states(s->model.plan);
+    px_loader_destroy(s->loader); /* a batch is a function of the step, so the loader makes the same ones again */
     s->loader = NULL;
     if (px_session_load(s, step) != 0)
         return -1;
-    s->fault = px_calloc((size_t)s->own, sizeof s->fault[0]);
-    s->fault_micro = px_calloc((size_t)s->own, sizeof s->fault_micro[0]);
+    s->fault = px_calloc((size_t)s->parts, sizeof s->fault[0]);
+    s->fault_micro = px_calloc((size_t)s->parts, sizeof s->fault_micro[0]);
     int status = px_session_gradients(s, step, mean, &votes);
     if (status == 0) {
         *where = agree_on_fault(s);
@@ -438,6 +438,6 @@ int px_session_diagnose(px_session *s, int64_t step, char **where)
     free(s->fault);
     free(s->fault_micro);
     s->fault = NULL;
-    px_plan_return_states(s->model.plan);
+    px_plan_restore_states(s->model.plan);
     return status;
 }

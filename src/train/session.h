@@ -1,5 +1,5 @@
-/* session.h - what a step of training works with, made from the settings, and the step itself. `pretrain` takes steps
- * to their end (trainer.c), `bench` measures them (bench.c): the same steps.
+/* session.h - a training step, and everything that it needs, made from the settings. `pretrain` (trainer.c) and `bench`
+ * (bench.c) take the same steps.
  *
  *     px_session s;
  *     if (px_session_create(&s, &settings, &comm, NULL) != 0) ...           // collective
@@ -27,60 +27,60 @@ typedef struct px_session {
     px_dataset *data;
     px_split split;       /* limited to data.limit images */
     int64_t *split_index; /* owned if limited */
-    int64_t per_epoch;    /* steps */
+    int64_t per_epoch;    /* steps per epoch */
     px_task task;
-    px_need need;    /* of memory, by part */
+    px_need need;    /* memory, by part */
     px_model model;  /* with random initial weights */
-    int own;         /* this rank's parts of the batch: 1, or with reproducible its shards, ... */
-    px_model *other; /* ... of which these are all but the first; task.ranks counts those of all ranks */
+    int parts;       /* how many parts of the batch this rank has: 1, or if reproducible, its shards */
+    px_model *other; /* the models of those parts after the first; task.ranks counts the parts of all ranks */
     px_optimizer *optimizer;
     px_allreduce *reduce; /* NULL if reproducible */
     px_loader *loader;
-    const px_batch *batch; /* the last one: the loader's. Without a loader each step is of this one, the caller's */
-    float *sum;            /* (own, parameters): gradients of the micro-batches so far; NULL without accumulation */
-    double *tally;         /* (own, PX_SCALARS_MAX + 1) */
-    double summing;        /* seconds that sums over shards have taken */
-    /* What the graph computes beside gradients: the loss first, then the method's metrics. */
+    const px_batch *batch; /* the last one from the loader. Without a loader, the caller's batch for every step */
+    float *sum;            /* (parts, parameters): gradients of the micro-batches so far; NULL without accumulation */
+    double *tally;         /* (parts, PX_SCALARS_MAX + 1) */
+    double summing;        /* seconds spent on sums over shards */
+    /* What the graph computes besides gradients: first the loss, then the method's metrics. */
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
     px_value *scalar[PX_SCALARS_MAX];
-    /* The embedding (px_embedding) of the first images of the global batch, a view of each: the same on any number of
-     * ranks. If `look` is set, px_session_gradients leaves it here, on all ranks. */
+    /* The embedding (px_embedding) of the first images of the global batch, one view of each, which does not depend on
+     * the number of ranks. If `look` is set, px_session_gradients stores it here, on all ranks. */
     bool look;
-    int rows;   /* 0: there is no embedding */
+    int rows;   /* 0: no embedding */
     float *row; /* (rows, width of the embedding) */
-    /* While px_session_diagnose takes a step again: the first fault of each of this rank's parts of the batch (`own`),
-     * and its micro-batch. */
+    /* While px_session_diagnose repeats a step: the first fault of each of this rank's parts, and its
+     * micro-batch. */
     px_fault *fault;
     int *fault_micro;
 } px_session;
 
-/* Collective. Settles what the settings left open; refuses what needs more memory than there is before it takes any
- * (px_need_check). `instead`: NULL, or the images there would be where data.path is
- * empty; the session then has no data, and the caller gives the batch. 0, or -1 with nothing to finish. */
+/* Collective. Sets what the settings left open; before it allocates memory it checks that there is enough
+ * (px_need_check). `instead`: NULL, or, if data.path is empty, a description of the images; then the session has no
+ * data, and the caller sets the batch. 0, or -1 with nothing to finish. */
 int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
-void px_session_finish(px_session *); /* a zeroed one is fine */
+void px_session_finish(px_session *); /* also accepts a zeroed session */
 
 /* Collective: starts the loader at `step`. 0 or -1. */
 int px_session_load(px_session *, int64_t step);
 
-/* The method's views of one image. */
+/* Makes the method's views of one image. */
 void px_session_views(const px_session *, px_rng *, const px_image *, px_sample *out);
 
-/* Forward and backward of all micro-batches of a step; gradients summed over ranks. mean[scalars]: means over
- * micro-batches and ranks; `votes` is summed over ranks along with them. 0, or -1 (on this rank alone, perhaps): an
- * image cannot be read. */
+/* Forward and backward of all micro-batches of a step, and the sum of gradients over ranks. mean[scalars] gets means
+ * over micro-batches and ranks; `votes` becomes its sum over ranks. 0, or -1, perhaps only on this rank: an image
+ * cannot be read. */
 int px_session_gradients(px_session *, int64_t step, double mean[PX_SCALARS_MAX], double *votes);
 
-/* Seconds since creation in which gradients were summed and nothing else was done. */
+/* Seconds since creation in which this rank only waited for or computed sums of gradients. */
 double px_session_reduced(const px_session *);
 
-/* The optimizer's step on these gradients; their norm. If that is not finite, nothing has changed. */
+/* Takes the optimizer's step with these gradients. Returns their norm; if it is not finite, nothing has changed. */
 double px_session_update(px_session *, double lr);
 
-/* Collective, when a step's loss or the norm of its gradients was not finite: undoes what the step did to running
- * statistics, and takes it again, looking at every value, to say where the first that is not finite was: the same text
- * on all ranks, yours. Ready for the next step. 0 or -1. */
+/* Collective, after a step whose loss or gradient norm was not finite: undoes the step's changes of running statistics
+ * and repeats it while checking every value, to find the first one that is not finite. *where gets the same text on all
+ * ranks, which the caller frees. After that the next step can be taken. 0 or -1. */
 int px_session_diagnose(px_session *, int64_t step, char **where);
 
 #endif

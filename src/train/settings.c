@@ -1,3 +1,4 @@
+/* settings.c - see settings.h; the tables of the run's options. */
 #include "train/settings.h"
 #include "base/error.h"
 #include "dist/shards.h"
@@ -8,22 +9,22 @@
 const px_option px_train_options[] = {
     PX_OPTION_TEXT(px_train_cfg, method, "simclr", "pretext task ('pretext methods' lists them)"),
     PX_OPTION_TEXT(px_train_cfg, backbone, "resnet18", "encoder ('pretext backbones' lists them)"),
-    PX_OPTION_TEXT(px_train_cfg, out, "", "folder of the run: run.h5, checkpoint.h5, figures/"),
-    PX_OPTION_TEXT(px_train_cfg, init, "", "weights to begin with, a .safetensors file of the backbone; empty: random"),
-    PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "of all random numbers: initial values, order, views"),
+    PX_OPTION_TEXT(px_train_cfg, out, "", "the run's folder: run.h5, checkpoint.h5, figures/"),
+    PX_OPTION_TEXT(px_train_cfg, init, "", "initial weights, a .safetensors file of the backbone; empty: random"),
+    PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "seed of all random numbers: initial values, order, views"),
     PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
-    PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images a step over all ranks and micro-batches"),
-    PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches whose gradients are added up in a step"),
+    PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images per step, over all ranks and micro-batches"),
+    PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches per step, whose gradients are added up"),
     PX_OPTION_FLAG(
         px_train_cfg, recompute, "false",
-        "backward computes the activations within each block again instead of keeping them: less memory, about "
+        "compute activations within each block again in backward instead of storing them: less memory, about "
         "a third more time, the same bits"),
     PX_OPTION_FLAG(px_train_cfg, reproducible, "false",
-                   "the same bits on any number of ranks and threads (of one kind of processor and one build)"),
+                   "the same bits on any number of ranks and threads (with the same kind of processor and build)"),
     PX_OPTION(px_train_cfg, shards, "4", 1, PX_SHARDS_MAX,
-              "parts of the batch if reproducible, a power of two, each computed by one thread: as many as ranks x "
-              "threads can be of use; results depend on it"),
-    PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or the plain images"),
+              "if reproducible: parts of the batch, each computed by one thread; a power of two, at least ranks x "
+              "threads to use all threads; results depend on it"),
+    PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or plain images"),
 #ifdef PX_ONEDNN
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",
                      "kernels: oneDNN's and our own (auto, onednn), or the portable ones with OpenBLAS"),
@@ -35,36 +36,36 @@ const px_option px_train_options[] = {
 #endif
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
-        "of layers and activations; auto: bf16 where every rank's processor has it. Parameters, statistics, "
-        "losses and evaluation stay in fp32"),
+        "precision of layers and activations; auto: bf16 if every rank's processor supports it. Parameters, "
+        "statistics, losses and evaluation stay in fp32"),
     PX_OPTION_CHOICE(px_train_cfg, nonfinite, "stop", "stop|skip",
-                     "a step whose loss or gradient is not finite ends the run, or is left out; more than ten in a row "
-                     "end it in any case"),
+                     "a step whose loss or gradient is not finite ends the run (stop) or is left out (skip); more than "
+                     "ten in a row end it in any case"),
     PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
-              "minutes between checkpoints; there is always one at the end"),
+              "minutes between checkpoints; one is always written at the end"),
     PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,
               "minutes after which the run stops with a checkpoint (status 75); 0: none"),
     PX_OPTION(px_train_cfg, threads, "0", 0, 4096,
-              "compute threads a rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
+              "compute threads per rank; 0: OMP_NUM_THREADS, or this host's cores / its ranks"),
     PX_OPTION(px_train_cfg, rank_timeout, "6", 0, 1e6,
-              "seconds without a sign of life from a rank's process after which the job ends; 0: nobody watches"),
+              "the job ends if a rank's process shows no sign of life for this many seconds; 0: ranks are not watched"),
     {0}};
 
 const px_option px_data_options[] = {
     PX_OPTION_TEXT(px_data_cfg, path, "", "data set made by 'pretext pack'"),
-    PX_OPTION_TEXT(px_data_cfg, split, "train", "which of its splits to train on"),
+    PX_OPTION_TEXT(px_data_cfg, split, "train", "the split to train on"),
     PX_OPTION(
         px_data_cfg, image_size, "0", 0, 4096,
-        "side of a view in pixels; 0: that of the data set's images, or where these vary in size their median shorter "
+        "side of a view in pixels; 0: that of the data set's images, or if they vary in size their median shorter "
         "side (a multiple of 8 and of the backbone's patches), at most 224"),
     PX_OPTION_FLAG(px_data_cfg, normalize, "false",
-                   "subtract the data set's mean and divide by its deviation (SimCLR: no)"),
+                   "subtract the data set's mean and divide by its standard deviation (SimCLR: no)"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
-    PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads a rank that make views; 0: as many as compute threads"),
+    PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads per rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
-              "use only so many images, evenly spaced in the split; 0: all; a probe of the run has its own"),
+              "use only this many images, evenly spaced in the split; 0: all; probes of the run do not inherit it"),
     PX_OPTION(px_data_cfg, timeout, "60", 0, 1000000,
-              "seconds in which a rank's workers make not one image after which the job ends; 0: it waits for ever"),
+              "the job ends if a rank's workers finish no image for this many seconds; 0: wait forever"),
     {0}};
 
 static void register_groups(px_settings *s)
@@ -103,10 +104,11 @@ static int wrong_family(const px_settings *s, const char *usual)
     const px_backbone *other = px_backbone_find(usual);
     for (int i = 0; px_backbone_families[i] && !(other && strcmp(other->family->name, s->method->family) == 0); i++)
         other = px_backbone_families[i]->variants;
-    return px_fail(PX_USAGE,
-                   "method %s works on backbones of the family %s only, not on %s; backbone=%s would do ('pretext "
-                   "backbones' lists them)",
-                   s->method->name, s->method->family, s->backbone->name, other->name);
+    return px_fail(
+        PX_USAGE,
+        "method %s works only with backbones of the family %s, not with %s; backbone=%s would work ('pretext "
+        "backbones' lists them)",
+        s->method->name, s->method->family, s->backbone->name, other->name);
 }
 
 /* The name of a group that is there with another choice of method or backbone only. */
@@ -135,7 +137,7 @@ static int check_groups(const px_settings *s, const source *from)
     return 0;
 }
 
-/* The keys that decide which groups there are come first; then all is read again on top of the method's defaults. */
+/* First reads the keys that decide which groups exist; then reads everything again on top of the method's defaults. */
 static int choose(px_settings *s, const source *from)
 {
     px_config *users = px_config_create(), *methods = px_config_create();

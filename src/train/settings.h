@@ -1,4 +1,4 @@
-/* settings.h - everything that a configuration says about a run, and what it chooses: method, backbone, their own
+/* settings.h - everything that a configuration says about a run, and what it chooses: method, backbone and their
  * options.
  *
  *     px_settings s;
@@ -6,7 +6,7 @@
  *     ... s.train.epochs, s.method->build(s.method_cfg, ...) ...
  *     px_settings_finish(&s);
  *
- * Order, later ones winning: the tables' defaults, the method's defaults, the file, key=value.
+ * Order, of which later ones win: the tables' defaults, the method's defaults, the file, key=value.
  */
 #ifndef PX_TRAIN_SETTINGS_H
 #define PX_TRAIN_SETTINGS_H
@@ -49,10 +49,10 @@ typedef struct px_settings {
     px_config *config; /* owns the strings */
 } px_settings;
 
-/* `path` may be NULL: only assignments. 0, or -1 (PX_USAGE) with nothing to finish. */
+/* If `path` is NULL, there are only assignments. 0, or -1 (PX_USAGE) with nothing to finish. */
 int px_settings_load(px_settings *, const char *path, const char *const assignments[], int count);
 
-/* The same from text: a run's /config. `origin` stands in messages. */
+/* The same from text, such as a run's /config. `origin` is its name in messages. */
 int px_settings_load_text(px_settings *, const char *text, const char *origin, const char *const assignments[],
                           int count);
 

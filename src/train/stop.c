@@ -1,10 +1,11 @@
+/* stop.c - see stop.h. */
 #include "train/stop.h"
 
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
 
-/* A handler can reach nothing but globals. */
+/* A global, since a signal handler can reach nothing else. */
 static volatile sig_atomic_t came, interrupted;
 
 static void note(int number)

@@ -1,4 +1,4 @@
-/* trainer.c - the loop, and what it keeps of a run: series, checkpoints, figures. */
+/* trainer.c - the training loop, and what it stores of a run: series, checkpoints, figures. */
 #include "train/trainer.h"
 #include "base/error.h"
 #include "report/results.h"
@@ -28,8 +28,8 @@ enum {
     SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + COLLAPSE_SERIES,
     SHOW_SECONDS = 5,
     SKIPS_MAX = 10,
-    LOOK_STEPS = 50, /* from one look at the embedding to the next, at most; a short run is looked at ... */
-    LOOKS_MIN = 20   /* ... so many times, as far as it has steps */
+    LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
+    LOOKS_MIN = 20   /* fewest looks in a run, if it has as many steps */
 };
 
 #define ADVICE "a smaller optim.lr, a longer warm-up or optim.clip may help"
@@ -41,25 +41,25 @@ typedef struct trainer {
     px_session session;
     char *config;               /* resolved text */
     px_results *results;        /* rank 0 */
-    int64_t first, step, steps; /* first: of this session */
-    int64_t saved_step;         /* of the last checkpoint, -1: none */
+    int64_t first, step, steps; /* first: the first of this session */
+    int64_t saved_step;         /* of the last checkpoint; -1: none */
     int skips;                  /* steps left out in a row */
-    int64_t left_out;           /* by this session in all */
+    int64_t left_out;           /* all steps left out in this session */
     double loss;                /* of the last step */
-    px_collapse embedding;      /* rank 0: what the last look at it found */
-    /* by px_now: when set-up began, the loop, the last checkpoint, when rows of run.h5 were last made visible */
+    px_collapse embedding;      /* rank 0: result of the last look at it */
+    /* times by px_now: begin of set-up, of the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     px_forecast forecast;
-    double pace; /* seconds a step, smoothed: what progress and the time left are told from */
+    double pace; /* seconds per step, smoothed, from which progress and the time left are computed */
 } trainer;
 
 /* ---- set-up ---- */
 
-/* Series that the loop itself adds to the graph's scalars. */
+/* Series that the loop adds to the graph's scalars. */
 static const char *const own_series[OWN_SERIES] = {"epoch",     "lr",     "grad_norm", "images_per_second",
                                                    "data_wait", "skipped"};
 
-/* ... and those of rank 0's last look at the embedding, if there is one. */
+/* ... and those of rank 0's last look at the embedding, if there is an embedding. */
 static const char *const collapse_series[COLLAPSE_SERIES] = {"embedding_deviation", "embedding_rank", "collapsed"};
 
 static int series_names(const trainer *t, const char *names[SERIES_MAX])
@@ -84,7 +84,7 @@ static int open_results(trainer *t, bool resume, const char *hosts, const char *
     if (status == 0)
         status = px_results_open(&t->results, path, PX_RESULTS_APPEND);
     if (status == 0 && !resume && (px_results_has(t->results, "/train/step") || px_checkpoint_exists(out)))
-        status = px_fail(PX_USAGE, "%s holds a run already: go on with it by --resume, or give another out=", out);
+        status = px_fail(PX_USAGE, "%s already contains a run: continue it with --resume, or give another out=", out);
     if (status == 0)
         status = px_results_put_text(t->results, "/config", t->config);
     if (status == 0)
@@ -110,7 +110,7 @@ static int restore(trainer *t)
     if (px_checkpoint_load(out, &t->session.model, t->session.optimizer, &saved, t->log) != 0)
         return -1;
     t->step = t->saved_step = saved.step;
-    px_changes_tell(t->log, saved.config, t->config); /* legitimate (more epochs), but never silent */
+    px_changes_tell(t->log, saved.config, t->config); /* changes are legitimate (more epochs), but never silent */
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
     return 0;
@@ -130,8 +130,8 @@ static double last_value(px_results *r, const char *series)
     return last;
 }
 
-/* Rank 0: rows that were written behind the checkpoint are dropped; what they hold from one look at the embedding to
- * the next is taken up again. */
+/* Rank 0: drops rows that were written after the checkpoint, and restores the values that are repeated from one look at
+ * the embedding to the next. */
 static int take_up_series(trainer *t)
 {
     if (px_results_truncate(t->results, "/train", t->step) != 0)
@@ -144,7 +144,7 @@ static int take_up_series(trainer *t)
     return px_results_live(t->results);
 }
 
-/* A run that goes on from its checkpoint needs no beginning. */
+/* A run that continues from its checkpoint does not need init. */
 static int start_weights(trainer *t, bool resume)
 {
     const char *init = t->s->train.init;
@@ -189,7 +189,7 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
 static int save(trainer *t)
 {
     const char *bad = px_plan_not_finite(t->session.model.plan);
-    if (bad) /* the update itself went too far: the last good checkpoint is to stay */
+    if (bad) /* the update itself went too far: keep the last good checkpoint */
         return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
                        t->steps, bad);
     t->saved = t->shown = px_now();
@@ -199,8 +199,8 @@ static int save(trainer *t)
     return px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config);
 }
 
-/* All ranks: the step's loss or gradient (`what`) is not finite. The step is undone; then it is left out, or the run
- * ends with a checkpoint from before it. */
+/* All ranks: the step's loss or gradient (`what`) is not finite. Undoes the step; then it is left out, or the run ends
+ * with a checkpoint from before it. */
 static int not_finite(trainer *t, const char *what)
 {
     char *where;
@@ -231,27 +231,27 @@ static int not_finite(trainer *t, const char *what)
     return status;
 }
 
-/* Rank 0: looks at the embedding of this step, and tells of it when that collapses or recovers. */
+/* Rank 0: looks at this step's embedding, and reports if it collapses or recovers. */
 static void look_at_embedding(trainer *t)
 {
     const px_session *s = &t->session;
     int width = (int)s->model.embedding->shape.dim[1], most = s->rows < width ? s->rows : width;
     bool before = t->embedding.collapsed;
     if (px_collapse_measure(&t->embedding, s->row, s->rows, width) != 0)
-        px_log_warning(t->log, "step %" PRId64 ": the embedding's rank is not known: %s", t->step + 1, px_error());
+        px_log_warning(t->log, "step %" PRId64 ": the embedding's rank is unknown: %s", t->step + 1, px_error());
     const px_collapse *c = &t->embedding;
     if (c->collapsed && !before)
         px_log_warning(t->log,
-                       "step %" PRId64 ": the embedding collapses: its deviation is %.3g of an even spread's (near its "
-                       "floor below %g), its effective rank %.3g of %d (below %g)",
+                       "step %" PRId64 ": the embedding collapses: its deviation is %.3g of an even spread's (limit "
+                       "%g), its effective rank %.3g of %d (limit %g)",
                        t->step + 1, c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
     else if (before && !c->collapsed)
         px_log_line(t->log, "step %" PRId64 ": the embedding has recovered: deviation %.3g, effective rank %.3g of %d",
                     t->step + 1, c->deviation, c->rank, most);
 }
 
-/* A function of the step and of all steps alone: a run that is interrupted has the same series as one that is not. With
- * another number of epochs a resumed run may look at other steps. */
+/* Depends only on the step and the number of all steps, so that an interrupted run has the same series as one that was
+ * not interrupted. With another number of epochs, a resumed run may look at other steps. */
 static bool looks(const trainer *t)
 {
     int64_t every = t->steps / LOOKS_MIN;
@@ -291,7 +291,7 @@ static bool asked_to_stop(const trainer *t)
     return px_stop_signal() || (limit > 0 && px_now() - t->started > limit);
 }
 
-/* Rank 0: what is due after a step. Between checkpoints, plots of the live run shall see its rows. */
+/* Rank 0: what is due after a step. Rows become visible between checkpoints, too, for plots of the live run. */
 static int keep(trainer *t, bool stopping)
 {
     if (stopping || t->step == t->steps || px_now() - t->saved > t->s->train.checkpoint_minutes * 60)
@@ -302,8 +302,8 @@ static int keep(trainer *t, bool stopping)
     return px_results_flush(t->results);
 }
 
-/* A rank that fails alone (an image does not decode, the disk is full) leaves the others in a collective: main.c names
- * it and ends the job. */
+/* If one rank alone fails (an image cannot be decoded, the disk is full), the others wait in a collective: main.c names
+ * the rank and ends the job. */
 static int loop(trainer *t)
 {
     bool stopping = false;
@@ -317,17 +317,17 @@ static int loop(trainer *t)
             return -1;
     }
     px_log_progress_end(t->log);
-    /* Who comes to its end waits some seconds for the others (main.c): too short for rank 0 to write a large model. */
+    /* A rank that ends waits some seconds for the others (main.c): too short for rank 0 to write a large model. */
     if (stopping && px_agree(t->comm, 0) != 0)
         return -1;
     if (stopping && t->step < t->steps)
         return px_fail(PX_STOPPED,
-                       "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; go on with --resume", t->step,
-                       t->steps);
+                       "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; continue with --resume",
+                       t->step, t->steps);
     return 0;
 }
 
-/* Ranks read their checkpoints themselves: on a file system that shows them different ones they must not go on. */
+/* Each rank reads the checkpoint itself: if a file system shows them different ones, they must not go on. */
 static int same_step(trainer *t)
 {
     int64_t first = t->step;
@@ -339,13 +339,13 @@ static int same_step(trainer *t)
                          t->step, first);
 }
 
-/* In the order of a user's likely mistakes: configuration, data, folder, memory. */
+/* Checks in the order of a user's likely mistakes: configuration, data, folder, memory. */
 static int set_up(trainer *t, bool resume, const char *command)
 {
     const px_train_cfg *c = &t->s->train;
     int status = px_schedule_check(&t->s->optim, c->epochs);
     if (!c->out[0])
-        status = px_fail(PX_USAGE, "out is not set: the folder of the run, as in out=runs/first");
+        status = px_fail(PX_USAGE, "out is not set: give the run's folder, as in out=runs/first");
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
     t->steps = (int64_t)ceil(c->epochs * (double)t->session.per_epoch - 1e-9);
@@ -368,7 +368,7 @@ static void finish(trainer *t)
     free(t->config);
 }
 
-/* What the run is going to do. */
+/* Tells what the run is going to do. */
 static void introduce(const trainer *t)
 {
     const px_session *s = &t->session;
@@ -382,7 +382,7 @@ static void introduce(const trainer *t)
     px_log_line(t->log, "%s on %s: %.2f M parameters, %s", t->s->method->name, t->s->backbone->name,
                 (double)parameters / 1e6, c->precision);
     px_log_line(t->log,
-                "%" PRId64 " images, seen at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
+                "%" PRId64 " images, used at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
                 s->split.count, s->task.image_size,
                 px_dataset_about(s->data)->height ? "" : " (data.image_size; they vary in size)", s->per_epoch,
                 c->epochs, t->steps);
@@ -398,7 +398,7 @@ static void introduce(const trainer *t)
     free(need);
 }
 
-/* The method's pictures of the last batch; run.h5 is opened again for them, as a live file takes only rows. */
+/* Stores the method's pictures of the last batch; run.h5 is opened again, since a live file accepts only rows. */
 static int write_figures(trainer *t)
 {
     px_figures f = {.task = &t->session.task, .model = &t->session.model, .batch = t->session.batch};
@@ -424,7 +424,7 @@ static void propose(const trainer *t)
     free(why);
 }
 
-/* Also where progress lines were too rare to show it. */
+/* Always shows the final state, even if progress lines were rare. */
 static void conclude(const trainer *t)
 {
     const char *out = t->s->train.out;
@@ -434,9 +434,9 @@ static void conclude(const trainer *t)
         px_log_line(t->log, "done: %" PRId64 " steps in %s, %.0f images/s, loss %.4f: %s", t->step - t->first,
                     px_duration(seconds, took), images / seconds, t->loss, out);
     else
-        px_log_line(t->log, "nothing to do: %s holds all %" PRId64 " steps already", out, t->steps);
+        px_log_line(t->log, "nothing to do: %s already has all %" PRId64 " steps", out, t->steps);
     if (t->left_out)
-        px_log_warning(t->log, "%" PRId64 " of these steps were left out, as their loss or gradient was not finite",
+        px_log_warning(t->log, "%" PRId64 " of these steps were left out because their loss or gradient was not finite",
                        t->left_out);
     propose(t);
 }
@@ -462,7 +462,7 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
     else if (t.results && whole && t.session.batch && s->method->figures && write_figures(&t) != 0)
         status = -1;
     if (whole)
-        px_barrier(comm); /* rank 0 may still have been writing */
+        px_barrier(comm); /* rank 0 may still be writing */
     if (status == 0)
         conclude(&t);
     finish(&t);

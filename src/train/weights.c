@@ -1,4 +1,4 @@
-/* weights.c - weights files: which tensors belong to a model, and what happens to those that do not fit. */
+/* weights.c - weights files: which tensors belong to a model, and what happens to the others. */
 #include "train/weights.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Entry of a file's description that holds settings as libconfig has them. */
+/* The entry of a file's description with settings in libconfig's syntax. */
 static const char settings_note[] = "pretext.settings";
 
 bool px_weights_named(const char *path)
@@ -22,7 +22,7 @@ bool px_weights_named(const char *path)
     return length > 12 && strcmp(path + length - 12, ".safetensors") == 0;
 }
 
-/* The backbone alone, only for the names of its parameters; NULL if it cannot be built. */
+/* Builds only the backbone, for the names of its parameters; NULL if it cannot be built. */
 static px_graph *bare_backbone(const px_settings *s, int channels, int size)
 {
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
@@ -45,8 +45,8 @@ static bool holds(const px_graph *g, const char *name)
 
 /* ---- reading ---- */
 
-/* Reads `t` as a parameter of this name and shape. 0, or -1 without a message if it does not fit. What can be made to
- * fit, is made here. */
+/* Reads `t` as a parameter with this name and shape, and converts it if possible. 0, or -1 without a message if it does
+ * not fit. */
 static int fit(const char *name, const px_safetensor *t, px_shape shape, float *out)
 {
     if (px_shape_equal(t->shape, shape)) {
@@ -62,7 +62,7 @@ static int fit(const char *name, const px_safetensor *t, px_shape shape, float *
     return status;
 }
 
-/* A tensor whose name ends with ".NAME": files of other programs put a prefix before all names. */
+/* A tensor whose name ends with ".NAME": other programs' files may have a prefix before all names. */
 static const char *prefixed(const px_safetensors *f, const char *name)
 {
     for (int i = 0; i < px_safetensors_count(f); i++) {
@@ -74,7 +74,7 @@ static const char *prefixed(const px_safetensors *f, const char *name)
     return NULL;
 }
 
-/* Files of ours say which backbone they are of: "; its weights are of NAME" if that is another one. */
+/* Our own files name their backbone: "; its weights are for NAME" if it is another one. */
 static const char *of_another(const px_safetensors *f, const px_settings *s, char text[96])
 {
     const char *note = px_safetensors_about(f, settings_note);
@@ -83,7 +83,7 @@ static const char *of_another(const px_safetensors *f, const px_settings *s, cha
     if (note && px_config_text_load(c, note, settings_note) == 0) {
         const char *name = px_config_peek(c, "backbone", s->backbone->name);
         if (strcmp(name, s->backbone->name) != 0)
-            snprintf(text, 96, "; its weights are of %s", name);
+            snprintf(text, 96, "; its weights are for %s", name);
     }
     px_config_destroy(c);
     return text;
@@ -93,7 +93,7 @@ static int missing(const px_safetensors *f, const char *path, const char *name, 
 {
     const char *near = prefixed(f, name);
     char other[96];
-    return px_fail(PX_DATA, "%s: holds no tensor %s, which %s needs%s%s%s%s", path, name, s->backbone->name,
+    return px_fail(PX_DATA, "%s: has no tensor %s, which %s needs%s%s%s%s", path, name, s->backbone->name,
                    near ? "; it has " : "", near ? near : "", near ? ": names must be without that prefix" : "",
                    of_another(f, s, other));
 }
@@ -103,9 +103,9 @@ static int misshapen(const px_safetensors *f, const px_safetensor *t, const char
 {
     char there[64], here[64], other[96], advice[128];
     if (!px_safetensor_is_real(t))
-        return px_fail(PX_DATA, "%s: tensor %s is of type %s; F32, F16, BF16 and F64 can be read", path, t->name,
-                       t->type);
-    return px_fail(PX_DATA, "%s: tensor %s is %s, %s with these options has %s%s%s", path, t->name,
+        return px_fail(PX_DATA, "%s: tensor %s has the type %s, but only F32, F16, BF16 and F64 can be read", path,
+                       t->name, t->type);
+    return px_fail(PX_DATA, "%s: tensor %s is %s, but %s with these options has %s%s%s", path, t->name,
                    px_shape_text(t->shape, there), s->backbone->name, px_shape_text(p->value->shape, here),
                    of_another(f, s, other), px_advise_shape(s, t->name, t->shape, p->value->shape, advice));
 }
@@ -113,7 +113,7 @@ static int misshapen(const px_safetensors *f, const px_safetensor *t, const char
 /* How many tensors went where, and the names of some that were not used. */
 typedef struct tally {
     int backbone, heads, unused;
-    char *names; /* of the unused: "fc.weight, fc.bias, ..." */
+    char *names; /* of unused ones: "fc.weight, fc.bias, ..." */
 } tally;
 
 static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_safetensors *f,
@@ -138,7 +138,7 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
     return status;
 }
 
-/* Integers (num_batches_tracked) are counters of the program that wrote them: nothing is lost. */
+/* Integers (num_batches_tracked) are counters of the program that wrote the file: nothing is lost. */
 static void count_unused(const px_model *m, const px_safetensors *f, tally *n)
 {
     enum { NAMED = 4 };
@@ -196,7 +196,7 @@ int px_weights_load(px_model *m, const px_settings *s, const px_task *task, cons
     return status;
 }
 
-/* Refuses a backbone of another family than that of the weights, whose options would then be unknown keys. */
+/* Refuses a backbone of a family other than that of the weights, whose options would be unknown keys. */
 static int check_backbone(const char *text, const char *path, const char *const assignments[], int count)
 {
     px_config *c = px_config_create();
@@ -210,7 +210,7 @@ static int check_backbone(const char *text, const char *path, const char *const 
     if (status == 0 && of && !wanted)
         status = -1;
     if (wanted && wanted->family != of->family)
-        status = px_fail(PX_DATA, "%s: its weights are of %s, not of %s; backbone= can be left out", path, of->name,
+        status = px_fail(PX_DATA, "%s: its weights are for %s, not for %s; backbone= can be left out", path, of->name,
                          wanted->name);
     free(own);
     px_config_destroy(c);
@@ -232,7 +232,7 @@ int px_weights_settings(px_settings *s, const char *path, const char *const assi
 
 /* ---- writing ---- */
 
-/* What a file says about itself, as a configuration. A new string. */
+/* A file's description of itself, as a configuration. A new string. */
 static char *settings_text(const px_settings *s)
 {
     char *text;
@@ -253,7 +253,7 @@ static char *settings_text(const px_settings *s)
     return text;
 }
 
-/* The tensors to write: those of `saved` that are wanted, and where torch's batch norms have one, their counter. */
+/* The tensors to write: the requested ones of `saved`, and for each batch norm the counter that torch expects. */
 static px_safetensor *choose(const px_checkpoint *saved, const px_graph *bare, bool heads, const int64_t *batches,
                              int *count)
 {

@@ -3,8 +3,8 @@
  *     px_weights_load(&model, &settings, &task, "resnet50.safetensors", &log)      // after px_plan_init_params
  *     px_weights_export("runs/first", "first.safetensors", false, &log)
  *
- * Our own files also say which backbone they are of, with which options, for how large images and whether these were
- * normalised, so that px_weights_settings finds that by itself; for files from elsewhere that is given as key=value.
+ * Our own files also name the backbone, its options, the image size and whether images were normalised, so that
+ * px_weights_settings knows them; for other files they are given as key=value.
  */
 #ifndef PX_TRAIN_WEIGHTS_H
 #define PX_TRAIN_WEIGHTS_H
@@ -12,17 +12,19 @@
 #include "base/log.h"
 #include "train/model.h"
 
-/* Does the name say that it is a weights file (and not a run)? */
+/* Whether the name is that of a weights file (and not of a run). */
 bool px_weights_named(const char *path);
 
-/* Every parameter and running statistic of the backbone must be there in its shape (PX_DATA, naming it; pos_embed is
- * resampled); heads take what fits. Says in one line what was taken and what was not used. 0 or -1. */
+/* Reads a weights file. It must have every parameter and running statistic of the backbone, in the right shape (else
+ * PX_DATA, naming it; pos_embed is resampled); of the heads, those that fit are read. One line says what was read and
+ * what was not used. 0 or -1. */
 int px_weights_load(px_model *, const px_settings *, const px_task *, const char *path, px_log *);
 
-/* Settings to evaluate a weights file with: defaults, what the file says about itself, the assignments. 0 or -1. */
+/* Settings for evaluating a weights file: defaults, then the file's description of itself, then assignments. 0 or
+ * -1. */
 int px_weights_settings(px_settings *, const char *path, const char *const assignments[], int count);
 
-/* Writes the parameters of a run's last checkpoint: the backbone's, and with `heads` all. One rank. 0 or -1. */
+/* Writes the parameters of a run's last checkpoint: the backbone's, or with `heads` all. For one rank. 0 or -1. */
 int px_weights_export(const char *run, const char *path, bool heads, px_log *);
 
 #endif

@@ -114,7 +114,7 @@ static void images_must_be_whole_patches(void **state)
     drop(&m);
 }
 
-/* The first block keeps its branches; nothing is dropped in evaluation. */
+/* The first block never drops its branches, and in evaluation no block does. */
 static void stochastic_depth(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* test_error.c - messages, memory, dying, and the log's lines. */
+/* test_error.c - messages, memory, fatal errors, and the log's lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -41,8 +41,8 @@ static void long_messages_are_cut(void **state)
     assert_in_range(strlen(px_error()), 500, 4000);
 }
 
-/* Names come from other people's archives: what they hold must not break the line, nor reach the terminal as a
- * command. */
+/* Names come from other people's archives: they must neither break the line nor reach the terminal as control
+ * characters. */
 static void messages_are_one_line(void **state)
 {
     (void)state;
@@ -121,7 +121,7 @@ static void give_up(void)
     px_die("image %d is not coming", 7);
 }
 
-/* Runs `what` in a child; its standard error and how it ended. */
+/* Runs `what` in a child process; returns its standard error and how it ended. */
 static int die_by(void (*what)(void), char *text, size_t size)
 {
     int ends[2], status;
@@ -159,7 +159,7 @@ static void mistakes_end_the_job(void **state)
     assert_non_null(strstr(text, "pretext: rank 3: waiting for image 7\npretext: rank 3: image 7 is not coming\n"));
     assert_non_null(strstr(text, "hook was called"));
     status = die_by(ask_for_too_much, text, sizeof text);
-    assert_int_not_equal(status, 0); /* under a sanitizer it is its allocator that dies first */
+    assert_int_not_equal(status, 0); /* under a sanitizer, its allocator ends the program first */
     assert_true(strstr(text, "out of memory: ") || strstr(text, "requested allocation size"));
 }
 

@@ -34,7 +34,7 @@ static void philox_gives_known_answers(void **state)
     }
 }
 
-/* A run of today must draw what a run of last year drew: these numbers may never change. */
+/* Old runs must stay repeatable: these numbers may never change. */
 static void streams_never_change(void **state)
 {
     (void)state;
@@ -76,7 +76,7 @@ static void streams_differ_in_every_key(void **state)
         px_rng rng = px_rng_make(keys[i].seed, keys[i].purpose, keys[i].a, keys[i].b);
         for (int w = 0; w < WORDS; w++)
             words[i][w] = px_rng_u32(&rng);
-        for (int j = 0; j < i; j++) /* 64 words that all differ: a chance of 2^-26 that two meet by accident */
+        for (int j = 0; j < i; j++) /* all 64 words differ: two are equal by accident with a chance of 2^-26 */
             for (int v = 0; v < WORDS * WORDS; v++)
                 assert_int_not_equal(words[i][v / WORDS], words[j][v % WORDS]);
     }

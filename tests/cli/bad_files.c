@@ -1,3 +1,4 @@
+/* bad_files.c - see bad_files.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +22,7 @@ static void put_text(const char *name, const char *text)
     put(name, text, strlen(text));
 }
 
-/* Takes the bytes. */
+/* Writes the bytes and frees them. */
 static void put_blob(const char *name, blob b)
 {
     put(name, b.bytes, b.size);
@@ -115,7 +116,7 @@ static void cifar_sources(void)
     free(records);
 }
 
-/* A PNG that claims so many pixels. */
+/* A PNG whose header claims this size. */
 static blob hollow_png(uint32_t side)
 {
     blob b = make_flat_png(8, 8, 3, 7);
@@ -132,7 +133,7 @@ static blob lying_jpeg(blob whole, uint8_t high, uint8_t low)
     return whole;
 }
 
-/* The first `part` hundredths. */
+/* The first `part` per cent of the bytes. */
 static blob cut(blob whole, size_t part)
 {
     return (blob){whole.bytes, whole.size * part / 100};
@@ -184,7 +185,7 @@ static void put_tar(const char *name, const char *entry, blob content)
     put_archive(name, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE, entry, content.bytes, content.size);
 }
 
-/* A link instead of a file: AE_IFLNK, or a hard one. */
+/* An archive of a link: AE_IFLNK, or a hard link. */
 static void put_link(const char *name, bool hard, const char *to)
 {
     struct archive *a = begin_archive(name, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
@@ -201,7 +202,7 @@ static void put_link(const char *name, bool hard, const char *to)
     end_archive(a);
 }
 
-/* Each holds the one before. */
+/* Each archive contains the one before. */
 static void nested_archive(const char *name, blob inner, int depth)
 {
     put_tar(name, "a/1.png", inner);
@@ -266,7 +267,7 @@ static void remove_set(hid_t file, const char *name)
     PX_CHECK(H5Ldelete(file, name, H5P_DEFAULT) >= 0);
 }
 
-/* Puts another data set in the place of one. Without data it is stored as nothing: only its extents are there. */
+/* Replaces a data set. Without data, only its extents are stored. */
 static void replace_set(hid_t file, const char *name, hid_t type, int rank, const hsize_t dim[], const void *data)
 {
     hid_t space = rank ? H5Screate_simple(rank, dim, NULL) : H5Screate(H5S_SCALAR), how = H5Pcreate(H5P_DATASET_CREATE);
@@ -422,7 +423,7 @@ void bad_files_sets(void)
 
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
-/* `length` as the file claims it; 0: as it is. */
+/* `length`: what the file claims; 0: the true length. */
 static void put_weights(const char *name, uint64_t length, const char *header)
 {
     size_t size = strlen(header);
@@ -558,7 +559,7 @@ void bad_files_checkpoints(void)
     whole.bytes[9] ^= 4;
     put("c-head.h5", whole.bytes, whole.size);
     put_blob("c-old.h5", whole);
-    hid_t file = H5Fcreate("c-old.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT); /* HDF5's first form */
+    hid_t file = H5Fcreate("c-old.h5", H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT); /* HDF5's oldest format */
     PX_CHECK(file >= 0);
     H5Fclose(file);
     put("c-zero.h5", "", 0);

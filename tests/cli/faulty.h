@@ -1,5 +1,5 @@
-/* faulty.h - what tests of the method that goes wrong when it is told to (faulty_plugin.c) work with: a folder, the
- * plug-in, a small data set. For cmocka's group set-up and tear-down. */
+/* faulty.h - for tests with the method that fails on request (faulty_plugin.c): a folder, the plug-in, a small data
+ * set. For cmocka's group set-up and tear-down. */
 #ifndef PX_TESTS_CLI_FAULTY_H
 #define PX_TESTS_CLI_FAULTY_H
 

@@ -1,7 +1,7 @@
-/* faulty_plugin.c - a method that trains in an instant and goes wrong as the tests want: the environment variable
- * PRETEXT_FAULT names what happens, PRETEXT_FAULT_RANK on which rank, PRETEXT_FAULT_AFTER after how many
- * images; PRETEXT_FAULT_MARK is a file that is made at that moment. PRETEXT_NAN_IMAGE is the row of an image that has a
- * pixel which is no number, or "all". */
+/* faulty_plugin.c - a method that trains in an instant and fails as the tests want. Environment variables:
+ * PRETEXT_FAULT names what happens, PRETEXT_FAULT_RANK on which rank, PRETEXT_FAULT_AFTER after how many images;
+ * PRETEXT_FAULT_MARK is a file that is created at that moment. PRETEXT_NAN_IMAGE is the row of an image with a NaN
+ * pixel, or "all". */
 #include "pretext.h"
 
 #include <fcntl.h>

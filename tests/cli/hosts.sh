@@ -1,14 +1,14 @@
 #!/bin/sh
-# Runs a test in a small cluster of its own: hosts.sh PROGRAM [ARGUMENT...]
+# Runs a test in a small simulated cluster: hosts.sh PROGRAM [ARGUMENT...]
 #
-# Three hosts are network namespaces with names of their own (192.0.2.1 to .3), each with a link of limited rate, and delay
-# where the kernel can, to the switch, which is where PROGRAM runs. It finds in the environment:
+# Three hosts are network namespaces with their own names (192.0.2.1 to .3). Each has a link of limited rate (and with
+# delay, if the kernel supports it) to the switch, where PROGRAM runs. PROGRAM finds in the environment:
 #   HOSTS_AGENT   for mpirun's plm_rsh_agent: runs a command on a host, as ssh does
 #   HOSTS_DELAY   milliseconds each way, or "none"
 # and may take a host's link down with `ip link set linkN down`, or kill $(ip netns pids hostN).
 #
-# All of it, processes too, is in namespaces of the kernel that end with this script, however it ends. Without the right to
-# make them the test is skipped (77).
+# Everything, including processes, is in kernel namespaces that end with this script, however it ends. Without the right to
+# create them the test is skipped (77).
 set -eu
 # shellcheck disable=SC2086 # $spaces is a list of options
 

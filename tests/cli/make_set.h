@@ -5,8 +5,8 @@
  *     ... "data.path=..." ...
  *     free(data);
  *
- * An image is a grating whose direction and colour follow from its class, with a tint, phase and grain of its own. The
- * last quarter of the rows is the split "test", the others are "train".
+ * An image is a grating whose direction and colour follow from its class; tint, phase and grain differ from image to
+ * image. The last quarter of the rows is the split "test", the others are "train".
  */
 #ifndef PX_TESTS_CLI_MAKE_SET_H
 #define PX_TESTS_CLI_MAKE_SET_H
@@ -25,7 +25,7 @@ typedef struct set_spec {
     int count, side, channels;
     int classes;  /* 0: no labels */
     bool encoded; /* JPEG files; else raw pixels */
-    bool broken;  /* encoded: row `broken_row` is no JPEG */
+    bool broken;  /* encoded: row `broken_row` is not a JPEG */
     int broken_row;
 } set_spec;
 

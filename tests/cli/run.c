@@ -1,4 +1,4 @@
-/* run.c - posix_spawn with both outputs in temporary files: pipes could fill up and block. */
+/* run.c - see run.h. Both outputs go to temporary files, since pipes could fill up and block. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@
 
 enum { ARGUMENTS_MAX = 256 };
 
-/* mpirun of Open MPI 5 ends some of its messages with a zero byte, which would end the string. */
+/* Open MPI 5's mpirun ends some messages with a zero byte, which would end the string. */
 static char *read_all(FILE *stream)
 {
     long size = ftell(stream);
@@ -45,7 +45,7 @@ static int append(const char **argv, int count, const char *const *words)
     return count;
 }
 
-/* Skips the test if the command is not there and may be missing. */
+/* Skips the test if the command does not exist and may be missing. */
 static run_child spawn(const char *const *argv, bool may_be_missing)
 {
     run_child c = {.out = tmpfile(), .err = tmpfile()};

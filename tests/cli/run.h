@@ -1,4 +1,4 @@
-/* run.h - runs the built program as a user does, and keeps what it said.
+/* run.h - runs the built program as a user does, and keeps its output.
  *
  *     run_result r = RUN("pack", "missing.gz", "out=x.h5");
  *     assert_int_equal(r.status, 3);
@@ -19,7 +19,7 @@ typedef struct run_result {
     char *out, *err; /* all of standard output and standard error */
 } run_result;
 
-/* A program that still runs. */
+/* A program that is still running. */
 typedef struct run_child {
     pid_t process; /* of the program, or of mpirun */
     FILE *out, *err;
@@ -28,32 +28,32 @@ typedef struct run_child {
 #define RUN(...) run_program(0, (const char *const[]){__VA_ARGS__, NULL})
 #define RUN_RANKS(ranks, ...) run_program(ranks, (const char *const[]){__VA_ARGS__, NULL})
 
-/* `arguments` is NULL-terminated, without the program's name. ranks > 0: under mpirun (whose own messages then stand in
- * err, too); the test is skipped if there is no mpirun. */
+/* `arguments` is NULL-terminated, without the program's name. ranks > 0: under mpirun, whose messages are then in err,
+ * too; the test is skipped if there is no mpirun. */
 run_result run_program(int ranks, const char *const *arguments);
 void run_finish(run_result *);
 
-/* The same in two parts: a signal may be sent between them. run_wait ends the use of the child. */
+/* The same in two steps, so that a signal can be sent in between. After run_wait the child is no longer usable. */
 run_child run_start(int ranks, const char *const *arguments);
 run_child run_start_with(const char *option, int ranks, const char *const *arguments); /* one more of mpirun's */
 run_child run_start_by(const char *const *launcher, const char *const *arguments);     /* its name and options */
 run_child run_start_command(const char *const *words);                                 /* of something else */
 run_result run_wait(run_child *);
 
-/* Lets the mpiruns that follow run as root. Open MPI 4 and 5 read the same two variables. */
+/* Allows later calls of mpirun as root. Open MPI 4 and 5 use the same two variables. */
 void run_allow_root(void);
 
-/* The ranks that an mpirun has started on this host, at most `max`; their number. */
+/* Finds the ranks that an mpirun has started on this host, at most `max`. Returns their number. */
 int run_ranks(const run_child *, pid_t *rank, int max);
 
-/* Whether a process still runs; one that has ended and was not waited for does not. */
+/* Whether a process is still running; a zombie is not. */
 bool run_is_alive(pid_t);
 
-/* Waits until the program has told of its first step; gives up after a while. */
+/* Waits until the program has reported its first step; gives up after a while. */
 void run_wait_for_progress(const run_child *);
 void run_pause_ms(int ms);
 
-/* A new folder under $TMPDIR or /tmp, and its removal with all that is in it, which also frees the string. */
+/* Creates a folder under $TMPDIR or /tmp; removes it with everything in it, and frees the string. */
 char *run_folder_create(void);
 void run_folder_remove(char *path);
 

@@ -1,4 +1,4 @@
-/* run_files.h - reading what runs left: series and arrays of run.h5 and checkpoint.h5, bytes of files.
+/* run_files.h - reads what runs have written: series and arrays of run.h5 and checkpoint.h5, bytes of files.
  *
  *     array a = read_array(folder, "run.h5", "/train/loss");
  *     ... a.count, a.data[i] ...
@@ -43,7 +43,7 @@ static inline array read_array(const char *folder, const char *file, const char 
     return a;
 }
 
-/* A file's bytes; size -1: it is not there. */
+/* A file's bytes; size -1: it does not exist. */
 typedef struct content {
     long size;
     char *bytes;

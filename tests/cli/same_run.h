@@ -1,4 +1,4 @@
-/* same_run.h - are two runs the same, bit for bit?
+/* same_run.h - checks that two runs are the same, bit for bit.
  *
  *     same_run("runs/whole", "runs/resumed", STEPS);      // fails the test if not
  */
@@ -47,7 +47,7 @@ static inline void same_group(const char *a, const char *b, const char *file, co
     px_results_close(y);
 }
 
-/* Series (but those that tell of time), parameters and optimizer of two runs of `steps` steps. */
+/* Compares series (except those of times), parameters and optimizer of two runs of `steps` steps. */
 static inline void same_run(const char *a, const char *b, int steps)
 {
     array rows = read_array(b, "run.h5", "/train/step");

@@ -109,7 +109,7 @@ static void wrong_use_is_refused(void **state)
         {"a -d", "-d needs a value"},
         {"a -o", "-o needs a value"},
         {"a --resume=yes", "--resume takes no value"},
-        {"--resume", "something is missing; usage: pretext try CONFIG [MORE] [key=value...]"},
+        {"--resume", "an argument is missing; usage: pretext try CONFIG [MORE] [key=value...]"},
         {"a b --plugin x c", "unexpected 'c'; usage: pretext try CONFIG [MORE] [key=value...]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -164,7 +164,7 @@ static char *note_of(const px_args *args, bool quiet)
     return text;
 }
 
-/* The spellings of before become assignments in their place, and one line says what is written now. */
+/* Old spellings become assignments in their place, and one line says what to write now. */
 static void old_spellings_are_settings(void **state)
 {
     (void)state;

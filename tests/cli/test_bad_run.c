@@ -18,11 +18,11 @@
 
 enum { WORDS = 6 };
 
-/* What the tests work on stands in the current folder. ANY: on any backbone. */
+/* The tests work on files in the current folder. ANY: on any backbone. */
 #define ANY "data.path=d.h5", "batch=16", "epochs=1", "optim.warmup_epochs=0", "threads=1"
 #define SMALL ANY, "resnet.width=0.125"
 
-/* Of the lines on standard error exactly one is the program's last word, and it says what it should. */
+/* Exactly one line on standard error is the program's final message, and it has the expected text. */
 static void check_failure(run_result *r, const char *what, int status, const char *says)
 {
     int messages = 0;
@@ -37,7 +37,7 @@ static void check_failure(run_result *r, const char *what, int status, const cha
     assert_null(strstr(r->out, "pretext"));
 }
 
-/* For failures before any work: nothing but that line. */
+/* For failures before any work: no other line. */
 static void check_only(const run_result *r, const char *what)
 {
     if (strchr(r->err, '\n') != r->err + strlen(r->err) - 1)
@@ -64,48 +64,48 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "epoch=3"}, 2, "on the command line: unknown key 'epoch', nearest is 'epochs'"},
     {{"pretrain", "out=o", "optim.warmup=1"}, 2, "unknown key 'optim.warmup', nearest is 'optim.warmup_epochs'"},
     {{"pretrain", "out=o", "resnet.widht=1"}, 2, "unknown key 'resnet.widht', nearest is 'resnet.width'"},
-    {{"pretrain", "out=o", "batch=many"}, 2, "batch wants an integer, not \"many\""},
+    {{"pretrain", "out=o", "batch=many"}, 2, "batch must be an integer, not \"many\""},
     {{"pretrain", "out=o", "batch=0"}, 2, "batch must be between 1 and 10000000, not 0"},
-    {{"pretrain", "out=o", "backend=cuda"}, 2, "backend = \"cuda\" is not known; one of: "},
+    {{"pretrain", "out=o", "backend=cuda"}, 2, "backend = \"cuda\" is unknown; choose one of: "},
     {{"pretrain", "out=o", "method=simclear"}, 2, "there is no method 'simclear', did you mean 'simclr'?"},
     {{"pretrain", "out=o", "backbone=resnet19"}, 2, "there is no backbone 'resnet19', did you mean 'resnet18'?"},
     {{"pretrain", "missing.cfg"}, 2, "missing.cfg: No such file or directory"},
     {{"pretrain", "syntax.cfg"}, 2, "syntax.cfg:2: syntax error"},
-    {{"pretrain", "type.cfg"}, 2, "type.cfg:2: optim.lr wants a number, not \"fast\""},
+    {{"pretrain", "type.cfg"}, 2, "type.cfg:2: optim.lr must be a number, not \"fast\""},
     {{"pretrain", "key.cfg"}, 2, "key.cfg:1: unknown key 'seeds', nearest is 'seed'"},
     {{"pretrain", "epochs=1"}, 2, "out is not set"},
     {{"pretrain", "out=o", "data.path="},
      2,
-     "data.path is not set: a data set made by 'pretext pack', as in data.path=d.h5"},
-    {{"pretrain", "out=o", "data.path=no.h5"}, 3, "no.h5: does not open: No such file or directory"},
+     "data.path is not set: give a data set made by 'pretext pack', as in data.path=d.h5"},
+    {{"pretrain", "out=o", "data.path=no.h5"}, 3, "no.h5: cannot be opened: No such file or directory"},
     {{"pretrain", "out=o", "data.path=key.cfg"},
      3,
      "key.cfg: is not an HDF5 file; `pretext pack SOURCE out=DATA.h5` makes a data set"},
-    {{"pretrain", "out=o", "data.path=cut.h5"}, 3, "cut.h5: does not open: truncated file"},
-    {{"pretrain", "out=o", "data.path=ok/run.h5"}, 3, "ok/run.h5: holds neither /images nor /encoded"},
+    {{"pretrain", "out=o", "data.path=cut.h5"}, 3, "cut.h5: cannot be opened: truncated file"},
+    {{"pretrain", "out=o", "data.path=ok/run.h5"}, 3, "ok/run.h5: has neither /images nor /encoded"},
     {{"pretrain", "out=o", "data.split=val"}, 3, "d.h5: has no split \"val\" for data.split; it has: train, test"},
     {{"pretrain", "out=o", "data.path=empty"},
      3,
      "empty: is a folder; `pretext pack empty out=DATA.h5` makes a data set of images"},
     {{"pretrain", "out=o", "batch=500"},
      2,
-     "batch = 500 is larger than the split 'train' of d.h5, which holds 72 images; batch=72 or less would do"},
-    {{"pretrain", "out=o", "batch=50", "data.limit=40"}, 2, "which holds 40 images with this data.limit"},
-    {{"show", "nowhere"}, 3, "nowhere: cannot read: No such file or directory"},
-    {{"plot", "nowhere"}, 3, "nowhere: cannot read: No such file or directory"},
+     "batch = 500 is larger than the split 'train' of d.h5, which has 72 images; batch=72 or less would work"},
+    {{"pretrain", "out=o", "batch=50", "data.limit=40"}, 2, "which has 40 images with this data.limit"},
+    {{"show", "nowhere"}, 3, "nowhere: cannot be read: No such file or directory"},
+    {{"plot", "nowhere"}, 3, "nowhere: cannot be read: No such file or directory"},
     {{"pretrain", "out=o", "accumulate=3"},
      2,
-     "batch = 16 cannot be divided among 1 rank x 3 micro-batches (accumulate); batch=15 or 18 would do"},
+     "batch = 16 cannot be divided among 1 rank x 3 micro-batches (accumulate); batch=15 or 18 would work"},
     {{"pretrain", "out=o", "batch=1"}, 2, "method simclr on resnet18, images of 16 px: SimCLR needs at least batch=2"},
     {{"pretrain", "out=o", "optim.warmup_epochs=7"},
      2,
      "optim.warmup_epochs = 7 does not fit into epochs = 1; optim.warmup_epochs=0.1 would"},
     {{"pretrain", "out=o", "data.image_size=4"},
      2,
-     "backbone resnet18, images of 4 px: a ResNet wants images of at least 8 px; data.image_size=8 would do"},
+     "backbone resnet18, images of 4 px: a ResNet needs images of at least 8 px; data.image_size=8 would work"},
     {{"pretrain", "out=o", "method=mae", "backbone=resnet18"},
      2,
-     "method mae works on backbones of the family vit only, not on resnet18; backbone=vit_tiny_4 would do"},
+     "method mae works only with backbones of the family vit, not with resnet18; backbone=vit_tiny_4 would work"},
     {{"pretrain", "out=o", "method=supervised", "data.path=plain.h5"},
      2,
      "method supervised on resnet18, images of 16 px: the data set has no classes to learn; 'pretext pack' makes one "
@@ -123,14 +123,14 @@ static const bad_case table[] = {
      2,
      "init = \"ok\" is not a weights file, something.safetensors; 'pretext export "},
     {{"pretrain", "out=o", "init=no.safetensors"}, 3, "no.safetensors: No such file or directory"},
-    {{"pretrain", "out=o", "init=fake.safetensors"}, 3, "fake.safetensors: is not a safetensors file, or cut short"},
+    {{"pretrain", "out=o", "init=fake.safetensors"}, 3, "fake.safetensors: is not a safetensors file, or is cut off"},
     {{"pretrain", "out=o", "init=w.safetensors", "resnet.width=0.25"},
      3,
-     "w.safetensors: tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3); "
-     "resnet.width=0.125 takes it\n"},
+     "w.safetensors: tensor conv1.weight is (8, 3, 3, 3), but resnet18 with these options has (16, 3, 3, 3); "
+     "resnet.width=0.125 would fit\n"},
     {{"pretrain", "out=o", "init=w.safetensors", "resnet.stem=7x7"},
      3,
-     "resnet18 with these options has (8, 3, 7, 7); resnet.stem=3x3 takes it\n"},
+     "resnet18 with these options has (8, 3, 7, 7); resnet.stem=3x3 would fit\n"},
     {{"pretrain", "out=o", "vit.pool=mean"},
      2,
      "on the command line: vit.pool is for backbones of the family vit; this one is backbone=resnet18"},
@@ -142,10 +142,11 @@ static const bad_case table[] = {
      "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]"},
     {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet34"},
      3,
-     "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
+     "w.safetensors: has no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are for resnet18\n"},
     {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet50"},
      3,
-     "tensor layer1.0.conv1.weight is (8, 8, 3, 3), resnet50 with these options has (8, 8, 1, 1); its weights are of "
+     "tensor layer1.0.conv1.weight is (8, 8, 3, 3), but resnet50 with these options has (8, 8, 1, 1); its weights are "
+     "for "
      "resnet18\n"},
     {{"pretrain", "out=o", "--plugin", "old.so"},
      2,
@@ -161,53 +162,51 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "--plugin", "key.cfg"}, 2, "plug-in key.cfg cannot be loaded: "},
     {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for interface 0123456789ab, this"},
     {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
-    {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: cannot make the folder: Not a directory"},
-    {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: cannot make the folder: "},
-    {{"pretrain", "out=ok"}, 2, "ok holds a run already: go on with it by --resume, or give another out="},
+    {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: the folder cannot be created: Not a directory"},
+    {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: the folder cannot be created: "},
+    {{"pretrain", "out=ok"}, 2, "ok already contains a run: continue it with --resume, or give another out="},
     {{"pretrain", "out=ok", "--resume", "resnet.width=0.25"},
      2,
-     "parameters/conv1.weight is (8, 3, 3, 3), the model has (16, 3, 3, 3)"},
+     "parameters/conv1.weight is (8, 3, 3, 3), but the model has (16, 3, 3, 3)"},
     {{"pretrain", "out=ok", "--resume", "simclr.projection_dim=12"},
      2,
      "parameters/projector.linear2.weight is (128, 64)"},
-    {{"pretrain", "out=ok", "--resume", "optim.optimizer=adamw"}, 2, "holds no optimizer/first_moment/conv1.weight"},
-    {{"pretrain", "out=ok", "--resume", "backbone=resnet34"}, 2, "holds no parameters/layer1.2.conv1.weight"},
+    {{"pretrain", "out=ok", "--resume", "optim.optimizer=adamw"}, 2, "contains no optimizer/first_moment/conv1.weight"},
+    {{"pretrain", "out=ok", "--resume", "backbone=resnet34"}, 2, "contains no parameters/layer1.2.conv1.weight"},
     {{"pretrain", "a.cfg", "b.cfg"}, 2, "unexpected 'b.cfg'"},
     {{"probe", "nowhere"}, 3, "nowhere: there is no such run"},
-    {{"probe", "empty"}, 3, "empty: holds no checkpoint.h5; a run has one after checkpoint_minutes and at its end"},
+    {{"probe", "empty"}, 3, "empty: contains no checkpoint.h5; a run has one after checkpoint_minutes and at its end"},
     {{"probe", "d.h5"}, 3, "d.h5: is not a checkpoint"},
-    {{"probe", "key.cfg"}, 3, "key.cfg: is not a whole HDF5 file"},
+    {{"probe", "key.cfg"}, 3, "key.cfg: is not a complete HDF5 file"},
     {{"probe", "ok", "lin.epochs=3"}, 2, "unknown group 'lin', nearest is 'linear'"},
-    {{"probe", "ok", "protocol=kn"}, 2, "protocol = \"kn\" is not known; one of: knn, linear"},
-    {{"probe", "ok", "data.path=no.h5"}, 3, "no.h5: does not open: No such file or directory"},
+    {{"probe", "ok", "protocol=kn"}, 2, "protocol = \"kn\" is unknown; choose one of: knn, linear"},
+    {{"probe", "ok", "data.path=no.h5"}, 3, "no.h5: cannot be opened: No such file or directory"},
     {{"probe", "ok", "test_split=val"}, 3, "d.h5: has no split \"val\" for test_split; it has: train, test"},
     {{"probe", "ok", "data.path=gray.h5"},
      2,
-     "(8, 3, 3, 3), the model has (8, 1, 3, 3); these images are gray, the weights are for RGB: pack them with "
+     "(8, 3, 3, 3), but the model has (8, 1, 3, 3); the images are gray, but the weights are for RGB: pack them with "
      "channels=3"},
     {{"probe", "ok", "protocol=knn", "layers=true"}, 2, "layers=true needs protocol=linear, not knn"},
     {{"probe", "ok", "patches=6"}, 2, "patches = 6 is not a square grid, as patches=4, 9 or 16 are"},
     {{"probe", "ok", "patches=9", "patch_size=4"},
      2,
-     "patches of 4 px: a ResNet wants images of at least 8 px; patch_size=8 would do"},
+     "patches of 4 px: a ResNet needs images of at least 8 px; patch_size=8 would work"},
     {{"features", "ok", "out=f.h5", "patch_size=9"},
      2,
      "patch_size = 9, but patches = 0 is the whole image; patches=9 would use it"},
     {{"features", "ok", "out=f.h5", "patchs=9"}, 2, "unknown key 'patchs'"},
-    {{"probe", "ok", "data.path=plain.h5"},
-     3,
-     "plain.h5: has no classes to probe for; data.path= takes another data set"},
+    {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe; data.path= takes another data set"},
     {{"probe", "w.safetensors", "out=o"},
      2,
-     "data.path is not set: a data set made by 'pretext pack', as in data.path=d.h5"},
+     "data.path is not set: give a data set made by 'pretext pack', as in data.path=d.h5"},
     {{"probe", "w.safetensors", "out=o", "data.path=d.h5", "backbone=resnet34"},
      3,
-     "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
+     "w.safetensors: has no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are for resnet18\n"},
     {{"features", "ok"}, 2, "out=F.h5 is missing; for example: pretext features runs/first out=features.h5"},
     {{"features", "nowhere", "out=f.h5"}, 3, "nowhere: there is no such run"},
     {{"export", "nowhere", "out=x.safetensors"}, 3, "nowhere: there is no such run"},
     {{"features", "ok", "out=key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
-    {{"features", "ok", "out=empty"}, 1, "empty: is no file, so it cannot be replaced by one"},
+    {{"features", "ok", "out=empty"}, 1, "empty: is not a file, so it is not replaced"},
 };
 
 /* ViTs of 16 px images: four patches of 8 x 8. */
@@ -215,7 +214,7 @@ static const bad_case vit_table[] = {
     {{"pretrain", "out=o", "backbone=vit_tiny_14"},
      2,
      "images of 16 px: not divisible into its patches (the number in the backbone's name is the side of one); "
-     "data.image_size=14 or 28 would do"},
+     "data.image_size=14 or 28 would work"},
     {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.mask_ratio=0.8"},
      2,
      "method mae on vit_tiny_8, images of 16 px: mae.mask_ratio leaves no patch visible; mae.mask_ratio=0.75, larger "},
@@ -232,12 +231,12 @@ static const bad_case vit_table[] = {
      "relative_location.patch=0 chooses one"},
     {{"pretrain", "out=o", "backbone=vit_tiny_8", "init=w.safetensors"},
      3,
-     "w.safetensors: holds no tensor pos_embed, which vit_tiny_8 needs; its weights are of resnet18\n"},
+     "w.safetensors: has no tensor pos_embed, which vit_tiny_8 needs; its weights are for resnet18\n"},
 };
 
 enum { AT_ONCE = 6 };
 
-/* Those of `table` are on ResNets, which are made narrow; that option is unknown to the others. */
+/* The commands of `table` use ResNets, which are made narrow; other backbones do not know that option. */
 static run_child start(const bad_case *c, bool narrow)
 {
     const char *const small[] = {SMALL}, *words[WORDS + 8] = {NULL};
@@ -250,7 +249,7 @@ static run_child start(const bad_case *c, bool narrow)
     return run_start(0, words);
 }
 
-/* Two programs at a time would find the folder in use. */
+/* Two programs at the same time would find the folder in use. */
 static bool uses_results(const bad_case *c)
 {
     for (int k = 1; k < WORDS && c->words[k]; k++)
@@ -290,7 +289,7 @@ static void refused(void **state)
     refuse(vit_table, sizeof vit_table / sizeof *vit_table, false);
 }
 
-/* Each rank finds the same mistake; rank 0 tells it once, and the status is the same as alone. */
+/* All ranks find the same mistake; rank 0 reports it once, and the status is the same as on one rank. */
 static void refused_on_all_ranks(void **state)
 {
     (void)state;
@@ -300,13 +299,14 @@ static void refused_on_all_ranks(void **state)
         const char *says;
     } cases[] = {
         {"backbone=resnet18", "batch=15", "resnet.width=0.125", 2,
-         "batch = 15 cannot be divided among 2 ranks x 1 micro-batch (accumulate); batch=14 or 16 would do"},
+         "batch = 15 cannot be divided among 2 ranks x 1 micro-batch (accumulate); batch=14 or 16 would work"},
         {"backbone=resnet18", "epoch=3", "resnet.width=0.125", 2, "unknown key 'epoch', nearest is 'epochs'"},
-        {"backbone=resnet18", "method=mae", "resnet.width=0.125", 2, "method mae works on backbones of the family vit"},
+        {"backbone=resnet18", "method=mae", "resnet.width=0.125", 2,
+         "method mae works only with backbones of the family vit"},
         {"backbone=vit_tiny_14", "method=mae", "mae.mask_ratio=0.5", 2, "images of 16 px: not divisible into its pat"},
         {"backbone=vit_tiny_8", "method=mae", "mae.mask_ratio=0.8", 2, "mae.mask_ratio leaves no patch visible"},
         {"backbone=resnet34", "init=w.safetensors", "resnet.width=0.125", 3,
-         "w.safetensors: holds no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are of resnet18\n"},
+         "w.safetensors: has no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are for resnet18\n"},
         {"backbone=resnet18", "init=w.safetensors", "resnet.width=0.25", 3, "tensor conv1.weight is (8, 3, 3, 3), "},
         {"backbone=resnet18", "--plugin", "old.so", 2,
          "plug-in old.so was built for interface 0123456789ab, this program"},
@@ -317,7 +317,7 @@ static void refused_on_all_ranks(void **state)
         run_finish(&r);
     }
     run_result r = RUN_RANKS(2, "pretrain", SMALL, "out=ok");
-    check_failure(&r, "a folder that holds a run", 2, "ok holds a run already");
+    check_failure(&r, "a folder that holds a run", 2, "ok already contains a run");
     run_finish(&r);
 }
 
@@ -335,7 +335,7 @@ static void folder_in_use(void **state)
     run_finish(&r);
     kill(first.process, SIGTERM);
     r = run_wait(&first);
-    check_failure(&r, "the first run", 75, "with a checkpoint; go on with --resume");
+    check_failure(&r, "the first run", 75, "with a checkpoint; continue with --resume");
     run_finish(&r);
 }
 
@@ -343,22 +343,22 @@ static void broken_image(void **state)
 {
     (void)state;
     run_result r = RUN("pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-1");
-    check_failure(&r, "an image that does not decode", 3, "broken.h5: image 41: ");
+    check_failure(&r, "an image that cannot be decoded", 3, "broken.h5: image 41: ");
     run_finish(&r);
 }
 
-/* The third step's images of rank 1 hold it: rank 0 waits for the sums. */
+/* Rank 1 meets it in the third step, while rank 0 waits for the sums. */
 static void broken_image_on_one_rank(void **state)
 {
     (void)state;
     double start = px_now();
     run_result r = RUN_RANKS(2, "pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-2");
-    check_failure(&r, "an image that does not decode", 3, "rank 1: broken.h5: image 41: ");
-    assert_true(px_now() - start < 60); /* five seconds, and what a loaded machine adds */
+    check_failure(&r, "an image that cannot be decoded", 3, "rank 1: broken.h5: image 41: ");
+    assert_true(px_now() - start < 60); /* five seconds, and more on a busy machine */
     run_finish(&r);
 }
 
-/* Weight decay that makes weights a thousand times larger each step. */
+/* The weight decay makes weights a thousand times larger in each step. */
 static void diverging(void **state)
 {
     (void)state;
@@ -377,7 +377,7 @@ static void diverging(void **state)
     free(weight.data);
 }
 
-/* A probe that fails half way leaves what earlier ones wrote. */
+/* A probe that fails half way leaves earlier results alone. */
 static void probe_keeps_results(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* test_bench.c - `pretext bench`: the parts of a measured step add up, rates follow from it, and what is written is
- * drawn and shown. */
+/* test_bench.c - `pretext bench`: the parts of a measured step add up, rates follow from it, and the written file can
+ * be drawn and shown. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -54,7 +54,7 @@ static void check_parts(const char *file)
     free(part.data);
 }
 
-/* The most expensive first; those that multiply have a rate. */
+/* The most expensive ops come first; those that multiply have a rate. */
 static void check_ops(const char *file)
 {
     array seconds = read_array(folder, file, "/bench/ops/seconds"),
@@ -82,7 +82,7 @@ static void random_images(void **state)
     assert_int_equal(number("random.h5", "image_size"), 32);
     array part = read_array(folder, "random.h5", "/bench/parts/seconds");
     assert_true(fabs(number("random.h5", "views_per_second") * part.data[LOADER] / 32 - 1) <
-                1e-9); /* two views an image */
+                1e-9); /* two views per image */
     assert_true(part.data[WAIT] == 0);
     free(part.data);
 }
@@ -101,7 +101,7 @@ static void data_set(void **state)
     check_parts("twice.h5");
     once = number("once.h5", "gflops") / number("once.h5", "images_per_second");
     twice = number("twice.h5", "gflops") / number("twice.h5", "images_per_second");
-    assert_true(fabs(once / twice - 1) < 0.05); /* work an image; SimCLR's similarities grow with the batch */
+    assert_true(fabs(once / twice - 1) < 0.05); /* work per image; SimCLR's similarities grow with the batch */
     assert_int_equal(number("twice.h5", "image_size"), 16);
     free(path);
 }
@@ -114,7 +114,7 @@ static void shown_and_drawn(void **state)
     if (r.status != 0)
         fail_msg("%s", r.err);
     assert_non_null(strstr(r.out, "/bench."));
-    assert_string_equal(r.err, ""); /* nothing of a training is missed */
+    assert_string_equal(r.err, ""); /* there is no warning about missing training series */
     run_finish(&r);
     r = RUN("show", file);
     assert_int_equal(r.status, 0);
@@ -132,7 +132,7 @@ static void wrong_use(void **state)
     static const char *const cases[][2] = {{"bench.second=1", "unknown key 'bench.second', nearest is 'bench.seconds'"},
                                            {"bench.seconds=0", "bench.seconds"},
                                            {"batch=1000", "batch = 1000 is larger than the split 'train'"},
-                                           {"data.limit=8", "which holds 8 images"}};
+                                           {"data.limit=8", "which has 8 images"}};
     char *path = px_format("data.path=%s", data);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         run_result r = RUN("bench", "batch=16", path, cases[i][0]);

@@ -1,5 +1,5 @@
-/* test_collapse.c - an embedding that collapses is told of, in the log and in run.h5; a healthy one is not. What
- * is measured is the same on any number of ranks and micro-batches. (Resumed runs: test_resume.c and test_kills.c.) */
+/* test_collapse.c - an embedding that collapses is reported, in the log and in run.h5; a healthy one is not. The
+ * measurements are the same on any number of ranks and micro-batches. (Resumed runs: test_resume.c, test_kills.c.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -52,7 +52,7 @@ static void is_told(void **state)
     assert_int_equal(deviation.count, STEPS);
     assert_true(deviation.data[0] > 0.05 && rank.data[0] > 1 && collapsed.data[0] == 0);
     assert_true(deviation.data[STEPS - 1] < 0.05 && rank.data[STEPS - 1] < 1.5 && collapsed.data[STEPS - 1] == 1);
-    for (int i = 0; i < STEPS; i++) /* between looks the last one stands */
+    for (int i = 0; i < STEPS; i++) /* between looks the last values are repeated */
         assert_true(deviation.data[i] == deviation.data[i / LOOK * LOOK]);
     free(deviation.data);
     free(rank.data);
@@ -65,7 +65,7 @@ static void a_misfit_is_refused(void **state)
     const fixture *f = *state;
     char *out = px_format("%s/misfit", f->folder);
     run_result r = train(f, out, 0, "misfit", NULL, NULL);
-    expect(&r, 2, "px_embedding takes a row for each of the batch's 16 images, not (16, ");
+    expect(&r, 2, "px_embedding needs a row for each of the batch's 16 images, not (16, ");
     run_finish(&r);
     free(out);
 }
@@ -98,7 +98,7 @@ typedef struct look {
     double deviation, rank;
 } look;
 
-/* Of the first step: at the embedding of the same weights and images. */
+/* The first step's look is at the embedding of the same weights and images. */
 static look first_look(const fixture *f, int ranks, const char *option, const char *more)
 {
     char *out = px_format("%s/look-%d-%s-%s", f->folder, ranks, option, more);
@@ -114,7 +114,7 @@ static look first_look(const fixture *f, int ranks, const char *option, const ch
     return l;
 }
 
-/* The backbone's, which the method did not name; all of it, whoever has which rows. */
+/* The backbone's features, since the method names no embedding; all rows, whichever rank has them. */
 static void any_ranks_see_the_same(void **state)
 {
     const fixture *f = *state;

@@ -1,6 +1,6 @@
-/* test_disk.c - a disk that is full, a folder that is gone or cannot be written: the run says so in one line and ends,
- * on two ranks within ten seconds, too. The last checkpoint is whole, and once there is room again the run goes on to
- * the very end of one that was never disturbed. Full and read-only file systems are small ones in memory, mounted where
+/* test_disk.c - a disk that is full, a folder that is gone or cannot be written to: the run says so in one line and
+ * ends, on two ranks within ten seconds, too. The last checkpoint is intact, and once there is room again the resumed
+ * run ends exactly like an undisturbed one. Full and read-only file systems are small ones in memory, mounted where
  * only this test sees them. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ enum { STEPS = 600, LIMIT = 10 };
 
 typedef struct fixture {
     char *folder, *data;
-    char *small; /* the small file system; NULL: not allowed, `why` */
+    char *small; /* the small file system; NULL: not allowed, for the reason `why` */
     const char *why;
     char *whole; /* an undisturbed run on one rank */
 } fixture;
@@ -50,7 +50,7 @@ static void finish(run_child *c, int status)
     run_finish(&r);
 }
 
-/* The program ends within LIMIT seconds of `since`, with one line that says `what` and `why`. */
+/* The program ends within LIMIT seconds after `since`, with one line that says `what` and `why`. */
 static void ends(run_child *c, double since, int status, const char *what, const char *why)
 {
     run_result r = run_wait(c);
@@ -80,7 +80,7 @@ static void need_mounts(const fixture *f)
     skip();
 }
 
-/* Takes all that is left. */
+/* Fills the file system. */
 static void fill(const char *folder)
 {
     static const char zeros[4096];
@@ -214,7 +214,7 @@ static void files_are_limited(void **state)
 
 /* ---- the file system ---- */
 
-/* Room for a run with its two checkpoints and the next. */
+/* Room for a run with its two checkpoints and the next one. */
 static const char *mount_small(const char *where)
 {
     if (geteuid() != 0)

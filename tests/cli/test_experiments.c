@@ -1,6 +1,5 @@
-/* test_experiments.c - every configuration in experiments/ is one that the program takes: read as a whole, it fails at
- * the
- * data set that is not there, and not before. */
+/* test_experiments.c - the program accepts every configuration in experiments/: it fails only because the data set does
+ * not exist. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

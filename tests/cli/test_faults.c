@@ -1,6 +1,6 @@
 /* test_faults.c - a rank that dies, is stopped, hangs in its loader or gets no memory ends the whole job within ten
- * seconds, with a line that names it; what was saved is whole and the run goes on from it. What only looks like that (a
- * slow image, a job that was suspended) does no harm. */
+ * seconds, with a line that names it; what was saved is intact, and the run can be resumed. What only looks like a
+ * fault (a slow image, a suspended job) does no harm. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,9 +78,13 @@ static void the_job_ends(void **state)
     } cases[] = {
         {"die", "1", {"pretext: rank 0: rank 1 (process ", "signal 9"}},
         {"crash", "0", {"pretext: rank 1: rank 0 (process ", "signal 11"}},
-        {"stop", "0", {"pretext: rank 1: rank 0 (process ", "gives no sign of life: stopped, or its host or network"}},
-        {"stop", "1", {"pretext: rank 0: rank 1 (process ", "gives no sign of life: stopped, or its host or network"}},
-        {"hang", "1", {"pretext: rank 1: ", " has not been made in 5 seconds (data.timeout): the job ends"}},
+        {"stop",
+         "0",
+         {"pretext: rank 1: rank 0 (process ", "shows no sign of life: it is stopped, or its host or network"}},
+        {"stop",
+         "1",
+         {"pretext: rank 0: rank 1 (process ", "shows no sign of life: it is stopped, or its host or network"}},
+        {"hang", "1", {"pretext: rank 1: ", " was not ready after 5 seconds (data.timeout): the job ends"}},
         {"memory", "1", {"pretext: rank 1: out of memory: ", "1125899906842624 bytes were asked for"}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -91,7 +95,7 @@ static void the_job_ends(void **state)
         print_message("%s of rank %s: ended after %.1f s\n", cases[i].fault, cases[i].rank, seconds);
         bool dies = strstr(cases[i].says[1], "signal "), named = strstr(r.err, cases[i].says[0]);
         char *by_mpirun = px_format("process rank %s with PID ", cases[i].rank);
-        if (dies && strstr(r.err, by_mpirun)) /* which may end the others before they have noticed */
+        if (dies && strstr(r.err, by_mpirun)) /* mpirun may end the others before they notice */
             named = true;
         free(by_mpirun);
         if (r.status == 0 || !named || !strstr(r.err, cases[i].says[1]) || seconds > LIMIT)
@@ -105,7 +109,7 @@ static void the_job_ends(void **state)
     }
 }
 
-/* A launcher that lets the others wait for ever, as srun does by default: then the ranks end the job. */
+/* With a launcher that lets the others wait forever, as srun does by default, the ranks end the job themselves. */
 static void launcher_looks_on(void **state)
 {
     const fixture *f = *state;
@@ -122,20 +126,20 @@ static void launcher_looks_on(void **state)
     free(out);
 }
 
-/* An image that takes seven seconds is told of, no more. */
+/* An image that takes seven seconds is reported, no more. */
 static void slow_is_not_lost(void **state)
 {
     const fixture *f = *state;
     char *out = px_format("%s/slow", f->folder);
     run_child c = start(f, out, "slow", "1", "data.timeout=60");
     run_result r = run_wait(&c);
-    if (r.status != 0 || !strstr(r.err, "pretext: rank 1: ") || !strstr(r.err, " since 5 seconds\n"))
+    if (r.status != 0 || !strstr(r.err, "pretext: rank 1: ") || !strstr(r.err, " after 5 seconds\n"))
         fail_msg("status %d: %s", r.status, r.err);
     run_finish(&r);
     free(out);
 }
 
-/* As a batch system does that lets another job run for a while. */
+/* As a batch system does when it lets another job run for a while. */
 static void suspended_is_not_lost(void **state)
 {
     const fixture *f = *state;
@@ -156,7 +160,7 @@ static void suspended_is_not_lost(void **state)
     free(out);
 }
 
-/* Without a launcher that does something about it, the ranks end by themselves. */
+/* If the launcher does nothing, the ranks end by themselves. */
 static void launcher_dies(void **state)
 {
     const fixture *f = *state;

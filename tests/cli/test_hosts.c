@@ -1,6 +1,6 @@
-/* test_hosts.c - training on several hosts: the very bits of one host with as many ranks, and when a host dies or its
- * link goes down the job ends within ten seconds, names it, and the run goes on on the hosts that are left. The hosts
- * are those of hosts.sh, which starts this program. */
+/* test_hosts.c - training on several hosts gives the same bits as one host with as many ranks. When a host dies or its
+ * link goes down, the job ends within ten seconds and names the host, and the run can be resumed on the others. The
+ * hosts are those of hosts.sh, which starts this program. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +97,7 @@ static void shell(const char *command)
         fail_msg("failed: %s", command);
 }
 
-/* How many processes of a host are left LIMIT seconds after now, or earlier if none is. */
+/* Waits LIMIT seconds, or until the host has no processes left; returns how many there are. */
 static int left_on(int host)
 {
     char *command = px_format("test -z \"$(ip netns pids host%d)\"", host);
@@ -138,7 +138,7 @@ static void the_same_as_one_host(void **state)
     }
 }
 
-/* Three hosts train until `event` befalls `host`; then the two that are left go on. */
+/* Three hosts train until `event` happens to `host`; then the other two resume the run. */
 static void lose(const fixture *f, const char *event, int host, const char *left)
 {
     char *out = px_format("%s/lost-%d", f->folder, host), *address = px_format("192.0.2.%d", host),

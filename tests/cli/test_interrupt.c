@@ -1,5 +1,5 @@
-/* test_interrupt.c - one SIGINT ends a run after its step with a checkpoint; a second one, on its own or to mpirun,
- * ends it at once even where the step would never end, and what was saved before is whole. */
+/* test_interrupt.c - one SIGINT ends a run after its step, with a checkpoint. A second one, to the program or to
+ * mpirun, ends it at once even if the step would never end, and what was saved before is intact. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,10 +14,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { STEPS = 84, AT_ONCE = 5 /* seconds: mpirun gives its ranks one, and machines are busy */ };
+enum { STEPS = 84, AT_ONCE = 5 /* seconds: mpirun gives its ranks one; more on a busy machine */ };
 
-/* The method of faulty_plugin.c; if `hangs`, its loader never comes back after 40 steps or so (of the last rank), when
- * checkpoints have been written. ranks 0: without mpirun. */
+/* The method of faulty_plugin.c; if `hangs`, the last rank's loader hangs after about 40 steps, when checkpoints have
+ * been written. ranks 0: without mpirun. */
 static run_child start(const fixture *f, const char *out, int ranks, bool hangs, const char *option)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
@@ -35,7 +35,7 @@ static run_child start(const fixture *f, const char *out, int ranks, bool hangs,
     return c;
 }
 
-/* The loader hangs, and soon the loop waits for it. */
+/* The loader hangs, and soon the training loop waits for it. */
 static void wait_for_mark(const fixture *f)
 {
     for (int i = 0; i < 600 && access(f->mark, F_OK) != 0; i++)
@@ -70,7 +70,7 @@ static void once_saves(void **state)
     run_wait_for_progress(&c);
     kill(c.process, SIGINT);
     run_result r = run_wait(&c);
-    if (r.status != 75 || !strstr(r.err, " with a checkpoint; go on with --resume"))
+    if (r.status != 75 || !strstr(r.err, " with a checkpoint; continue with --resume"))
         fail_msg("status %d: %s", r.status, r.err);
     run_finish(&r);
     resumes(f, out, 0);
@@ -86,7 +86,7 @@ static void twice_ends_at_once(void **state)
     kill(c.process, SIGINT);
     run_pause_ms(1000);
     assert_false(ended(c.process));
-    kill(c.process, SIGTERM); /* what comes between does not count */
+    kill(c.process, SIGTERM); /* another signal in between does not count */
     double sent = px_now();
     kill(c.process, SIGINT);
     run_result r = run_wait(&c);

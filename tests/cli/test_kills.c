@@ -1,9 +1,9 @@
-/* test_kills.c - runs killed by SIGKILL at random moments (and right in the middle of writing a checkpoint), resumed
- * and left to end: parameters, optimizer and series are those of the run that was never interrupted, bit for bit. On
- * one rank and on two, where the launcher is killed or one of the ranks. And evaluations, killed: run.h5 is whole, and
- * another one gives the numbers of one that was never interrupted.
+/* test_kills.c - runs are killed by SIGKILL at random moments (and in the middle of writing a checkpoint), then resumed
+ * to the end: parameters, optimizer and series are those of a run that was never interrupted, bit for bit. On one rank,
+ * and on two, where the launcher or one of the ranks is killed. Evaluations are killed as well: run.h5 stays intact,
+ * and a new evaluation gives the numbers of one that was never interrupted.
  *
- * Takes minutes: suite `long`. The seed is printed; PRETEXT_TEST_SEED repeats the moments (as far as clocks do). */
+ * Takes minutes: suite `long`. The seed is printed; PRETEXT_TEST_SEED repeats the moments, as far as timing allows. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,9 +25,9 @@ enum { STEPS = 40, KILLS = 20, IN_CHECKPOINT = 6, PROBE_KILLS = 6, RANKS = 2 };
 typedef struct fixture {
     char *folder, *data;
     char *whole[RANKS + 1];                         /* uninterrupted runs on 1 and 2 ranks */
-    double seconds[RANKS + 1], training[RANKS + 1]; /* what they took; without what comes before the first step */
+    double seconds[RANKS + 1], training[RANKS + 1]; /* how long they took in all, and from the first step on */
     px_rng rng;
-    /* What the kills hit. */
+    /* What is killed. */
     int unborn, writing, staging;
 } fixture;
 
@@ -51,7 +51,7 @@ static run_child start_probe(const char *run)
                                               "data.workers=1", "threads=1", NULL});
 }
 
-/* Its seconds. */
+/* How many seconds it took. */
 static double finish(run_child *c)
 {
     double start_time = px_now();
@@ -70,7 +70,7 @@ static bool there(const char *folder, const char *name)
     return yes;
 }
 
-/* Kills the program, or one of its ranks, and waits until none is left. */
+/* Kills the program, or one of its ranks, and waits until no process is left. */
 static void kill_run(fixture *f, run_child *c, int ranks)
 {
     pid_t rank[RANKS];
@@ -84,7 +84,7 @@ static void kill_run(fixture *f, run_child *c, int ranks)
             run_pause_ms(20);
 }
 
-/* Waits until out/name has been there for the `times`th time and is there again, or the program has ended. */
+/* Waits until out/name exists again after having appeared `times` times, or the program has ended. */
 static void wait_for_writing(const run_child *c, const char *out, const char *name, int times)
 {
     for (int seen = 0; run_is_alive(c->process);) {

@@ -1,5 +1,5 @@
-/* test_layers.c - probe and features on layers and patches: the same bits on any number of ranks, and what a limit
- * means to them. */
+/* test_layers.c - probe and features on layers and patches: the same bits on any number of ranks, and the meaning of a
+ * limit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -50,7 +50,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* The run under another name, for a probe of its own. */
+/* Copies the run, for another probe. */
 static char *another(const fixture *f, const char *name)
 {
     char *copy = px_format("%s/%s", f->folder, name);
@@ -118,7 +118,7 @@ static void probes_do_not_depend_on_ranks(void **state)
         free(run[ranks]);
 }
 
-/* What was done stands beside what came out. */
+/* The settings are stored with the results. */
 static void settings_are_kept(void **state)
 {
     const fixture *f = *state;
@@ -133,7 +133,7 @@ static void settings_are_kept(void **state)
     free(run);
 }
 
-/* The first epoch's is log 4: heads begin at zero, and it is one batch. */
+/* The first epoch's loss is log 4: heads begin at zero, and there is only one batch. */
 static double second_loss(const char *run)
 {
     array loss = read_array(run, "run.h5", "/eval/linear/pretrained/train_loss");
@@ -142,7 +142,7 @@ static double second_loss(const char *run)
     return second;
 }
 
-/* The run saw 40 images; its probe sees all, unless it is told otherwise. */
+/* The run used 40 images; its probe uses all, unless a limit is given. */
 static void a_limit_is_the_probes_own(void **state)
 {
     const fixture *f = *state;

@@ -49,7 +49,7 @@ static void expect(const run_result *r, int status, const char *const texts[])
 static void expect_refusal(const run_result *r)
 {
     struct stat about;
-    EXPECT(r, 2, " of memory are needed", "; what would fit: ");
+    EXPECT(r, 2, " of memory", "; what would fit: ");
     assert_ptr_equal(strchr(r->err, '\n'), r->err + strlen(r->err) - 1);
     assert_int_not_equal(stat("o", &about), 0);
 }
@@ -70,7 +70,7 @@ static void several_ranks_are_counted_together(void **state)
     (void)state;
     run_result r = RUN_RANKS(2, "pretrain", "data.path=d.h5", "out=o", "backbone=vit_large_4", "data.image_size=512",
                              "batch=64", "threads=1");
-    EXPECT(&r, 2, " of memory are needed by 2 ranks on ", " for 32 images of 512 px, which are 16384 tokens each",
+    EXPECT(&r, 2, "training needs ", " for 32 images of 512 px, which are 16384 tokens each",
            " per rank; what would fit: data.image_size=16, the size of its images");
     run_finish(&r);
 }
@@ -108,17 +108,17 @@ static void it_says_what_it_will_do(void **state)
     (void)state;
     run_result r = RUN("pretrain", "data.path=d.h5", "out=told", TINY, "epochs=4", "accumulate=2");
     EXPECT(&r, 0, "simclr on resnet18: 0.", " M parameters, fp32\n",
-           "72 images, seen at 16 px: 3 steps per epoch, 4 epochs, 12 steps in all\n",
+           "72 images, used at 16 px: 3 steps per epoch, 4 epochs, 12 steps in all\n",
            "batch 24 = 1 rank x 12 images x 2 micro-batches; 1 rank x 1 thread\n", "memory: ", " = activations ",
            "views of images ", "parameters ", "gradients ", "optimizer's state ", "this will take about ", " s, until ",
            "done: 12 steps");
     run_finish(&r);
     r = RUN("pretrain", "data.path=e.h5", "out=varying", TINY, "epochs=1");
-    EXPECT(&r, 0, "72 images, seen at 40 px (data.image_size; they vary in size): 3 steps per epoch");
+    EXPECT(&r, 0, "72 images, used at 40 px (data.image_size; they vary in size): 3 steps per epoch");
     run_finish(&r);
     r = RUN("pretrain", "data.path=e.h5", "out=patches", "method=mae", "backbone=vit_tiny_16", "batch=72", "threads=1",
             "epochs=1", "optim.warmup_epochs=0");
-    EXPECT(&r, 0, "72 images, seen at 32 px"); /* a multiple of the patches */
+    EXPECT(&r, 0, "72 images, used at 32 px"); /* a multiple of the patches */
     run_finish(&r);
 }
 
@@ -139,7 +139,7 @@ static void its_folder_holds_the_log(void **state)
     EXPECT(&r, 0, "done: 3 steps");
     run_finish(&r);
     r = RUN("pretrain", "--resume", "out=logged", "epochs=2");
-    EXPECT(&r, 0, "resumed with another setting: epochs");
+    EXPECT(&r, 0, "resumed with a different setting: epochs");
     run_finish(&r);
     r = RUN("probe", "logged", "linear.epochs=1", "threads=1");
     EXPECT(&r, 0, "");
@@ -150,7 +150,7 @@ static void its_folder_holds_the_log(void **state)
                               "M parameters",
                               "done: 3 steps",
                               "pretext pretrain --resume out=logged epochs=2",
-                              "warning: resumed with another setting",
+                              "warning: resumed with a different setting",
                               "resumed at step 3 of 6",
                               "done: 3 steps",
                               "pretext probe logged",

@@ -1,6 +1,6 @@
-/* test_nonfinite.c - a step whose loss or gradient is not finite: the run says where that began, on which rank, and
- * ends with a checkpoint from before the step, bit for bit; or leaves the step out and goes on; ten in a row are
- * enough. */
+/* test_nonfinite.c - a step whose loss or gradient is not finite: the run says where it began and on which rank, and
+ * ends with a checkpoint from before the step, bit for bit. Or it leaves the step out and goes on, until ten in a row
+ * are left out. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,12 +11,11 @@
 #include "faulty.h"
 #include "same_run.h"
 
-/* Of 96 images; row BAD is in the second half of step 3, which is rank 1's of two. */
+/* 96 images; row BAD is in the second half of step 3, which belongs to rank 1 of two. */
 enum { PER_EPOCH = 6, EPOCHS = 3 };
 #define BAD "44"
 
-/* The method of faulty_plugin.c, images in order. ranks 0: without mpirun. `bad`: rows with a pixel that is no
- * number. */
+/* The method of faulty_plugin.c, with images in order. ranks 0: without mpirun. `bad`: rows with a NaN pixel. */
 static run_result train(const fixture *f, const char *out, int ranks, const char *bad, const char *const option[4])
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
@@ -59,7 +58,7 @@ static double sum_of(const char *out, const char *series, int64_t rows)
     return sum;
 }
 
-/* The checkpoint is that of a run which was to end before the bad step. */
+/* The checkpoint equals that of a run that ends before the bad step. */
 static void stops(const fixture *f, int ranks, const char *reproducible, const char *where)
 {
     char *out = px_format("%s/stop-%d%s", f->folder, ranks, reproducible),
@@ -88,7 +87,7 @@ static void stops_with_what_was_before(void **state)
     stops(f, 2, "reproducible=true", "began: rank 1, input image, 1 of 3072 values; ");
 }
 
-/* The bad step comes once an epoch. In micro-batches, the whole step is left out. */
+/* The bad step comes once per epoch. With micro-batches, the whole step is left out. */
 static void leaves_a_step_out(void **state)
 {
     const fixture *f = *state;
@@ -125,7 +124,7 @@ static void gives_up_after_ten(void **state)
     }
 }
 
-/* A step so long that the weights grow by two orders of magnitude each time. */
+/* The rate is so large that the weights grow by two orders of magnitude in each step. */
 static void diverges(void **state)
 {
     const fixture *f = *state;

@@ -58,9 +58,9 @@ static void failures(void **state)
         const char *source, *out, *option;
         int status;
         const char *says;
-    } cases[] = {{"missing.tar", out, "channels=0", 3, "missing.tar: does not open: No such file or directory"},
+    } cases[] = {{"missing.tar", out, "channels=0", 3, "missing.tar: cannot be opened: No such file or directory"},
                  {cut, out, "channels=0", 3, "test-images-idx3-ubyte: is truncated"},
-                 {label, out, "channels=0", 3, "holds no images"},
+                 {label, out, "channels=0", 3, "contains no images"},
                  {good, out, "channels=7", 2, "channels"},
                  {good, out, "store=tight", 2, "store"},
                  {good, out, "class_name=a", 2, "class_names"},

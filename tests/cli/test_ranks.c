@@ -1,11 +1,12 @@
 /* test_ranks.c - the same global batch on 1, 2 and 4 ranks is the same training, with batch norm and negatives over
  * the global batch.
  *
- * Sums are added in another order, so single steps agree to rounding: that is checked at the first steps, and again at
- * those after a resumption on another number of ranks. Over many steps no two fp32 runs of a ReLU network stay that
- * close, on one rank either: a rounding difference flips some units near zero, which changes the gradient by about the
- * square root of their share. It settles near the square of the relative change of weights a step, so the curve over
- * 20 steps is compared at a small learning rate. In double, tests/train/mpi_ranks.c compares at a usual one. */
+ * Sums are added in another order, so single steps agree up to rounding. This is checked for the first steps, and again
+ * for the steps after resuming on another number of ranks. Over many steps no two fp32 runs of a ReLU network stay so
+ * close, not even on one rank: a rounding difference flips some units near zero, which changes the gradient by about
+ * the square root of their fraction. The difference settles near the square of the relative change of weights per step,
+ * so the curve over 20 steps is compared at a small learning rate. tests/train/mpi_ranks.c compares in double at a
+ * usual one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -97,7 +98,7 @@ static void compare(const char *what, const char *a, const char *b, int from)
     assert_true(parameters < 1e-3);
 }
 
-/* Goes on for MORE steps with what one rank left, on 1, 2 and 4 ranks. */
+/* Continues a run of one rank for MORE steps, on 1, 2 and 4 ranks. */
 static void compare_resumed(const char *folder, const char *data, const char *from)
 {
     char *alone = px_format("%s/again-1", folder);

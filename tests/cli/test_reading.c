@@ -1,5 +1,5 @@
-/* test_reading.c - the commands that only read: lists of what there is, sizes of backbones against timm's and
- * torchvision's, and what a run left, as columns, as a summary, and as the pictures that a method made. */
+/* test_reading.c - the commands that only read: lists of methods and so on, sizes of backbones against timm's and
+ * torchvision's, and a run's results as columns, as a summary, and as the method's pictures. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -31,8 +31,8 @@ static void lists_name_all(void **state)
         says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
 }
 
-/* Parameters without the classifier: torchvision's resnet18 has 11,689,512 with 513,000 of it, timm's
- * vit_tiny_patch16_224 5,717,416 with 193,000. */
+/* Parameters without the classifier: torchvision's resnet18 has 11,689,512, of which its classifier has 513,000; timm's
+ * vit_tiny_patch16_224 has 5,717,416, of which 193,000. */
 static void sizes_of_backbones(void **state)
 {
     (void)state;

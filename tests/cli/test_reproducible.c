@@ -1,5 +1,5 @@
-/* test_reproducible.c - with reproducible=true a run is the same, bit for bit, on any number of ranks and threads, and
- * when it is resumed on another number of them. */
+/* test_reproducible.c - with reproducible=true a run is the same, bit for bit, on any number of ranks and threads, also
+ * if it is resumed on another number of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@ typedef struct layout {
     int ranks, threads;
 } layout;
 
-/* A method that talks across samples in every way there is (norms, negatives), and one that draws in its graph. */
+/* A method that connects samples in every way (norms, negatives), and one that draws random numbers in its graph. */
 static const char *const simclr[] = {"method=simclr", "backbone=resnet18", "resnet.width=0.25", "accumulate=2",
                                      "precision=fp32"};
 static const char *const mae[] = {"method=mae", "backbone=vit_tiny_4", "mae.decoder_width=64", "mae.decoder_depth=2",
@@ -110,10 +110,10 @@ static void says_what_cannot_be(void **state)
         const char *more, *error;
     } cases[] = {
         {1, "shards=6", "shards = 6 is not a power of two"},
-        {3, NULL, "reproducible: 3 ranks cannot share shards = 4; a power of two up to 4 can"},
-        {2, "shards=1", "reproducible: 2 ranks cannot share shards = 1; a power of two up to 1 can"},
+        {3, NULL, "reproducible=true: 3 ranks cannot share shards = 4; use a power of two up to 4"},
+        {2, "shards=1", "reproducible=true: 2 ranks cannot share shards = 1; use a power of two up to 1"},
         {1, "batch=36",
-         "batch = 36 cannot be divided among 4 shards x 2 micro-batches (accumulate); batch=32 or 40 would do"},
+         "batch = 36 cannot be divided among 4 shards x 2 micro-batches (accumulate); batch=32 or 40 would work"},
     };
     char *folder = run_folder_create(), *data = make_data(folder), *out = px_format("%s/run", folder);
     for (int i = 0; i < 4; i++) {

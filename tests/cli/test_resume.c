@@ -1,5 +1,5 @@
-/* test_resume.c - a run that was stopped (by a signal, a time limit) or killed at any moment and then resumed ends with
- * the very bits of one that was never interrupted: parameters, optimizer, series. On one rank and on two. */
+/* test_resume.c - a run that was stopped (by a signal or a time limit) or killed at any moment, and then resumed, ends
+ * with exactly the bits of one that was never interrupted: parameters, optimizer, series. On one rank and on two. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,13 +47,13 @@ static void finish(run_child *c, int status)
 
 /* ---- the tests ---- */
 
-/* A signal to the program, to mpirun, or to one rank alone: all ranks stop after the same step. (mpirun hands on only
- * SIGUSR1; after SIGTERM and SIGINT it soon kills.) */
+/* A signal to the program, to mpirun, or to one rank alone: all ranks stop after the same step. (mpirun passes on only
+ * SIGUSR1; after SIGTERM and SIGINT it soon kills its ranks.) */
 static void stopped_by_signal(void **state)
 {
     const fixture *f = *state;
     static const struct {
-        int ranks, to, signal; /* to: a rank, or -1: what was started */
+        int ranks, to, signal; /* to: a rank, or -1: the process that was started */
     } cases[] = {{0, -1, SIGTERM}, {0, -1, SIGINT}, {2, -1, SIGUSR1}, {2, 1, SIGTERM}, {2, 0, SIGINT}, {2, 1, SIGUSR1}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int ranks = cases[i].ranks;
@@ -67,7 +67,7 @@ static void stopped_by_signal(void **state)
         run_result r = run_wait(&c);
         if (r.status != 75)
             fail_msg("signal %d to %d of %d: status %d: %s", cases[i].signal, cases[i].to, ranks, r.status, r.err);
-        assert_non_null(strstr(r.err, "with a checkpoint; go on with --resume"));
+        assert_non_null(strstr(r.err, "with a checkpoint; continue with --resume"));
         run_finish(&r);
         array steps = read_array(out, "run.h5", "/train/step");
         assert_in_range(steps.count, 1, STEPS - 1);
@@ -103,7 +103,7 @@ static void stopped_by_the_clock(void **state)
     c = start(f, out, 0, "time_limit=0", true);
     run_result r = run_wait(&c);
     assert_int_equal(r.status, 0);
-    assert_non_null(strstr(r.err, "warning: resumed with another setting: time_limit = 0.0 (was: 0.0001)\n"));
+    assert_non_null(strstr(r.err, "warning: resumed with a different setting: time_limit = 0.0 (was: 0.0001)\n"));
     assert_null(strstr(r.err, "setting: optim."));
     assert_non_null(strstr(r.err, "\ndone: "));
     run_finish(&r);
@@ -116,7 +116,7 @@ static void stopped_by_the_clock(void **state)
     free(out);
 }
 
-/* Killed several times in a row, each time resumed; then left to end. */
+/* Killed and resumed several times in a row, then left to end. */
 static void killed(void **state)
 {
     const fixture *f = *state;

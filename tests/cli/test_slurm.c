@@ -1,6 +1,6 @@
 /* test_slurm.c - experiments/slurm.sh as SLURM runs it, with stand-ins for srun and scontrol: it goes back into the
- * queue when the run stopped with a checkpoint (told by SIGUSR1 before the end of the job's time, or by its own
- * time_limit), and not when the job was cancelled, has failed or is done. */
+ * queue if the run stopped with a checkpoint (after SIGUSR1 before the end of the job's time, or by its own
+ * time_limit), but not if the job was cancelled, has failed or is done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -87,7 +87,7 @@ static void failed_is_not_requeued(void **state)
     ends(f, &c, 2, false);
 }
 
-/* As when srun's plug-in is not one that Open MPI knows. */
+/* As if srun used a plug-in that Open MPI does not know. */
 static void ranks_that_do_not_know_of_each_other(void **state)
 {
     const fixture *f = *state;
@@ -96,9 +96,8 @@ static void ranks_that_do_not_know_of_each_other(void **state)
     run_result r = RUN("pretrain", set_data, set_out);
     unsetenv("SLURM_STEP_NUM_TASKS");
     assert_int_equal(r.status, 2);
-    assert_string_equal(r.err,
-                        "pretext pretrain: srun started 4 tasks, which MPI does not join to a job: srun --mpi=pmix, if "
-                        "'srun --mpi=list' has it, else mpirun\n");
+    assert_string_equal(r.err, "pretext pretrain: srun started 4 tasks, but MPI does not see them as one job: use srun "
+                               "--mpi=pmix if 'srun --mpi=list' shows it, else mpirun\n");
     run_finish(&r);
     free(set_out);
     free(set_data);
@@ -149,7 +148,7 @@ static int set_up(void **state)
     setenv("SLURM_JOB_ID", "4711", 1);
     setenv("SLURM_CPUS_PER_TASK", "1", 1);
     run_allow_root();
-    /* Of a job's environment there is only this much: Open MPI 4 and 5 must not look for the rest. */
+    /* Only this much of a job's environment exists: Open MPI 4 and 5 must not look for the rest. */
     setenv("OMPI_MCA_ras", "^slurm", 1);
     setenv("OMPI_MCA_plm", "^slurm", 1);
     setenv("PRTE_MCA_ras", "^slurm", 1);

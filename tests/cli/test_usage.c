@@ -1,4 +1,4 @@
-/* test_usage.c - help, version, and wrong use, which says one line and exits with 2. */
+/* test_usage.c - help, version, and wrong use, which prints one line and exits with 2. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void unknown_commands_are_refused(void **state)
     run_finish(&help);
 }
 
-/* OpenBLAS's own choice may be wrong for a new processor; what the user sets stays. */
+/* OpenBLAS may choose badly for a new processor; a user's setting is kept. */
 static void slow_kernels_are_not_kept(void **state)
 {
     (void)state;
@@ -82,7 +82,7 @@ static void slow_kernels_are_not_kept(void **state)
     run_finish(&r);
 }
 
-/* The commands as the help lists them: lines of two spaces, a name, and what it does. */
+/* The commands in the help's list: lines of two spaces, a name, and what it does. */
 static void each_command(void (*what)(const char *name, const char *summary))
 {
     run_result r = RUN("--help");

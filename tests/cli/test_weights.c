@@ -1,4 +1,4 @@
-/* test_weights.c - weights leave a run by export and come back by features, probe and init=. */
+/* test_weights.c - export writes a run's weights, and features, probe and init= read them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +68,7 @@ static void the_same_features(void **state)
     free(of_weights);
 }
 
-/* -o, --data and --split of before are out=, data.path= and data.split=; one line of the first rank says so. */
+/* The old -o, --data and --split mean out=, data.path= and data.split=; the first rank says so in one line. */
 static void old_spellings(void **state)
 {
     const fixture *f = *state;
@@ -104,14 +104,14 @@ static void a_beginning(void **state)
     unlink(f->weights);
     check(RUN("pretrain", f->set_data, out, "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0", init,
               "--resume"),
-          0, "resumed at step 1 of 2"); /* needs no beginning any more */
+          0, "resumed at step 1 of 2"); /* init= is no longer needed */
     check(RUN("export", f->run, "--all", f->weights_out), 0, "131 tensors");
     char *other = px_format("out=%s/other", f->folder);
     check(RUN("pretrain", f->set_data, other, "epochs=0.5", "batch=24", "resnet.width=0.25", "optim.warmup_epochs=0",
               init),
           3,
-          "tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3); resnet.width=0.125 "
-          "takes it");
+          "tensor conv1.weight is (8, 3, 3, 3), but resnet18 with these options has (16, 3, 3, 3); resnet.width=0.125 "
+          "would fit");
     free(out);
     free(init);
     free(other);
@@ -123,7 +123,7 @@ static void a_probe(void **state)
     char *folder = px_format("%s/probe", f->folder), *out = px_format("out=%s", folder);
     check(RUN("probe", f->weights, f->set_data, "linear.epochs=2"), 2,
           "out is not set: the folder for the results of ");
-    check(RUN("probe", f->weights, f->set_data, f->out), 2, "holds a run of its own");
+    check(RUN("probe", f->weights, f->set_data, f->out), 2, "already contains a run");
     check(RUN("probe", f->weights, f->set_data, out, "linear.epochs=2", "embed=0"), 0, "100 tensors of the backbone");
     px_results *r = open_h5(folder, "run.h5");
     char *command;
@@ -149,15 +149,15 @@ static void weights_of_others(void **state)
     char *o = px_format("out=%s/other.h5", f->folder), *of_gray = px_format("data.path=%s", gray);
     check(RUN("export", f->run, f->weights_out), 0, "");
     check(RUN("features", f->weights, "backbone=vit_tiny_8", f->set_data, o), 3,
-          "w.safetensors: its weights are of resnet18, not of vit_tiny_8; backbone= can be left out\n");
+          "w.safetensors: its weights are for resnet18, not for vit_tiny_8; backbone= can be left out\n");
     check(RUN("features", f->weights, of_gray, o), 3,
-          "has (8, 1, 3, 3); these images are gray, the weights are for RGB: pack them with channels=3\n");
+          "has (8, 1, 3, 3); the images are gray, but the weights are for RGB: pack them with channels=3\n");
     free(gray);
     free(of_gray);
     free(o);
 }
 
-/* Without CONFIG, --resume takes the width, batch and optimizer of the run; what is given beside out= overrides it. */
+/* Without CONFIG, --resume takes the run's width, batch and optimizer; settings besides out= override them. */
 static void resumed_without_a_configuration(void **state)
 {
     const fixture *f = *state;
@@ -168,7 +168,7 @@ static void resumed_without_a_configuration(void **state)
 static void a_name_that_tells_nothing(void **state)
 {
     const fixture *f = *state;
-    check(RUN("export", f->run, "out=weights.bin"), 2, "name the file something.safetensors");
+    check(RUN("export", f->run, "out=weights.bin"), 2, "the file's name must end with .safetensors");
 }
 
 int main(void)

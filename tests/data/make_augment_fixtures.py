@@ -42,6 +42,6 @@ array("blur_source", whole[:1, :6, :6])
 array("blurred_5", F.gaussian_blur(whole[:1, :6, :6], [5, 5], [0.8, 0.8]))
 array("blurred_11", F.gaussian_blur(whole[:1, :6, :6], [11, 11], [2.0, 2.0]))
 
-# No crop of at least 95% of such an image has an allowed ratio: torchvision falls back to a central one.
+# No crop of at least 95% of this image has an allowed ratio, so torchvision falls back to a central one.
 for name, (height, width) in (("fallback_wide", (10, 100)), ("fallback_high", (101, 10))):
     array(name, torch.tensor(RandomResizedCrop.get_params(torch.zeros(3, height, width), [0.95, 1], [3 / 4, 4 / 3])))

@@ -1,5 +1,5 @@
-/* make_data.h - small inputs for the tests of data/: folders, PNG and JPEG files, archives; made with the libraries
- * that the program reads them with, so that pixels are known exactly. */
+/* make_data.h - small inputs for the tests of data/: folders, PNG and JPEG files, archives. They are made with the
+ * libraries that the program reads them with, so pixels are known exactly. */
 #ifndef PX_TEST_MAKE_DATA_H
 #define PX_TEST_MAKE_DATA_H
 
@@ -23,7 +23,7 @@ typedef struct blob {
     size_t size;
 } blob;
 
-/* A new folder, to be ended by remove_folder. */
+/* A new folder; remove it with remove_folder. */
 static inline char *make_folder(void)
 {
     const char *where = getenv("TMPDIR");
@@ -44,7 +44,7 @@ static inline void remove_folder(char *folder)
     free(folder);
 }
 
-/* Writes folder/name, making the folders on the way. The path, a new string. */
+/* Writes folder/name, creating folders as needed. Returns the path, a new string. */
 static inline char *write_file(const char *folder, const char *name, const void *bytes, size_t size)
 {
     char *path = px_format("%s/%s", folder, name);
@@ -94,7 +94,7 @@ static inline blob make_flat_png(int height, int width, int channels, uint8_t va
     return b;
 }
 
-/* Changes what the header of a PNG says of both sides, and its checksum (CRC-32). */
+/* Changes both sides in the header of a PNG, and its checksum (CRC-32). */
 static inline void claim_png_size(blob png, uint32_t side)
 {
     enum { CHUNK = 12, LENGTH = 4 + 13 }; /* name and content */
@@ -124,7 +124,7 @@ static inline blob make_jpeg(int height, int width, int format, int sampling, co
     return b;
 }
 
-/* An archive in the making: entries are added one by one; a folder has NULL bytes. */
+/* An archive to which entries are added one by one; a folder has NULL bytes. */
 static inline struct archive *begin_archive(const char *path, int format, int filter)
 {
     struct archive *a = archive_write_new();

@@ -1,5 +1,5 @@
-/* test_augment.c - views against torchvision's results, against direct formulas in double, and against what must hold
- * of any filter. */
+/* test_augment.c - views against torchvision's results, against direct formulas in double, and against properties of
+ * every filter. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +108,7 @@ static void blur_as_torchvision(void **state)
     px_blur(&p, 2, 11, &scratch);
     assert_near(data, blurred_11, COUNT(data), 1e-6);
     memcpy(data, blur_source, sizeof data);
-    px_blur(&p, 2, 99, &scratch); /* no more than can be reflected: 11 again */
+    px_blur(&p, 2, 99, &scratch); /* limited to what can be reflected: 11 again */
     assert_near(data, blurred_11, COUNT(data), 1e-6);
     px_scratch_finish(&scratch);
 }
@@ -258,7 +258,7 @@ static void random_crops(void **state)
         most = fmax(most, share);
     }
     assert_true(fabs(area - 0.4) < 0.01 && least < 0.21 && most > 0.58);
-    assert_true(fabs(log_ratio) < 0.02); /* log-uniform and symmetric: wide as often as high */
+    assert_true(fabs(log_ratio) < 0.02); /* log-uniform and symmetric: as many wide as high */
 }
 
 static void crops_as_torchvision(void **state)
@@ -294,7 +294,7 @@ static void hue_turns(void **state)
     px_hue(&p, -0.3f);
     assert_near(data, start, 3 * AREA, 2e-5);
 
-    /* a third of a turn moves every channel to the next one: red to green to blue */
+    /* a third of a turn moves every channel to the next: red to green to blue */
     px_hue(&p, 1.0f / 3);
     assert_near(data + AREA, start, AREA, 2e-5);
     assert_near(data + 2 * AREA, start + AREA, AREA, 2e-5);

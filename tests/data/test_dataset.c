@@ -1,5 +1,5 @@
-/* Data sets written with plain HDF5 calls, as another program would: each layout reads the same, each fault is
- * named. */
+/* test_dataset.c - data sets written with plain HDF5 calls, as another program would: all layouts read the same, each
+ * fault is named. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -36,7 +36,7 @@ typedef enum fault {
     SHORT_MEAN,
     NAN_MEAN,
     ZERO_STD,
-    /* of encoded ones: */
+    /* encoded ones: */
     NO_OFFSETS,
     OFFSETS_FALL,
     OFFSETS_OUTSIDE,
@@ -275,22 +275,22 @@ static void faults(void **state)
         fault fault;
         const char *why;
     } cases[] = {{NO_IMAGES, "neither /images nor /encoded"},
-                 {FLOAT_IMAGES, "uint8 is expected"},
-                 {THREE_AXES, "3 axes; 4 are expected"},
+                 {FLOAT_IMAGES, "uint8 expected"},
+                 {THREE_AXES, "3 axes, but 4 are expected"},
                  {TWO_CHANNELS, "(6, 5, 5, 2)"},
-                 {EMPTY, "holds no images"},
-                 {SHORT_LABELS, "/labels has 5 entries; 6 are expected"},
+                 {EMPTY, "contains no images"},
+                 {SHORT_LABELS, "/labels has 5 entries, but 6 are expected"},
                  {HIGH_LABEL, "label 2 of image 3 is not in 0..1"},
                  {LOW_LABEL, "label -2 of image 3"},
-                 {FLOAT_LABELS, "integers is expected"},
+                 {FLOAT_LABELS, "integers expected"},
                  {HIGH_SPLIT, "split 2 of image 5"},
-                 {NO_SPLIT_NAMES, "split_names go together"},
+                 {NO_SPLIT_NAMES, "split_names belong together"},
                  {NUMBER_NAMES, "class_names must be strings"},
                  {NO_MEAN, "no attribute mean"},
                  {SHORT_MEAN, "mean must be 3 numbers"},
                  {NAN_MEAN, "of channel 1"},
                  {ZERO_STD, "of channel 2"},
-                 {NO_OFFSETS, "/encoded without /offsets"},
+                 {NO_OFFSETS, "/encoded but no /offsets"},
                  {OFFSETS_FALL, "/offsets gives image 1"},
                  {EMPTY_IMAGE, "/offsets gives image 1"},
                  {OFFSETS_OUTSIDE, "/offsets gives image 5"},
@@ -312,7 +312,7 @@ static void image_that_does_not_decode(void **state)
     assert_int_equal(px_dataset_read(d, 1, &image), 0);
     assert_int_equal(px_dataset_read(d, 2, &image), -1);
     assert_int_equal(px_error_status(), PX_DATA);
-    assert_non_null(strstr(px_error(), "encoded.h5: image 2: does not decode"));
+    assert_non_null(strstr(px_error(), "encoded.h5: image 2: cannot be decoded"));
     px_image_finish(&image);
     px_dataset_close(d);
     free(path);

@@ -1,4 +1,4 @@
-/* Decoding: every kind of PNG and JPEG comes out as it should, damaged ones do not come out at all. */
+/* test_image.c - every kind of PNG and JPEG is decoded correctly, and damaged ones are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -124,13 +124,13 @@ static void truncated_files(void **state)
     fill_pattern(rgb, sizeof rgb, 4);
     blob png = make_png(H, W, 3, rgb), jpeg = make_jpeg(H, W, TJPF_RGB, TJSAMP_444, rgb);
     for (size_t cut = 1; cut < jpeg.size; cut += 97)
-        check_fails(jpeg.bytes, cut, "does not decode");
+        check_fails(jpeg.bytes, cut, "cannot be decoded");
     check_fails(jpeg.bytes, jpeg.size - 40, "Premature end");
     for (size_t cut = 1; cut < png.size - 16; cut += 97)
-        check_fails(png.bytes, cut, "does not decode");
+        check_fails(png.bytes, cut, "cannot be decoded");
     check_fails(png.bytes, 0, "is empty");
     png.bytes[png.size / 2] ^= 0x40;
-    check_fails(png.bytes, png.size, "does not decode");
+    check_fails(png.bytes, png.size, "cannot be decoded");
     free(png.bytes);
     free(jpeg.bytes);
 }
@@ -141,8 +141,8 @@ static void damaged_and_foreign_files(void **state)
     uint8_t rgb[AREA * 3];
     fill_pattern(rgb, sizeof rgb, 5);
     check_fails((const uint8_t *)"GIF89a and so on", 16, "neither JPEG nor PNG");
-    check_fails((const uint8_t *)"\xFF\xD8\xFF\xE0 not more than a beginning", 32, "does not decode");
-    /* Bytes between the data and the end marker harm nothing: several files of ImageNet have them. */
+    check_fails((const uint8_t *)"\xFF\xD8\xFF\xE0 not more than a beginning", 32, "cannot be decoded");
+    /* Bytes between the data and the end marker do no harm: several files of ImageNet have them. */
     blob jpeg = make_jpeg(H, W, TJPF_RGB, TJSAMP_444, rgb);
     blob longer = {px_calloc(jpeg.size + 3, 1), jpeg.size + 3};
     memcpy(longer.bytes, jpeg.bytes, jpeg.size - 2);

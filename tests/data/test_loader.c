@@ -1,5 +1,5 @@
-/* test_loader.c - the loader's batches are a pure function of (seed, step), whatever the workers, ranks and the start;
- * its failures and its end. */
+/* test_loader.c - the loader's batches are a pure function of (seed, step), for any number of workers and ranks and any
+ * starting step; its failures and its end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@ enum {
     VIEW = 6,
     CLASSES = 5,
     BYTES = SIDE * SIDE * 3,
-    BROKEN_FIRST = 17, /* rows of the encoded data set that are no images */
+    BROKEN_FIRST = 17, /* rows of the encoded data set that are not images */
     BROKEN_SECOND = 18,
 };
 
@@ -59,7 +59,7 @@ static void write_attribute(hid_t file, const char *name, hid_t type, hsize_t co
     H5Sclose(space);
 }
 
-/* What both data sets have beside their images. */
+/* What both data sets have besides images. */
 static void write_rest(hid_t file, hsize_t count)
 {
     int32_t label[IMAGES];
@@ -178,7 +178,7 @@ static px_loader_spec spec_of(fixture *f, int batch, int workers)
                             .workers = workers};
 }
 
-/* Everything of some consecutive batches, copied. */
+/* A copy of some consecutive batches. */
 typedef struct record {
     int steps, batch;
     int64_t *row;   /* (steps, batch) */
@@ -220,7 +220,7 @@ static const float *view_of(const record *r, int step, int copy, int place)
     return r->view + (((size_t)step * 2 + (size_t)copy) * (size_t)r->batch + (size_t)place) * IMAGE;
 }
 
-/* Samples first.. of `whole` from step `skip` on are those of `part`, bit for bit. */
+/* The samples from `first` on in the steps of `whole` from `skip` on equal those of `part`, bit for bit. */
 static void assert_part(const record *whole, int skip, int first, const record *part)
 {
     for (int s = 0; s < part->steps; s++)
@@ -283,7 +283,7 @@ static void epochs(void **state)
 {
     fixture *f = *state;
     px_loader_spec spec = spec_of(f, 8, 2);
-    record r = record_make(&spec, 0, 12); /* 39 images: 4 steps an epoch, 7 left out */
+    record r = record_make(&spec, 0, 12); /* 39 images: 4 steps per epoch, 7 left out */
     int same = 0;
     for (int epoch = 0; epoch < 3; epoch++) {
         int seen[IMAGES] = {0};
@@ -302,7 +302,7 @@ static void epochs(void **state)
     record_free(&other);
     record_free(&r);
 
-    spec.global_batch = spec.batch = TRAIN; /* one step an epoch: several epochs are under way at once */
+    spec.global_batch = spec.batch = TRAIN; /* one step per epoch: several epochs are in progress at the same time */
     spec.ahead = 4;
     record all = record_make(&spec, 0, 9), last = record_make(&spec, 8, 1);
     assert_part(&all, 8, 0, &last);
@@ -352,7 +352,7 @@ static void one_pass(void **state)
     px_loader_destroy(l);
 }
 
-/* The batch in the caller's hands stays as it is while workers go on. */
+/* The caller's batch does not change while workers go on. */
 static void held_batch(void **state)
 {
     px_loader_spec spec = spec_of(*state, 8, 3);
@@ -372,7 +372,7 @@ static void held_batch(void **state)
     px_loader_destroy(l);
 }
 
-/* A millisecond of work, and another asleep. */
+/* A millisecond of work, and another of sleep. */
 static void make_slowly(const void *context, px_rng *rng, const px_image *image, px_sample *out)
 {
     (void)context, (void)rng, (void)image, (void)out;

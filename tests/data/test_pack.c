@@ -1,4 +1,5 @@
-/* Packing: every format, plain, in a folder and in archives, comes back pixel by pixel in the promised order. */
+/* test_pack.c - packing: every format, plain, in a folder and in archives, is read back pixel by pixel in the
+ * documented order. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -158,7 +159,7 @@ static blob cifar_records(int count, int lead, unsigned seed, uint8_t **pixels)
     fill_pattern(*pixels, (size_t)(count * 3 * CIFAR_AREA), seed);
     for (int i = 0; i < count; i++) {
         uint8_t *out = b.bytes + i * record;
-        out[0] = 7; /* CIFAR-100: the coarse label, not asked for */
+        out[0] = 7; /* CIFAR-100: the coarse label, which is not used */
         out[lead - 1] = (uint8_t)(lead == 2 ? 60 + i : i % 10);
         for (int k = 0; k < CIFAR_AREA; k++)
             for (int c = 0; c < 3; c++)
@@ -225,7 +226,7 @@ static void cifar100(void **state)
     free(test);
 }
 
-/* Column by column within a channel, as MATLAB stores it. */
+/* Column by column within a channel, as MATLAB does. */
 static blob stl_images(int count, unsigned seed, uint8_t **pixels)
 {
     size_t size = (size_t)count * 3 * STL_AREA;
@@ -350,7 +351,7 @@ static void varying_sizes(void **state)
     free(zip);
 }
 
-/* Two sources whose own names are splits; archives of classes inside a folder, as ImageNet comes. */
+/* Two sources whose names are splits; archives of classes inside a folder, like ImageNet. */
 static void split_sources(void **state)
 {
     char *folder = *state, *train = px_format("%s/two/train", folder), *val = px_format("%s/two/val/", folder);

@@ -1,4 +1,5 @@
-/* Bad sources: one clear line each, and neither a half-made file nor a changed old one is left behind. */
+/* test_pack_bad.c - bad sources: one clear line each; no incomplete file is left behind, and an old one is not
+ * changed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +18,7 @@
 static const px_pack_options plain = {.store = "auto", .split = "", .class_names = ""};
 static const char old[] = "an older data set";
 
-/* The output keeps what was in it, and stands alone in its folder. */
+/* The output still has its old content and is alone in its folder. */
 static void check_output_untouched(const char *out_folder)
 {
     char *path = px_format("%s/data.h5", out_folder);
@@ -83,28 +84,29 @@ static void bad_idx(void **state)
 {
     const char *f = *state, *images = "train-images-idx3-ubyte", *labels = "train-labels-idx1-ubyte";
     put(f, images, idx_two_images, sizeof idx_two_images - 1);
-    check_refused(f, images, &plain, PX_DATA, "is truncated: holds 19 bytes, its header stands for 20");
+    check_refused(f, images, &plain, PX_DATA, "is truncated: it has 19 bytes, but its header announces 20");
     put(f, images, idx_two_images, 11);
-    check_refused(f, "", &plain, PX_DATA, "train-images-idx3-ubyte: is no IDX file");
+    check_refused(f, "", &plain, PX_DATA, "train-images-idx3-ubyte: is not an IDX file");
     put(f, images, "<html>404</html>", 16);
     check_refused(f, "", &plain, PX_DATA, "it begins with 3c68746d");
     put(f, images, idx_two_images, sizeof idx_two_images);
     uint8_t three[] = {0, 0, 8, 1, 0, 0, 0, 3, 0, 1, 0};
     put(f, labels, three, sizeof three);
-    check_refused(f, "", &plain, PX_DATA, "holds 3 labels for the 2 images of");
+    check_refused(f, "", &plain, PX_DATA, "contains 3 labels for the 2 images of");
     put(f, labels, idx_two_labels, sizeof idx_two_labels);
     px_pack_options named = plain;
     named.class_names = "a,b,c";
-    check_refused(f, "", &named, PX_USAGE, "class_names gives 3 names; the sources have 2 classes");
+    check_refused(f, "", &named, PX_USAGE, "class_names gives 3 names, but the sources have 2 classes");
     px_pack_options encoded = plain;
     encoded.store = "encoded";
     check_refused(f, "", &encoded, PX_USAGE, "store=encoded is for JPEG and PNG");
     put(f, "t10k-labels-idx1-ubyte", idx_two_labels, sizeof idx_two_labels);
-    check_refused(f, "", &plain, PX_DATA, "t10k-labels-idx1-ubyte: holds labels, the images to it are missing");
+    check_refused(f, "", &plain, PX_DATA,
+                  "t10k-labels-idx1-ubyte: contains labels, but the images for them are missing");
     put(f, "t10k-images-idx3-ubyte", idx_two_images, sizeof idx_two_images);
     uint8_t new_class[] = {0, 0, 8, 1, 0, 0, 0, 2, 0, 2};
     put(f, "t10k-labels-idx1-ubyte", new_class, sizeof new_class);
-    check_refused(f, "", &plain, PX_DATA, "class 2 has images in split test but none in train");
+    check_refused(f, "", &plain, PX_DATA, "class 2 has images in split test but none in split train");
     put(f, images, "", 0);
     check_refused(f, images, &plain, PX_DATA, "train-images-idx3-ubyte: is empty");
 }
@@ -114,21 +116,22 @@ static void bad_cifar_and_stl(void **state)
     const char *f = *state;
     uint8_t *records = px_calloc(2, 3073);
     put(f, "data_batch_1.bin", records, 2 * 3073 - 5);
-    check_refused(f, "", &plain, PX_DATA, "data_batch_1.bin: is truncated or not of the format CIFAR-10: 6141 bytes");
+    check_refused(f, "", &plain, PX_DATA,
+                  "data_batch_1.bin: is truncated or does not have the format CIFAR-10: 6141 bytes");
     records[3073] = 10;
     put(f, "data_batch_1.bin", records, 2 * 3073);
     check_refused(f, "", &plain, PX_DATA, "label 10 of image 1 is not in 0..9");
     records[3073] = 9;
     put(f, "data_batch_1.bin", records, 2 * 3073);
     put(f, "batches.meta.txt", "cat\ndog\n", 8);
-    check_refused(f, "", &plain, PX_DATA, "batches.meta.txt: names 2 classes; CIFAR-10 has 10");
+    check_refused(f, "", &plain, PX_DATA, "batches.meta.txt: names 2 classes, but CIFAR-10 has 10");
     put_zeros(f, "train.bin", 3074);
-    check_refused(f, "", &plain, PX_DATA, "train.bin: is of the format CIFAR-100, what came before it of CIFAR-10");
+    check_refused(f, "", &plain, PX_DATA, "train.bin: has the format CIFAR-100, but the files before it have CIFAR-10");
     free(records);
     put_zeros(f, "stl/train_X.bin", 27648 * 2);
     check_refused(f, "stl", &plain, PX_DATA, "train_X.bin: its labels are missing (train_y.bin)");
     put(f, "stl/train_y.bin", "\x01\x02\x03", 3);
-    check_refused(f, "stl", &plain, PX_DATA, "train_y.bin: holds 3 labels for the 2 images of");
+    check_refused(f, "stl", &plain, PX_DATA, "train_y.bin: contains 3 labels for the 2 images of");
     put(f, "stl/train_y.bin", "\x01\x0B", 2);
     check_refused(f, "stl", &plain, PX_DATA, "label 11 of image 1 is not in 1..10");
     put_zeros(f, "stl/train_X.bin", 27648 + 1);
@@ -141,23 +144,23 @@ static void bad_images(void **state)
     put_image(f, "train/cat/1.png", 4);
     put_image(f, "train/dog/1.png", 4);
     put_image(f, "test/cow/1.png", 4);
-    check_refused(f, "", &plain, PX_DATA, "class cow has images in split test but none in train");
+    check_refused(f, "", &plain, PX_DATA, "class cow has images in split test but none in split train");
     put_image(f, "train/cow/1.png", 4);
     char *empty = px_format("%s/in/train/eel", f);
     assert_int_equal(mkdir(empty, 0777), 0);
-    check_refused(f, "", &plain, PX_DATA, "the class folder train/eel holds no images");
-    check_refused(f, "train", &plain, PX_DATA, "the class folder eel holds no images");
+    check_refused(f, "", &plain, PX_DATA, "the class folder train/eel contains no images");
+    check_refused(f, "train", &plain, PX_DATA, "the class folder eel contains no images");
     put(f, "train/eel/1.png", "", 0);
     check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: is empty");
     put(f, "train/eel/1.png", "no picture", 10);
-    check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: does not decode: it is neither JPEG nor PNG");
+    check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: cannot be decoded: it is neither JPEG nor PNG");
     put_image(f, "train/eel/1.png", 5);
     px_pack_options raw = plain;
     raw.store = "raw";
     check_refused(f, "", &raw, PX_DATA, "raw storage needs one size");
     blob png = make_flat_png(4, 4, 3, 9);
-    put(f, "train/eel/1.png", png.bytes, png.size - 20); /* its header is whole: found in the second pass */
-    check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: does not decode");
+    put(f, "train/eel/1.png", png.bytes, png.size - 20); /* the header is intact, so it is found in the second pass */
+    check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: cannot be decoded");
     free(png.bytes);
     free(empty);
 }
@@ -177,7 +180,7 @@ static void bad_archives(void **state)
     a = begin_archive(gz, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP);
     add_entry(a, "cat/notes.bin", noise, sizeof noise);
     end_archive(a);
-    check_refused(folder, "b.tar.gz", &plain, PX_DATA, "holds nothing to pack");
+    check_refused(folder, "b.tar.gz", &plain, PX_DATA, "contains nothing to pack");
     assert_int_equal(truncate(gz, 900), 0);
     check_refused(folder, "b.tar.gz", &plain, PX_DATA, "b.tar.gz: the archive is damaged or cut off");
     a = begin_archive(tar, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
@@ -187,7 +190,7 @@ static void bad_archives(void **state)
         free(png.bytes);
     }
     end_archive(a);
-    check_refused(folder, "a.tar", &plain, PX_DATA, "cat/1.png: is there twice");
+    check_refused(folder, "a.tar", &plain, PX_DATA, "cat/1.png: occurs twice");
     assert_int_equal(truncate(tar, 520), 0);
     check_refused(folder, "a.tar", &plain, PX_DATA, "the archive is damaged or cut off");
     char *idx = write_compressed(folder, "in/train-images-idx3-ubyte.gz", ARCHIVE_FILTER_GZIP, noise, sizeof noise);
@@ -201,18 +204,18 @@ static void bad_archives(void **state)
 static void nothing_to_pack(void **state)
 {
     char *folder = *state, *in = px_format("%s/in", folder);
-    check_refused(folder, "", &plain, PX_DATA, "in: does not open: No such file");
+    check_refused(folder, "", &plain, PX_DATA, "in: cannot be opened: No such file");
     assert_int_equal(mkdir(in, 0777), 0);
-    check_refused(folder, "", &plain, PX_DATA, "in: holds no images");
+    check_refused(folder, "", &plain, PX_DATA, "in: contains no images");
     put(folder, "notes.txt", "text", 4);
-    check_refused(folder, "", &plain, PX_DATA, "in: holds nothing to pack");
-    check_refused(folder, "notes.txt", &plain, PX_DATA, "notes.txt: holds nothing to pack");
+    check_refused(folder, "", &plain, PX_DATA, "in: contains nothing to pack");
+    check_refused(folder, "notes.txt", &plain, PX_DATA, "notes.txt: contains nothing to pack");
     put(folder, "empty", "", 0);
     check_refused(folder, "empty", &plain, PX_DATA, "empty: is empty");
     put_image(folder, "cat/1.png", 4);
     char *link = px_format("%s/in/cat/2.png", folder);
     assert_int_equal(symlink("missing", link), 0);
-    check_refused(folder, "", &plain, PX_DATA, "is a link to a file that is not there");
+    check_refused(folder, "", &plain, PX_DATA, "is a link to a file that does not exist");
     assert_int_equal(remove(link), 0);
     px_pack_options two = plain;
     two.channels = 2;
@@ -240,7 +243,7 @@ static void bad_output(void **state)
     free(in);
 }
 
-/* A limit on the size of files stands for a full disk. */
+/* A limit on the size of files acts as a full disk. */
 static void limit_files(rlim_t size)
 {
     struct rlimit limit;
@@ -259,7 +262,7 @@ static void full_disk(void **state)
     limit_files(RLIM_INFINITY);
 }
 
-/* Where space cannot be claimed in advance, the disk is found full while writing. HDF5 must survive that, too. */
+/* If space cannot be reserved in advance, the disk becomes full while writing. HDF5 must survive that, too. */
 static void disk_that_fills_up(void **state)
 {
     char *out = px_format("%s/data.h5", (char *)*state), *partial;

@@ -1,5 +1,5 @@
-/* test_safetensors.c - weights files: what is written is read, every element type, and one clear line for each way in
- * which a file can be wrong. */
+/* test_safetensors.c - weights files: what is written can be read, with every element type; one clear line for each
+ * way in which a file can be wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,8 +141,8 @@ static void headers_that_lie(void **state)
         {"{\"w\":1", "is not a safetensors file, its header is not JSON from byte 6 on"},
         {"[1, 2]", "is not a safetensors file, its header is not a JSON object"},
         {"{\"w\":{\"shape\":[2],\"data_offsets\":[0,8]}}", "tensor w has no dtype"},
-        {"{" TENSOR("F32", "2", "[0,8]") "}", "tensor w has no shape of at most 5 extents"},
-        {"{" TENSOR("F32", "[1,1,1,1,1,2]", "[0,8]") "}", "tensor w has no shape of at most 5 extents"},
+        {"{" TENSOR("F32", "2", "[0,8]") "}", "tensor w needs a shape of at most 5 extents"},
+        {"{" TENSOR("F32", "[1,1,1,1,1,2]", "[0,8]") "}", "tensor w needs a shape of at most 5 extents"},
         {"{" TENSOR("F32", "[-2]", "[0,8]") "}", "tensor w: extent 1 of its shape is not a whole number >= 0"},
         {"{" TENSOR("F32", "[2,1.5]", "[0,8]") "}", "tensor w: extent 2 of its shape is not a whole number >= 0"},
         {"{" TENSOR("F32", "[4294967296,4294967296]", "[0,8]") "}", "tensor w: its shape is larger than any file"},
@@ -150,7 +150,7 @@ static void headers_that_lie(void **state)
         {"{" TENSOR("F32", "[2]", "[0]") "}", "tensor w: its data_offsets are not [begin, end]"},
         {"{" TENSOR("F32", "[2]", "[-8,0]") "}", "tensor w: its data_offsets are not [begin, end]"},
         {"{" TENSOR("F32", "[3]", "[8,20]") "}",
-         "tensor w ends at byte 20 of the data, of which the file holds 16: cut short?"},
+         "tensor w ends at byte 20 of the data, but the file has only 16: is it cut off?"},
         {"{" TENSOR("F32", "[3]", "[0,8]") "}", "tensor w, F32 (3), takes 12 bytes, not 8"},
         {"{\"v\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}," TENSOR("F32", "[2]", "[0,8]") "}",
          "tensors w and v overlap"},
@@ -166,9 +166,10 @@ static void files_that_are_something_else(void **state)
     const fixture *f = *state;
     px_safetensors *s;
     put(f, 1000, "{}", NULL, 0);
-    check_refused(f, "is not a safetensors file, or cut short: a header of 1000 bytes in a file of 10");
+    check_refused(f, "is not a safetensors file, or is cut off: a header of 1000 bytes in a file of 10");
     put(f, UINT64_MAX, "{}", NULL, 0);
-    check_refused(f, "is not a safetensors file, or cut short: a header of 18446744073709551615 bytes in a file of 10");
+    check_refused(f,
+                  "is not a safetensors file, or is cut off: a header of 18446744073709551615 bytes in a file of 10");
     FILE *out = fopen(f->path, "wb");
     assert_int_equal(fclose(out), 0);
     check_refused(f, "is not a safetensors file, it has 0 bytes");

@@ -1,5 +1,5 @@
 /* mpi_allreduce.c - the collectives of dist/ on several ranks: exact sums, the same bits everywhere, buckets in
- * flight beside blocking collectives, agreement on failures. Run by mpirun; a failed check ends the job and names
+ * flight beside blocking collectives, agreement on failures. Run it with mpirun; a failed check ends the job and names
  * the rank. */
 #include "base/error.h"
 #include "dist/allreduce.h"
@@ -61,8 +61,8 @@ static void test_sizes(const px_comm *comm)
     }
 }
 
-/* Buckets of very different sizes (one of them empty), more than travel at once, started one by one as backward
- * would, while the graph's own collectives run on the other communicator; several steps over the same buffer. */
+/* Buckets of very different sizes (one is empty), more than can travel at a time, are started one by one as in
+ * backward, while the graph's collectives run on the other communicator; several steps over the same buffer. */
 static void test_buckets(const px_comm *comm)
 {
     enum { BUCKETS = 9, STEPS = 5 };
@@ -122,7 +122,7 @@ static void test_sum_f64(const px_comm *comm)
     }
 }
 
-/* Also the order: that of the ranks, in both element types. */
+/* Also checks that the order is that of the ranks, for both element types. */
 static void test_reduce_scatter(const px_comm *comm)
 {
     static const int64_t counts[] = {0, 1, 33, 100000, 2048};
@@ -197,19 +197,19 @@ static void test_agree(const px_comm *comm)
     snprintf(expected, sizeof expected, "rank %d: shard %d is cut off", last, last);
     PX_CHECK(strcmp(px_error(), expected) == 0);
 
-    /* All alike: no rank is named. */
+    /* All ranks fail alike: no rank is named. */
     PX_CHECK(px_agree(comm, px_fail(PX_USAGE, "unknown key 'epoch'")) == -1);
     PX_CHECK(px_error_status() == PX_USAGE);
     PX_CHECK(strcmp(px_error(), "unknown key 'epoch'") == 0);
 
-    /* All, each with its own message: the lowest speaks. */
+    /* All ranks fail with different messages: the lowest rank's is used. */
     PX_CHECK(px_agree(comm, px_fail(comm->rank ? PX_FAIL : PX_STOPPED, "reason %d", comm->rank)) == -1);
     PX_CHECK(px_error_status() == PX_STOPPED);
     PX_CHECK(strcmp(px_error(), "rank 0: reason 0") == 0);
     PX_CHECK(px_agree(comm, 0) == 0);
 }
 
-/* Shards' sums along the tree, said once more as plainly as can be. */
+/* Sums over shards along the tree, written as plainly as possible. */
 static float tree(int first, int count, int64_t i)
 {
     return count == 1 ? uneven(first, i) : tree(first, count / 2, i) + tree(first + count / 2, count / 2, i);
@@ -263,7 +263,7 @@ static void test_shards_blocks(const px_comm *comm, int own, int64_t n)
     free_shards(own, all);
 }
 
-/* Eight shards: the same bits on 1, 2 and 4 ranks, namely those of the tree. */
+/* Eight shards: 1, 2 and 4 ranks give the bits of the tree. */
 static void test_shards(const px_comm *comm)
 {
     static const int64_t counts[] = {0, 1, 3, 1000, 65537, 300001};

@@ -1,4 +1,4 @@
-/* blobs.h - features for the tests of eval/: one Gaussian blob a class. */
+/* blobs.h - features for the tests of eval/: one Gaussian blob per class. */
 #ifndef PX_TEST_EVAL_BLOBS_H
 #define PX_TEST_EVAL_BLOBS_H
 
@@ -14,8 +14,8 @@ typedef struct blobs {
     int32_t *label;
 } blobs;
 
-/* Row i is of class i % classes, `apart` scales how far the centres lie apart; each `stream` is other noise around the
- * same centres. */
+/* Row i has class i % classes; `apart` scales the distances of the centres; each `stream` gives different noise around
+ * the same centres. */
 static inline blobs blobs_make(int64_t count, int width, int classes, float apart, uint64_t stream)
 {
     blobs b = {.x = px_calloc((size_t)(count * width), sizeof(float)),

@@ -1,6 +1,5 @@
-/* mpi_eval.c - on several ranks, each evaluation gives on every rank what one rank alone computes: the same bits,
- * except
- * for the spectrum, whose sums over ranks round differently. */
+/* mpi_eval.c - on several ranks, each evaluation gives every rank what one rank alone computes: the same bits, except
+ * for the spectrum, whose sums over ranks are rounded differently. */
 #include "blobs.h"
 #include "eval/knn.h"
 #include "eval/linear.h"
@@ -35,7 +34,7 @@ static void test_linear(const px_comm *comm, px_log *log, const blobs *train, co
     px_probe_result_finish(&a);
     px_probe_result_finish(&b);
 
-    train->x[77] = NAN; /* all ranks fail with the same words */
+    train->x[77] = NAN; /* all ranks fail with the same message */
     PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, comm, log, &a) == -1);
     PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row", 22) == 0);
     train->x[77] = 0;

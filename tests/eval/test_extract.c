@@ -1,4 +1,4 @@
-/* test_extract.c - features of a split: of each layer, of whole images and of patches, and what patches are. */
+/* test_extract.c - features of a split: of each layer, of whole images and of patches; the geometry of patches. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -73,7 +73,7 @@ static double difference(const float *a, const float *b, int64_t count)
     return worst;
 }
 
-/* The last layer is what an encoder without the others gives; those before it are the stages in order. */
+/* The last layer equals the features of an encoder without layers; the ones before it are the stages in order. */
 static void check_layers(const char *backbone, int layers, const char *first, const char *last, const int *width)
 {
     fixture plain, deep;
@@ -111,7 +111,8 @@ static void check_pooling(const char *backbone, const char *pool, int first, int
     assert_int_equal(px_settings_load(&s, NULL, given, pool ? 2 : 1), 0);
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
     bool tokens = pool != NULL;
-    px_shape shape = tokens ? PX_SHAPE(1, 5, 2) : PX_SHAPE(1, 2, 1, 4); /* elements of a channel: 2 k, or k apart */
+    px_shape shape =
+        tokens ? PX_SHAPE(1, 5, 2) : PX_SHAPE(1, 2, 1, 4); /* distance of a channel's elements: 2 k, or k */
     px_value *map = px_input(g, "map", PX_F32, shape), *y = s.backbone->family->pool(g, s.backbone_cfg, map);
     px_graph_output(g, "y", y);
     px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_openblas});
@@ -139,7 +140,7 @@ static void maps_are_pooled(void **state)
     check_pooling("backbone=vit_tiny_8", "vit.pool=mean", 1, 4);
 }
 
-/* Features of an image by hand: each patch cut out, encoded in a batch of its own, and the mean taken. */
+/* Features of an image by hand: each patch is cut out and encoded in a separate batch, then the mean is taken. */
 static void mean_by_hand(fixture *f, px_model *single, int64_t row, float *sum)
 {
     const px_patches *p = &f->from.patches;
@@ -186,7 +187,7 @@ static void check_patches(const char *backbone, const char *method, px_patches p
     stop(&f);
 }
 
-/* Unless it is given, the side is that of the method's views. */
+/* By default the side is that of the method's views. */
 static void features_of_patches_are_their_mean(void **state)
 {
     (void)state;
@@ -197,7 +198,7 @@ static void features_of_patches_are_their_mean(void **state)
     check_patches("backbone=vit_tiny_8", "method=mae", (px_patches){.count = 4, .size = 24, .cover = 1}, 24);
 }
 
-/* Side by side in the middle of an oblong image, row by row; without patches, the frame of any evaluation. */
+/* Patches are side by side in the middle of an oblong image, row by row; without patches there is the usual frame. */
 static void a_grid_of_patches(void **state)
 {
     (void)state;
@@ -234,13 +235,13 @@ static void what_cannot_be_cut(void **state)
     (void)state;
     refuse("backbone=resnet18", (px_patches){.count = 8}, "patches = 8 is not a square grid");
     refuse("backbone=resnet18", (px_patches){.size = 16}, "patch_size = 16, but patches = 0");
-    refuse("backbone=resnet18", (px_patches){.count = 16, .size = 7}, "patches of 7 px: a ResNet wants images of at");
+    refuse("backbone=resnet18", (px_patches){.count = 16, .size = 7}, "patches of 7 px: a ResNet needs images of at");
     refuse("backbone=vit_tiny_4", (px_patches){.count = 9}, /* a weights file: a third of 32 px */
            "patches of 10 px: not divisible into its patches (the number in the backbone's name is the side of one); "
-           "patch_size=8 or 12 would do");
+           "patch_size=8 or 12 would work");
 }
 
-/* Pixels are those of the whole image, however the backbone sees it. */
+/* Pixels are always those of the whole image. */
 static void pixels(void **state)
 {
     (void)state;

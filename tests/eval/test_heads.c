@@ -1,4 +1,4 @@
-/* test_heads.c - the trainer below the linear probe: its gradient, and that heads do not disturb each other. */
+/* test_heads.c - the training of the linear probe's heads: the gradient, and that heads do not affect each other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -66,7 +66,7 @@ static void brute_force(const px_features *train, const px_features *test, int k
     free(all);
 }
 
-/* More rows than a block on both sides, no multiple of one, some without labels. */
+/* On both sides more rows than a block, not a multiple of one, some without labels. */
 static void test_equals_brute_force(void **state)
 {
     (void)state;
@@ -84,7 +84,7 @@ static void test_equals_brute_force(void **state)
         assert_int_equal(r.k[i], (int)cfg.k.value[i]);
         brute_force(&train.f, &test.f, r.k[i], &top1, &top5);
         assert_true(top1 > 0.15 && top1 < 0.95); /* neither chance nor trivial: the comparison means something */
-        assert_true(fabs(r.top1[i] - top1) < 1.5 / 272); /* one near-tie may fall to the other side in float */
+        assert_true(fabs(r.top1[i] - top1) < 1.5 / 272); /* in float one near-tie may go the other way */
         assert_true(fabs(r.top5[i] - top5) < 1.5 / 272);
     }
     blobs_free(&train);
@@ -98,12 +98,12 @@ static void test_own_row_is_the_nearest(void **state)
     px_knn_cfg cfg = {.k = {2, {1, 1000}}, .temperature = 0.07};
     px_knn_result r;
     assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), 0);
-    assert_int_equal(r.count, 1); /* 1000 is left out: there are 500 */
+    assert_int_equal(r.count, 1); /* 1000 is left out, since there are 500 */
     assert_true(r.top1[0] == 1 && r.top5[0] == 1);
     blobs_free(&train);
 }
 
-/* Length must not matter, and a row of zeros is as far from all as a right angle. */
+/* Length must not matter, and a row of zeros has similarity 0 to all others. */
 static void test_length_does_not_matter(void **state)
 {
     (void)state;

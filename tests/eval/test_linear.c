@@ -1,4 +1,4 @@
-/* test_linear.c - the linear probe's protocol, on blobs whose answer is known. */
+/* test_linear.c - the linear probe's protocol, on blobs with known answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 static px_comm comm;
 static px_log quiet;
 
-/* The defaults of the table, as the program would take them, with a few epochs. */
+/* The option table's defaults, but with few epochs. */
 static void defaults(px_probe_cfg *cfg, px_config **owner)
 {
     *owner = px_config_create();
@@ -96,7 +96,7 @@ static void test_choice_never_looks_at_the_test_set(void **state)
     blobs_free(&test);
 }
 
-/* Same information in other units, one useless feature, and rows without labels: the same result. */
+/* The same information in other units, a useless feature, and rows without labels: the same result. */
 static void test_units_and_ignored_rows_do_not_matter(void **state)
 {
     (void)state;
@@ -167,7 +167,7 @@ static void test_bad_data_is_refused(void **state)
     blobs_free(&test);
 }
 
-/* One rate: nothing is held out, and three classes are never beyond five. */
+/* With one rate no rows are held out; with three classes the top five contain all. */
 static void test_one_rate_needs_no_choice(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* test_spectrum.c - the collapse panel on features whose spectrum is known. */
+/* test_spectrum.c - the collapse panel, on features with a known spectrum. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -93,7 +93,8 @@ static void test_power_law_is_found(void **state)
     }
 }
 
-/* The mean is no variance: it leaves the covariance alone and pulls RankMe, which is not centred, towards 1. */
+/* The mean is not part of the variance: it does not change the covariance, but pulls RankMe, which is not centred,
+ * towards 1. */
 static void test_mean_is_not_covariance(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* test_write.c - evaluations into run.h5 and back. */
+/* test_write.c - evaluations written to run.h5 and read back. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,9 +1,9 @@
-/* fuzz.h - what the fuzz targets share. A target is one function, given bytes that nobody has checked:
+/* fuzz.h - what the fuzz targets share. A target is one function that gets unchecked bytes:
  *
  *     int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) { ... return 0; }
  *
- * It is linked twice: with replay.c, a test that runs it on the corpus, with any compiler; and, configured with
- * -Dfuzz=true, with libFuzzer, which changes the corpus in search of new paths (run.sh).
+ * It is linked twice: with replay.c, a test that runs it on the corpus, with any compiler; and, after configuring with
+ * -Dfuzz=true, with libFuzzer, which mutates the corpus in search of new paths (run.sh).
  */
 #ifndef PX_TESTS_FUZZ_H
 #define PX_TESTS_FUZZ_H
@@ -19,7 +19,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
-/* Reads the input piece by piece; past its end everything is zero. */
+/* Reads the input piece by piece; beyond its end everything is zero. */
 typedef struct fuzz_input {
     const uint8_t *bytes;
     size_t size, at;
@@ -32,7 +32,7 @@ static inline uint8_t fuzz_byte(fuzz_input *in)
 
 static char fuzz_path[128];
 
-/* Where files go: in memory, unless told otherwise. */
+/* Where files are written: in memory by default. */
 static inline const char *fuzz_folder(void)
 {
     const char *folder = getenv("TMPDIR");
@@ -68,16 +68,16 @@ static inline const char *fuzz_file(const uint8_t *bytes, size_t size)
     return path;
 }
 
-/* libFuzzer sees the branches of our code only. What the libraries make of an input shows in the reasons that they
- * give, so an input that brings a new one is kept, too: these count as branches. */
+/* libFuzzer sees only the branches of our code. What libraries do with an input shows in the error messages that they
+ * give, so these count as branches: an input with a new message is kept, too. */
 enum { FUZZ_REASONS = 1024 };
 static uint8_t fuzz_reasons[FUZZ_REASONS] __attribute__((section("__libfuzzer_extra_counters"), used));
 
-/* A failure is one line for a person, with a status of a bad input. */
+/* A failure must have a message of one line, and a status for bad input. */
 static inline void fuzz_check_message(void)
 {
     PX_CHECK(px_error_status() == PX_DATA || px_error_status() == PX_USAGE);
-    uint32_t hash = 2166136261u; /* of the text without numbers: FNV-1a */
+    uint32_t hash = 2166136261u; /* FNV-1a of the text without numbers */
     for (const char *c = px_error(); *c; c++) {
         PX_CHECK((unsigned char)*c >= 32 && *c != 127);
         if (*c < '0' || *c > '9')

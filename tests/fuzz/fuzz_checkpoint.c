@@ -1,5 +1,5 @@
-/* fuzz_checkpoint.c - checkpoints. Input: an HDF5 file as it is; or, if it is none, a recipe for one: which members
- * there are, of what type, shape and storage. So all of our reader is reached, whatever HDF5 refuses by itself.
+/* fuzz_checkpoint.c - checkpoints. Input: an HDF5 file; or else a recipe for one: its members with their types, shapes
+ * and storage. So all of our reader is reached, whatever HDF5 itself refuses.
  *
  * A recipe is a row of members, each: name, type, how many axes, how it is stored, its extents, and how it is filled.
  */
@@ -8,7 +8,7 @@
 #include "data/h5.h"
 #include "train/checkpoint.h"
 
-/* Memory that HDF5 loses by itself when a file is damaged, which is not for us to mend. */
+/* HDF5 itself leaks memory when a file is damaged, which we cannot mend. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -64,7 +64,7 @@ static hid_t type_of(uint8_t kind, uint8_t length)
     }
 }
 
-/* A scalar (no axes), nothing at all (7), or so many axes. HDF5 writes an attribute at once: its extents are small. */
+/* A scalar (no axes), nothing at all (7), or this many axes. HDF5 writes attributes at once, so extents are small. */
 static hid_t space_of(fuzz_input *in, int rank, bool attribute, hsize_t dim[RANK_MAX])
 {
     for (int i = 0; i < rank; i++)
@@ -103,7 +103,7 @@ static void put_member(hid_t file, fuzz_input *in)
     uint8_t value = fuzz_byte(in);
     for (size_t i = 0; i < sizeof content; i += H5Tget_size(type)) /* the first byte of each element */
         content[i] = value;
-    /* Only what is small is filled; variable lengths are pointers and stay empty. */
+    /* Only small ones are filled; variable-length strings are pointers and stay empty. */
     double count = rank < RANK_MAX ? 1 : 0;
     for (int i = 0; i < rank && rank < RANK_MAX; i++)
         count *= (double)dim[i];

@@ -1,6 +1,6 @@
-/* fuzz_cifar.c - the binary files of CIFAR-10, CIFAR-100 and STL-10. Real ones are large and say nothing but labels, so
- * these are made of a few bytes. Input: which format; then files: a name, how many records, how much is cut off or
- * added, the label bytes; in the end the text of the class names. */
+/* fuzz_cifar.c - the binary files of CIFAR-10, CIFAR-100 and STL-10. In real ones, which are large, only labels matter,
+ * so files are made from a few bytes. Input: the format; then for each file a name, the number of records, how much is
+ * cut off or added, the label bytes; at the end the text of the class names. */
 #include "fuzz_source.h"
 
 enum { FILES = 4, RECORDS = 4, PIXELS = 3072, STL_PIXELS = 27648 };

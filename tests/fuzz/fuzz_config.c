@@ -1,10 +1,10 @@
-/* fuzz_config.c - a configuration and overrides. Input: the file, and after a zero byte one override a line. What is
- * accepted must read back to the same values from its own text. */
+/* fuzz_config.c - a configuration and overrides. Input: the file, and after a zero byte one override per line. What is
+ * accepted must read back as the same values from its own text. */
 #include "fuzz.h"
 
 #include "base/config.h"
 
-/* libconfig loses the text that it was in the middle of when the file ends inside of quotes. */
+/* libconfig leaks the current text if the file ends inside quotes. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {

@@ -1,5 +1,5 @@
-/* fuzz_idx.c - IDX files, plain or compressed. Input: two bytes with the size of the file of labels, that file, and the
- * images; a size of 65535 leaves the labels out. */
+/* fuzz_idx.c - IDX files, plain or compressed. Input: two bytes with the size of the label file, that file, and the
+ * image file; a size of 65535 leaves the labels out. */
 #include "fuzz_source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

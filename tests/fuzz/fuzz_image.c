@@ -1,4 +1,4 @@
-/* fuzz_image.c - JPEG and PNG. Input: the channels that are wanted (0, 1 or 3), and the file. */
+/* fuzz_image.c - JPEG and PNG. Input: the requested channels (0, 1 or 3), and the file. */
 #include "fuzz.h"
 
 #include "data/image.h"
@@ -6,11 +6,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     static const int wanted[] = {0, 1, 3};
-    static px_image image; /* as a thread of the loader has it: what one file leaves in the decoder meets the next */
+    static px_image
+        image; /* reused as in a loader's thread, so that what one file leaves in the decoder meets the next */
     if (size == 0)
         return 0;
     int channels = wanted[bytes[0] % 3], height, width, own;
-    uint8_t *file = malloc(size); /* alone in its memory: the address sanitizer sees a byte too far */
+    uint8_t *file =
+        malloc(size); /* in memory of exactly its size, so that the address sanitizer sees a read beyond it */
     memcpy(file, bytes + 1, size - 1);
     int probed = px_image_probe(file, size - 1, &height, &width, &own, "file");
     if (probed != 0)
@@ -22,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         PX_CHECK(image.channels == (channels ? channels : own));
         size_t count = (size_t)height * (size_t)width * (size_t)image.channels;
         PX_CHECK(count <= image.capacity);
-        volatile uint8_t last = image.pixels[count - 1]; /* is there, for the address sanitizer */
+        volatile uint8_t last = image.pixels[count - 1]; /* the address sanitizer checks that it exists */
         (void)last;
     }
     if (image.capacity > 1 << 20) /* as the loader, which is done with large images one day */

@@ -1,5 +1,5 @@
-/* fuzz_safetensors.c - weights files. Input: a byte; 0: the file follows as it is; else: a header up to a zero byte and
- * the data, to which its length is added as the format wants it. */
+/* fuzz_safetensors.c - weights files. Input: a byte, and if it is 0, the file; else a header, up to a zero byte, and
+ * the data; the header's length is added as the format needs it. */
 #include "fuzz.h"
 
 #include "data/safetensors.h"

@@ -1,4 +1,4 @@
-/* fuzz_source.h - a folder of files as `pretext pack` meets it: listed, joined with labels, unpacked.
+/* fuzz_source.h - packs a folder of files as `pretext pack` does: lists it, joins labels, unpacks archives.
  *
  *     fuzz_source s = fuzz_source_begin();
  *     fuzz_source_put(&s, "train-images-idx3-ubyte", bytes, size);
@@ -35,7 +35,7 @@ static inline void fuzz_source_put(fuzz_source *s, const char *name, const uint8
     close(fd);
 }
 
-/* The second walk, as pack_pixels.c has it. */
+/* The second walk, as in pack_pixels.c. */
 static inline int fuzz_unpack(void *context, const px_entry *entry)
 {
     enum { PART = 7 };

@@ -1,5 +1,5 @@
-/* make_corpus.c - the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. They are made of
- * nothing but what stands here; what fuzzing found was added to them by hand. */
+/* make_corpus.c - makes the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. It needs no
+ * other files; what fuzzing found was added by hand. */
 #include "../data/make_data.h"
 #include "data/h5.h"
 
@@ -15,7 +15,7 @@ static void put_text(const char *folder, const char *name, const char *text)
     put(folder, name, text, strlen(text));
 }
 
-/* The byte of the target before the file. */
+/* The target's byte before the file. */
 static void put_image(const char *folder, const char *name, uint8_t channels, blob image)
 {
     uint8_t *whole = px_calloc(image.size + 1, 1);
@@ -162,7 +162,7 @@ static void checkpoints(const char *f)
 #undef HEAD
 }
 
-/* A list of properties of this class that makes the same bytes each time. */
+/* A property list of this class that gives the same bytes each time. */
 static hid_t timeless(hid_t class)
 {
     hid_t plist = H5Pcreate(class);
@@ -170,7 +170,7 @@ static hid_t timeless(hid_t class)
     return plist;
 }
 
-/* As train/checkpoint.c writes them, with one small parameter. */
+/* Like those of train/checkpoint.c, with one small parameter. */
 static void whole_checkpoint(const char *f)
 {
     char *path = px_format("%s/checkpoint/whole.h5", f);
@@ -190,7 +190,7 @@ static void whole_checkpoint(const char *f)
     PX_CHECK(H5Dwrite(config, text, H5S_ALL, H5S_ALL, H5P_DEFAULT, "a = 1;\n") >= 0);
     PX_CHECK(H5Dwrite(bias, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, (float[]){1, 2, 3}) >= 0);
     PX_CHECK(H5Dclose(bias) >= 0 && H5Dclose(config) >= 0 && H5Gclose(group) >= 0 && H5Fclose(file) >= 0);
-    H5close(); /* and all else */
+    H5close(); /* closes everything else */
     free(path);
 }
 

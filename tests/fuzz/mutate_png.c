@@ -1,5 +1,5 @@
-/* mutate_png.c - libFuzzer's changes of a PNG, with the checksums of its chunks set right afterwards: else none but the
- * first of its chunks would ever be looked at. The byte before the file is the target's own. */
+/* mutate_png.c - lets libFuzzer mutate a PNG and then corrects the checksums of its chunks: otherwise only the first
+ * chunk would ever be read. The byte before the file is the target's. */
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>

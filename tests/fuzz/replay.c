@@ -11,14 +11,15 @@ static void replay_file(const char *path)
     struct stat about;
     PX_CHECK(in && fstat(fileno(in), &about) == 0);
     size_t size = (size_t)about.st_size;
-    uint8_t *bytes = malloc(size ? size : 1); /* of exactly this size: the address sanitizer sees a byte too far */
+    uint8_t *bytes =
+        malloc(size ? size : 1); /* of exactly this size, so that the address sanitizer sees a read beyond it */
     PX_CHECK(bytes && fread(bytes, 1, size, in) == size);
     fclose(in);
     LLVMFuzzerTestOneInput(bytes, size);
     free(bytes);
 }
 
-/* How many files. */
+/* Returns the number of files. */
 static int replay(const char *path)
 {
     DIR *folder = opendir(path);

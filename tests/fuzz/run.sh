@@ -3,7 +3,7 @@
 #
 #   CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 #   tests/fuzz/run.sh build-fuzz 60                 a minute each
-#   tests/fuzz/run.sh build-fuzz 600 image          ten minutes of one
+#   tests/fuzz/run.sh build-fuzz 600 image          ten minutes for one target
 #
 # Begins with the corpus beside this file and what earlier runs added in BUILD_FOLDER/fuzz/TARGET. An input that fails is
 # kept as BUILD_FOLDER/fuzz/TARGET-crash-*: mend the program, and add the input to the corpus.
@@ -14,11 +14,11 @@ seconds=${2:?usage: run.sh BUILD_FOLDER SECONDS [TARGET...]}
 shift 2
 [ $# -gt 0 ] || set -- config idx cifar image safetensors checkpoint
 
-# Past 3 GB an allocation fails. libarchive tries such sizes, told so by a damaged archive, and says that it could not; of our
-# own none may, since px_realloc ends the program.
+# Beyond 3 GB an allocation fails. libarchive tries such sizes if a damaged archive demands them, and reports the failure; our
+# own code must not, since px_realloc ends the program.
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=3072:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export OMP_NUM_THREADS=1
-# A target that dies leaves its file.
+# A target that dies leaves its temporary file behind.
 TMPDIR=$(mktemp -d /dev/shm/pretext-fuzz-XXXXXX) || exit
 export TMPDIR
 trap 'rm -rf "$TMPDIR"' EXIT

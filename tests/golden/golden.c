@@ -1,3 +1,4 @@
+/* golden.c - see golden.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

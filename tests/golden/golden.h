@@ -1,5 +1,5 @@
-/* golden.h - what the golden tests share: formulas for weights and images that make_fixtures.py has, too, PyTorch's
- * answers, and the comparison of a model in training with them.
+/* golden.h - what the golden tests share: formulas for weights and images, the same as in make_fixtures.py; PyTorch's
+ * answers; and the comparison of a model in training with them.
  *
  *     golden_run t;
  *     golden_start(&t, (px_task){.batch = 8, .image_size = 32}, (const char *[]){"method=simclr", NULL});
@@ -20,24 +20,24 @@ px_settings golden_settings(const char *const assignments[]);
 /* Uniform in [-1, 1), exact in float: a hash of the name and a counter. */
 double golden_unit(const char *name, int64_t i);
 
-/* Parameters and running statistics of a model, by their names. Fixed positions (states pos_embed) stay what they are:
- * they are part of what is tested. */
+/* Sets a model's parameters and running statistics by their names. Fixed positions (states pos_embed) are not changed,
+ * since they are tested as well. */
 void golden_fill(px_model *);
 
-/* x (count, channels, size, size): coloured blocks that image i shares with image i + of, and noise of its own. */
+/* x (count, channels, size, size): coloured blocks, the same for images i and i + of, and different noise. */
 void golden_images(float *x, int count, int of, int channels, int size);
 
 /* NAME.safetensors of the folder that the environment variable GOLDEN names (meson sets it). Close it. */
 px_safetensors *golden_open(const char *name);
 
-/* A tensor of the fixture as floats, which must be `count` many: yours to free. */
+/* A tensor of the fixture as `count` floats; the caller frees it. */
 float *golden_read(const px_safetensors *, const char *name, int64_t count);
 
 /* |a - b| / |b| over `count` elements. */
 double golden_error(const float *a, const float *b, int64_t count);
 
-/* A parameter's gradient, or a running statistic, beside the fixture's digest of it: its norm and a few elements.
- * Norms are compared, and elements in proportion to the root of the mean square. Returns the larger difference. */
+/* Compares a parameter's gradient, or a running statistic, with the fixture's digest of it: its norm and a few
+ * elements, relative to the root of the mean square. Returns the larger difference. */
 double golden_param_error(px_model *, int param, const px_safetensors *);
 
 /* ---- a model in training ---- */
@@ -49,15 +49,15 @@ typedef struct golden_run {
     px_model m;
 } golden_run;
 
-/* One rank on colour images; `task` says batch, image_size and classes. The caller binds the inputs. */
+/* One rank on colour images; `task` gives batch, image_size and classes. The caller binds the inputs. */
 void golden_start(golden_run *, px_task task, const char *const assignments[]);
 void golden_stop(golden_run *);
 
-/* Runs a step and fails if its loss differs by more than `loss`, a gradient or a running statistic by more than
- * `gradient`, in proportion. */
+/* Runs a step and fails if its loss differs by more than `loss`, or a gradient or running statistic by more than
+ * `gradient` (relative differences). */
 void golden_one_step(golden_run *, const char *fixture, double loss, double gradient);
 
-/* Fails if one of ten losses differs by more than `allowed`, in proportion. */
+/* Fails if one of ten losses has a relative difference above `allowed`. */
 void golden_ten_steps(golden_run *, const char *fixture, double lr, double allowed);
 
 #endif

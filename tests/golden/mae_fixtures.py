@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes PyTorch's answers for masked autoencoders beside this file; like make_fixtures.py, whose formulas it uses.
+"""Writes PyTorch's answers for masked autoencoders to this folder, with the formulas of make_fixtures.py.
 
     python3 tests/golden/mae_fixtures.py
 
-The model is written from the paper (He et al. 2022, section 3) around vit_fixtures.py's transformer; parameters are
-named as the C side has them. Which patches are hidden is a formula that test_mae.c has, too.
+The model follows the paper (He et al. 2022, section 3) and uses vit_fixtures.py's transformer; parameters have the same
+names as in C. test_mae.c has the same formula for which patches are hidden.
 """
 import numpy as np
 import torch
@@ -30,14 +30,14 @@ class MAE(ViT):
         self.decoder_pred = nn.Linear(DECODER_WIDTH, 3 * PATCH**2)
 
     def encode(self, x, places):
-        """The class token and the patches at `places` (N, K), each with its position."""
+        """Encodes the class token and the patches at `places` (N, K), each with its position."""
         x = self.embed(x) + self.pos_embed[:, 1:]
         x = torch.stack([tokens[p] for tokens, p in zip(x, places)])
         first = (self.cls_token + self.pos_embed[:, :1]).expand(len(x), -1, -1)
         return self.norm(self.blocks(torch.cat([first, x], dim=1)))
 
     def decode(self, tokens, places):
-        """Mask tokens where there is no patch; predicts the pixels of all."""
+        """Inserts mask tokens for hidden patches and predicts the pixels of all."""
         tokens = self.decoder_embed(tokens)
         rows = []
         for image, p in zip(tokens, places):
@@ -54,7 +54,7 @@ class MAE(ViT):
         return (x - x.mean(2, keepdim=True)) / (x.var(2, unbiased=True, keepdim=True) + 1e-6).sqrt()
 
     def loss(self, x, noise):
-        """The patches of the smallest noise are seen; the mean square error of the others is the loss."""
+        """The patches with the smallest noise are visible; the loss is the mean squared error of the others."""
         places = noise.argsort(dim=1)[:, :self.visible]
         error = ((self.decode(self.encode(x, places), places) - self.targets(x)) ** 2).mean(2)
         hidden = torch.ones_like(noise).scatter(1, places, 0)

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Writes PyTorch's answers beside this file: what the golden tests compare with.
+"""Writes PyTorch's answers, with which the golden tests compare, to this folder.
 
     apt install python3-torch python3-torchvision
     python3 tests/golden/make_fixtures.py            # or with names of fixtures, to make only these
 
-Weights and images are formulas that golden.c has, too (a hash of name and index), so that none need be stored. All is
-computed in float64. Of gradients and running statistics the norm and a few elements are kept. Fixtures are safetensors
-files. Last made with PyTorch 1.13 and torchvision 0.14.
+Weights and images are formulas (a hash of name and index), the same as in golden.c, so they need not be stored.
+Everything is computed in float64. Of gradients and running statistics, the norm and a few elements are stored. Fixtures
+are safetensors files. Last made with PyTorch 1.13 and torchvision 0.14.
 """
 import json
 import pathlib
@@ -53,7 +53,7 @@ def parameter(name, shape):
 
 
 def images(count, of, channels, size):
-    """Coloured blocks of 8 x 8 that image i shares with image i + `of`, and noise of its own."""
+    """Coloured blocks of 8 x 8, the same for images i and i + `of`, and different noise."""
     n, c, y, x = np.meshgrid(*(np.arange(k) for k in (count, channels, size, size)), indexing="ij")
     blocks = (size + 7) // 8
     coarse = unit("blocks", ((n % of * channels + c) * blocks + y // 8) * blocks + x // 8)
@@ -101,7 +101,7 @@ def small_stem(net):
 
 
 class SimCLR(torch.nn.Module):
-    """A ResNet-18 for small images and SimCLR's head; names as the C side has them."""
+    """A ResNet-18 for small images and SimCLR's head, with the same names as in C."""
 
     def __init__(self):
         super().__init__()
@@ -133,7 +133,7 @@ class SimCLR(torch.nn.Module):
 # ---- optimizers: the settings are those of test_training.c ----
 
 class Lars:
-    """SimCLR's lars_optimizer.py: the rate is inside the momentum; norms and biases are neither decayed nor adapted."""
+    """SimCLR's lars_optimizer.py: the momentum includes the rate; norms and biases are neither decayed nor adapted."""
 
     def __init__(self, params, lr, momentum, weight_decay, eta):
         self.params, self.lr, self.momentum, self.decay, self.eta = list(params), lr, momentum, weight_decay, eta
@@ -183,8 +183,8 @@ def resnet50_features():
 
 
 def simclr_gradients():
-    """With 3 images of 13 px: of the numbers and sizes that were tried, the ones where no ReLU's input lies so close to
-    zero, measured by float32's error there, that rounding could flip it. One flip changes gradients by 1e-3."""
+    """3 images of 13 px: of the numbers and sizes tried, only with these is no ReLU's input so close to zero, relative to
+    float32's error there, that rounding could flip it. One flip changes gradients by 1e-3."""
     net = fill(SimCLR()).train()
     loss = net.loss(images(6, 3, 3, 13))
     loss.backward()

@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* As in mae_fixtures.py: of 16 patches int(16 * 0.3) = 4 are seen. */
+/* As in mae_fixtures.py: int(16 * 0.3) = 4 of 16 patches are visible. */
 enum { B = 4, SIZE = 32, T = 16, K = 4 };
 
 static const char *const settings[] = {
@@ -26,7 +26,7 @@ typedef struct subject {
     int32_t visible[B][K], restore[B][1 + T], hidden[B][T - K];
 } subject;
 
-/* The patches of the smallest noise are seen, in that order. */
+/* The patches with the smallest noise are visible, in that order. */
 static void draw_mask(subject *t, int i)
 {
     int hidden = 0;

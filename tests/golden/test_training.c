@@ -1,5 +1,5 @@
-/* test_training.c - SimCLR on fixed images: all gradients of one step, and the losses of ten steps with each optimizer;
- * a ResNet-18 that learns labels: the losses of ten steps. Against PyTorch's. */
+/* test_training.c - against PyTorch: SimCLR on fixed images, all gradients of one step and the losses of ten steps with
+ * each optimizer; a ResNet-18 that learns labels, the losses of ten steps. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 
 #include <stdlib.h>
 
-/* Two views of each image; yours to free after the last step. */
+/* Two views of each image; the caller frees them after the last step. */
 static float *bind_pairs(golden_run *t)
 {
     int batch = t->task.batch, size = t->task.image_size;
@@ -40,8 +40,8 @@ static void gradients(void **state)
     one_step("backend=openblas");
 }
 
-/* The rates are small, because rounding grows from step to step: at ten times these, PyTorch's own float32 is 6e-3 from
- * its float64. */
+/* The rates are small, since rounding errors grow from step to step: at ten times these rates PyTorch's float32 differs
+ * from its float64 by 6e-3. */
 static void simclr(const char *fixture, double lr, double allowed, const char *const assignments[])
 {
     golden_run t;
@@ -76,7 +76,7 @@ static void lars(void **state)
                             "optim.weight_decay=1e-4", NULL});
 }
 
-/* So much decay makes itself felt at so small a rate: without it the last loss would be 9e-4 off. */
+/* This decay is large enough to matter at such a small rate: without it the last loss would differ by 9e-4. */
 static void supervised(void **state)
 {
     enum { B = 8, SIZE = 32, CLASSES = 10 };

@@ -1,5 +1,5 @@
-/* test_vit.c - a vision transformer's features and the gradients of one step, against PyTorch's: class token and
- * learned positions, mean over patches and fixed positions. */
+/* test_vit.c - a vision transformer's features and the gradients of one step, against PyTorch's: with class token and
+ * learned positions, and with mean over patches and fixed positions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 enum { IMAGES = 3, SIZE = 32 };
 
-/* The features as logits of as many classes. */
+/* The features are used as the logits of as many classes. */
 static px_model make(const px_settings *s, px_value **features)
 {
     px_model m = {.graph = px_graph_create((px_mode){.real = PX_F32})};

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes PyTorch's answers for the vision transformer beside this file; like make_fixtures.py, whose formulas it uses.
+"""Writes PyTorch's answers for the vision transformer to this folder, with the formulas of make_fixtures.py.
 
     python3 tests/golden/vit_fixtures.py
 
-The model is timm's VisionTransformer (names, order, layer norm eps 1e-6) written out with torch.nn alone; that both are
-the same was checked with timm 0.6.13: features to 2e-6, all gradients to 4e-6, tiny, small, base and large.
+The model is timm's VisionTransformer (names, order, layer norm eps 1e-6), written with torch.nn alone. It was compared
+with timm 0.6.13 for tiny, small, base and large: features agree to 2e-6, all gradients to 4e-6.
 """
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from torch import nn
 from make_fixtures import digest, fill, images, write
 
 SIZE, WIDTH, DEPTH, HEADS = 32, 192, 12, 3
-TARGETS = [3, 77, 150]  # classes that the features are taken as logits of
+TARGETS = [3, 77, 150]  # the features are used as logits of these classes
 
 
 class Attention(nn.Module):
@@ -73,7 +73,7 @@ def fixed_positions(side, width):
 
 
 def fix_positions(embedding):
-    """For a parameter (1, 1 + T, width) that is not to be trained."""
+    """Sets a parameter (1, 1 + T, width) that is not trained."""
     _, tokens, width = embedding.shape
     embedding.data = fixed_positions(int((tokens - 1) ** 0.5), width)
     embedding.requires_grad = False

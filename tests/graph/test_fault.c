@@ -1,5 +1,5 @@
 /* test_fault.c - the first value of a run that is not finite: op, place and parameter are named, forward and backward;
- * what is infinite on purpose is none; states are put back. */
+ * a value that is infinite on purpose is not a fault; states are restored. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -120,7 +120,8 @@ static void forward_with_parameter(void **state)
         assert_string_equal(f.name, "up.weight");
         char *text = px_fault_text(&f);
         assert_non_null(strstr(text, "output of matmul in up (forward, kernel "));
-        assert_non_null(strstr(text, "), 12 of 12 values, parameter up.weight; the first such gradient is that of "));
+        assert_non_null(
+            strstr(text, "), 12 of 12 values, parameter up.weight; the first gradient that is not finite is that of "));
         free(text);
         finish(&t);
     }
@@ -179,7 +180,7 @@ static void first_run_is_kept(void **state)
     finish(&t);
 }
 
-/* -infinity on the diagonal is meant; a NaN behind it is not. */
+/* -infinity on the diagonal is intended; a NaN after it is not. */
 static void masked(void **state)
 {
     (void)state;
@@ -212,7 +213,7 @@ static void masked(void **state)
     }
 }
 
-static void states_are_put_back(void **state)
+static void states_are_restored(void **state)
 {
     (void)state;
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
@@ -228,10 +229,10 @@ static void states_are_put_back(void **state)
     for (int i = 0; i < N * D; i++)
         image[i] = 1e30f * (float)i;
     px_plan_bind(p, x, image);
-    px_plan_keep_states(p);
+    px_plan_save_states(p);
     px_plan_run(p, NULL);
     assert_string_equal(px_plan_not_finite(p), "running_var");
-    px_plan_return_states(p);
+    px_plan_restore_states(p);
     assert_null(px_plan_not_finite(p));
     for (int i = 0; i < 2; i++) {
         px_plan_get_param(p, i, now);
@@ -252,7 +253,7 @@ int main(void)
         cmocka_unit_test(before_any_step),
         cmocka_unit_test(first_run_is_kept),
         cmocka_unit_test(masked),
-        cmocka_unit_test(states_are_put_back),
+        cmocka_unit_test(states_are_restored),
     };
     return cmocka_run_group_tests_name("fault", tests, NULL, NULL);
 }

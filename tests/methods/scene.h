@@ -1,4 +1,4 @@
-/* scene.h - what a method makes of one image, as the loader would have it in a batch of one.
+/* scene.h - a method's views of one image, as in a loader's batch of one.
  *
  *     scene c;
  *     scene_start(&c, (px_task){.image_size = 32, .channels = 3}, (const char *[]){"method=mae", NULL});
@@ -65,13 +65,13 @@ static inline int scene_place(const scene *c, const char *name)
     return 0;
 }
 
-/* All copies of the view of that name. */
+/* All copies of the view with this name. */
 static inline void *scene_view(const scene *c, const char *name)
 {
     return c->tensor[scene_place(c, name)];
 }
 
-/* Numbers in one of its copies. */
+/* How many numbers one of its copies has. */
 static inline int scene_elements(const scene *c, const char *name)
 {
     return (int)px_view_elements(&c->views.view[scene_place(c, name)]);

@@ -1,5 +1,5 @@
-/* test_mae.c - MAE's masks: how many patches are hidden, that the three ways of saying so agree, that every sample has
- * its own; what is refused. Loss and gradients are compared with PyTorch in tests/golden. */
+/* test_mae.c - MAE's masks: how many patches are hidden, that the three tensors agree, that every sample has its own
+ * mask; what is refused. Loss and gradients are compared with PyTorch in tests/golden. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ static void number_of_visible_patches(void **state)
     }
 }
 
-/* visible and hidden are all places, each once; restore brings the decoder's tokens back in place. */
+/* visible and hidden together are all places, each once; restore puts the decoder's tokens back in order. */
 static void check_mask(const scene *c)
 {
     const int32_t *visible = scene_view(c, "visible"), *hidden = scene_view(c, "hidden"),
@@ -94,7 +94,7 @@ static void each_sample_has_its_own(void **state)
     scene_stop(&c);
 }
 
-/* How often a patch, or a pair of patches, is seen; each within five standard deviations of a uniform choice. */
+/* How often a patch, or a pair of patches, is visible: within five standard deviations of a uniform choice. */
 static void masks_are_uniform(void **state)
 {
     enum { SAMPLES = 4000 };
@@ -121,7 +121,7 @@ static void masks_are_uniform(void **state)
     scene_stop(&c);
 }
 
-/* augment=none: the image as it is, standardised by the data set's moments; masks are drawn all the same. */
+/* augment=none: the unchanged image, standardised by the data set's moments; masks are still drawn. */
 static void the_image_itself(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* test_relative_location.c - the patches of a picture whose pixels tell where they lie, what is done to colours, and
- * the loss written out in double on a backbone that hands the pixels through. */
+/* test_relative_location.c - the patches of a picture whose pixels encode their places, the changes of colours, and the
+ * loss, written out in double with a backbone that passes pixels through. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +13,7 @@
 
 #include <math.h>
 
-/* The picture is wider than high: its middle 96 x 96 is cut into cells of 32, in which patches of 24 lie. */
+/* The picture is wider than high: its middle 96 x 96 is cut into cells of 32, which contain patches of 24. */
 enum { HEIGHT = 96, WIDTH = 120, LEFT = 12, CELL = 32, SIDE = 24, N = SIDE * SIDE, NEIGHBOURS = 8, PATCHES = 9 };
 
 #define PLAIN "relative_location.standardise=false", "relative_location.gray=0", "relative_location.flip=0"
@@ -56,9 +56,9 @@ static const float *patch_at(const scene *c, int place)
     return (const float *)scene_view(c, "patches") + copy * 3 * N;
 }
 
-/* ---- where patches lie ---- */
+/* ---- places of patches ---- */
 
-/* The source pixel that a pixel of a patch of paint_places shows, in the square's coordinates. */
+/* The source pixel behind a pixel of a patch of paint_places, in the square's coordinates. */
 static double row_of(const float *patch, int i)
 {
     return patch[i] * 255.0 / 2;
@@ -69,7 +69,7 @@ static double column_of(const float *patch, int i)
     return patch[N + i] * 255.0 / 2 - LEFT;
 }
 
-/* Corners of a patch: centres of its first and last pixel lie half a pixel within. */
+/* Corners of a patch: the centres of its first and last pixel are half a pixel inside. */
 static void extent(const float *patch, double *top, double *left, bool mirrored)
 {
     int first = mirrored ? SIDE - 1 : 0, last = mirrored ? 0 : SIDE - 1;
@@ -94,7 +94,7 @@ static void check_cells(const scene *c, bool mirrored, bool centred)
     }
 }
 
-/* Each in its own cell, so that none touch; without augmentation in its middle: gaps of a quarter of a cell. */
+/* Each patch is in its own cell, so that none touch; without augmentation, in the middle: gaps of a quarter cell. */
 static void patches_keep_to_their_cells(void **state)
 {
     (void)state;
@@ -123,7 +123,7 @@ static void the_image_is_mirrored_as_a_whole(void **state)
     scene_stop(&c);
 }
 
-/* Where in its cell a patch lies is drawn for each patch, and uniform: mean and deviation of 2 x 9 x 400 draws. */
+/* Each patch's place in its cell is drawn uniformly: mean and deviation of 2 x 9 x 400 draws. */
 static void jitter(void **state)
 {
     enum { SAMPLES = 400, DRAWS = SAMPLES * PATCHES };
@@ -176,7 +176,7 @@ static void sizes(void **state)
     }
 }
 
-/* ---- what is done to them ---- */
+/* ---- changes of patches ---- */
 
 static void moments(const float *x, int count, double *mean, double *deviation)
 {
@@ -205,7 +205,7 @@ static void each_patch_is_standardised(void **state)
     scene_stop(&c);
 }
 
-/* The data set's moments serve where patches are not standardised. */
+/* If patches are not standardised, the data set's moments are used. */
 static void or_normalised(void **state)
 {
     (void)state;
@@ -225,7 +225,7 @@ static void or_normalised(void **state)
     scene_stop(&c);
 }
 
-/* One channel of each patch, less its mean, is as it was; the others are noise of a hundredth of its deviation. */
+/* One channel of each patch, minus its mean, is unchanged; the others are noise with a hundredth of its deviation. */
 static void colours_are_dropped(void **state)
 {
     (void)state;
@@ -261,7 +261,7 @@ static void colours_are_dropped(void **state)
     scene_stop(&c);
 }
 
-/* Nothing is left along (-1, 2, -1), all the rest is as it was. */
+/* Nothing is left along (-1, 2, -1), everything else is unchanged. */
 static void colours_are_projected(void **state)
 {
     (void)state;
@@ -295,7 +295,7 @@ static void gray(void **state)
     scene_stop(&c);
 }
 
-/* Seen from further away a patch has the same mean and less detail. */
+/* As if seen from further away, a patch has the same mean and less detail. */
 static void downsampling(void **state)
 {
     (void)state;
@@ -313,7 +313,7 @@ static void downsampling(void **state)
         finest = fmax(finest, deviation[1] / deviation[0]);
         coarsest = fmin(coarsest, deviation[1] / deviation[0]);
     }
-    assert_true(finest < 0.95 && coarsest < 0.6 && finest - coarsest > 0.1); /* by amounts of their own */
+    assert_true(finest < 0.95 && coarsest < 0.6 && finest - coarsest > 0.1); /* by different amounts */
     scene_stop(&plain);
     scene_stop(&c);
 }
@@ -332,7 +332,7 @@ static px_encoding pixels(px_graph *g, const px_backbone *b, const px_backbone_c
 static const px_backbone_family pixels_family = {.name = "pixels", .build = pixels};
 static const px_backbone pixels_backbone = {.name = "pixels", .family = &pixels_family};
 
-/* A parameter, filled with noise; yours to free. */
+/* A parameter filled with noise; the caller frees it. */
 static double *draw(px_graph *g, px_plan *plan, const char *name)
 {
     for (int i = 0; i < px_graph_params(g); i++) {
@@ -366,7 +366,7 @@ static void hidden_of(const head *w, const double *x, int k, int i, double *out)
     }
 }
 
-/* Batch norm over all pairs, relu, 8 logits, cross-entropy with the neighbour's place; *right: share of the right. */
+/* Batch norm over all pairs, relu, 8 logits, cross-entropy with the neighbour's place; *right: fraction correct. */
 static double loss_of(const head *w, const double *x, double *right)
 {
     static double h[NEIGHBOURS * B][HIDDEN];

@@ -1,5 +1,5 @@
-/* test_simclr.c - SimCLR's loss against equation 1 of the paper written out in double, and its views against what the
- * options say. The backbone is replaced by one that hands the pixels through, so that the features are known. */
+/* test_simclr.c - SimCLR's loss against equation 1 of the paper, written out in double, and its views against the
+ * options. The backbone is replaced by one that passes pixels through, so that the features are known. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,7 +63,7 @@ static void stop(subject *t)
     px_settings_finish(&t->s);
 }
 
-/* The weight of the one linear layer (D, F), in double whatever the graph's type. */
+/* The weight of the only linear layer (D, F), in double for any graph type. */
 static double *projection(subject *t)
 {
     double *w = px_calloc(D * F, sizeof *w);
@@ -140,7 +140,7 @@ static double nt_xent(const double *z, double temperature, double *accuracy)
     return loss;
 }
 
-/* Noise; the second view has `share` of the first one in it. */
+/* Noise; the second view contains the fraction `share` of the first one. */
 static void draw(double *x, double share)
 {
     px_rng rng = px_rng_make(3, PX_RNG_VIEWS, 0, 0);
@@ -187,7 +187,7 @@ static void loss_is_equation_1(void **state)
         }
 }
 
-/* Random directions in many dimensions are all as similar: a uniform choice among the other 2B - 1. */
+/* Random directions in many dimensions are all equally similar: a uniform choice among the other 2B - 1. */
 static void loss_of_noise(void **state)
 {
     (void)state;
@@ -267,7 +267,7 @@ static void views_follow_options(void **state)
     assert_memory_equal(a.view[1][0], a.view[1][2], sizeof a.view[1][0]);
     look(&a, true, NULL, 0, 1);
     look(&b, true, NULL, 0, 1);
-    assert_memory_equal(a.view, b.view, sizeof a.view); /* of the stream alone */
+    assert_memory_equal(a.view, b.view, sizeof a.view); /* it depends on the stream only */
     assert_memory_not_equal(a.view[0], a.view[1], sizeof a.view[0]);
     look(&b, true, NULL, 0, 2);
     assert_memory_not_equal(a.view, b.view, sizeof a.view);

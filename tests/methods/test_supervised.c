@@ -1,5 +1,5 @@
-/* test_supervised.c - a small network learns to tell colours apart, on pictures that it never sees twice; its views;
- * the data sets that it refuses. Ten steps are compared with PyTorch in tests/golden. */
+/* test_supervised.c - a small network learns to distinguish colours, on pictures that it never sees twice; the method's
+ * views; the data sets that it refuses. Ten steps are compared with PyTorch in tests/golden. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -55,10 +55,11 @@ static void the_class_token(void **state)
     (void)state;
     float in[17 * D], out[17 * D];
     make(in);
-    assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, D), in, PX_SHAPE(1, 16, D), out), 0); /* dropped */
+    assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, D), in, PX_SHAPE(1, 16, D), out),
+                     0); /* the class token's is dropped */
     check(out, 0, in + D, 16 * D);
     assert_int_equal(px_positions_resample(PX_SHAPE(1, 16, D), in, PX_SHAPE(1, 17, D), out),
-                     -1); /* cannot be made up */
+                     -1); /* it cannot be invented */
 }
 
 static void what_is_no_grid(void **state)

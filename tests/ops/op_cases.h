@@ -1,5 +1,5 @@
-/* op_cases.h - the small graphs that test_ops.c checks: each builds something from up to four operands. An op that no
- * case reaches fails the test. For test_ops.c alone. */
+/* op_cases.h - the small graphs that test_ops.c checks: each is built from up to four operands. An op that no case
+ * reaches fails the test. Only for test_ops.c. */
 #ifndef PX_TESTS_OP_CASES_H
 #define PX_TESTS_OP_CASES_H
 
@@ -47,7 +47,7 @@ static px_value *build_conv_groups(px_graph *g, px_value *v[])
     return conv(g, v, 1, 1, 4);
 }
 
-/* Two convolutions and a shared input: formats flow, gradients of the input add up. */
+/* Two convolutions with a shared input: formats pass from op to op, gradients of the input add up. */
 static px_value *build_conv_chain(px_graph *g, px_value *v[])
 {
     px_value *a = px_relu(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1));
@@ -106,7 +106,7 @@ static px_value *build_norm_sum(px_graph *g, px_value *v[])
     return px_add(g, norm(g, v[0], v[1], v[2]), v[3]);
 }
 
-/* Batch norm in a blocked format: behind a convolution. */
+/* Batch norm in a blocked format, after a convolution. */
 static px_value *build_conv_norm(px_graph *g, px_value *v[])
 {
     px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
@@ -170,7 +170,7 @@ static px_value *build_layer_norm(px_graph *g, px_value *v[])
     return px_layer_norm(g, v[0], v[1], v[2], 1e-3);
 }
 
-/* A residual connection around the norm: its gradient joins in the norm's kernel. */
+/* A residual connection around the norm: the norm's kernel adds its gradient. */
 static px_value *build_layer_norm_residual(px_graph *g, px_value *v[])
 {
     px_value *x = px_scale(g, v[0], 0.5);

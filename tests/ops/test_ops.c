@@ -1,5 +1,6 @@
-/* Every op: gradients against central differences in double on the portable kernels; the fast backend against the
- * portable one in float, on odd shapes. A case builds a small graph; an op that no case reaches fails the test. */
+/* test_ops.c - every op: gradients against central differences, in double on the portable kernels; the fast backend
+ * against the portable one, in float on odd shapes. A case builds a small graph; an op that no case reaches fails the
+ * test. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,7 +79,7 @@ static void fast_agrees_with_portable(void **state)
         compare_case(&cases[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
 }
 
-/* Each number is rounded to 8 bits a few times on its way. */
+/* On its way each number is rounded to 8 bits a few times. */
 static void bf16_agrees_with_portable(void **state)
 {
     (void)state;
@@ -89,7 +90,7 @@ static void bf16_agrees_with_portable(void **state)
                      (variant){PX_F32, &px_backend_fast, .fuse = true, .layers = true, .precision = PX_BF16});
 }
 
-/* A sum of many rows (MAE's mask token) is rounded once: ones added up in bf16 would stop at 256. */
+/* A sum of many rows (MAE's mask token) is rounded once: a sum of ones in bf16 would stop at 256. */
 static void bf16_scatter_rounds_once(void **state)
 {
     (void)state;
@@ -107,7 +108,7 @@ static void bf16_scatter_rounds_once(void **state)
     }
 }
 
-/* What is no number must reach the loss, where it is seen: in each operand, forward and backward, whatever is fused. */
+/* A NaN in any operand must reach the loss, where it is seen: forward and backward, with and without fusion. */
 static void poison_case(const test_case *c, variant how)
 {
     for (int k = 0; k < OPERANDS && c->operand[k].shape.rank; k++) {
@@ -184,8 +185,8 @@ static void run_dropout(float *y, px_draws draws, const float *x)
     px_graph_destroy(g);
 }
 
-/* What is dropped belongs to the sample: 2 views of 2 images on one rank are row for row those of two ranks with one
- * image each. */
+/* Dropout depends on the sample: the rows of 2 views of 2 images on one rank are those of two ranks with one image
+ * each. */
 static void dropout_follows_the_sample(void **state)
 {
     (void)state;
@@ -209,7 +210,7 @@ static void dropout_follows_the_sample(void **state)
     assert_in_range(kept, 260, 340);
 }
 
-/* In the graph that is not differentiated a linear layer and its gelu are one kernel. */
+/* In a graph without differentiation, a linear layer and its gelu are one kernel. */
 static void gelu_joins_the_linear_layer(void **state)
 {
     (void)state;

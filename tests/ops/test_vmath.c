@@ -25,7 +25,7 @@ static void exp_is_exact_to_one_in_ten_million(void **state)
     assert_true(isnan(px_vexp(NAN)));
 }
 
-/* And x Phi(x), which is gelu. */
+/* Also x Phi(x), which is gelu. */
 static void normal_distribution(void **state)
 {
     (void)state;
@@ -38,7 +38,7 @@ static void normal_distribution(void **state)
     }
 }
 
-/* Whole numbers in the order of the bf16 that they stand for. */
+/* Integers in the same order as the bf16 numbers that they encode. */
 static int rank_of(px_bf16 x)
 {
     return x.bits & 0x8000 ? -(x.bits & 0x7fff) : x.bits;
@@ -53,7 +53,7 @@ static void rounds_alike(float got, double exact)
         assert_true(abs(rank_of(y) - rank_of(want)) <= 1 || fabs((double)got - exact) < 1e-33);
 }
 
-/* At every bf16 there is, NaN and infinity too. */
+/* At every bf16 number, including NaN and infinity. */
 static void gelu_rounded_to_bf16(void **state)
 {
     (void)state;

@@ -1,8 +1,8 @@
-/* trial.h - a small graph around an op, run by a backend of choice, and compared with the portable kernels.
+/* trial.h - a small graph around an op, run by any backend, and compared with the portable kernels.
  *
  *     trial t = start(&c, (variant){PX_F32, &px_backend_fast, .fuse = true});
  *     px_plan_run(t.p, NULL);
- *     double *g = gradient(&t, 0);     // of operand 0; yours
+ *     double *g = gradient(&t, 0);     // of operand 0; the caller frees it
  *     stop(&t);
  *     compare_case(&c, how);           // outputs and gradients; fails the test where they are too far from portable ones
  */
@@ -29,7 +29,7 @@ enum { OPERANDS = 4 };
 
 typedef struct operand {
     px_shape shape;
-    bool parameter; /* else an input that wants a gradient */
+    bool parameter; /* else an input that needs a gradient */
 } operand;
 
 typedef struct test_case {
@@ -55,7 +55,7 @@ typedef struct trial {
     void *bound[OPERANDS], *weights;
 } trial;
 
-/* y as one number: its elements weighted by fixed random numbers. */
+/* Reduces y to one number: its elements weighted by fixed random numbers. */
 static inline px_value *project(px_graph *g, px_value *y, px_value **weights)
 {
     int64_t n = px_shape_count(y->shape);
@@ -89,7 +89,7 @@ static inline void give(trial *t, int k)
     }
 }
 
-/* What an operand is multiplied by to reach the op as the output of a layer: in a bf16 plan, in bf16. */
+/* An operand is multiplied by this, so that it reaches the op as the output of a layer: in a bf16 plan, as bf16. */
 static inline px_value *through_layer(px_graph *g, px_value *x, int k)
 {
     int64_t n = x->shape.dim[x->shape.rank == 4 ? 1 : x->shape.rank - 1];
@@ -114,7 +114,7 @@ typedef struct variant {
     px_dtype real;
     const px_backend *backend;
     bool fuse;
-    bool layers; /* operands come out of layers, and have values that bf16 holds exactly */
+    bool layers; /* operands are outputs of layers, with values that bf16 represents exactly */
     px_dtype precision;
     double limit; /* of the distance from the portable kernels; 0: as usual */
 } variant;
@@ -193,9 +193,9 @@ static inline double *gradient(trial *t, int k)
     return out;
 }
 
-/* The largest difference, as a share of the largest number; in bf16, where a rounding may take a number to the other
- * side of a relu, the length of the difference as a share of the length. */
-static inline double distance(const double *a, const double *b, int64_t n, bool half)
+/* The largest difference divided by the largest number. In bf16, where rounding may move a number to the other side of
+ * a relu: the length of the difference divided by the length. */
+static inline double distance(const double *a, const double *b, int64_t n, bool bf16)
 {
     double largest = 0, worst = 0, length = 0, between = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -206,13 +206,13 @@ static inline double distance(const double *a, const double *b, int64_t n, bool 
         if (isnan(b[i]))
             return INFINITY;
     }
-    return half ? sqrt(between / (length + 1e-6)) : worst / (largest + 1e-3);
+    return bf16 ? sqrt(between / (length + 1e-6)) : worst / (largest + 1e-3);
 }
 
 static inline void compare(const char *name, const char *what, const double *a, const double *b, int64_t n, variant how)
 {
-    bool half = how.precision == PX_BF16;
-    double d = distance(a, b, n, half), most = how.limit > 0 ? how.limit : half ? 5e-2 : 2e-5;
+    bool bf16 = how.precision == PX_BF16;
+    double d = distance(a, b, n, bf16), most = how.limit > 0 ? how.limit : bf16 ? 5e-2 : 2e-5;
     if (!(d <= most))
         fail_msg("%s, %s: differs from the portable kernels by %g", name, what, d);
 }
@@ -232,7 +232,7 @@ static inline void compare_case(const test_case *c, variant how)
 {
     variant portable = {PX_F32, &px_backend_openblas, .layers = how.layers};
     trial a = start(c, portable), b = start(c, how);
-    for (int run = 0; run < 2; run++) { /* twice: a step must not depend on what the arena held */
+    for (int run = 0; run < 2; run++) { /* twice, since a step must not depend on the arena's old content */
         px_plan_run(a.p, NULL);
         px_plan_run(b.p, NULL);
     }

@@ -1,5 +1,5 @@
-/* test_optimizer.c - ten steps of each optimizer against PyTorch's, and what PyTorch has no word on: threads,
- * blocks, gradients that are not finite, wrong settings. */
+/* test_optimizer.c - ten steps of each optimizer against PyTorch's; and threads, blocks, gradients that are not finite,
+ * wrong settings. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -122,7 +122,7 @@ static float gradient(int step, int i)
     return (float)((step * 7 + i * 5) % 16 - 8) / 16;
 }
 
-/* A gap lies between the two parameters, as padding does. */
+/* There is a gap between the two parameters, like padding. */
 static const px_param_span two_spans[] = {
     {.name = "weight", .offset = 0, .count = 6},
     {.name = "bias", .offset = 6 + GAP, .count = COUNT - 6, .exempt = true},
@@ -167,7 +167,7 @@ static void test_pytorch(void **state)
     }
 }
 
-/* A state that is copied into another optimizer continues bit for bit: what a checkpoint does. */
+/* A state that is copied into another optimizer continues bit for bit, as after a checkpoint. */
 static void test_resume(void **state)
 {
     (void)state;
@@ -203,7 +203,7 @@ static void test_resume(void **state)
     }
 }
 
-/* Many blocks, parameters that end inside of one: the same bits with 1 and with 4 threads, and the norm is right. */
+/* Many blocks, and parameters that end inside one: the same bits with 1 and 4 threads, and the right norm. */
 static void test_threads(void **state)
 {
     (void)state;
@@ -255,7 +255,7 @@ static void test_not_finite(void **state)
     }
 }
 
-/* A weight of zeros has no norm to adapt to: LARS moves it as SGD would. */
+/* A weight of zeros has no norm to adapt to: LARS updates it like SGD. */
 static void test_lars_zero(void **state)
 {
     (void)state;

@@ -14,7 +14,7 @@
 
 static void assert_rate(const px_optim_cfg *cfg, int64_t step, double expected)
 {
-    double lr = px_schedule_lr(cfg, step, 50, 100, 512); /* 50 steps an epoch, 100 epochs, batch 512 */
+    double lr = px_schedule_lr(cfg, step, 50, 100, 512); /* 50 steps per epoch, 100 epochs, batch 512 */
     if (fabs(lr - expected) > 1e-12)
         fail_msg("step %d: %.15g is not %.15g", (int)step, lr, expected);
 }
@@ -78,12 +78,12 @@ static void test_check(void **state)
     assert_int_equal(px_schedule_check(&cfg, 10), -1);
     cfg.steps = (px_list){3, {5, 8, 7}};
     assert_int_equal(px_schedule_check(&cfg, 10), -1);
-    assert_string_equal(px_error(), "optim.steps must rise, but 7 follows 8");
+    assert_string_equal(px_error(), "optim.steps must be ascending, but 7 follows 8");
     cfg.steps = (px_list){2, {5, 8}};
     assert_int_equal(px_schedule_check(&cfg, 10), 0);
 }
 
-/* The table's defaults are of the right type, in range, and make a training of the default kind. */
+/* The table's defaults have the right types, are in range, and give the default schedule. */
 static void test_defaults(void **state)
 {
     (void)state;

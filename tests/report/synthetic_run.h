@@ -1,4 +1,4 @@
-/* synthetic_run.h - a small run.h5 that holds every kind of result, in a folder of its own. */
+/* synthetic_run.h - a small run.h5 with every kind of result, in a temporary folder. */
 #ifndef PX_TESTS_SYNTHETIC_RUN_H
 #define PX_TESTS_SYNTHETIC_RUN_H
 
@@ -24,7 +24,7 @@ static inline int remove_tree(const char *folder)
     return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* "TMPDIR/pretext-report-XXXXXX", made; a new string. */
+/* Creates "TMPDIR/pretext-report-XXXXXX"; a new string. */
 static inline char *make_test_folder(void)
 {
     const char *base = getenv("TMPDIR");
@@ -75,7 +75,8 @@ static inline int put_layers(px_results *r, const char *subject, double top1, in
     return bad;
 }
 
-/* FOLDER/run.h5; with `evaluated`, everything that eval/ writes too. The class names try to break out of a script. */
+/* Writes FOLDER/run.h5; with `evaluated`, also everything that eval/ writes. The class names try to break out of a
+ * script. */
 static inline int write_synthetic_run(const char *folder, bool evaluated)
 {
     static const char *const series[] = {"loss", "lr", "epoch", "grad_norm"};

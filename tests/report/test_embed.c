@@ -28,7 +28,7 @@ static float *blobs(int64_t n, int d, int clusters, float apart)
     return x;
 }
 
-/* Share of points whose nearest other point in the map carries the same label. */
+/* Fraction of points whose nearest other point in the map has the same label. */
 static double purity(const float *xy, int64_t n, int clusters)
 {
     int64_t good = 0;
@@ -49,7 +49,7 @@ static void test_pca(void **state)
 {
     (void)state;
     enum { N = 60, D = 5, WIDE = 100 };
-    /* Scores along axes of known size, turned into D or WIDE dimensions by a Householder reflection. */
+    /* Scores along axes of known size, rotated into D or WIDE dimensions by a Householder reflection. */
     for (int d = D; d <= WIDE; d += WIDE - D) {
         float *x = px_calloc((size_t)(N * d), sizeof *x), out[N * 2], truth[N][2];
         for (int i = 0; i < N; i++) {
@@ -88,7 +88,7 @@ static void test_blobs(void **state)
     assert_true(purity(xy, N, 3) > 0.99);
     double last = kl[PX_EMBED_STEPS / PX_EMBED_TRACE - 1];
     assert_true(last > 0 && last < kl[0]);
-    for (int i = 6; i < PX_EMBED_STEPS / PX_EMBED_TRACE; i++) /* exaggeration has ended: from there it only falls */
+    for (int i = 6; i < PX_EMBED_STEPS / PX_EMBED_TRACE; i++) /* after the exaggeration it only falls */
         assert_true(kl[i] < kl[i - 1] * 1.01);
     assert_int_equal(px_embed_2d(x, N, D, 5, again), 0);
     assert_memory_equal(xy, again, sizeof xy);

@@ -1,4 +1,4 @@
-/* test_plot.c - figures by gnuplot: they are pictures of a sane size, and texts in them are never run. */
+/* test_plot.c - figures by gnuplot: they are pictures of a sensible size, and texts in them are never executed. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +32,7 @@ static int teardown(void **state)
     return bad;
 }
 
-/* Width and height stand big-endian in the first chunk of a PNG, after its 8-byte signature. */
+/* Width and height are in the first chunk of a PNG, big-endian, after its 8-byte signature. */
 static void check_picture(const char *path)
 {
     unsigned char head[24];
@@ -65,7 +65,7 @@ static void test_one_run(void **state)
     px_plot_outcome done;
     char here[4096];
     assert_non_null(getcwd(here, sizeof here));
-    assert_int_equal(chdir(folder), 0); /* where the `touch` would show */
+    assert_int_equal(chdir(folder), 0); /* where the file of `touch` would appear */
     if (px_plot_runs((const char *[]){folder}, 1, figures, &done) != 0)
         fail_msg("%s", px_error());
     assert_int_equal(chdir(here), 0);
@@ -108,7 +108,7 @@ static void test_several_runs(void **state)
     free(a);
 }
 
-/* Backbones of as many stages are compared in one figure, another one gets its own. */
+/* Backbones with the same number of stages share a figure; another one gets its own. */
 static void test_layers(void **state)
 {
     (void)state;
@@ -128,7 +128,7 @@ static void test_layers(void **state)
     px_plot_outcome done;
     if (px_plot_runs((const char *const *)run, 4, folder, &done) != 0)
         fail_msg("%s", px_error());
-    assert_int_equal(done.drawn, 3); /* with the bars of accuracy */
+    assert_int_equal(done.drawn, 3); /* including the bars of accuracy */
     assert_true(drawn(&done, "/layers.") && drawn(&done, "/b_layers."));
     for (int i = 0; i < 3; i++)
         check_picture(done.file[i]);

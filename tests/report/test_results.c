@@ -137,7 +137,7 @@ static void test_values(void **state)
     assert_int_equal(px_results_attribute_text(r, "/provenance", "version", "0.1"), 0);
     assert_int_equal(px_results_attribute_text(r, "/provenance", "version", "0.2"), 0);
     assert_int_equal(px_results_attribute_real(r, "/", "duration", 12.5), 0);
-    assert_int_equal(px_results_flush(r), 0); /* outside SWMR: the file is already there, and work goes on */
+    assert_int_equal(px_results_flush(r), 0); /* outside SWMR: the file already exists, and work goes on */
     assert_int_equal(px_results_put_text(r, "/later", "x"), 0);
     assert_int_equal(px_results_close(r), 0);
     r = open_ok(PX_RESULTS_APPEND); /* copies everything, root attributes too */
@@ -196,7 +196,7 @@ static void test_refusals(void **state)
     assert_non_null(strstr(px_error(), "in use by process"));
     assert_int_equal(px_results_close(r), 0);
 
-    FILE *f = fopen(path, "w"); /* damage is reported and left alone */
+    FILE *f = fopen(path, "w"); /* a damaged file is reported and not changed */
     fputs("this is no HDF5 file", f);
     fclose(f);
     for (int mode = PX_RESULTS_READ; mode <= PX_RESULTS_APPEND; mode++) {
@@ -217,7 +217,7 @@ static void test_reader_of_live_file(void **state)
     for (int round = 1; round <= 20; round++) {
         add_rows(r, 50 * (round - 1), 50);
         assert_int_equal(px_results_flush(r), 0);
-        pid_t child = fork(); /* another process: this one's HDF5 would hand back the open file */
+        pid_t child = fork(); /* another process, since this one's HDF5 would return the open file */
         if (child == 0) {
             H5close();
             px_results *reader;
@@ -238,7 +238,7 @@ static void test_reader_of_live_file(void **state)
     assert_int_equal(px_results_close(r), 0);
 }
 
-/* Appends for ever; *flushed says how many rows are certainly saved. */
+/* Appends forever; *flushed is the number of rows that are certainly saved. */
 static _Noreturn void write_until_killed(volatile int64_t *flushed)
 {
     px_results *r;
@@ -286,7 +286,7 @@ static void test_killed_writer(void **state)
         assert_int_equal(px_results_close(r), 0);
     }
     assert_true(*flushed > 100);
-    px_results *r = open_ok(PX_RESULTS_APPEND); /* and still as good as new */
+    px_results *r = open_ok(PX_RESULTS_APPEND); /* and it can still be appended to */
     assert_int_equal(px_results_truncate(r, "/train", *flushed), 0);
     add_rows(r, *flushed, 10);
     assert_int_equal(px_results_close(r), 0);

@@ -1,4 +1,4 @@
-/* test_show.c - `pretext show` and `pretext column`: what they print of a run, a data set and any other file. */
+/* test_show.c - `pretext show` and `pretext column`: what they print about a run, a data set and any other file. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -30,7 +30,7 @@ static int teardown(void **state)
     return bad;
 }
 
-/* Not inlined: gcc 12 then takes the stream's pointer to `text` for a dangling one of the caller's. */
+/* Not inlined: otherwise gcc 12 warns that the stream's pointer to `text` dangles in the caller. */
 static __attribute__((noinline)) char *shown(const char *what)
 {
     char *text = NULL;

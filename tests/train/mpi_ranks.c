@@ -1,7 +1,7 @@
 /* mpi_ranks.c - training on all ranks against the same training on one, in double precision: losses of STEPS steps of
  * gradient descent at a usual learning rate, SimCLR on a ResNet with batch norm and negatives over the global batch.
- * In double, rounding has no time to grow, so any mistake in what crosses ranks (a missing term of the gathered
- * negatives, a norm's sums) shows at once. The program itself, in float, is compared in tests/cli/test_ranks.c. */
+ * In double, rounding errors stay small, so any mistake in what crosses ranks (a missing term of the gathered
+ * negatives, a norm's sums) shows at once. tests/cli/test_ranks.c compares the program itself, in float. */
 #include "base/error.h"
 #include "base/rng.h"
 #include "dist/comm.h"

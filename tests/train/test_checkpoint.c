@@ -1,4 +1,4 @@
-/* test_checkpoint.c - a checkpoint holds plain values, whatever kernels the run used; it is there whole or refused. */
+/* test_checkpoint.c - a checkpoint contains plain values, whatever kernels the run used; it is complete or refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 enum { SIDE = 16, BATCH = 4 };
 
-/* HDF5 loses memory on some damaged files, which is not for our tests to report. */
+/* HDF5 leaks memory on some damaged files, which our tests need not report. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
@@ -55,7 +55,7 @@ static void stop(trained *t)
     px_settings_finish(&t->s);
 }
 
-/* Two steps on noise, so that moments and running statistics are something. */
+/* Two steps on noise, so that moments and running statistics are not trivial. */
 static void train(trained *t)
 {
     int64_t count = 2 * BATCH * 3 * SIDE * SIDE;
@@ -71,7 +71,7 @@ static void train(trained *t)
     free(images);
 }
 
-/* Compares what get(...) makes plain of each. */
+/* Compares the plain values that get(...) returns for each parameter. */
 static void same_plain(const trained *a, const trained *b, int i, const float *slot_a, const float *slot_b)
 {
     const px_param *p = px_graph_param(a->m.graph, i);
@@ -130,7 +130,7 @@ static void same_across_backends(void **state)
     }
 }
 
-/* One before the last is kept; what is in the way of writing leaves both alone. */
+/* The one before the last is kept; if writing fails, neither is changed. */
 static void two_are_kept(void **state)
 {
     (void)state;
@@ -181,7 +181,7 @@ static void steps_are_checked(void **state)
     remove_folder(folder);
 }
 
-/* One flipped byte anywhere: refused as damaged, or it was a byte that nobody reads. */
+/* With one flipped byte anywhere the file is refused as damaged, unless the byte is never read. */
 static void damage_is_noticed(void **state)
 {
     (void)state;
@@ -245,8 +245,8 @@ static float *positions(px_model *m, px_shape *shape)
     return NULL;
 }
 
-/* A method may train on less than whole images (relative_location's patches): to be evaluated, positions are resampled;
- * to go on, the size must be the same. */
+/* A method may train on less than whole images (relative_location's patches): for an evaluation, positions are
+ * resampled; to resume, the size must be the same. */
 static void positions_of_another_size(void **state)
 {
     (void)state;
@@ -269,7 +269,7 @@ static void positions_of_another_size(void **state)
     assert_int_equal(px_optimizer_create(&optimizer, &s[1].optim, NULL, 0), 0);
     assert_int_equal(px_checkpoint_load(folder, &large, optimizer, &c, &quiet), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
-    assert_non_null(strstr(px_error(), "parameters/pos_embed is (1, 5, 192), the model has (1, 17, 192)"));
+    assert_non_null(strstr(px_error(), "parameters/pos_embed is (1, 5, 192), but the model has (1, 17, 192)"));
     px_optimizer_destroy(optimizer);
     free(given);
     free(got);

@@ -1,4 +1,4 @@
-/* test_collapse.c - deviation and effective rank of rows whose answer is known. */
+/* test_collapse.c - deviation and effective rank of rows with known answers. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

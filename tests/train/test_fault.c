@@ -1,6 +1,6 @@
 /* test_fault.c - the search for values that are not finite on whole models: every method on every family of backbones,
- * with either set of kernels and in bf16, finds nothing in a healthy step, even when all memory held NaN before it. So
- * no step reads what nobody wrote. */
+ * with either set of kernels and in bf16, finds nothing in a healthy step, even if all memory contained NaN before. So
+ * no step reads memory that was not written. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +19,7 @@
 
 enum { BATCH = 4, SIDE = 32 };
 
-/* Random pixels; places and labels are 0, which is right for all of them. */
+/* Random pixels; places and labels are 0, which is valid for all of them. */
 static void bind(px_model *m, void *tensor[])
 {
     px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, 0);
@@ -33,7 +33,7 @@ static void bind(px_model *m, void *tensor[])
     }
 }
 
-/* False if the two do not go together. */
+/* False if method and backbone do not go together. */
 static bool try_pair(const px_method *method, const px_backbone *backbone, const char *how)
 {
     char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name);

@@ -1,5 +1,5 @@
-/* test_model.c - every method on every family of backbones, every backbone in training and evaluation: that they build,
- * that the loss reaches every parameter; torchvision's counts and names; layouts that need no conversion. */
+/* test_model.c - every method on every family of backbones, every backbone in training and evaluation: they can be
+ * built, and the loss reaches every parameter; torchvision's counts and names; layouts that need no conversion. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@ static px_task task_of(const px_backbone *b, int side, int batch)
     return t;
 }
 
-/* Sides to try: small images, those of ImageNet's crops. Large ones only if the small are refused. */
+/* Sides to try: small images, then ImageNet's crops, which are used only if the small ones are refused. */
 static const int sides[] = {32, 64, 224};
 
 static const char *refusal(const px_settings *s, const px_task *t)
@@ -52,7 +52,7 @@ static void has_all_gradients(const px_graph *g, const char *method, const char 
     assert_true(parameters > 10);
 }
 
-/* False if the two do not go together at any size. */
+/* False if method and backbone do not go together at any size. */
 static bool build_pair(const px_method *m, const px_backbone *b)
 {
     px_settings s;
@@ -268,7 +268,7 @@ static void backends_of_this_build(void **state)
         assert_int_equal(px_settings_load(&s, NULL, &chosen[i], 1), 0);
         assert_int_equal(px_precision_settle(&s, &self), i < 2 || there ? 0 : -1);
         if (i == 2 && !there)
-            assert_string_equal(px_error(), "backend = onednn: this build of Pretext has no oneDNN; auto takes our own "
+            assert_string_equal(px_error(), "backend = onednn: this build of Pretext has no oneDNN; auto uses our own "
                                             "fast kernels and the portable ones");
         px_settings_finish(&s);
     }

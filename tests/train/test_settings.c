@@ -1,5 +1,5 @@
-/* test_settings.c - where settings come from: the tables' defaults, the method's, the file, the command line, later
- * ones winning; and the resolved whole, which reads back to itself. */
+/* test_settings.c - where settings come from: the tables' defaults, the method's, the file, the command line, of which
+ * later ones win; and the resolved text, which reads back as itself. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* A configuration file with this text, to be removed. */
+/* Writes a configuration file with this text; the caller removes it. */
 static char *write_config(const char *text)
 {
     const char *tmp = getenv("TMPDIR");
@@ -53,7 +53,7 @@ static void later_ones_win(void **state)
     free(path);
 }
 
-/* method= decides which groups there are, wherever it stands. */
+/* method= decides which groups exist, wherever it is written. */
 static void groups_follow_the_method(void **state)
 {
     (void)state;
@@ -73,7 +73,7 @@ static void groups_follow_the_method(void **state)
     assert_non_null(strstr(px_error(), "simclr"));
 }
 
-/* The resolved text is complete: all that was chosen comes back from it alone, for every method. */
+/* The resolved text is complete: every choice can be read back from it alone, for every method. */
 static void text_reads_back(void **state)
 {
     (void)state;

@@ -1,4 +1,4 @@
-/* test_weights.c - weights of a run out to a file and into other models; files that do not fit. */
+/* test_weights.c - a run's weights go to a file and from there to other models; files that do not fit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An encoder with what it was made from. */
+/* An encoder and what it was made from. */
 typedef struct encoder {
     px_settings s;
     px_task task;
@@ -125,7 +125,7 @@ static void torch_finds_its_counters(void **state)
     assert_string_equal(t->type, "I64");
     assert_int_equal(t->shape.rank, 0);
     assert_memory_equal(t->data, &(int64_t){7}, sizeof(int64_t));
-    assert_int_equal(px_safetensors_count(s), 20 * 6); /* 20 convolutions, each with the five of a norm */
+    assert_int_equal(px_safetensors_count(s), 20 * 6); /* 20 convolutions, each with the five tensors of a norm */
     px_safetensors_close(s);
 }
 
@@ -138,7 +138,9 @@ static void other_shapes_are_refused(void **state)
     assert_int_equal(px_weights_load(&wide.m, &wide.s, &wide.task, f->path, &f->quiet), -1);
     assert_int_equal(px_error_status(), PX_DATA);
     char *message =
-        px_format("%s: tensor conv1.weight is (8, 3, 3, 3), resnet18 with these options has (16, 3, 3, 3)", f->path);
+        px_format("%s: tensor conv1.weight is (8, 3, 3, 3), but resnet18 with these options has (16, 3, 3, 3); "
+                  "resnet.width=0.125 would fit",
+                  f->path);
     assert_string_equal(px_error(), message);
     free(message);
     stop(&wide);
@@ -166,18 +168,17 @@ static void missing_tensors_are_named(void **state)
     encoder e;
     start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
     write_one(f, "conv1.weight", "F32");
-    check_refused(f, &e, "holds no tensor bn1.weight, which resnet18 needs");
+    check_refused(f, &e, "has no tensor bn1.weight, which resnet18 needs");
     write_one(f, "module.conv1.weight", "F32");
-    check_refused(
-        f, &e,
-        "holds no tensor conv1.weight, which resnet18 needs; it has module.conv1.weight: names must be without "
-        "that prefix");
+    check_refused(f, &e,
+                  "has no tensor conv1.weight, which resnet18 needs; it has module.conv1.weight: names must be without "
+                  "that prefix");
     write_one(f, "conv1.weight", "I64");
-    check_refused(f, &e, "tensor conv1.weight is of type I64; F32, F16, BF16 and F64 can be read");
+    check_refused(f, &e, "tensor conv1.weight has the type I64, but only F32, F16, BF16 and F64 can be read");
     stop(&e);
 }
 
-/* Heads are reported in one line; counters are nobody's loss. */
+/* Heads are reported in one line; missing counters do not matter. */
 static void what_is_not_used_is_said(void **state)
 {
     fixture *f = *state;
@@ -226,7 +227,7 @@ static void positions_follow_the_image_size(void **state)
     float *from = parameter(&f->run, find(&f->run, "pos_embed")), *to = parameter(&small, find(&small, "pos_embed"));
     assert_memory_equal(from, to, 192 * sizeof from[0]); /* the class token's */
     double sum = 0, whole = 0;
-    for (int i = 0; i < 192 * 4; i++) /* a grid that shrinks keeps its mean, but for the border */
+    for (int i = 0; i < 192 * 4; i++) /* a grid that shrinks keeps its mean, except at the border */
         sum += to[192 + i] / (192 * 4.0);
     for (int i = 0; i < 192 * 16; i++)
         whole += from[192 + i] / (192 * 16.0);

@@ -1,6 +1,6 @@
-/* attention.c - attention by own small matrix products, one sample and head a task. A block of rows of the (T, T)
- * matrix lives in the thread's scratch memory; each task writes its own part of the outputs, so the result does not
- * depend on the number of threads. */
+/* attention.c - attention by our own small matrix products; a task is one head of one sample. A block of rows of the
+ * (T, T) matrix lives in the thread's scratch memory. Each task writes its own part of the outputs, so the result does
+ * not depend on the number of threads. */
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
 #include "ops/vmath.h"
@@ -11,10 +11,10 @@
 
 enum { BLOCK = 96, TILE = 6 }; /* rows of P at a time; rows of a product whose sums are kept in registers */
 
-/* Functions that return vectors are all inlined: how they would return them does not matter. */
+/* All functions that return vectors are inlined, so the ABI for returning them does not matter. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 
-/* Vectors of 16 and of 8 numbers, at any address. The compiler splits them where the processor's are shorter. */
+/* Vectors of 16 and of 8 numbers, at any address. The compiler splits them if the processor's are shorter. */
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
@@ -25,7 +25,7 @@ INLINE v16 *at(float *p)
     return (v16 *)p;
 }
 
-/* ---- C (M, N) = A (M, K) B (K, N) [+ C]; A by any strides, so that it may be a transpose; N a multiple of 8 ---- */
+/* ---- C (M, N) = A (M, K) B (K, N) [+ C]; A has any strides, so it may be a transpose; N is a multiple of 8 ---- */
 
 typedef struct matrix {
     const float *at;
@@ -72,7 +72,7 @@ INLINE void tile(float *c, int64_t ldc, matrix a, const float *b, int64_t ldb, i
         tile8(c, ldc, a, b, ldb, K, rows, add);
 }
 
-/* A panel of `columns` columns: all rows, six at a time, then what is left. */
+/* A panel of `columns` columns: all rows, six at a time, then the remaining ones. */
 INLINE void panel(float *c, int64_t ldc, matrix a, const float *b, int64_t ldb, int64_t M, int64_t K, int columns,
                   bool add)
 {
@@ -90,7 +90,7 @@ INLINE void panel(float *c, int64_t ldc, matrix a, const float *b, int64_t ldb, 
         }
 }
 
-/* `wide`: the processor has registers for 6 x 32 sums. */
+/* `wide`: the processor has enough registers for 6 x 32 sums. */
 PX_MULTIVERSION
 static void product(float *c, int64_t ldc, matrix a, const float *b, int64_t ldb, int64_t M, int64_t N, int64_t K,
                     bool add, bool wide)
@@ -115,7 +115,7 @@ static bool is_wide(void)
 
 /* ---- rows of P: T numbers, padded to Tp, a multiple of 16 ---- */
 
-/* Where `mask` is -1 that of a, where it is 0 that of b. */
+/* Lanes of a where `mask` is -1, of b where it is 0. */
 INLINE v16 choose(i16 mask, v16 a, v16 b)
 {
     return (v16)((mask & (i16)a) | (~mask & (i16)b));
@@ -159,15 +159,14 @@ INLINE float largest(v16 v)
     return p.one[0];
 }
 
-/* Which of a row's last sixteen places are none of the T: those count for nothing. */
+/* Marks those of a row's last sixteen places that are padding beyond T. */
 INLINE i16 padding_of(int64_t T, int64_t Tp)
 {
     i16 place = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     return place >= (int32_t)(T - Tp + 16);
 }
 
-/* p = products Q K^T -> e^(scale (p - largest)); inverse gets 1 / their sum, logs the logarithm of the sum of e^(scale
- * p) */
+/* p = products Q K^T -> e^(scale (p - largest)); *inverse gets 1 / their sum, *logs log(sum of e^(scale p)) */
 PX_MULTIVERSION
 static void softmax_rows(float *p, float *inverse, float *logs, int64_t rows, int64_t T, int64_t Tp, float scale)
 {
@@ -208,7 +207,7 @@ static void softmax_back_rows(float *p, float *dp, const float *logs, int64_t ro
     }
 }
 
-/* ---- a head's matrices, between elements anywhere and dense floats ---- */
+/* ---- a head's matrices: between strided elements and dense floats ---- */
 
 PX_MULTIVERSION
 static void load_rows(float *to, const elem *from, int64_t ldf, int64_t rows, int64_t d)
@@ -220,7 +219,7 @@ static void load_rows(float *to, const elem *from, int64_t ldf, int64_t rows, in
     }
 }
 
-/* `factor`: of each row; NULL: 1 */
+/* `factor`: one per row; NULL: 1 */
 PX_MULTIVERSION
 static void store_rows(elem *to, int64_t ldt, const float *from, const float *factor, int64_t rows, int64_t d)
 {
@@ -232,7 +231,7 @@ static void store_rows(elem *to, int64_t ldt, const float *from, const float *fa
     }
 }
 
-#ifdef __clang__ /* has no shuffle by a variable */
+#ifdef __clang__ /* its shuffles need constant indices */
 INLINE void transpose16(float *to, int64_t ldt, const float *from, int64_t ldf)
 {
     for (int i = 0; i < 16; i++)
@@ -289,12 +288,12 @@ static void transpose(float *to, const float *from, int64_t ldf, int64_t T, int6
 /* ---- one sample and head ---- */
 
 typedef struct sizes {
-    int64_t B, H, T, Tp, d, D, rows; /* rows: of a block of P */
+    int64_t B, H, T, Tp, d, D, rows; /* rows: in a block of P */
     float scale;
     bool wide;
 } sizes;
 
-/* `qkv`: the input that it is */
+/* `qkv`: the number of the input that holds it */
 static sizes sizes_of(const px_node *n, int qkv)
 {
     const px_attention_attr *a = n->attr;
@@ -308,7 +307,7 @@ static sizes sizes_of(const px_node *n, int qkv)
     return z;
 }
 
-/* Floats of scratch a thread; whole cache lines, and one between threads. */
+/* Floats of scratch memory per thread: whole cache lines, and one between threads. */
 static int64_t lines(int64_t floats)
 {
     return (floats + 15) / 16 * 16 + 16;
@@ -339,7 +338,7 @@ static void forward_head(const sizes *z, const elem *qkv, elem *y, float *logs, 
     int64_t ld = 3 * z->D, d = z->d, T = z->T, Tp = z->Tp;
     float *kt = scratch, *v = kt + d * Tp, *p = v + T * d, *q = p + z->rows * Tp, *out = q + z->rows * d,
           *inverse = out + z->rows * d;
-    load_rows(v, qkv + z->D, ld, T, d); /* the keys, on their way */
+    load_rows(v, qkv + z->D, ld, T, d); /* the keys; v is a temporary place here */
     transpose(kt, v, d, T, Tp, d);
     load_rows(v, qkv + 2 * z->D, ld, T, d);
     for (int64_t r = 0; r < T; r += z->rows) {
@@ -360,7 +359,7 @@ static void backward_head(const sizes *z, const elem *dy, const elem *qkv, const
     float *dp = p + z->rows * Tp, *q = dp + z->rows * Tp, *g = q + z->rows * d;
     load_rows(k, qkv + z->D, ld, T, d);
     transpose(kt, k, d, T, Tp, d);
-    load_rows(dv, qkv + 2 * z->D, ld, T, d); /* the values, on their way */
+    load_rows(dv, qkv + 2 * z->D, ld, T, d); /* the values; dv is a temporary place here */
     transpose(vt, dv, d, T, Tp, d);
     for (int64_t r = 0; r < T; r += z->rows) {
         int64_t rows = T - r < z->rows ? T - r : z->rows;
@@ -410,7 +409,7 @@ void KERNEL(attention_back)(const px_step *s)
                           (float *)s->scratch + omp_get_thread_num() * floats);
 }
 
-#if !PX_HALF
+#if !PX_ELEM_BF16
 size_t px_fast_attention_bytes(const px_node *n, bool back)
 {
     sizes z = sizes_of(n, back);

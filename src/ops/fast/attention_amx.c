@@ -1,9 +1,9 @@
-/* attention_amx.c - attention in bf16 by AMX, one sample and head a task.
+/* attention_amx.c - attention in bf16 by AMX; a task is one head of one sample.
  *
- * Probabilities are kept transposed, (keys, queries): sixteen queries are the lanes of a vector, so that maxima and
- * sums over the keys need no sum across lanes. A few queries go through all their keys at a time, in the first two
- * caches; probabilities and their gradients are rounded to bf16 before they are multiplied, all sums are float.
- * Each task writes its own part of the outputs: the result does not depend on the number of threads. */
+ * Probabilities are stored transposed, (keys, queries): sixteen queries are the lanes of a vector, so maxima and sums
+ * over the keys need no operation across lanes. Each block of a few queries meets all keys, so that it stays in the
+ * first two caches. Probabilities and their gradients are rounded to bf16 before they are multiplied; all sums are
+ * float. Each task writes its own part of the outputs: the result does not depend on the number of threads. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
@@ -14,12 +14,13 @@
 #include <math.h>
 #include <omp.h>
 
-/* Queries at a time; and in backward, where those are summed over, at most this many before sums go to memory. */
+/* BLOCK queries are worked on at a time. Backward also sums over queries: up to SPAN of them before it writes sums to
+ * memory. */
 enum { BLOCK = 32, SPAN = 256 };
 
 typedef struct sizes {
     int64_t B, H, T, D, d;
-    int64_t keys, summed, width, span; /* T to 16 and to 32, d to 32, min(SPAN, summed) */
+    int64_t keys, summed, width, span; /* T rounded up to 16 and to 32, d rounded up to 32, min(SPAN, summed) */
     float scale;
 } sizes;
 
@@ -28,7 +29,7 @@ static int64_t padded(int64_t n, int64_t to)
     return (n + to - 1) / to * to;
 }
 
-/* `qkv`: the input that it is */
+/* `qkv`: the number of the input that holds it */
 static sizes sizes_of(const px_node *n, int qkv)
 {
     px_shape s = n->in[qkv]->shape;
@@ -46,7 +47,7 @@ static sizes sizes_of(const px_node *n, int qkv)
 
 static const float LOG2_E = 1.44269504f, LN_2 = 0.69314718f;
 
-/* 2^x, relative error below 3e-6 (bf16 rounds by 4e-3): the fitted polynomial's on [-1/2, 1/2]. */
+/* 2^x with a relative error below 3e-6, that of the polynomial fitted on [-1/2, 1/2] (bf16 rounds by 4e-3). */
 INLINE __m512 exp2_of(__m512 x)
 {
     __m512 n = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC), r = _mm512_sub_ps(x, n);
@@ -58,7 +59,7 @@ INLINE __m512 exp2_of(__m512 x)
     return _mm512_scalef_ps(y, n);
 }
 
-/* Of each column of s (T, ld). */
+/* The largest element of each of 16 columns of s (T, ld). */
 INLINE __m512 largest16(const float *s, int64_t ld, int64_t T)
 {
     __m512 most[4];
@@ -72,8 +73,8 @@ INLINE __m512 largest16(const float *s, int64_t ld, int64_t T)
     return _mm512_max_ps(_mm512_max_ps(most[0], most[1]), _mm512_max_ps(most[2], most[3]));
 }
 
-/* Of 16 queries: products s (T, ld) of keys and queries -> couples p (summed/2, ld) of e^(scale (s - largest)), with
- * zeros beyond T; returns 1 / their sum. logs: the logarithms of the sums of e^(scale s), of the first n queries. */
+/* For 16 queries: products s (T, ld) of keys and queries -> couples p (summed/2, ld) of e^(scale (s - largest)), with
+ * zeros beyond T; returns 1 / their sum. logs gets log(sum of e^(scale s)) of the first n queries. */
 INLINE __m512 softmax16(const sizes *z, pair *p, const float *s, int64_t ld, float *logs, int64_t n)
 {
     const __m512 factor = _mm512_set1_ps(z->scale * LOG2_E);
@@ -103,8 +104,8 @@ INLINE __m512 softmax16(const sizes *z, pair *p, const float *s, int64_t ld, flo
     return _mm512_div_ps(_mm512_set1_ps(1), _mm512_loadu_ps(all));
 }
 
-/* Of a block of `ld` queries: s (T, ld) -> probabilities, dp (T, ld): their gradients; sums over keys of their
- * products */
+/* For a block of `ld` queries: s (T, ld) becomes the probabilities; dp (T, ld) holds their gradients; `sum` gets the
+ * sums over keys of probability times gradient. */
 INLINE void probabilities(const sizes *z, float *s, const float *dp, const int64_t ld, const float *logs, int64_t n,
                           __m512 sum[2])
 {
@@ -122,8 +123,8 @@ INLINE void probabilities(const sizes *z, float *s, const float *dp, const int64
         }
 }
 
-/* Then: s -> p and the gradients of s -> ds, as rows of a span of queries, and as couples dst (summed/2, ld), with
- * zeros beyond T. */
+/* After that: s -> p, and the gradients of s -> ds, both as rows of a span of queries; ds also as couples dst
+ * (summed/2, ld), with zeros beyond T. */
 INLINE void softmax_back(const sizes *z, const float *s, const float *dp, const int64_t ld, const __m512 sum[2],
                          pair *p, pair *ds, int64_t span, pair *dst)
 {
@@ -145,7 +146,7 @@ INLINE void softmax_back(const sizes *z, const float *s, const float *dp, const 
     }
 }
 
-/* y (n, d) = factor of the column * from (width, ld)^T; `flat`, `turned`: memory for its pairs */
+/* y (n, d) = (factor of each column * from (width, ld))^T; `flat`, `turned`: temporary memory for pairs */
 static void store_flipped(const sizes *z, px_bf16 *y, int64_t ldy, const float *from, int64_t ld,
                           const __m512 factor[2], pair *flat, pair *turned, int64_t n)
 {
@@ -169,20 +170,20 @@ static void store_rounded(const sizes *z, px_bf16 *to, int64_t ldt, const float 
         }
 }
 
-/* ---- a thread's scratch memory; every matrix is whole cache lines ---- */
+/* ---- a thread's scratch memory; every matrix takes whole cache lines ---- */
 
 typedef struct forward_memory {
-    pair *k, *v, *q, *qt, *p; /* rows; columns; rows; right operand; couples */
+    pair *k, *v, *q, *qt, *p; /* forms (tiles.h): rows; columns; rows; right operand; couples */
     float *s, *o;
 } forward_memory;
 
 typedef struct backward_memory {
-    pair *k, *v, *kt, *load, *qt, *gt, *dst; /* rows, rows, columns; to be flipped; right operands; couples */
-    pair *p, *ds, *q, *g;                    /* of a span: rows, rows, couples, couples */
+    pair *k, *v, *kt, *load, *qt, *gt, *dst; /* rows, rows, columns; rows to flip; right operands; couples */
+    pair *p, *ds, *q, *g;                    /* for a span of queries: rows, rows, couples, couples */
     float *s, *dp, *dq, *dk, *dv;
 } backward_memory;
 
-/* `n` numbers of 32 bits, from where *next of the memory stands */
+/* Takes `n` numbers of 32 bits at offset *next of the memory. */
 static void *take(char *memory, size_t *next, int64_t n)
 {
     void *p = memory ? memory + *next : NULL;
@@ -190,7 +191,7 @@ static void *take(char *memory, size_t *next, int64_t n)
     return p;
 }
 
-/* Returns the bytes; memory may be NULL. */
+/* Returns the number of bytes; with `memory` NULL that is all it does. */
 static size_t forward_layout(const sizes *z, char *memory, forward_memory *m)
 {
     size_t next = 0;
@@ -199,7 +200,7 @@ static size_t forward_layout(const sizes *z, char *memory, forward_memory *m)
     m->q = take(memory, &next, BLOCK * z->width / 2);
     m->qt = take(memory, &next, BLOCK * z->width / 2);
     m->s = take(memory, &next, z->keys * BLOCK);
-    m->p = take(memory, &next, z->summed / 2 * (BLOCK > z->width ? BLOCK : z->width)); /* the values, on their way */
+    m->p = take(memory, &next, z->summed / 2 * (BLOCK > z->width ? BLOCK : z->width)); /* first also the values */
     m->o = take(memory, &next, z->width * BLOCK);
     return next + 64; /* a cache line between threads */
 }
@@ -228,8 +229,7 @@ static size_t backward_layout(const sizes *z, char *memory, backward_memory *m)
 
 /* ---- one sample and head ---- */
 
-/* Rows lie far apart, where the processor does not look ahead: brings those of the next task into the second
- * cache... */
+/* Rows lie too far apart for the processor's own prefetching: brings those of the next task into the second cache... */
 INLINE void fetch_rows(const px_bf16 *from, int64_t ldf, int64_t first, int64_t last, int64_t d)
 {
     for (int64_t r = first; r < last; r++)
@@ -237,7 +237,7 @@ INLINE void fetch_rows(const px_bf16 *from, int64_t ldf, int64_t first, int64_t 
             __builtin_prefetch(from + r * ldf + i, 0, 2);
 }
 
-/* ... and claims those that will be written. */
+/* ... and fetches, for writing, those that this task will write. */
 INLINE void own_rows(px_bf16 *to, int64_t ldt, int64_t first, int64_t last, int64_t d)
 {
     for (int64_t r = first; r < last; r++)
@@ -253,7 +253,7 @@ INLINE void fetch_qkv(const sizes *z, const px_bf16 *next, int64_t first)
         fetch_rows(next + i * z->D, 3 * z->D, first, last, z->d);
 }
 
-/* Where a sample and head begins in qkv and in y; they are numbered b H + h. */
+/* Where a task's data begin in qkv and in y; head h of sample b is task b H + h. */
 INLINE int64_t in_qkv(const sizes *z, int64_t task)
 {
     return task / z->H * z->T * 3 * z->D + task % z->H * z->d;
@@ -299,7 +299,7 @@ INLINE void forward_head(const sizes *z, const px_bf16 *qkv, const px_bf16 *next
     }
 }
 
-/* n queries, in `ld` lanes: their dq, and probabilities and ds as rows at p, ds (keys, span). */
+/* For n queries, in `ld` lanes: computes dq, and probabilities and ds as rows at p, ds (keys, span). */
 INLINE void backward_block(const sizes *z, const backward_memory *m, const px_bf16 *q, const px_bf16 *dy,
                            const float *logs, px_bf16 *dq, pair *p, pair *ds, int64_t span, int64_t n, const int64_t ld)
 {
@@ -353,7 +353,7 @@ INLINE void backward_head(const sizes *z, const px_bf16 *dy, const px_bf16 *qkv,
 
 /* ---- kernels ---- */
 
-/* One of the tasks, by the kernel's step; next: the one after it, or itself. */
+/* One task of the kernel's step; next: the task after it, or the task itself. */
 typedef void head(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch);
 
 static void forward_task(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch)

@@ -1,5 +1,5 @@
-/* chunks.c - sums over rows that do not depend on the number of threads; what a value looks like to the kernels, and
- * how many threads they have. */
+/* chunks.c - what the fast kernels share: sums over rows that do not depend on the number of threads; a value's sizes
+ * as blocks; the number of threads. */
 #include "base/simd.h"
 #include "ops/fast.h"
 
@@ -19,12 +19,12 @@ int px_fast_threads(const px_step *s, size_t shared, size_t each)
 }
 
 PX_MULTIVERSION
-static void flush(double *total, float *part, int64_t n)
+static void flush(double *total, float *partial, int64_t n)
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        total[i] += (double)part[i];
-        part[i] = 0;
+        total[i] += (double)partial[i];
+        partial[i] = 0;
     }
 }
 
@@ -39,15 +39,15 @@ px_chunk px_chunk_start(const px_step *s, int64_t rows, int64_t n, int k)
 {
     px_chunk c = {.first = rows * k / PX_CHUNKS, .last = rows * (k + 1) / PX_CHUNKS};
     c.total = (double *)s->scratch + k * n;
-    c.part = (float *)((double *)s->scratch + PX_CHUNKS * n) + k * n;
+    c.partial = (float *)((double *)s->scratch + PX_CHUNKS * n) + k * n;
     memset(c.total, 0, (size_t)n * sizeof c.total[0]);
-    memset(c.part, 0, (size_t)n * sizeof c.part[0]);
+    memset(c.partial, 0, (size_t)n * sizeof c.partial[0]);
     return c;
 }
 
 void px_chunk_flush(px_chunk *c, int64_t n)
 {
-    flush(c->total, c->part, n);
+    flush(c->total, c->partial, n);
 }
 
 void px_chunks_sum(const px_step *s, int64_t n, int64_t from, int64_t count, float *out)

@@ -2,15 +2,16 @@
  *
  *     dw (O, KH, KW, C) = sum over places m of dy (M, O)[m]^T x (M, C)[m as seen by (kh, kw)],   M = N H' W'
  *
- * dy and x are (N, H, W, C). For each of the kernel's taps this is a product of two matrices that is summed over their
- * rows. Some hundred rows of both are brought into the forms that AMX wants (tiles.h), in the second cache; of
- * the right one some more often, tap by tap. A 1x1 kernel has no taps, and is a linear layer: its left matrix is the
- * narrower of the two, as transposing takes longer than coupling. Of a few channels, the taps (kh, all kw) are taken as
- * one of KW C channels, which lie side by side in x: (KH, 1) taps over a copy of x that has zeros left and right of it.
+ * dy and x are (N, H, W, C). For each tap (kh, kw) this is a product of two matrices, summed over their rows. A few
+ * hundred rows of both at a time are brought into the forms that AMX needs (tiles.h), in the second cache: those of the
+ * left matrix once, those of the right one again for each tap. A 1x1 kernel has one tap and works like a linear layer:
+ * its left matrix is the narrower of the two, since transposing takes longer than coupling. With few channels, the taps
+ * (kh, all kw), which lie side by side in x, are taken as one tap with KW C channels: (KH, 1) taps over a copy of x
+ * with zeros to its left and right.
  *
- * Places are cut into a number of parts that depends on shapes only, the left matrix into blocks of 32 channels. A
- * thread has its share of all parts' blocks and adds up each in the order of the places; parts are added in their
- * order: the result does not depend on the number of threads. */
+ * Places are cut into parts, whose number depends only on the shapes; the left matrix is cut into blocks of 32
+ * channels. Each thread takes a share of the blocks of all parts, and sums each block over its places in order; then
+ * parts are added in order. So the result does not depend on the number of threads. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
@@ -21,32 +22,32 @@
 #include <omp.h>
 
 enum {
-    BLOCK = 32,                /* channels a block, places a step */
-    SQUARE = BLOCK * BLOCK,    /* of one block by another: floats of a product, pairs of two steps */
-    STEPS = 32,                /* at most so many of the left matrix are formed at a time, */
-    LEFT_BYTES = 512 << 10,    /* and so many bytes; */
-    RUN = 8,                   /* so many steps of the right one, */
-    RIGHT_BYTES = 128 << 10,   /* and so many bytes */
-    PARTS = 16,                /* at most, */
-    PART_BYTES = 2 << 20,      /* all of them together, if several, */
-    PART_ROWS = STEPS * BLOCK, /* each of at least so many places */
+    BLOCK = 32,                /* channels per block, places per step */
+    SQUARE = BLOCK * BLOCK,    /* floats in the product of two blocks; pairs in two steps of a block */
+    STEPS = 32,                /* most steps of the left matrix that are formed at a time */
+    LEFT_BYTES = 512 << 10,    /* and most bytes */
+    RUN = 8,                   /* most steps of the right matrix */
+    RIGHT_BYTES = 128 << 10,   /* and most bytes */
+    PARTS = 16,                /* most parts */
+    PART_BYTES = 2 << 20,      /* most bytes of all parts' sums, if there are several parts */
+    PART_ROWS = STEPS * BLOCK, /* fewest places in a part */
 };
 
 /* One of the two matrices. */
 typedef struct side {
     const px_bf16 *data; /* x or dy */
     int64_t channels, blocks;
-    int64_t apart; /* neighbours in a line: so many elements */
-    bool moves;    /* which row belongs to a place depends on the tap */
+    int64_t apart; /* elements from one place of a line to the next */
+    bool moves;    /* the row that belongs to a place depends on the tap */
 } side;
 
 typedef struct job {
     side left, right;
     bool swapped;                  /* left is x */
-    int64_t stride, down, across;  /* the latter two: padding */
-    int64_t N, H, W, h, w, KH, KW; /* of x, of dy, of the kernel */
-    int64_t M, parts, margin;      /* margin: zeros in the copy of x left of a line and right of it, if there is one */
-    px_bf16 *zeros;                /* a row */
+    int64_t stride, down, across;  /* down, across: padding */
+    int64_t N, H, W, h, w, KH, KW; /* N, H, W: of x; h, w: of dy; KH, KW: of the kernel */
+    int64_t M, parts, margin;      /* margin: zeros at each end of a line in the copy of x, if there is a copy */
+    px_bf16 *zeros;                /* a row of zeros */
     px_bf16 *copy;                 /* (N, H, W, C), W with its margins; or NULL */
     float *sums;                   /* (parts, KH KW, left blocks, right blocks, 32, 32) */
     char *forms;                   /* THREAD_BYTES for each thread */
@@ -64,7 +65,7 @@ static side side_of(int64_t channels, int64_t apart, bool moves)
     return (side){NULL, channels, (channels + BLOCK - 1) / BLOCK, apart, moves};
 }
 
-/* The rest of a job, whose left matrix is dy and whose right one is x so far. */
+/* Completes a job: decides which matrix is the left one (until now dy is), and the number of parts. */
 static job divided(job j)
 {
     j.swapped = j.KH * j.KW == 1 && j.right.channels < j.left.channels;
@@ -125,7 +126,7 @@ static bool is_copied(const job *j)
     return j->right.channels > j->right.apart;
 }
 
-/* Where the threads' forms begin in the scratch memory, behind sums, zeros and the copy: a multiple of 64. */
+/* Where the threads' forms begin in the scratch memory, after sums, zeros and the copy: a multiple of 64. */
 static size_t shared_bytes(const job *j)
 {
     size_t copy = is_copied(j) ? (size_t)(j->N * j->H * j->W * j->right.apart) * sizeof(px_bf16) : 0;
@@ -151,7 +152,8 @@ size_t px_amx_linear_back_weight_bytes(const px_node *n)
 
 /* ---- rows ---- */
 
-/* row[i]: the row of `s` for place first + i, i < count, at a tap; zeros from `end` on and beyond the edge. */
+/* row[i]: the row of `s` for place first + i, i < count, at a tap; the row of zeros from `end` on and outside the
+ * image. */
 static void find_rows(const job *j, side s, int64_t tap, int64_t first, int64_t count, int64_t end, const px_bf16 **row)
 {
     int64_t last = smaller(first + count, end), m = first;
@@ -186,8 +188,8 @@ static void copy_with_margins(const job *j, const px_bf16 *x)
 
 /* ---- forms ----
  *
- * A step of a block, 32 places of 32 channels, becomes 16 couples of places. unpack puts channels, by fours, in this
- * order: 0, 2, 4, 6, 1, 3, 5, 7; write_block undoes that. */
+ * A step of a block, 32 places of 32 channels, becomes 16 couples of places. unpack leaves the channels, in groups of
+ * four, in the order 0, 2, 4, 6, 1, 3, 5, 7; write_block undoes that. */
 
 /* to (16, 32) = couples of the channels from `channel` on */
 INLINE void couple(pair *to, const px_bf16 *const *row, int64_t channel, __mmask32 mask)
@@ -231,7 +233,7 @@ typedef struct share {
     int64_t part, first, end, block, blocks;
 } share;
 
-/* Multiplies what is formed of the left matrix with one tap's rows of the right one. */
+/* Multiplies the formed rows of the left matrix with one tap's rows of the right one. */
 static void add_tap(const job *j, share s, int64_t tap, const pair *left, const px_bf16 *const *row, int64_t steps,
                     bool add, pair *right)
 {
@@ -280,7 +282,7 @@ static void add_all(const job *j, int team)
         tiles_begin();
         for (int64_t i = all * thread / threads; i < end;) {
             int64_t part = i / j->left.blocks, block = i % j->left.blocks;
-            int64_t most = LEFT_BYTES / (SQUARE / 2 * (int64_t)sizeof(pair)); /* of one step */
+            int64_t most = LEFT_BYTES / (SQUARE / 2 * (int64_t)sizeof(pair)); /* blocks, of one step each */
             share s = {part, part_begin(j, part), part_begin(j, part + 1), block,
                        smaller(smaller(end - i, j->left.blocks - block), most)};
             add_share(j, s, j->forms + thread * THREAD_BYTES);
@@ -292,13 +294,13 @@ static void add_all(const job *j, int team)
 
 /* ---- the result ---- */
 
-/* Row r of a block, by channel, as its sums lie: see couple. */
+/* The row of a block's sums that belongs to channel r: see couple. */
 INLINE int place_of(int r)
 {
     return r / 8 * 4 + r % 4 + r / 4 % 2 * 16;
 }
 
-/* dw (rows, columns) = the sum over parts of a block (32, 32), transposed if so wanted */
+/* dw (rows, columns) = the sum over parts of a block (32, 32), transposed if the sides are swapped */
 static void write_block(float *dw, int64_t ld, const float *sums, int64_t parts, int64_t part_size, int64_t rows,
                         int64_t columns, bool transposed)
 {

@@ -3,10 +3,10 @@
  *     dx (N, H, W, C)[y, x] = sum over taps (kh, kw) of dy (N, H', W', O)[i, j] W (KH, KW, O, C)[kh, kw]
  *     with i stride + kh - pad = y, j stride + kw - pad = x
  *
- * Places (y, x) that leave the same remainders by the stride have the same taps: they are one phase. Some hundred
- * places of a phase are worked on at a time; for each tap, their rows of dy are laid side by side, in the second cache,
- * and multiplied by the tap's weights, 32 channels at a time. Weights are first brought into the form that AMX wants
- * (tiles.h). Each place is computed by one thread: the result does not depend on their number. */
+ * Places (y, x) with the same remainders modulo the stride have the same taps: they form a phase. A few hundred places
+ * of a phase are worked on at a time: for each tap, their rows of dy are gathered in the second cache and multiplied by
+ * the tap's weights, 32 channels at a time. Before that, weights are brought into the form that AMX needs (tiles.h).
+ * Each place is computed by one thread: the result does not depend on the number of threads. */
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
@@ -17,10 +17,10 @@
 #include <omp.h>
 
 enum {
-    BLOCK = 32, /* places, channels */
+    BLOCK = 32, /* places or channels per block */
     SQUARE = BLOCK * BLOCK,
-    MOST_ROWS = 512,         /* places at a time, */
-    MOST_BYTES = 1280 << 10, /* so that rows and sums do not take more, if they are more than one block */
+    MOST_ROWS = 512,         /* most places at a time, */
+    MOST_BYTES = 1280 << 10, /* and most bytes of rows and sums, unless one block alone takes more */
 };
 
 typedef struct job {
@@ -32,12 +32,12 @@ typedef struct job {
     int64_t N, H, W, h, w, O, C, KH, KW;
 } job;
 
-/* The places (top + stride y, left + stride x), y < h, x < w, of each image, and the number of their taps. */
+/* The places (top + stride y, left + stride x), y < h, x < w, of each image; and how many taps they have. */
 typedef struct phase {
     int64_t top, left, h, w, taps;
 } phase;
 
-/* A thread's memory for `rows` places. */
+/* A thread's working memory for `rows` places. */
 typedef struct desk {
     int64_t rows;
     pair *dy;     /* (rows, O/2) */
@@ -94,7 +94,7 @@ static desk desk_at(const job *j, char *memory)
 
 /* ---- weights ---- */
 
-/* Couples of 32 output channels from o on and 32 input channels from c on, at all taps. */
+/* Makes couples of the 32 output channels from o on and the 32 input channels from c on, at all taps. */
 static void form_weights(const job *j, int64_t o, int64_t c)
 {
     int64_t taps = j->KH * j->KW;
@@ -109,7 +109,7 @@ static void form_weights(const job *j, int64_t o, int64_t c)
 
 /* ---- places ---- */
 
-/* Does the tap's place k see those that are `first` mod stride? */
+/* Whether row or column k of the kernel reaches the places that are `first` modulo the stride. */
 static bool is_seen(const job *j, int64_t first, int64_t k)
 {
     return (first + j->conv.pad - k) % j->conv.stride == 0;
@@ -135,7 +135,7 @@ static void find_places(const job *j, phase f, int64_t first, int64_t count, px_
     }
 }
 
-/* to (count, O) = what place first + r of the phase sees by a tap, zeros beyond the edge */
+/* to (count, O) = the rows of dy that a tap connects with places first + r of the phase; zeros outside the image */
 static void gather(const job *j, phase f, int64_t kh, int64_t kw, int64_t first, int64_t count, pair *to)
 {
     int64_t down = (f.top + j->conv.pad - kh) / j->conv.stride, across = (f.left + j->conv.pad - kw) / j->conv.stride;
@@ -152,7 +152,7 @@ static void gather(const job *j, phase f, int64_t kh, int64_t kw, int64_t first,
     }
 }
 
-/* The rows at to[], from `channel` on, = sums (count, 32) */
+/* Writes sums (count, 32) to the rows at to[], from `channel` on. */
 static void write_rows(px_bf16 *const *to, int64_t channel, const float *sums, int64_t count)
 {
     for (int64_t r = 0; r < count; r++, sums += BLOCK)
@@ -160,7 +160,7 @@ static void write_rows(px_bf16 *const *to, int64_t channel, const float *sums, i
                             (__m512i)_mm512_cvtne2ps_pbh(_mm512_load_ps(sums + 16), _mm512_load_ps(sums)));
 }
 
-/* Multiplies the rows on the desk by a tap's weights; `add`: to the sums. With the last tap, sums are written to dx. */
+/* Multiplies the desk's rows by a tap's weights; `add`: adds to the sums. After the last tap, writes the sums to dx. */
 static void add_tap(const job *j, const desk *d, int64_t tap, int64_t count, bool add, bool last)
 {
     int64_t blocks = (count + BLOCK - 1) / BLOCK, panel = j->O / 2 * BLOCK, panels = j->KH * j->KW * j->C / BLOCK;

@@ -8,11 +8,11 @@
 #include <omp.h>
 #include <string.h>
 
-enum { ROWS = 256, PIECE = 64 }; /* places in one product; output channels that a thread takes at once */
+enum { ROWS = 256, PIECE = 64 }; /* places in one product; output channels that a thread takes at a time */
 
 typedef struct job {
     px_blocks x, dy;
-    int H, W, h, w, KH, KW, stride, pad; /* of x, of dy, of the kernel */
+    int H, W, h, w, KH, KW, stride, pad; /* H, W: of x; h, w: of dy; KH, KW: of the kernel */
     int C, O;
 } job;
 
@@ -32,7 +32,7 @@ static job job_of(const px_node *n)
                  .O = (int)w.dim[0]};
 }
 
-/* Sums of all taps (KH * KW, O, C), then for each thread ROWS rows of dy and of x. */
+/* Scratch memory: sums of all taps (KH * KW, O, C), then for each thread ROWS rows of dy and of x. */
 static size_t shared_bytes(const job *j)
 {
     return ((size_t)(j->KH * j->KW) * (size_t)j->O * (size_t)j->C * sizeof(float) + 63) / 64 * 64;
@@ -49,14 +49,14 @@ size_t px_taps_conv2d_back_weight_bytes(const px_node *n)
     return shared_bytes(&j) + (size_t)omp_get_max_threads() * thread_bytes(&j);
 }
 
-/* to (count) = channels `from` and on of one place of one image; both are multiples of the block */
+/* to (count) = the channels from number `from` on, of one place of one image; both are multiples of the block */
 static void copy_place(float *to, const float *data, px_blocks v, int64_t image, int64_t place, int from, int count)
 {
     for (int64_t g = from / v.B; g < (from + count) / v.B; g++, to += v.B)
         memcpy(to, data + ((image * v.G + g) * v.S + place) * v.B, (size_t)v.B * sizeof to[0]);
 }
 
-/* sum (O, C), rows first..first+count-1: the product over all places of this tap */
+/* sum (O, C), rows first..first+count-1, = the product over all places of this tap */
 static void add_up(const job *j, const px_step *s, int kh, int kw, int first, int count, float *rows, float *sum)
 {
     float *left = rows, *right = rows + (int64_t)ROWS * PIECE; // (ROWS, PIECE), (ROWS, C)
@@ -82,7 +82,7 @@ static void add_up(const job *j, const px_step *s, int kh, int kw, int first, in
         memset(sum + (int64_t)first * j->C, 0, (size_t)count * (size_t)j->C * sizeof sum[0]);
 }
 
-/* x, dy, w -> dw (O, C, KH, KW), plain; w gives only its shape */
+/* x, dy, w -> dw (O, C, KH, KW), plain; only the shape of w is used */
 void px_taps_conv2d_back_weight(const px_step *s)
 {
     job j = job_of(s->node);

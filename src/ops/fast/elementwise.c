@@ -2,8 +2,8 @@
 #include "ops/fast/kernels.h"
 
 enum {
-    PIECE = 16384, /* elements: 64 KiB a buffer of floats, so that a piece stays in the second-level cache */
-    STRIP = 256,   /* elements between which memory is asked for ahead */
+    PIECE = 16384, /* elements: 64 KiB per buffer of floats, so that a piece stays in the second-level cache */
+    STRIP = 256,   /* elements between two prefetches */
 };
 
 PX_MULTIVERSION

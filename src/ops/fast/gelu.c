@@ -1,7 +1,7 @@
-/* gelu.c - gelu on plain memory, and the linear layer in front of it.
+/* gelu.c - gelu on plain memory, and the linear layer before it.
  *
- * In float that layer goes a few hundred rows at a time through the matrix product and, still in the cache, through
- * bias and gelu; each such product runs on one thread. */
+ * In float, a few hundred rows at a time go through the layer's matrix product and, while they are in the cache,
+ * through bias and gelu; each of these products runs on one thread. */
 #include "graph/op.h"
 #include "ops/fast/kernels.h"
 #include "ops/vmath.h"
@@ -11,7 +11,7 @@
 
 enum { PIECE = 8192, ROWS = 256 };
 
-/* ---- inner loops: blocks of elements, for each of which others further on are asked for ---- */
+/* ---- inner loops: blocks of elements, each of which prefetches a later one ---- */
 
 enum { BLOCK = 256 };
 
@@ -20,7 +20,7 @@ static int64_t part(int64_t i, int64_t n, int64_t most)
     return n - i < most ? n - i : most;
 }
 
-#if PX_HALF
+#if PX_ELEM_BF16
 INLINE elem gelu(elem x)
 {
     return down(px_vgelu_short(up(x)));
@@ -132,14 +132,14 @@ void KERNEL(gelu_back_sums)(const px_step *s)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, N, M, k);
         for (int64_t r = c.first; r < c.last; r += PX_CHUNK_ROWS) {
-            back_rows(dx + r * M, dy + r * M, x + r * M, c.part, part(r, c.last, PX_CHUNK_ROWS), M);
+            back_rows(dx + r * M, dy + r * M, x + r * M, c.partial, part(r, c.last, PX_CHUNK_ROWS), M);
             px_chunk_flush(&c, M);
         }
     }
     px_chunks_sum(s, M, 0, M, s->out[1]);
 }
 
-#if !PX_HALF
+#if !PX_ELEM_BF16
 /* x, weight, bias -> y, argument */
 void px_fast_f32_linear_gelu(const px_step *s)
 {

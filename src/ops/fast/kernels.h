@@ -1,9 +1,8 @@
-/* kernels.h - our own fast kernels: one source, compiled for activations stored as float and as bf16.
+/* kernels.h - our own fast kernels: one source, compiled for activations in float and in bf16.
  *
- * Files in this folder that say `elem` and KERNEL(add) are compiled twice, with PX_HALF 0 and 1: px_fast_f32_add and
- * px_fast_bf16_add. up() makes a float of an element and down() an element of a float (rounded to the nearest, ties to
- * even). Arithmetic, parameters and sums are float or double in both. fast.c prepares steps with them.
- */
+ * Files in this folder that say `elem` and KERNEL(add) are compiled twice, with PX_ELEM_BF16 0 and 1: px_fast_f32_add
+ * and px_fast_bf16_add. up() converts an element to float, down() a float to an element (rounded to the nearest, ties
+ * to even). Arithmetic, parameters and sums are float or double in both. fast.c prepares steps with these kernels. */
 #ifndef PX_OPS_FAST_KERNELS_H
 #define PX_OPS_FAST_KERNELS_H
 
@@ -13,7 +12,7 @@
 #include "tensor/bf16.h"
 
 #define PX_FAST_DECLARE(name) void px_fast_f32_##name(const px_step *), px_fast_bf16_##name(const px_step *)
-/* Both kernels of a name, by whether activations are bf16. */
+/* Both kernels of a name: for activations in float, and in bf16. */
 #define PX_FAST(name)                                                                                                  \
     (px_kernel *const[])                                                                                               \
     {                                                                                                                  \
@@ -27,7 +26,7 @@ PX_FAST_DECLARE(batch_sums);
 PX_FAST_DECLARE(batch_norm);
 PX_FAST_DECLARE(batch_norm_back_sums);
 PX_FAST_DECLARE(batch_norm_back);
-size_t px_fast_norm_bytes(int64_t C); /* of scratch memory for C channels; the same in both */
+size_t px_fast_norm_bytes(int64_t C); /* of scratch memory for C channels; float and bf16 alike */
 PX_FAST_DECLARE(global_avg_pool);
 PX_FAST_DECLARE(global_avg_pool_back);
 PX_FAST_DECLARE(layer_norm);
@@ -39,16 +38,16 @@ PX_FAST_DECLARE(gelu_back_sums);
 px_kernel px_fast_f32_linear_gelu;
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
-size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for the threads there are; likewise */
-/* attention_amx.c, in bf16, where PX_AMX is defined: the compiler can. */
+size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
+/* attention_amx.c, in bf16; if PX_AMX is defined (the compiler supports AMX) */
 px_kernel px_amx_attention, px_amx_attention_back;
 size_t px_amx_attention_bytes(const px_node *, bool back);
 /* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), plain
  * weights */
 px_kernel px_amx_conv2d_back_weight, px_amx_conv2d_back_data;
-bool px_amx_is_narrow(px_shape weight); /* its taps of a line are taken as one, for the gradient of weights */
+bool px_amx_is_narrow(px_shape weight); /* few channels: the gradient of weights takes a row of taps as one tap */
 size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data_bytes(const px_node *);
-px_kernel px_amx_linear_back_weight; /* of the matmul dy^T x */
+px_kernel px_amx_linear_back_weight; /* the matmul dy^T x */
 size_t px_amx_linear_back_weight_bytes(const px_node *);
 
 /* conv_taps.c, in float, for small maps: activations in blocks of 8 or 16, a plain gradient. */
@@ -57,8 +56,8 @@ size_t px_taps_conv2d_back_weight_bytes(const px_node *);
 
 #define INLINE static inline __attribute__((always_inline))
 
-#ifdef PX_HALF
-#if PX_HALF
+#ifdef PX_ELEM_BF16
+#if PX_ELEM_BF16
 typedef px_bf16 elem;
 #define KERNEL(name) px_fast_bf16_##name
 INLINE float up(elem x)
@@ -82,8 +81,8 @@ INLINE elem down(float x)
 }
 #endif
 
-/* For a loop that comes to these n elements and then to those behind them: has the processor bring in as many, 4 KiB
- * further on. By itself it looks too few lines ahead where there is more to compute than an addition for each. */
+/* For a loop that reads memory in order and has reached these n elements: prefetches as many, 4 KiB further on. By
+ * itself the processor prefetches too few lines if a loop does more than one addition per element. */
 INLINE void fetch_ahead(const elem *x, int64_t n)
 {
     const char *from = (const char *)x + 4096;

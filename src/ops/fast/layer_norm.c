@@ -103,8 +103,8 @@ void KERNEL(layer_norm_back)(const px_step *s)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, rows, 2 * D, k);
         for (int64_t r = c.first; r < c.last; r += PX_CHUNK_ROWS) {
-            back_rows(dx + r * D, dy + r * D, x + r * D, stats + 2 * r, gamma, around ? around + r * D : NULL, c.part,
-                      c.part + D, limit(c.last - r), D);
+            back_rows(dx + r * D, dy + r * D, x + r * D, stats + 2 * r, gamma, around ? around + r * D : NULL,
+                      c.partial, c.partial + D, limit(c.last - r), D);
             px_chunk_flush(&c, 2 * D);
         }
     }
@@ -122,7 +122,7 @@ void KERNEL(channel_sum)(const px_step *s)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, rows, C, k);
         for (int64_t r = c.first; r < c.last; r += PX_CHUNK_ROWS) {
-            sum_rows(c.part, dy + r * C, limit(c.last - r), C);
+            sum_rows(c.partial, dy + r * C, limit(c.last - r), C);
             px_chunk_flush(&c, C);
         }
     }

@@ -1,7 +1,7 @@
-/* norm.c - batch normalisation on blocked formats (N, G, S, B), one pass over memory a kernel.
+/* norm.c - batch normalisation on blocked formats (N, G, S, B); each kernel makes one pass over memory.
  *
- * Sums are taken in double over a fixed number of chunks of samples and added in the order of the chunks: the result
- * does not depend on the number of threads. */
+ * Sums are taken in double over a fixed number of chunks of samples, and chunks are added in order: the result does not
+ * depend on the number of threads. */
 #include "ops/norm.h"
 #include "ops/fast/kernels.h"
 
@@ -9,19 +9,19 @@
 
 enum { CHUNKS = 64 };
 
-/* Per channel, in float, as the inner loops want them. */
+/* Numbers per channel, in float, as the inner loops use them. */
 typedef struct channels {
     float *mean, *a, *beta, *k1, *k2; /* (C) each; a = gamma * inverse; k1, k2: see back_plane */
 } channels;
 
-/* ---- inner loops: one plane of S rows of B channels. B is a constant after inlining where it is 8 or 16. ---- */
+/* ---- inner loops: one plane of S rows of B channels. If B is 8 or 16, it is a constant after inlining. ---- */
 
-/* Where tiles of a few rows are read one after the other, what comes next is further ahead: by so many rows. */
+/* sums_tile reads only a few rows at a time, so it prefetches further ahead: by this many rows. */
 enum { APART = 8 };
 
-/* Sums are kept in registers for TILE channels and RUN rows, then added to those in double. A square of a bf16 is exact
- * in float, and so nearly are the sums of a few; of floats they would not be. */
-#if PX_HALF
+/* Partial sums of TILE channels and RUN rows stay in registers, then are added to the sums in double. For bf16 they can
+ * be float: the square of a bf16 is exact in float, and a sum of a few of them nearly so. For floats this is not so. */
+#if PX_ELEM_BF16
 typedef float partial;
 enum { TILE = 64, RUN = 8 };
 #else
@@ -78,7 +78,7 @@ INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, i
     }
 }
 
-/* Makes the choices outside of the loops. */
+/* Makes the choices outside the loops. */
 INLINE void norm_choose(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
                         const float *a, const float *beta, bool relu)
 {
@@ -104,7 +104,8 @@ static void norm_plane(elem *y, const elem *x, const elem *residual, int64_t S, 
         norm_choose(y, x, residual, S, B, mean, a, beta, relu);
 }
 
-/* g = dy where the relu let its argument v through; v > 0 where y > 0, or computed again from x. NaN goes through. */
+/* g = dy where the relu's argument v is positive, else 0. v has the sign of y, or is computed again from x. NaN passes
+ * through. */
 INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, float a, float beta, bool relu)
 {
     if (!relu)
@@ -113,7 +114,7 @@ INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, f
     return v <= 0 ? 0 : dy;
 }
 
-/* What the backward sums of a plane are made of; d and y may be NULL. */
+/* The operands of a plane's backward sums; d and y may be NULL. */
 typedef struct back_operands {
     const elem *dy, *x, *y;
     elem *d;
@@ -207,7 +208,7 @@ static size_t float_bytes(int64_t C)
     return (size_t)(5 * C + 15) / 16 * 16 * sizeof(float);
 }
 
-#if !PX_HALF
+#if !PX_ELEM_BF16
 size_t px_fast_norm_bytes(int64_t C)
 {
     return float_bytes(C) + (size_t)(CHUNKS * 2 * C) * sizeof(double);
@@ -313,7 +314,7 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
     add_chunks(chunks, C, out);
     for (int64_t i = 0; i < C; i++) {
         px_moments m = px_moments_of(s->in[2], i, C, count, at->eps);
-        /* The loops took x minus the rounded mean; what rounding left is a multiple of the first sum. */
+        /* The loops subtracted the mean rounded to float; the difference is a multiple of the first sum. */
         out[C + i] = (out[C + i] + out[i] * ((double)(float)m.mean - m.mean)) * m.inverse;
     }
 }

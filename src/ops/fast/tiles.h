@@ -1,16 +1,17 @@
 /* tiles.h - products of small bf16 matrices by AMX.
  *
- * AMX multiplies pairs of neighbours along the summed dimension, so every matrix here is one of pairs, 32 bits each. Of
- * a matrix X (rows, columns) of bf16 there are four forms, made by loading its rows in one of two ways and, for the
- * other two, by transposing pairs as if they were numbers:
+ * AMX multiplies pairs of neighbours along the summed dimension, so every matrix here consists of pairs, 32 bits each.
+ * A bf16 matrix X (rows, columns) has four forms: two are made by loading its rows in different ways, the other two
+ * from these by transposing pairs as if they were numbers:
  *
  *     rows      (rows, columns/2)   pairs of neighbours in a row      left operand of  X .
  *     flipped   (columns/2, rows)   the transpose of the above        right operand of . X^T
  *     couples   (rows/2, columns)   pairs of neighbours in a column   right operand of . X
  *     flipped   (columns, rows/2)   the transpose of the above        left operand of  X^T .
  *
- * Sizes are padded with zeros: dimensions that are summed over to 32, others to 16. Memory is aligned to 64 bytes.
- * For files that are compiled for AMX (meson.build), whose kernels run where it is; empty in others.
+ * Sizes are padded with zeros: dimensions that are summed over to a multiple of 32, others of 16. Memory is aligned to
+ * 64 bytes. For files that are compiled for AMX (meson.build), whose kernels run only on processors with AMX; in other
+ * files this header is empty.
  */
 #ifndef PX_OPS_FAST_TILES_H
 #define PX_OPS_FAST_TILES_H
@@ -19,7 +20,7 @@
 
 #include <stdbool.h>
 
-#ifdef __AVX512BF16__ /* compilers differ in how they say that there is AMX */
+#ifdef __AVX512BF16__ /* compilers do not agree on a macro for AMX */
 #include <immintrin.h>
 
 typedef uint32_t pair;
@@ -34,7 +35,7 @@ INLINE int64_t larger(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-/* Up to 16 or 32 lanes, `n` of them. */
+/* Masks of the first `n` of 16 or 32 lanes. */
 INLINE __mmask16 first16(int64_t n)
 {
     return n >= 16 ? 0xffff : (__mmask16)((1u << (n > 0 ? n : 0)) - 1);
@@ -47,7 +48,7 @@ INLINE __mmask32 first32(int64_t n)
 
 /* ---- forms ---- */
 
-/* to (padded, columns/2) = rows of `from`, n of them with d elements each; padded to `columns` */
+/* to (padded, columns/2) = n rows of `from` with d elements each, padded with zeros */
 static inline void load_rows(pair *to, const px_bf16 *from, int64_t ldf, int64_t n, int64_t padded, int64_t d,
                              int64_t columns)
 {
@@ -128,9 +129,9 @@ INLINE __m512i pairs_of(__m512 first, __m512 second)
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
 }
 
-/* ---- C (M, N) of floats = A (M, K) B (K, N) [+ C]; K: in elements, a multiple of 32, M and N of 16 ---- */
+/* ---- C (M, N), float, = A (M, K) B (K, N) [+ C]; K counts elements and is a multiple of 32, M and N of 16 ---- */
 
-/* A thread's tiles: eight of 16 rows of 64 bytes. */
+/* A thread's tiles: eight, each of 16 rows of 64 bytes. */
 INLINE void tiles_begin(void)
 {
     static const struct {
@@ -146,7 +147,7 @@ INLINE void tiles_end(void)
     _tile_release();
 }
 
-/* Tiles 0 to 3: C; 4, 5: A; 6, 7: B. `high`, `wide`: two tiles of rows, of columns. */
+/* Tiles 0 to 3 hold C; 4, 5: A; 6, 7: B. `high`, `wide`: C has two tiles of rows, of columns. */
 INLINE void tile_product(float *c, int64_t ldc, const pair *a, int64_t lda, const pair *b, int64_t ldb, int64_t K,
                          const bool high, const bool wide, bool add)
 {
@@ -190,7 +191,7 @@ INLINE void tile_product(float *c, int64_t ldc, const pair *a, int64_t lda, cons
         _tile_stored(3, below + 16, row_c);
 }
 
-/* Between tiles_begin and tiles_end. */
+/* Call it between tiles_begin and tiles_end. */
 static void product(float *c, int64_t ldc, const pair *a, int64_t lda, const pair *b, int64_t ldb, int64_t M, int64_t N,
                     int64_t K, bool add)
 {

@@ -1,11 +1,11 @@
-/* conv.c - portable convolution: one matrix product an image and group, on the image's columns (im2col). */
+/* conv.c - portable convolution: one matrix product per image and group, on the image's columns (im2col). */
 #include "ops/attr.h"
 #include "ops/portable/portable.h"
 
 #include <cblas.h>
 #include <string.h>
 
-/* Sizes of a convolution of x (N, C, H, W) by w (O, C/groups, KH, KW) to y (N, O, OH, OW), a group at a time. */
+/* Sizes of a convolution of x (N, C, H, W) by w (O, C/groups, KH, KW) to y (N, O, OH, OW), one group at a time. */
 typedef struct geometry {
     int N, C, H, W, O, KH, KW, OH, OW, stride, pad, groups;
     int rows, cols; /* of a group's column matrix: C/groups * KH * KW, OH * OW */
@@ -46,7 +46,7 @@ static void im2col(const geometry *g, const real *x, real *col)
     }
 }
 
-/* The transpose: x[c][h][w] gets the sum of all columns' elements that were read from it. */
+/* The transpose: x[c][h][w] gets the sum of all elements of the columns that were read from it. */
 static void col2im(const geometry *g, const real *col, real *x)
 {
     int channels = g->C / g->groups;

@@ -3,8 +3,8 @@
 #include "ops/attr.h"
 #include "ops/portable/portable.h"
 
-/* The random numbers of one sample at one place of the graph in one step. Rows of several views follow each other a
- * batch at a time. */
+/* The random numbers of one sample at one place of the graph in one step. Rows are ordered by view: a whole batch of
+ * the first view, then of the next. */
 static px_rng rng_of(const px_step *s, int64_t row)
 {
     const px_dropout_attr *a = s->node->attr;

@@ -36,7 +36,7 @@ void KERNEL(relu)(const px_step *s)
         y[i] = x[i] <= 0 ? 0 : x[i];
 }
 
-/* dy, y -> dx; as in relu, what is no number goes on. */
+/* dy, y -> dx; as in relu, NaN passes through. */
 void KERNEL(relu_back)(const px_step *s)
 {
     const real *dy = s->in[0], *y = s->in[1];

@@ -1,4 +1,4 @@
-/* gelu.c - portable gelu, alone and behind a linear layer. */
+/* gelu.c - portable gelu, alone and after a linear layer. */
 #include "ops/portable/portable.h"
 
 #include <math.h>

@@ -42,7 +42,7 @@ void KERNEL(layer_norm_back)(const px_step *s)
         dgamma[i] = (real)dot;
         dbeta[i] = (real)sum;
     }
-    /* Afterwards: dx may lie where dy is. */
+    /* A second loop, since dx may share dy's memory. */
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++) {
         double mean = stats[2 * r], inverse = stats[2 * r + 1], sum = 0, dot = 0;

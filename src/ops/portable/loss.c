@@ -70,8 +70,7 @@ void KERNEL(mask_diagonal_back)(const px_step *s)
         dx[i * M + place[i]] = 0;
 }
 
-/* logits (N, M), target i32 (N) -> loss, log of each row's sum of exponentials (N). The mean is taken over the rows in
- * order. */
+/* logits (N, M), target i32 (N) -> loss, log of each row's sum of exponentials (N). Rows are added in order. */
 void KERNEL(cross_entropy)(const px_step *s)
 {
     int64_t N, M;
@@ -128,7 +127,7 @@ void KERNEL(accuracy)(const px_step *s)
     *(real *)s->out[0] = (real)right / (real)N;
 }
 
-/* a, b -> mean of (a - b)^2. Pieces of a fixed size are added in order: the sum does not depend on the threads. */
+/* a, b -> mean of (a - b)^2. Pieces of a fixed size are added in order, so the number of threads does not change it. */
 void KERNEL(mean_squared_error)(const px_step *s)
 {
     enum { PIECE = 4096 };

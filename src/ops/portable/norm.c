@@ -43,7 +43,7 @@ void KERNEL(running_sums)(const px_step *s)
     }
 }
 
-/* sums, mean, var -> mean and var changed in place; the output is a token without meaning */
+/* sums, mean, var -> mean and var changed in place; the output has no meaning */
 void KERNEL(update_running)(const px_step *s)
 {
     const px_running_attr *a = s->node->attr;

@@ -1,4 +1,4 @@
-/* patches.c - portable kernels between images (B, C, H, W) and patches (B, K, C p p): all of them row by row, or those
+/* patches.c - portable kernels between images (B, C, H, W) and patches (B, K, C p p): all patches, row by row, or those
  * at given places. */
 #include "base/error.h"
 #include "ops/attr.h"
@@ -9,7 +9,7 @@
 typedef struct layout {
     int64_t C, H, W, p;   /* of the image; side of a patch */
     int64_t sc, sr, sw;   /* strides of a patch's element (c, row, column) */
-    int64_t K;            /* patches of a sample */
+    int64_t K;            /* patches per sample */
     const int32_t *place; /* (B, K) */
 } layout;
 

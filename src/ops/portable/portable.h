@@ -1,8 +1,8 @@
 /* portable.h - the readable kernels: plain formats, one source compiled for float and for double.
  *
  * Files in this folder are compiled with PX_WIDE 0 and 1; they say `real` and KERNEL(relu), which is px_f32_relu or
- * px_f64_relu. Op files name both at once: .portable = PX_PORTABLE(relu). Those that mostly move memory are compiled
- * for bf16 as well (PX_WIDE 2) and serve the fast backend: they compute in `wide`, by up() and down().
+ * px_f64_relu. Op files name both at once: .portable = PX_PORTABLE(relu). Files whose kernels mostly move memory are
+ * also compiled for bf16 (PX_WIDE 2), for the fast backend: they compute in `wide`, with up() and down().
  */
 #ifndef PX_OPS_PORTABLE_H
 #define PX_OPS_PORTABLE_H

@@ -7,7 +7,7 @@
 
 /* ---- rows for every sample ---- */
 
-/* x (B, n), table (n) -> y; with places x is (B K, n) and they say each row's row of the table */
+/* x (B, n), table (n) -> y. With places, x is (B K, n), and they tell which row of the table is added to each row. */
 void KERNEL(add_rows)(const px_step *s)
 {
     px_shape shape = s->node->in[0]->shape;
@@ -26,8 +26,8 @@ void KERNEL(add_rows)(const px_step *s)
     }
 }
 
-/* dy (B, n) -> (n), or (B K, n), places -> (T, n); a group of columns of a row a task, so that the order of the sum is
- * always that of the samples */
+/* dy (B, n) -> (n), or (B K, n), places -> (T, n). A task is a group of columns of one row, so sums are always in the
+ * order of the samples. */
 void KERNEL(sum_samples)(const px_step *s)
 {
     enum { GROUP = 64 };
@@ -117,7 +117,7 @@ void KERNEL(gather_tokens)(const px_step *s)
     }
 }
 
-/* to (D) = the sum of those rows of dy (K, D) whose place is t; rounded once, however many they are (MAE's mask
+/* to (D) = the sum of the rows of dy (K, D) whose place is t; rounded only once, since there may be many (MAE's mask
  * token) */
 static void sum_rows_at(real *to, const real *dy, const int32_t *place, int64_t t, int64_t K, int64_t D)
 {
