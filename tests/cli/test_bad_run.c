@@ -175,7 +175,7 @@ static const bad_case table[] = {
     {{"pretrain", "out=ok", "--resume", "backbone=resnet34"}, 2, "contains no parameters/layer1.2.conv1.weight"},
     {{"pretrain", "a.cfg", "b.cfg"}, 2, "unexpected 'b.cfg'"},
     {{"probe", "nowhere"}, 3, "nowhere: there is no such run"},
-    {{"probe", "empty"}, 3, "empty: contains no checkpoint.h5; a run has one after checkpoint_minutes and at its end"},
+    {{"probe", "empty"}, 3, "empty: holds no checkpoint.h5; a run has one after checkpoint_minutes and at its end"},
     {{"probe", "d.h5"}, 3, "d.h5: is not a checkpoint"},
     {{"probe", "key.cfg"}, 3, "key.cfg: is not a complete HDF5 file"},
     {{"probe", "ok", "lin.epochs=3"}, 2, "unknown group 'lin', nearest is 'linear'"},
