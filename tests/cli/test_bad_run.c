@@ -195,7 +195,7 @@ static const bad_case table[] = {
      2,
      "patch_size = 9, but patches = 0 is the whole image; patches=9 would use it"},
     {{"features", "ok", "out=f.h5", "patchs=9"}, 2, "unknown key 'patchs'"},
-    {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe; data.path= takes another data set"},
+    {{"probe", "ok", "data.path=plain.h5"}, 3, "plain.h5: has no classes to probe for; data.path= takes another data set"},
     {{"probe", "w.safetensors", "out=o"},
      2,
      "data.path is not set: give a data set made by 'pretext pack', as in data.path=d.h5"},
