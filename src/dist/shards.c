@@ -70,7 +70,7 @@ static void exchange_sums(const px_comm *comm, px_summand s, char *data, range g
  * a + b is b + a, so it does not matter which side adds. */
 static void sum_ranks(const px_comm *comm, px_summand s, char *data, int64_t n)
 {
-    range own = {0, n}, given[32];
+    range own = {0, n}, given[32] = {{0, 0}};
     int level = 0;
     for (int distance = 1; distance < comm->size; distance *= 2, level++) {
         range low = {own.first, own.count / 2}, high = {own.first + own.count / 2, own.count - own.count / 2};
