@@ -124,7 +124,8 @@ static void write_legend(FILE *f, const plot_figure *figure, const costs *parts,
         double seconds = seconds_of(parts, stacked[i]);
         if (seconds < 0.0005 * step) /* would read "0.0%" */
             continue;
-        double x = SIDE + place % 3 * (WIDTH - 2 * SIDE) / 3.0, y = HEADINGS + BAR + 66 + place / 3 * 28;
+        int column = place % 3, row = place / 3;
+        double x = SIDE + column * (WIDTH - 2 * SIDE) / 3.0, y = HEADINGS + BAR + 66 + row * 28;
         place++;
         fprintf(f,
                 "set object %d rectangle from screen %g, screen %g to screen %g, screen %g fc rgb '#%s' fs solid "

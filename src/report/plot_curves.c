@@ -105,7 +105,8 @@ static char *leave_out_zeros(const plot_job *job, char **names, int *count)
     }
     *count = kept;
     for (char *c = text; c && *c; c++)
-        *c = *c == '_' ? ' ' : *c;
+        if (*c == '_')
+            *c = ' ';
     return text;
 }
 
@@ -113,7 +114,8 @@ static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *fi
 {
     char *label = px_strdup(p.label ? p.label : p.name);
     for (char *c = label; *c; c++)
-        *c = *c == '_' ? ' ' : *c;
+        if (*c == '_')
+            *c = ' ';
     plot_panel_place(f, figure, b, label);
     plot_panel_write(f, job, figure, b, &p);
     free(label);

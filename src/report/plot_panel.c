@@ -157,7 +157,7 @@ void plot_panel_place(FILE *f, const plot_figure *figure, plot_box b, const char
     fputs("set label 1 ", f);
     px_gnuplot_text(f, label);
     fprintf(f, " at screen %g, screen %g center rotate by 90 tc rgb '#222222'\n", (b.left - LABEL) / width,
-            1 - (b.top + b.bottom) / 2 / height);
+            1 - 0.5 * (b.top + b.bottom) / height);
 }
 
 /* How many rows a legend of all runs takes in so many pixels, where `more` characters stand behind each name. */

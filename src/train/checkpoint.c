@@ -92,9 +92,10 @@ static int put_array(const char *path, hid_t group, const char *name, px_shape s
 {
     hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
     for (int i = shape.rank - 1; i >= 0; i--) { /* chunks of about a million elements along the inner axes */
-        PX_CHECK(shape.dim[i] > 0);
         dim[i] = (hsize_t)shape.dim[i];
         chunk[i] = dim[i] < left ? dim[i] : left;
+        if (chunk[i] == 0)
+            chunk[i] = 1; /* HDF5's least */
         left = left / chunk[i] > 1 ? left / chunk[i] : 1;
     }
     hid_t space = H5Screate_simple(shape.rank, dim, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);

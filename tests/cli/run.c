@@ -31,7 +31,8 @@ static char *read_all(FILE *stream)
     char *text = px_calloc((size_t)size + 1, 1);
     assert_int_equal(fread(text, 1, (size_t)size, stream), size);
     for (long i = 0; i < size; i++)
-        text[i] = text[i] ? text[i] : '\n';
+        if (text[i] == '\0')
+            text[i] = '\n';
     fclose(stream);
     return text;
 }

@@ -157,7 +157,7 @@ double golden_param_error(px_model *m, int param, const px_safetensors *f)
     double worst = difference(sqrt(sum), expected[0]), size = expected[0] / sqrt((double)count);
     for (int k = 1; k < DIGEST; k++) {
         double element = plain[count * (2 * k - 1) / (2 * (DIGEST - 1))];
-        worst = fmax(worst, fabs(element - expected[k]) / fmax(size, fabs(expected[k])));
+        worst = fmax(worst, fabs(element - expected[k]) / fmax(size, fabs((double)expected[k])));
     }
     free(plain);
     free(expected);
