@@ -230,9 +230,10 @@ static void many_runs_look_different(void **state)
     char *script = script_of("curves"), style[MANY][100], *at = strstr(script, "\nplot ");
     double last = 100;
     for (int i = 0; i < MANY; i++) {
-        at = strstr(at, "with linespoints ");
-        assert_non_null(at);
-        snprintf(style[i], sizeof style[i], "%.*s", (int)(strstr(at, " title ") - at), at);
+        const char *begin = strstr(at, "with linespoints "), *end = begin ? strstr(begin, " title ") : NULL;
+        if (!end)
+            fail_msg("run %d has no style: %s", i, at);
+        snprintf(style[i], sizeof style[i], "%.*s", end ? (int)(end - begin) : 0, end ? begin : "");
         at = strstr(at, " title ");
         for (int j = 0; j < i; j++)
             assert_string_not_equal(style[i], style[j]);
