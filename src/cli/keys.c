@@ -1,3 +1,4 @@
+/* keys.c - see keys.h. */
 #include "cli/keys.h"
 
 #include "train/method.h"

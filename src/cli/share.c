@@ -1,3 +1,4 @@
+/* share.c - see share.h. */
 #include "cli/share.h"
 #include "base/error.h"
 #include "cli/share_path.h"
