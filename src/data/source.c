@@ -2,6 +2,7 @@
 #include "data/source.h"
 
 #include "base/error.h"
+#include "data/gzip.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -123,10 +124,10 @@ static int damaged(const walk *w, const char *path, struct archive *archive)
                    why ? why : "no reason given");
 }
 
-static struct archive *open_archive(const uint8_t *bytes, size_t size, int *status)
+/* *gzip is NULL if the bytes are not gzip's; inside other filters there is none, since it would not be verified. */
+static struct archive *open_archive(const uint8_t *bytes, size_t size, px_gzip **gzip, int *status)
 {
     struct archive *archive = archive_read_new();
-    archive_read_support_filter_gzip(archive);
     archive_read_support_filter_bzip2(archive);
     archive_read_support_filter_xz(archive);
     archive_read_support_filter_lzma(archive);
@@ -136,7 +137,11 @@ static struct archive *open_archive(const uint8_t *bytes, size_t size, int *stat
     archive_read_support_format_zip(archive);
     archive_read_support_format_7zip(archive);
     archive_read_support_format_raw(archive); /* a single compressed file; bids last */
-    *status = archive_read_open_memory(archive, bytes, size);
+    *gzip = NULL;
+    if (px_is_gzip(bytes, size))
+        *gzip = px_gzip_open(archive, bytes, size, status);
+    else
+        *status = archive_read_open_memory(archive, bytes, size);
     return archive;
 }
 
@@ -144,6 +149,14 @@ typedef struct buffer {
     uint8_t *bytes;
     size_t size, capacity;
 } buffer;
+
+static int unpacks_to_too_much(const walk *w)
+{
+    return px_fail(PX_DATA,
+                   "%s: unpacks to more than %d times its size, like a decompression bomb; if it is not one, "
+                   "unpack it and give its folder",
+                   w->source, RATIO_MAX);
+}
 
 /* Reads the current entry's data. */
 static int read_entry(const walk *w, const char *path, struct archive *archive, buffer *b)
@@ -162,10 +175,7 @@ static int read_entry(const walk *w, const char *path, struct archive *archive, 
             return 0;
         b->size += (size_t)got;
         if ((size_t)got > *w->left)
-            return px_fail(PX_DATA,
-                           "%s: unpacks to more than %d times its size, like a decompression bomb; if it is not one, "
-                           "unpack it and give its folder",
-                           w->source, RATIO_MAX);
+            return unpacks_to_too_much(w);
         *w->left -= (size_t)got;
         if (b->size > ENTRY_MAX)
             return px_fail(PX_DATA, "%s: is larger than %zu GB unpacked; unpack the archive and give its folder",
@@ -215,7 +225,8 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
 static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes, size_t size, int depth)
 {
     int status;
-    struct archive *archive = open_archive(bytes, size, &status);
+    px_gzip *gzip;
+    struct archive *archive = open_archive(bytes, size, &gzip, &status);
     bool whole = depth == 0 && strcmp(outer, px_base_name(w->source)) == 0;
     size_t folder = (size_t)(px_base_name(outer) - outer);
     char *prefix = whole ? px_strdup("") : px_format("%.*s/", (int)(folder + stem_length(px_base_name(outer))), outer);
@@ -231,9 +242,13 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
         else
             result = visit_archive_entry(w, outer, prefix, archive, entry, &b, depth);
     }
+    int rest = gzip && result == 0 ? px_gzip_rest(archive, gzip, w->left) : 0;
+    if (rest != 0)
+        result = rest < 0 ? damaged(w, outer, archive) : unpacks_to_too_much(w);
     free(prefix);
     free(b.bytes);
     archive_read_free(archive);
+    px_gzip_close(gzip);
     return result;
 }
 
