@@ -1,5 +1,6 @@
 /* job.c - see job.h. */
 #include "cli/job.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/shell.h"
 #include "train/method.h"
@@ -29,6 +30,7 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
         return -1;
     job.command = join(argc, argv);
     int status = px_comm_init(&job.comm, &argc, &argv);
+    px_crash_watch(command->name); /* instead of MPI's handlers, which print a backtrace */
     if (status == 0) {
         px_cli_set_rank(job.comm.rank);
         job.log = px_log_make(stderr, job.comm.rank != 0);

@@ -1,5 +1,6 @@
 /* main.c - the program: finds the subcommand, answers --help and --version, reports each failure once. */
 #include "base/config.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/version.h"
@@ -103,6 +104,7 @@ static int report(const char *command)
         fprintf(stderr, "pretext %s: rank %d: %s\n", command, rank, px_error());
         fflush(NULL);
         px_watch_giving_up();
+        px_crash_told();
         MPI_Abort(MPI_COMM_WORLD, status);
     }
     if (rank == 0)
@@ -121,6 +123,7 @@ static int run(const px_command *command, int argc, char **argv)
         return 0;
     }
     px_blas_core_correct(argv);
+    px_crash_watch(command->name);
     if (command->run(argc - 1, argv + 1) != 0)
         return report(command->name);
     if (mpi_is_up())

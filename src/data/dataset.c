@@ -2,6 +2,7 @@
  * only an index into the mapped file. */
 #include "data/dataset.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "data/h5.h"
 
@@ -26,6 +27,8 @@ struct px_dataset {
     uint8_t *copy;        /* `bytes`, if they could not be mapped */
     void *map;
     size_t map_size;
+    int fd;            /* of the mapped file */
+    off_t file_end;    /* what its images reach to */
     size_t stride;     /* bytes of a raw image */
     uint64_t *offsets; /* (N+1), NULL: raw */
     int32_t *labels;   /* (N), NULL: none */
@@ -125,9 +128,13 @@ static int map_file(px_dataset *d, haddr_t offset, size_t size)
     }
     size_t lead = (size_t)(offset % (haddr_t)sysconf(_SC_PAGESIZE));
     void *map = mmap(NULL, size + lead, PROT_READ, MAP_SHARED, fd, (off_t)(offset - lead));
-    close(fd);
-    if (map == MAP_FAILED)
+    if (map == MAP_FAILED) {
+        close(fd);
         return 0;
+    }
+    px_crash_file_add(map, size + lead, d->path);
+    d->fd = fd;
+    d->file_end = (off_t)end;
     d->map = map;
     d->map_size = size + lead;
     d->bytes = (const uint8_t *)map + lead;
@@ -433,8 +440,11 @@ void px_dataset_close(px_dataset *d)
 {
     if (!d)
         return;
-    if (d->map)
+    if (d->map) {
+        px_crash_file_remove(d->map);
         munmap(d->map, d->map_size);
+        close(d->fd);
+    }
     free(d->copy);
     free(d->offsets);
     free(d->labels);
@@ -445,6 +455,16 @@ void px_dataset_close(px_dataset *d)
     free_strings(d->split_names);
     free(d->path);
     free(d);
+}
+
+/* Reading beyond the end of a mapped file is a signal (base/crash.h), but the last page's rest reads as zeros. */
+int px_dataset_check(const px_dataset *d)
+{
+    struct stat about;
+    if (!d->map || (fstat(d->fd, &about) == 0 && about.st_size >= d->file_end))
+        return 0;
+    return px_fail(PX_DATA, "%s: cannot be read any more: it has become shorter, or its file system has failed",
+                   d->path);
 }
 
 const px_dataset_info *px_dataset_about(const px_dataset *d)

@@ -67,4 +67,8 @@ int64_t *px_split_limit(px_split *, int64_t limit);
 /* Fills `image` (pixels may point into the mapped file). 0, or -1 with PX_DATA, naming the file and the row. */
 int px_dataset_read(const px_dataset *, int64_t row, px_image *image);
 
+/* Whether the file is still as long as when it was opened: 0, or -1 with PX_DATA. Images that were read before it are
+ * whole. A page beyond the end of the file is a signal: read under px_crash_guard (base/crash.h). */
+int px_dataset_check(const px_dataset *);
+
 #endif

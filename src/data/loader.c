@@ -5,6 +5,7 @@
  * at a time. A step may be opened when its slot is free: the ring has one slot for the batch that the caller holds, and
  * `ahead` more. */
 #include "data/loader.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -153,6 +154,15 @@ static bool claim_samples(px_loader *l, claim *c)
     return false;
 }
 
+/* One sample to make. */
+typedef struct errand {
+    px_loader *loader;
+    const slot *slot;
+    int place;
+    desk *desk;
+    int status;
+} errand;
+
 /* Makes one sample of the slot's batch. 0, or -1 with px_error(). */
 static int make_sample(px_loader *l, const slot *s, int place, desk *d)
 {
@@ -174,6 +184,22 @@ static int make_sample(px_loader *l, const slot *s, int place, desk *d)
     return 0;
 }
 
+static void do_errand(void *context)
+{
+    errand *e = context;
+    e->status = make_sample(e->loader, e->slot, e->place, e->desk);
+}
+
+/* The same, also if the data set's file has become shorter. */
+static int make_sample_guarded(px_loader *l, const slot *s, int place, desk *d)
+{
+    errand e = {l, s, place, d, 0};
+    int lost = px_crash_guard(do_errand, &e);
+    if (lost != 0)
+        l->row[d->number] = -1;
+    return lost != 0 ? -1 : e.status;
+}
+
 /* Keeps this thread's message if no earlier sample of the batch has failed. Called with the lock held. */
 static void note_failure(slot *s, int place)
 {
@@ -190,13 +216,14 @@ static void *worker(void *argument)
     px_loader *l = argument;
     desk d = {.number = l->named++};
     claim c;
+    px_crash_thread_doing("loading images");
     pthread_mutex_lock(&l->lock);
     while (claim_samples(l, &c)) {
         pthread_mutex_unlock(&l->lock);
         int failed = -1;
         double start = px_thread_seconds();
         for (int i = c.begin; i < c.end && failed < 0; i++)
-            if (make_sample(l, c.slot, i, &d) != 0)
+            if (make_sample_guarded(l, c.slot, i, &d) != 0)
                 failed = i;
         double seconds = px_thread_seconds() - start;
         pthread_mutex_lock(&l->lock);
@@ -416,7 +443,7 @@ const px_batch *px_loader_next(px_loader *l)
     pthread_mutex_unlock(&l->lock);
     if (s->failed_place >= 0)
         return px_fail_null(s->failed_status, "%s", s->failed_message);
-    return &s->batch;
+    return px_dataset_check(l->spec.data) == 0 ? &s->batch : NULL;
 }
 
 double px_loader_waited(const px_loader *l)

@@ -1,5 +1,6 @@
 /* safetensors.c - reading: everything in the header is checked against the file before it is used. */
 #include "data/safetensors.h"
+#include "base/crash.h"
 #include "base/error.h"
 
 #include <errno.h>
@@ -230,7 +231,7 @@ static int read_header(px_safetensors *f)
 static int map_file(px_safetensors *f)
 {
     struct stat st;
-    int fd = open(f->path, O_RDONLY | O_CLOEXEC);
+    int fd = open(f->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe is refused, not waited for */
     if (fd < 0)
         return px_fail(PX_DATA, "%s: %s", f->path, strerror(errno));
     int status = fstat(fd, &st);
@@ -245,6 +246,7 @@ static int map_file(px_safetensors *f)
     if (status == 0) {
         f->bytes = bytes;
         f->size = (size_t)st.st_size;
+        px_crash_file_add(bytes, f->size, f->path);
     }
     return status;
 }
@@ -265,6 +267,7 @@ void px_safetensors_close(px_safetensors *f)
 {
     if (!f)
         return;
+    px_crash_file_remove(f->bytes);
     if (f->bytes)
         munmap((void *)(uintptr_t)f->bytes, f->size);
     json_decref(f->header);
