@@ -1,5 +1,6 @@
 /* error.c - this thread's message, and the end of the program after a failed check or without memory. */
 #include "base/error.h"
+#include "base/crash.h"
 
 #include <stdarg.h>
 #include <stdint.h>
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
 static _Thread_local struct {
     px_status status;
@@ -60,6 +62,18 @@ px_status px_error_status(void)
     return last.status;
 }
 
+int px_plain_file(const char *path, px_status status)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
+        return 0;
+    const char *what = S_ISDIR(about.st_mode)    ? "a folder"
+                       : S_ISFIFO(about.st_mode) ? "a pipe"
+                       : S_ISSOCK(about.st_mode) ? "a socket"
+                                                 : "a device";
+    return px_fail(status, "%s: is %s, not a file", path, what);
+}
+
 /* The rank, from the launcher's environment, since this layer does not know MPI; "" without a launcher. */
 static const char *rank_of_launcher(void)
 {
@@ -85,6 +99,7 @@ static void tell(const char *what)
 static _Noreturn void die(const char *what)
 {
     tell(what);
+    px_crash_told();
     if (px_on_abort)
         px_on_abort();
     abort();

@@ -48,6 +48,10 @@ _Noreturn void px_check_failed(const char *file, int line, const char *what);
 void px_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* 0 if a file that will be opened is a plain one, or missing; -1 with `status` for a folder, a pipe or a device, which
+ * would be waited for. */
+int px_plain_file(const char *path, px_status status);
+
 /* Memory, zeroed or as from malloc. Never NULL: out of memory ends the program here, naming the size that was
  * requested. Free with free(). */
 void *px_calloc(size_t count, size_t size);

@@ -51,6 +51,8 @@ int px_log_keep(px_log *log, const char *path, const char *title)
 {
     if (log->quiet || log->file)
         return 0;
+    if (px_plain_file(path, PX_USAGE) != 0)
+        return -1;
     log->file = fopen(path, "ae");
     if (!log->file)
         return px_fail(PX_FAIL, "%s: cannot be opened: %s", path, strerror(errno));

@@ -64,6 +64,8 @@ static char *header(const px_safetensor *const *tensors, int count, const px_saf
 
 static int write_file(const char *path, const px_safetensor *const *tensors, int count, const char *text, size_t length)
 {
+    if (px_plain_file(path, PX_FAIL) != 0)
+        return -1;
     FILE *out = fopen(path, "wb");
     if (!out)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));

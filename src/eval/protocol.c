@@ -8,6 +8,7 @@
 #include "eval/write.h"
 #include "report/embed.h"
 #include "train/checkpoint.h"
+#include "train/made.h"
 #include "train/provenance.h"
 #include "train/weights.h"
 
@@ -138,6 +139,7 @@ typedef struct bench {
     px_extract_spec from;
     char *config;        /* the evaluation's resolved settings */
     px_results *results; /* rank 0 only */
+    px_made made;        /* rank 0: what a failure before the first result removes again */
 } bench;
 
 typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
@@ -289,6 +291,8 @@ static int evaluate_subject(bench *b, subject s)
         status = write_map(b, &on);
     if (status == 0 && b->results)
         status = px_results_flush(b->results); /* keep it even if the next subject fails */
+    if (status == 0)
+        px_made_keep(&b->made);
     px_extraction_finish(&train);
     px_extraction_finish(&test);
     return px_agree(b->comm, status);
@@ -302,9 +306,11 @@ static int open_results(bench *b, const char *hosts)
     const px_dataset_info *info = px_dataset_about(b->data);
     char *path = px_format("%s/run.h5", b->e->folder), *names = px_format("/eval/%s/class_names", b->e->eval.protocol);
     char *config = b->e->weights ? px_config_text(b->e->run.config) : NULL;
-    int status = config ? px_folder_make(b->e->folder) : 0;
+    int status = px_made_begin(&b->made, b->e->folder);
     if (status == 0)
         status = px_results_open(&b->results, path, PX_RESULTS_APPEND);
+    if (status == 0)
+        px_made_files(&b->made);
     if (status == 0 && config)
         status = px_results_put_text(b->results, "/config", config);
     if (status == 0 && config)
@@ -411,9 +417,10 @@ int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_l
     if (status == 0)
         status = evaluate_all(&b);
     if (status != 0)
-        px_results_abandon(b.results);
+        px_made_undo(&b.made, b.results);
     else if (b.results && px_results_close(b.results) != 0)
         status = -1;
+    px_made_keep(&b.made);
     px_model_finish(&b.model);
     px_dataset_close(b.data);
     free(b.train_index);

@@ -241,13 +241,18 @@ int px_results_open(px_results **out, const char *path, px_results_mode mode)
     px_results *r = px_calloc(1, sizeof *r);
     *r = (px_results){.path = px_strdup(path), .file = H5I_INVALID_HID, .lock = -1};
     bool locked = false;
-    int bad;
+    int bad = px_plain_file(path, mode == PX_RESULTS_READ ? PX_DATA : PX_USAGE);
+    if (bad != 0) {
+        *out = NULL;
+        release(r, false);
+        return -1;
+    }
     if (mode == PX_RESULTS_READ) {
         bad = open_existing(&r->file, path);
     } else {
         r->stage = px_format("%s.new", path);
         r->lock_path = px_format("%s.lock", path);
-        bad = lock_take(r);
+        bad = px_plain_file(r->stage, PX_USAGE) != 0 || px_plain_file(r->lock_path, PX_USAGE) != 0 ? -1 : lock_take(r);
         locked = bad == 0;
         if (locked)
             bad = stage_begin(r);

@@ -196,7 +196,9 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
     char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
          *previous = px_format("%s/checkpoint.previous.h5", folder);
     px_h5_quiet();
-    int status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
+    int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
+    if (status == 0)
+        status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
     if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
     if (status == 0)
@@ -399,6 +401,8 @@ static int check_signature(const char *path)
 {
     enum { SIGNATURE = 8, CHECKSUMMED = 2 };
     unsigned char head[SIGNATURE + 1] = {0};
+    if (px_plain_file(path, PX_DATA) != 0)
+        return -1;
     FILE *in = fopen(path, "rb");
     if (!in)
         return px_fail(PX_DATA, "%s: %s", path, strerror(errno));

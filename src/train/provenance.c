@@ -4,11 +4,9 @@
 #include "base/version.h"
 #include "commit.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -138,27 +136,5 @@ int px_provenance_write(px_results *r, const px_comm *comm, const char *hosts, c
     if (status == 0)
         status = write_start(r, "/provenance", &now, NULL);
     finish_start(&now);
-    return status;
-}
-
-int px_folder_make(const char *path)
-{
-    char *part = px_strdup(path), *end = part;
-    int status = 0;
-    do {
-        end += strspn(end, "/");
-        end += strcspn(end, "/");
-        char after = *end;
-        *end = '\0';
-        if (mkdir(part, 0777) != 0 && errno != EEXIST)
-            status = px_fail(PX_USAGE, "%s: the folder cannot be created: %s", part, strerror(errno));
-        *end = after;
-    } while (*end && status == 0);
-    free(part);
-    struct stat st;
-    if (status == 0 && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
-        status = px_fail(PX_USAGE, "%s: is not a folder", path);
-    if (status == 0 && access(path, W_OK) != 0)
-        status = px_fail(PX_USAGE, "%s: the folder cannot be written to", path);
     return status;
 }

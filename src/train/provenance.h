@@ -17,7 +17,4 @@ char *px_provenance_hosts(const px_comm *);
  * of px_provenance_hosts, or NULL if it is unknown. For one rank. 0 or -1. */
 int px_provenance_write(px_results *, const px_comm *, const char *hosts, const char *command, int threads);
 
-/* Creates a folder and those above it. 0, or -1 (PX_USAGE) if it cannot be created or written to. */
-int px_folder_make(const char *path);
-
 #endif

@@ -1,5 +1,6 @@
 /* session.c - see session.h. Set-up is in the order of a user's likely mistakes: configuration, data, memory. */
 #include "train/session.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "dist/shards.h"
@@ -256,10 +257,15 @@ static int run_micro(px_session *s, int64_t step, int micro, bool last)
 {
     const px_plan_hooks hooks = {s, last ? send_bucket : NULL, last ? move_messages : NULL, s->fault};
     px_plan *plan[PX_SHARDS_MAX];
+    px_crash_doing("the wait for images", step + 1);
     if (s->loader)
         s->batch = px_loader_next(s->loader);
-    if (!s->batch)
+    int status = s->batch ? 0 : -1;
+    if (!s->begun) /* the first one together, so that rank 0 can remove what it made for a run that did not begin */
+        status = px_agree(s->comm, status);
+    if (status != 0)
         return -1;
+    s->begun = true;
     for (int k = 0; k < s->parts; k++) {
         bind_views(s, k);
         draw_for(s, k, step, micro);
@@ -267,6 +273,7 @@ static int run_micro(px_session *s, int64_t step, int micro, bool last)
         if (s->fault && s->fault[k].at == PX_FAULT_NONE)
             s->fault_micro[k] = micro;
     }
+    px_crash_doing("the forward and backward passes", step + 1);
     if (s->settings->train.reproducible)
         px_shards_run(plan, s->parts, s->fault);
     else
@@ -348,6 +355,7 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
         if (row_floats)
             keep_rows(s);
     }
+    px_crash_doing("the sum of the ranks' gradients", step + 1);
     if (s->reduce)
         px_allreduce_finish(s->reduce);
     else

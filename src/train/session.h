@@ -37,6 +37,7 @@ typedef struct px_session {
     px_allreduce *reduce; /* NULL if reproducible */
     px_loader *loader;
     const px_batch *batch; /* the last one from the loader. Without a loader, the caller's batch for every step */
+    bool begun;            /* all ranks had their first batch */
     float *sum;            /* (parts, parameters): gradients of the micro-batches so far; NULL without accumulation */
     double *tally;         /* (parts, PX_SCALARS_MAX + 1) */
     double summing;        /* seconds spent on sums over shards */

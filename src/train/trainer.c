@@ -1,5 +1,6 @@
 /* trainer.c - the training loop, and what it stores of a run: series, checkpoints, figures. */
 #include "train/trainer.h"
+#include "base/crash.h"
 #include "base/error.h"
 #include "report/results.h"
 #include "train/changes.h"
@@ -7,6 +8,7 @@
 #include "train/collapse.h"
 #include "train/figures.h"
 #include "train/forecast.h"
+#include "train/made.h"
 #include "train/next.h"
 #include "train/provenance.h"
 #include "train/session.h"
@@ -41,6 +43,7 @@ typedef struct trainer {
     px_session session;
     char *config;               /* resolved text */
     px_results *results;        /* rank 0 */
+    px_made made;               /* rank 0: what a failure before the first step removes again */
     int64_t first, step, steps; /* first: the first of this session */
     int64_t saved_step;         /* of the last checkpoint; -1: none */
     int skips;                  /* steps left out in a row */
@@ -80,9 +83,11 @@ static int open_results(trainer *t, bool resume, const char *hosts, const char *
     const char *out = t->s->train.out, *names[SERIES_MAX];
     char *path = px_format("%s/run.h5", out);
     int count = series_names(t, names);
-    int status = px_folder_make(out);
+    int status = px_made_begin(&t->made, out);
     if (status == 0)
         status = px_results_open(&t->results, path, PX_RESULTS_APPEND);
+    if (status == 0)
+        px_made_files(&t->made);
     if (status == 0 && !resume && (px_results_has(t->results, "/train/step") || px_checkpoint_exists(out)))
         status = px_fail(PX_USAGE, "%s already contains a run: continue it with --resume, or give another out=", out);
     if (status == 0)
@@ -186,6 +191,20 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
 
+/* What the line of a crash says about the last checkpoint, which a crash cannot damage: a new one replaces it only when
+ * it is complete. Only rank 0 knows its step. */
+static void tell_saved(const trainer *t)
+{
+    const char *out = t->s->train.out;
+    char *text = t->comm->rank > 0 ? px_format("the last checkpoint in %s, if there is one, is whole", out)
+                 : t->saved_step < 0
+                     ? px_format("there is no checkpoint in %s yet", out)
+                     : px_format("the checkpoint of step %" PRId64 " in %s is whole, --resume continues from it",
+                                 t->saved_step, out);
+    px_crash_saved(text);
+    free(text);
+}
+
 static int save(trainer *t)
 {
     const char *bad = px_plan_not_finite(t->session.model.plan);
@@ -193,10 +212,13 @@ static int save(trainer *t)
         return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
                        t->steps, bad);
     t->saved = t->shown = px_now();
-    t->saved_step = t->step;
-    if (px_results_flush(t->results) != 0)
+    px_crash_doing("the checkpoint after the end", t->step);
+    if (px_results_flush(t->results) != 0 ||
+        px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config) != 0)
         return -1;
-    return px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config);
+    t->saved_step = t->step;
+    tell_saved(t);
+    return 0;
 }
 
 /* All ranks: the step's loss or gradient (`what`) is not finite. Undoes the step; then it is left out, or the run ends
@@ -268,6 +290,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     if (px_session_gradients(s, t->step, mean, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
+    px_crash_doing("the update", t->step + 1);
     double norm = isfinite(mean[0]) ? px_session_update(s, lr) : NAN;
     double seconds = px_now() - start, wait = px_loader_waited(s->loader) - waited;
     if (isfinite(norm))
@@ -316,6 +339,7 @@ static int loop(trainer *t)
         if (t->comm->rank == 0 && keep(t, stopping) != 0)
             return -1;
     }
+    px_crash_doing("the end of the run", -1);
     px_log_progress_end(t->log);
     /* A rank that ends waits some seconds for the others (main.c): too short for rank 0 to write a large model. */
     if (stopping && px_agree(t->comm, 0) != 0)
@@ -364,6 +388,7 @@ static int set_up(trainer *t, bool resume, const char *command)
 
 static void finish(trainer *t)
 {
+    px_made_keep(&t->made);
     px_session_finish(&t->session);
     free(t->config);
 }
@@ -445,19 +470,23 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
 {
     trainer t = {.s = s, .comm = comm, .log = log, .saved_step = -1, .started = px_now()};
     px_stop_watch();
+    px_crash_doing("the set-up", -1);
     int status = set_up(&t, resume, command);
     if (status != 0) {
-        px_results_abandon(t.results);
+        px_made_undo(&t.made, t.results);
         finish(&t);
         return -1;
     }
     introduce(&t);
     t.first = t.step;
+    tell_saved(&t);
     t.begun = t.saved = t.shown = px_now();
     t.forecast = px_forecast_begin(t.steps - t.step, t.begun);
     status = loop(&t);
     bool whole = status == 0 || px_error_status() == PX_STOPPED;
-    if (t.results && px_results_close(t.results) != 0)
+    if (!whole && t.step == t.first && t.saved_step < 0)
+        px_made_undo(&t.made, t.results);
+    else if (t.results && px_results_close(t.results) != 0)
         status = -1;
     else if (t.results && whole && t.session.batch && s->method->figures && write_figures(&t) != 0)
         status = -1;

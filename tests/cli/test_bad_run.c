@@ -162,6 +162,15 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "--plugin", "key.cfg"}, 2, "plug-in key.cfg cannot be loaded: "},
     {{"methods", "--plugin", "old.so"}, 2, "plug-in old.so was built for interface 0123456789ab, this"},
     {{"pretrain", "out=key.cfg"}, 2, "key.cfg: is not a folder"},
+    {{"pretrain", "out=piped"}, 2, "piped/run.h5: is a pipe, not a file"},
+    {{"pretrain", "out=piped", "--resume"}, 2, "piped/run.h5: is a pipe, not a file"},
+    {{"pretrain", "out=logged"}, 2, "logged/log.txt: is a pipe, not a file"},
+    {{"pretrain", "out=o", "init=pipe.safetensors"}, 3, "pipe.safetensors: is not a file"},
+    {{"probe", "pipe.safetensors", "out=o", "data.path=d.h5"}, 3, "pipe.safetensors: is not a file"},
+    {{"probe", "saved"}, 3, "saved/checkpoint.h5: is a pipe, not a file"},
+    {{"show", "piped"}, 3, "piped/run.h5: is a pipe, not a file"},
+    {{"export", "ok", "out=written.safetensors"}, 1, "written.safetensors.partial: is a pipe, not a file"},
+    {{"features", "ok", "out=pipe.safetensors"}, 1, "pipe.safetensors: is not a file, so it is not replaced"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: the folder cannot be created: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: the folder cannot be created: "},
     {{"pretrain", "out=ok"}, 2, "ok already contains a run: continue it with --resume, or give another out="},
@@ -325,6 +334,11 @@ static void refused_on_all_ranks(void **state)
 
 /* ---- while it works ---- */
 
+static void put(const char *name, const char *text)
+{
+    write_content(".", name, text, (long)strlen(text));
+}
+
 static void folder_in_use(void **state)
 {
     (void)state;
@@ -347,6 +361,51 @@ static void broken_image(void **state)
     run_result r = RUN("pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "out=broken-1");
     check_failure(&r, "an image that cannot be decoded", 3, "broken.h5: image 41: ");
     run_finish(&r);
+}
+
+/* A run or probe that fails before its first step or result removes what it made, and nothing else. */
+static void failures_leave_nothing(void **state)
+{
+    (void)state;
+    for (int ranks = 0; ranks < 3; ranks += 2) {
+        run_result r =
+            run_program(ranks, (const char *const[]){"pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false",
+                                                     "batch=48", "out=new/below/run", NULL});
+        check_failure(&r, "a first batch that cannot be read", 3, "broken.h5: image 41: ");
+        assert_int_equal(access("new", F_OK), -1);
+        run_finish(&r);
+        r = run_program(ranks, (const char *const[]){"probe", "w.safetensors", "data.path=broken.h5", "threads=1",
+                                                     "data.image_size=16", "out=new/below//probe/", NULL});
+        check_failure(&r, "a probe of a broken image", 3, "broken.h5: image 41: ");
+        assert_int_equal(access("new", F_OK), -1);
+        run_finish(&r);
+    }
+    assert_int_equal(mkdir("kept", 0777), 0);
+    put("kept/notes", "mine");
+    run_result r = RUN("pretrain", SMALL, "data.path=broken.h5", "data.shuffle=false", "batch=48", "out=kept/run");
+    check_failure(&r, "a first batch that cannot be read", 3, "broken.h5: image 41: ");
+    run_finish(&r);
+    assert_int_equal(rmdir("kept"), -1);
+    assert_int_equal(unlink("kept/notes"), 0);
+    assert_int_equal(rmdir("kept"), 0); /* there was nothing else */
+    r = RUN("pretrain", SMALL, "out=fresh/key.cfg/../../key.cfg/sub");
+    check_failure(&r, "a folder that cannot be made", 2, "the folder cannot be created: ");
+    assert_int_equal(access("fresh", F_OK), -1);
+    run_finish(&r);
+}
+
+static void path_too_long(void **state)
+{
+    (void)state;
+    char *out = px_calloc(6100, 1);
+    strcpy(out, "out=long-path");
+    while (strlen(out) < 6000)
+        strcat(out, "/below");
+    run_result r = RUN("pretrain", SMALL, out);
+    check_failure(&r, "6,000 characters", 2, "a path of 59");
+    assert_int_equal(access("long-path", F_OK), -1);
+    run_finish(&r);
+    free(out);
 }
 
 /* Rank 1 meets it in the third step, while rank 0 waits for the sums. */
@@ -396,11 +455,6 @@ static void probe_keeps_results(void **state)
 
 /* ---- the folder ---- */
 
-static void put(const char *name, const char *text)
-{
-    write_content(".", name, text, (long)strlen(text));
-}
-
 static void link_plugins(void)
 {
     static const char *const names[] = {"old.so", "ancient.so", "empty.so", "unnamed.so"};
@@ -414,10 +468,23 @@ static void link_plugins(void)
     }
 }
 
+static void make_pipes(void)
+{
+    static const char *const folders[] = {"piped", "logged", "saved"}, *const pipes[] = {
+                                                                           "piped/run.h5", "logged/log.txt",
+                                                                           "saved/checkpoint.h5", "pipe.safetensors",
+                                                                           "written.safetensors.partial"};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        assert_int_equal(mkdir(folders[i], 0777), 0);
+    for (size_t i = 0; i < sizeof pipes / sizeof pipes[0]; i++)
+        assert_int_equal(mkfifo(pipes[i], 0666), 0);
+}
+
 static int set_up(void **state)
 {
     char *folder = run_folder_create();
     assert_int_equal(chdir(folder), 0);
+    make_pipes();
     set_spec s = {.count = 96, .side = 16, .channels = 3, .classes = 5};
     free(make_set(".", "d.h5", &s));
     free(make_set(".", "gray.h5", &(set_spec){.count = 40, .side = 16, .channels = 1, .classes = 5}));
@@ -460,6 +527,8 @@ int main(void)
         cmocka_unit_test(refused_on_all_ranks),
         cmocka_unit_test(folder_in_use),
         cmocka_unit_test(broken_image),
+        cmocka_unit_test(failures_leave_nothing),
+        cmocka_unit_test(path_too_long),
         cmocka_unit_test(broken_image_on_one_rank),
         cmocka_unit_test(diverging),
         cmocka_unit_test(probe_keeps_results),
