@@ -1,6 +1,7 @@
 /* source.c - walks files, folders (fts) and archives (libarchive). */
 #include "data/source.h"
 
+#include "base/crash.h"
 #include "base/error.h"
 #include "data/gzip.h"
 
@@ -281,11 +282,14 @@ static int visit_file(const walk *w, const char *file, const char *path)
     close(fd);
     if (map == MAP_FAILED)
         return px_fail(PX_DATA, "%s: cannot be read: %s", file, strerror(error));
-    if (map)
+    if (map) {
         madvise(map, size, MADV_SEQUENTIAL);
+        px_crash_file_add(map, size, file);
+    }
     size_t left = size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
     walk limited = {w->source, w->visit, w->context, &left};
     int status = visit_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
+    px_crash_file_remove(map);
     if (map)
         munmap(map, size);
     return status;
