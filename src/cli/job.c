@@ -29,6 +29,8 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
     if (px_args_read(&args, command, argc, argv, flags) != 0)
         return -1;
     job.command = join(argc, argv);
+    const char *local = getenv("OMPI_COMM_WORLD_LOCAL_RANK"); /* if MPI cannot start, one rank of each host says so */
+    px_cli_set_rank(local ? atoi(local) : 0);
     int status = px_comm_init(&job.comm, &argc, &argv);
     px_crash_watch(command->name); /* instead of MPI's handlers, which print a backtrace */
     if (status == 0) {

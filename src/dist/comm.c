@@ -9,8 +9,11 @@
 #include "dist/sum.h"
 #include "dist/watch.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     TAG_SUM = 1,
@@ -62,12 +65,36 @@ static int check_srun(int size)
                    tasks);
 }
 
+/* mpirun keeps memory that it shares with its processes in files of its temporary folder. Where it could not write
+ * them, Open MPI fails with pages of text, or waits forever. So a file is tried before. */
+static int check_temporary(void)
+{
+    enum { TRIED = 64 << 10 };
+    const char *folder = getenv("PMIX_SERVER_TMPDIR");
+    if (!folder || access(folder, F_OK) != 0)
+        return 0;
+    char *path = px_format("%s/pretext.XXXXXX", folder);
+    int fd = mkostemp(path, O_CLOEXEC), error = fd < 0 ? errno : posix_fallocate(fd, 0, TRIED);
+    if (fd >= 0) {
+        close(fd);
+        unlink(path);
+    }
+    free(path);
+    if (error != ENOSPC && error != EDQUOT && error != EFBIG)
+        return 0;
+    return px_fail(PX_FAIL, "%s: %s, but MPI keeps its memory there: %s", folder, strerror(error),
+                   error == EFBIG ? "a larger limit on files (ulimit -f) would work"
+                                  : "free some, or set TMPDIR to another folder");
+}
+
 int px_comm_init(px_comm *comm, int *argc, char ***argv)
 {
     int threads = MPI_THREAD_SINGLE;
     *comm = px_comm_self();
     if (!getenv("OMPI_COMM_WORLD_SIZE") && !getenv("PMIX_RANK") && !getenv("PMI_RANK")) /* mpirun, srun */
         set_up_alone();
+    if (check_temporary() != 0)
+        return -1;
     if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &threads) != MPI_SUCCESS)
         return px_fail(PX_FAIL, "MPI does not start");
     px_on_abort = abort_job;

@@ -212,6 +212,27 @@ static void files_are_limited(void **state)
     free(left);
 }
 
+/* mpirun's own files do not fit there. */
+static void temporary_is_full(void **state)
+{
+    const fixture *f = *state;
+    need_mounts(f);
+    char *out = px_format("%s/temporary", f->folder), *before = getenv("TMPDIR");
+    before = before ? px_strdup(before) : NULL;
+    fill(f->small);
+    setenv("TMPDIR", f->small, 1);
+    run_child c = start(f, out, 2, "checkpoint_minutes=10", false);
+    if (before)
+        setenv("TMPDIR", before, 1);
+    else
+        unsetenv("TMPDIR");
+    ends(&c, px_now(), 1, "No space left on device, but MPI keeps its memory there", "set TMPDIR to another folder");
+    clear(f->small);
+    assert_int_equal(access(out, F_OK), -1);
+    free(before);
+    free(out);
+}
+
 /* ---- the file system ---- */
 
 /* Room for a run with its two checkpoints and the next one. */
@@ -259,7 +280,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full), cmocka_unit_test(folder_is_gone),
-                                       cmocka_unit_test(results_cannot_be_written),
+                                       cmocka_unit_test(temporary_is_full), cmocka_unit_test(results_cannot_be_written),
                                        cmocka_unit_test(files_are_limited)};
     return cmocka_run_group_tests_name("disk", tests, set_up, tear_down);
 }
