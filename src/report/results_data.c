@@ -165,6 +165,19 @@ static void source_close(source *s)
         s->is_attribute ? H5Aclose(s->id) : H5Dclose(s->id);
 }
 
+/* A file of a few bytes can announce an extent of any size, which would be allocated and filled before it is read. */
+static int stores_what_it_announces(px_results *r, const source *s, const char *path)
+{
+    enum { SMALL = 1 << 20, RATIO_MAX = 1032 /* deflate's */ };
+    const hssize_t most = (hssize_t)1 << 27;
+    hssize_t count = H5Sget_simple_extent_npoints(s->space);
+    double stored = (double)H5Dget_storage_size(s->id), bytes = (double)count * (double)H5Tget_size(s->type);
+    if (count >= 0 && count <= most && (bytes <= SMALL || bytes <= RATIO_MAX * stored))
+        return 0;
+    return px_fail(PX_DATA, "%s: %s announces %lld elements, but stores %.0f bytes", r->path, path, (long long)count,
+                   stored);
+}
+
 static int source_set(px_results *r, source *s, const char *path)
 {
     *s = (source){
@@ -173,7 +186,7 @@ static int source_set(px_results *r, source *s, const char *path)
         return px_fail(PX_DATA, "%s: contains no data set %s", r->path, path);
     s->type = H5Dget_type(s->id);
     s->space = H5Dget_space(s->id);
-    return 0;
+    return stores_what_it_announces(r, s, path);
 }
 
 static int source_attribute(px_results *r, source *s, const char *object, const char *name)

@@ -380,29 +380,31 @@ static void show_run(FILE *out, px_results *r)
 
 /* ---- data sets ---- */
 
-/* Prints one line per class and one column per split. */
+/* Prints one line per class and one column per split, and one for numbers that name no split if there are any. */
 static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,
                          int class_count, char **splits, int split_count)
 {
-    int64_t *table = px_calloc((size_t)((class_count + 2) * (split_count + 1)), sizeof *table);
+    int64_t *table = px_calloc(((size_t)class_count + 2) * ((size_t)split_count + 1), sizeof *table), strays = 0;
     for (int64_t i = 0; i < n; i++) {
-        int s = split && split[i] < split_count ? (int)split[i] : 0;
+        int s = !split ? 0 : split[i] >= 0 && split[i] < split_count ? (int)split[i] : split_count;
+        strays += s == split_count;
         int c = label && label[i] >= 0 && label[i] < class_count ? (int)label[i] : class_count;
         table[c * (split_count + 1) + s]++;
         table[(class_count + 1) * (split_count + 1) + s]++;
     }
     fprintf(out, "\n  %-28s", "images");
-    for (int s = 0; s < split_count; s++)
-        fprintf(out, " %12s", splits[s]);
+    int columns = split_count + (strays > 0);
+    for (int s = 0; s < columns; s++)
+        fprintf(out, " %12s", s < split_count ? splits[s] : "(no split)");
     for (int c = class_count + 1; c >= 0; c--) { /* first the sum */
         int row = c == class_count + 1 ? c : class_count - c;
         int64_t any = 0;
-        for (int s = 0; s < split_count; s++)
+        for (int s = 0; s < columns; s++)
             any += table[row * (split_count + 1) + s];
         if (row == class_count && any == 0)
             continue;
         fprintf(out, "\n  %-28.28s", row == class_count + 1 ? "all" : row == class_count ? "(no label)" : classes[row]);
-        for (int s = 0; s < split_count; s++)
+        for (int s = 0; s < columns; s++)
             fprintf(out, " %12lld", (long long)table[row * (split_count + 1) + s]);
     }
     fputc('\n', out);

@@ -182,6 +182,46 @@ static void test_values(void **state)
     assert_int_equal(px_results_close(r), 0);
 }
 
+/* Extents that nothing stands behind are refused before memory is taken. */
+static void test_extents(void **state)
+{
+    (void)state;
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), dcpl = H5Pcreate(H5P_DATASET_CREATE);
+    const hsize_t huge[] = {(hsize_t)1 << 40, 1 << 20}, chunk[] = {64, 64};
+    H5Pset_chunk(dcpl, 2, chunk);
+    hid_t space = H5Screate_simple(2, huge, NULL), one = H5Screate_simple(2, chunk, NULL);
+    H5Dclose(H5Dcreate2(file, "chunked", H5T_IEEE_F64LE, space, H5P_DEFAULT, dcpl, H5P_DEFAULT));
+    H5Dclose(H5Dcreate2(file, "contiguous", H5T_STD_I32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Dclose(H5Dcreate2(file, "small", H5T_STD_I32LE, one, H5P_DEFAULT, dcpl, H5P_DEFAULT));
+    hid_t text = H5Tcopy(H5T_C_S1);
+    H5Tset_size(text, 64);
+    H5Dclose(H5Dcreate2(file, "text", text, space, H5P_DEFAULT, dcpl, H5P_DEFAULT));
+    H5Tclose(text);
+    H5Sclose(one);
+    H5Sclose(space);
+    H5Pclose(dcpl);
+    H5Fclose(file);
+
+    px_results *r = NULL;
+    double *data = NULL;
+    char **texts = NULL;
+    int rank, count;
+    int64_t dim[4];
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_READ), 0);
+    const char *const refused[] = {"/chunked", "/contiguous"};
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(px_results_get(r, refused[i], &data, &rank, dim), -1);
+        assert_int_equal(px_error_status(), PX_DATA);
+        assert_non_null(strstr(px_error(), "announces 1152921504606846976 elements, but stores 0 bytes"));
+    }
+    assert_int_equal(px_results_get_texts(r, "/text", &texts, &count), -1);
+    assert_non_null(strstr(px_error(), "/text announces"));
+    assert_int_equal(px_results_get(r, "/small", &data, &rank, dim), 0);
+    assert_int_equal(dim[0] * dim[1], 4096);
+    free(data);
+    px_results_close(r);
+}
+
 static void test_refusals(void **state)
 {
     (void)state;
@@ -303,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_series, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_extents, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reader_of_live_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_writer, setup, teardown),

@@ -109,6 +109,20 @@ static void test_dataset(void **state)
     assert_true(train == 3 && test == 1);
     assert_int_equal(sscanf(strstr(text, "  dog"), " dog %d %d", &train, &test), 2);
     assert_true(train == 2 && test == 0);
+    assert_null(strstr(text, "(no split)"));
+    free(text);
+
+    file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT); /* numbers that name no split */
+    H5Ldelete(file, "split", H5P_DEFAULT);
+    H5Fclose(file);
+    const int32_t strays[4] = {0, -5, INT32_MIN, 2};
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_put(r, "/split", PX_I32, 1, (int64_t[]){4}, strays), 0);
+    assert_int_equal(px_results_close(r), 0);
+    text = shown(path);
+    int none = 0;
+    assert_int_equal(sscanf(strstr(text, "(no split)\n  all"), "(no split) all %d %d %d", &train, &test, &none), 3);
+    assert_true(train == 1 && test == 0 && none == 3);
     free(text);
     free(path);
 }
