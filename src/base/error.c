@@ -3,6 +3,7 @@
 #include "base/crash.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,36 @@ static _Thread_local struct {
 
 void (*px_on_abort)(void) = NULL;
 
+/* Bytes of the printable character of UTF-8 that begins here, 0 if there is none. Control characters are those below
+ * U+0020 and U+007F to U+009F, which terminals obey as well. */
+static int printable(const unsigned char *c)
+{
+    if (c[0] < 0x80)
+        return c[0] >= ' ' && c[0] != 0x7F;
+    int more = c[0] >= 0xC2 && c[0] < 0xE0 ? 1 : c[0] >= 0xE0 && c[0] < 0xF0 ? 2 : c[0] >= 0xF0 && c[0] < 0xF5 ? 3 : 0;
+    for (int i = 1; i <= more; i++)
+        if ((c[i] & 0xC0) != 0x80) /* the zero at the end, too */
+            return 0;
+    bool too_long = (c[0] == 0xE0 && c[1] < 0xA0) || (c[0] == 0xF0 && c[1] < 0x90);
+    bool no_character = (c[0] == 0xED && c[1] >= 0xA0) || (c[0] == 0xF4 && c[1] >= 0x90);
+    bool control = c[0] == 0xC2 && c[1] < 0xA0;
+    return more == 0 || too_long || no_character || control ? 0 : more + 1;
+}
+
+char *px_printable(char *text, const char *keep)
+{
+    for (char *c = text; *c;) {
+        int length = printable((const unsigned char *)c);
+        if (length == 0 && !strchr(keep, *c))
+            *c = '?';
+        c += length > 0 ? length : 1;
+    }
+    return text;
+}
+
 char *px_one_line(char *text)
 {
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < ' ' || *c == 127)
-            *c = '?';
-    return text;
+    return px_printable(text, "");
 }
 
 static void set_message(px_status status, const char *format, va_list args)

@@ -35,9 +35,11 @@ void *px_fail_null(px_status status, const char *format, ...) __attribute__((for
 const char *px_error(void);
 px_status px_error_status(void);
 
-/* Replaces control characters, which names in archives can contain, by '?', so that a message stays one line and is
- * harmless to a terminal. px_fail, px_tell and px_die do this themselves. Returns `text`. */
+/* Replaces each byte of a control character (those of 8 bits, too) and each byte that is not UTF-8 by '?', so that names
+ * from other people's files stay one line and are harmless to a terminal. px_fail, px_tell and px_die do this
+ * themselves. px_printable leaves the characters of `keep` ("\n\t"). Both return `text`. */
 char *px_one_line(char *text);
+char *px_printable(char *text, const char *keep);
 
 /* Ends the program (all ranks of an MPI job) after a programmer's mistake. */
 _Noreturn void px_check_failed(const char *file, int line, const char *what);

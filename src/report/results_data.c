@@ -249,6 +249,8 @@ static int read_texts(px_results *r, const source *s, const char *what, char ***
         free(found);
         return -1;
     }
+    for (size_t i = 0; i < n; i++)
+        px_printable(found[i], "\n\t");
     *texts = found;
     *count = (int)n;
     return 0;

@@ -455,7 +455,9 @@ static int show_tree(FILE *out, px_results *r)
     show_attributes(out, r, "/", "  @");
     for (int i = 0; i < count; i++) {
         char *what = px_results_describe(r, paths[i]);
-        fprintf(out, "  %-48s %s\n", paths[i], what);
+        char *name = px_one_line(px_strdup(paths[i]));
+        fprintf(out, "  %-48s %s\n", name, what);
+        free(name);
         show_attributes(out, r, paths[i], "      @");
         free(what);
     }

@@ -232,20 +232,42 @@ static void element_types_have_sizes(void **state)
     assert_string_equal(px_dtype_name(PX_BF16), "bf16");
 }
 
+static void only_characters_are_printed(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"caf\xC3\xA9 \xE7\x8A\xAC \xF0\x9F\x90\x95", "caf\xC3\xA9 \xE7\x8A\xAC \xF0\x9F\x90\x95"},
+        {"\033[31mred\177", "?[31mred?"},
+        {"8 bits: \x9B"
+         "31m",
+         "8 bits: ?31m"},
+        {"in UTF-8: \xC2\x9B"
+         "31m",
+         "in UTF-8: ??31m"},
+        {"Latin-1: \xE9t\xE9", "Latin-1: ?t?"},
+        {"cut \xE7\x8A", "cut ??"},
+        {"too long \xC0\xAF \xE0\x80\xAF", "too long ?? ???"},
+        {"surrogate \xED\xA0\x80", "surrogate ???"},
+        {"beyond \xF4\x90\x80\x80 \xFF", "beyond ???? ?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s", cases[i][0]);
+        assert_string_equal(px_one_line(text), cases[i][1]);
+    }
+    char lines[] = "a\tb\nc\r\n";
+    assert_string_equal(px_printable(lines, "\n\t"), "a\tb\nc?\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(failures_set_message_and_status),
-        cmocka_unit_test(long_messages_are_cut),
-        cmocka_unit_test(messages_are_one_line),
-        cmocka_unit_test(shapes_fit_their_text),
-        cmocka_unit_test(each_thread_has_its_own),
-        cmocka_unit_test(memory_is_zeroed_and_aligned),
-        cmocka_unit_test(mistakes_end_the_job),
-        cmocka_unit_test(plain_logs_are_sparse),
-        cmocka_unit_test(terminals_get_one_line),
-        cmocka_unit_test(durations_are_for_people),
-        cmocka_unit_test(element_types_have_sizes),
+        cmocka_unit_test(failures_set_message_and_status), cmocka_unit_test(long_messages_are_cut),
+        cmocka_unit_test(messages_are_one_line),           cmocka_unit_test(only_characters_are_printed),
+        cmocka_unit_test(shapes_fit_their_text),           cmocka_unit_test(each_thread_has_its_own),
+        cmocka_unit_test(memory_is_zeroed_and_aligned),    cmocka_unit_test(mistakes_end_the_job),
+        cmocka_unit_test(plain_logs_are_sparse),           cmocka_unit_test(terminals_get_one_line),
+        cmocka_unit_test(durations_are_for_people),        cmocka_unit_test(element_types_have_sizes),
     };
     return cmocka_run_group_tests_name("error", tests, NULL, NULL);
 }
