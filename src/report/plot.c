@@ -10,9 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int (*const figures[])(plot_job *) = {plot_curves,       plot_diagnostics, plot_accuracy,
-                                             plot_probe_epochs, plot_layers,      plot_confusion,
-                                             plot_embedding,    plot_figures,     plot_bench};
+static int (*const figures[])(plot_job *) = {px_plot_curves,       px_plot_diagnostics, px_plot_accuracy,
+                                             px_plot_probe_epochs, px_plot_layers,      px_plot_confusion,
+                                             px_plot_embedding,    px_plot_figures,     px_plot_bench};
 
 /* ---- runs ---- */
 
@@ -76,7 +76,7 @@ static void label_runs(plot_run *runs, const char *const paths[], int count)
     char **labels = px_calloc((size_t)count + 1, sizeof *labels);
     for (int i = 0; i < count; i++)
         labels[i] = px_strdup(runs[i].name);
-    plot_shorten_all(labels, count, LONGEST_LABEL);
+    px_plot_shorten_all(labels, count, LONGEST_LABEL);
     for (int i = 0; i < count; i++)
         runs[i].label = labels[i];
     free(labels);
@@ -145,7 +145,7 @@ static int draw_all(plot_job *job)
 {
     int bad = 0;
     if (only_measured(job))
-        return plot_bench(job);
+        return px_plot_bench(job);
     for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
         bad = figures[i](job);
     return bad;
@@ -204,7 +204,7 @@ static char *figure_path(const plot_job *job, const char *name, int run)
     return path;
 }
 
-plot_figure *plot_begin(const plot_job *job, const char *name, int run, int width, int height)
+plot_figure *px_plot_begin(const plot_job *job, const char *name, int run, int width, int height)
 {
     plot_figure *f = px_calloc(1, sizeof *f);
     f->path = figure_path(job, name, run);
@@ -214,7 +214,7 @@ plot_figure *plot_begin(const plot_job *job, const char *name, int run, int widt
     return f;
 }
 
-int plot_end(plot_job *job, plot_figure *f)
+int px_plot_end(plot_job *job, plot_figure *f)
 {
     fclose(f->script);
     int bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
@@ -226,7 +226,7 @@ int plot_end(plot_job *job, plot_figure *f)
     return bad;
 }
 
-int plot_left_out(plot_job *job, const char *format, ...)
+int px_plot_left_out(plot_job *job, const char *format, ...)
 {
     char text[512];
     va_list args;
@@ -237,7 +237,7 @@ int plot_left_out(plot_job *job, const char *format, ...)
     return 0;
 }
 
-double *plot_data(const plot_run *run, int rank, int64_t dim[4], const char *format, ...)
+double *px_plot_data(const plot_run *run, int rank, int64_t dim[4], const char *format, ...)
 {
     char path[512];
     va_list args;
@@ -254,7 +254,7 @@ double *plot_data(const plot_run *run, int rank, int64_t dim[4], const char *for
     return NULL;
 }
 
-char **plot_class_names(const plot_run *run, const char *path, int classes)
+char **px_plot_class_names(const plot_run *run, const char *path, int classes)
 {
     char **names = NULL;
     int count = 0;
@@ -302,7 +302,7 @@ static int in_order(const void *a, const void *b)
 static void choose_k(const plot_run *run, plot_eval *e)
 {
     int64_t dim[4];
-    double *k = plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
+    double *k = px_plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
     for (int64_t i = 0; k && i < dim[0]; i++)
         if (i == 0 || k[i] == 20) {
             e->k = (int)k[i];
@@ -311,10 +311,10 @@ static void choose_k(const plot_run *run, plot_eval *e)
     free(k);
 }
 
-double plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
+double px_plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
 {
     int64_t dim[4];
-    double *data = plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
+    double *data = px_plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
     double value = data && (!e->k || e->place < dim[0]) ? data[e->place] : NAN;
     free(data);
     return value;
@@ -341,7 +341,7 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
     free(group);
 }
 
-plot_eval *plot_evals(const plot_job *job, int *count)
+plot_eval *px_plot_evals(const plot_job *job, int *count)
 {
     plot_eval *evals = NULL;
     *count = 0;
@@ -361,7 +361,7 @@ plot_eval *plot_evals(const plot_job *job, int *count)
     return evals;
 }
 
-void plot_evals_free(plot_eval *evals, int count)
+void px_plot_evals_free(plot_eval *evals, int count)
 {
     for (int i = 0; i < count; i++) {
         free(evals[i].protocol);
@@ -370,7 +370,7 @@ void plot_evals_free(plot_eval *evals, int count)
     free(evals);
 }
 
-char *plot_protocol_name(const plot_eval *e)
+char *px_plot_protocol_name(const plot_eval *e)
 {
     int i = place(e->protocol, protocols);
     const char *name = i < 3 ? protocol_names[i] : e->protocol;
@@ -378,7 +378,7 @@ char *plot_protocol_name(const plot_eval *e)
 }
 
 /* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
-char *plot_subject_name(const plot_job *job, const plot_eval *e)
+char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
 {
     int i = place(e->subject, subjects);
     const char *name = i < 3 ? subject_names[i] : e->subject;

@@ -34,8 +34,8 @@ static bool costs_load(const plot_run *run, const char *table, costs *c)
     char *path = px_format("/bench/%s/name", table);
     *c = (costs){0};
     if (px_results_has(run->results, path) && px_results_get_texts(run->results, path, &c->name, &c->count) == 0) {
-        c->seconds = plot_data(run, 1, seconds, "/bench/%s/seconds", table);
-        c->gflops = plot_data(run, 1, gflops, "/bench/%s/gflops", table);
+        c->seconds = px_plot_data(run, 1, seconds, "/bench/%s/seconds", table);
+        c->gflops = px_plot_data(run, 1, gflops, "/bench/%s/gflops", table);
     }
     free(path);
     if (c->seconds && c->count > 0 && seconds[0] == c->count && (!c->gflops || gflops[0] == c->count))
@@ -61,7 +61,7 @@ static int decimals(double x)
 static double number(const plot_run *run, const char *name)
 {
     int64_t dim[4];
-    double *data = plot_data(run, 0, dim, "/bench/%s", name), value = data ? data[0] : NAN;
+    double *data = px_plot_data(run, 0, dim, "/bench/%s", name), value = data ? data[0] : NAN;
     free(data);
     return value;
 }
@@ -195,18 +195,18 @@ static int draw(plot_job *job, int index, const costs *parts, const costs *ops)
         longest = length > longest ? length : longest;
     }
     int left = 40 + CHARACTER * longest, height = HEADINGS + BAR + LEGEND + OP * ops->count + BOTTOM;
-    plot_figure *figure = plot_begin(job, "bench", index, WIDTH, height);
+    plot_figure *figure = px_plot_begin(job, "bench", index, WIDTH, height);
     FILE *f = figure->script;
     fputs("set multiplot\nset key off\n", f);
     write_headings(f, figure, run, parts);
     write_parts(f, figure, parts);
     write_ops(f, figure, ops, seconds_of(parts, "step"), number(run, "machine_gflops"), left);
     fputs("unset multiplot\n", f);
-    return plot_end(job, figure);
+    return px_plot_end(job, figure);
 }
 
 /* Most files have no measured step, which is not reported as left out. */
-int plot_bench(plot_job *job)
+int px_plot_bench(plot_job *job)
 {
     int bad = 0;
     for (int run = 0; bad == 0 && run < job->count; run++) {

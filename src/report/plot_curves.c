@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-int plot_curves(plot_job *job)
+int px_plot_curves(plot_job *job)
 {
     enum { WIDTH = 1200, LOSS = 480, GAP = 40, RATE = 210, BOTTOM = 80 };
-    bool rate = plot_series_there(job, "lr") && !plot_series_zero(job, &(plot_panel){.name = "lr"}),
-         by_epoch = plot_axis_is_epoch(job);
-    if (!plot_series_there(job, "loss"))
-        return plot_left_out(job, "curves: no /train/loss");
-    int rows = plot_legend_rows(job, WIDTH - 60, ": last 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
+    bool rate = px_plot_series_there(job, "lr") && !px_plot_series_zero(job, &(plot_panel){.name = "lr"}),
+         by_epoch = px_plot_axis_is_epoch(job);
+    if (!px_plot_series_there(job, "loss"))
+        return px_plot_left_out(job, "curves: no /train/loss");
+    int rows = px_plot_legend_rows(job, WIDTH - 60, ": last 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
     plot_box loss = {PLOT_LEFT, WIDTH - 40, top, top + LOSS},
              below = {PLOT_LEFT, WIDTH - 40, top + LOSS + GAP, top + LOSS + GAP + RATE};
-    plot_figure *figure = plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
+    plot_figure *figure = px_plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
     FILE *f = figure->script;
     char *title = job->count == 1 && *job->runs[0].method ? px_format("Pretraining with %s", job->runs[0].method)
                                                           : px_strdup("Pretraining");
@@ -23,21 +23,22 @@ int plot_curves(plot_job *job)
     px_gnuplot_text(f, title);
     fprintf(f, " at screen 0.5, screen %g center font ',16' tc rgb '#222222'\n", 1 - 28.0 / figure->height);
     free(title);
-    plot_x_range(f, job, by_epoch);
+    px_plot_x_range(f, job, by_epoch);
     const char *x_label =
         by_epoch ? "set format x '%g'\nset xlabel 'epoch'\n" : "set format x '%g'\nset xlabel 'step'\n";
     fputs(rate ? "set format x ''\n" : x_label, f);
-    plot_panel_place(f, figure, loss, "training loss");
-    plot_legend_place(f, figure, loss, rows);
-    plot_panel_write(f, job, figure, loss,
-                     &(plot_panel){.name = "loss", .by_epoch = by_epoch, .smooth = true, .legend = PLOT_LAST_VALUES});
+    px_plot_panel_place(f, figure, loss, "training loss");
+    px_plot_legend_place(f, figure, loss, rows);
+    px_plot_panel_write(
+        f, job, figure, loss,
+        &(plot_panel){.name = "loss", .by_epoch = by_epoch, .smooth = true, .legend = PLOT_LAST_VALUES});
     if (rate) {
         fprintf(f, "unset label 2\nset key off\nset ytics autofreq\n%s", x_label);
-        plot_panel_place(f, figure, below, "learning rate");
-        plot_panel_write(f, job, figure, below, &(plot_panel){.name = "lr", .by_epoch = by_epoch});
+        px_plot_panel_place(f, figure, below, "learning rate");
+        px_plot_panel_write(f, job, figure, below, &(plot_panel){.name = "lr", .by_epoch = by_epoch});
     }
     fputs("unset multiplot\n", f);
-    return plot_end(job, figure);
+    return px_plot_end(job, figure);
 }
 
 /* Names of all series of all runs, except those of the figure `curves`; sorted, without repetition. */
@@ -52,7 +53,7 @@ static char **other_series(const plot_job *job, int *count)
             px_results_list(job->runs[run].results, "/train", &found, &n);
         for (int i = 0; i < n; i++) {
             static const char *const drawn[] = {"step", "epoch", "loss", "lr"};
-            bool known = !plot_series_there(job, found[i]);
+            bool known = !px_plot_series_there(job, found[i]);
             for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++)
                 known |= strcmp(found[i], drawn[k]) == 0;
             for (int k = 0; k < *count; k++)
@@ -93,7 +94,7 @@ static char *leave_out_zeros(const plot_job *job, char **names, int *count)
     int kept = 0;
     for (int i = 0; i < *count; i++) {
         plot_panel p = panel_of(names[i]);
-        if (!plot_series_zero(job, &p)) {
+        if (!px_plot_series_zero(job, &p)) {
             names[kept++] = names[i];
             continue;
         }
@@ -116,12 +117,12 @@ static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *fi
     for (char *c = label; *c; c++)
         if (*c == '_')
             *c = ' ';
-    plot_panel_place(f, figure, b, label);
-    plot_panel_write(f, job, figure, b, &p);
+    px_plot_panel_place(f, figure, b, label);
+    px_plot_panel_write(f, job, figure, b, &p);
     free(label);
 }
 
-int plot_diagnostics(plot_job *job)
+int px_plot_diagnostics(plot_job *job)
 {
     enum {
         WIDTH = 700,
@@ -133,13 +134,13 @@ int plot_diagnostics(plot_job *job)
     if (count == 0) {
         free(names);
         free(zeros);
-        return plot_left_out(job, "diagnostics: no series in /train beside loss and lr, or all of them zero");
+        return px_plot_left_out(job, "diagnostics: no series in /train beside loss and lr, or all of them zero");
     }
-    bool by_epoch = plot_axis_is_epoch(job), several = job->count > 1;
+    bool by_epoch = px_plot_axis_is_epoch(job), several = job->count > 1;
     int columns = count > 1 ? 2 : 1, rows = (count + columns - 1) / columns, width = columns * WIDTH,
-        legend = several ? plot_legend_rows(job, width - 50, "") : 0,
+        legend = several ? px_plot_legend_rows(job, width - 50, "") : 0,
         top = 48 + PLOT_NOTE + PLOT_ROW * legend + (zeros ? 22 : 0);
-    plot_figure *figure = plot_begin(job, "diagnostics", -1, width, top + rows * HEIGHT);
+    plot_figure *figure = px_plot_begin(job, "diagnostics", -1, width, top + rows * HEIGHT);
     FILE *f = figure->script;
     fprintf(f, "set multiplot\nset label 2 'Training series' at screen 0.5, screen %g center font ',16'\n",
             1 - 24.0 / figure->height);
@@ -150,7 +151,7 @@ int plot_diagnostics(plot_job *job)
         free(zeros);
     }
     fprintf(f, "set key off\nset xlabel '%s'\n", by_epoch ? "epoch" : "step");
-    plot_x_range(f, job, by_epoch);
+    px_plot_x_range(f, job, by_epoch);
     for (int i = 0; i < count; i++) {
         plot_panel p = panel_of(names[i]);
         int x = i % columns * WIDTH, y = top + i / columns * HEIGHT;
@@ -159,7 +160,7 @@ int plot_diagnostics(plot_job *job)
         p.smooth = !p.held;
         if (i == 0 && several) {
             p.legend = PLOT_RUNS;
-            plot_legend_place(f, figure, (plot_box){b.left, figure->width - 30, b.top, b.bottom}, legend);
+            px_plot_legend_place(f, figure, (plot_box){b.left, figure->width - 30, b.top, b.bottom}, legend);
         }
         write_diagnostic(f, job, figure, b, p);
         fputs("unset label 2\nunset label 4\nset key off\n", f);
@@ -167,5 +168,5 @@ int plot_diagnostics(plot_job *job)
     }
     free(names);
     fputs("unset multiplot\n", f);
-    return plot_end(job, figure);
+    return px_plot_end(job, figure);
 }

@@ -17,10 +17,10 @@ static void write_title(FILE *f, char *title)
 /* "simclr, pretrained", or with the protocol before it: "linear probe: simclr, pretrained". A new string. */
 static char *label_of(const plot_job *job, const plot_eval *e, bool with_protocol)
 {
-    char *subject = plot_subject_name(job, e);
+    char *subject = px_plot_subject_name(job, e);
     if (!with_protocol)
         return subject;
-    char *protocol = plot_protocol_name(e), *label = px_format("%s: %s", protocol, subject);
+    char *protocol = px_plot_protocol_name(e), *label = px_format("%s: %s", protocol, subject);
     free(protocol);
     free(subject);
     return label;
@@ -56,7 +56,7 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
     fputs("$bars << EOD\n", f);
     for (int i = 0; i < count; i++) {
         const plot_eval *e = &evals[i];
-        double percent = 100 * plot_eval_number(&job->runs[e->run], e, "top1");
+        double percent = 100 * px_plot_eval_number(&job->runs[e->run], e, "top1");
         if (i > 0 && strcmp(e->protocol, evals[i - 1].protocol) != 0)
             at += 0.6; /* a gap between protocols */
         if (isfinite(percent))
@@ -65,7 +65,7 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
         fputs(i ? ", " : "", names);
         px_gnuplot_text(names, label);
         fprintf(names, " %g", at);
-        int width = plot_width(label);
+        int width = px_plot_width(label);
         longest = width > longest ? width : longest;
         free(label);
         *most = fmax(*most, percent);
@@ -78,28 +78,28 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
     return longest;
 }
 
-int plot_accuracy(plot_job *job)
+int px_plot_accuracy(plot_job *job)
 {
     /* Pixels: of a bar with its gap, of all bars; of the figure, and of what lies beside the labels. */
     enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350, WIDTH = 1100, BARS_WIDTH = 700 };
     int count;
-    plot_eval *evals = plot_evals(job, &count);
+    plot_eval *evals = px_plot_evals(job, &count);
     if (count == 0)
-        return plot_left_out(job, "accuracy: no evaluation in /eval");
+        return px_plot_left_out(job, "accuracy: no evaluation in /eval");
     double most = 0, bottom = 1;
     int bar = count * BAR <= MOST_BARS ? BAR : count * LEAST_BAR >= MOST_BARS ? LEAST_BAR : MOST_BARS / count;
-    plot_figure *figure = plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
+    plot_figure *figure = px_plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
     FILE *f = figure->script;
     int labels = 9 * write_bars(f, job, evals, count, &most, &bottom);
     figure->width = labels + BARS_WIDTH > WIDTH ? labels + BARS_WIDTH : WIDTH;
-    char *protocol = plot_protocol_name(&evals[0]);
+    char *protocol = px_plot_protocol_name(&evals[0]);
     write_title(f,
                 same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol) : px_strdup("Top-1 accuracy"));
     free(protocol);
     fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
             fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
     fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
-    double chance = plot_chance(job, evals, count);
+    double chance = px_plot_chance(job, evals, count);
     if (chance > 0) {
         fprintf(f, "set arrow from %g, graph 0 to %g, graph 1 nohead front dt 2 lw 1.5 lc rgb '#222222'\n", chance,
                 chance);
@@ -109,8 +109,8 @@ int plot_accuracy(plot_job *job)
     fputs("plot $bars using ($2/2):1:(0):2:($1-0.36):($1+0.36):3 with boxxyerror lc rgb variable, \\\n"
           "  '' using 2:1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'\n",
           f);
-    plot_evals_free(evals, count);
-    return plot_end(job, figure);
+    px_plot_evals_free(evals, count);
+    return px_plot_end(job, figure);
 }
 
 /* ---- probe_epochs ---- */
@@ -144,7 +144,7 @@ typedef struct courses {
 static void add_course(courses *c, const plot_job *job, plot_eval *e)
 {
     int64_t dim[4];
-    double *y = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
+    double *y = px_plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
     if (y && dim[0] > 1) {
         fprintf(c->data, "$line%d << EOD\n", c->lines);
         for (int64_t k = 0; k < dim[0]; k++)
@@ -175,7 +175,7 @@ static void write_lines(FILE *f, const plot_job *job, const courses *c, char *co
 {
     for (int i = 0; i < c->lines; i++) {
         const plot_eval *e = c->drawn[i];
-        int mark = plot_mark(job, e->run);
+        int mark = px_plot_mark(job, e->run);
         fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
         if (mark)
             fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(c->longest / 10 + 1));
@@ -196,22 +196,22 @@ static int draw_courses(plot_job *job, const courses *c, const char *data)
     char **labels = px_calloc((size_t)c->lines, sizeof *labels);
     for (int i = 0; i < c->lines; i++)
         labels[i] = label_of(job, c->drawn[i], !single);
-    plot_figure *figure = plot_begin(job, "probe_epochs", -1, 0, 0);
+    plot_figure *figure = px_plot_begin(job, "probe_epochs", -1, 0, 0);
     FILE *f = figure->script;
-    int columns = plot_legend_columns(labels, c->lines, WIDTH), rows = (c->lines + columns - 1) / columns;
-    plot_frame(f, figure, WIDTH, 560, 95, 45, 65, 90 + 26 * rows);
+    int columns = px_plot_legend_columns(labels, c->lines, WIDTH), rows = (c->lines + columns - 1) / columns;
+    px_plot_frame(f, figure, WIDTH, 560, 95, 45, 65, 90 + 26 * rows);
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 4\n%s",
             12.0 / figure->height, rows, data);
     write_axes(f, c);
     write_lines(f, job, c, labels);
-    plot_texts_free(labels, c->lines);
-    return plot_end(job, figure);
+    px_plot_texts_free(labels, c->lines);
+    return px_plot_end(job, figure);
 }
 
-int plot_probe_epochs(plot_job *job)
+int px_plot_probe_epochs(plot_job *job)
 {
     int count;
-    plot_eval *evals = plot_evals(job, &count);
+    plot_eval *evals = px_plot_evals(job, &count);
     char *data;
     size_t size;
     courses c = {
@@ -220,10 +220,10 @@ int plot_probe_epochs(plot_job *job)
         add_course(&c, job, &evals[i]);
     fclose(c.data);
     int bad = c.lines ? draw_courses(job, &c, data)
-                      : plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
+                      : px_plot_left_out(job, "probe_epochs: no evaluation has test_top1 by epoch");
     free(data);
     free(c.drawn);
-    plot_evals_free(evals, count);
+    px_plot_evals_free(evals, count);
     return bad;
 }
 
@@ -270,9 +270,9 @@ static int shorten(char **names, int classes)
 {
     enum { MOST = 22 };
     int widest = 0;
-    plot_shorten_all(names, classes, MOST);
+    px_plot_shorten_all(names, classes, MOST);
     for (int i = 0; i < classes; i++) {
-        int width = plot_width(names[i]);
+        int width = px_plot_width(names[i]);
         widest = width > widest ? width : widest;
     }
     return widest;
@@ -281,15 +281,15 @@ static int shorten(char **names, int classes)
 static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int classes)
 {
     int side = 60 * classes < 480 ? 480 : 60 * classes > 1000 ? 1000 : 60 * classes;
-    plot_figure *figure = plot_begin(job, name, e->run, 0, 0);
+    plot_figure *figure = px_plot_begin(job, name, e->run, 0, 0);
     FILE *f = figure->script;
-    char *path = px_format("/eval/%s/class_names", e->protocol), *subject = plot_subject_name(job, e);
-    char **names = plot_class_names(&job->runs[e->run], path, classes);
+    char *path = px_format("/eval/%s/class_names", e->protocol), *subject = px_plot_subject_name(job, e);
+    char **names = px_plot_class_names(&job->runs[e->run], path, classes);
     int widest = classes <= MOST_CLASS_TICS ? shorten(names, classes) : 3;
-    plot_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
-    char *protocol = plot_protocol_name(e);
+    px_plot_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
+    char *protocol = px_plot_protocol_name(e);
     write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, protocol,
-                             100 * plot_eval_number(&job->runs[e->run], e, "top1")));
+                             100 * px_plot_eval_number(&job->runs[e->run], e, "top1")));
     free(protocol);
     write_cells(f, matrix, classes);
     fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", classes - 1,
@@ -306,17 +306,17 @@ static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, c
     if (classes <= MOST_CELL_TEXTS)
         fputs(", \\\n  '' using 2:1:5:4 with labels tc rgb variable font ',13'", f);
     fputc('\n', f);
-    plot_texts_free(names, classes);
+    px_plot_texts_free(names, classes);
     free(subject);
     free(path);
-    return plot_end(job, figure);
+    return px_plot_end(job, figure);
 }
 
 /* The pretrained subject (else the first) of each protocol and run. */
-int plot_confusion(plot_job *job)
+int px_plot_confusion(plot_job *job)
 {
     int count, drawn = 0, bad = 0;
-    plot_eval *evals = plot_evals(job, &count);
+    plot_eval *evals = px_plot_evals(job, &count);
     for (int i = 0; bad == 0 && i < count; i++) {
         const plot_eval *e = &evals[i];
         bool first_protocol = strcmp(e->protocol, evals[0].protocol) == 0, seen = false;
@@ -324,7 +324,7 @@ int plot_confusion(plot_job *job)
             seen |= evals[k].run == e->run && strcmp(evals[k].protocol, e->protocol) == 0;
         int64_t dim[4];
         double *matrix =
-            seen ? NULL : plot_data(&job->runs[e->run], 2, dim, "/eval/%s/%s/confusion", e->protocol, e->subject);
+            seen ? NULL : px_plot_data(&job->runs[e->run], 2, dim, "/eval/%s/%s/confusion", e->protocol, e->subject);
         if (matrix && dim[0] == dim[1] && dim[0] > 0) {
             char *name = first_protocol ? px_strdup("confusion") : px_format("confusion_%s", e->protocol);
             bad = draw_confusion(job, e, name, matrix, (int)dim[0]);
@@ -333,8 +333,8 @@ int plot_confusion(plot_job *job)
         }
         free(matrix);
     }
-    plot_evals_free(evals, count);
-    return bad || drawn ? bad : plot_left_out(job, "confusion: no /eval/<protocol>/<subject>/confusion");
+    px_plot_evals_free(evals, count);
+    return bad || drawn ? bad : px_plot_left_out(job, "confusion: no /eval/<protocol>/<subject>/confusion");
 }
 
 /* ---- embedding ---- */
@@ -409,15 +409,16 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     for (int64_t i = 0; i < n; i++)
         classes = label[i] >= classes ? (int)label[i] + 1 : classes;
     bool legend = classes <= MOST_LEGEND;
-    plot_figure *figure = plot_begin(job, "embedding", run, 0, 0);
+    plot_figure *figure = px_plot_begin(job, "embedding", run, 0, 0);
     FILE *f = figure->script;
     double width, height;
     write_extent(f, xy, n, &width, &height);
     double scale = 820 / fmax(width, height);
     const plot_run *r = &job->runs[run];
-    char **names = plot_class_names(r, "/eval/embedding/class_names", classes);
+    char **names = px_plot_class_names(r, "/eval/embedding/class_names", classes);
     int right = legend ? 70 + 10 * shorten(names, classes) : 40;
-    plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65, 55);
+    px_plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
+                  55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;
     write_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
                           : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
@@ -427,17 +428,17 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
         f);
     fprintf(f, "set key at screen %g, screen 0.5 left center\n", (60 + scale * width + 15) / figure->width);
     write_map(f, names, xy, label, n, classes);
-    plot_texts_free(names, classes);
-    return plot_end(job, figure);
+    px_plot_texts_free(names, classes);
+    return px_plot_end(job, figure);
 }
 
-int plot_embedding(plot_job *job)
+int px_plot_embedding(plot_job *job)
 {
     int drawn = 0, bad = 0;
     for (int run = 0; bad == 0 && run < job->count; run++) {
         int64_t dim[4], labels[4] = {0};
-        double *xy = plot_data(&job->runs[run], 2, dim, "/eval/embedding/xy");
-        double *label = plot_data(&job->runs[run], 1, labels, "/eval/embedding/label");
+        double *xy = px_plot_data(&job->runs[run], 2, dim, "/eval/embedding/xy");
+        double *label = px_plot_data(&job->runs[run], 1, labels, "/eval/embedding/label");
         if (xy && label && dim[1] == 2 && dim[0] == labels[0] && dim[0] > 0) {
             bad = draw_embedding(job, run, xy, label, dim[0]);
             drawn++;
@@ -445,5 +446,5 @@ int plot_embedding(plot_job *job)
         free(label);
         free(xy);
     }
-    return bad || drawn ? bad : plot_left_out(job, "embedding: no /eval/embedding/{xy,label}");
+    return bad || drawn ? bad : px_plot_left_out(job, "embedding: no /eval/embedding/{xy,label}");
 }

@@ -41,7 +41,7 @@ static char **read_caption(const plot_run *run, const char *name, int width, int
     *count = 0;
     if (px_results_get_attribute_text(run->results, path, "caption", &caption) == 0) {
         char *text = px_format("%s: %s", *run->method ? run->method : run->label, caption);
-        lines = plot_wrap(text, width / CHARACTER, count);
+        lines = px_plot_wrap(text, width / CHARACTER, count);
         free(text);
     }
     free(caption);
@@ -58,20 +58,20 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
     wide = wide < LEAST_WIDTH ? LEAST_WIDTH : wide;
     char **caption = read_caption(&job->runs[run], name, wide - 2 * SIDE, &lines);
     int top = SIDE + LINE * lines, side = (wide - width * scale) / 2;
-    plot_figure *figure = plot_begin(job, name, run, 0, 0);
+    plot_figure *figure = px_plot_begin(job, name, run, 0, 0);
     FILE *f = figure->script;
-    plot_frame(f, figure, width * scale, height * scale, side, side, top, SIDE);
+    px_plot_frame(f, figure, width * scale, height * scale, side, side, top, SIDE);
     write_dots(f, pixels, dim, step, scale);
     write_caption(f, figure, caption, lines);
     fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
             width * scale - 1, height * scale - 1);
     fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
-    plot_texts_free(caption, lines);
-    return plot_end(job, figure);
+    px_plot_texts_free(caption, lines);
+    return px_plot_end(job, figure);
 }
 
 /* Methods need not have pictures: if a run has none, nothing is reported as left out. */
-int plot_figures(plot_job *job)
+int px_plot_figures(plot_job *job)
 {
     int bad = 0;
     for (int run = 0; bad == 0 && run < job->count; run++) {
@@ -82,7 +82,7 @@ int plot_figures(plot_job *job)
             continue;
         for (int i = 0; i < count; i++) {
             int64_t dim[4];
-            double *pixels = plot_data(&job->runs[run], 3, dim, "/figures/%s", names[i]);
+            double *pixels = px_plot_data(&job->runs[run], 3, dim, "/figures/%s", names[i]);
             if (pixels && bad == 0 && (dim[2] == 1 || dim[2] == 3))
                 bad = draw(job, run, names[i], pixels, dim);
             free(pixels);

@@ -33,7 +33,7 @@ static bool line_read(line *l, const plot_job *job, const plot_eval *e)
     char *path = px_format("/eval/%s/%s/layers/names", e->protocol, e->subject);
     int64_t dim[4] = {0};
     *l = (line){.eval = *e};
-    l->top1 = plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/layers/top1", e->protocol, e->subject);
+    l->top1 = px_plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/layers/top1", e->protocol, e->subject);
     bool there = l->top1 && px_results_has(r, path) && px_results_get_texts(r, path, &l->name, &l->count) == 0 &&
                  l->count == dim[0] && l->count > 0;
     if (!there)
@@ -55,7 +55,7 @@ static bool same_layers(const line *a, const line *b)
 static void write_line(FILE *f, const plot_job *job, const line *l, int number, const char *title)
 {
     bool untrained = strcmp(l->eval.subject, "untrained") == 0;
-    int mark = plot_mark(job, l->eval.run);
+    int mark = px_plot_mark(job, l->eval.run);
     fprintf(f, "$line%d using 1:2 with linespoints lw 2.5 pt %d ps 1.4 dt %d lc rgb '#%s' title ", number,
             mark        ? mark
             : untrained ? 5
@@ -104,18 +104,18 @@ static int draw(plot_job *job, line *lines, int count, int from, bool only)
     for (int i = from; i < count; i++)
         if (!lines[i].drawn && same_layers(like, &lines[i])) {
             lines[i].drawn = true;
-            titles[drawn] = plot_subject_name(job, &lines[i].eval);
+            titles[drawn] = px_plot_subject_name(job, &lines[i].eval);
             evals[drawn] = lines[i].eval;
             place[drawn++] = i;
         }
-    plot_figure *figure = plot_begin(job, "layers", only ? -1 : like->eval.run, 0, 0);
+    plot_figure *figure = px_plot_begin(job, "layers", only ? -1 : like->eval.run, 0, 0);
     FILE *f = figure->script;
-    int columns = plot_legend_columns(titles, drawn, width), rows = (drawn + columns - 1) / columns;
-    plot_frame(f, figure, width, job->count > PLOT_FEW_RUNS ? 760 : 520, 105, 45, 60,
-               (like->count > TURNED_FROM ? 115 : 60) + 26 * rows);
+    int columns = px_plot_legend_columns(titles, drawn, width), rows = (drawn + columns - 1) / columns;
+    px_plot_frame(f, figure, width, job->count > PLOT_FEW_RUNS ? 760 : 520, 105, 45, 60,
+                  (like->count > TURNED_FROM ? 115 : 60) + 26 * rows);
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 5\n",
             12.0 / figure->height, rows);
-    write_axes(f, like, plot_chance(job, evals, drawn));
+    write_axes(f, like, px_plot_chance(job, evals, drawn));
     for (int i = 0; i < drawn; i++)
         write_data(f, &lines[place[i]], place[i]);
     for (int i = 0; i < drawn; i++) {
@@ -123,18 +123,18 @@ static int draw(plot_job *job, line *lines, int count, int from, bool only)
         write_line(f, job, &lines[place[i]], place[i], titles[i]);
     }
     fputc('\n', f);
-    plot_texts_free(titles, drawn);
+    px_plot_texts_free(titles, drawn);
     free(evals);
     free(place);
-    return plot_end(job, figure);
+    return px_plot_end(job, figure);
 }
 
 /* Probing layers is optional: if a run has none, nothing is reported as left out. Backbones with different layers get
  * separate figures. */
-int plot_layers(plot_job *job)
+int px_plot_layers(plot_job *job)
 {
     int evals_count, count = 0, bad = 0;
-    plot_eval *evals = plot_evals(job, &evals_count);
+    plot_eval *evals = px_plot_evals(job, &evals_count);
     line *lines = px_calloc((size_t)evals_count + 1, sizeof *lines);
     for (int i = 0; i < evals_count; i++)
         count += line_read(&lines[count], job, &evals[i]);
@@ -144,6 +144,6 @@ int plot_layers(plot_job *job)
     for (int i = 0; i < count; i++)
         line_finish(&lines[i]);
     free(lines);
-    plot_evals_free(evals, evals_count);
+    px_plot_evals_free(evals, evals_count);
     return bad;
 }

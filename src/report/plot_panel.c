@@ -41,13 +41,13 @@ static bool fractional(const double *epoch, int64_t count)
 static double *axis(const plot_run *run, bool by_epoch, int64_t *count)
 {
     int64_t dim[4];
-    double *x = plot_data(run, 1, dim, "/train/%s", by_epoch ? "epoch" : "step");
+    double *x = px_plot_data(run, 1, dim, "/train/%s", by_epoch ? "epoch" : "step");
     *count = x ? dim[0] : 0;
     return x;
 }
 
 /* Epochs, if every run that has training series can count in them. */
-bool plot_axis_is_epoch(const plot_job *job)
+bool px_plot_axis_is_epoch(const plot_job *job)
 {
     bool yes = true;
     for (int i = 0; yes && i < job->count; i++) {
@@ -63,7 +63,7 @@ bool plot_axis_is_epoch(const plot_job *job)
 static bool series_load(const plot_run *run, const char *name, bool by_epoch, series *s)
 {
     int64_t dim[4], count;
-    *s = (series){0, axis(run, by_epoch, &count), plot_data(run, 1, dim, "/train/%s", name)};
+    *s = (series){0, axis(run, by_epoch, &count), px_plot_data(run, 1, dim, "/train/%s", name)};
     if (s->x && s->y)
         s->count = dim[0] < count ? dim[0] : count;
     for (int64_t i = 0; i < s->count; i++)
@@ -148,7 +148,7 @@ typedef struct extent {
 enum { LABEL = 122 };
 
 /* The label has a place of its own: gnuplot's would be pushed out of the figure by wide tics. */
-void plot_panel_place(FILE *f, const plot_figure *figure, plot_box b, const char *label)
+void px_plot_panel_place(FILE *f, const plot_figure *figure, plot_box b, const char *label)
 {
     double width = figure->width, height = figure->height;
     fprintf(f,
@@ -161,18 +161,18 @@ void plot_panel_place(FILE *f, const plot_figure *figure, plot_box b, const char
 }
 
 /* How many rows a legend of all runs takes in so many pixels, where `more` characters stand behind each name. */
-int plot_legend_rows(const plot_job *job, int width, const char *more)
+int px_plot_legend_rows(const plot_job *job, int width, const char *more)
 {
     char **texts = px_calloc((size_t)job->count + 1, sizeof *texts);
     for (int i = 0; i < job->count; i++)
         texts[i] = px_format("%s%s", job->runs[i].label, more);
-    int columns = plot_legend_columns(texts, job->count, width);
-    plot_texts_free(texts, job->count);
+    int columns = px_plot_legend_columns(texts, job->count, width);
+    px_plot_texts_free(texts, job->count);
     return (job->count + columns - 1) / columns;
 }
 
 /* The legend stands above the axes: within them it would cover the curves and cut the grid. */
-void plot_legend_place(FILE *f, const plot_figure *figure, plot_box b, int rows)
+void px_plot_legend_place(FILE *f, const plot_figure *figure, plot_box b, int rows)
 {
     fprintf(f, "set key at screen %g, screen %g right bottom vertical maxrows %d samplen 2.5\n",
             (double)b.right / figure->width, 1 - (b.top - (double)PLOT_NOTE) / figure->height, rows);
@@ -235,7 +235,7 @@ static extent find_range(const curve *all, int count)
 /* "lines lt 1 lw 2.2 lc rgb '#0072B2' ": how a run's line of so many points looks. */
 static void write_style(FILE *f, const plot_job *job, int run, int64_t points)
 {
-    int mark = plot_mark(job, run);
+    int mark = px_plot_mark(job, run);
     if (mark)
         fprintf(f, "linespoints pt %d ps 1 pi %d", mark, (int)(points / MARKS) + 1);
     else
@@ -310,7 +310,7 @@ static void free_curves(curve *all, int count)
 }
 
 /* Nothing is written where no run has the series. */
-void plot_panel_write(FILE *f, const plot_job *job, const plot_figure *figure, plot_box b, const plot_panel *p)
+void px_plot_panel_write(FILE *f, const plot_job *job, const plot_figure *figure, plot_box b, const plot_panel *p)
 {
     curve *all;
     int found = load_curves(job, p, &all);
@@ -337,7 +337,7 @@ void plot_panel_write(FILE *f, const plot_job *job, const plot_figure *figure, p
     free_curves(all, found);
 }
 
-bool plot_series_there(const plot_job *job, const char *name)
+bool px_plot_series_there(const plot_job *job, const char *name)
 {
     for (int i = 0; i < job->count; i++) {
         series s;
@@ -349,7 +349,7 @@ bool plot_series_there(const plot_job *job, const char *name)
     return false;
 }
 
-bool plot_series_zero(const plot_job *job, const plot_panel *p)
+bool px_plot_series_zero(const plot_job *job, const plot_panel *p)
 {
     double least = 0.01 * p->least_top / (p->scale > 0 ? p->scale : 1); /* a hundredth of the axis cannot be seen */
     bool zero = true;
@@ -365,7 +365,7 @@ bool plot_series_zero(const plot_job *job, const plot_panel *p)
 }
 
 /* All panels share the longest run's extent, from zero. */
-void plot_x_range(FILE *f, const plot_job *job, bool by_epoch)
+void px_plot_x_range(FILE *f, const plot_job *job, bool by_epoch)
 {
     double last = 0;
     for (int i = 0; i < job->count; i++) {

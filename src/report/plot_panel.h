@@ -23,21 +23,21 @@ typedef struct plot_box {
 enum { PLOT_LEFT = 145, PLOT_NOTE = 26, PLOT_ROW = 26 };
 
 /* Whether a run has the series, with a finite value in it; whether all its values are zero, or too small to be seen. */
-bool plot_series_there(const plot_job *, const char *name);
-bool plot_series_zero(const plot_job *, const plot_panel *);
+bool px_plot_series_there(const plot_job *, const char *name);
+bool px_plot_series_zero(const plot_job *, const plot_panel *);
 
 /* Horizontal axis: epochs if every run that has training series can count in them; from zero to the longest run's end. */
-bool plot_axis_is_epoch(const plot_job *);
-void plot_x_range(FILE *, const plot_job *, bool by_epoch);
+bool px_plot_axis_is_epoch(const plot_job *);
+void px_plot_x_range(FILE *, const plot_job *, bool by_epoch);
 
 /* How many rows a legend of all runs takes in so many pixels, where `more` stands behind each name. It stands
  * above the axes and the note: within them it would cover the curves and cut the grid. */
-int plot_legend_rows(const plot_job *, int width, const char *more);
-void plot_legend_place(FILE *, const plot_figure *, plot_box, int rows);
+int px_plot_legend_rows(const plot_job *, int width, const char *more);
+void px_plot_legend_place(FILE *, const plot_figure *, plot_box, int rows);
 
 /* Axes and label; then the lines, and a note of what the axis does not show. Nothing is written where no run has the
  * series. */
-void plot_panel_place(FILE *, const plot_figure *, plot_box, const char *label);
-void plot_panel_write(FILE *, const plot_job *, const plot_figure *, plot_box, const plot_panel *);
+void px_plot_panel_place(FILE *, const plot_figure *, plot_box, const char *label);
+void px_plot_panel_write(FILE *, const plot_job *, const plot_figure *, plot_box, const plot_panel *);
 
 #endif

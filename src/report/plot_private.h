@@ -23,7 +23,7 @@ typedef struct plot_job {
     px_plot_outcome *outcome;
 } plot_job;
 
-/* A figure in progress: fill the script; plot_end closes it and draws NAME.png (RUN_NAME.png for run >= 0 of several
+/* A figure in progress: fill the script; px_plot_end closes it and draws NAME.png (RUN_NAME.png for run >= 0 of several
  * runs). */
 typedef struct plot_figure {
     FILE *script;
@@ -31,14 +31,14 @@ typedef struct plot_figure {
     size_t size;
     int width, height;
 } plot_figure;
-plot_figure *plot_begin(const plot_job *, const char *name, int run, int width, int height);
-int plot_end(plot_job *, plot_figure *); /* 0 or -1; frees the figure in any case */
+plot_figure *px_plot_begin(const plot_job *, const char *name, int run, int width, int height);
+int px_plot_end(plot_job *, plot_figure *); /* 0 or -1; frees the figure in any case */
 
 /* Records that a figure is left out. Always returns 0. */
-int plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. */
-double *plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
+double *px_plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
 /* One evaluation of a run. */
@@ -48,48 +48,48 @@ typedef struct plot_eval {
     int k, place; /* nearest neighbours, which are tried with several k: the one that is shown, and its index; else 0 */
 } plot_eval;
 /* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
-plot_eval *plot_evals(const plot_job *, int *count);
-void plot_evals_free(plot_eval *, int count);
+plot_eval *px_plot_evals(const plot_job *, int *count);
+void px_plot_evals_free(plot_eval *, int count);
 /* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
-char *plot_protocol_name(const plot_eval *);
-char *plot_subject_name(const plot_job *, const plot_eval *);
-double plot_eval_number(const plot_run *, const plot_eval *,
-                        const char *name); /* of "top1", ...; NAN if there is none */
+char *px_plot_protocol_name(const plot_eval *);
+char *px_plot_subject_name(const plot_job *, const plot_eval *);
+double px_plot_eval_number(const plot_run *, const plot_eval *,
+                           const char *name); /* of "top1", ...; NAN if there is none */
 
 /* Chance in percent, where all of these evaluations have as many classes; else 0. */
-double plot_chance(const plot_job *, const plot_eval *, int count);
+double px_plot_chance(const plot_job *, const plot_eval *, int count);
 
 /* Up to so many runs are told apart by their colour alone. With more, gnuplot's point type is part of a run's style; 0:
  * none. */
 enum { PLOT_FEW_RUNS = 6 };
-int plot_mark(const plot_job *, int run);
+int px_plot_mark(const plot_job *, int run);
 
 /* Texts that must fit. Widths are in characters of UTF-8. */
-int plot_width(const char *text);
-char *plot_shorten(const char *text, int most);           /* "simclr_r…_lr0.3"; a new string */
-void plot_shorten_all(char **texts, int count, int most); /* in place; unique texts stay so: they get numbers */
-char **plot_wrap(const char *text, int most, int *count); /* lines; each part between semicolons begins one */
-void plot_texts_free(char **texts, int count);
+int px_plot_width(const char *text);
+char *px_plot_shorten(const char *text, int most);           /* "simclr_r…_lr0.3"; a new string */
+void px_plot_shorten_all(char **texts, int count, int most); /* in place; unique texts stay so: they get numbers */
+char **px_plot_wrap(const char *text, int most, int *count); /* lines; each part between semicolons begins one */
+void px_plot_texts_free(char **texts, int count);
 
 /* Sets a figure's size and its margins, in pixels: gnuplot does not keep a square square beside turned labels, nor a
  * legend off the axis. */
-void plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
+void px_plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
 
 /* How many columns of these texts a legend has room for in so many pixels; three at most. */
-int plot_legend_columns(char *const *texts, int count, int width);
+int px_plot_legend_columns(char *const *texts, int count, int width);
 
 /* Class names, or numbers where there are none; free each, then the array. */
-char **plot_class_names(const plot_run *, const char *path, int classes);
+char **px_plot_class_names(const plot_run *, const char *path, int classes);
 
 /* The figures. They return 0 if drawn or left out, -1 on failure. */
-int plot_curves(plot_job *);
-int plot_diagnostics(plot_job *);
-int plot_accuracy(plot_job *);
-int plot_probe_epochs(plot_job *);
-int plot_layers(plot_job *);
-int plot_confusion(plot_job *);
-int plot_embedding(plot_job *);
-int plot_figures(plot_job *);
-int plot_bench(plot_job *);
+int px_plot_curves(plot_job *);
+int px_plot_diagnostics(plot_job *);
+int px_plot_accuracy(plot_job *);
+int px_plot_probe_epochs(plot_job *);
+int px_plot_layers(plot_job *);
+int px_plot_confusion(plot_job *);
+int px_plot_embedding(plot_job *);
+int px_plot_figures(plot_job *);
+int px_plot_bench(plot_job *);
 
 #endif

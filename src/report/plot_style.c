@@ -8,7 +8,7 @@
 
 /* ---- marks ---- */
 
-int plot_mark(const plot_job *job, int run)
+int px_plot_mark(const plot_job *job, int run)
 {
     /* Circle, square, triangle, diamond, triangle upside down. There are eight colours: it takes 40 runs until both are
      * the same. */
@@ -23,7 +23,7 @@ static bool begins_character(char c)
     return ((unsigned char)c & 0xC0) != 0x80; /* other bytes continue a character of UTF-8 */
 }
 
-int plot_width(const char *text)
+int px_plot_width(const char *text)
 {
     int width = 0;
     for (; *text; text++)
@@ -41,20 +41,20 @@ static size_t byte_of(const char *text, int index)
     return (size_t)(at - text);
 }
 
-char *plot_shorten(const char *text, int most)
+char *px_plot_shorten(const char *text, int most)
 {
-    int width = plot_width(text), head = (most - 1) / 2, tail = most - 1 - head;
+    int width = px_plot_width(text), head = (most - 1) / 2, tail = most - 1 - head;
     if (width <= most)
         return px_strdup(text);
     return px_format("%.*s…%s", (int)byte_of(text, head), text, text + byte_of(text, width - tail));
 }
 
-void plot_shorten_all(char **texts, int count, int most)
+void px_plot_shorten_all(char **texts, int count, int most)
 {
     bool same = false;
     char **shorter = px_calloc((size_t)count + 1, sizeof *shorter);
     for (int i = 0; i < count; i++) {
-        shorter[i] = plot_shorten(texts[i], most);
+        shorter[i] = px_plot_shorten(texts[i], most);
         for (int j = 0; j < i; j++)
             same |= strcmp(shorter[i], shorter[j]) == 0;
     }
@@ -62,7 +62,7 @@ void plot_shorten_all(char **texts, int count, int most)
         if (same) { /* what they differ in was cut out: their order tells them apart */
             free(shorter[i]);
             char *text = px_format("%d: %s", i + 1, texts[i]);
-            shorter[i] = plot_shorten(text, most);
+            shorter[i] = px_plot_shorten(text, most);
             free(text);
         }
         free(texts[i]);
@@ -71,7 +71,7 @@ void plot_shorten_all(char **texts, int count, int most)
     free(shorter);
 }
 
-char **plot_wrap(const char *text, int most, int *count)
+char **px_plot_wrap(const char *text, int most, int *count)
 {
     char **lines = NULL, *rest = px_strdup(text), *at = rest, *part;
     *count = 0;
@@ -93,7 +93,7 @@ char **plot_wrap(const char *text, int most, int *count)
     return lines;
 }
 
-void plot_texts_free(char **texts, int count)
+void px_plot_texts_free(char **texts, int count)
 {
     for (int i = 0; i < count; i++)
         free(texts[i]);
@@ -102,7 +102,7 @@ void plot_texts_free(char **texts, int count)
 
 /* ---- places ---- */
 
-void plot_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
+void px_plot_frame(FILE *f, plot_figure *figure, int width, int height, int left, int right, int top, int bottom)
 {
     figure->width = left + width + right;
     figure->height = top + height + bottom;
@@ -112,13 +112,13 @@ void plot_frame(FILE *f, plot_figure *figure, int width, int height, int left, i
             (double)bottom / figure->height);
 }
 
-int plot_legend_columns(char *const *texts, int count, int width)
+int px_plot_legend_columns(char *const *texts, int count, int width)
 {
     /* Pixels, as gnuplot reckons them: halves of a character's, and a line's sample with what is around it. */
     enum { CHARACTER = 23, SAMPLE = 95 };
     int longest = 0;
     for (int i = 0; i < count; i++) {
-        int here = plot_width(texts[i]);
+        int here = px_plot_width(texts[i]);
         longest = here > longest ? here : longest;
     }
     int columns = width / (SAMPLE + CHARACTER * longest / 2);
@@ -127,7 +127,7 @@ int plot_legend_columns(char *const *texts, int count, int width)
 
 /* ---- chance ---- */
 
-double plot_chance(const plot_job *job, const plot_eval *evals, int count)
+double px_plot_chance(const plot_job *job, const plot_eval *evals, int count)
 {
     int classes = 0;
     for (int i = 0; i < count; i++) {
@@ -136,7 +136,7 @@ double plot_chance(const plot_job *job, const plot_eval *evals, int count)
         px_results *r = job->runs[evals[i].run].results;
         if (px_results_has(r, path))
             px_results_get_texts(r, path, &names, &here);
-        plot_texts_free(names, here);
+        px_plot_texts_free(names, here);
         free(path);
         if (here == 0 || (classes && classes != here))
             return 0;

@@ -168,7 +168,7 @@ static void show_evaluations(FILE *out, px_results *r)
 {
     plot_run run = {.results = r};
     int count;
-    plot_eval *evals = plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
+    plot_eval *evals = px_plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
     if (count)
         fprintf(out, "\nEvaluations\n  %-14s %-14s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
                 "worst class");
@@ -177,14 +177,14 @@ static void show_evaluations(FILE *out, px_results *r)
         char *protocol = evals[i].k ? px_format("%s, k = %d", evals[i].protocol, evals[i].k) : NULL;
         fprintf(out, "  %-14s %-14s", protocol ? protocol : evals[i].protocol, evals[i].subject);
         free(protocol);
-        print_percent(out, plot_eval_number(&run, &evals[i], "top1"));
-        print_percent(out, plot_eval_number(&run, &evals[i], "top5"));
+        print_percent(out, px_plot_eval_number(&run, &evals[i], "top1"));
+        print_percent(out, px_plot_eval_number(&run, &evals[i], "top5"));
         print_worst(out, r, evals[i].protocol, group);
         fputc('\n', out);
         print_layers(out, r, group);
         free(group);
     }
-    plot_evals_free(evals, count);
+    px_plot_evals_free(evals, count);
 }
 
 /* ---- configuration and provenance ---- */

@@ -256,34 +256,34 @@ static void many_runs_look_different(void **state)
 static void texts_fit(void **state)
 {
     (void)state;
-    char *text = plot_shorten("simclr_resnet18_lr0.3", 12);
+    char *text = px_plot_shorten("simclr_resnet18_lr0.3", 12);
     assert_string_equal(text, "simcl…_lr0.3");
-    assert_int_equal(plot_width(text), 12);
+    assert_int_equal(px_plot_width(text), 12);
     free(text);
-    text = plot_shorten("ÄÖÜäöüß", 5);
+    text = px_plot_shorten("ÄÖÜäöüß", 5);
     assert_string_equal(text, "ÄÖ…üß");
     free(text);
-    text = plot_shorten("short", 5);
+    text = px_plot_shorten("short", 5);
     assert_string_equal(text, "short");
     free(text);
 
     char *alike[] = {px_strdup("same_beginning_1_same_end"), px_strdup("same_beginning_2_same_end")};
-    plot_shorten_all(alike, 2, 12);
+    px_plot_shorten_all(alike, 2, 12);
     assert_string_equal(alike[0], "1: sa…me_end");
     assert_string_equal(alike[1], "2: sa…me_end");
     free(alike[0]);
     free(alike[1]);
 
     int count;
-    char **lines = plot_wrap("one two three; four", 8, &count);
+    char **lines = px_plot_wrap("one two three; four", 8, &count);
     assert_int_equal(count, 3);
     assert_string_equal(lines[0], "one two");
     assert_string_equal(lines[1], "three");
     assert_string_equal(lines[2], "four");
-    plot_texts_free(lines, count);
-    lines = plot_wrap("incomprehensibilities", 8, &count);
+    px_plot_texts_free(lines, count);
+    lines = px_plot_wrap("incomprehensibilities", 8, &count);
     assert_int_equal(count, 3);
-    plot_texts_free(lines, count);
+    px_plot_texts_free(lines, count);
 }
 
 int main(void)
