@@ -3,6 +3,7 @@
 #include "base/crash.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -121,9 +122,14 @@ static void tell(const char *what)
     fflush(stderr);
 }
 
+/* A process that is dying has said why. That its end takes the other ranks with it, which the watch's thread then sees,
+ * is no news. */
+static atomic_bool dying;
+
 static _Noreturn void die(const char *what)
 {
-    tell(what);
+    if (!atomic_exchange(&dying, true))
+        tell(what);
     px_crash_told();
     if (px_on_abort)
         px_on_abort();
@@ -137,7 +143,8 @@ void px_tell(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    tell(px_one_line(text));
+    if (!atomic_load(&dying))
+        tell(px_one_line(text));
 }
 
 void px_die(const char *format, ...)

@@ -46,7 +46,8 @@ _Noreturn void px_check_failed(const char *file, int line, const char *what);
 #define PX_CHECK(condition) ((condition) ? (void)0 : px_check_failed(__FILE__, __LINE__, #condition))
 
 /* For failures that cannot be returned to a caller, from any thread: prints one line on standard error, with the rank.
- * px_die then ends the program (all ranks of an MPI job): a thread hangs in a call, or another rank is gone. */
+ * px_die then ends the program (all ranks of an MPI job): a thread hangs in a call, or another rank is gone. After a
+ * process's first px_die nothing more is printed. */
 void px_tell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
