@@ -116,6 +116,7 @@ static rlim_t address_space(void)
 static void the_process(void **state)
 {
     (void)state;
+    enum { IGNORED = 2 };
     px_memory free_one = px_memory_of_process();
     struct rlimit limit;
     assert_int_equal(getrlimit(RLIMIT_AS, &limit), 0);
@@ -128,14 +129,21 @@ static void the_process(void **state)
     if (child == 0) {
         limit.rlim_cur = most;
         setrlimit(RLIMIT_AS, &limit);
+        getrlimit(RLIMIT_AS, &limit);
+        if (limit.rlim_cur != most)
+            _exit(IGNORED);
         px_memory m = px_memory_of_process();
         bool good = m.bytes > 1e9 && m.bytes <= 17179869184.0 && strstr(m.limit, "ulimit -v");
         _exit(good ? 0 : 1);
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
     assert_true(px_memory_resident() > MIB);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == IGNORED) {
+        print_message("qemu ignores limits of the address space\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
 }
 
 static void as_text(void **state)
