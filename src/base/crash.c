@@ -61,8 +61,10 @@ typedef struct line {
 
 static void add(line *l, const char *text)
 {
-    for (; *text && l->used < LINE - 1; text++)
-        l->text[l->used++] = (unsigned char)*text < ' ' || *text == 127 ? '?' : *text;
+    for (; *text && l->used < LINE - 1; text++) {
+        int control = (unsigned char)*text < ' ' || *text == 127;
+        l->text[l->used++] = (char)(control ? '?' : *text);
+    }
 }
 
 static void add_number(line *l, int64_t value)
@@ -213,6 +215,8 @@ void px_crash_told(void)
 
 void px_crash_file_add(const void *map, size_t bytes, const char *path)
 {
+    if (!map)
+        return; /* of an empty file */
     pthread_mutex_lock(&files_lock);
     for (int i = 0; i < FILES; i++)
         if (!files[i].base) {

@@ -246,6 +246,7 @@ static void draw_for(px_session *s, int k, int64_t step, int micro)
 static void bind_views(px_session *s, int k)
 {
     const px_model *m = part(s, k);
+    PX_CHECK(s->batch); /* px_session_load succeeded */
     for (int i = 0; i < m->views.count; i++) {
         size_t at = (size_t)k * px_view_bytes(&m->views.view[i], s->task.batch);
         px_plan_bind(m->plan, m->input[i], (const char *)s->batch->tensor[i] + at);
