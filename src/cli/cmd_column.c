@@ -81,7 +81,7 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     if (px_results_has(r, step)) {
         bad = px_results_get(r, step, &c->step, &rank, dim);
         c->steps = dim[0];
-        c->rows = c->steps;
+        c->rows = c->rows < c->steps ? c->rows : c->steps;          /* a row may be half written */
         while (bad == 0 && c->rows > 0 && c->step[c->rows - 1] < 0) /* ... or its disk was full */
             c->rows--;
     }

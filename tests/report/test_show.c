@@ -127,10 +127,10 @@ static void test_dataset(void **state)
     free(path);
 }
 
-/* Runs `pretext column FOLDER ...` with its output in a file. */
-static int column(const char *first, const char *second, char *text, size_t size)
+/* Runs `pretext column RUN ...` with its output in a file. */
+static int column_of(char *run, const char *first, const char *second, char *text, size_t size)
 {
-    char *argv[] = {(char[]){"column"}, folder, px_strdup(first), second ? px_strdup(second) : NULL, NULL};
+    char *argv[] = {(char[]){"column"}, run, px_strdup(first), second ? px_strdup(second) : NULL, NULL};
     FILE *out = tmpfile();
     int saved = dup(STDOUT_FILENO);
     fflush(stdout);
@@ -145,6 +145,32 @@ static int column(const char *first, const char *second, char *text, size_t size
     free(argv[2]);
     free(argv[3]);
     return bad;
+}
+
+static int column(const char *first, const char *second, char *text, size_t size)
+{
+    return column_of(folder, first, second, text, size);
+}
+
+/* A row may be half written, and another program's file may hold anything. */
+static void test_short_column(void **state)
+{
+    (void)state;
+    char *path = px_format("%s/short.h5", folder), text[256];
+    const int32_t steps[] = {1, 2, 3, 4};
+    const double two[] = {7, 8};
+    px_results *r;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_put(r, "/train/step", PX_I32, 1, (int64_t[]){4}, steps), 0);
+    assert_int_equal(px_results_put(r, "/train/short", PX_F64, 1, (int64_t[]){2}, two), 0);
+    assert_int_equal(px_results_put(r, "/train/scalar", PX_F64, 0, NULL, two), 0);
+    assert_int_equal(px_results_close(r), 0);
+    assert_int_equal(column_of(path, "short", NULL, text, sizeof text), 0);
+    assert_string_equal(text, "# step train/short\n1 7\n2 8\n");
+    assert_int_equal(column_of(path, "scalar", NULL, text, sizeof text), 0);
+    assert_string_equal(text, "# step train/scalar\n1 7\n");
+    unlink(path);
+    free(path);
 }
 
 static void test_column(void **state)
@@ -170,6 +196,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_short_column, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
