@@ -241,12 +241,17 @@ void px_crash_file_remove(const void *map)
     pthread_mutex_unlock(&files_lock);
 }
 
+int px_crash_file_lost(const char *path)
+{
+    return px_fail(PX_DATA, "%s: " LOST, path);
+}
+
 int px_crash_guard(void (*work)(void *), void *context)
 {
     sigjmp_buf here;
     if (sigsetjmp(here, 0) != 0) { /* the handler blocks no signal, so none need be restored */
         armed = NULL;
-        return px_fail(PX_DATA, "%s: " LOST, lost_path);
+        return px_crash_file_lost(lost_path);
     }
     armed = &here;
     work(context);

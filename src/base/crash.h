@@ -39,6 +39,9 @@ void px_crash_told(void);
 void px_crash_file_add(const void *map, size_t bytes, const char *path);
 void px_crash_file_remove(const void *map);
 
+/* -1 with PX_DATA: the file cannot be read any more. */
+int px_crash_file_lost(const char *path);
+
 /* Calls work(context). 0, or -1 with PX_DATA and a message if a mapped file could not be read; then `work` was left
  * where it was, and what it had allocated is lost. */
 int px_crash_guard(void (*work)(void *), void *context);

@@ -463,8 +463,7 @@ int px_dataset_check(const px_dataset *d)
     struct stat about;
     if (!d->map || (fstat(d->fd, &about) == 0 && about.st_size >= d->file_end))
         return 0;
-    return px_fail(PX_DATA, "%s: cannot be read any more: it has become shorter, or its file system has failed",
-                   d->path);
+    return px_crash_file_lost(d->path);
 }
 
 const px_dataset_info *px_dataset_about(const px_dataset *d)

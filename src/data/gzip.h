@@ -1,5 +1,5 @@
 /* gzip.h - gzip's content for libarchive, verified. libarchive's own filter for gzip skips the checksum and the length
- * behind each member, and takes whatever follows for a part of nothing.
+ * behind each member, and ignores whatever follows the last one.
  *
  *     px_gzip *g = px_gzip_open(archive, bytes, size);   // instead of archive_read_open_memory
  *     ... archive_read_next_header, archive_read_data ...

@@ -1,5 +1,6 @@
 /* results_data.c - dense data sets, texts, attributes and listings of run.h5. */
 #include "base/error.h"
+#include "data/h5.h"
 #include "report/results_private.h"
 
 #include <stdlib.h>
@@ -168,14 +169,12 @@ static void source_close(source *s)
 /* A file of a few bytes can announce an extent of any size, which would be allocated and filled before it is read. */
 static int stores_what_it_announces(px_results *r, const source *s, const char *path)
 {
-    enum { SMALL = 1 << 20, RATIO_MAX = 1032 /* deflate's */ };
-    const hssize_t most = (hssize_t)1 << 27;
+    const hssize_t most = (hssize_t)1 << 27; /* more than any page shows */
     hssize_t count = H5Sget_simple_extent_npoints(s->space);
-    double stored = (double)H5Dget_storage_size(s->id), bytes = (double)count * (double)H5Tget_size(s->type);
-    if (count >= 0 && count <= most && (bytes <= SMALL || bytes <= RATIO_MAX * stored))
+    if (count >= 0 && count <= most && px_h5_plausible(s->id, 1, (hsize_t[]){(hsize_t)count}, H5Tget_size(s->type)))
         return 0;
-    return px_fail(PX_DATA, "%s: %s announces %lld elements, but stores %.0f bytes", r->path, path, (long long)count,
-                   stored);
+    return px_fail(PX_DATA, "%s: %s announces %lld elements, but stores %llu bytes", r->path, path, (long long)count,
+                   (unsigned long long)H5Dget_storage_size(s->id));
 }
 
 static int source_set(px_results *r, source *s, const char *path)
