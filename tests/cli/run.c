@@ -198,3 +198,10 @@ void run_folder_remove(char *path)
     assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
     free(path);
 }
+
+int run_folder_leave(void **state)
+{
+    assert_int_equal(chdir("/"), 0);
+    run_folder_remove(*state);
+    return 0;
+}

@@ -56,5 +56,7 @@ void run_pause_ms(int ms);
 /* Creates a folder under $TMPDIR or /tmp; removes it with everything in it, and frees the string. */
 char *run_folder_create(void);
 void run_folder_remove(char *path);
+/* A teardown of cmocka's: leaves the folder that *state names, and removes it. */
+int run_folder_leave(void **state);
 
 #endif

@@ -388,17 +388,10 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    assert_int_equal(chdir("/"), 0);
-    run_folder_remove(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(refuses_configurations), cmocka_unit_test(refuses_sources),
                                        cmocka_unit_test(refuses_sets),           cmocka_unit_test(refuses_weights),
                                        cmocka_unit_test(refuses_checkpoints),    cmocka_unit_test(odd_but_good)};
-    return cmocka_run_group_tests_name("bad input", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("bad input", tests, set_up, run_folder_leave);
 }

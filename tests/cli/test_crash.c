@@ -122,16 +122,9 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    assert_int_equal(chdir("/"), 0);
-    run_folder_remove(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(signals), cmocka_unit_test(data_shrink),
                                        cmocka_unit_test(data_removed)};
-    return cmocka_run_group_tests_name("crash", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("crash", tests, set_up, run_folder_leave);
 }
