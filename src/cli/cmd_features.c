@@ -55,7 +55,7 @@ static px_split whole(work *w)
 
 static int open_data(work *w)
 {
-    if (px_dataset_open(&w->data, w->s.data.path) != 0)
+    if (px_dataset_open(&w->data, w->s.data.path, w->s.data.links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     const px_split *named = w->split_name ? px_dataset_split_for(w->data, "data.split", w->split_name) : NULL;
     if (w->split_name && !named)

@@ -5,6 +5,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/h5.h"
+#include "data/h5_disk.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,6 +24,8 @@ enum { SIDE_MAX = 65500, SPLITS_MAX = 255, CLASSES_MAX = 1 << 20 };
 struct px_dataset {
     px_dataset_info info;
     char *path;
+    px_links links;
+    px_h5_disk disk;      /* for the time of opening */
     const uint8_t *bytes; /* raw: (N, H, W, C); encoded: one file after the other */
     uint8_t *copy;        /* `bytes`, if they could not be mapped */
     void *map;
@@ -63,9 +66,17 @@ static int unbelievable(const px_dataset *d, const char *name)
 /* Opens an HDF5 data set with `rank` axes, of integers (`bytes`: of uint8 only). Returns the id, or -1. */
 static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int rank, bool bytes, hsize_t dims[])
 {
+    char why[PX_H5_WHY];
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (set < 0 && d->disk.refused)
+        return px_fail(PX_DATA, "%s: %s leads to another file, which is not read (%s); data.links=true allows it",
+                       d->path, name, px_h5_why(why));
     if (set < 0)
         return unreadable(d, name);
+    if (d->links == PX_LINKS_REFUSED && px_h5_outside(set, why)) {
+        H5Dclose(set);
+        return px_fail(PX_DATA, "%s: %s: %s; data.links=true allows it", d->path, name, why);
+    }
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     int axes = H5Sget_simple_extent_ndims(space);
     bool typed = bytes ? H5Tequal(type, H5T_NATIVE_UINT8) > 0 : H5Tget_class(type) == H5T_INTEGER;
@@ -109,11 +120,21 @@ static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t
     return values;
 }
 
+/* The file in which HDF5 found the data set, opened once more: not by its name, which may be another file's by now. */
+static int descriptor_of(hid_t set)
+{
+    int *inside = NULL;
+    hid_t file = H5Iget_file_id(set);
+    int fd = H5Fget_vfd_handle(file, H5P_DEFAULT, (void **)&inside) >= 0 ? fcntl(*inside, F_DUPFD_CLOEXEC, 0) : -1;
+    H5Fclose(file);
+    return fd;
+}
+
 /* Maps the `size` bytes at `offset` of the file. On filesystems without mmap, d->map stays NULL: the caller reads. */
-static int map_file(px_dataset *d, haddr_t offset, size_t size)
+static int map_file(px_dataset *d, hid_t set, haddr_t offset, size_t size)
 {
     struct stat about;
-    int fd = open(d->path, O_RDONLY | O_CLOEXEC);
+    int fd = descriptor_of(set);
     if (fd < 0 || fstat(fd, &about) != 0) {
         int error = errno;
         if (fd >= 0)
@@ -146,11 +167,12 @@ static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size)
 {
     haddr_t offset =
         H5Dget_offset(set); /* from the file's first byte, user block included; undefined unless contiguous */
-    if (offset != HADDR_UNDEF && size > 0 && map_file(d, offset, size) != 0)
+    if (offset != HADDR_UNDEF && size > 0 && map_file(d, set, offset, size) != 0)
         return -1;
     if (d->map || size == 0)
         return 0;
-    if (!px_h5_plausible(set, 1, (hsize_t[]){size}, 1))
+    char why[PX_H5_WHY];
+    if (!px_h5_outside(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size}, 1))
         return unbelievable(d, name);
     d->copy = px_realloc(NULL, size);
     d->bytes = d->copy;
@@ -391,8 +413,8 @@ static int load(px_dataset *d, hid_t file)
 
 /* ---- the interface ----------------------------------------------------------------------------------------------- */
 
-/* Returns the id of the opened file, or -1. */
-static hid_t open_file(const char *path)
+/* Returns the id of the opened file, or -1. `disk` outlives it. */
+static hid_t open_file(const char *path, px_links links, px_h5_disk *disk)
 {
     struct stat about;
     px_h5_quiet();
@@ -403,24 +425,27 @@ static hid_t open_file(const char *path)
                        S_ISDIR(about.st_mode) ? "a folder" : "not a file", S_ISDIR(about.st_mode) ? path : "SOURCE");
     if (H5Fis_hdf5(path) == 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file; `pretext pack SOURCE out=DATA.h5` makes a data set", path);
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    hid_t alone = px_h5_disk_access(disk);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, links == PX_LINKS_FOLLOWED ? H5P_DEFAULT : alone);
     if (file < 0)
-        return px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+        px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    H5Pclose(alone);
     return file;
 }
 
-int px_dataset_open(px_dataset **out, const char *path)
+int px_dataset_open(px_dataset **out, const char *path, px_links links)
 {
     *out = NULL;
     if (!path[0])
         return px_fail(PX_USAGE, "data.path is not set: give a data set made by 'pretext pack', as in data.path=d.h5");
-    hid_t file = open_file(path);
-    if (file < 0)
-        return -1;
     px_dataset *d = px_calloc(1, sizeof *d);
     d->info.path = d->path = px_strdup(path);
-    int status = load(d, file);
-    H5Fclose(file);
+    d->links = links;
+    d->disk.alone = true;
+    hid_t file = open_file(path, links, &d->disk);
+    int status = file < 0 ? -1 : load(d, file);
+    if (file >= 0)
+        H5Fclose(file);
     if (status != 0) {
         px_dataset_close(d);
         return -1;

@@ -16,7 +16,7 @@
  * split_names everything is "train". The rest is required.
  *
  *     px_dataset *d;
- *     if (px_dataset_open(&d, "cifar10.h5") != 0) return -1;
+ *     if (px_dataset_open(&d, "cifar10.h5", PX_LINKS_REFUSED) != 0) return -1;
  *     const px_split *train = px_dataset_split(d, "train");        // NULL with a message that names the splits
  *     px_image image = {0};
  *     px_dataset_read(d, train->index[7], &image);                  // thread-safe: one px_image per thread
@@ -46,8 +46,12 @@ typedef struct px_dataset_info {
     float mean[3], std[3];
 } px_dataset_info;
 
+/* What to do about parts of a data set that lie in other files: behind external links, in external storage, in virtual data
+ * sets. */
+typedef enum px_links { PX_LINKS_REFUSED, PX_LINKS_FOLLOWED } px_links;
+
 /* 0, or -1: PX_DATA, or PX_USAGE if `path` is empty (data.path has no default). */
-int px_dataset_open(px_dataset **out, const char *path);
+int px_dataset_open(px_dataset **out, const char *path, px_links);
 void px_dataset_close(px_dataset *);
 const px_dataset_info *px_dataset_about(const px_dataset *);
 const px_split *px_dataset_split(const px_dataset *, const char *name); /* NULL: px_error() names those that exist */

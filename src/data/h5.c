@@ -41,6 +41,23 @@ bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
     return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;
 }
 
+bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
+{
+    char name[PX_H5_WHY / 2] = "";
+    hid_t how = H5Dget_create_plist(set);
+    bool virtual = H5Pget_layout(how) == H5D_VIRTUAL, external = H5Pget_external_count(how) > 0;
+    if (virtual)
+        H5Pget_virtual_filename(how, 0, name, sizeof name);
+    else if (external)
+        H5Pget_external(how, 0, sizeof name, name, NULL, NULL);
+    H5Pclose(how);
+    name[sizeof name - 1] = '\0'; /* H5Pget_external does not end a name that it has cut */
+    if (virtual || external)
+        snprintf(why, PX_H5_WHY, "it is %s, of '%s', which is not read",
+                 virtual ? "a virtual data set" : "in external storage", name);
+    return virtual || external;
+}
+
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value)
 {
     hid_t attribute = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;

@@ -23,6 +23,11 @@ const char *px_h5_why(char text[PX_H5_WHY]);
  * to more than about a thousand. A damaged file of a few bytes may claim any extents, which must not be allocated. */
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
+/* Whether the elements of a data set may lie in other files: then why[] gets the reason, "it is in external storage, of
+ * 'raw.bin', which is not read". A virtual data set whose files cannot be opened would read as zeros. Files behind links
+ * are px_h5_disk's matter. */
+bool px_h5_outside(hid_t set, char why[PX_H5_WHY]);
+
 /* Reads a scalar attribute that is a whole number. 0 or -1, without a message. */
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);
 

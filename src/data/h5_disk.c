@@ -1,6 +1,7 @@
-/* h5_disk.c - the file driver under which a write never fails. It is HDF5's own driver for POSIX files ("sec2") reduced
- * to what is needed here, with one difference: the first failure is noted for the caller and hidden from HDF5. What HDF5
- * writes from then on stays in memory, where it finds it again until it has closed the file. */
+/* h5_disk.c - the file driver under which a write never fails and no file leads to another. It is HDF5's own driver for
+ * POSIX files ("sec2") reduced to what is needed here, with two differences: the first failure of a write is noted for the
+ * caller and hidden from HDF5, and no second file is opened if the caller wants it so. What HDF5 writes after a failure
+ * stays in memory, where it finds it again until it has closed the file. */
 #include "data/h5_disk.h"
 
 #include "base/error.h"
@@ -89,10 +90,22 @@ static void copy_pages(disk_file *f, haddr_t at, size_t bytes, char *memory, boo
     }
 }
 
+/* Whether this is another file than the first one. */
+static bool leads_out(const px_h5_disk *disk, const char *name)
+{
+    struct stat about;
+    return disk->alone && disk->opened &&
+           (stat(name, &about) != 0 || about.st_dev != disk->device || about.st_ino != disk->inode);
+}
+
 static H5FD_t *open_file(const char *name, unsigned flags, hid_t access, haddr_t most)
 {
     (void)most;
     px_h5_disk *disk = *(px_h5_disk *const *)H5Pget_driver_info(access);
+    if (leads_out(disk, name)) {
+        disk->refused = true;
+        return NULL;
+    }
     int how = O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY) | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0) |
               (flags & H5F_ACC_CREAT ? O_CREAT : 0) | (flags & H5F_ACC_EXCL ? O_EXCL : 0);
     struct stat about;
@@ -104,6 +117,9 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t access, haddr_t
         return NULL;
     }
     disk->error = 0; /* HDF5 first tries to open a file that it is to create */
+    disk->opened = true;
+    disk->device = about.st_dev;
+    disk->inode = about.st_ino;
     disk_file *f = px_calloc(1, sizeof *f);
     f->fd = fd;
     f->size = (haddr_t)about.st_size;
@@ -221,6 +237,25 @@ static herr_t unlock_file(H5FD_t *file)
     return 0;
 }
 
+/* An access list's own part is a pointer to the px_h5_disk. HDF5 asks for it when a link leads from this file to another. */
+static void *copy_access(const void *from)
+{
+    px_h5_disk **to = px_calloc(1, sizeof *to);
+    *to = *(px_h5_disk *const *)from;
+    return to;
+}
+
+static void *get_access(H5FD_t *file)
+{
+    return copy_access(&((disk_file *)file)->disk);
+}
+
+static herr_t free_access(void *access)
+{
+    free(access);
+    return 0;
+}
+
 static const H5FD_class_t driver = {
 #if H5_VERSION_GE(1, 13, 0)
     .version = H5FD_CLASS_VERSION,
@@ -230,6 +265,9 @@ static const H5FD_class_t driver = {
     .maxaddr = (haddr_t)INT64_MAX,
     .fc_degree = H5F_CLOSE_WEAK,
     .fapl_size = sizeof(px_h5_disk *),
+    .fapl_get = get_access,
+    .fapl_copy = copy_access,
+    .fapl_free = free_access,
     .open = open_file,
     .close = close_file,
     .cmp = compare,
@@ -247,8 +285,8 @@ static const H5FD_class_t driver = {
 
 hid_t px_h5_disk_access(px_h5_disk *disk)
 {
-    static hid_t id; /* HDF5's number for the driver, the same for the life of the program */
-    if (id <= 0)
+    static hid_t id; /* HDF5's number for the driver, the same until H5close */
+    if (id <= 0 || H5Iis_valid(id) <= 0)
         id = H5FDregister(&driver);
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     PX_CHECK(id > 0 && access >= 0 && H5Pset_driver(access, id, &disk) >= 0);

@@ -1,4 +1,4 @@
-/* h5_disk.h - a file driver for HDF5 under which a write never fails.
+/* h5_disk.h - a file driver for HDF5 under which a write never fails, and a file that is read leads to no other.
  *
  *     px_h5_disk disk = {0};
  *     hid_t access = px_h5_disk_access(&disk);
@@ -14,16 +14,29 @@
  * then on nothing is written any more: the file on disk stays as the writes before left it. To HDF5 all writes succeed,
  * so it can close the file. The caller asks for the outcome at the points where it promises that data are on disk.
  *
+ * A file of somebody else's may lead anywhere: an external link or a virtual data set makes HDF5 open another file, which
+ * may be a pipe, or hold secrets. These inherit the access list of the file that they are in, so under
+ *
+ *     px_h5_disk disk = {.alone = true};
+ *
+ * they cannot be opened; px_h5_why says which file it was. External storage passes by the driver: px_h5_outside (h5.h).
+ *
  * The driver takes no locks, so that file systems without them do not matter. It serves SWMR.
  */
 #ifndef PX_DATA_H5_DISK_H
 #define PX_DATA_H5_DISK_H
 
 #include <hdf5.h>
+#include <stdbool.h>
+#include <sys/types.h>
 
 /* What became of a file's writes. Belongs to the caller and outlives the file. */
 typedef struct px_h5_disk {
-    int error; /* errno of the open, write or truncate that failed first; 0: all went well */
+    int error;            /* errno of the open, write or truncate that failed first; 0: all went well */
+    bool alone;           /* only the first file is opened */
+    bool opened, refused; /* the first one; another one was asked for */
+    dev_t device;         /* of the first file */
+    ino_t inode;
 } px_h5_disk;
 
 /* A new file access list with this driver. The caller closes it by H5Pclose. */

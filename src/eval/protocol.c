@@ -343,7 +343,7 @@ static int open_data(bench *b)
 {
     const px_data_cfg *d = &b->e->run.data;
     const char *test = b->e->eval.test_split;
-    if (px_dataset_open(&b->data, d->path) != 0)
+    if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     const px_dataset_info *info = px_dataset_about(b->data);
     for (int i = 0; !test[0] && i < info->splits; i++)

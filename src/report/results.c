@@ -112,13 +112,14 @@ static void set_access(hid_t fapl)
 
 /* A file that is being written, or whose writer was killed, can only be opened as an SWMR reader; files in older
  * formats only without SWMR. */
-static int open_existing(hid_t *file, const char *path)
+static int open_existing(hid_t *file, const char *path, px_h5_disk *disk)
 {
     if (access(path, R_OK) != 0)
         return px_fail(PX_DATA, "%s: cannot be read: %s", path, strerror(errno));
     if (H5Fis_hdf5(path) <= 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
-    hid_t fapl = H5Pcreate(H5P_FILE_ACCESS);
+    *disk = (px_h5_disk){.alone = true};
+    hid_t fapl = px_h5_disk_access(disk);
     set_access(fapl);
     *file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
     if (*file < 0)
@@ -178,7 +179,8 @@ static herr_t copy_all(hid_t from, hid_t to)
 static int stage_begin(px_results *r)
 {
     hid_t old = -1;
-    if (access(r->path, F_OK) == 0 && open_existing(&old, r->path) != 0)
+    px_h5_disk old_disk;
+    if (access(r->path, F_OK) == 0 && open_existing(&old, r->path, &old_disk) != 0)
         return -1;
     hid_t fapl = px_h5_disk_access(&r->disk), fcpl = H5Pcreate(H5P_FILE_CREATE);
     set_access(fapl);
@@ -248,7 +250,7 @@ int px_results_open(px_results **out, const char *path, px_results_mode mode)
         return -1;
     }
     if (mode == PX_RESULTS_READ) {
-        bad = open_existing(&r->file, path);
+        bad = open_existing(&r->file, path, &r->disk);
     } else {
         r->stage = px_format("%s.new", path);
         r->lock_path = px_format("%s.lock", path);

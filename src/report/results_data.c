@@ -185,6 +185,9 @@ static int source_set(px_results *r, source *s, const char *path)
         return px_fail(PX_DATA, "%s: contains no data set %s", r->path, path);
     s->type = H5Dget_type(s->id);
     s->space = H5Dget_space(s->id);
+    char why[PX_H5_WHY];
+    if (px_h5_outside(s->id, why))
+        return px_fail(PX_DATA, "%s: %s: %s", r->path, path, why);
     return stores_what_it_announces(r, s, path);
 }
 

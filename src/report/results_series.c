@@ -1,5 +1,6 @@
 /* results_series.c - series of run.h5: groups of extendable columns that grow by rows, in SWMR or before it. */
 #include "base/error.h"
+#include "data/h5.h"
 #include "report/results_private.h"
 
 #include <math.h>
@@ -68,7 +69,8 @@ static herr_t load_series(hid_t group, const char *name, const H5L_info_t *info,
     if (strcmp(name, "step") == 0)
         return 0; /* already the first */
     hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
-    if (set >= 0 && extendable(set))
+    char why[PX_H5_WHY];
+    if (set >= 0 && extendable(set) && !px_h5_outside(set, why)) /* rows would be added to the other file */
         series_add(s, name, set);
     else if (set >= 0)
         H5Dclose(set);
@@ -92,6 +94,11 @@ static series_group *group_open(px_results *r, const char *path)
     char *ruler = px_format("%s/step", path);
     hid_t step = px_results_exists(r->file, ruler) ? H5Dopen2(r->file, ruler, H5P_DEFAULT) : H5I_INVALID_HID;
     free(ruler);
+    char why[PX_H5_WHY];
+    if (step >= 0 && px_h5_outside(step, why)) {
+        H5Dclose(step);
+        return NULL;
+    }
     if (step < 0)
         return NULL;
     r->groups = px_realloc(r->groups, (size_t)(r->group_count + 1) * sizeof *r->groups);

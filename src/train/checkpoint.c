@@ -216,14 +216,15 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
 /* Reads a text of fixed length. A new string, or NULL. */
 static char *get_text(hid_t file, const char *name)
 {
+    char why[PX_H5_WHY];
     hid_t set = H5Lexists(file, name, H5P_DEFAULT) > 0 ? H5Dopen2(file, name, H5P_DEFAULT) : -1;
     if (set < 0)
         return NULL;
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     size_t size = H5Tget_size(type);
     char *text = NULL;
-    if (H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1 &&
-        px_h5_plausible(set, 0, NULL, size)) {
+    if (!px_h5_outside(set, why) && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+        H5Sget_simple_extent_npoints(space) == 1 && px_h5_plausible(set, 0, NULL, size)) {
         text = px_calloc(1, size + 1);
         if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) {
             free(text);
@@ -271,7 +272,7 @@ static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *pla
 static int get_array(const char *path, hid_t file, const char *group, const char *name, px_shape shape, bool resample,
                      float *plain)
 {
-    char *where = px_format("%s/%s", group, name), expected[64], found[64];
+    char *where = px_format("%s/%s", group, name), expected[64], found[64], why[PX_H5_WHY];
     int there = exists(file, where);
     hid_t set = there > 0 ? H5Dopen2(file, where, H5P_DEFAULT) : -1;
     int status = 0;
@@ -281,6 +282,9 @@ static int get_array(const char *path, hid_t file, const char *group, const char
                          path, where);
     } else if (set < 0) {
         status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
+    } else if (px_h5_outside(set, why)) {
+        status = px_fail(PX_DATA, "%s: %s: %s", path, where, why);
+        H5Dclose(set);
     } else {
         hid_t space = H5Dget_space(set);
         hsize_t dim[H5S_MAX_RANK] = {0};
@@ -369,8 +373,10 @@ static int get_any(const char *path, hid_t group, const char *name, px_checkpoin
     hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
     if (set < 0)
         return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, name, px_h5_why((char[PX_H5_WHY]){0}));
+    char why[PX_H5_WHY];
     hid_t space = H5Dget_space(set);
-    int status = read_any(path, set, space, a);
+    int status = px_h5_outside(set, why) ? px_fail(PX_DATA, "%s: parameters/%s: %s", path, name, why)
+                                         : read_any(path, set, space, a);
     H5Sclose(space);
     H5Dclose(set);
     return status;
@@ -425,9 +431,13 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     int64_t format = 0;
     if (check_signature(path) != 0)
         return -1;
-    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    px_h5_disk disk = {.alone = true};
+    hid_t alone = px_h5_disk_access(&disk), file = H5Fopen(path, H5F_ACC_RDONLY, alone);
     if (file < 0)
-        return px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+        px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+    H5Pclose(alone);
+    if (file < 0)
+        return -1;
     int status = 0;
     if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))

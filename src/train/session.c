@@ -17,7 +17,7 @@ static int open_data(px_session *s)
 {
     const px_data_cfg *d = &s->settings->data;
     int batch = s->settings->train.batch;
-    if (px_dataset_open(&s->data, d->path) != 0)
+    if (px_dataset_open(&s->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     const px_split *whole = px_dataset_split_for(s->data, "data.split", d->split);
     if (!whole)

@@ -54,6 +54,9 @@ const px_option px_train_options[] = {
 const px_option px_data_options[] = {
     PX_OPTION_TEXT(px_data_cfg, path, "", "data set made by 'pretext pack'"),
     PX_OPTION_TEXT(px_data_cfg, split, "train", "the split to train on"),
+    PX_OPTION_FLAG(px_data_cfg, links, "false",
+                   "also read parts of the data set that lie in other files: external links, external storage, virtual "
+                   "data sets"),
     PX_OPTION(
         px_data_cfg, image_size, "0", 0, 4096,
         "side of a view in pixels; 0: that of the data set's images, or if they vary in size their median shorter "

@@ -30,6 +30,7 @@ extern const px_option px_train_options[];
 
 typedef struct px_data_cfg {
     const char *path, *split;
+    bool links;
     int image_size;
     bool normalize, shuffle;
     int workers;

@@ -168,7 +168,7 @@ static void check_content(const char *path, int side)
 {
     px_dataset *d;
     px_image image = {0};
-    assert_int_equal(px_dataset_open(&d, path), 0);
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
     const px_dataset_info *info = px_dataset_about(d);
     assert_int_equal(info->count, N);
     assert_int_equal(info->height, side);
@@ -228,7 +228,7 @@ static void raw_is_not_copied(void **state)
     char *path = make_raw(*state, CONTIGUOUS, NONE);
     px_dataset *d;
     px_image a = {0}, b = {0};
-    assert_int_equal(px_dataset_open(&d, path), 0);
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
     assert_int_equal(px_dataset_read(d, 1, &a), 0);
     assert_int_equal(px_dataset_read(d, 3, &b), 0);
     assert_ptr_equal(a.pixels + 2 * STRIDE, b.pixels);
@@ -248,7 +248,7 @@ static void minimal(void **state)
     put_statistics(file, NONE);
     H5Fclose(file);
     px_dataset *d;
-    assert_int_equal(px_dataset_open(&d, path), 0);
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
     assert_int_equal(px_dataset_about(d)->classes, 6);
     assert_string_equal(px_dataset_about(d)->class_names[5], "5");
     assert_int_equal(px_dataset_split(d, "train")->count, N);
@@ -259,7 +259,7 @@ static void minimal(void **state)
 static void check_refused(const char *path, const char *why)
 {
     px_dataset *d;
-    int status = px_dataset_open(&d, path);
+    int status = px_dataset_open(&d, path, PX_LINKS_REFUSED);
     if (status == 0)
         fail_msg("%s was opened; '%s' is expected", path, why);
     assert_null(d);
@@ -308,7 +308,7 @@ static void image_that_does_not_decode(void **state)
     char *path = make_encoded(*state, NOT_AN_IMAGE);
     px_dataset *d;
     px_image image = {0};
-    assert_int_equal(px_dataset_open(&d, path), 0);
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
     assert_int_equal(px_dataset_read(d, 1, &image), 0);
     assert_int_equal(px_dataset_read(d, 2, &image), -1);
     assert_int_equal(px_error_status(), PX_DATA);

@@ -132,7 +132,7 @@ static int set_up(void **state)
     px_views_add(&f->views, "views", PX_F32, 2, 3, (int[]){3, VIEW, VIEW});
     px_views_add(&f->views, "label", PX_I32, 1, 0, NULL);
     *state = f;
-    return px_dataset_open(&f->data, f->raw);
+    return px_dataset_open(&f->data, f->raw, PX_LINKS_REFUSED);
 }
 
 static int tear_down(void **state)
@@ -403,7 +403,7 @@ static void broken_image(void **state)
 {
     fixture *f = *state;
     px_dataset *data = NULL;
-    assert_int_equal(px_dataset_open(&data, f->encoded), 0);
+    assert_int_equal(px_dataset_open(&data, f->encoded, PX_LINKS_REFUSED), 0);
     for (int workers = 1; workers <= 3; workers++) {
         px_loader_spec spec = spec_of(f, 4, workers);
         spec.data = data;

@@ -23,7 +23,7 @@ static px_dataset *pack_open(const char *folder, const px_pack_options *options,
     px_pack_summary own;
     px_dataset *d = NULL;
     char *out = px_format("%s/out.h5", folder);
-    if (px_pack(sources, count, out, options, &log, &own) != 0 || px_dataset_open(&d, out) != 0)
+    if (px_pack(sources, count, out, options, &log, &own) != 0 || px_dataset_open(&d, out, PX_LINKS_REFUSED) != 0)
         fail_msg("%s", px_error());
     assert_int_equal(own.count, px_dataset_about(d)->count);
     assert_non_null(strstr(own.text, "images"));

@@ -29,7 +29,7 @@ static void start(fixture *f, const char *backbone, const char *method, px_patch
     *f = (fixture){.folder = make_folder(), .self = px_comm_self(), .quiet = px_log_make(stderr, true)};
     char *path = make_set(f->folder, "d.h5", &(set_spec){.count = IMAGES, .side = SIDE, .channels = 3, .classes = 3});
     const char *given[] = {backbone, method, "resnet.width=0.125"};
-    assert_int_equal(px_dataset_open(&f->data, path), 0);
+    assert_int_equal(px_dataset_open(&f->data, path, PX_LINKS_REFUSED), 0);
     assert_int_equal(px_settings_load(&f->s, NULL, given, strstr(backbone, "resnet") ? 3 : 2), 0);
     assert_int_equal(px_task_make(&f->task, &f->s, f->data, NULL, BATCH, 1), 0);
     if (px_patches_settle(&patches, &f->s, &f->task, true) != 0)
