@@ -146,6 +146,25 @@ static bool on_path(const char *name)
     return found;
 }
 
+/* Without the settings that the run was started with: its checkpoint has them. The same number of ranks goes on with the
+ * same bits; only on one host is it known how they are to be started. */
+char *px_next_resume(const char *program, const px_settings *s, const px_comm *comm)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    const char *plugin = px_method_file(s->method);
+    if (comm->size > 1 && comm->local_size == comm->size)
+        fprintf(out, "mpirun -n %d --bind-to none ", comm->size);
+    write_word(out, "", program);
+    fputs(" pretrain --resume", out);
+    if (plugin)
+        write_word(out, " --plugin ", plugin);
+    write_assignment(out, "out", s->train.out);
+    fclose(out);
+    return text;
+}
+
 char *px_next_commands(const char *program, const px_settings *s, const px_task *task, const px_dataset *data,
                        char **why)
 {

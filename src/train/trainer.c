@@ -42,6 +42,7 @@ typedef struct trainer {
     px_log *log;
     px_session session;
     char *config;               /* resolved text */
+    char *again;                /* the command that continues this run */
     px_results *results;        /* rank 0 */
     px_made made;               /* rank 0: what a failure before the first step removes again */
     int64_t first, step, steps; /* first: the first of this session */
@@ -196,11 +197,10 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
 static void tell_saved(const trainer *t)
 {
     const char *out = t->s->train.out;
-    char *text = t->comm->rank > 0 ? px_format("the last checkpoint in %s, if there is one, is whole", out)
-                 : t->saved_step < 0
-                     ? px_format("there is no checkpoint in %s yet", out)
-                     : px_format("the checkpoint of step %" PRId64 " in %s is whole, --resume continues from it",
-                                 t->saved_step, out);
+    char *text = t->comm->rank > 0   ? px_format("the last checkpoint in %s, if there is one, is whole", out)
+                 : t->saved_step < 0 ? px_format("there is no checkpoint in %s yet", out)
+                                     : px_format("the checkpoint of step %" PRId64 " is whole; to continue: %s",
+                                                 t->saved_step, t->again);
     px_crash_saved(text);
     free(text);
 }
@@ -345,9 +345,8 @@ static int loop(trainer *t)
     if (stopping && px_agree(t->comm, 0) != 0)
         return -1;
     if (stopping && t->step < t->steps)
-        return px_fail(PX_STOPPED,
-                       "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; continue with --resume",
-                       t->step, t->steps);
+        return px_fail(PX_STOPPED, "stopped after step %" PRId64 " of %" PRId64 " with a checkpoint; to continue%s: %s",
+                       t->step, t->steps, t->comm->local_size < t->comm->size ? ", on as many ranks" : "", t->again);
     return 0;
 }
 
@@ -374,6 +373,7 @@ static int set_up(trainer *t, bool resume, const char *command)
         return -1;
     t->steps = (int64_t)ceil(c->epochs * (double)t->session.per_epoch - 1e-9);
     t->config = px_config_text(t->s->config);
+    t->again = px_next_resume(program_invocation_name, t->s, t->comm);
     if (px_agree(t->comm, start_weights(t, resume)) != 0)
         return -1;
     char *hosts = px_provenance_hosts(t->comm);
@@ -391,6 +391,7 @@ static void finish(trainer *t)
     px_made_keep(&t->made);
     px_session_finish(&t->session);
     free(t->config);
+    free(t->again);
 }
 
 /* Tells what the run is going to do. */

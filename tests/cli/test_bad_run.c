@@ -351,7 +351,7 @@ static void folder_in_use(void **state)
     run_finish(&r);
     kill(first.process, SIGTERM);
     r = run_wait(&first);
-    check_failure(&r, "the first run", 75, "with a checkpoint; continue with --resume");
+    check_failure(&r, "the first run", 75, "with a checkpoint; to continue: ");
     run_finish(&r);
 }
 

@@ -65,7 +65,7 @@ static void signals(void **state)
         run_result r = run_wait(&c);
         assert_int_equal(r.status, 128 + cases[i].number);
         check_line(&r, (const char *const[]){cases[i].name, " during the ", " of step ", "the checkpoint of step ",
-                                             "is whole, --resume continues from it", NULL});
+                                             "is whole; to continue: ", " pretrain --resume out=", NULL});
         check_checkpoint(cases[i].name);
         run_finish(&r);
     }

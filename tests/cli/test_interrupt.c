@@ -70,7 +70,8 @@ static void once_saves(void **state)
     run_wait_for_progress(&c);
     kill(c.process, SIGINT);
     run_result r = run_wait(&c);
-    if (r.status != 75 || !strstr(r.err, " with a checkpoint; continue with --resume"))
+    if (r.status != 75 || !strstr(r.err, " with a checkpoint; to continue: ") ||
+        !strstr(r.err, " pretrain --resume --plugin "))
         fail_msg("status %d: %s", r.status, r.err);
     run_finish(&r);
     resumes(f, out, 0);
