@@ -4,8 +4,10 @@
 #include "base/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -37,8 +39,8 @@ static char *first_complaint(FILE *file)
 }
 
 /* Runs `script` through gnuplot's standard input: a file instead of a pipe, so that neither side can hang if the other
- * stops reading or writing. `said` gets what gnuplot prints on both streams. */
-static int run(const char *script, FILE *said)
+ * stops reading or writing. `output` gets the picture or what the script prints, `said` gnuplot's complaints. */
+static int run(const char *script, int output, FILE *said)
 {
     FILE *input = tmpfile();
     if (!input || fputs(script, input) < 0 || fflush(input) != 0) {
@@ -50,7 +52,7 @@ static int run(const char *script, FILE *said)
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, fileno(said), STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
     pid_t child;
     char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's ~/.gnuplot */
@@ -81,7 +83,7 @@ int px_gnuplot_find(px_gnuplot *g)
     FILE *said = tmpfile();
     if (!said)
         return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-    int bad = run("set print '-'\nprint ' '.GPVAL_TERMINALS.' '\n", said);
+    int bad = run("set print '-'\nprint ' '.GPVAL_TERMINALS.' '\n", fileno(said), said);
     char line[4096] = "";
     rewind(said);
     size_t length = bad ? 0 : fread(line, 1, sizeof line - 1, said);
@@ -100,15 +102,14 @@ int px_gnuplot_find(px_gnuplot *g)
     return px_fail(PX_FAIL, "this gnuplot can draw neither PNG nor SVG: apt install gnuplot-nox");
 }
 
-static void write_prologue(FILE *script, const px_gnuplot *g, const char *output, int width, int height)
+static void write_prologue(FILE *script, const px_gnuplot *g, int width, int height)
 {
     fprintf(script, "set encoding utf8\nset terminal %s size %d,%d font 'Sans,14' linewidth 1.5", g->terminal, width,
             height);
     if (strcmp(g->terminal, "png") == 0)
         fputs(" truecolor", script);
-    fputs(" noenhanced background rgb 'white'\nset output ", script);
-    px_gnuplot_text(script, output);
-    fputs("\nset border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 tc rgb '#333333'\n"
+    fputs(" noenhanced background rgb 'white'\nset border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 tc rgb "
+          "'#333333'\n"
           "set grid xtics ytics back lt 1 lw 0.6 lc rgb '#DDDDDD'\nset key tc rgb '#333333' spacing 1.2\n"
           "set title font ',16' tc rgb '#222222'\nset xlabel tc rgb '#222222'\nset ylabel tc rgb '#222222'\n"
           "set style fill solid 1.0 noborder\n",
@@ -117,56 +118,82 @@ static void write_prologue(FILE *script, const px_gnuplot *g, const char *output
         fprintf(script, "set linetype %d lw 2 lc rgb '#%s'\n", i + 1, colours[i]);
 }
 
-int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)
+/* gnuplot writes to its standard output, so that it need not understand the path. */
+static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
 {
+    int output = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (output < 0)
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     FILE *said = tmpfile();
-    if (!said)
-        return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-    char *part = px_format("%s.part", path), *text;
+    char *text;
     size_t size;
     FILE *script = open_memstream(&text, &size);
-    write_prologue(script, g, part, width, height);
-    fprintf(script, "%s\nunset output\n", body);
+    write_prologue(script, g, width, height);
+    fprintf(script, "%s\n", body);
     fclose(script);
-    int bad = run(text, said);
+    int bad = said ? run(text, output, said)
+                   : px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
     struct stat info;
-    if (bad == 0 && (stat(part, &info) != 0 || info.st_size == 0)) {
+    if (bad == 0 && (fstat(output, &info) != 0 || info.st_size == 0)) {
         char *why = first_complaint(said);
         bad = px_fail(PX_FAIL, "%s: gnuplot made no picture: %s", path, why);
         free(why);
     }
+    if (said)
+        fclose(said);
+    free(text);
+    return close(output) != 0 && bad == 0 ? px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno)) : bad;
+}
+
+int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)
+{
+    char *part = px_format("%s.part", path);
+    int bad = px_plain_file(part, PX_USAGE) != 0 ? -1 : draw_into(g, part, path, width, height, body);
     if (bad == 0 && rename(part, path) != 0)
         bad = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     if (bad)
         unlink(part);
-    free(text);
     free(part);
-    fclose(said);
     return bad;
 }
 
-/* A back-quote would run a command, a double quote would end a word of a data block; both become apostrophes. */
-static char harmless(char c)
+/* ---- texts ---- */
+
+/* Between double quotes every byte can be written as an octal number. Apostrophes between single quotes would be
+ * doubled, but gnuplot 5.4 does not read two that follow each other. */
+static void write_quoted(FILE *script, const char *text, bool is_format)
 {
-    return (char)(c == '`' || c == '"' ? '\'' : (unsigned char)c < ' ' ? ' ' : c);
+    char *shown = px_one_line(px_strdup(text));
+    bool plain = !strpbrk(shown, "'`\\");
+    fputc(plain ? '\'' : '"', script);
+    for (const char *c = shown; *c; c++) {
+        if (*c == '%' && is_format)
+            fputc('%', script);
+        if (!plain && strchr("'`\\\"", *c))
+            fprintf(script, "\\%03o", (unsigned char)*c);
+        else
+            fputc(*c, script);
+    }
+    fputc(plain ? '\'' : '"', script);
+    free(shown);
 }
 
 void px_gnuplot_text(FILE *script, const char *text)
 {
-    fputc('\'', script);
-    for (; *text; text++) {
-        char c = harmless(*text);
-        if (c == '\'')
-            fputc(c, script); /* doubled: gnuplot's way to write one inside single quotes */
-        fputc(c, script);
-    }
-    fputc('\'', script);
+    write_quoted(script, text, false);
 }
 
-void px_gnuplot_word(FILE *script, const char *text)
+void px_gnuplot_tic(FILE *script, const char *text)
 {
-    fputc('"', script);
-    for (; *text; text++)
-        fputc(*text == '\\' ? '/' : harmless(*text), script); /* a data block would read \n as a line break */
-    fputc('"', script);
+    enum { FORMATTED = 49 }; /* bytes that gnuplot draws of a label in which there is a %, wherever that cuts */
+    static const char dots[] = "…";
+    size_t length = strlen(text);
+    char *shorter = NULL;
+    if (strchr(text, '%') && length > FORMATTED) {
+        for (length = FORMATTED - strlen(dots); length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80;)
+            length--; /* into no character of UTF-8 */
+        shorter = px_format("%.*s%s", (int)length, text, dots);
+    }
+    write_quoted(script, shorter ? shorter : text, true);
+    free(shorter);
 }

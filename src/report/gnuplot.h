@@ -30,9 +30,10 @@ int px_gnuplot_find(px_gnuplot *);
  * gnuplot's message. */
 int px_gnuplot_draw(const px_gnuplot *, const char *path, int width, int height, const char *body);
 
-/* Writes `text` as a quoted string for a command, and as a quoted word for a data block. */
+/* Writes `text` as a quoted string for a command. A tic's label is also a format, in which % is special; if it has one
+ * and is longer than 49 bytes, it is cut. Control characters become '?' (px_one_line). */
 void px_gnuplot_text(FILE *script, const char *text);
-void px_gnuplot_word(FILE *script, const char *text);
+void px_gnuplot_tic(FILE *script, const char *text);
 
 /* The colour of line type `index` (from 0, wraps around) as RRGGBB. */
 const char *px_gnuplot_colour(int index);

@@ -1,5 +1,6 @@
 /* plot.c - the list of figures, and what they share: runs, labels, the list of evaluations. */
 #include "base/error.h"
+#include "base/folder.h"
 #include "report/plot_private.h"
 
 #include <errno.h>
@@ -16,7 +17,10 @@ static int (*const figures[])(plot_job *) = {px_plot_curves,       px_plot_diagn
 
 /* ---- runs ---- */
 
-enum { LONGEST_LABEL = 28 }; /* characters */
+enum {
+    LONGEST_LABEL = 28, /* characters */
+    FIGURE_NAME = 200,  /* bytes of a picture's name, without its ending */
+};
 
 static bool is_folder(const char *path)
 {
@@ -112,24 +116,6 @@ static int open_runs(plot_job *job, const char *const paths[])
     return 0;
 }
 
-static int make_folder(const char *folder)
-{
-    char *path = px_strdup(folder);
-    int bad = 0;
-    for (char *at = path + 1; bad == 0; at++)
-        if (*at == '/' || *at == '\0') {
-            char stop = *at;
-            *at = '\0';
-            if (mkdir(path, 0777) != 0 && errno != EEXIST && !is_folder(path))
-                bad = px_fail(PX_USAGE, "%s: the folder cannot be created: %s", path, strerror(errno));
-            *at = stop;
-            if (!stop)
-                break;
-        }
-    free(path);
-    return bad;
-}
-
 /* Whether it is a file of `pretext bench -o`: figures of a training are not reported as missing. */
 static bool only_measured(const plot_job *job)
 {
@@ -156,9 +142,9 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
     *outcome = (px_plot_outcome){0};
     plot_job job = {.count = count, .folder = folder, .outcome = outcome};
     job.runs = px_calloc((size_t)count + 1, sizeof *job.runs);
-    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 || make_folder(folder) != 0 ? -1 : 0;
-    if (bad == 0)
-        bad = draw_all(&job);
+    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 ? -1 : 0, existed = 0;
+    bool made = bad == 0 && px_folder_make(folder, FIGURE_NAME + 16, &existed) == 0;
+    bad = made ? draw_all(&job) : -1;
     if (bad == 0 && outcome->drawn == 0)
         bad = px_fail(PX_DATA, "%s: nothing to draw: it has no training series, no evaluations and no measured step",
                       runs[0]);
@@ -169,6 +155,8 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
         free(job.runs[i].method);
     }
     free(job.runs);
+    if (bad && made && outcome->drawn == 0)
+        px_folder_unmake(folder, existed);
     if (bad)
         px_plot_outcome_finish(outcome);
     return bad;
@@ -193,14 +181,32 @@ void px_plot_outcome_finish(px_plot_outcome *o)
 
 /* ---- making a figure ---- */
 
+static bool already_drawn(const plot_job *job, const char *path)
+{
+    for (int i = 0; i < job->outcome->drawn; i++)
+        if (strcmp(job->outcome->file[i], path) == 0)
+            return true;
+    return false;
+}
+
+/* The names of runs, protocols and pictures may hold anything. Different ones may become the same: these are numbered. */
 static char *figure_path(const plot_job *job, const char *name, int run)
 {
-    char *path = run >= 0 && job->count > 1
-                     ? px_format("%s/%s_%s.%s", job->folder, job->runs[run].name, name, job->gnuplot.extension)
-                     : px_format("%s/%s.%s", job->folder, name, job->gnuplot.extension);
-    for (char *c = path + strlen(job->folder) + 1; *c; c++)
+    char *whole = run >= 0 && job->count > 1 ? px_format("%s_%s", job->runs[run].name, name) : px_strdup(name);
+    if (strlen(whole) > FIGURE_NAME)
+        whole[FIGURE_NAME] = '\0';
+    for (char *c = px_one_line(whole); *c; c++)
         if (strchr("/\\ :*?\"<>|'`$", *c))
             *c = '_';
+    char *path;
+    for (int i = 1;; i++) {
+        path = i == 1 ? px_format("%s/%s.%s", job->folder, whole, job->gnuplot.extension)
+                      : px_format("%s/%s_%d.%s", job->folder, whole, i, job->gnuplot.extension);
+        if (!already_drawn(job, path))
+            break;
+        free(path);
+    }
+    free(whole);
     return path;
 }
 

@@ -93,10 +93,9 @@ static void write_headings(FILE *f, const plot_figure *figure, const plot_run *r
     write_heading(f, figure, 1,
                   px_format("ranks x threads: %g x %g, %s, oneDNN %s", number(run, "ranks"), number(run, "threads"),
                             processor, onednn));
-    write_heading(
-        f, figure, 2,
-        px_format("peak memory per rank: %.0f MiB; the loader's work for a step, in parallel: %.3g ms of a core",
-                  number(run, "peak_bytes") / (1 << 20), 1e3 * seconds_of(parts, "loader")));
+    write_heading(f, figure, 2,
+                  px_format("peak memory per rank: %.0f MiB; the loader, in parallel: %.3g core ms per step",
+                            number(run, "peak_bytes") / (1 << 20), 1e3 * seconds_of(parts, "loader")));
     free(method);
     free(backbone);
     free(precision);
@@ -174,7 +173,7 @@ static void write_ops(FILE *f, const plot_figure *figure, const costs *ops, doub
     fputs("EOD\nset ytics (", f);
     for (int i = 0; i < ops->count; i++) {
         fputs(i ? ", " : "", f);
-        px_gnuplot_text(f, ops->name[i]);
+        px_gnuplot_tic(f, ops->name[i]);
         fprintf(f, " %d", i);
     }
     fprintf(f, ") scale 0 font ',12'\nset xrange [0:%.6g]\nset yrange [%g:-0.6]\n",

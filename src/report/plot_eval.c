@@ -1,18 +1,10 @@
-/* plot_eval.c - figures of evaluations: bars of accuracies, accuracy by epoch, confusion matrix, map of embeddings. */
+/* plot_eval.c - figures of evaluations: bars of accuracies, accuracy by epoch, map of embeddings. */
 #include "base/error.h"
 #include "report/plot_private.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static void write_title(FILE *f, char *title)
-{
-    fputs("set title ", f);
-    px_gnuplot_text(f, title);
-    fputc('\n', f);
-    free(title);
-}
 
 /* "simclr, pretrained", or with the protocol before it: "linear probe: simclr, pretrained". A new string. */
 static char *label_of(const plot_job *job, const plot_eval *e, bool with_protocol)
@@ -63,7 +55,7 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
             fprintf(f, "%g %.6g %d\n", at, percent, (int)strtol(bar_colour(e), NULL, 16));
         char *label = label_of(job, e, !single);
         fputs(i ? ", " : "", names);
-        px_gnuplot_text(names, label);
+        px_gnuplot_tic(names, label);
         fprintf(names, " %g", at);
         int width = px_plot_width(label);
         longest = width > longest ? width : longest;
@@ -93,8 +85,8 @@ int px_plot_accuracy(plot_job *job)
     int labels = 9 * write_bars(f, job, evals, count, &most, &bottom);
     figure->width = labels + BARS_WIDTH > WIDTH ? labels + BARS_WIDTH : WIDTH;
     char *protocol = px_plot_protocol_name(&evals[0]);
-    write_title(f,
-                same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol) : px_strdup("Top-1 accuracy"));
+    px_plot_title(f, same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol)
+                                                 : px_strdup("Top-1 accuracy"));
     free(protocol);
     fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
             fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
@@ -164,7 +156,7 @@ static void write_axes(FILE *f, const courses *c)
 {
     enum { FEW = 12 }; /* up to this many epochs each has a tic; with more, gnuplot chooses whole numbers */
     bool zoomed = c->low > 0.25 * c->high;
-    write_title(f, px_strdup("Accuracy while the probe trains"));
+    px_plot_title(f, px_strdup("Accuracy while the probe trains"));
     fprintf(f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)%s'\n",
             zoomed ? ", axis not from 0" : "");
     fprintf(f, "set yrange [%.6g:%.6g]\nset autoscale xfix\n%s", zoomed ? fmax(c->low - 2, 0.5 * c->low) : 0,
@@ -225,116 +217,6 @@ int px_plot_probe_epochs(plot_job *job)
     free(c.drawn);
     px_plot_evals_free(evals, count);
     return bad;
-}
-
-/* ---- confusion ---- */
-
-enum { MOST_CELL_TEXTS = 20, MOST_CLASS_TICS = 60 };
-
-/* Writes row, column, per cent of the row, colour of the text (white on dark cells); rows without samples stay
- * empty. */
-static void write_cells(FILE *f, const double *matrix, int64_t classes)
-{
-    fputs("$cells << EOD\n", f);
-    for (int64_t i = 0; i < classes; i++) {
-        double total = 0;
-        for (int64_t j = 0; j < classes; j++)
-            total += matrix[i * classes + j];
-        for (int64_t j = 0; j < classes; j++) {
-            double percent = total > 0 ? 100 * matrix[i * classes + j] / total : 0;
-            char text[16];
-            snprintf(text, sizeof text, percent > 0 && percent < 1 ? "<1" : "%.0f", percent);
-            fprintf(f, "%lld %lld %.5g %d \"%s\"\n", (long long)i, (long long)j, percent,
-                    percent > 55 ? 0xFFFFFF : 0x222222, matrix[i * classes + j] > 0 ? text : "");
-        }
-        fputc('\n', f);
-    }
-    fputs("EOD\n", f);
-}
-
-static void write_class_tics(FILE *f, char *const *names, int classes)
-{
-    for (int axis = 0; axis < 2; axis++) {
-        fprintf(f, "set %s scale 0 (", axis ? "ytics" : "xtics rotate by 40 right");
-        for (int i = 0; i < classes; i++) {
-            fputs(i ? ", " : "", f);
-            px_gnuplot_text(f, names[i]);
-            fprintf(f, " %d", i);
-        }
-        fputs(")\n", f);
-    }
-}
-
-/* Cuts long names, and returns the width in characters that fits all. */
-static int shorten(char **names, int classes)
-{
-    enum { MOST = 22 };
-    int widest = 0;
-    px_plot_shorten_all(names, classes, MOST);
-    for (int i = 0; i < classes; i++) {
-        int width = px_plot_width(names[i]);
-        widest = width > widest ? width : widest;
-    }
-    return widest;
-}
-
-static int draw_confusion(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int classes)
-{
-    int side = 60 * classes < 480 ? 480 : 60 * classes > 1000 ? 1000 : 60 * classes;
-    plot_figure *figure = px_plot_begin(job, name, e->run, 0, 0);
-    FILE *f = figure->script;
-    char *path = px_format("/eval/%s/class_names", e->protocol), *subject = px_plot_subject_name(job, e);
-    char **names = px_plot_class_names(&job->runs[e->run], path, classes);
-    int widest = classes <= MOST_CLASS_TICS ? shorten(names, classes) : 3;
-    px_plot_frame(f, figure, side, side, 90 + 10 * widest, 150, 70, 75 + 7 * widest);
-    char *protocol = px_plot_protocol_name(e);
-    write_title(f, px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, protocol,
-                             100 * px_plot_eval_number(&job->runs[e->run], e, "top1")));
-    free(protocol);
-    write_cells(f, matrix, classes);
-    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", classes - 1,
-            classes - 1);
-    fprintf(f, "set colorbox user origin screen %g, screen %g size screen %g, screen %g\n", 1 - 130.0 / figure->width,
-            (75.0 + 7 * widest) / figure->height, 28.0 / figure->width, (double)side / figure->height);
-    fputs("set xlabel 'predicted class'\nset ylabel 'true class'\nset cbrange [0:100]\n"
-          "set cblabel '% of the true class' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n"
-          "set palette defined (0 '#FFFFFF', 10 '#D6E6F4', 30 '#9ECAE1', 60 '#3787C0', 85 '#0A539E', 100 '#08306B')\n",
-          f);
-    if (classes <= MOST_CLASS_TICS)
-        write_class_tics(f, names, classes);
-    fputs("plot $cells using 2:1:3 with image pixels", f);
-    if (classes <= MOST_CELL_TEXTS)
-        fputs(", \\\n  '' using 2:1:5:4 with labels tc rgb variable font ',13'", f);
-    fputc('\n', f);
-    px_plot_texts_free(names, classes);
-    free(subject);
-    free(path);
-    return px_plot_end(job, figure);
-}
-
-/* The pretrained subject (else the first) of each protocol and run. */
-int px_plot_confusion(plot_job *job)
-{
-    int count, drawn = 0, bad = 0;
-    plot_eval *evals = px_plot_evals(job, &count);
-    for (int i = 0; bad == 0 && i < count; i++) {
-        const plot_eval *e = &evals[i];
-        bool first_protocol = strcmp(e->protocol, evals[0].protocol) == 0, seen = false;
-        for (int k = 0; k < i; k++)
-            seen |= evals[k].run == e->run && strcmp(evals[k].protocol, e->protocol) == 0;
-        int64_t dim[4];
-        double *matrix =
-            seen ? NULL : px_plot_data(&job->runs[e->run], 2, dim, "/eval/%s/%s/confusion", e->protocol, e->subject);
-        if (matrix && dim[0] == dim[1] && dim[0] > 0) {
-            char *name = first_protocol ? px_strdup("confusion") : px_format("confusion_%s", e->protocol);
-            bad = draw_confusion(job, e, name, matrix, (int)dim[0]);
-            free(name);
-            drawn++;
-        }
-        free(matrix);
-    }
-    px_plot_evals_free(evals, count);
-    return bad || drawn ? bad : px_plot_left_out(job, "confusion: no /eval/<protocol>/<subject>/confusion");
 }
 
 /* ---- embedding ---- */
@@ -416,12 +298,12 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     double scale = 820 / fmax(width, height);
     const plot_run *r = &job->runs[run];
     char **names = px_plot_class_names(r, "/eval/embedding/class_names", classes);
-    int right = legend ? 70 + 10 * shorten(names, classes) : 40;
+    int right = legend ? 70 + 10 * px_plot_shorten_all(names, classes, PLOT_CLASS_NAME) : 40;
     px_plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
                   55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;
-    write_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
-                          : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
+    px_plot_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
+                            : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
     fputs(
         "set xlabel 't-SNE, first axis'\nset ylabel 't-SNE, second axis'\nset format ''\nset tics scale 0\nunset grid\n"
         "set border 15 lc rgb '#BBBBBB'\nset key Left reverse samplen 1 spacing 1.4\n",

@@ -81,7 +81,7 @@ static void write_axes(FILE *f, const line *like, double chance)
             like->count - 1, like->count > TURNED_FROM ? "rotate by 40 right" : "");
     for (int k = 0; k < like->count; k++) {
         fputs(k ? ", " : "", f);
-        px_gnuplot_text(f, like->name[k]);
+        px_gnuplot_tic(f, like->name[k]);
         fprintf(f, " %d", k);
     }
     fputs(")\n", f);

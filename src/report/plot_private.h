@@ -67,9 +67,13 @@ int px_plot_mark(const plot_job *, int run);
 /* Texts that must fit. Widths are in characters of UTF-8. */
 int px_plot_width(const char *text);
 char *px_plot_shorten(const char *text, int most);           /* "simclr_r…_lr0.3"; a new string */
-void px_plot_shorten_all(char **texts, int count, int most); /* in place; unique texts stay so: they get numbers */
+int px_plot_shorten_all(char **texts, int count, int most);  /* in place; unique ones stay so: they get numbers.
+                                                               Returns the width of the widest. */
 char **px_plot_wrap(const char *text, int most, int *count); /* lines; each part between semicolons begins one */
 void px_plot_texts_free(char **texts, int count);
+enum { PLOT_CLASS_NAME = 22 }; /* characters of a class's name */
+
+void px_plot_title(FILE *, char *title); /* frees the title */
 
 /* Sets a figure's size and its margins, in pixels: gnuplot does not keep a square square beside turned labels, nor a
  * legend off the axis. */

@@ -49,9 +49,10 @@ char *px_plot_shorten(const char *text, int most)
     return px_format("%.*s…%s", (int)byte_of(text, head), text, text + byte_of(text, width - tail));
 }
 
-void px_plot_shorten_all(char **texts, int count, int most)
+int px_plot_shorten_all(char **texts, int count, int most)
 {
     bool same = false;
+    int widest = 0;
     char **shorter = px_calloc((size_t)count + 1, sizeof *shorter);
     for (int i = 0; i < count; i++) {
         shorter[i] = px_plot_shorten(texts[i], most);
@@ -67,8 +68,11 @@ void px_plot_shorten_all(char **texts, int count, int most)
         }
         free(texts[i]);
         texts[i] = shorter[i];
+        int width = px_plot_width(texts[i]);
+        widest = width > widest ? width : widest;
     }
     free(shorter);
+    return widest;
 }
 
 char **px_plot_wrap(const char *text, int most, int *count)
@@ -98,6 +102,14 @@ void px_plot_texts_free(char **texts, int count)
     for (int i = 0; i < count; i++)
         free(texts[i]);
     free(texts);
+}
+
+void px_plot_title(FILE *f, char *title)
+{
+    fputs("set title ", f);
+    px_gnuplot_text(f, title);
+    fputc('\n', f);
+    free(title);
 }
 
 /* ---- places ---- */

@@ -1,9 +1,8 @@
 /* made.c - see made.h. */
 #include "train/made.h"
 #include "base/error.h"
+#include "base/folder.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -27,61 +26,12 @@ static void remove_from(const char *folder, const char *name)
     free(path);
 }
 
-/* Removes the folder and its parents up to those that were there. */
-static void remove_folders(px_made *m)
-{
-    for (int length = (int)strlen(m->folder); length > m->existed; length--) {
-        if (length > 1 && m->folder[length - 1] == '/')
-            continue; /* "a//" is "a" */
-        char after = m->folder[length];
-        if (after == '/' || after == '\0') {
-            m->folder[length] = '\0';
-            rmdir(m->folder); /* refused if somebody has put something into it */
-            m->folder[length] = after;
-        }
-    }
-}
-
-static int make_all(px_made *m)
-{
-    char *part = px_strdup(m->folder), *end = part;
-    int status = 0;
-    bool made = false;
-    do {
-        end += strspn(end, "/");
-        end += strcspn(end, "/");
-        char after = *end;
-        *end = '\0';
-        if (mkdir(part, 0777) == 0)
-            made = true;
-        else if (errno != EEXIST)
-            status = px_fail(PX_USAGE, "%s: the folder cannot be created: %s", part, strerror(errno));
-        else if (!made)
-            m->existed = (int)(end - part);
-        *end = after;
-    } while (*end && status == 0);
-    free(part);
-    return status;
-}
-
 int px_made_begin(px_made *m, const char *folder)
 {
-    struct stat st;
     *m = (px_made){0};
-    if (strlen(folder) + OWN_NAMES > PATH_MAX)
-        return px_fail(PX_USAGE,
-                       "out: a path of %zu bytes is too long: at most %d leave room for the names of its files",
-                       strlen(folder), PATH_MAX - OWN_NAMES);
-    m->folder = px_strdup(folder);
-    int status = make_all(m);
-    if (status == 0 && (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)))
-        status = px_fail(PX_USAGE, "%s: is not a folder", folder);
-    if (status == 0 && access(folder, W_OK) != 0)
-        status = px_fail(PX_USAGE, "%s: the folder cannot be written to", folder);
-    if (status != 0) {
-        remove_folders(m);
-        px_made_keep(m);
-    }
+    int existed, status = px_folder_make(folder, OWN_NAMES, &existed);
+    if (status == 0)
+        *m = (px_made){.folder = px_strdup(folder), .existed = existed};
     return status;
 }
 
@@ -99,7 +49,7 @@ void px_made_undo(px_made *m, px_results *results)
         remove_from(m->folder, "log.txt");
     px_results_abandon(results);
     if (m->folder)
-        remove_folders(m);
+        px_folder_unmake(m->folder, m->existed);
     px_made_keep(m);
 }
 

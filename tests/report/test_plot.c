@@ -46,7 +46,7 @@ static void check_picture(const char *path)
         return;
     assert_memory_equal(head, "\x89PNG\r\n\x1a\n", 8);
     int width = head[18] << 8 | head[19], height = head[22] << 8 | head[23];
-    assert_true(width >= 500 && width <= 2000 && height >= 300 && height <= 2000);
+    assert_true(width >= 500 && width <= 2000 && height >= 250 && height <= 2000);
 }
 
 static bool drawn(const px_plot_outcome *done, const char *name)
@@ -164,6 +164,147 @@ static void test_refusals(void **state)
     free(path);
 }
 
+/* Everything that gnuplot could take for a command, a format, an escape, a macro or markup. */
+static const char awkward[] = "100%g ''a'' `touch pwned` \"q\" $1 @x {y}_a^b \\n \\";
+
+/* The texts of an SVG file stand in it as they are drawn, but for five characters. */
+static char *read_svg(const char *path)
+{
+    static const char *const entities[][2] = {{"&apos;", "'"}, {"&#39;", "'"}, {"&quot;", "\""}, {"&amp;", "&"}};
+    char *text = px_calloc(1 << 20, 1);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+    fclose(f);
+    for (size_t i = 0; i < sizeof entities / sizeof *entities; i++)
+        for (char *at = text; (at = strstr(at, entities[i][0]));) {
+            size_t length = strlen(entities[i][0]);
+            *at = *entities[i][1];
+            memmove(at + 1, at + length, strlen(at + length) + 1);
+        }
+    return text;
+}
+
+static int count_of(const char *text, const char *part)
+{
+    int n = 0;
+    for (; (text = strstr(text, part)); text += strlen(part))
+        n++;
+    return n;
+}
+
+static void test_texts_draw_as_themselves(void **state)
+{
+    (void)state;
+    /* The path, too: gnuplot never sees it. */
+    char *odd = px_format("%s/d'q\"`touch pwned`$x %%d\nline\\", folder), *picture = px_format("%s/texts.svg", odd),
+         *body;
+    size_t size;
+    FILE *f = open_memstream(&body, &size);
+    assert_int_equal(mkdir(odd, 0777), 0);
+    fputs("set title ", f);
+    px_gnuplot_text(f, awkward);
+    fputs("\nset xlabel ", f);
+    px_gnuplot_text(f, awkward);
+    fputs("\nset label 1 ", f);
+    px_gnuplot_text(f, awkward);
+    fputs(" at 0,0\nset xtics (", f);
+    px_gnuplot_tic(f, awkward);
+    fputs(" 0, ", f);
+    px_gnuplot_tic(f, "100% of a name of which gnuplot would draw forty-nine");
+    fputs(" 1)\nset ylabel ", f);
+    px_gnuplot_text(f, "a\033[31mb\nc\xc2\x9b\x9b");
+    fputs("\nplot x title ", f);
+    px_gnuplot_text(f, awkward);
+    fclose(f);
+    if (px_gnuplot_draw(&(px_gnuplot){"svg", "svg"}, picture, 900, 500, body) != 0)
+        fail_msg("%s", px_error());
+    char *text = read_svg(picture), *pwned = px_format("%s/pwned", odd);
+    assert_int_equal(count_of(text, awkward), 5);
+    assert_int_equal(count_of(text, "100% of a name of which gnuplot would draw for…<"), 1);
+    assert_int_equal(count_of(text, "a?[31mb?c???"), 1);
+    assert_int_not_equal(access("pwned", F_OK), 0);
+    free(pwned);
+    free(text);
+    free(body);
+    free(picture);
+    free(odd);
+}
+
+/* One picture is drawn, and nothing else stays. */
+static void test_awkward_run(void **state)
+{
+    (void)state;
+    char *path = px_format("%s/a`id`'b\".h5", folder), *figures = px_format("%s/f'\"`id`\n", folder);
+    px_results *r;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_put_texts(r, "/eval/%d it's/class_names", (const char *[]){awkward, "100%"}, 2), 0);
+    assert_int_equal(px_results_put(r, "/eval/%d it's/''/top1", PX_F64, 0, NULL, &(double){0.5}), 0);
+    assert_int_equal(
+        px_results_put(r, "/eval/%d it's/''/confusion", PX_I32, 2, (int64_t[]){2, 2}, (int32_t[]){3, 1, 1, 3}), 0);
+    assert_int_equal(px_results_close(r), 0);
+    px_plot_outcome done;
+    if (px_plot_runs((const char *[]){path}, 1, figures, &done) != 0)
+        fail_msg("%s", px_error());
+    assert_int_equal(done.drawn, 2);
+    for (int i = 0; i < 2; i++)
+        check_picture(done.file[i]);
+    px_plot_outcome_finish(&done);
+    free(figures);
+    free(path);
+}
+
+/* Beyond a few classes the matrix is an image, whose cells stand for several classes where there are too many. */
+static void test_many_classes(void **state)
+{
+    (void)state;
+    enum { CLASSES = 1100 };
+    char *path = px_format("%s/many.h5", folder);
+    int32_t *matrix = px_calloc((size_t)CLASSES * CLASSES, sizeof *matrix);
+    for (int i = 0; i < CLASSES; i++)
+        matrix[i * CLASSES + i] = 50;
+    px_results *r;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_put(r, "/eval/linear/pretrained/top1", PX_F64, 0, NULL, &(double){1}), 0);
+    assert_int_equal(
+        px_results_put(r, "/eval/linear/pretrained/confusion", PX_I32, 2, (int64_t[]){CLASSES, CLASSES}, matrix), 0);
+    assert_int_equal(px_results_close(r), 0);
+    px_plot_outcome done;
+    if (px_plot_runs((const char *[]){path}, 1, folder, &done) != 0)
+        fail_msg("%s", px_error());
+    assert_true(drawn(&done, "/confusion."));
+    for (int i = 0; i < done.drawn; i++)
+        check_picture(done.file[i]);
+    px_plot_outcome_finish(&done);
+    free(matrix);
+    free(path);
+}
+
+static void test_long_folder(void **state)
+{
+    (void)state;
+    assert_int_equal(write_synthetic_run(folder, false), 0);
+    char *deep = px_format("%s/new", folder), *name = px_calloc(300, 1), *bad = NULL;
+    px_plot_outcome done;
+    for (int i = 0; i < 1500; i++) {
+        char *longer = px_format("%s/abc", bad ? bad : deep);
+        free(bad);
+        bad = longer;
+    }
+    assert_int_equal(px_plot_runs((const char *[]){folder}, 1, bad, &done), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_int_not_equal(access(deep, F_OK), 0);
+    free(bad);
+    memset(name, 'n', 299);
+    bad = px_format("%s/%s", deep, name);
+    assert_int_equal(px_plot_runs((const char *[]){folder}, 1, bad, &done), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_int_not_equal(access(deep, F_OK), 0);
+    free(bad);
+    free(name);
+    free(deep);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -195,6 +336,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several_runs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_layers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_texts_draw_as_themselves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_awkward_run, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_many_classes, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(test_names, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
