@@ -106,12 +106,14 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t access, haddr_t
         disk->refused = true;
         return NULL;
     }
-    int how = O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY) | (flags & H5F_ACC_TRUNC ? O_TRUNC : 0) |
-              (flags & H5F_ACC_CREAT ? O_CREAT : 0) | (flags & H5F_ACC_EXCL ? O_EXCL : 0);
+    int how = O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY | O_NONBLOCK) |
+              (flags & H5F_ACC_TRUNC ? O_TRUNC : 0) | (flags & H5F_ACC_CREAT ? O_CREAT : 0) |
+              (flags & H5F_ACC_EXCL ? O_EXCL : 0);
     struct stat about;
+    errno = 0;
     int fd = open(name, how, 0666);
-    if (fd < 0 || fstat(fd, &about) != 0) {
-        disk->error = errno;
+    if (fd < 0 || fstat(fd, &about) != 0 || !S_ISREG(about.st_mode)) { /* a pipe is refused, not waited for */
+        disk->error = fd < 0 || errno ? errno : EINVAL;
         if (fd >= 0)
             close(fd);
         return NULL;
@@ -291,6 +293,20 @@ hid_t px_h5_disk_access(px_h5_disk *disk)
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
     PX_CHECK(id > 0 && access >= 0 && H5Pset_driver(access, id, &disk) >= 0);
     return access;
+}
+
+hid_t px_h5_open(const char *path, bool growing, px_h5_disk *disk)
+{
+    hid_t access = px_h5_disk_access(disk), file = H5I_INVALID_HID;
+    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    if (growing)
+        file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, access);
+    if (file < 0)
+        file = H5Fopen(path, H5F_ACC_RDONLY, access);
+    hid_t why = H5Eget_current_stack(); /* the next call would erase it */
+    H5Pclose(access);
+    H5Eset_current_stack(why);
+    return file;
 }
 
 int px_h5_disk_check(const px_h5_disk *disk, const char *path)

@@ -42,6 +42,11 @@ typedef struct px_h5_disk {
 /* A new file access list with this driver. The caller closes it by H5Pclose. */
 hid_t px_h5_disk_access(px_h5_disk *disk);
 
+/* Opens an existing HDF5 file to read it; `growing`: while another process may be adding to it (SWMR), if its format allows
+ * that. Pipes and devices are refused, behind links, too. Closing the file closes all that was opened in it. Returns the id,
+ * or -1 without a message (px_h5_why has the reason). */
+hid_t px_h5_open(const char *path, bool growing, px_h5_disk *disk);
+
 /* 0, or -1 with the message "PATH: cannot be written: No space left on device". */
 int px_h5_disk_check(const px_h5_disk *disk, const char *path);
 

@@ -11,6 +11,7 @@
 #include "report/results.h"
 
 #include "base/error.h"
+#include "data/h5.h"
 #include "report/results_private.h"
 
 #include <errno.h>
@@ -25,28 +26,10 @@ enum { PAGE_BYTES = 4096 };
 
 /* ---- errors ---- */
 
-static herr_t keep_first(unsigned n, const H5E_error2_t *error, void *reason)
-{
-    if (n == 0 && error->desc)
-        *(char **)reason = px_strdup(error->desc);
-    return 0;
-}
-
 int px_results_broken(const char *path, px_status status, const char *doing, const char *object)
 {
-    char *reason = NULL;
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
-    const char *text = reason ? reason : "HDF5 gives no reason";
-    /* The file driver's message also contains time, descriptor and buffer address. */
-    static const char mark[] = "error message = '";
-    char *system = reason ? strstr(reason, mark) : NULL;
-    if (system) {
-        text = system + strlen(mark);
-        system[strlen(mark) + strcspn(text, "'")] = '\0';
-    }
-    px_fail(status, "%s: cannot %s%s%s: %s", path, doing, *object ? " " : "", object, text);
-    free(reason);
-    return -1;
+    return px_fail(status, "%s: cannot %s%s%s: %s", path, doing, *object ? " " : "", object,
+                   px_h5_why((char[PX_H5_WHY]){0}));
 }
 
 /* The file that is written: what the disk says comes before what HDF5 makes of it. */
@@ -110,8 +93,6 @@ static void set_access(hid_t fapl)
     H5Pset_file_locking(fapl, false, true); /* we have our own lock; readers of a live run must not be refused */
 }
 
-/* A file that is being written, or whose writer was killed, can only be opened as an SWMR reader; files in older
- * formats only without SWMR. */
 static int open_existing(hid_t *file, const char *path, px_h5_disk *disk)
 {
     if (access(path, R_OK) != 0)
@@ -119,14 +100,8 @@ static int open_existing(hid_t *file, const char *path, px_h5_disk *disk)
     if (H5Fis_hdf5(path) <= 0)
         return px_fail(PX_DATA, "%s: is not an HDF5 file", path);
     *disk = (px_h5_disk){.alone = true};
-    hid_t fapl = px_h5_disk_access(disk);
-    set_access(fapl);
-    *file = H5Fopen(path, H5F_ACC_RDONLY | H5F_ACC_SWMR_READ, fapl);
-    if (*file < 0)
-        *file = H5Fopen(path, H5F_ACC_RDONLY, fapl);
-    int bad = *file < 0 ? px_results_broken(path, PX_DATA, "open", "") : 0; /* the next call erases HDF5's reason */
-    H5Pclose(fapl);
-    return bad;
+    *file = px_h5_open(path, true, disk); /* a run may be writing it, or may have been killed while it did */
+    return *file < 0 ? px_results_broken(path, PX_DATA, "open", "") : 0;
 }
 
 typedef struct copy_job {

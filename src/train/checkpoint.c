@@ -432,12 +432,9 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     if (check_signature(path) != 0)
         return -1;
     px_h5_disk disk = {.alone = true};
-    hid_t alone = px_h5_disk_access(&disk), file = H5Fopen(path, H5F_ACC_RDONLY, alone);
+    hid_t file = px_h5_open(path, false, &disk);
     if (file < 0)
-        px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-    H5Pclose(alone);
-    if (file < 0)
-        return -1;
+        return px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     int status = 0;
     if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))

@@ -147,8 +147,13 @@ static void users_may_lead_out(void **state)
 {
     for (way how = 0; how < WAYS; how++) {
         char *path = make(*state, how);
-        if (how != PIPE) /* HDF5 would wait for a writer */
+        px_dataset *d;
+        if (how != PIPE) {
             check_images(path, PX_LINKS_FOLLOWED);
+        } else { /* refused, not waited for */
+            assert_int_equal(px_dataset_open(&d, path, PX_LINKS_FOLLOWED), -1);
+            assert_non_null(strstr(px_error(), "main4.h5: /images cannot be read: "));
+        }
         free(path);
     }
 }
