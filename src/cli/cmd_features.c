@@ -3,6 +3,7 @@
 #include "cli/job.h"
 #include "eval/extract.h"
 #include "eval/features_file.h"
+#include "eval/need.h"
 #include "train/checkpoint.h"
 #include "train/weights.h"
 
@@ -22,9 +23,13 @@ static const px_flag flags[] = {PX_PLUGIN_FLAG(features_flags),
 
 typedef struct features_cfg {
     px_patches patches;
+    int batch;
 } features_cfg;
 
-static const px_option options[] = {PX_PATCHES_OPTIONS(features_cfg, patches), {0}};
+static const px_option options[] = {
+    PX_PATCHES_OPTIONS(features_cfg, patches),
+    PX_OPTION(features_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
+    {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "threads", "rank_timeout", "seed", NULL};
 static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
@@ -67,14 +72,21 @@ static int open_data(work *w)
 
 static int make_model(work *w, px_task *task, px_model *model, px_checkpoint *saved)
 {
-    enum { BATCH = 256 };
     bool weights = px_weights_named(w->subject);
-    if (px_task_make(task, &w->s, w->data, NULL, BATCH, w->job->comm.size) != 0 ||
+    int batch = w->own.batch;
+    if (px_task_make(task, &w->s, w->data, NULL, batch, w->job->comm.size) != 0 ||
         px_patches_settle(&w->own.patches, &w->s, task, !weights) != 0)
         return -1;
-    px_encoder_spec spec = px_patches_encoder(&w->own.patches, task, BATCH);
-    if (px_model_encoder(model, &w->s, task, &spec) != 0)
+    px_encoder_spec spec = px_patches_encoder(&w->own.patches, task, batch);
+    px_eval_need_case about = {.settings = &w->s,
+                               .task = task,
+                               .comm = &w->job->comm,
+                               .patches = &w->own.patches,
+                               .batch = batch,
+                               .train = w->split.count};
+    if (px_model_plan_encoder(model, &w->s, task, &spec) != 0 || px_eval_need_check(&about, model) != 0)
         return -1;
+    px_plan_allocate(model->plan);
     return weights ? px_weights_load(model, &w->s, task, w->subject, &w->job->log)
                    : px_checkpoint_load(w->subject, model, NULL, saved, &w->job->log);
 }

@@ -129,14 +129,29 @@ int px_extract(px_extraction *e, const px_extract_spec *from, px_model *model, c
     return extract(e, from, &model->views, split, run_model, model);
 }
 
+px_views px_extract_pixels_views(const px_task *task)
+{
+    px_views views = {0};
+    px_views_add(&views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    return views;
+}
+
+/* Nothing is computed with such a batch: it is only copied, and need not be large. */
+int px_extract_pixels_batch(const px_task *task)
+{
+    enum { MOST = 256, BYTES = 1 << 26 };
+    px_views views = px_extract_pixels_views(task);
+    size_t images = BYTES / px_view_bytes(&views.view[0], 1);
+    return images > MOST ? MOST : images > 1 ? (int)images : 1;
+}
+
 int px_extract_pixels(px_extraction *e, const px_extract_spec *from, const px_split *split)
 {
     const px_task *task = from->task;
     px_extract_spec whole = *from;
     whole.patches = (px_patches){0};
-    px_views views = {0};
-    px_views_add(&views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    begin(e, from, split, 256);
+    px_views views = px_extract_pixels_views(task);
+    begin(e, from, split, px_extract_pixels_batch(task));
     add_layer(e, from, "pixels", (int64_t)px_view_elements(&views.view[0]));
     return extract(e, &whole, &views, split, take_pixels, NULL);
 }

@@ -51,6 +51,10 @@ int px_extract(px_extraction *, const px_extract_spec *, px_model *model, const 
 /* The images themselves as features, one layer: task->channels * size * size values each. */
 int px_extract_pixels(px_extraction *, const px_extract_spec *, const px_split *);
 
+/* What it loads, and how many images at a time. */
+px_views px_extract_pixels_views(const px_task *);
+int px_extract_pixels_batch(const px_task *);
+
 /* Gives every rank all rows of a layer; px_extraction_drop frees a layer that is no longer needed. */
 void px_extraction_gather(px_extraction *, int layer, const px_comm *);
 void px_extraction_drop(px_extraction *, int layer);

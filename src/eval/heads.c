@@ -24,9 +24,21 @@ int px_heads_group(int classes)
     return (WIDE_ENOUGH + classes - 1) / classes;
 }
 
+static int stride_of(int width)
+{
+    return (width + 1 + 15) / 16 * 16;
+}
+
+double px_heads_bytes(int count, int classes, int width, int batch)
+{
+    double outputs = (double)count * classes, stride = stride_of(width), rows = batch;
+    double matrices = 3 * outputs * stride + rows * stride + rows * outputs; /* weight, velocity, gradient; x; logit */
+    return (matrices + 2 * rows * count + rows) * (double)sizeof(float);
+}
+
 void px_heads_init(px_heads *h, const double *rate, int count, int classes, int width, int batch)
 {
-    int stride = (width + 1 + 15) / 16 * 16, group = px_heads_group(classes);
+    int stride = stride_of(width), group = px_heads_group(classes);
     size_t outputs = (size_t)count * (size_t)classes, floats = outputs * (size_t)stride, rows = (size_t)batch;
     *h = (px_heads){.count = count,
                     .classes = classes,

@@ -58,6 +58,7 @@ int px_heads_group(int classes);
 
 void px_heads_init(px_heads *, const double *rate, int count, int classes, int width, int batch);
 void px_heads_finish(px_heads *);
+double px_heads_bytes(int count, int classes, int width, int batch); /* of memory, that px_heads_init takes */
 
 /* One epoch of Nesterov SGD (momentum 0.9, cosine to zero over recipe->epochs) in the random order of (seed, epoch).
  * loss (count): mean cross-entropy over the epoch, taken for each sample before its step. */

@@ -200,6 +200,16 @@ static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_fea
     return take_k(cfg, train_rows, log, r);
 }
 
+double px_knn_bytes(const px_knn_cfg *cfg, int64_t train, int64_t test, int classes, int threads)
+{
+    double most = 0;
+    for (int i = 0; i < cfg->k.count; i++)
+        most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)train ? cfg->k.value[i] : most;
+    double thread =
+        sizeof(float) * QUERIES * KEYS + most * QUERIES * sizeof(neighbour) + classes * (double)sizeof(double);
+    return threads * thread + (double)(train + test) * (sizeof(float) + sizeof(int64_t));
+}
+
 int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm, px_log *log,
            px_knn_result *r)
 {

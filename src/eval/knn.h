@@ -25,6 +25,9 @@ typedef struct px_knn_result {
     double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* fractions of the labelled test rows */
 } px_knn_result;
 
+/* Bytes of memory that a search takes on one rank with so many rows, classes and threads, beside the features. */
+double px_knn_bytes(const px_knn_cfg *, int64_t train, int64_t test, int classes, int threads);
+
 /* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
 int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
            px_knn_result *);

@@ -26,7 +26,8 @@ typedef struct px_layers {
 } px_layers;
 
 /* Both extractions have all layers; `last` is the probe of the last one, which is not repeated. Layers are gathered and
- * dropped one by one, so that a rank has in memory its own rows of all layers and all rows of only one. 0 or -1. */
+ * dropped one by one, so that a rank has in memory its own rows of all layers, and all rows of the last one and of one
+ * more. 0 or -1. */
 int px_layers_probe(px_layers *, const px_probe_cfg *, px_extraction *train, px_extraction *test, int classes,
                     const px_probe_result *last, const px_comm *, px_log *);
 

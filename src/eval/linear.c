@@ -172,16 +172,23 @@ static void heads_for(px_heads *h, const probe *p, const double *base_rate, int 
                   (int)(rows < p->cfg->batch ? rows : p->cfg->batch));
 }
 
+/* Which rates are this rank's, in groups that make one matrix product: their number, and their places in the grid. */
+static int share_of_grid(int rates, int classes, const px_comm *comm, int index[PX_LIST_MAX])
+{
+    int group = px_heads_group(classes), mine = 0;
+    for (int i = 0; i < rates; i++)
+        if (i / group % comm->size == comm->rank)
+            index[mine++] = i;
+    return mine;
+}
+
 /* Trains this rank's share of the grid, and fills score (rates) for that share only. */
 static void train_grid(const probe *p, const px_probe_result *r, px_head_score *score)
 {
-    int group = px_heads_group(p->train->classes), mine = 0, index[PX_LIST_MAX];
+    int index[PX_LIST_MAX], mine = share_of_grid(r->rates, p->train->classes, p->comm, index);
     double rate[PX_LIST_MAX], loss[PX_LIST_MAX];
-    for (int i = 0; i < r->rates; i++)
-        if (i / group % p->comm->size == p->comm->rank) {
-            index[mine] = i;
-            rate[mine++] = r->rate[i];
-        }
+    for (int i = 0; i < mine; i++)
+        rate[i] = r->rate[index[i]];
     if (mine == 0)
         return;
     px_selection fit = selection(p, p->train, p->row, p->fitted);
@@ -290,6 +297,15 @@ static int conclude(const probe *p, px_probe_result *r)
         r->per_class[c] = total > 0 ? (double)r->confusion[c * classes + c] / (double)total : NAN;
     }
     return 0;
+}
+
+double px_linear_probe_bytes(const px_probe_cfg *cfg, int64_t train, int64_t test, int classes, int width,
+                             const px_comm *comm)
+{
+    int index[PX_LIST_MAX], rates = share_of_grid(cfg->rates.count, classes, comm, index), least = comm->rank == 0;
+    int batch = train < cfg->batch ? (int)train : cfg->batch;
+    double orders = (double)(4 * train + 2 * test) * sizeof(int64_t); /* rows, sorted and shuffled */
+    return orders + px_heads_bytes(rates > least ? rates : least, classes, width, batch);
 }
 
 int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm,

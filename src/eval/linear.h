@@ -46,6 +46,10 @@ typedef struct px_probe_result {
 } px_probe_result;
 void px_probe_result_finish(px_probe_result *);
 
+/* Bytes of memory that a probe of so many rows and classes takes on one of the ranks, beside the features. */
+double px_linear_probe_bytes(const px_probe_cfg *, int64_t train, int64_t test, int classes, int width,
+                             const px_comm *);
+
 /* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
 int px_linear_probe(const px_probe_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                     px_probe_result *);

@@ -4,6 +4,7 @@
 #include "eval/extract.h"
 #include "eval/knn.h"
 #include "eval/layers.h"
+#include "eval/need.h"
 #include "eval/spectrum.h"
 #include "eval/write.h"
 #include "report/embed.h"
@@ -362,6 +363,25 @@ static int open_data(bench *b)
     return 0;
 }
 
+static int check_need(const bench *b)
+{
+    const px_eval_cfg *eval = &b->e->eval;
+    bool knn = strcmp(eval->protocol, "knn") == 0;
+    px_eval_need_case about = {.settings = &b->e->run,
+                               .task = &b->task,
+                               .comm = b->comm,
+                               .patches = &eval->patches,
+                               .batch = eval->batch,
+                               .train = b->train.count,
+                               .test = b->test->count,
+                               .classes = px_dataset_about(b->data)->classes,
+                               .linear = knn ? NULL : &b->e->linear,
+                               .knn = knn ? &b->e->knn : NULL,
+                               .layers = eval->layers,
+                               .baselines = eval->baselines};
+    return px_eval_need_check(&about, &b->model);
+}
+
 static int build_encoder(bench *b)
 {
     px_settings *run = &b->e->run;
@@ -379,7 +399,10 @@ static int build_encoder(bench *b)
                                 .comm = b->comm,
                                 .log = b->log};
     b->config = px_config_text(b->e->config);
-    return px_model_encoder(&b->model, run, &b->task, &spec);
+    if (px_model_plan_encoder(&b->model, run, &b->task, &spec) != 0 || check_need(b) != 0)
+        return -1;
+    px_plan_allocate(b->model.plan);
+    return 0;
 }
 
 static int open_all(bench *b)

@@ -51,10 +51,20 @@ static void add_row(const double *x, int width, double scale, double *restrict s
     }
 }
 
+static int rows_of_block(int width)
+{
+    return BLOCK_DOUBLES / width > 64 ? BLOCK_DOUBLES / width : 64;
+}
+
+double px_spectrum_bytes(int width)
+{
+    return ((double)width * width * 2 + (double)rows_of_block(width) * width) * (double)sizeof(double);
+}
+
 /* Adds this rank's blocks of rows; blocks (rows, width) are the same on any number of ranks. */
 static void accumulate(moments *m, const px_features *f, const px_comm *comm)
 {
-    int width = f->width, rows = BLOCK_DOUBLES / width > 64 ? BLOCK_DOUBLES / width : 64;
+    int width = f->width, rows = rows_of_block(width);
     int64_t blocks = (f->count + rows - 1) / rows;
     double *block = px_aligned_calloc((size_t)rows * (size_t)width * sizeof(double));
     for (int64_t b = comm->rank; b < blocks; b += comm->size) {

@@ -27,6 +27,9 @@ typedef struct px_spectrum {
 } px_spectrum;
 void px_spectrum_finish(px_spectrum *);
 
+/* Bytes of memory that the measurement takes for features of this width. */
+double px_spectrum_bytes(int width);
+
 /* Uses all rows, labelled or not. 0 or -1 (fewer than two rows, or features that are not finite: PX_DATA). */
 int px_spectrum_measure(const px_features *, const px_comm *, px_spectrum *);
 

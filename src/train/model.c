@@ -203,7 +203,7 @@ static void add_layer(px_model *m, const char *name, px_value *pooled, int views
     m->layer[m->layers++].features = m->features = features;
 }
 
-int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, const px_encoder_spec *spec)
+int px_model_plan_encoder(px_model *m, const px_settings *s, const px_task *task, const px_encoder_spec *spec)
 {
     const px_backbone_family *family = s->backbone->family;
     *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1})};
@@ -215,7 +215,15 @@ int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, con
         add_layer(m, e.stage[i].name, family->pool(m->graph, s->backbone_cfg, e.stage[i].map), spec->views);
     add_layer(m, family->pools_last ? e.stage[last].name : "features", e.pooled, spec->views);
     px_graph_fuse(m->graph);
-    return make_plan(m, s, (px_plan_spec){.precision = PX_F32});
+    return make_plan(m, s, (px_plan_spec){.precision = PX_F32, .memory_later = true});
+}
+
+int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, const px_encoder_spec *spec)
+{
+    if (px_model_plan_encoder(m, s, task, spec) != 0)
+        return -1;
+    px_plan_allocate(m->plan);
+    return 0;
 }
 
 void px_model_finish(px_model *m)

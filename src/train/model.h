@@ -65,8 +65,10 @@ int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px
 /* The same without memory: until px_plan_allocate, only px_plan_memory may be called. k: if reproducible, which of this
  * rank's shards. Shard 0 has `first` NULL; the others share the parameters of `first`. */
 int px_model_plan(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
-int px_model_encoder(px_model *, const px_settings *, const px_task *,
-                     const px_encoder_spec *); /* works on one rank, without messages */
+/* Works on one rank, without messages. */
+int px_model_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);
+/* The same without memory, as px_model_plan. */
+int px_model_plan_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);
 void px_model_finish(px_model *);
 
 #endif

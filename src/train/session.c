@@ -59,15 +59,15 @@ static int plan_parts(px_session *s)
 
 static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_dataset_info *info)
 {
-    px_need_case about = {.settings = s->settings,
-                          .unsettled = unsettled,
-                          .task = &s->task,
-                          .info = info,
-                          .loading = {s->parts, s->task.batch, s->split.count},
-                          .comm = s->comm,
-                          .side = s->data ? px_dataset_side(s->data) : 0};
-    s->need = px_need_of(&s->model, s->settings, about.loading);
-    return px_need_check(&s->need, &about);
+    px_train_need_case about = {.settings = s->settings,
+                                .unsettled = unsettled,
+                                .task = &s->task,
+                                .info = info,
+                                .loading = {s->parts, s->task.batch, s->split.count},
+                                .comm = s->comm,
+                                .side = s->data ? px_dataset_side(s->data) : 0};
+    s->need = px_train_need_of(&s->model, s->settings, about.loading);
+    return px_train_need_check(&s->need, &about);
 }
 
 /* Decides everything and allocates nothing. */

@@ -46,12 +46,12 @@ static void expect(const run_result *r, int status, const char *const texts[])
 #define TINY "resnet.width=0.125", "batch=24", "optim.warmup_epochs=0", "threads=1"
 
 /* One line, and nothing was made. */
-static void expect_refusal(const run_result *r)
+static void expect_refusal(const run_result *r, const char *out)
 {
     struct stat about;
     EXPECT(r, 2, " of memory", "; what would fit: ");
     assert_ptr_equal(strchr(r->err, '\n'), r->err + strlen(r->err) - 1);
-    assert_int_not_equal(stat("o", &about), 0);
+    assert_int_not_equal(stat(out, &about), 0);
 }
 
 static void photographs_of_40_px_seen_at_1024(void **state)
@@ -59,7 +59,7 @@ static void photographs_of_40_px_seen_at_1024(void **state)
     (void)state;
     run_result r = RUN("pretrain", "data.path=e.h5", "out=o", "backbone=vit_large_4", "data.image_size=1024",
                        "batch=64", "threads=1");
-    expect_refusal(&r);
+    expect_refusal(&r, "o");
     EXPECT(&r, 2, "activations take ", " for 64 images of 1024 px, which are 65536 tokens each in patches of 4 px",
            "what would fit: data.image_size=40, the size of its images");
     run_finish(&r);
@@ -75,10 +75,9 @@ static void several_ranks_are_counted_together(void **state)
     run_finish(&r);
 }
 
-/* Under a limit of the address space: what is proposed then runs. */
-static void what_is_proposed_fits(void **state)
+/* Sets the limit of the address space, from which programs that are started inherit it; skips the test if it cannot. */
+static struct rlimit limit_addresses(rlim_t bytes)
 {
-    (void)state;
 #ifdef __SANITIZE_ADDRESS__
     print_message("skipped: the address sanitizer itself takes many TiB of addresses\n");
     skip();
@@ -86,17 +85,32 @@ static void what_is_proposed_fits(void **state)
     struct rlimit before, limit;
     getrlimit(RLIMIT_AS, &before);
     limit = before;
-    limit.rlim_cur = (rlim_t)2 << 30;
+    limit.rlim_cur = bytes;
     if (before.rlim_max < limit.rlim_cur || setrlimit(RLIMIT_AS, &limit) != 0)
         skip();
+    return before;
+}
+
+/* The last of the settings that the message proposes under `key`, "batch=8"; a new string. */
+static char *proposed(const run_result *r, const char *key)
+{
+    const char *from = strstr(r->err, "; what would fit: ");
+    const char *at = from ? strstr(from, key) : NULL;
+    if (!at)
+        fail_msg("proposes no %s: %s", key, r->err);
+    return px_format("%.*s", (int)strcspn(at, "; \n"), at);
+}
+
+/* Under a limit of the address space: what is proposed then runs. */
+static void what_is_proposed_fits(void **state)
+{
+    (void)state;
+    struct rlimit before = limit_addresses((rlim_t)2 << 30);
     /* as large as views may be, so that only the batch is left to change */
     run_result r = RUN("pretrain", "data.path=d.h5", "out=o", "data.image_size=512", "batch=72", "resnet.width=0.25",
                        "optim.warmup_epochs=0", "recompute=true", "threads=1", "data.workers=1");
-    expect_refusal(&r);
-    char *batch = strstr(r.err, "; or batch=") ? px_strdup(strstr(r.err, "; or batch=") + 5) : NULL;
-    if (!batch)
-        fail_msg("proposes no batch: %s", r.err);
-    batch[strcspn(batch, ";\n")] = '\0';
+    expect_refusal(&r, "o");
+    char *batch = proposed(&r, "batch=");
     assert_in_range(atoi(batch + 6), 2, 71);
     run_finish(&r);
     r = RUN("pretrain", "data.path=d.h5", "out=o", "data.image_size=512", batch, "resnet.width=0.25",
@@ -105,6 +119,61 @@ static void what_is_proposed_fits(void **state)
     EXPECT(&r, 0, "done: 1 steps");
     run_finish(&r);
     free(batch);
+}
+
+static void a_run(const char *out)
+{
+    char *word = px_format("out=%s", out);
+    run_result r = RUN("pretrain", "data.path=d.h5", word, TINY, "epochs=1", "resnet.stem=7x7");
+    EXPECT(&r, 0, "done: 3 steps");
+    run_finish(&r);
+    free(word);
+}
+
+/* Refused; and what is proposed then runs. */
+static void features_are_encoded_with_a_smaller_batch(void **state)
+{
+    (void)state;
+    a_run("seen");
+    struct rlimit before = limit_addresses((rlim_t)2 << 30);
+    run_result r =
+        RUN("features", "seen", "data.image_size=512", "out=encoded", "threads=2", "data.workers=1", "data.limit=8");
+    expect_refusal(&r, "encoded");
+    EXPECT(&r, 2, "encoding needs ", " for 256 images of 512 px at a time; what would fit: batch=");
+    char *batch = proposed(&r, "batch=");
+    run_finish(&r);
+    r = RUN("features", "seen", "data.image_size=512", "out=encoded", "threads=2", "data.workers=1", "data.limit=8",
+            batch);
+    setrlimit(RLIMIT_AS, &before);
+    EXPECT(&r, 0, "");
+    run_finish(&r);
+    assert_int_equal(unlink("encoded"), 0);
+    free(batch);
+}
+
+static void pixels_that_are_too_many(void **state)
+{
+    (void)state;
+    a_run("probed");
+    struct rlimit before = limit_addresses((rlim_t)2 << 30);
+#define PROBE "probe", "probed", "data.image_size=768", "batch=2", "linear.epochs=1", "threads=1", "data.workers=1"
+    run_result r = RUN(PROBE, "baselines=true");
+    expect_refusal(&r, "probed/features.h5");
+    EXPECT(&r, 2, "probing the raw pixels needs ", "the probe's classifiers and buffers take ",
+           " for 4 classes; what would fit: baselines=false\n");
+    run_finish(&r);
+    setrlimit(RLIMIT_AS, &before);
+}
+
+/* On two ranks, each of which needs its own part of the features, and all of one layer. */
+static void a_probe_of_what_no_host_holds(void **state)
+{
+    (void)state;
+    a_run("vast");
+    run_result r = RUN_RANKS(2, "probe", "vast", "data.image_size=4096", "batch=4096", "layers=true", "threads=1");
+    EXPECT(&r, 2, "probing needs ", " for 2 ranks, but on ",
+           " for 4096 images of 4096 px at a time per rank; what would fit: ");
+    run_finish(&r);
 }
 
 static void it_says_what_it_will_do(void **state)
@@ -247,6 +316,9 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(photographs_of_40_px_seen_at_1024),
                                        cmocka_unit_test(several_ranks_are_counted_together),
                                        cmocka_unit_test(what_is_proposed_fits),
+                                       cmocka_unit_test(features_are_encoded_with_a_smaller_batch),
+                                       cmocka_unit_test(pixels_that_are_too_many),
+                                       cmocka_unit_test(a_probe_of_what_no_host_holds),
                                        cmocka_unit_test(it_says_what_it_will_do),
                                        cmocka_unit_test(its_folder_holds_the_log),
                                        cmocka_unit_test(every_start_is_recorded),

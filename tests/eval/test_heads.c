@@ -9,6 +9,7 @@
 #include "blobs.h"
 #include "eval/heads.h"
 
+#include <malloc.h>
 #include <math.h>
 #include <omp.h>
 #include <string.h>
@@ -146,12 +147,28 @@ static void test_ties_and_nan_do_not_count_as_right(void **state)
     blobs_free(&t.data);
 }
 
+/* malloc rounds blocks up: large ones to whole pages. */
+static void test_memory_is_as_told(void **state)
+{
+    (void)state;
+    const double rate[7] = {0.1};
+    px_heads h;
+    px_heads_init(&h, rate, 7, 10, 300, 128);
+    void *const blocks[] = {h.weight, h.velocity, h.gradient, h.x, h.label, h.logit, h.loss, h.place};
+    double taken = 0, told = px_heads_bytes(7, 10, 300, 128);
+    for (size_t i = 0; i < sizeof blocks / sizeof blocks[0]; i++)
+        taken += (double)malloc_usable_size(blocks[i]);
+    assert_true(told <= taken && taken < told + 2 * 4096);
+    px_heads_finish(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradient_is_that_of_the_loss),
         cmocka_unit_test(test_heads_trained_at_once_equal_heads_alone),
         cmocka_unit_test(test_ties_and_nan_do_not_count_as_right),
+        cmocka_unit_test(test_memory_is_as_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -27,7 +27,7 @@ static px_need need_of(const char *setting, int batch, double *flat)
     assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
     assert_int_equal(px_task_of(&task, &s, &info, false, batch, 1), 0);
     assert_int_equal(px_model_plan(&m, &s, &task, &self, 0, NULL), 0);
-    px_need n = px_need_of(&m, &s, (px_need_loading){.parts = 1, .batch = batch, .images = 1000});
+    px_need n = px_train_need_of(&m, &s, (px_train_loading){.parts = 1, .batch = batch, .images = 1000});
     *flat = (double)px_plan_memory(m.plan).weights;
     assert_true(n.part[PX_NEED_ACTIVATIONS] == (double)px_plan_arena_bytes(m.plan));
     px_plan_allocate(m.plan); /* and what was planned is there */
@@ -67,21 +67,8 @@ static void activations_grow_with_the_batch(void **state)
     assert_true(need_of("recompute=true", 64, &flat).part[PX_NEED_ACTIVATIONS] < 0.9 * large);
 }
 
-static void as_text(void **state)
-{
-    (void)state;
-    px_need n = {{0}};
-    n.part[PX_NEED_ACTIVATIONS] = 300.0 * (1 << 20);
-    n.part[PX_NEED_GRADIENTS] = 2.5 * (1 << 20);
-    n.part[PX_NEED_VIEWS] = 2e9 * 1.073741824;
-    char *text = px_need_text(&n);
-    assert_string_equal(text, "2.3 GiB = views of images 2.0 GiB, activations 300 MiB, gradients 2.5 MiB");
-    free(text);
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(parts), cmocka_unit_test(activations_grow_with_the_batch),
-                                       cmocka_unit_test(as_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(parts), cmocka_unit_test(activations_grow_with_the_batch)};
     return cmocka_run_group_tests_name("need", tests, NULL, NULL);
 }

@@ -1,0 +1,130 @@
+/* test_need.c - the memory that a probe will need, by part, from an encoder that has not taken any; that it is what the
+ * extraction then takes. That probe and features refuse what does not fit is shown by tests/cli/test_need.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/error.h"
+#include "eval/need.h"
+
+enum { TRAIN = 5000, TEST = 1000, BATCH = 64, SIDE = 32 };
+
+static px_settings settings;
+static px_task task;
+static px_comm comm;
+static const px_patches whole_image;
+static px_probe_cfg linear = {.epochs = 1, .batch = 256, .rates = {.count = 14}};
+
+static int setup(void **state)
+{
+    (void)state;
+    const char *given[] = {"method=simclr", "resnet.width=0.25"};
+    const px_dataset_info info = {.height = SIDE, .width = SIDE, .channels = 3, .classes = 10, .std = {1, 1, 1}};
+    comm = px_comm_self();
+    return px_settings_load(&settings, NULL, given, 2) || px_task_of(&task, &settings, &info, true, BATCH, 1);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    px_settings_finish(&settings);
+    return 0;
+}
+
+static px_eval_need_case usual(void)
+{
+    return (px_eval_need_case){.settings = &settings,
+                               .task = &task,
+                               .comm = &comm,
+                               .patches = &whole_image,
+                               .batch = BATCH,
+                               .train = TRAIN,
+                               .test = TEST,
+                               .classes = 10,
+                               .linear = &linear};
+}
+
+/* `widths`: the sum over the encoder's layers; `last`: the width of the last. */
+static px_need need_of(const px_eval_need_case *c, double *widths, double *last)
+{
+    px_model m;
+    px_encoder_spec spec = px_patches_encoder(c->patches, c->task, c->batch);
+    spec.layers = c->layers;
+    if (px_model_plan_encoder(&m, c->settings, c->task, &spec) != 0)
+        fail_msg("%s", px_error());
+    px_need n = px_eval_need_of(c, &m);
+    *widths = 0;
+    for (int i = 0; i < m.layers; i++)
+        *widths += *last = (double)m.layer[i].features->shape.dim[1];
+    px_plan_bytes plan = px_plan_memory(m.plan);
+    assert_true(n.part[PX_EVAL_NEED_ENCODER] == (double)(plan.arena + plan.weights + plan.states));
+    assert_true(plan.arena > 0 && plan.weights > 0 && plan.states > 0);
+    px_plan_allocate(m.plan); /* and what was planned is there */
+    px_plan_init_params(m.plan, 1);
+    px_model_finish(&m);
+    return n;
+}
+
+static void features(void **state)
+{
+    (void)state;
+    double widths, last;
+    px_eval_need_case c = usual();
+    px_need n = need_of(&c, &widths, &last);
+    assert_true(last == 128 && n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TRAIN + TEST));
+    c.layers = true;
+    n = need_of(&c, &widths, &last);
+    assert_true(widths > last && n.part[PX_EVAL_NEED_FEATURES] == 4 * widths * (TRAIN + TEST));
+    c = (px_eval_need_case){
+        .settings = &settings, .task = &task, .comm = &comm, .patches = &whole_image, .batch = BATCH, .train = TRAIN};
+    n = need_of(&c, &widths, &last); /* they are only written: batches of images are there at the same time */
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * TRAIN && n.part[PX_EVAL_NEED_PROBE] == 0);
+    assert_true(n.part[PX_EVAL_NEED_VIEWS] == 3 * 4.0 * BATCH * 3 * SIDE * SIDE);
+    assert_string_equal(n.of, "encoding");
+}
+
+/* Whole batches of images: 40 of 79 in the training split, 8 of 16 in the other. */
+static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
+{
+    (void)state;
+    double widths, last, own_train = 40 * BATCH, own_test = 8 * BATCH;
+    px_comm two = px_comm_self();
+    two.size = 2;
+    px_eval_need_case c = usual();
+    c.comm = &two;
+    px_need n = need_of(&c, &widths, &last);
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TRAIN + own_train)); /* while they are gathered */
+    c.test = TRAIN;
+    n = need_of(&c, &widths, &last);
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (2 * TRAIN + own_train));
+    c.test = TEST;
+    c.linear = NULL;
+    n = need_of(&c, &widths, &last);
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
+}
+
+static void pixels(void **state)
+{
+    (void)state;
+    double widths, last, wide = 3 * SIDE * SIDE;
+    px_eval_need_case c = usual();
+    assert_string_equal(need_of(&c, &widths, &last).of, "probing");
+    c.baselines = true;
+    c.classes = 100;
+    px_need n = need_of(&c, &widths, &last);
+    assert_string_equal(n.of, "probing the raw pixels");
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * wide * (TRAIN + TEST));
+    double weights = 4 * wide * 14 * 100; /* and their momentum and gradient */
+    assert_true(n.part[PX_EVAL_NEED_PROBE] > 3 * weights && n.part[PX_EVAL_NEED_PROBE] < 3.5 * weights);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(features),
+                                       cmocka_unit_test(ranks_have_a_part_each_and_all_rows_of_a_layer),
+                                       cmocka_unit_test(pixels)};
+    return cmocka_run_group_tests_name("need", tests, setup, teardown);
+}
