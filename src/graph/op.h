@@ -53,9 +53,9 @@ struct px_op {
     /* Bytes of temporary memory that the portable kernels need (enough for double); NULL: none. */
     size_t (*scratch)(const px_node *);
 
-    int in_place;        /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
-    unsigned shape_only; /* bit i: only the shape of input i is used, not its values */
-    bool alias;          /* output 0 is input 0 with another shape: no work at all */
+    int in_place;                /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
+    bool shape_only[PX_NODE_IN]; /* of these inputs only the shape is used, not the values */
+    bool alias;                  /* output 0 is input 0 with another shape: no work at all */
     bool light;          /* one pass, bound by memory: backward may compute it again instead of storing its output */
     bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
     bool minus_infinity; /* writes -infinity on purpose: not a fault (px_fault) */

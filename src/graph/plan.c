@@ -188,7 +188,7 @@ static void prepare_portable(px_plan *p, px_step *s)
     s->kernel = "portable";
     PX_CHECK(s->run || n->op->alias);
     for (int i = 0; i < n->inputs; i++)
-        if (n->in[i] && !(n->op->shape_only >> i & 1))
+        if (n->in[i] && !n->op->shape_only[i])
             px_plan_need(p, s, i, in >> i & 1 ? px_storage_blocked(n->in[i], 1, PX_BF16) : px_storage_plain(n->in[i]));
     for (int i = 0; i < n->outputs; i++)
         px_plan_make(p, s, i, out >> i & 1 ? px_storage_blocked(n->out[i], 1, PX_BF16) : px_storage_plain(n->out[i]));
@@ -256,7 +256,7 @@ static bool *needed_values(const px_plan *p)
         for (int k = 0; k < n->outputs; k++)
             live |= needed[n->out[k]->index];
         for (int k = 0; live && !n->dead && k < n->inputs; k++)
-            if (!(n->op->shape_only >> k & 1))
+            if (!n->op->shape_only[k])
                 mark(n->in[k], needed);
         for (int k = 0; live && !n->dead && k < n->outputs; k++)
             mark(n->out[k], needed);

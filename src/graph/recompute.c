@@ -72,7 +72,7 @@ static px_value *value_again(rewriting *r, px_value *v)
 static void read_again(rewriting *r, px_node *n)
 {
     for (int k = 0; k < n->inputs; k++) {
-        if (!(n->op->shape_only >> k & 1))
+        if (!n->op->shape_only[k])
             n->in[k] = value_again(r, n->in[k]);
     }
 }

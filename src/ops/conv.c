@@ -66,7 +66,7 @@ static size_t back_data_scratch(const px_node *n)
 
 /* dy, w, x -> dx; x gives its shape and format */
 const px_op px_op_conv2d_back_data = {.name = "conv2d_back_data",
-                                      .shape_only = 1 << 2,
+                                      .shape_only = {[2] = true},
                                       .attr_size = sizeof(px_conv_attr),
                                       .in_min = 3,
                                       .infer = back_data_infer,
@@ -87,7 +87,7 @@ static size_t back_weight_scratch(const px_node *n)
 
 /* x, dy, w -> dw; w gives its shape and format */
 const px_op px_op_conv2d_back_weight = {.name = "conv2d_back_weight",
-                                        .shape_only = 1 << 2,
+                                        .shape_only = {[2] = true},
                                         .attr_size = sizeof(px_conv_attr),
                                         .in_min = 3,
                                         .infer = back_data_infer,

@@ -30,16 +30,22 @@ static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
     return true;
 }
 
-/* Prepares a step with everything plain; inputs and outputs whose bits are set have the type of input `as`. */
-static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], int as, unsigned in, unsigned out)
+/* The inputs and outputs that are activations. */
+typedef struct activations {
+    int first; /* the input whose type, float or bf16, they all have */
+    bool in[PX_NODE_IN], out[PX_NODE_OUT];
+} activations;
+
+/* Prepares a step with everything plain; the rest is float. */
+static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], activations a)
 {
     const px_node *n = s->node;
-    px_dtype dtype = px_plan_format(p, n->in[as]).dtype;
+    px_dtype dtype = px_plan_format(p, n->in[a.first]).dtype;
     for (int i = 0; i < n->inputs; i++)
         if (n->in[i])
-            px_plan_need(p, s, i, in >> i & 1 ? px_storage_blocked(n->in[i], 1, dtype) : px_storage_plain(n->in[i]));
+            px_plan_need(p, s, i, a.in[i] ? px_storage_blocked(n->in[i], 1, dtype) : px_storage_plain(n->in[i]));
     for (int i = 0; i < n->outputs; i++)
-        px_plan_make(p, s, i, out >> i & 1 ? px_storage_blocked(n->out[i], 1, dtype) : px_storage_plain(n->out[i]));
+        px_plan_make(p, s, i, a.out[i] ? px_storage_blocked(n->out[i], 1, dtype) : px_storage_plain(n->out[i]));
     set(s, kernel, dtype);
     return true;
 }
@@ -140,7 +146,7 @@ bool px_fast_global_avg_pool_back(px_plan *p, px_step *s)
 
 bool px_fast_layer_norm(px_plan *p, px_step *s)
 {
-    return plain(p, s, PX_FAST(layer_norm), 0, 1, 1);
+    return plain(p, s, PX_FAST(layer_norm), (activations){.in = {true}, .out = {true}});
 }
 
 /* dy, x, statistics, gamma, around -> dx, dgamma, dbeta */
@@ -148,7 +154,8 @@ bool px_fast_layer_norm_back(px_plan *p, px_step *s)
 {
     s->in_place = 1;
     s->scratch_bytes = px_chunks_bytes(2 * px_shape_count(s->node->in[3]->shape));
-    return plain(p, s, PX_FAST(layer_norm_back), 1, 1 | 1 << 1 | 1 << 4, 1);
+    return plain(p, s, PX_FAST(layer_norm_back),
+                 (activations){.first = 1, .in = {[0] = true, [1] = true, [4] = true}, .out = {true}});
 }
 
 bool px_fast_channel_sum(px_plan *p, px_step *s)
@@ -157,12 +164,12 @@ bool px_fast_channel_sum(px_plan *p, px_step *s)
     if (shape.rank != 2)
         return false;
     s->scratch_bytes = px_chunks_bytes(shape.dim[1]);
-    return plain(p, s, PX_FAST(channel_sum), 0, 1, 0);
+    return plain(p, s, PX_FAST(channel_sum), (activations){.in = {true}});
 }
 
 bool px_fast_gelu(px_plan *p, px_step *s)
 {
-    return plain(p, s, PX_FAST(gelu), 0, 1, 1);
+    return plain(p, s, PX_FAST(gelu), (activations){.in = {true}, .out = {true}});
 }
 
 bool px_fast_gelu_back(px_plan *p, px_step *s)
@@ -171,7 +178,8 @@ bool px_fast_gelu_back(px_plan *p, px_step *s)
     s->in_place = 1;
     if (sums)
         s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
-    return plain(p, s, sums ? PX_FAST(gelu_back_sums) : PX_FAST(gelu_back), 1, 1 | 1 << 1, 1);
+    return plain(p, s, sums ? PX_FAST(gelu_back_sums) : PX_FAST(gelu_back),
+                 (activations){.first = 1, .in = {true, true}, .out = {true}});
 }
 
 bool px_fast_linear_gelu(px_plan *p, px_step *s)
@@ -180,19 +188,19 @@ bool px_fast_linear_gelu(px_plan *p, px_step *s)
         return px_onednn_matmul(p, s);
     if (px_plan_precision(p) == PX_BF16)
         return px_onednn_linear_gelu(p, s);
-    return plain(p, s, (px_kernel *const[]){px_fast_f32_linear_gelu, NULL}, 0, 0, 0);
+    return plain(p, s, (px_kernel *const[]){px_fast_f32_linear_gelu, NULL}, (activations){0});
 }
 
 /* ---- attention ---- */
 
-static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool back, unsigned in)
+static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool back)
 {
     const px_value *qkv = s->node->in[back];
     int heads = ((const px_attention_attr *)s->node->attr)->heads;
     if (qkv->shape.dim[2] / 3 / heads % 8)
         return false;
     s->scratch_bytes = px_fast_attention_bytes(s->node, back);
-    plain(p, s, kernel, back, in, 1);
+    plain(p, s, kernel, (activations){.first = back, .in = {true, back}, .out = {true}});
 #ifdef PX_AMX
     if (s->run == kernel[true] && px_cpu_has(PX_ISA_AMX)) {
         s->run = back ? px_amx_attention_back : px_amx_attention;
@@ -205,10 +213,10 @@ static bool attention(px_plan *p, px_step *s, px_kernel *const kernel[2], bool b
 
 bool px_fast_attention(px_plan *p, px_step *s)
 {
-    return attention(p, s, PX_FAST(attention), false, 1);
+    return attention(p, s, PX_FAST(attention), false);
 }
 
 bool px_fast_attention_back(px_plan *p, px_step *s)
 {
-    return attention(p, s, PX_FAST(attention_back), true, 1 | 1 << 1);
+    return attention(p, s, PX_FAST(attention_back), true);
 }

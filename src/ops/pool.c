@@ -31,7 +31,7 @@ static void max_back_infer(px_graph *g, px_node *n)
 
 /* dy, places, x -> dx; x gives its shape and format */
 const px_op px_op_max_pool_back = {.name = "max_pool_back",
-                                   .shape_only = 1 << 2,
+                                   .shape_only = {[2] = true},
                                    .attr_size = sizeof(px_pool_attr),
                                    .in_min = 3,
                                    .infer = max_back_infer,
@@ -77,7 +77,7 @@ static void avg_back_infer(px_graph *g, px_node *n)
 
 /* dy, x -> dx; x gives its shape and format */
 const px_op px_op_global_avg_pool_back = {.name = "global_avg_pool_back",
-                                          .shape_only = 1 << 1,
+                                          .shape_only = {[1] = true},
                                           .in_min = 2,
                                           .infer = avg_back_infer,
                                           .portable = PX_PORTABLE(global_avg_pool_back),

@@ -42,7 +42,7 @@ static void unpatchify_infer(px_graph *g, px_node *n)
 
 /* dy, x, places (or NULL) -> dx; a patch that was taken several times gets the sum. Only the shape of x is used. */
 const px_op px_op_unpatchify = {.name = "unpatchify",
-                                .shape_only = 1 << 1,
+                                .shape_only = {[1] = true},
                                 .attr_size = sizeof(px_patch_attr),
                                 .in_min = 3,
                                 .infer = unpatchify_infer,
@@ -163,7 +163,7 @@ static void spread_infer(px_graph *g, px_node *n)
 
 /* dy, x -> dx, zero outside the slice; only the shape of x is used */
 const px_op px_op_slice_tokens_back = {.name = "slice_tokens_back",
-                                       .shape_only = 1 << 1,
+                                       .shape_only = {[1] = true},
                                        .attr_size = sizeof(px_slice_attr),
                                        .in_min = 2,
                                        .infer = spread_infer,
@@ -254,7 +254,7 @@ static void scatter_infer(px_graph *g, px_node *n)
 }
 
 const px_op px_op_scatter_tokens = {.name = "scatter_tokens",
-                                    .shape_only = 1 << 2,
+                                    .shape_only = {[2] = true},
                                     .in_min = 3,
                                     .infer = scatter_infer,
                                     .portable = PX_PORTABLE(scatter_tokens),
@@ -292,7 +292,7 @@ px_value *px_gather_tokens(px_graph *g, px_value *x, px_value *places)
 /* ---- mean ---- */
 
 const px_op px_op_token_mean_back = {.name = "token_mean_back",
-                                     .shape_only = 1 << 1,
+                                     .shape_only = {[1] = true},
                                      .attr_size = sizeof(px_slice_attr),
                                      .in_min = 2,
                                      .infer = spread_infer,
