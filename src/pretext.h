@@ -1,4 +1,5 @@
-/* pretext.h - all that a method from outside of the program is written with: a shared object that `--plugin` loads.
+/* pretext.h - everything that is needed to write a method outside of the program, as a plug-in: a shared object that
+ * `--plugin` loads.
  *
  *     #include "pretext.h"
  *     struct px_method_cfg { double area_min; };
@@ -6,7 +7,7 @@
  *     ...
  *     PX_PLUGIN = {.name = "rotation", .options = options, .views = views, ...};        // the last line of the file
  *
- * docs/methods.md says how it is built. experiments/plugin/rotation.c is an example.
+ * docs/methods.md says how to build it. experiments/plugin/rotation.c is an example.
  */
 #ifndef PX_PRETEXT_H
 #define PX_PRETEXT_H
@@ -19,8 +20,8 @@
 #include "px_interface.h"
 #include "train/method.h"
 
-/* Defines the plug-in's method, and beside it the version of the headers that it was compiled with. The program looks
- * at that first, and refuses a plug-in of another version without reading its px_method. */
+/* Defines the plug-in's method, and the version of the headers that it was compiled with. The program compares the
+ * version first: if it is another one, the plug-in is refused, and its px_method is not read. */
 #define PX_PLUGIN                                                                                                      \
     extern const char px_plugin_interface[];                                                                           \
     const char px_plugin_interface[] = PX_INTERFACE;                                                                   \

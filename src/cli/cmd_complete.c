@@ -1,5 +1,5 @@
-/* cmd_complete.c - pretext complete: what could be typed next. The shell's completion asks it at every TAB, so that it
- * knows what this program knows: commands, flags, keys, the values of choices, names of methods and backbones.
+/* cmd_complete.c - pretext complete: what could be typed next. The shell's completion asks at every TAB. The
+ * program knows its own commands, flags, keys, values of choices, methods and backbones.
  *
  *     $ pretext complete pretrain method=mae mae.mask
  *     mae.mask_ratio=
@@ -83,7 +83,7 @@ static void offer_flags(const request *r)
     offer(r, "", "--help");
 }
 
-/* Whether the word before is a flag that the last word belongs to: files of the kind that its value is. */
+/* If the word before is a flag with a value, offers files of the value's kind, and returns true. */
 static bool offer_flag_value(const request *r)
 {
     const char *before = r->count ? r->words[r->count - 1] : "";
@@ -102,7 +102,7 @@ static bool offer_flag_value(const request *r)
 
 /* ---- keys ---- */
 
-/* Of a group whose name is not typed yet only "group." is offered. */
+/* A group whose name has not been typed yet is offered as a whole: "group.". */
 static void offer_key(void *context, const char *group, const px_option *o)
 {
     request *r = context;
@@ -119,7 +119,7 @@ static void offer_key(void *context, const char *group, const px_option *o)
     free(dotted);
 }
 
-/* Of what kind the files are that a text option names; NULL: it names none. */
+/* The kind of files that a text option names; NULL: it does not name files. */
 static const char *files_of(const char *key)
 {
     static const char *const kinds[][2] = {{"data.path", "h5"}, {"init", "safetensors"}, {"out", "/"}};
@@ -160,7 +160,7 @@ static void offer_value(void *context, const char *group, const px_option *o)
     free(key);
 }
 
-/* "W.safetensors" in help: files of that kind; "FOLDER": folders. */
+/* Files of the kind that the help's "W.safetensors" names; folders where it says "FOLDER". */
 static void offer_out(const request *r)
 {
     const char *dot = strrchr(r->command->out.value, '.');
@@ -198,8 +198,8 @@ static void offer_words(const request *r)
     }
 }
 
-/* What the words before say: plug-ins, whose methods are known then like others, method and backbone. A plug-in that
- * cannot be loaded is the command's to report. */
+/* Reads the method and the backbone from the words before, and loads their plug-ins, whose methods are then offered, too.
+ * If a plug-in cannot be loaded, the command itself will say so. */
 static void read_words(request *r)
 {
     for (int i = 0; i < r->count; i++) {

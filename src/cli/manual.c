@@ -1,4 +1,4 @@
-/* manual.c - roff of man(7). --help and these pages are made of the same tables and texts, so that they say the same. */
+/* manual.c - writes roff, as man(7) describes it. --help and these pages come from the same tables and texts. */
 #include "cli/manual.h"
 
 #include "base/config.h"
@@ -53,7 +53,8 @@ static void put_head(FILE *out, const char *name, const char *summary)
 
 typedef enum block { PARAGRAPH, TABLE, EXAMPLE } block;
 
-/* Where the second column of "  name   what it is" begins, or 0: a command with a remark behind it is no name. */
+/* Where the second column of "  name   what it is" begins; 0: there is none. A longer first column is a command with a
+ * remark behind it. */
 static size_t second_column(const char *line, size_t length)
 {
     enum { NAME_MAX_LENGTH = 24 };

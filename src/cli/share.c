@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* PX_SHARE is meson's: from the program's folder ("../share/pretext"), or absolute. A new string; NULL: the system does
- * not tell where the program is. */
+/* PX_SHARE comes from meson: absolute, or relative to the program's folder ("../share/pretext"). A new string; NULL: the
+ * system does not tell where the program is. */
 static char *share_folder(void)
 {
     if (PX_SHARE[0] == '/')

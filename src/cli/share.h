@@ -5,9 +5,9 @@
 
 #include "base/log.h"
 
-/* The file that a configuration's name on the command line means: `name` itself, or the installed file of that name
- * ("experiments/simclr_cifar10.cfg", "simclr_cifar10.cfg"), and then the log says which. A new string; NULL (PX_USAGE):
- * neither is there. */
+/* The path of a configuration that the command line names: `name` itself if there is such a file, otherwise the installed
+ * file of that name ("experiments/simclr_cifar10.cfg" or "simclr_cifar10.cfg"), which the log then tells. A new string;
+ * NULL (PX_USAGE): there is neither. */
 char *px_share_config(const char *name, px_log *);
 
 #endif

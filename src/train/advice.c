@@ -1,4 +1,4 @@
-/* advice.c - finds values that would work, by asking the same checks that refused the given ones. */
+/* advice.c - finds values that would work: it asks the checks that refused the given ones. */
 #include "train/advice.h"
 
 #include <stdbool.h>

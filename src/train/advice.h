@@ -1,5 +1,4 @@
-/* advice.h - what a message about settings that cannot work tells beyond that: which key would help, with which value.
- */
+/* advice.h - which key would help, with which value: for messages about settings that cannot work. */
 #ifndef PX_TRAIN_ADVICE_H
 #define PX_TRAIN_ADVICE_H
 
@@ -13,12 +12,12 @@ const char *px_advise_size(const px_settings *, const char *key, int size, int c
 /* "; batch=8 or 12 would work": the nearest multiples of `step` below and above `value`. Returns `text`. */
 const char *px_advise_multiple(const char *key, int value, int step, char text[96]);
 
-/* For a first layer that is stored for images of other channels, gray or RGB, and is otherwise as wanted: how to pack the
- * images; otherwise "". */
+/* How to pack the images, if only the number of channels, gray or RGB, keeps a stored first layer from fitting; otherwise
+ * "". */
 const char *px_advise_channels(px_shape stored, px_shape wanted);
 
-/* For a parameter that is stored in another shape than the model needs it: "; resnet.stem=7x7 would fit" where an option
- * of the backbone, or the images' channels, explain the difference; otherwise "". Returns `text`. */
+/* "; resnet.stem=7x7 would fit", for a parameter whose stored shape differs from the one that the model needs: what an
+ * option of the backbone, or the images' channels, explain; otherwise "". Returns `text`. */
 const char *px_advise_shape(const px_settings *, const char *name, px_shape stored, px_shape wanted, char text[128]);
 
 #endif

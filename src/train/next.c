@@ -59,7 +59,7 @@ static const char *find_test(const px_dataset *data, const char *train)
     return NULL;
 }
 
-/* Does the method show the backbone parts of an image only? Then it is judged by such parts, too. */
+/* Whether the method shows the backbone only parts of an image. Then its features are probed on such parts. */
 static bool works_on_patches(const px_settings *s, const px_task *task)
 {
     px_views views = {0};
@@ -87,9 +87,9 @@ static void write_assignment(FILE *out, const char *key, const char *value)
 }
 
 /* "pretext probe runs/first --plugin rotation.so" */
-static void write_command(FILE *out, const char *program, const char *command, const px_settings *s, bool of_method)
+static void write_command(FILE *out, const char *program, const char *command, const px_settings *s, bool needs_method)
 {
-    const char *plugin = of_method ? px_method_file(s->method) : NULL;
+    const char *plugin = needs_method ? px_method_file(s->method) : NULL;
     write_word(out, "", program);
     write_word(out, " ", command);
     write_word(out, " ", s->train.out);
@@ -97,7 +97,7 @@ static void write_command(FILE *out, const char *program, const char *command, c
         write_word(out, " --plugin ", plugin);
 }
 
-/* The command of a probe; or the reason why there can be none, a new string. */
+/* Writes the command of a probe, or returns the reason why there can be none, a new string. */
 static char *write_probe(FILE *out, const char *program, const px_settings *s, const px_task *task,
                          const px_dataset *data)
 {
