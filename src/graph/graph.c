@@ -240,6 +240,11 @@ px_value *px_graph_output_at(const px_graph *g, int i, const char **name)
     return g->output[i].value;
 }
 
+const char *px_node_text(const px_node *n)
+{
+    return n->op->text ? n->op->text(n) : n->op->name;
+}
+
 int px_graph_nodes(const px_graph *g)
 {
     return g->nodes;
@@ -405,6 +410,6 @@ bool px_graph_line(const px_graph *g, int *i, px_layer_line *line)
     if (*i >= g->nodes)
         return false;
     const px_node *n = g->node[(*i)++];
-    *line = (px_layer_line){n->op->name, n->scope, n->out[0]->shape, n->op->cost ? n->op->cost(n) : 0};
+    *line = (px_layer_line){px_node_text(n), n->scope, n->out[0]->shape, n->op->cost ? n->op->cost(n) : 0};
     return true;
 }

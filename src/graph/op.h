@@ -28,6 +28,7 @@ typedef bool px_prepare(struct px_plan *, struct px_step *);
 
 struct px_op {
     const char *name;
+    const char *(*text)(const px_node *); /* what users see, where one op stands for many functions; NULL: the name */
     size_t attr_size;
 
     /* Sets shape and dtype of node->out[] (which exist, of the graph's real type by default) or calls px_graph_fail. */
@@ -84,6 +85,8 @@ void px_add_grad(px_graph *, px_value *of, px_value *contribution);
 
 /* Reorders the nodes. The array holds every one of them. */
 void px_graph_set_order(px_graph *, px_node *const order[]);
+
+const char *px_node_text(const px_node *); /* the op's name for users */
 
 int px_graph_nodes(const px_graph *);
 px_node *px_graph_node(const px_graph *, int i);

@@ -377,7 +377,7 @@ px_step_info px_plan_step_info(const px_plan *p, int step)
                          .kernel = s->kernel ? s->kernel : "",
                          .seconds = p->seconds ? p->seconds[step] : 0};
     if (s->node) {
-        info.op = s->node->op->name;
+        info.op = px_node_text(s->node);
         info.place = s->node->scope;
         info.shape = s->node->out[0]->shape;
         info.multiply_adds = s->node->op->cost ? s->node->op->cost(s->node) : 0;

@@ -2,6 +2,8 @@
 #ifndef PX_OPS_ATTR_H
 #define PX_OPS_ATTR_H
 
+#include "ops/ops.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,6 +12,11 @@ typedef struct px_conv_attr {
 } px_conv_attr;
 
 typedef enum px_activation { PX_ACT_NONE, PX_ACT_RELU, PX_ACT_GELU } px_activation;
+
+typedef struct px_unary_attr {
+    px_function function;
+    double a, b;
+} px_unary_attr;
 
 typedef struct px_matmul_attr {
     bool transpose_a, transpose_b;

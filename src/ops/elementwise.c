@@ -1,4 +1,4 @@
-/* elementwise.c - add, scale, relu, reshape. */
+/* elementwise.c - add, relu, reshape. */
 #include "graph/op.h"
 #include "ops/fast.h"
 #include "ops/fuse.h"
@@ -49,26 +49,6 @@ const px_op px_op_add = {.name = "add",
 px_value *px_add(px_graph *g, px_value *a, px_value *b)
 {
     return px_node_add(g, &px_op_add, (px_value *[]){a, b}, 2, NULL);
-}
-
-/* ---- scale ---- */
-
-static void scale_grad(px_graph *g, px_node *n)
-{
-    px_add_grad(g, n->in[0], px_scale(g, n->out[0]->grad, *(const double *)n->attr));
-}
-
-const px_op px_op_scale = {.name = "scale",
-                           .attr_size = sizeof(double),
-                           .in_min = 1,
-                           .infer = infer_same,
-                           .grad = scale_grad,
-                           .portable = PX_PORTABLE(scale),
-                           .in_place = 1};
-
-px_value *px_scale(px_graph *g, px_value *x, double factor)
-{
-    return px_node_add(g, &px_op_scale, &x, 1, &factor);
 }
 
 /* ---- relu ---- */

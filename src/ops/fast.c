@@ -65,6 +65,16 @@ bool px_fast_add(px_plan *p, px_step *s)
     return elementwise(p, s, PX_FAST(add), 0);
 }
 
+bool px_fast_unary(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(unary), 0);
+}
+
+bool px_fast_unary_back(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(unary_back), 1);
+}
+
 bool px_fast_relu(px_plan *p, px_step *s)
 {
     return elementwise(p, s, PX_FAST(relu), 0);

@@ -8,6 +8,27 @@
 /* ---- element-wise ---- */
 px_value *px_add(px_graph *, px_value *a, px_value *b); /* same shapes */
 px_value *px_scale(px_graph *, px_value *x, double factor);
+/* A function of one number, of each element. a and b are numbers that some of them take; the others ignore them. */
+typedef enum px_function {
+    PX_FN_AFFINE,       /* a x + b */
+    PX_FN_RELU6,        /* min(max(x, 0), 6) */
+    PX_FN_LEAKY_RELU,   /* x, or a x if x is negative */
+    PX_FN_SIGMOID,      /* 1 / (1 + e^-x) */
+    PX_FN_HARD_SIGMOID, /* min(max(x + 3, 0), 6) / 6 (Howard et al. 2019) */
+    PX_FN_SILU,         /* x sigmoid(x) (Hendrycks & Gimpel 2016; also called swish) */
+    PX_FN_HARD_SWISH,   /* x hard_sigmoid(x) (Howard et al. 2019) */
+    PX_FN_TANH,
+    PX_FN_EXP,
+    PX_FN_LOG, /* natural */
+    PX_FN_SQRT,
+    PX_FN_SQUARE,
+    PX_FN_ABS,
+    PX_FN_SIN,
+    PX_FN_COS,
+    PX_FN_CLAMP, /* min(max(x, a), b) */
+    PX_FN_COUNT,
+} px_function;
+px_value *px_unary(px_graph *, px_function, px_value *x, double a, double b);
 px_value *px_relu(px_graph *, px_value *x);
 px_value *px_reshape(px_graph *, px_value *x, px_shape); /* plain order of elements; no copy */
 

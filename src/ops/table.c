@@ -2,7 +2,7 @@
 #include "ops/table.h"
 
 extern const px_op px_op_mean_squared_error_back, px_op_mean_squared_error, px_op_standardize, px_op_standardize_back,
-    px_op_add, px_op_scale, px_op_relu_back, px_op_relu, px_op_reshape, px_op_conv2d_back_data,
+    px_op_add, px_op_unary, px_op_unary_back, px_op_relu_back, px_op_relu, px_op_reshape, px_op_conv2d_back_data,
     px_op_conv2d_back_weight, px_op_channel_sum, px_op_conv2d, px_op_matmul, px_op_batch_sums, px_op_running_sums,
     px_op_update_running, px_op_batch_norm_back_sums, px_op_batch_norm_back_masked, px_op_batch_norm_back,
     px_op_batch_norm_back_param, px_op_batch_norm, px_op_max_pool_back, px_op_max_pool, px_op_global_avg_pool_back,
@@ -18,7 +18,8 @@ const px_op *const px_ops[] = {&px_op_mean_squared_error_back,
                                &px_op_standardize,
                                &px_op_standardize_back,
                                &px_op_add,
-                               &px_op_scale,
+                               &px_op_unary,
+                               &px_op_unary_back,
                                &px_op_relu_back,
                                &px_op_relu,
                                &px_op_reshape,

@@ -96,14 +96,14 @@ static void forward(void **state)
         net t = make(sets[i], 1e10, 1e30);
         px_fault f = find(&t);
         assert_int_equal(f.at, PX_FAULT_STEP);
-        assert_string_equal(f.op, "scale");
+        assert_string_equal(f.op, "affine");
         assert_string_equal(f.place, "middle");
         assert_false(f.backward);
         assert_int_equal(f.bad, N * D);
         assert_int_equal(f.count, N * D);
         assert_null(f.name);
         assert_non_null(f.gradient);
-        assert_string_equal(px_plan_step_info(t.p, f.step).op, "scale");
+        assert_string_equal(px_plan_step_info(t.p, f.step).op, "affine");
         finish(&t);
     }
 }
@@ -205,7 +205,7 @@ static void masked(void **state)
         px_plan_run(p, &(px_plan_hooks){.fault = &f});
         assert_int_equal(f.at, bad ? PX_FAULT_STEP : PX_FAULT_NONE);
         if (bad) {
-            assert_string_equal(f.op, "scale");
+            assert_string_equal(f.op, "affine");
             assert_int_equal(f.bad, N * N - N);
         }
         px_plan_destroy(p);

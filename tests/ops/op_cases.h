@@ -12,6 +12,38 @@ static px_value *build_add(px_graph *g, px_value *v[])
     return px_scale(g, px_add(g, v[0], px_add(g, v[1], v[0])), -1.5);
 }
 
+/* Each function of ops/functions.h: its numbers a and b, and the factor and summand that bring operands, mostly in -1 to 1, to
+ * where the function is interesting. */
+#define UNARY_CASES(CASE)                                                                                              \
+    CASE(AFFINE, 1.5, -0.3, 1, 0)                                                                                      \
+    CASE(RELU6, 0, 0, 8, 3)                                                                                            \
+    CASE(LEAKY_RELU, 0.2, 0, 1, 0)                                                                                     \
+    CASE(SIGMOID, 0, 0, 6, 0)                                                                                          \
+    CASE(HARD_SIGMOID, 0, 0, 6, 0)                                                                                     \
+    CASE(SILU, 0, 0, 6, 0)                                                                                             \
+    CASE(HARD_SWISH, 0, 0, 6, 0)                                                                                       \
+    CASE(TANH, 0, 0, 2, 0)                                                                                             \
+    CASE(EXP, 0, 0, 2, 0)                                                                                              \
+    CASE(LOG, 0, 0, 1, 5)                                                                                              \
+    CASE(SQRT, 0, 0, 1, 5)                                                                                             \
+    CASE(SQUARE, 0, 0, 1, 0)                                                                                           \
+    CASE(ABS, 0, 0, 1, 0)                                                                                              \
+    CASE(SIN, 0, 0, 4, 0)                                                                                              \
+    CASE(COS, 0, 0, 4, 0)                                                                                              \
+    CASE(CLAMP, -0.4, 0.7, 1, 0)
+#define BUILD_UNARY(name, a, b, factor, summand)                                                                       \
+    static px_value *build_##name(px_graph *g, px_value *v[])                                                          \
+    {                                                                                                                  \
+        return px_unary(g, PX_FN_##name, px_unary(g, PX_FN_AFFINE, v[0], factor, summand), a, b);                      \
+    }
+UNARY_CASES(BUILD_UNARY)
+
+/* In a convolution's format. */
+static px_value *build_conv_silu(px_graph *g, px_value *v[])
+{
+    return px_unary(g, PX_FN_SILU, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1), 0, 0);
+}
+
 static px_value *build_relu(px_graph *g, px_value *v[])
 {
     return px_relu(g, px_add(g, v[0], v[1]));
@@ -252,6 +284,8 @@ static px_value *build_squared_error(px_graph *g, px_value *v[])
 
 static const test_case cases[] = {
     {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
+#define UNARY_CASE(name, a, b, factor, summand) {#name, build_##name, {IN(7, 11)}},
+    UNARY_CASES(UNARY_CASE){"conv silu", build_conv_silu, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3)}},
     {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
     {"reshape", build_reshape, {IN(2, 3, 5, 7)}},
     {"conv 3x3", build_conv_3x3, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16)}},

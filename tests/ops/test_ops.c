@@ -14,17 +14,22 @@
 
 #include "base/error.h"
 #include "op_cases.h"
+#include "ops/attr.h"
 #include "ops/portable/portable.h"
 #include "ops/table.h"
 #include "trial.h"
 
-static bool reached[256];
+static bool reached[256], applied[PX_FN_COUNT];
 
 static void mark_ops(const px_graph *g)
 {
-    for (int i = 0; i < px_graph_nodes(g); i++)
+    for (int i = 0; i < px_graph_nodes(g); i++) {
+        const px_node *n = px_graph_node(g, i);
         for (int k = 0; px_ops[k]; k++)
-            reached[k] |= px_graph_node(g, i)->op == px_ops[k];
+            reached[k] |= n->op == px_ops[k];
+        if (strcmp(n->op->name, "unary") == 0)
+            applied[((const px_unary_attr *)n->attr)->function] = true;
+    }
 }
 
 /* ---- tests ---- */
@@ -145,6 +150,9 @@ static void every_op_has_a_case(void **state)
     for (int k = 0; px_ops[k]; k++)
         if (!reached[k])
             fail_msg("op %s is in no test case", px_ops[k]->name);
+    for (int k = 0; k < PX_FN_COUNT; k++)
+        if (!applied[k])
+            fail_msg("function %d of px_unary is in no test case", k);
 }
 
 /* Running statistics move as torch.nn.BatchNorm's: momentum, unbiased variance. */

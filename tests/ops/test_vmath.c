@@ -1,4 +1,4 @@
-/* test_vmath.c - exp, the normal distribution and gelu of ops/vmath.h against the C library in double. */
+/* test_vmath.c - exp, sigmoid, tanh, the normal distribution and gelu of ops/vmath.h against the C library in double. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,6 +23,24 @@ static void exp_is_exact_to_one_in_ten_million(void **state)
     assert_true(worst < 1e-7);
     assert_true(px_vexp(-1e30f) < 2e-38f);
     assert_true(isnan(px_vexp(NAN)));
+}
+
+static void sigmoid_and_tanh(void **state)
+{
+    (void)state;
+    double sigmoid = 0, tangent = 0;
+    for (int i = -86000; i <= 100000; i++) {
+        float x = (float)i * 1e-3f, small = (float)i * 1e-5f;
+        sigmoid = fmax(sigmoid, fabs((double)px_vsigmoid(x) * (1 + exp(-(double)x)) - 1));
+        if (i != 0) {
+            tangent = fmax(tangent, fabs((double)px_vtanh(x) / tanh((double)x) - 1));
+            tangent = fmax(tangent, fabs((double)px_vtanh(small) / tanh((double)small) - 1));
+        }
+    }
+    if (sigmoid > 3e-7 || tangent > 4e-7)
+        fail_msg("relative errors %g and %g", sigmoid, tangent);
+    assert_true(px_vsigmoid(-1e30f) < 2e-38f && px_vsigmoid(1e30f) == 1 && isnan(px_vsigmoid(NAN)));
+    assert_true(px_vtanh(-1e30f) == -1 && px_vtanh(INFINITY) == 1 && px_vtanh(0) == 0 && isnan(px_vtanh(NAN)));
 }
 
 /* Also x Phi(x), which is gelu. */
@@ -68,6 +86,7 @@ static void gelu_rounded_to_bf16(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(exp_is_exact_to_one_in_ten_million),
-                                       cmocka_unit_test(normal_distribution), cmocka_unit_test(gelu_rounded_to_bf16)};
+                                       cmocka_unit_test(sigmoid_and_tanh), cmocka_unit_test(normal_distribution),
+                                       cmocka_unit_test(gelu_rounded_to_bf16)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,6 +20,8 @@
     }
 
 PX_FAST_DECLARE(add);
+PX_FAST_DECLARE(unary);
+PX_FAST_DECLARE(unary_back);
 PX_FAST_DECLARE(relu);
 PX_FAST_DECLARE(relu_back);
 PX_FAST_DECLARE(batch_sums);

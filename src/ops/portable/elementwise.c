@@ -1,4 +1,4 @@
-/* elementwise.c - portable kernels of add, scale, relu. */
+/* elementwise.c - portable kernels of add and relu. */
 #include "ops/portable/portable.h"
 
 static int64_t count_of(const px_step *s)
@@ -14,16 +14,6 @@ void KERNEL(add)(const px_step *s)
 #pragma omp parallel for simd schedule(static)
     for (int64_t i = 0; i < n; i++)
         y[i] = a[i] + b[i];
-}
-
-void KERNEL(scale)(const px_step *s)
-{
-    const real *x = s->in[0], factor = (real) * (const double *)s->node->attr;
-    real *y = s->out[0];
-    int64_t n = count_of(s);
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < n; i++)
-        y[i] = factor * x[i];
 }
 
 void KERNEL(relu)(const px_step *s)

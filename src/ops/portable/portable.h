@@ -20,7 +20,8 @@
     }
 
 PX_DECLARE(add);
-PX_DECLARE(scale);
+PX_DECLARE(unary);
+PX_DECLARE(unary_back);
 PX_DECLARE(relu);
 PX_DECLARE(relu_back);
 PX_DECLARE(conv2d);
