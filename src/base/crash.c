@@ -21,7 +21,7 @@
 #endif
 #endif
 
-enum { FILES = 16, TEXT = 512, LINE = 2048, STACK = 128 << 10 };
+enum { FILES = 16 /* of a block */, TEXT = 512, LINE = 2048, STACK = 128 << 10 };
 
 static const struct crash {
     int number;
@@ -38,8 +38,14 @@ typedef struct mapped_file {
     char *path;
 } mapped_file;
 
+/* More blocks are added as needed, and never freed: a handler may be looking through them. */
+typedef struct file_block {
+    mapped_file file[FILES];
+    struct file_block *_Atomic next;
+} file_block;
+
 /* Globals, since a signal handler can reach nothing else. */
-static mapped_file files[FILES];
+static file_block files;
 static pthread_mutex_t files_lock = PTHREAD_MUTEX_INITIALIZER;
 static char command_name[64], rank_name[32], saved_text[TEXT];
 static const char *volatile doing_what;
@@ -127,11 +133,13 @@ static void print_crash(const char *name)
 
 static const mapped_file *file_at(const void *address)
 {
-    for (int i = 0; i < FILES; i++) {
-        uintptr_t base = files[i].base, at = (uintptr_t)address;
-        if (base && at >= base && at - base < files[i].bytes)
-            return &files[i];
-    }
+    uintptr_t at = (uintptr_t)address;
+    for (const file_block *b = &files; b; b = b->next)
+        for (const mapped_file *f = b->file; f < b->file + FILES; f++) {
+            uintptr_t base = f->base;
+            if (base && at >= base && at - base < f->bytes)
+                return f;
+        }
     return NULL;
 }
 
@@ -213,31 +221,43 @@ void px_crash_told(void)
     told = 1;
 }
 
+/* The first slot with this base, or NULL; 0: a free one, of a new block if there is none. */
+static mapped_file *slot_of(uintptr_t base)
+{
+    for (file_block *b = &files;; b = b->next) {
+        for (mapped_file *f = b->file; f < b->file + FILES; f++)
+            if (f->base == base)
+                return f;
+        if (!b->next && base)
+            return NULL;
+        if (!b->next)
+            b->next = px_calloc(1, sizeof *b);
+    }
+}
+
 void px_crash_file_add(const void *map, size_t bytes, const char *path)
 {
     if (!map)
         return; /* of an empty file */
     pthread_mutex_lock(&files_lock);
-    for (int i = 0; i < FILES; i++)
-        if (!files[i].base) {
-            files[i].bytes = bytes;
-            files[i].path = px_strdup(path);
-            files[i].base = (uintptr_t)map;
-            break;
-        }
+    mapped_file *f = slot_of(0);
+    f->bytes = bytes;
+    f->path = px_strdup(path);
+    f->base = (uintptr_t)map;
     pthread_mutex_unlock(&files_lock);
 }
 
 void px_crash_file_remove(const void *map)
 {
+    if (!map)
+        return;
     pthread_mutex_lock(&files_lock);
-    for (int i = 0; i < FILES; i++)
-        if (map && files[i].base == (uintptr_t)map) {
-            files[i].base = 0;
-            free(files[i].path);
-            files[i].path = NULL;
-            break;
-        }
+    mapped_file *f = slot_of((uintptr_t)map);
+    if (f) {
+        f->base = 0;
+        free(f->path);
+        f->path = NULL;
+    }
     pthread_mutex_unlock(&files_lock);
 }
 
