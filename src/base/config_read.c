@@ -56,11 +56,13 @@ static char *place(const source *src, const char *file, int line)
     return px_format("%s:%d", file ? included_path(src, file, path) : src->name, line);
 }
 
-/* The whole file as a new string, or NULL with the error set. Its size is limited, since libconfig looks through all
- * names for each new one: a hundred thousand take half a minute. */
+/* Of a file, and of all that it includes, since libconfig looks through all names for each new one: 8,000 take more than
+ * two seconds. */
+enum { SIZE_MAX_KIB = 64 };
+
+/* The whole file as a new string, or NULL with the error set. */
 static char *read_text(const char *path)
 {
-    enum { SIZE_MAX_KIB = 128 };
     FILE *in = fopen(path, "r");
     if (!in)
         return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
@@ -182,8 +184,9 @@ static char *included_name(const char *line)
     return name;
 }
 
-/* libconfig calls exit() if an included file is a folder, and waits forever on a pipe. */
-static int check_includes(const source *src, const char *text, const char *where, int depth)
+/* libconfig calls exit() if an included file is a folder, and waits forever on a pipe. *left: how many bytes may still
+ * be included. */
+static int check_includes(const source *src, const char *text, const char *where, int depth, size_t *left)
 {
     enum { DEPTH = 10 }; /* libconfig's limit, which it reports */
     int status = 0, number = 1;
@@ -196,8 +199,15 @@ static int check_includes(const source *src, const char *text, const char *where
             char *inner = S_ISREG(about.st_mode) ? read_text(path) : NULL;
             if (!S_ISREG(about.st_mode))
                 status = px_fail(PX_USAGE, "%s:%d: @include \"%s\": is not a file", where, number, name);
-            else
-                status = inner ? check_includes(src, inner, path, depth + 1) : -1;
+            else if (inner && strlen(inner) > *left)
+                status = px_fail(PX_USAGE,
+                                 "%s:%d: with all included files this is larger than %d KiB; is this a "
+                                 "configuration?",
+                                 where, number, SIZE_MAX_KIB);
+            else if (inner)
+                *left -= strlen(inner);
+            if (status == 0)
+                status = inner ? check_includes(src, inner, path, depth + 1, left) : -1;
             free(inner);
         }
         free(name);
@@ -207,15 +217,32 @@ static int check_includes(const source *src, const char *text, const char *where
     return status;
 }
 
+/* 1, or 0 with the error in `parsed`; -1: a comment has no end, which libconfig does not miss. So a last setting is
+ * added to the text. */
+static int parse(config_t *parsed, const char *text)
+{
+    static const char last[] = "end_of_configuration";
+    char *whole = px_format("%s\n%s = 1;\n", text, last);
+    int rc = config_read_string(parsed, whole) ? 1 : config_read_string(parsed, text); /* again for the right line */
+    if (rc == 1 && config_setting_remove(config_root_setting(parsed), last) != CONFIG_TRUE)
+        rc = -1;
+    free(whole);
+    return rc;
+}
+
 static int load(px_entries *all, const source *src)
 {
-    if (check_includes(src, src->text, src->name, 0) != 0)
+    size_t left = SIZE_MAX_KIB * 1024;
+    if (check_includes(src, src->text, src->name, 0, &left) != 0)
         return -1;
     config_t parsed;
     config_init(&parsed);
     config_set_include_dir(&parsed, src->directory);
     int rc = 0;
-    if (config_read_string(&parsed, src->text)) {
+    int read = parse(&parsed, src->text);
+    if (read < 0) {
+        rc = px_fail(PX_USAGE, "%s: a comment has no end", src->name);
+    } else if (read > 0) {
         record_members(all, config_root_setting(&parsed), "", src);
     } else {
         const char *text = config_error_text(&parsed);
