@@ -58,10 +58,13 @@ static bool read_real(const char *text, double *value)
 /* "[15, 25]", "15,25", "15", "[]" or "". */
 static bool read_list(const char *text, px_list *list)
 {
-    char *copy = px_strdup(text), *rest = copy + strspn(copy, " [("), *element;
-    rest[strcspn(rest, "])")] = 0;
+    char *copy = px_strdup(text), *rest = copy + strspn(copy, " "), *element;
+    const char *closing = *rest == '[' ? "]" : *rest == '(' ? ")" : "";
+    rest += *closing != 0;
+    char *end = rest + strcspn(rest, *closing ? closing : "])");
+    bool ok = *end == *closing && only_space(end + (*closing != 0));
+    *end = 0;
     *list = (px_list){0};
-    bool ok = true;
     if (only_space(rest))
         rest = NULL;
     while (ok && (element = strsep(&rest, ","))) {
