@@ -68,7 +68,7 @@ const px_command px_cmd_pack = {
     .arguments = "SOURCE... out=DATA.h5 [key=value...]",
     .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
     .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst,\n"
-            "lz4), which is read without unpacking it, of:\n"
+            "lz4, lzma), which is read without unpacking it, of:\n"
             "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val\n"
             "            (valid, validation), test or unlabeled\n"
             "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte;\n"

@@ -3,7 +3,7 @@
 
 #include "base/crash.h"
 #include "base/error.h"
-#include "data/gzip.h"
+#include "data/compressed.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -51,9 +51,9 @@ const char *px_entry_name(const char *source, const char *path, char name[PX_ENT
 /* Length of the name without the extension of an archive or a compressor. */
 static size_t stem_length(const char *name)
 {
-    static const char *const endings[] = {".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar",
-                                          ".tgz",    ".tbz2",    ".txz",    ".tzst",    ".zip",     ".7z",
-                                          ".gz",     ".bz2",     ".xz",     ".lzma",    ".zst",     ".lz4"};
+    static const char *const endings[] = {".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar.lzma", ".tar",
+                                          ".tgz",    ".tbz2",    ".txz",    ".tzst",    ".zip",     ".7z",       ".gz",
+                                          ".bz2",    ".xz",      ".lzma",   ".zst",     ".lz4"};
     size_t length = strlen(name);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         size_t ending = strlen(endings[i]);
@@ -88,23 +88,16 @@ static char *clean_path(const char *source, const char *path)
     return clean;
 }
 
-/* Recognizes an archive by its first bytes, which differ from those of all data files; an old tar, which has none, by
- * its name. */
+/* Recognizes an archive or a compressed file by its first bytes, which differ from those of all data files; an old tar,
+ * which has none, by its name. */
 static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
 {
     static const struct {
         size_t offset, length;
         const char *magic;
-    } magics[] = {{0, 3, "\x1F\x8B\x08"},
-                  {0, 4, "\x28\xB5\x2F\xFD"},
-                  {0, 6,
-                   "\xFD"
-                   "7zXZ\0"},
-                  {0, 3, "BZh"},
-                  {0, 4, "PK\x03\x04"},
-                  {0, 6, "7z\xBC\xAF\x27\x1C"},
-                  {0, 4, "\x04\x22\x4D\x18"},
-                  {257, 5, "ustar"}};
+    } magics[] = {{0, 4, "PK\x03\x04"}, {0, 6, "7z\xBC\xAF\x27\x1C"}, {257, 5, "ustar"}};
+    if (px_compression_of(path, bytes, size) != PX_NOT_COMPRESSED)
+        return true;
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
         if (size >= magics[i].offset + magics[i].length &&
             memcmp(bytes + magics[i].offset, magics[i].magic, magics[i].length) == 0)
@@ -117,39 +110,13 @@ static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
 
 static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, size_t size, int depth);
 
-static int damaged(const walk *w, const char *path, struct archive *archive)
-{
-    char name[PX_ENTRY_NAME];
-    const char *why = archive_error_string(archive);
-    return px_fail(PX_DATA, "%s: the archive is damaged or cut off: %s", px_entry_name(w->source, path, name),
-                   why ? why : "no reason given");
-}
-
-/* *gzip is NULL if the bytes are not gzip's; inside other filters there is none, since it would not be verified. */
-static struct archive *open_archive(const uint8_t *bytes, size_t size, px_gzip **gzip, int *status)
-{
-    struct archive *archive = archive_read_new();
-    archive_read_support_filter_bzip2(archive);
-    archive_read_support_filter_xz(archive);
-    archive_read_support_filter_lzma(archive);
-    archive_read_support_filter_zstd(archive);
-    archive_read_support_filter_lz4(archive);
-    archive_read_support_format_tar(archive);
-    archive_read_support_format_zip(archive);
-    archive_read_support_format_7zip(archive);
-    archive_read_support_format_raw(archive); /* a single compressed file; bids last */
-    *gzip = NULL;
-    if (px_is_gzip(bytes, size))
-        *gzip = px_gzip_open(archive, bytes, size, status);
-    else
-        *status = archive_read_open_memory(archive, bytes, size);
-    return archive;
-}
-
-typedef struct buffer {
-    uint8_t *bytes;
+/* An archive that is being read. */
+typedef struct opened {
+    struct archive *archive;
+    px_compressed *packed; /* NULL: it is not compressed as a whole */
+    uint8_t *bytes;        /* of the current entry */
     size_t size, capacity;
-} buffer;
+} opened;
 
 static int unpacks_to_too_much(const walk *w)
 {
@@ -159,45 +126,84 @@ static int unpacks_to_too_much(const walk *w)
                    w->source, RATIO_MAX);
 }
 
-/* Reads the current entry's data. */
-static int read_entry(const walk *w, const char *path, struct archive *archive, buffer *b)
+static int damaged(const walk *w, const char *path, const opened *o)
 {
     char name[PX_ENTRY_NAME];
-    b->size = 0;
+    const char *why = archive_error_string(o->archive);
+    if (px_compressed_is_too_much(o->packed))
+        return unpacks_to_too_much(w);
+    return px_fail(PX_DATA, "%s: the archive is damaged or cut off: %s", px_entry_name(w->source, path, name),
+                   why ? why : "no reason given");
+}
+
+/* Inside compressed bytes there may be a single file, libarchive's format "raw", which takes what no other format
+ * does. */
+static int open_archive(opened *o, const walk *w, const char *path, const uint8_t *bytes, size_t size)
+{
+    int status;
+    px_compression kind = px_compression_of(path, bytes, size);
+    *o = (opened){.archive = archive_read_new()};
+    archive_read_support_format_tar(o->archive);
+    archive_read_support_format_zip(o->archive);
+    archive_read_support_format_7zip(o->archive);
+    if (kind != PX_NOT_COMPRESSED) {
+        archive_read_support_format_raw(o->archive);
+        o->packed = px_compressed_open(o->archive, kind, bytes, size, w->left, &status);
+    } else {
+        status = archive_read_open_memory(o->archive, bytes, size);
+    }
+    return status == ARCHIVE_OK ? 0 : damaged(w, path, o);
+}
+
+static void close_archive(opened *o)
+{
+    archive_read_free(o->archive);
+    px_compressed_close(o->packed);
+    free(o->bytes);
+}
+
+/* Reads the current entry's data. What a compressed archive unpacks to has been counted already. */
+static int read_entry(const walk *w, const char *path, opened *o)
+{
+    char name[PX_ENTRY_NAME];
+    o->size = 0;
     for (;;) {
-        if (b->size == b->capacity) {
-            b->capacity = b->capacity ? 2 * b->capacity : 1 << 16;
-            b->bytes = px_realloc(b->bytes, b->capacity);
+        if (o->size == o->capacity) {
+            o->capacity = o->capacity ? 2 * o->capacity : 1 << 16;
+            o->bytes = px_realloc(o->bytes, o->capacity);
         }
-        la_ssize_t got = archive_read_data(archive, b->bytes + b->size, b->capacity - b->size);
+        la_ssize_t got = archive_read_data(o->archive, o->bytes + o->size, o->capacity - o->size);
         if (got < 0)
-            return damaged(w, path, archive);
+            return damaged(w, path, o);
         if (got == 0)
             return 0;
-        b->size += (size_t)got;
-        if ((size_t)got > *w->left)
+        o->size += (size_t)got;
+        if (!o->packed && (size_t)got > *w->left)
             return unpacks_to_too_much(w);
-        *w->left -= (size_t)got;
-        if (b->size > ENTRY_MAX)
+        *w->left -= o->packed ? 0 : (size_t)got;
+        if (o->size > ENTRY_MAX)
             return px_fail(PX_DATA, "%s: is larger than %zu GB unpacked; unpack the archive and give its folder",
                            px_entry_name(w->source, path, name), ENTRY_MAX >> 30);
     }
 }
 
-/* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
-static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, struct archive *archive,
-                               struct archive_entry *entry, buffer *b, int depth)
+static int visit_single(const walk *w, const char *outer, opened *o, int depth)
 {
-    bool single = archive_format(archive) == ARCHIVE_FORMAT_RAW;
-    if (single) {
-        if (read_entry(w, outer, archive, b) != 0)
-            return -1;
-        char *path =
-            px_format("%.*s", (int)(px_base_name(outer) - outer + (ptrdiff_t)stem_length(px_base_name(outer))), outer);
-        int status = visit_bytes(w, path, b->bytes, b->size, depth + 1);
-        free(path);
-        return status;
-    }
+    if (read_entry(w, outer, o) != 0)
+        return -1;
+    size_t folder = (size_t)(px_base_name(outer) - outer);
+    char *path = px_format("%.*s", (int)(folder + stem_length(outer + folder)), outer);
+    int status = visit_bytes(w, path, o->bytes, o->size, depth + 1);
+    free(path);
+    return status;
+}
+
+/* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
+static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, opened *o,
+                               struct archive_entry *entry, int depth)
+{
+    if (archive_format(o->archive) == ARCHIVE_FORMAT_RAW)
+        return visit_single(w, outer, o, depth);
     const char *given = archive_entry_pathname_utf8(entry);
     if (!given)
         given = archive_entry_pathname(entry); /* not UTF-8: take the bytes as they are */
@@ -213,9 +219,9 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
     if (keep && archive_entry_filetype(entry) == AE_IFDIR) {
         status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
     } else if (keep && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
-        status = read_entry(w, path, archive, b);
+        status = read_entry(w, path, o);
         if (status == 0)
-            status = visit_bytes(w, path, b->bytes, b->size, depth + 1);
+            status = visit_bytes(w, path, o->bytes, o->size, depth + 1);
     }
     free(path);
     return status;
@@ -225,31 +231,25 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
  * ImageNet's archive is the class n01440764. The name of the source itself does not count. */
 static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes, size_t size, int depth)
 {
-    int status;
-    px_gzip *gzip;
-    struct archive *archive = open_archive(bytes, size, &gzip, &status);
+    opened o;
     bool whole = depth == 0 && strcmp(outer, px_base_name(w->source)) == 0;
     size_t folder = (size_t)(px_base_name(outer) - outer);
     char *prefix = whole ? px_strdup("") : px_format("%.*s/", (int)(folder + stem_length(px_base_name(outer))), outer);
-    buffer b = {0};
     struct archive_entry *entry;
-    int result = status == ARCHIVE_OK ? 0 : damaged(w, outer, archive);
+    int result = open_archive(&o, w, outer, bytes, size);
     while (result == 0) {
-        status = archive_read_next_header(archive, &entry);
+        int status = archive_read_next_header(o.archive, &entry);
         if (status == ARCHIVE_EOF)
             break;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* warnings concern only names and owners */
-            result = damaged(w, outer, archive);
+            result = damaged(w, outer, &o);
         else
-            result = visit_archive_entry(w, outer, prefix, archive, entry, &b, depth);
+            result = visit_archive_entry(w, outer, prefix, &o, entry, depth);
     }
-    int rest = gzip && result == 0 ? px_gzip_rest(archive, gzip, w->left) : 0;
-    if (rest != 0)
-        result = rest < 0 ? damaged(w, outer, archive) : unpacks_to_too_much(w);
+    if (result == 0 && o.packed && px_compressed_rest(o.archive, o.packed) != 0)
+        result = damaged(w, outer, &o);
+    close_archive(&o);
     free(prefix);
-    free(b.bytes);
-    archive_read_free(archive);
-    px_gzip_close(gzip);
     return result;
 }
 
