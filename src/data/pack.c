@@ -151,7 +151,9 @@ static void print_classes(FILE *out, const px_catalog *c, const table *t)
     for (int k = 0; k <= c->classes; k++) {
         if (k < c->classes ? c->classes > CLASSES_SHOWN : unlabeled == 0)
             continue;
-        fprintf(out, "\n%-*s", width, k < c->classes ? c->class_names[k] : "no label");
+        char *name = px_one_line(px_strdup(k < c->classes ? c->class_names[k] : "no label"));
+        fprintf(out, "\n%-*s", width, name);
+        free(name);
         for (int s = 0; s < t->splits; s++)
             fprintf(out, " %10lld", (long long)count[k * t->splits + s]);
     }
