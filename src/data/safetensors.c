@@ -178,14 +178,22 @@ static int by_name(const void *a, const void *b)
     return strcmp(((const px_safetensor *)a)->name, ((const px_safetensor *)b)->name);
 }
 
-static int check_overlaps(px_safetensors *f)
+/* The format allows neither overlaps nor bytes that belong to no tensor. */
+static int check_places(px_safetensors *f, size_t data_at)
 {
+    const char *next = (const char *)f->bytes + data_at, *end = (const char *)f->bytes + f->size;
     qsort(f->list, (size_t)f->count, sizeof f->list[0], by_place);
-    for (int i = 1; i < f->count; i++) {
-        const px_safetensor *before = &f->list[i - 1], *t = &f->list[i];
-        if ((const char *)before->data + before->bytes > (const char *)t->data)
-            return px_fail(PX_DATA, "%s: tensors %s and %s overlap", f->path, before->name, t->name);
+    for (int i = 0; i < f->count; i++) {
+        const px_safetensor *t = &f->list[i];
+        const char *at = t->data;
+        if (at < next)
+            return px_fail(PX_DATA, "%s: tensors %s and %s overlap", f->path, t[-1].name, t->name);
+        if (at > next)
+            return px_fail(PX_DATA, "%s: %td bytes before tensor %s belong to no tensor", f->path, at - next, t->name);
+        next = at + t->bytes;
     }
+    if (next < end)
+        return px_fail(PX_DATA, "%s: %td bytes behind the last tensor belong to no tensor", f->path, end - next);
     return 0;
 }
 
@@ -202,7 +210,7 @@ static int read_entries(px_safetensors *f, size_t data_at)
             return -1;
         f->count++;
     }
-    if (check_overlaps(f) != 0)
+    if (check_places(f, data_at) != 0)
         return -1;
     qsort(f->list, (size_t)f->count, sizeof f->list[0], by_name);
     return 0;
