@@ -14,7 +14,7 @@
 
 static _Thread_local struct {
     px_status status;
-    char text[1024]; /* longer messages are cut off */
+    char text[1024]; /* of longer messages the middle is left out */
 } last = {.text = "no error"};
 
 void (*px_on_abort)(void) = NULL;
@@ -51,13 +51,21 @@ char *px_one_line(char *text)
     return px_printable(text, "");
 }
 
+/* A path may be longer than any message, and what is wrong with it comes behind it. */
 static void set_message(px_status status, const char *format, va_list args)
 {
-    char text[sizeof last.text]; /* a copy, since px_fail(status, "%s", px_error()) reads the text that it replaces */
-    vsnprintf(text, sizeof text, format, args);
-    px_one_line(text);
-    memcpy(last.text, text, sizeof text);
+    enum { HALF = sizeof last.text / 2 - 4 };
+    char *text = NULL; /* a copy, since px_fail(status, "%s", px_error()) reads the text that it replaces */
+    int length = vasprintf(&text, format, args);
+    if (length < 0)
+        snprintf(last.text, sizeof last.text, "out of memory");
+    else if ((size_t)length < sizeof last.text)
+        memcpy(last.text, text, (size_t)length + 1);
+    else
+        snprintf(last.text, sizeof last.text, "%.*s ... %s", HALF, text, text + length - HALF);
+    px_one_line(last.text);
     last.status = status;
+    free(text);
 }
 
 int px_fail(px_status status, const char *format, ...)
@@ -98,6 +106,14 @@ int px_plain_file(const char *path, px_status status)
                        : S_ISSOCK(about.st_mode) ? "a socket"
                                                  : "a device";
     return px_fail(status, "%s: is %s, not a file", path, what);
+}
+
+int px_replaceable(const char *path, px_status status)
+{
+    struct stat about;
+    if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
+        return 0;
+    return px_fail(status, "%s: is not a file, so it is not replaced", path);
 }
 
 /* The rank, from the launcher's environment, since this layer does not know MPI; "" without a launcher. */

@@ -55,6 +55,9 @@ _Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 
  * would be waited for. */
 int px_plain_file(const char *path, px_status status);
 
+/* The same for a file that will be replaced when its successor is complete. */
+int px_replaceable(const char *path, px_status status);
+
 /* Memory, zeroed or as from malloc. Never NULL: out of memory ends the program here, naming the size that was
  * requested. Free with free(). */
 void *px_calloc(size_t count, size_t size);

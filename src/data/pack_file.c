@@ -86,10 +86,9 @@ char *px_pack_partial_name(const char *out)
 
 int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char *path)
 {
-    struct stat about;
     px_h5_quiet();
-    if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-        return px_fail(PX_USAGE, "%s: is not a file, so it is not replaced", path);
+    if (px_replaceable(path, PX_USAGE) != 0)
+        return -1;
     *f = (px_pack_file){.shape = *shape, .path = px_strdup(path), .file = -1, .pixels = -1};
     f->partial = px_pack_partial_name(path);
     int fd = open(f->partial, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666), status;

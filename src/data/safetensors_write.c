@@ -64,8 +64,6 @@ static char *header(const px_safetensor *const *tensors, int count, const px_saf
 
 static int write_file(const char *path, const px_safetensor *const *tensors, int count, const char *text, size_t length)
 {
-    if (px_plain_file(path, PX_FAIL) != 0)
-        return -1;
     FILE *out = fopen(path, "wb");
     if (!out)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
@@ -91,11 +89,12 @@ int px_safetensors_write(const char *path, const px_safetensor *tensors, int cou
     qsort(order, (size_t)count, sizeof order[0], wide_first);
     size_t length;
     char *text = header(order, count, notes, note_count, &length), *partial = px_format("%s.partial", path);
-    int status = write_file(partial, order, count, text, length);
+    bool plain = px_replaceable(path, PX_FAIL) == 0 && px_plain_file(partial, PX_FAIL) == 0;
+    int status = plain ? write_file(partial, order, count, text, length) : -1;
     if (status == 0 && rename(partial, path) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
-    if (status != 0)
-        unlink(partial);
+    if (status != 0 && plain)
+        unlink(partial); /* ours */
     free(partial);
     free(text);
     free(order);

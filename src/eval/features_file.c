@@ -146,10 +146,12 @@ int px_features_writable(const char *path)
         status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     else if (!S_ISDIR(about.st_mode))
         status = px_fail(PX_FAIL, "%s: cannot be written: %s is not a folder", path, folder);
-    else if (access(folder, W_OK) != 0)
+    else if (access(folder, W_OK) != 0 || (stat(path, &about) != 0 && errno != ENOENT))
         status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
-    else if (stat(path, &about) == 0 && !S_ISREG(about.st_mode))
-        status = px_fail(PX_FAIL, "%s: is not a file, so it is not replaced", path);
+    char *partial = px_format("%s.partial", path);
+    if (status == 0 && (px_replaceable(path, PX_FAIL) != 0 || px_plain_file(partial, PX_FAIL) != 0))
+        status = -1;
+    free(partial);
     free(copy);
     return status;
 }

@@ -31,14 +31,17 @@ static void failures_set_message_and_status(void **state)
     assert_string_equal(px_error(), "rank 1: other");
 }
 
-static void long_messages_are_cut(void **state)
+/* What is wrong comes at the end, behind a path, for example. */
+static void of_long_messages_the_middle_is_left_out(void **state)
 {
     (void)state;
     char text[5000];
     memset(text, 'x', sizeof text);
     text[sizeof text - 1] = 0;
-    px_fail(PX_FAIL, "%s", text);
+    px_fail(PX_FAIL, "begin %s: No such file", text);
     assert_in_range(strlen(px_error()), 500, 4000);
+    assert_memory_equal(px_error(), "begin xx", 8);
+    assert_string_equal(px_error() + strlen(px_error()) - 14, ": No such file");
 }
 
 /* Names come from other people's archives: they must neither break the line nor reach the terminal as control
@@ -262,7 +265,7 @@ static void only_characters_are_printed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(failures_set_message_and_status), cmocka_unit_test(long_messages_are_cut),
+        cmocka_unit_test(failures_set_message_and_status), cmocka_unit_test(of_long_messages_the_middle_is_left_out),
         cmocka_unit_test(messages_are_one_line),           cmocka_unit_test(only_characters_are_printed),
         cmocka_unit_test(shapes_fit_their_text),           cmocka_unit_test(each_thread_has_its_own),
         cmocka_unit_test(memory_is_zeroed_and_aligned),    cmocka_unit_test(mistakes_end_the_job),
