@@ -5,8 +5,12 @@
 #include "px_interface.h"
 
 #include <dlfcn.h>
+#include <link.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 px_value *px_view_input(px_build *b, const char *name)
 {
@@ -74,10 +78,43 @@ const px_method *px_method_find(const char *name)
                         name, near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
+/* dlopen maps what the program headers promise, and dies of SIGBUS if the file ends before. */
+static bool is_cut_off(FILE *file)
+{
+    struct stat about;
+    ElfW(Ehdr) head;
+    ElfW(Phdr) part;
+    if (fstat(fileno(file), &about) != 0 || fread(&head, sizeof head, 1, file) != 1 ||
+        memcmp(head.e_ident, ELFMAG, SELFMAG) != 0)
+        return false; /* dlopen says what is wrong */
+    for (int i = 0; i < head.e_phnum; i++) {
+        bool read = fseek(file, (long)head.e_phoff + i * (long)sizeof part, SEEK_SET) == 0 &&
+                    fread(&part, sizeof part, 1, file) == 1;
+        if (!read || part.p_filesz > (size_t)about.st_size || part.p_offset > (size_t)about.st_size - part.p_filesz)
+            return true;
+    }
+    return false;
+}
+
+static int check_file(const char *path, const char *where)
+{
+    if (px_plain_file(where, PX_USAGE) != 0)
+        return px_fail(PX_USAGE, "plug-in %s", px_error());
+    FILE *file = fopen(where, "rb");
+    bool cut = file && is_cut_off(file);
+    if (file)
+        fclose(file);
+    return cut ? px_fail(PX_USAGE, "plug-in %s cannot be loaded: it is cut off", path) : 0;
+}
+
 int px_method_load(const char *path)
 {
     /* Without a slash, dlopen would search the system's folders. */
     char *where = strchr(path, '/') ? px_strdup(path) : px_format("./%s", path);
+    if (check_file(path, where) != 0) {
+        free(where);
+        return -1;
+    }
     void *object = dlopen(where, RTLD_NOW | RTLD_LOCAL);
     const px_method *m = object ? dlsym(object, "px_plugin") : NULL;
     const char *interface = object ? dlsym(object, "px_plugin_interface") : NULL;
