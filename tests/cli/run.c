@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,13 +113,30 @@ void run_allow_root(void)
     setenv("OMPI_ALLOW_RUN_AS_ROOT_CONFIRM", "1", 1);
 }
 
-run_result run_wait(run_child *c)
+static bool has_ended(run_child *c, run_result *r, int how)
 {
     int state;
-    assert_int_equal(waitpid(c->process, &state, 0), c->process);
-    run_result r = {.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state)};
-    r.out = read_all(c->out);
-    r.err = read_all(c->err);
+    struct rusage used;
+    pid_t ended = wait4(c->process, &state, how, &used);
+    if (ended == 0)
+        return false;
+    assert_int_equal(ended, c->process);
+    *r = (run_result){.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state),
+                      .out = read_all(c->out),
+                      .err = read_all(c->err),
+                      .memory_kib = used.ru_maxrss};
+    return true;
+}
+
+bool run_has_ended(run_child *c, run_result *r)
+{
+    return has_ended(c, r, WNOHANG);
+}
+
+run_result run_wait(run_child *c)
+{
+    run_result r;
+    assert_true(has_ended(c, &r, 0));
     return r;
 }
 

@@ -17,6 +17,7 @@
 typedef struct run_result {
     int status;      /* exit status, or 128 + the signal that ended it */
     char *out, *err; /* all of standard output and standard error */
+    long memory_kib; /* the most that was resident */
 } run_result;
 
 /* A program that is still running. */
@@ -39,6 +40,7 @@ run_child run_start_with(const char *option, int ranks, const char *const *argum
 run_child run_start_by(const char *const *launcher, const char *const *arguments);     /* its name and options */
 run_child run_start_command(const char *const *words);                                 /* of something else */
 run_result run_wait(run_child *);
+bool run_has_ended(run_child *, run_result *); /* false: it is still running; does not wait */
 
 /* Allows later calls of mpirun as root. Open MPI 4 and 5 use the same two variables. */
 void run_allow_root(void);
