@@ -80,9 +80,11 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     int bad = 0;
     if (px_results_has(r, step)) {
         bad = px_results_get(r, step, &c->step, &rank, dim);
-        c->steps = dim[0];
-        c->rows = c->rows < c->steps ? c->rows : c->steps;          /* a row may be half written */
-        while (bad == 0 && c->rows > 0 && c->step[c->rows - 1] < 0) /* ... or its disk was full */
+        if (bad == 0 && rank != 1)
+            bad = px_fail(PX_DATA, "%s: %s has %d axes, but steps have one", file, step, rank);
+        c->steps = bad == 0 ? dim[0] : 0;
+        c->rows = c->rows < c->steps ? c->rows : c->steps; /* a row may be half written */
+        while (c->rows > 0 && c->step[c->rows - 1] < 0)    /* ... or its disk was full */
             c->rows--;
     }
     free(step);

@@ -138,7 +138,9 @@ static const h5_case drawn[] = {
 };
 
 static const h5_case printed[] = {
-    {"/train/step /train/loss", "none null real integer scalar", 0, "train/loss", 0, 0},
+    {"/train/step /train/loss", "none real integer", 0, "train/loss", 0, 0},
+    {"/train/loss", "null scalar", 0, "train/loss", 0, 0},
+    {"/train/step", "null scalar more-axes", 3, " axes, but steps have one", 0, 0},
     {"/train/step", "remove ones one empty shorter longer", 0, "train/loss", 0, 0},
     {"/train/loss", "one empty shorter longer ones", 0, "train/loss", 0, 0},
     {"/train/loss", "remove group", 2, "contains no series 'train/loss'", 0, 0},
