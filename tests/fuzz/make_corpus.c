@@ -194,6 +194,83 @@ static void whole_checkpoint(const char *f)
     free(path);
 }
 
+#define PUT(f, name, text) put(f, name, text, sizeof text - 1)
+
+/* Recipes of fuzz_h5.h: name, kind, axes, storage, extents; then 2, first number and step, or 3, length and bytes; for texts
+ * each length and text. Kinds: 0 float32, 1 float64, 2 uint8, 3 int32, 4 int64, 6 texts, 9 a group. */
+static void sets(const char *f)
+{
+#define REST                                                                                                           \
+    "\x03\x03\x01\x00\x02\x02\x00\x01"                                                                                 \
+    "\x04\x02\x01\x00\x02\x02\x00\x01"                                                                                 \
+    "\x05\x06\x01\x00\x02\x03"                                                                                         \
+    "cat\x03"                                                                                                          \
+    "dog"                                                                                                              \
+    "\x06\x06\x01\x00\x02\x05train\x04test"
+    static const char raw[] = "\x00\x02\x04\x00\x02\x03\x02\x01\x02\x01\x05" REST "\x07\x00\x01\x00\x01\x02\x00\x00"
+                              "\x08\x00\x01\x00\x01\x02\x01\x00";
+    static const char chunked[] = "\x00\x02\x04\x03\x02\x03\x02\x03\x02\x01\x05\x07\x01\x01\x00\x03\x02\x00\x00"
+                                  "\x08\x01\x01\x00\x03\x02\x01\x00";
+    static const char huge[] = "\x00\x02\x04\x02\x88\x88\x88\x03\x00";
+    static const char linked[] = "\x00\x0B\x03\x0A";
+    PUT(f, "dataset/raw", raw);
+    PUT(f, "dataset/chunked", chunked);
+    PUT(f, "dataset/huge", huge);
+    PUT(f, "dataset/linked", linked);
+    static const char rest[] =
+        REST "\x07\x00\x01\x00\x03\x02\x00\x00\x08\x00\x01\x00\x03\x02\x01\x00\x09\x03\x00\x00\x02\x03\x00";
+    blob png = make_flat_png(8, 8, 3, 7);
+    uint8_t *all = px_calloc(2 * png.size + 64 + sizeof rest, 1), *at = all;
+    PX_CHECK(png.size < 128);
+    memcpy(at, "\x01\x02\x01\x00\x81\x03", 6); /* 256 bytes */
+    at[6] = (uint8_t)(2 * png.size);
+    at[7] = (uint8_t)(2 * png.size >> 8);
+    memcpy(at + 8, png.bytes, png.size);
+    memcpy(at + 8 + png.size, png.bytes, png.size);
+    at += 8 + 2 * png.size;
+    memcpy(at, "\x02\x04\x01\x00\x03\x02\x00", 7);
+    at[7] = (uint8_t)png.size;
+    memcpy(at + 8, rest, sizeof rest - 1);
+    put(f, "dataset/encoded", all, (size_t)(at - all) + 8 + sizeof rest - 1);
+    free(all);
+    free(png.bytes);
+#undef REST
+}
+
+static void results(const char *f)
+{
+    static const char run[] =
+        "\x00\x04\x01\x02\x05\x02\x00\x03\x01\x01\x01\x02\x05\x02\x07\xFF\x02\x01\x01\x02\x05\x02\x01\x01"
+        "\x03\x06\x00\x00\x07"
+        "batch=4\x05\x09\x04\x06\x00\x00\x05host1";
+    static const char probe[] =
+        "\x08\x06\x01\x00\x02\x03"
+        "cat\x03"
+        "dog\x09\x00\x00\x00\x02\x01\x00\x0A\x00\x01\x00\x02\x02\x00\x01"
+        "\x0B\x00\x02\x00\x02\x02\x02\x01\x02\x0C\x00\x01\x00\x04\x02\x00\x01\x0D\x06\x01\x00\x02\x05"
+        "conv1\x06layer1"
+        "\x0E\x00\x01\x00\x02\x02\x00\x01\x0F\x00\x02\x00\x04\x02\x02\x00\x01\x10\x03\x01\x00\x04\x02\x00\x00"
+        "\x11\x06\x01\x00\x02\x03"
+        "cat\x03"
+        "dog";
+    static const char bench[] = "\x12\x06\x01\x00\x02\x03"
+                                "abc\x02xy\x13\x01\x01\x00\x02\x02\x01\x01\x14\x01\x01\x00\x02\x02\x01\x01"
+                                "\x15\x01\x00\x00\x02\x05\x00\x16\x06\x00\x00\x04host\x05\x09";
+    static const char figure[] = "\x17\x02\x03\x00\x04\x04\x03\x02\x00\x03\x18\x06\x00\x00\x04"
+                                 "a\033[1";
+    static const char set[] = "\x19\x02\x04\x00\x02\x04\x04\x03\x02\x00\x01\x1A\x03\x01\x00\x02\x02\x00\x01"
+                              "\x1B\x02\x01\x00\x02\x02\x00\x01\x1C\x06\x01\x00\x02\x03"
+                              "cat\x03"
+                              "dog\x1D\x06\x01\x00\x02\x05train\x04test";
+    static const char steps[] = "\x00\x01\x02\x00\x0A\x00\x02\x00\x03\x01\x01\x01\x02\x05\x02\x07\xFF";
+    PUT(f, "results/run", run);
+    PUT(f, "results/probe", probe);
+    PUT(f, "results/bench", bench);
+    PUT(f, "results/figure", figure);
+    PUT(f, "results/set", set);
+    PUT(f, "results/empty_steps", steps);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -207,5 +284,7 @@ int main(int argc, char **argv)
     weights(argv[1]);
     checkpoints(argv[1]);
     whole_checkpoint(argv[1]);
+    sets(argv[1]);
+    results(argv[1]);
     return 0;
 }
