@@ -99,15 +99,24 @@ static void print_column(const char *path, const char *series)
         fuzz_check_message();
 }
 
+static char folder[128];
+
+static void remove_folder(void)
+{
+    rmdir(folder);
+}
+
 static void plot(const char *path)
 {
     px_plot_outcome done;
-    char *folder = px_format("%s/figures", fuzz_folder());
+    if (!folder[0]) {
+        snprintf(folder, sizeof folder, "%s/pretext-fuzz-figures-%ld", fuzz_folder(), (long)getpid());
+        atexit(remove_folder);
+    }
     if (px_plot_runs((const char *[]){path}, 1, folder, &done) != 0)
         fuzz_check_message();
     else
         px_plot_outcome_finish(&done);
-    free(folder);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
