@@ -33,18 +33,21 @@ static void keep_text(px_log *log, const char *prefix, const char *text)
     fflush(log->file);
 }
 
-/* Until there is a file, lines are collected; if there are too many, only the first ones. */
-static void keep_line(px_log *log, const char *prefix, const char *format, va_list args)
+/* What is logged may hold names from other people's files. A new string. */
+static char *one_line(const char *format, va_list args)
 {
     char *text = NULL;
-    if (vasprintf(&text, format, args) < 0)
-        return;
+    return vasprintf(&text, format, args) < 0 ? px_strdup("(out of memory)") : px_one_line(text);
+}
+
+/* Until there is a file, lines are collected; if there are too many, only the first ones. */
+static void keep_line(px_log *log, const char *prefix, const char *text)
+{
     size_t used = strlen(log->early), room = sizeof log->early - used;
     if (log->file)
         keep_text(log, prefix, text);
     else if (strlen(prefix) + strlen(text) + 2 <= room)
         snprintf(log->early + used, room, "%s%s\n", prefix, text);
-    free(text);
 }
 
 int px_log_keep(px_log *log, const char *path, const char *title)
@@ -56,9 +59,11 @@ int px_log_keep(px_log *log, const char *path, const char *title)
     log->file = fopen(path, "ae");
     if (!log->file)
         return px_fail(PX_FAIL, "%s: cannot be opened: %s", path, strerror(errno));
-    keep_text(log, "", title);
+    char *line = px_one_line(px_strdup(title));
+    keep_text(log, "", line);
+    free(line);
     char *rest = log->early;
-    for (char *line; (line = strsep(&rest, "\n")) && *line;)
+    while ((line = strsep(&rest, "\n")) && *line)
         keep_text(log, "", line);
     log->early[0] = '\0';
     return 0;
@@ -70,8 +75,10 @@ void px_log_note(px_log *log, const char *format, ...)
         return;
     va_list args;
     va_start(args, format);
-    keep_line(log, "", format, args);
+    char *text = one_line(format, args);
     va_end(args);
+    keep_line(log, "", text);
+    free(text);
 }
 
 void px_log_close(px_log *log)
@@ -84,68 +91,65 @@ void px_log_close(px_log *log)
 /* ---- the stream ---- */
 
 /* Prints a line below an open progress line, whose next update then appears below this line. */
-static void print_line(px_log *log, const char *prefix, const char *format, va_list args)
+static void print_line(px_log *log, const char *prefix, const char *text)
 {
     if (log->open_line)
         fputs("\r\033[K", log->stream);
     log->open_line = false;
-    fputs(prefix, log->stream);
-    vfprintf(log->stream, format, args);
-    fputc('\n', log->stream);
+    fprintf(log->stream, "%s%s\n", prefix, text);
     fflush(log->stream);
+}
+
+static void say(px_log *log, const char *prefix, const char *format, va_list args)
+{
+    if (log->quiet)
+        return;
+    char *text = one_line(format, args);
+    print_line(log, prefix, text);
+    keep_line(log, prefix, text);
+    free(text);
 }
 
 void px_log_line(px_log *log, const char *format, ...)
 {
-    if (log->quiet)
-        return;
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    print_line(log, "", format, args);
-    keep_line(log, "", format, again);
-    va_end(again);
+    say(log, "", format, args);
     va_end(args);
 }
 
 void px_log_warning(px_log *log, const char *format, ...)
 {
-    if (log->quiet)
-        return;
-    va_list args, again;
+    va_list args;
     va_start(args, format);
-    va_copy(again, args);
-    print_line(log, "warning: ", format, args);
-    keep_line(log, "warning: ", format, again);
-    va_end(again);
+    say(log, "warning: ", format, args);
     va_end(args);
 }
 
 void px_log_progress(px_log *log, const char *format, ...)
 {
-    if (log->quiet)
-        return;
     double now = px_now();
-    va_list args;
-    if (log->file && now - log->last_kept >= KEPT_PROGRESS_SECONDS) {
-        log->last_kept = now;
-        va_start(args, format);
-        keep_line(log, "", format, args);
-        va_end(args);
-    }
-    if (!log->terminal && now - log->last_plain < PLAIN_PROGRESS_SECONDS)
+    bool keep = log->file && now - log->last_kept >= KEPT_PROGRESS_SECONDS,
+         print = log->terminal || now - log->last_plain >= PLAIN_PROGRESS_SECONDS;
+    if (log->quiet || (!keep && !print))
         return;
-    log->last_plain = now;
+    va_list args;
     va_start(args, format);
-    if (log->terminal) {
-        fputs("\r\033[K", log->stream);
-        vfprintf(log->stream, format, args);
-        fflush(log->stream);
-        log->open_line = true;
-    } else {
-        print_line(log, "", format, args);
-    }
+    char *text = one_line(format, args);
     va_end(args);
+    if (keep) {
+        log->last_kept = now;
+        keep_line(log, "", text);
+    }
+    if (print) {
+        log->last_plain = now;
+        if (log->terminal)
+            fprintf(log->stream, "\r\033[K%s", text), fflush(log->stream);
+        else
+            print_line(log, "", text);
+        log->open_line = log->terminal;
+    }
+    free(text);
 }
 
 void px_log_progress_end(px_log *log)

@@ -5,6 +5,7 @@
  *     px_log_progress(&log, "epoch 3  step 120  loss 4.21");   // rewrites one line on a terminal; at most one line
  *                                                             // every 10 seconds elsewhere
  *     px_log_keep(&log, "runs/first/log.txt", command);        // ... and writes all of it to a file, too
+ * Each call prints one line: control characters in names become '?' (px_one_line).
  * Quiet logs (ranks other than 0) print nothing.
  */
 #ifndef PX_BASE_LOG_H
