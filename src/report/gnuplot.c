@@ -72,7 +72,7 @@ static int run(const char *script, int output, FILE *said)
     if (WIFSIGNALED(status))
         return px_fail(PX_FAIL, "gnuplot was ended by signal %d", WTERMSIG(status));
     char *why = first_complaint(said);
-    px_fail(PX_FAIL, "gnuplot: %s", why);
+    px_fail(PX_DATA, "gnuplot: %s", why);
     free(why);
     return -1;
 }
@@ -118,10 +118,19 @@ static void write_prologue(FILE *script, const px_gnuplot *g, int width, int hei
         fprintf(script, "set linetype %d lw 2 lc rgb '#%s'\n", i + 1, colours[i]);
 }
 
+/* gnuplot does not notice that it cannot write: what is cut off has another end. */
+static bool is_whole(const px_gnuplot *g, int file, off_t size)
+{
+    const char *end = strcmp(g->extension, "png") == 0 ? "IEND\xae\x42\x60\x82" : "</svg>";
+    char last[16];
+    return size >= (off_t)sizeof last && pread(file, last, sizeof last, size - (off_t)sizeof last) == sizeof last &&
+           memmem(last, sizeof last, end, strlen(end));
+}
+
 /* gnuplot writes to its standard output, so that it need not understand the path. */
 static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
 {
-    int output = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    int output = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (output < 0)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     FILE *said = tmpfile();
@@ -139,6 +148,8 @@ static int draw_into(const px_gnuplot *g, const char *part, const char *path, in
         bad = px_fail(PX_FAIL, "%s: gnuplot made no picture: %s", path, why);
         free(why);
     }
+    if (bad == 0 && !is_whole(g, output, info.st_size))
+        bad = px_fail(PX_FAIL, "%s: cannot be written whole: is the disk full?", path);
     if (said)
         fclose(said);
     free(text);

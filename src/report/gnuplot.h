@@ -26,8 +26,8 @@ typedef struct px_gnuplot {
 /* 0, or -1: not installed (PX_FAIL), or without a terminal for pictures. */
 int px_gnuplot_find(px_gnuplot *);
 
-/* Runs `body`; width and height in pixels. The picture appears at `path` only when it is complete. 0, or -1 with
- * gnuplot's message. */
+/* Runs `body`; width and height in pixels. The picture appears at `path` only when it is complete. 0, or -1: with
+ * gnuplot's message and PX_DATA if it cannot draw this. */
 int px_gnuplot_draw(const px_gnuplot *, const char *path, int width, int height, const char *body);
 
 /* Writes `text` as a quoted string for a command. A tic's label is also a format, in which % is special; if it has one
