@@ -11,8 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_NUMBERS = 40000000 }; /* 320 MB */
+
 typedef struct column {
-    char *path;           /* "/train/loss" */
+    char *path, *name;    /* "/train/loss"; "train/loss", on one line, as it is printed */
     double *value, *step; /* (rows, width), (steps); step is NULL if the group has no steps */
     int64_t rows, width, steps;
 } column;
@@ -20,6 +22,7 @@ typedef struct column {
 static void column_finish(column *c)
 {
     free(c->path);
+    free(c->name);
     free(c->value);
     free(c->step);
 }
@@ -68,6 +71,7 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     c->path = resolve(r, name);
     if (!c->path)
         return no_such_series(r, file, name);
+    c->name = px_one_line(px_strdup(c->path + 1));
     int rank;
     int64_t dim[4];
     if (px_results_get(r, c->path, &c->value, &rank, dim) != 0)
@@ -113,7 +117,7 @@ static void print_columns(const column *c, int count, int64_t rows)
     fputs(c[0].step ? "# step" : "# row", stdout);
     for (int i = 0; i < count; i++)
         for (int64_t k = 0; k < c[i].width; k++)
-            c[i].width > 1 ? printf(" %s[%lld]", c[i].path + 1, (long long)k) : printf(" %s", c[i].path + 1);
+            c[i].width > 1 ? printf(" %s[%lld]", c[i].name, (long long)k) : printf(" %s", c[i].name);
     putchar('\n');
     for (int64_t row = 0; row < rows; row++) {
         printf("%.0f", c[0].step ? c[0].step[row] : (double)row);
@@ -136,8 +140,14 @@ static int run(int argc, char **argv)
     column *columns = px_calloc((size_t)count, sizeof *columns);
     px_results *r = NULL;
     int bad = px_results_open(&r, file, PX_RESULTS_READ);
-    for (int i = 0; bad == 0 && i < count; i++)
+    int64_t numbers = 0;
+    for (int i = 0; bad == 0 && i < count; i++) {
         bad = load(r, file, args.words.word[i + 1], &columns[i]);
+        numbers += bad ? 0 : columns[i].rows * columns[i].width + columns[i].steps;
+        if (bad == 0 && numbers > MOST_NUMBERS)
+            bad = px_fail(PX_USAGE, "%s: too many numbers for one table, of which up to %d fit: print fewer series",
+                          file, MOST_NUMBERS);
+    }
     int64_t rows = 0;
     if (bad == 0)
         bad = common_rows(file, columns, count, &rows);

@@ -22,7 +22,7 @@ static int run(int argc, char **argv)
     int bad = px_plot_runs(args.words.word, args.words.count, folder, &done);
     if (bad == 0) {
         for (int i = 0; i < done.drawn; i++)
-            printf("%s\n", done.file[i]);
+            printf("%s\n", px_one_line(done.file[i]));
         for (int i = 0; i < done.left_out; i++)
             fprintf(stderr, "left out %s\n", done.missing[i]);
         px_plot_outcome_finish(&done);

@@ -86,20 +86,30 @@ static void label_runs(plot_run *runs, const char *const paths[], int count)
     free(labels);
 }
 
+bool px_plot_config(px_results *r, config_t *config)
+{
+    enum { LONGEST = 1 << 16 }; /* bytes: libconfig's time grows with the square of the number of keys */
+    char *text = NULL;
+    config_init(config);
+    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
+        return false;
+    bool good = strlen(text) <= LONGEST;
+    if (!good)
+        px_results_leave_out(r, "/config of %zu bytes is not read: at most %d are", strlen(text), LONGEST);
+    good = good && config_read_string(config, text) == CONFIG_TRUE;
+    free(text);
+    return good;
+}
+
 static char *configured_method(px_results *r)
 {
-    char *text, *method = NULL;
-    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
-        return px_strdup("");
     config_t config;
     const char *value;
-    config_init(&config);
-    if (config_read_string(&config, text) == CONFIG_TRUE &&
-        config_lookup_string(&config, "method", &value) == CONFIG_TRUE)
-        method = px_strdup(value);
+    char *method = px_plot_config(r, &config) && config_lookup_string(&config, "method", &value) == CONFIG_TRUE
+                       ? px_plot_shorten(value, PLOT_LABEL)
+                       : px_strdup("");
     config_destroy(&config);
-    free(text);
-    return method ? method : px_strdup("");
+    return method;
 }
 
 static int open_runs(plot_job *job, const char *const paths[])
@@ -137,6 +147,20 @@ static int draw_all(plot_job *job)
     return bad;
 }
 
+/* What was there but could not be drawn, of all runs: a line each, and a count of those beyond a few. */
+static void tell_left_out(plot_job *job)
+{
+    enum { FEW = 10 };
+    for (int i = 0; i < job->count; i++) {
+        const char *const *lines;
+        int count = px_results_left_out(job->runs[i].results, &lines);
+        for (int k = 0; k < count && k < FEW; k++)
+            px_plot_left_out(job, "%s", lines[k]);
+        if (count > FEW)
+            px_plot_left_out(job, "%s: %d more data that cannot be drawn", job->runs[i].label, count - FEW);
+    }
+}
+
 int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
 {
     *outcome = (px_plot_outcome){0};
@@ -145,9 +169,17 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
     int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 ? -1 : 0, existed = 0;
     bool made = bad == 0 && px_folder_make(folder, FIGURE_NAME + 16, &existed) == 0;
     bad = made ? draw_all(&job) : -1;
-    if (bad == 0 && outcome->drawn == 0)
-        bad = px_fail(PX_DATA, "%s: nothing to draw: it has no training series, no evaluations and no measured step",
-                      runs[0]);
+    const char *const *lines;
+    if (bad == 0 && outcome->drawn == 0 && job.refused)
+        bad = px_fail(PX_FAIL, "%s", job.refused);
+    else if (bad == 0 && outcome->drawn == 0)
+        bad = px_results_left_out(job.runs[0].results, &lines) > 0
+                  ? px_fail(PX_DATA, "nothing to draw: %s", lines[0])
+                  : px_fail(PX_DATA,
+                            "%s: nothing to draw: it has no training series, no evaluations and no measured step",
+                            runs[0]);
+    if (bad == 0)
+        tell_left_out(&job);
     for (int i = 0; i < count; i++) {
         px_results_close(job.runs[i].results);
         free(job.runs[i].name);
@@ -155,6 +187,7 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
         free(job.runs[i].method);
     }
     free(job.runs);
+    free(job.refused);
     if (bad && made && outcome->drawn == 0)
         px_folder_unmake(folder, existed);
     if (bad)
@@ -226,6 +259,11 @@ int px_plot_end(plot_job *job, plot_figure *f)
     int bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
     if (bad == 0)
         add_line(&job->outcome->file, &job->outcome->drawn, px_strdup(f->path));
+    if (bad && px_error_status() == PX_DATA) { /* the other figures can be drawn nevertheless */
+        free(job->refused);
+        job->refused = px_format("%s: %s", f->path, px_error());
+        bad = px_plot_left_out(job, "%s", job->refused);
+    }
     free(f->body);
     free(f->path);
     free(f);
@@ -239,7 +277,7 @@ int px_plot_left_out(plot_job *job, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    add_line(&job->outcome->missing, &job->outcome->left_out, px_strdup(text));
+    add_line(&job->outcome->missing, &job->outcome->left_out, px_one_line(px_strdup(text)));
     return 0;
 }
 
@@ -254,8 +292,9 @@ double *px_plot_data(const plot_run *run, int rank, int64_t dim[4], const char *
     int found;
     if (!px_results_has(run->results, path) || px_results_get(run->results, path, &data, &found, dim) != 0)
         return NULL;
-    if (found == rank)
+    if (found == rank || (rank < 2 && dim[0] == 1 && dim[1] * dim[2] * dim[3] == 1))
         return data;
+    px_results_leave_out(run->results, "%s: the number of its axes is %d, not %d", path, found, rank);
     free(data);
     return NULL;
 }
@@ -309,8 +348,8 @@ static void choose_k(const plot_run *run, plot_eval *e)
 {
     int64_t dim[4];
     double *k = px_plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
-    for (int64_t i = 0; k && i < dim[0]; i++)
-        if (i == 0 || k[i] == 20) {
+    for (int64_t i = 0; k && i < dim[0] && i < 1000; i++)
+        if (k[i] >= 1 && k[i] < 1e9 && (e->k == 0 || k[i] == 20)) {
             e->k = (int)k[i];
             e->place = (int)i;
         }
@@ -323,10 +362,11 @@ double px_plot_eval_number(const plot_run *run, const plot_eval *e, const char *
     double *data = px_plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
     double value = data && (!e->k || e->place < dim[0]) ? data[e->place] : NAN;
     free(data);
-    return value;
+    return px_plot_drawable(value) ? value : NAN;
 }
 
-static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count)
+/* `before`: the number of other runs' evaluations. */
+static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count, int before)
 {
     px_results *r = job->runs[run].results;
     char *group = px_format("/eval/%s", protocol), **names = NULL;
@@ -334,7 +374,10 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
     px_results_list(r, group, &names, &found); /* fails for HDF5 data sets, which have no subjects */
     for (int i = 0; i < found; i++) {
         char *top1 = px_format("%s/%s/top1", group, names[i]);
-        if (px_results_has(r, top1)) {
+        bool there = px_results_has(r, top1);
+        if (there && *count - before >= PLOT_MOST_EVALS) {
+            px_results_leave_out(r, "evaluations after the first %d", PLOT_MOST_EVALS);
+        } else if (there) {
             *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
             plot_eval *e = &(*evals)[(*count)++];
             *e = (plot_eval){.run = run, .protocol = px_strdup(protocol), .subject = px_strdup(names[i])};
@@ -353,11 +396,11 @@ plot_eval *px_plot_evals(const plot_job *job, int *count)
     *count = 0;
     for (int run = 0; run < job->count; run++) {
         char **names = NULL;
-        int found = 0;
+        int found = 0, before = *count;
         if (px_results_has(job->runs[run].results, "/eval"))
             px_results_list(job->runs[run].results, "/eval", &names, &found);
         for (int i = 0; i < found; i++) {
-            add_subjects(job, run, names[i], &evals, count);
+            add_subjects(job, run, names[i], &evals, count, before);
             free(names[i]);
         }
         free(names);
@@ -379,17 +422,24 @@ void px_plot_evals_free(plot_eval *evals, int count)
 char *px_plot_protocol_name(const plot_eval *e)
 {
     int i = place(e->protocol, protocols);
-    const char *name = i < 3 ? protocol_names[i] : e->protocol;
-    return e->k ? px_format("%s (k = %d)", name, e->k) : px_strdup(name);
+    char *name = px_plot_shorten(i < 3 ? protocol_names[i] : e->protocol, PLOT_LABEL);
+    if (!e->k)
+        return name;
+    char *longer = px_format("%s (k = %d)", name, e->k);
+    free(name);
+    return longer;
 }
 
 /* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
 char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
 {
     int i = place(e->subject, subjects);
-    const char *name = i < 3 ? subject_names[i] : e->subject;
     const plot_run *run = &job->runs[e->run];
-    if (job->count > 1)
-        return px_format("%s, %s", run->label, name);
-    return i == 0 && *run->method ? px_format("%s, %s", run->method, name) : px_strdup(name);
+    const char *who = job->count > 1 ? run->label : i == 0 ? run->method : "";
+    char *name = px_plot_shorten(i < 3 ? subject_names[i] : e->subject, PLOT_LABEL);
+    if (!*who)
+        return name;
+    char *longer = px_format("%s, %s", who, name);
+    free(name);
+    return longer;
 }

@@ -10,6 +10,7 @@
 enum { WIDTH = 1200, SIDE = 60, HEADINGS = 120, BAR = 56, LEGEND = 165, OP = 34, BOTTOM = 75 };
 /* Width in pixels of a character in the small font, and of the text after an op's bar. */
 enum { CHARACTER = 9, BEHIND = 330 };
+enum { OP_NAME = 56 }; /* characters */
 
 /* A table of /bench: names, seconds, and GF/s if there are any. */
 typedef struct costs {
@@ -38,8 +39,17 @@ static bool costs_load(const plot_run *run, const char *table, costs *c)
         c->gflops = px_plot_data(run, 1, gflops, "/bench/%s/gflops", table);
     }
     free(path);
-    if (c->seconds && c->count > 0 && seconds[0] == c->count && (!c->gflops || gflops[0] == c->count))
+    bool there = c->seconds && c->count > 0 && c->count <= PLOT_MOST_OPS && seconds[0] == c->count &&
+                 (!c->gflops || gflops[0] == c->count);
+    if (there) {
+        px_plot_shorten_all(c->name, c->count, OP_NAME);
+        for (int i = 0; i < c->count; i++)
+            c->seconds[i] = px_plot_drawable(c->seconds[i]) ? fmax(0, c->seconds[i]) : 0;
         return true;
+    }
+    if (c->count > 0)
+        px_results_leave_out(run->results, "/bench/%s: %d names and %lld times; as many of both are drawn, up to %d",
+                             table, c->count, (long long)seconds[0], PLOT_MOST_OPS);
     costs_finish(c);
     return false;
 }
@@ -69,7 +79,11 @@ static double number(const plot_run *run, const char *name)
 static char *word(const plot_run *run, const char *name)
 {
     char *text = NULL;
-    return px_results_get_attribute_text(run->results, "/bench", name, &text) == 0 ? text : px_strdup("?");
+    if (px_results_get_attribute_text(run->results, "/bench", name, &text) != 0)
+        return px_strdup("?");
+    char *shorter = px_plot_shorten(text, PLOT_LABEL);
+    free(text);
+    return shorter;
 }
 
 static void write_heading(FILE *f, const plot_figure *figure, int line, char *text)
@@ -140,7 +154,7 @@ static void write_legend(FILE *f, const plot_figure *figure, const costs *parts,
 /* The step's parts, one after the other, in ms. */
 static void write_parts(FILE *f, const plot_figure *figure, const costs *parts)
 {
-    double step = seconds_of(parts, "step"), at = 0;
+    double step = fmax(seconds_of(parts, "step"), 1e-9), at = 0;
     write_margins(f, figure, SIDE, HEADINGS, HEADINGS + BAR);
     write_legend(f, figure, parts, step);
     fputs("$parts << EOD\n", f);
@@ -162,9 +176,11 @@ static void write_ops(FILE *f, const plot_figure *figure, const costs *ops, doub
 {
     int top = HEADINGS + BAR + LEGEND, width = WIDTH - left - SIDE;
     write_margins(f, figure, left, top, top + OP * ops->count);
+    double most = 1e-9;
     fputs("$ops << EOD\n", f);
     for (int i = 0; i < ops->count; i++) {
         double ms = 1e3 * ops->seconds[i];
+        most = fmax(most, ops->seconds[i]);
         fprintf(f, "%d %.6g \"%.*f ms, %.1f%%", i, ms, decimals(ms), ms, 0.1 * ms / step);
         if (ops->gflops && ops->gflops[i] > 0)
             fprintf(f, ", %.0f GF/s (%.0f%% of R)", ops->gflops[i], 100 * ops->gflops[i] / machine);
@@ -177,7 +193,7 @@ static void write_ops(FILE *f, const plot_figure *figure, const costs *ops, doub
         fprintf(f, " %d", i);
     }
     fprintf(f, ") scale 0 font ',12'\nset xrange [0:%.6g]\nset yrange [%g:-0.6]\n",
-            1e3 * ops->seconds[0] * width / (width - BEHIND), ops->count - 0.4);
+            1e3 * most * width / (width - BEHIND), ops->count - 0.4);
     fprintf(f, "set xlabel 'the most expensive ops, ms per step; R: a large matmul, %.0f GF/s per rank'\n", machine);
     fputs("set xtics autofreq format '%g'\nunset grid\n"
           "plot $ops using ($2/2):1:(0):2:($1-0.34):($1+0.34) with boxxyerror lc rgb '#0072B2', \\\n"
@@ -190,7 +206,7 @@ static int draw(plot_job *job, int index, const costs *parts, const costs *ops)
     const plot_run *run = &job->runs[index];
     int longest = 0;
     for (int i = 0; i < ops->count; i++) {
-        int length = (int)strlen(ops->name[i]);
+        int length = px_plot_width(ops->name[i]);
         longest = length > longest ? length : longest;
     }
     int left = 40 + CHARACTER * longest, height = HEADINGS + BAR + LEGEND + OP * ops->count + BOTTOM;
@@ -199,7 +215,7 @@ static int draw(plot_job *job, int index, const costs *parts, const costs *ops)
     fputs("set multiplot\nset key off\n", f);
     write_headings(f, figure, run, parts);
     write_parts(f, figure, parts);
-    write_ops(f, figure, ops, seconds_of(parts, "step"), number(run, "machine_gflops"), left);
+    write_ops(f, figure, ops, fmax(seconds_of(parts, "step"), 1e-9), number(run, "machine_gflops"), left);
     fputs("unset multiplot\n", f);
     return px_plot_end(job, figure);
 }

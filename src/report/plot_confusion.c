@@ -155,7 +155,10 @@ int px_plot_confusion(plot_job *job)
         int64_t dim[4];
         double *matrix =
             seen ? NULL : px_plot_data(&job->runs[e->run], 2, dim, "/eval/%s/%s/confusion", e->protocol, e->subject);
-        if (matrix && dim[0] == dim[1] && dim[0] > 0) {
+        if (matrix && (dim[0] != dim[1] || dim[0] == 0 || drawn >= PLOT_MOST_PICTURES)) {
+            px_results_leave_out(job->runs[e->run].results, "/eval/%s/%s/confusion: %s", e->protocol, e->subject,
+                                 drawn < PLOT_MOST_PICTURES ? "it is not square" : "too many matrices");
+        } else if (matrix) {
             char *name = first_protocol ? px_strdup("confusion") : px_format("confusion_%s", e->protocol);
             bad = draw(job, e, name, matrix, dim[0]);
             free(name);

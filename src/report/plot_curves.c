@@ -53,12 +53,16 @@ static char **other_series(const plot_job *job, int *count)
             px_results_list(job->runs[run].results, "/train", &found, &n);
         for (int i = 0; i < n; i++) {
             static const char *const drawn[] = {"step", "epoch", "loss", "lr"};
-            bool known = !px_plot_series_there(job, found[i]);
+            bool known = false;
             for (size_t k = 0; k < sizeof drawn / sizeof *drawn; k++)
                 known |= strcmp(found[i], drawn[k]) == 0;
             for (int k = 0; k < *count; k++)
                 known |= strcmp(found[i], names[k]) == 0;
-            if (known) {
+            if (!known && *count >= PLOT_MOST_PANELS) {
+                px_results_leave_out(job->runs[run].results, "series of /train after the first %d", PLOT_MOST_PANELS);
+                known = true;
+            }
+            if (known || !px_plot_series_there(job, found[i])) {
                 free(found[i]);
                 continue;
             }
@@ -108,12 +112,14 @@ static char *leave_out_zeros(const plot_job *job, char **names, int *count)
     for (char *c = text; c && *c; c++)
         if (*c == '_')
             *c = ' ';
-    return text;
+    char *shorter = text ? px_plot_shorten(text, 150) : NULL;
+    free(text);
+    return shorter;
 }
 
 static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *figure, plot_box b, plot_panel p)
 {
-    char *label = px_strdup(p.label ? p.label : p.name);
+    char *label = px_plot_shorten(p.label ? p.label : p.name, PLOT_LABEL);
     for (char *c = label; *c; c++)
         if (*c == '_')
             *c = ' ';

@@ -76,8 +76,14 @@ int px_plot_accuracy(plot_job *job)
     enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350, WIDTH = 1100, BARS_WIDTH = 700 };
     int count;
     plot_eval *evals = px_plot_evals(job, &count);
-    if (count == 0)
-        return px_plot_left_out(job, "accuracy: no evaluation in /eval");
+    bool any = false;
+    for (int i = 0; i < count; i++)
+        any |= isfinite(px_plot_eval_number(&job->runs[evals[i].run], &evals[i], "top1"));
+    if (!any) {
+        px_plot_evals_free(evals, count);
+        return px_plot_left_out(job, count ? "accuracy: no top1 in /eval that can be drawn"
+                                           : "accuracy: no evaluation in /eval");
+    }
     double most = 0, bottom = 1;
     int bar = count * BAR <= MOST_BARS ? BAR : count * LEAST_BAR >= MOST_BARS ? LEAST_BAR : MOST_BARS / count;
     plot_figure *figure = px_plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
@@ -89,7 +95,7 @@ int px_plot_accuracy(plot_job *job)
                                                  : px_strdup("Top-1 accuracy"));
     free(protocol);
     fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
-            fmin(112, ceil(most * 1.12 / 10) * 10), bottom + 0.55);
+            fmax(10, fmin(112, ceil(most * 1.12 / 10) * 10)), bottom + 0.55);
     fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
     double chance = px_plot_chance(job, evals, count);
     if (chance > 0) {
@@ -137,16 +143,19 @@ static void add_course(courses *c, const plot_job *job, plot_eval *e)
 {
     int64_t dim[4];
     double *y = px_plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/test_top1", e->protocol, e->subject);
-    if (y && dim[0] > 1) {
+    bool any = false;
+    if (y && dim[0] > 1 && dim[0] <= PLOT_MOST_ROWS) {
         fprintf(c->data, "$line%d << EOD\n", c->lines);
         for (int64_t k = 0; k < dim[0]; k++)
-            if (isfinite(y[k])) {
+            if (y[k] >= 0 && y[k] <= 1) {
+                any = true;
                 fprintf(c->data, "%lld %.6g\n", (long long)k + 1, 100 * y[k]);
                 c->low = fmin(c->low, 100 * y[k]);
                 c->high = fmax(c->high, 100 * y[k]);
             }
         fputs("EOD\n", c->data);
-        c->drawn[c->lines++] = e;
+        if (any)
+            c->drawn[c->lines++] = e;
         c->longest = dim[0] > c->longest ? dim[0] : c->longest;
     }
     free(y);
@@ -249,6 +258,8 @@ static void write_map(FILE *f, char *const *names, const double *xy, const doubl
     bool unlabelled = false, *used = px_calloc((size_t)classes + 1, sizeof *used);
     for (int64_t i = 0; i < n; i++) {
         int class = label[i] >= 0 ? (int)label[i] : -1;
+        if (!px_plot_drawable(xy[2 * i]) || !px_plot_drawable(xy[2 * i + 1]))
+            continue;
         fprintf(f, "%.6g %.6g %d %d\n", xy[2 * i], xy[2 * i + 1], mark(class), colour(class));
         if (class >= 0)
             used[class] = true;
@@ -271,14 +282,19 @@ static void write_extent(FILE *f, const double *xy, int64_t n, double *width, do
 {
     double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
     for (int64_t i = 0; i < 2 * n; i++)
-        if (isfinite(xy[i])) {
+        if (px_plot_drawable(xy[i])) {
             low[i % 2] = fmin(low[i % 2], xy[i]);
             high[i % 2] = fmax(high[i % 2], xy[i]);
         }
+    for (int c = 0; c < 2; c++)
+        if (low[c] > high[c]) /* no point can be drawn */
+            low[c] = high[c] = 0;
     double span[2], most = fmax(fmax(high[0] - low[0], high[1] - low[1]), 1e-6);
+    for (int c = 0; c < 2; c++)
+        most = fmax(most, 1e-4 * fmax(fabs(low[c]), fabs(high[c]))); /* the ranges are written with nine digits */
     for (int c = 0; c < 2; c++) {
         double margin = 0.03 * most + fmax(0, 0.3 * most - (high[c] - low[c]) / 2); /* not flatter than 0.6 to 1 */
-        fprintf(f, "set %crange [%.6g:%.6g]\n", "xy"[c], low[c] - margin, high[c] + margin);
+        fprintf(f, "set %crange [%.9g:%.9g]\n", "xy"[c], low[c] - margin, high[c] + margin);
         span[c] = high[c] - low[c] + 2 * margin;
     }
     *width = span[0];
@@ -321,9 +337,17 @@ int px_plot_embedding(plot_job *job)
         int64_t dim[4], labels[4] = {0};
         double *xy = px_plot_data(&job->runs[run], 2, dim, "/eval/embedding/xy");
         double *label = px_plot_data(&job->runs[run], 1, labels, "/eval/embedding/label");
-        if (xy && label && dim[1] == 2 && dim[0] == labels[0] && dim[0] > 0) {
+        bool fits = xy && label && dim[1] == 2 && dim[0] == labels[0] && dim[0] > 0 && dim[0] <= PLOT_MOST_POINTS;
+        for (int64_t i = 0; fits && i < dim[0]; i++)
+            fits = !(label[i] >= PLOT_MOST_CLASSES);
+        if (fits) {
             bad = draw_embedding(job, run, xy, label, dim[0]);
             drawn++;
+        } else if (xy && label) {
+            px_results_leave_out(job->runs[run].results,
+                                 "/eval/embedding of %lld points: xy (N, 2) and label (N) go together, up to %d points "
+                                 "and %d classes",
+                                 (long long)dim[0], PLOT_MOST_POINTS, PLOT_MOST_CLASSES);
         }
         free(label);
         free(xy);

@@ -8,6 +8,11 @@
 
 enum { MOST_PIXELS = 1000, LINE = 22 /* of a caption */ };
 
+static int byte(double x)
+{
+    return x > 0 ? (int)fmin(x, 255) : 0; /* 0 for NaN, too */
+}
+
 /* Writes every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. The dots are
  * the canvas's pixels, so they are neither smoothed nor separated by seams, as drawn squares would be. */
 static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
@@ -17,7 +22,7 @@ static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64
     for (int64_t y = 0; y < height; y++)
         for (int64_t x = 0; x < width; x++) {
             const double *p = pixels + (y / scale * step * dim[1] + x / scale * step) * dim[2];
-            fprintf(f, "%d %d %d %d %d\n", (int)x, (int)y, (int)p[0], (int)p[dim[2] / 2], (int)p[dim[2] - 1]);
+            fprintf(f, "%d %d %d %d %d\n", (int)x, (int)y, byte(p[0]), byte(p[dim[2] / 2]), byte(p[dim[2] - 1]));
         }
     fputs("EOD\n", f);
 }
@@ -40,7 +45,9 @@ static char **read_caption(const plot_run *run, const char *name, int width, int
     char *path = px_format("/figures/%s", name), *caption = NULL, **lines = NULL;
     *count = 0;
     if (px_results_get_attribute_text(run->results, path, "caption", &caption) == 0) {
-        char *text = px_format("%s: %s", *run->method ? run->method : run->label, caption);
+        char *short_caption = px_plot_shorten(caption, 1000);
+        char *text = px_format("%s: %s", *run->method ? run->method : run->label, short_caption);
+        free(short_caption);
         lines = px_plot_wrap(text, width / CHARACTER, count);
         free(text);
     }
@@ -82,8 +89,15 @@ int px_plot_figures(plot_job *job)
             continue;
         for (int i = 0; i < count; i++) {
             int64_t dim[4];
-            double *pixels = px_plot_data(&job->runs[run], 3, dim, "/figures/%s", names[i]);
-            if (pixels && bad == 0 && (dim[2] == 1 || dim[2] == 3))
+            double *pixels = i < PLOT_MOST_PICTURES && bad == 0
+                                 ? px_plot_data(&job->runs[run], 3, dim, "/figures/%s", names[i])
+                                 : NULL;
+            if (i == PLOT_MOST_PICTURES)
+                px_results_leave_out(job->runs[run].results, "/figures: %d pictures after the first %d", count - i, i);
+            if (pixels && (dim[0] < 1 || dim[1] < 1 || (dim[2] != 1 && dim[2] != 3)))
+                px_results_leave_out(job->runs[run].results, "/figures/%s is not (height, width, 1 or 3 channels)",
+                                     names[i]);
+            else if (pixels && bad == 0)
                 bad = draw(job, run, names[i], pixels, dim);
             free(pixels);
             free(names[i]);

@@ -26,6 +26,11 @@ static void line_finish(line *l)
     free(l->top1);
 }
 
+static bool is_share(double x)
+{
+    return x >= 0 && x <= 1;
+}
+
 /* False: this evaluation has no layers. */
 static bool line_read(line *l, const plot_job *job, const plot_eval *e)
 {
@@ -35,7 +40,17 @@ static bool line_read(line *l, const plot_job *job, const plot_eval *e)
     *l = (line){.eval = *e};
     l->top1 = px_plot_data(&job->runs[e->run], 1, dim, "/eval/%s/%s/layers/top1", e->protocol, e->subject);
     bool there = l->top1 && px_results_has(r, path) && px_results_get_texts(r, path, &l->name, &l->count) == 0 &&
-                 l->count == dim[0] && l->count > 0;
+                 l->count == dim[0] && l->count > 0 && l->count <= PLOT_MOST_LAYERS;
+    bool any = false;
+    for (int i = 0; there && i < l->count; i++)
+        any |= is_share(l->top1[i]);
+    there &= any;
+    if (!there && l->top1 && l->name)
+        px_results_leave_out(
+            r, "/eval/%s/%s/layers: %d names and %lld accuracies; as many of both are drawn, up to %d, from 0 to 1",
+            e->protocol, e->subject, l->count, (long long)dim[0], PLOT_MOST_LAYERS);
+    if (there)
+        px_plot_shorten_all(l->name, l->count, PLOT_CLASS_NAME);
     if (!there)
         line_finish(l);
     free(path);
@@ -68,7 +83,7 @@ static void write_data(FILE *f, const line *l, int number)
 {
     fprintf(f, "$line%d << EOD\n", number);
     for (int k = 0; k < l->count; k++)
-        if (isfinite(l->top1[k]))
+        if (is_share(l->top1[k]))
             fprintf(f, "%d %.6g\n", k, 100 * l->top1[k]);
     fputs("EOD\n", f);
 }

@@ -62,15 +62,27 @@ bool px_plot_axis_is_epoch(const plot_job *job)
 /* False if the run has no such series, or no finite value in it. A live run's columns may differ in length. */
 static bool series_load(const plot_run *run, const char *name, bool by_epoch, series *s)
 {
-    int64_t dim[4], count;
-    *s = (series){0, axis(run, by_epoch, &count), px_plot_data(run, 1, dim, "/train/%s", name)};
+    int64_t dim[4], count = 0;
+    *s = (series){.y = px_plot_data(run, 1, dim, "/train/%s", name)};
+    s->x = s->y ? axis(run, by_epoch, &count) : NULL;
     if (s->x && s->y)
         s->count = dim[0] < count ? dim[0] : count;
-    for (int64_t i = 0; i < s->count; i++)
-        if (isfinite(s->y[i]))
-            return true;
-    series_finish(s);
-    return false;
+    if (s->count > PLOT_MOST_ROWS) {
+        px_results_leave_out(run->results, "/train/%s: %lld rows, but at most %d are drawn", name, (long long)s->count,
+                             PLOT_MOST_ROWS);
+        s->count = 0;
+    }
+    bool any = false;
+    for (int64_t i = 0; i < s->count; i++) {
+        if (!px_plot_drawable(s->x[i]) || !px_plot_drawable(s->y[i]))
+            s->y[i] = NAN;
+        if (!px_plot_drawable(s->x[i]))
+            s->x[i] = i > 0 ? s->x[i - 1] : 0;
+        any |= !isnan(s->y[i]);
+    }
+    if (!any)
+        series_finish(s);
+    return any;
 }
 
 /* ---- data blocks ---- */
@@ -107,9 +119,12 @@ static void write_raw(FILE *f, int run, const series *s)
 static double smooth_at(const series *s, double centre, double sigma, double ceiling)
 {
     int64_t from = (int64_t)fmax(0, centre - 3 * sigma), to = (int64_t)fmin((double)s->count - 1, centre + 3 * sigma);
-    double sum = 0, weight = 0;
+    double sum = 0, weight = 0, w = 0;
+    int64_t alike = (int64_t)(sigma / 100) + 1; /* neighbours share a weight, since exp() takes long */
     for (int64_t i = from; i <= to; i++) {
-        double away = ((double)i - centre) / sigma, w = exp(-away * away / 2);
+        double away = ((double)i - centre) / sigma;
+        if ((i - from) % alike == 0)
+            w = exp(-away * away / 2);
         if (isfinite(s->y[i])) {
             sum += w * fmin(s->y[i], ceiling);
             weight += w;
@@ -196,10 +211,10 @@ static void place_note(FILE *f, const plot_figure *figure, plot_box b, const ext
 
 static double last_of(const series *s, bool smooth)
 {
-    double last = NAN;
-    for (int64_t i = s->count; i-- > 0 && !isfinite(last);)
-        last = smooth ? smooth_at(s, (double)i, (double)s->count / 100, INFINITY) : s->y[i];
-    return last;
+    int64_t i = s->count - 1;
+    while (i > 0 && !isfinite(s->y[i]))
+        i--;
+    return smooth ? smooth_at(s, (double)i, (double)s->count / 100, INFINITY) : s->y[i];
 }
 
 /* The highest half percent is left out where it would flatten the rest, as spikes of the first steps may. */
@@ -228,6 +243,7 @@ static extent find_range(const curve *all, int count)
         free(sorted);
     }
     double margin = high > low ? 0.05 * (high - low) : fmax(fabs(high) * 0.1, 1e-6);
+    margin = fmax(margin, 1e-6 * fabs(high));   /* not less than what is left of the digits that are written */
     bool near = low >= 0 && low <= 0.25 * high; /* zero: show how near */
     return (extent){near ? 0 : low - margin, high + margin, most};
 }
@@ -372,10 +388,10 @@ void px_plot_x_range(FILE *f, const plot_job *job, bool by_epoch)
         int64_t count;
         double *x = axis(&job->runs[i], by_epoch, &count);
         for (int64_t k = 0; k < count; k++)
-            last = fmax(last, x[k]);
+            last = px_plot_drawable(x[k]) ? fmax(last, x[k]) : last;
         free(x);
     }
     if (by_epoch && ceil(last) - last < 0.05 * last)
         last = ceil(last); /* the last step's epoch is a little less than whole */
-    fprintf(f, "set xrange [0:%.9g]\n", last > 0 ? last : 1);
+    fprintf(f, "set xrange [0:%.9g]\n", last > 1e-9 ? last : 1);
 }

@@ -20,6 +20,7 @@ typedef struct plot_job {
     plot_run *runs;
     int count;
     const char *folder;
+    char *refused; /* what gnuplot said of a figure that it could not draw; NULL: it drew all */
     px_plot_outcome *outcome;
 } plot_job;
 
@@ -32,12 +33,32 @@ typedef struct plot_figure {
     int width, height;
 } plot_figure;
 plot_figure *px_plot_begin(const plot_job *, const char *name, int run, int width, int height);
-int px_plot_end(plot_job *, plot_figure *); /* 0 or -1; frees the figure in any case */
+int px_plot_end(plot_job *, plot_figure *); /* 0, drawn or left out, or -1; frees the figure in any case */
 
 /* Records that a figure is left out. Always returns 0. */
 int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. */
+/* Limits: a page cannot show more, and gnuplot would take minutes. */
+enum {
+    PLOT_MOST_ROWS = 1 << 22, /* of a series */
+    PLOT_MOST_PANELS = 60,
+    PLOT_MOST_EVALS = 100, /* of a run */
+    PLOT_MOST_PICTURES = 50,
+    PLOT_MOST_LAYERS = 64,
+    PLOT_MOST_OPS = 60,
+    PLOT_MOST_POINTS = 200000,
+    PLOT_MOST_CLASSES = 100000, /* of a map */
+    PLOT_LABEL = 40             /* characters of a name that other people have given */
+};
+
+/* Whether gnuplot can draw a value: sums and differences of such ones are finite. */
+static inline bool px_plot_drawable(double x)
+{
+    return x > -1e100 && x < 1e100;
+}
+
+/* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. A single number may be stored
+ * as an array of one. Of another rank, it is left out (px_results_leave_out). */
 double *px_plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -50,6 +71,10 @@ typedef struct plot_eval {
 /* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
 plot_eval *px_plot_evals(const plot_job *, int *count);
 void px_plot_evals_free(plot_eval *, int count);
+/* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
+struct config_t;
+bool px_plot_config(px_results *, struct config_t *);
+
 /* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
 char *px_plot_protocol_name(const plot_eval *);
 char *px_plot_subject_name(const plot_job *, const plot_eval *);

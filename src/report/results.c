@@ -105,7 +105,9 @@ static int open_existing(hid_t *file, const char *path, px_h5_disk *disk)
 }
 
 typedef struct copy_job {
+    px_results *results;
     hid_t to, lcpl;
+    bool refused; /* the message is set */
 } copy_job;
 
 static herr_t copy_object(hid_t from, const char *name, const H5L_info_t *info, void *data)
@@ -118,8 +120,16 @@ static herr_t copy_object(hid_t from, const char *name, const H5L_info_t *info, 
 static herr_t copy_attribute(hid_t from, const char *name, const H5A_info_t *info, void *data)
 {
     (void)info;
-    const copy_job *job = data;
-    hid_t old = H5Aopen(from, name, H5P_DEFAULT), type = H5Aget_type(old), space = H5Aget_space(old);
+    copy_job *job = data;
+    hid_t old = H5Aopen(from, name, H5P_DEFAULT);
+    if (old < 0)
+        return -1;
+    if (px_results_attribute_fits(job->results, old, name) != 0) {
+        job->refused = true;
+        H5Aclose(old);
+        return -1;
+    }
+    hid_t type = H5Aget_type(old), space = H5Aget_space(old);
     hid_t memory = H5Tget_native_type(type, H5T_DIR_DEFAULT);
     void *values = px_calloc((size_t)H5Sget_simple_extent_npoints(space) + 1, H5Tget_size(memory));
     hid_t fresh = H5Acreate2(job->to, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
@@ -137,17 +147,18 @@ static herr_t copy_attribute(hid_t from, const char *name, const H5A_info_t *inf
     return bad;
 }
 
-/* Copies everything of `from` into the empty file `to`. */
-static herr_t copy_all(hid_t from, hid_t to)
+/* Copies everything of `from` into the empty file of `r`. */
+static int copy_all(px_results *r, hid_t from)
 {
-    copy_job job = {to, H5Pcreate(H5P_LINK_CREATE)};
+    copy_job job = {.results = r, .to = r->file, .lcpl = H5Pcreate(H5P_LINK_CREATE)};
     hid_t root = H5Gopen2(from, "/", H5P_DEFAULT);
     herr_t bad = H5Literate(root, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, copy_object, &job);
     if (bad >= 0)
         bad = H5Aiterate2(root, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, copy_attribute, &job);
+    int status = bad >= 0 ? 0 : job.refused ? -1 : broken(r, "copy"); /* the next call erases HDF5's reason */
     H5Gclose(root);
     H5Pclose(job.lcpl);
-    return bad;
+    return status;
 }
 
 /* Opens PATH.new with a copy of everything in PATH. */
@@ -165,8 +176,8 @@ static int stage_begin(px_results *r)
     int bad = r->file < 0 ? broken(r, "create") : 0;
     H5Pclose(fcpl);
     H5Pclose(fapl);
-    if (bad == 0 && old >= 0 && copy_all(old, r->file) < 0)
-        bad = broken(r, "copy");
+    if (bad == 0 && old >= 0)
+        bad = copy_all(r, old);
     if (old >= 0)
         H5Fclose(old);
     return bad;
@@ -206,6 +217,9 @@ static void release(px_results *r, bool locked)
     if (r->stage && locked)
         unlink(r->stage);
     lock_drop(r, locked);
+    for (int i = 0; i < r->left_count; i++)
+        free(r->left_out[i]);
+    free(r->left_out);
     free(r->stage);
     free(r->lock_path);
     free(r->path);

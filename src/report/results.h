@@ -71,6 +71,13 @@ int px_results_get_attribute_text(px_results *, const char *object, const char *
 int px_results_get_attribute_real(px_results *, const char *object, const char *name, double *value);
 bool px_results_has(px_results *, const char *path);
 
+/* What is there, but was not read, as it is too large for its file, damaged or of another kind: one line each, without
+ * repetition, in order. px_results_get... note it themselves; px_results_leave_out notes what a page cannot use, behind the
+ * file's path. Borrowed.
+ * Returns their number. */
+int px_results_left_out(const px_results *, const char *const **lines);
+void px_results_leave_out(px_results *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Names of all members of a group, sorted. free each, then the array. 0 or -1. */
 int px_results_list(px_results *, const char *group, char ***names, int *count);
 

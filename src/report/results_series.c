@@ -205,7 +205,11 @@ int px_results_truncate(px_results *r, const char *group, int64_t step)
     series_group *s = group_open(r, group);
     if (!s)
         return 0;
-    int64_t *steps = px_calloc(s->rows + 1, sizeof *steps);
+    int64_t *steps;
+    if (!px_h5_plausible(s->sets[0], 1, &s->rows, sizeof *steps))
+        return px_fail(PX_DATA, "%s: %s/step announces %llu rows, more than the file can contain", r->path, group,
+                       (unsigned long long)s->rows);
+    steps = px_calloc(s->rows + 1, sizeof *steps);
     int bad = 0;
     if (H5Dread(s->sets[0], H5T_NATIVE_INT64, H5S_ALL, H5S_ALL, H5P_DEFAULT, steps) < 0)
         bad = series_fail(r, "read", s, 0);

@@ -149,7 +149,9 @@ char *px_results_attribute_shown(px_results *r, const char *object, const char *
     hid_t id = H5Aopen_by_name(r->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
     if (id >= 0) {
         hid_t type = H5Aget_type(id), space = H5Aget_space(id);
-        if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT)
+        if (px_results_attribute_fits(r, id, name) != 0)
+            text = px_strdup("(too large for this file)");
+        else if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT)
             text = shown_numbers(id, (size_t)H5Sget_simple_extent_npoints(space));
         else
             text = type_name(type);

@@ -1,9 +1,9 @@
-/* show.c - summaries for the terminal: runs, data sets, and the tree of any other HDF5 file. */
+/* show.c - summaries for the terminal: runs, and the tree of any other HDF5 file. */
 #include "report/show.h"
 
 #include "base/error.h"
-#include "base/log.h"
 #include "report/plot_private.h"
+#include "report/show_private.h"
 
 #include <langinfo.h>
 #include <libconfig.h>
@@ -13,16 +13,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { SPARKS = 32 };
-
-static void free_texts(char **texts, int count)
-{
-    for (int i = 0; i < count; i++)
-        free(texts[i]);
-    free(texts);
-}
 
 /* ---- series ---- */
 
@@ -74,9 +66,13 @@ static void print_series(FILE *out, px_results *r, const char *name, int64_t row
                 low = isfinite(y[i]) ? fmin(low, y[i]) : low;
                 high = isfinite(y[i]) ? fmax(high, y[i]) : high;
             }
-            fprintf(out, "  %-20s ", name);
+            fputs("  ", out);
+            px_show_name(out, name, 20);
+            fputc(' ', out);
             print_spark(out, y, n, utf8);
             fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", y[0], y[n - 1], low, high);
+        } else if (rank != 1) {
+            px_results_leave_out(r, "%s: the number of its axes is %d, not 1", path, rank);
         }
         free(y);
     }
@@ -102,7 +98,7 @@ static void show_training(FILE *out, px_results *r)
             for (int i = 0; i < count; i++)
                 if (strcmp(names[i], "step") != 0)
                     print_series(out, r, names[i], dim[0], utf8);
-            free_texts(names, count);
+            px_plot_texts_free(names, count);
         }
     }
     free(step);
@@ -133,10 +129,10 @@ static void print_worst(FILE *out, px_results *r, const char *protocol, const ch
             if (recall[i] < recall[worst])
                 worst = i;
         if (rank == 1 && dim[0] > 0 && worst < count)
-            fprintf(out, "  %s %.1f%%", names[worst], 100 * recall[worst]);
+            fputs("  ", out), px_show_name(out, names[worst], 0), fprintf(out, " %.1f%%", 100 * recall[worst]);
         else if (rank == 1 && dim[0] > 0)
             fprintf(out, "  class %lld %.1f%%", (long long)worst, 100 * recall[worst]);
-        free_texts(names, count);
+        px_plot_texts_free(names, count);
         free(recall);
     }
     free(names_path);
@@ -153,11 +149,12 @@ static void print_layers(FILE *out, px_results *r, const char *group)
     if (px_results_has(r, path) && px_results_has(r, names_path) && px_results_get(r, path, &top1, &rank, dim) == 0) {
         px_results_get_texts(r, names_path, &names, &count);
         for (int64_t i = 0; rank == 1 && i < dim[0] && i < count; i++) {
-            fprintf(out, "  %-14s   %-12s", "", names[i]);
+            fprintf(out, "  %-14s   ", "");
+            px_show_name(out, names[i], 12);
             print_percent(out, top1[i]);
             fputc('\n', out);
         }
-        free_texts(names, count);
+        px_plot_texts_free(names, count);
         free(top1);
     }
     free(names_path);
@@ -175,7 +172,10 @@ static void show_evaluations(FILE *out, px_results *r)
     for (int i = 0; i < count; i++) {
         char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
         char *protocol = evals[i].k ? px_format("%s, k = %d", evals[i].protocol, evals[i].k) : NULL;
-        fprintf(out, "  %-14s %-14s", protocol ? protocol : evals[i].protocol, evals[i].subject);
+        fputs("  ", out);
+        px_show_name(out, protocol ? protocol : evals[i].protocol, 14);
+        fputc(' ', out);
+        px_show_name(out, evals[i].subject, 14);
         free(protocol);
         print_percent(out, px_plot_eval_number(&run, &evals[i], "top1"));
         print_percent(out, px_plot_eval_number(&run, &evals[i], "top5"));
@@ -203,7 +203,7 @@ static void print_setting(FILE *out, const config_setting_t *s)
         fputs(config_setting_get_bool(s) ? "true" : "false", out);
         break;
     case CONFIG_TYPE_STRING:
-        fputs(*config_setting_get_string(s) ? config_setting_get_string(s) : "\"\"", out);
+        px_show_name(out, *config_setting_get_string(s) ? config_setting_get_string(s) : "\"\"", 0);
         break;
     default:
         fputc('[', out);
@@ -246,18 +246,12 @@ static void print_group(FILE *out, const char *title, const config_setting_t *gr
 
 static void show_configuration(FILE *out, px_results *r)
 {
-    char *text;
-    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
-        return;
     config_t config;
-    config_init(&config);
-    fputs("\nConfiguration\n", out);
-    if (config_read_string(&config, text) == CONFIG_TRUE)
+    if (px_plot_config(r, &config)) {
+        fputs("\nConfiguration\n", out);
         print_group(out, "", config_root_setting(&config));
-    else
-        fputs(text, out);
+    }
     config_destroy(&config);
-    free(text);
 }
 
 static void show_attributes(FILE *out, px_results *r, const char *object, const char *indent)
@@ -268,23 +262,15 @@ static void show_attributes(FILE *out, px_results *r, const char *object, const 
         return;
     for (int i = 0; i < count; i++) {
         char *value = px_results_attribute_shown(r, object, names[i]), *rest = value, *line = strsep(&rest, "\n");
-        fprintf(out, "%s%-20s %s\n", indent, names[i], line);
+        fputs(indent, out);
+        px_show_name(out, names[i], 20);
+        fprintf(out, " %s\n", line);
         while ((line = strsep(&rest, "\n")))
             if (*line)
                 fprintf(out, "%s%-20s %s\n", indent, "", line);
         free(value);
     }
-    free_texts(names, count);
-}
-
-static int64_t length_of(px_results *r, const char *path, double **data)
-{
-    int rank;
-    int64_t dim[4];
-    *data = NULL;
-    if (!px_results_has(r, path) || px_results_get(r, path, data, &rank, dim) != 0)
-        return 0;
-    return rank == 1 ? dim[0] : 0;
+    px_plot_texts_free(names, count);
 }
 
 /* Prints one line per name: milliseconds, and GF/s if there are any. */
@@ -294,15 +280,17 @@ static void print_costs(FILE *out, px_results *r, const char *group)
          *gflops_path = px_format("%s/gflops", group), **names = NULL;
     double *seconds, *gflops;
     int count = 0;
-    int64_t timed = length_of(r, seconds_path, &seconds), rated = length_of(r, gflops_path, &gflops);
+    int64_t timed = px_show_column(r, seconds_path, &seconds), rated = px_show_column(r, gflops_path, &gflops);
     if (px_results_get_texts(r, names_path, &names, &count) == 0 && timed == count)
         for (int i = 0; i < count; i++) {
-            fprintf(out, "  %-52s %10.2f ms", names[i], 1e3 * seconds[i]);
+            fputs("  ", out);
+            px_show_name(out, names[i], 52);
+            fprintf(out, " %10.2f ms", 1e3 * seconds[i]);
             if (rated == count && gflops[i] > 0)
                 fprintf(out, " %8.1f GF/s", gflops[i]);
             fputc('\n', out);
         }
-    free_texts(names, count);
+    px_plot_texts_free(names, count);
     free(seconds);
     free(gflops);
     free(names_path);
@@ -325,7 +313,7 @@ static void show_bench(FILE *out, px_results *r)
         int64_t dim[4];
         if (px_results_get(r, path, &value, &rank, dim) == 0) { /* fails for groups */
             if (rank == 0)
-                fprintf(out, "  %-20s %.6g\n", names[i], value[0]);
+                fputs("  ", out), px_show_name(out, names[i], 20), fprintf(out, " %.6g\n", value[0]);
             free(value);
         }
         free(path);
@@ -334,7 +322,7 @@ static void show_bench(FILE *out, px_results *r)
     print_costs(out, r, "/bench/parts");
     fputs("\nThe plan's most expensive ops\n", out);
     print_costs(out, r, "/bench/ops");
-    free_texts(names, count);
+    px_plot_texts_free(names, count);
 }
 
 static char *text_of(px_results *r, const char *object, const char *name)
@@ -354,7 +342,9 @@ static void show_starts(FILE *out, px_results *r)
             char *hosts = text_of(r, path, "hosts"), *started = text_of(r, path, "started"),
                  *command = text_of(r, path, "command");
             (void)px_results_get_attribute_real(r, path, "threads", &threads);
-            fprintf(out, "  start %-14d %s, %g threads per rank on %s: %s\n", i, started, threads, hosts, command);
+            char *line = px_one_line(px_format("%s, %g threads per rank on %s: %s", started, threads, hosts, command));
+            fprintf(out, "  start %-14d %s\n", i, line);
+            free(line);
             free(hosts);
             free(started);
             free(command);
@@ -378,71 +368,6 @@ static void show_run(FILE *out, px_results *r)
     show_bench(out, r);
 }
 
-/* ---- data sets ---- */
-
-/* Prints one line per class and one column per split, and one for numbers that name no split if there are any. */
-static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,
-                         int class_count, char **splits, int split_count)
-{
-    int64_t *table = px_calloc(((size_t)class_count + 2) * ((size_t)split_count + 1), sizeof *table), strays = 0;
-    for (int64_t i = 0; i < n; i++) {
-        int s = !split ? 0 : split[i] >= 0 && split[i] < split_count ? (int)split[i] : split_count;
-        strays += s == split_count;
-        int c = label && label[i] >= 0 && label[i] < class_count ? (int)label[i] : class_count;
-        table[c * (split_count + 1) + s]++;
-        table[(class_count + 1) * (split_count + 1) + s]++;
-    }
-    fprintf(out, "\n  %-28s", "images");
-    int columns = split_count + (strays > 0);
-    for (int s = 0; s < columns; s++)
-        fprintf(out, " %12s", s < split_count ? splits[s] : "(no split)");
-    for (int c = class_count + 1; c >= 0; c--) { /* first the sum */
-        int row = c == class_count + 1 ? c : class_count - c;
-        int64_t any = 0;
-        for (int s = 0; s < columns; s++)
-            any += table[row * (split_count + 1) + s];
-        if (row == class_count && any == 0)
-            continue;
-        fprintf(out, "\n  %-28.28s", row == class_count + 1 ? "all" : row == class_count ? "(no label)" : classes[row]);
-        for (int s = 0; s < columns; s++)
-            fprintf(out, " %12lld", (long long)table[row * (split_count + 1) + s]);
-    }
-    fputc('\n', out);
-    free(table);
-}
-
-static void show_dataset(FILE *out, px_results *r, const char *path)
-{
-    static const char *const attributes[] = {"source", "channels", "mean", "std"};
-    bool encoded = px_results_has(r, "/encoded");
-    struct stat info = {0};
-    stat(path, &info);
-    char *shape = px_results_describe(r, encoded ? "/encoded" : "/images");
-    fprintf(out, "\nData set: %s %s, %.1f MB\n", encoded ? "compressed images" : "images", shape,
-            (double)info.st_size / 1e6);
-    free(shape);
-    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
-        char *value = px_results_attribute_shown(r, "/", attributes[i]);
-        if (*value)
-            fprintf(out, "  %-10s %s\n", attributes[i], value);
-        free(value);
-    }
-    char **classes = NULL, **splits = NULL;
-    int class_count = 0, split_count = 0;
-    double *label, *split;
-    px_results_get_attribute_texts(r, "/", "class_names", &classes, &class_count);
-    px_results_get_attribute_texts(r, "/", "split_names", &splits, &split_count);
-    int64_t labels = length_of(r, "/labels", &label), in_split = length_of(r, "/split", &split);
-    int64_t n = in_split > labels ? in_split : labels;
-    if (split_count > 0)
-        print_counts(out, labels == n ? label : NULL, in_split == n ? split : NULL, n, classes, class_count, splits,
-                     split_count);
-    free(label);
-    free(split);
-    free_texts(classes, class_count);
-    free_texts(splits, split_count);
-}
-
 /* ---- any other file ---- */
 
 static int show_tree(FILE *out, px_results *r)
@@ -455,14 +380,28 @@ static int show_tree(FILE *out, px_results *r)
     show_attributes(out, r, "/", "  @");
     for (int i = 0; i < count; i++) {
         char *what = px_results_describe(r, paths[i]);
-        char *name = px_one_line(px_strdup(paths[i]));
-        fprintf(out, "  %-48s %s\n", name, what);
-        free(name);
+        fputs("  ", out);
+        px_show_name(out, paths[i], 48);
+        fprintf(out, " %s\n", what);
         show_attributes(out, r, paths[i], "      @");
         free(what);
     }
-    free_texts(paths, count);
+    px_plot_texts_free(paths, count);
     return 0;
+}
+
+/* What is there, but could not be read or shown. */
+static void print_left_out(FILE *out, const px_results *r)
+{
+    enum { FEW = 20 };
+    const char *const *lines;
+    int count = px_results_left_out(r, &lines);
+    if (count)
+        fputs("\nLeft out\n", out);
+    for (int i = 0; i < count && i < FEW; i++)
+        fprintf(out, "  %s\n", lines[i]);
+    if (count > FEW)
+        fprintf(out, "  ... and %d more\n", count - FEW);
 }
 
 int px_show(FILE *out, const char *what)
@@ -471,13 +410,15 @@ int px_show(FILE *out, const char *what)
     px_results *r = NULL;
     int bad = px_results_open(&r, path, PX_RESULTS_READ);
     if (bad == 0) {
-        fprintf(out, "%s\n", path);
+        px_show_name(out, path, 0);
+        fputc('\n', out);
         if (px_results_has(r, "/train") || px_results_has(r, "/eval") || px_results_has(r, "/provenance"))
             show_run(out, r);
         else if (px_results_has(r, "/images") || px_results_has(r, "/encoded"))
-            show_dataset(out, r, path);
+            px_show_dataset(out, r, path);
         else
             bad = show_tree(out, r);
+        print_left_out(out, r);
         px_results_close(r);
     }
     free(path);
