@@ -132,7 +132,7 @@ static char *plotted(void)
     return text;
 }
 
-/* 24 data sets of 16 million zeros: 400 kB that would be 3 GB of numbers. */
+/* 24 data sets of 16 million zeros: 460 kB that would be 3 GB of numbers. */
 static void test_many_packed(void **state)
 {
     (void)state;
