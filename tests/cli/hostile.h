@@ -7,8 +7,8 @@
  *
  * Each row works in an empty folder of its own. It must end with its status and one line on standard error (an accepted
  * input: without one), print nothing that a terminal would obey, leave no file and no folder and change none, and take
- * less than HOSTILE_SECONDS (more on a busy machine) and HOSTILE_KIB. All rows of a table are run before a failure ends
- * the test.
+ * less than HOSTILE_SECONDS of processor time (and not wait for much longer) and HOSTILE_KIB. All rows of a table are run
+ * before a failure ends the test.
  */
 #ifndef PX_TESTS_CLI_HOSTILE_H
 #define PX_TESTS_CLI_HOSTILE_H

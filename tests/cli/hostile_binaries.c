@@ -67,14 +67,14 @@ static void two_files(const hostile *h)
     {                                                                                                                  \
         .name = "labels-" NAME, .make = idx_labels, .status = 3, .says = SAYS, .text = TEXT, .size = SIZE              \
     }
-#define RECORDS(NAME, SAYS, FILE, SIZE, ...)                                                                           \
+#define RECORDS(NAME, SAYS, FILE, ...) /* the size, and more */                                                        \
     {                                                                                                                  \
-        .name = NAME, .make = records, .status = 3, .says = SAYS, .from = FILE, .size = SIZE, __VA_ARGS__              \
+        .name = NAME, .make = records, .status = 3, .says = SAYS, .from = FILE, .size = __VA_ARGS__                    \
     }
-#define TWO(NAME, SAYS, FILE, SIZE, OTHER, OTHER_SIZE, ...)                                                            \
+#define TWO(NAME, SAYS, FILE, SIZE, OTHER, ...) /* the other size, and more */                                         \
     {                                                                                                                  \
         .name = NAME, .make = two_files, .status = 3, .says = SAYS, .from = FILE, .size = SIZE, .text = OTHER,         \
-        .at = OTHER_SIZE, __VA_ARGS__                                                                                  \
+        .at = __VA_ARGS__                                                                                              \
     }
 
 static const char three_labels[] = "\0\0\x08\x01\0\0\0\x03\0\1\2", two_labels[] = "\0\0\x08\x01\0\0\0\x02\0\1",

@@ -138,9 +138,9 @@ static void plugin(const hostile *h)
     }
 }
 
-#define PLUGIN(NAME, SAYS, ...)                                                                                        \
+#define PLUGIN(NAME, ...) /* what is said, and more */                                                                 \
     {                                                                                                                  \
-        .name = NAME, .make = plugin, .status = 2, .says = SAYS, __VA_ARGS__                                           \
+        .name = NAME, .make = plugin, .status = 2, .says = __VA_ARGS__                                                 \
     }
 
 static const hostile plugins[] = {

@@ -63,12 +63,12 @@ static void changed(const hostile *h)
 }
 
 #define NAMED(NAME) .name = NAME ".safetensors"
-#define HEADER(NAME, SAYS, TEXT, ...)                                                                                  \
+#define HEADER(NAME, SAYS, ...) /* the text, and more */                                                               \
     {                                                                                                                  \
-        NAMED(NAME), .make = header, .status = 3, .says = SAYS, .text = TEXT, __VA_ARGS__                              \
+        NAMED(NAME), .make = header, .status = 3, .says = SAYS, .text = __VA_ARGS__                                    \
     }
 #define ONE(TYPE, SHAPE, OFFSETS) "\"a\":{\"dtype\":" TYPE ",\"shape\":" SHAPE ",\"data_offsets\":" OFFSETS "}"
-#define TENSOR(NAME, SAYS, TYPE, SHAPE, OFFSETS, ...) HEADER(NAME, SAYS, "{" ONE(TYPE, SHAPE, OFFSETS) "}", __VA_ARGS__)
+#define TENSOR(NAME, SAYS, TYPE, SHAPE, OFFSETS) HEADER(NAME, SAYS, "{" ONE(TYPE, SHAPE, OFFSETS) "}")
 #define F32 "\"F32\""
 
 static const hostile weights[] = {
@@ -100,8 +100,8 @@ static const hostile weights[] = {
     HEADER("twice", "its header is not JSON from byte ",
            "{" ONE(F32, "[2]", "[0,8]") "," ONE(F32, "[2]", "[8,16]") "}"),
     TENSOR("outside", "tensor a ends at byte 20 of the data, but the file has only", F32, "[5]", "[0,20]"),
-    TENSOR("overflow", "tensor a ends at byte 9223372036854775807 of the data", "\"U8\"", "[8]",
-           "[9223372036854775800,9223372036854775807]", .ranks = true),
+    HEADER("overflow", "tensor a ends at byte 9223372036854775807 of the data",
+           "{" ONE("\"U8\"", "[8]", "[9223372036854775800,9223372036854775807]") "}", .ranks = true),
     TENSOR("too-large", "its header is not JSON from byte ", "\"U8\"", "[8]",
            "[18446744073709551608,18446744073709551615]"),
     TENSOR("backward", "tensor a: its data_offsets are not [begin, end]", F32, "[2]", "[8,0]"),
@@ -111,7 +111,8 @@ static const hostile weights[] = {
     TENSOR("three-offsets", "tensor a: its data_offsets are not [begin, end]", F32, "[2]", "[0,8,16]"),
     TENSOR("text-offsets", "tensor a: its data_offsets are not [begin, end]", F32, "[2]", "[\"0\",\"8\"]"),
     TENSOR("no-offsets", "tensor a", F32, "[2]", "null"),
-    TENSOR("negative", "extent 1 of its shape is not a whole number >= 0", F32, "[-1,-2]", "[0,8]", .ranks = true),
+    HEADER("negative", "extent 1 of its shape is not a whole number >= 0", "{" ONE(F32, "[-1,-2]", "[0,8]") "}",
+           .ranks = true),
     TENSOR("fraction", "extent 1 of its shape is not a whole number >= 0", F32, "[1.5]", "[0,8]"),
     TENSOR("text-shape", "extent 1 of its shape is not a whole number >= 0", F32, "[\"2\"]", "[0,8]"),
     TENSOR("no-shape", "tensor a", F32, "{}", "[0,8]"),

@@ -124,7 +124,9 @@ static bool has_ended(run_child *c, run_result *r, int how)
     *r = (run_result){.status = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state),
                       .out = read_all(c->out),
                       .err = read_all(c->err),
-                      .memory_kib = used.ru_maxrss};
+                      .memory_kib = used.ru_maxrss,
+                      .processor = (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+                                   1e-6 * (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec)};
     return true;
 }
 

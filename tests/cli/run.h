@@ -15,9 +15,10 @@
 #include <sys/types.h>
 
 typedef struct run_result {
-    int status;      /* exit status, or 128 + the signal that ended it */
-    char *out, *err; /* all of standard output and standard error */
-    long memory_kib; /* the most that was resident */
+    int status;       /* exit status, or 128 + the signal that ended it */
+    char *out, *err;  /* all of standard output and standard error */
+    long memory_kib;  /* the most that was resident */
+    double processor; /* seconds of all its threads */
 } run_result;
 
 /* A program that is still running. */
