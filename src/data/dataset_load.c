@@ -42,9 +42,9 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
 {
     char why[PX_H5_WHY];
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (set < 0 && d->disk.refused)
-        return px_fail(PX_DATA, "%s: %s leads to another file, which is not read (%s); data.links=true allows it",
-                       d->path, name, px_h5_why(why));
+    if (set < 0 && d->disk.refused[0])
+        return px_fail(PX_DATA, "%s: %s leads to another file, '%s', which is not read; data.links=true allows it",
+                       d->path, name, d->disk.refused);
     if (set < 0)
         return unreadable(d, name);
     if (d->disk.alone && px_h5_outside(set, why)) {

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,7 +104,7 @@ static H5FD_t *open_file(const char *name, unsigned flags, hid_t access, haddr_t
     (void)most;
     px_h5_disk *disk = *(px_h5_disk *const *)H5Pget_driver_info(access);
     if (leads_out(disk, name)) {
-        disk->refused = true;
+        snprintf(disk->refused, sizeof disk->refused, "%s", name);
         return NULL;
     }
     int how = O_CLOEXEC | (flags & H5F_ACC_RDWR ? O_RDWR : O_RDONLY | O_NONBLOCK) |

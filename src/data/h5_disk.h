@@ -19,7 +19,7 @@
  *
  *     px_h5_disk disk = {.alone = true};
  *
- * they cannot be opened; px_h5_why says which file it was. External storage passes by the driver: px_h5_outside (h5.h).
+ * they cannot be opened; `refused` says which file it was. External storage passes by the driver: px_h5_outside (h5.h).
  *
  * The driver takes no locks, so that file systems without them do not matter. It serves SWMR.
  */
@@ -32,10 +32,11 @@
 
 /* What became of a file's writes. Belongs to the caller and outlives the file. */
 typedef struct px_h5_disk {
-    int error;            /* errno of the open, write or truncate that failed first; 0: all went well */
-    bool alone;           /* only the first file is opened */
-    bool opened, refused; /* the first one; another one was asked for */
-    dev_t device;         /* of the first file */
+    int error;         /* errno of the open, write or truncate that failed first; 0: all went well */
+    bool alone;        /* only the first file is opened */
+    bool opened;       /* the first one */
+    char refused[256]; /* the other file that was asked for, or the start of its name; "": none was */
+    dev_t device;      /* of the first file */
     ino_t inode;
 } px_h5_disk;
 

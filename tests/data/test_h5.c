@@ -104,9 +104,9 @@ static char *make(const char *folder, way how)
 }
 
 static const char *const says[WAYS] = {
-    [EXTERNAL_LINK] = "main2.h5: /images leads to another file, which is not read (",
-    [SOFT_TO_EXTERNAL] = "main3.h5: /images leads to another file, which is not read (",
-    [PIPE] = "pipe4'); data.links=true allows it",
+    [EXTERNAL_LINK] = "main2.h5: /images leads to another file, '",
+    [SOFT_TO_EXTERNAL] = "main3.h5: /images leads to another file, '",
+    [PIPE] = "pipe4', which is not read; data.links=true allows it",
     [STORAGE] = "main5.h5: /images: it is in external storage, of '",
     [VIRTUAL] =
         "main6.h5: /images: it is a virtual data set, of 'other.h5', which is not read; data.links=true allows it",
