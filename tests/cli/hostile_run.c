@@ -248,28 +248,34 @@ static void end(table *t, running *run, run_result *r, bool alone)
     run->row = NULL;
 }
 
-/* Waits until one of the rows has ended. */
+/* Whether the row's program has ended, or there was none. */
+static bool is_free(table *t, running *run)
+{
+    run_result r;
+    if (!run->row)
+        return true;
+    if (run_has_ended(&run->child, &r)) {
+        end(t, run, &r, true);
+        return true;
+    }
+    if (px_now() - run->start > PATIENCE * HOSTILE_SECONDS)
+        kill(run->child.process, SIGKILL);
+    return false;
+}
+
 static running *wait_for_one(table *t, running run[AT_ONCE])
 {
     for (;; run_pause_ms(1))
-        for (int i = 0; i < AT_ONCE; i++) {
-            run_result r;
-            if (!run[i].row)
+        for (int i = 0; i < AT_ONCE; i++)
+            if (is_free(t, &run[i]))
                 return &run[i];
-            if (run_has_ended(&run[i].child, &r)) {
-                end(t, &run[i], &r, true);
-                return &run[i];
-            }
-            if (px_now() - run[i].start > PATIENCE * HOSTILE_SECONDS)
-                kill(run[i].child.process, SIGKILL);
-        }
 }
 
 static void wait_for_all(table *t, running run[AT_ONCE])
 {
     for (int i = 0; i < AT_ONCE; i++)
-        while (run[i].row)
-            wait_for_one(t, &run[i]);
+        while (!is_free(t, &run[i]))
+            run_pause_ms(1);
 }
 
 static void run_alone(table *t, const hostile *row, int ranks)

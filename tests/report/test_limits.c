@@ -101,8 +101,8 @@ static __attribute__((noinline)) char *shown(void)
 
 static void expect(const char *text, const char *part)
 {
-    if (!strstr(text, part))
-        fail_msg("'%s' is not in:\n%s", part, text);
+    if (!text || !strstr(text, part))
+        fail_msg("'%s' is not in:\n%s", part, text ? text : "nothing");
 }
 
 /* What plot draws and what it leaves out, one line each; NULL, after the message, without gnuplot. */
