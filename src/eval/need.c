@@ -149,10 +149,11 @@ static int fewer_images(px_eval_need_case c, double room)
     if (least >= all || !(at_least <= room) || !isfinite(at_all))
         return 0;
     double guess = (double)least + (room - at_least) / (at_all - at_least) * (double)(all - least);
-    for (int tries = 0; tries < 4; tries++, guess *= 0.9) {
+    for (int tries = 0; tries < 4; tries++) {
         c.train = guess > 1000 ? (int64_t)(guess / 1000) * 1000 : (int64_t)guess;
         if (c.train >= least && sum_of(&c) <= room)
             return (int)c.train;
+        guess *= 0.9;
     }
     return 0;
 }

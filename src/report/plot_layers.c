@@ -20,7 +20,7 @@ typedef struct line {
 
 static void line_finish(line *l)
 {
-    for (int i = 0; i < l->count; i++)
+    for (int i = 0; l->name && i < l->count; i++)
         free(l->name[i]);
     free(l->name);
     free(l->top1);

@@ -70,7 +70,8 @@ static double unpacked(hid_t set, hid_t space, double element, double *largest)
     double all = element;
     *largest = chunked ? element : 0;
     for (int i = 0; i < rank; i++) {
-        all *= chunked ? (double)((extent[i] + chunk[i] - 1) / chunk[i]) * (double)chunk[i] : (double)extent[i];
+        hsize_t chunks = chunked ? (extent[i] + chunk[i] - 1) / chunk[i] : 0;
+        all *= chunked ? (double)chunks * (double)chunk[i] : (double)extent[i];
         *largest *= chunked ? (double)chunk[i] : 1;
     }
     return all;

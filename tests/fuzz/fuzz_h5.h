@@ -107,8 +107,8 @@ static inline bool fuzz_h5_fill(fuzz_input *in, uint8_t *bytes, size_t count, hi
         memset(bytes, fuzz_byte(in), size);
         return true;
     case 2:
-        start = (int8_t)fuzz_byte(in);
-        fuzz_h5_ramp(bytes, count, type, start, (int8_t)fuzz_byte(in));
+        start = (fuzz_byte(in) ^ 128) - 128; /* -128 to 127 */
+        fuzz_h5_ramp(bytes, count, type, start, (fuzz_byte(in) ^ 128) - 128);
         return true;
     default:
         length = fuzz_byte(in);
