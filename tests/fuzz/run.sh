@@ -29,7 +29,7 @@ run_target()
     local name=$1 own=$build/fuzz/$1 status=0 dictionary=()
     mkdir -p "$own"
     [ ! -e "$here/dict/$name.dict" ] || dictionary=("-dict=$here/dict/$name.dict")
-    nice -n 19 "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -max_len=4096 -timeout=20 -rss_limit_mb=2048 \
+    nice -n 19 "$build/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -max_len=4096 -timeout=60 -rss_limit_mb=2048 \
         -malloc_limit_mb=4096 -print_final_stats=1 -artifact_prefix="$build/fuzz/$name-" "${dictionary[@]}" \
         "$own" "$here/corpus/$name" >"$own.log" 2>&1 || status=$?
     awk -v name="$name" '
