@@ -109,6 +109,8 @@ static int report(const char *command)
     }
     if (rank == 0)
         fprintf(stderr, "pretext %s: %s\n", command, px_error());
+    else if (!mpi) /* mpirun ends the job once a process has failed, and rank 0 is the one that says why */
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
     px_watch_stop_own();
     if (mpi)
         MPI_Finalize();
