@@ -217,17 +217,26 @@ static int check_includes(const source *src, const char *text, const char *where
     return status;
 }
 
+static int parse_text(config_t *parsed, const source *src, const char *text)
+{
+    config_init(parsed);
+    config_set_include_dir(parsed, src->directory);
+    return config_read_string(parsed, text);
+}
+
 /* 1, or 0 with the error in `parsed`; -1: a comment has no end, which libconfig does not miss. So a last setting is
- * added to the text. */
-static int parse(config_t *parsed, const char *text)
+ * added to the text. The caller destroys `parsed`. */
+static int parse(config_t *parsed, const source *src)
 {
     static const char last[] = "end_of_configuration";
-    char *whole = px_format("%s\n%s = 1;\n", text, last);
-    int rc = config_read_string(parsed, whole) ? 1 : config_read_string(parsed, text); /* again for the right line */
-    if (rc == 1 && config_setting_remove(config_root_setting(parsed), last) != CONFIG_TRUE)
-        rc = -1;
+    char *whole = px_format("%s\n%s = 1;\n", src->text, last);
+    int rc = parse_text(parsed, src, whole);
     free(whole);
-    return rc;
+    if (rc != CONFIG_TRUE) { /* again without it, for the right line; from new: libconfig 1.7 keeps the first one */
+        config_destroy(parsed);
+        return parse_text(parsed, src, src->text);
+    }
+    return config_setting_remove(config_root_setting(parsed), last) == CONFIG_TRUE ? 1 : -1;
 }
 
 static int load(px_entries *all, const source *src)
@@ -236,10 +245,7 @@ static int load(px_entries *all, const source *src)
     if (check_includes(src, src->text, src->name, 0, &left) != 0)
         return -1;
     config_t parsed;
-    config_init(&parsed);
-    config_set_include_dir(&parsed, src->directory);
-    int rc = 0;
-    int read = parse(&parsed, src->text);
+    int rc = 0, read = parse(&parsed, src);
     if (read < 0) {
         rc = px_fail(PX_USAGE, "%s: a comment has no end", src->name);
     } else if (read > 0) {

@@ -24,7 +24,7 @@ static cells make_cells(const double *matrix, int64_t whole)
     return (cells){matrix, whole, (int)((whole + classes - 1) / classes), (int)classes};
 }
 
-/* Adds up one row of cells; the sum of them all. What is negative or not finite is no number of samples. */
+/* Adds up one row of cells; the sum of them all. A number of samples is neither negative nor infinite. */
 static double sum_row(const cells *c, int row, double *sums)
 {
     double total = 0;
