@@ -316,7 +316,7 @@ static void hostile_files_are_refused(void **state)
     for (int i = 0; i < 100000; i++)
         dprintf(fd, "a%d=1;\n", i);
     assert_int_equal(px_config_file(c, path), -1);
-    assert_non_null(strstr(px_error(), ": is larger than 64 KiB; is this a configuration?"));
+    assert_non_null(strstr(px_error(), ": is larger than 32 KiB; is this a configuration?"));
     px_config_destroy(c);
     close(fd);
     unlink(path);

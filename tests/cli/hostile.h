@@ -8,7 +8,8 @@
  * Each row works in an empty folder of its own. It must end with its status and one line on standard error (an accepted
  * input: without one), print nothing that a terminal would obey, leave no file and no folder and change none, and take
  * less than HOSTILE_SECONDS of processor time (and not wait for much longer) and HOSTILE_KIB. All rows of a table are run
- * before a failure ends the test.
+ * before a failure ends the test. The environment variable HOSTILE_EVERY=N runs every N-th row, 1 all; HOSTILE_ONLY=PART
+ * those with PART in their names.
  */
 #ifndef PX_TESTS_CLI_HOSTILE_H
 #define PX_TESTS_CLI_HOSTILE_H
@@ -18,8 +19,8 @@
 #include <stdint.h>
 
 #ifdef __SANITIZE_ADDRESS__
-/* A start of the program takes seven times as long, so that only every fifth row is run, unless HOSTILE_ALL is set; the
- * sanitizer's own memory counts, too. */
+/* A start of the program takes seven times as long, so that only every fifth row is run; the sanitizer's own memory counts,
+ * too. */
 enum { HOSTILE_SECONDS = 20, HOSTILE_KIB = 4 << 20, HOSTILE_EVERY = 5 };
 #else
 enum { HOSTILE_SECONDS = 1, HOSTILE_KIB = 512 << 10, HOSTILE_EVERY = 1 };

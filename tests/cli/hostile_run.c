@@ -297,8 +297,8 @@ void hostile_run(const hostile rows[], int count, const char *const command[])
     table t = {.command = command};
     int before = total;
     char *good = px_format("%s/good", top), *good_before = list_all(good);
-    const char *only = getenv("HOSTILE_ONLY"); /* a part of a name, for work on one row */
-    int every = getenv("HOSTILE_ALL") ? 1 : HOSTILE_EVERY;
+    const char *only = getenv("HOSTILE_ONLY"), *some = getenv("HOSTILE_EVERY");
+    int every = some && atoi(some) > 0 ? atoi(some) : HOSTILE_EVERY;
     for (int i = 0; i < count; i++)
         if (only ? strstr(rows[i].name, only) != NULL : (before + i) % every == 0)
             begin(wait_for_one(&t, run), &rows[i], command, 0);
