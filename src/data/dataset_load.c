@@ -52,6 +52,7 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
         return px_fail(PX_DATA, "%s: %s: %s; data.links=true allows it", d->path, name, why);
     }
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    hsize_t size = (hsize_t)H5Sget_simple_extent_npoints(space) * H5Tget_size(type);
     int axes = H5Sget_simple_extent_ndims(space);
     bool typed = bytes ? H5Tequal(type, H5T_NATIVE_UINT8) > 0 : H5Tget_class(type) == H5T_INTEGER;
     if (axes == rank)
@@ -64,6 +65,8 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
     else if (!typed)
         status =
             px_fail(PX_DATA, "%s: %s has the wrong type; %s expected", d->path, name, bytes ? "uint8" : "integers");
+    else if (!d->disk.alone)
+        status = px_dataset_check_links(d, set, name, size);
     if (status != 0)
         H5Dclose(set);
     return status == 0 ? set : -1;
