@@ -197,6 +197,23 @@ static void test_short_column(void **state)
     free(path);
 }
 
+/* No rows of 2^40 numbers take no room, but their names would be printed for days. */
+static void test_wide_column(void **state)
+{
+    (void)state;
+    char *path = px_format("%s/wide.h5", folder), text[256];
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t space = H5Screate_simple(2, (hsize_t[]){0, (hsize_t)1 << 40}, NULL);
+    H5Dclose(H5Dcreate2(file, "wide", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Fclose(file);
+    assert_int_equal(column_of(path, "wide", NULL, text, sizeof text), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), "/wide is 1099511627776 numbers wide, but a table may have up to"));
+    unlink(path);
+    free(path);
+}
+
 static void test_column(void **state)
 {
     (void)state;
@@ -222,6 +239,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_column, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wide_column, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
