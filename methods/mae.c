@@ -147,7 +147,7 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, i
     px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER); /* [B,K+1,E] */
     px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_DECAYS);
     x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore")); /* [B,T+1,E] */
-    x = px_add_rows(g, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
+    x = px_binary(g, PX_ADD, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
     px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};
     px_scope_push(g, "decoder_blocks");
     for (int i = 0; i < c->decoder_depth; i++)
@@ -155,7 +155,7 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, i
     px_scope_pop(g);
     x = px_layer_norm_layer(g, "decoder_norm", x);
     x = px_dense_layer(g, "decoder_pred", x, (int64_t)patch * patch * b->task->channels, PX_DENSE_XAVIER);
-    return px_slice_tokens(g, x, 1, (int64_t)side * side);
+    return px_slice(g, x, 1, 1, (int64_t)side * side);
 }
 
 static px_value *build(const px_method_cfg *given, px_build *b)

@@ -190,17 +190,16 @@ static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
     if (px_graph_error(g))
         return h;
     int64_t F = h->shape.dim[1];
-    px_value *rows = px_reshape(g, h, PX_SHAPE(1, PATCHES * B, F));
-    px_value *neighbours =
-        px_reshape(g, px_slice_tokens(g, rows, 0, NEIGHBOURS * B), PX_SHAPE(NEIGHBOURS * B, F));   /* [8B, F] */
-    px_value *centre = px_reshape(g, px_slice_tokens(g, rows, NEIGHBOURS * B, B), PX_SHAPE(B, F)); /* [B, F]  */
+    px_value *neighbours = px_slice(g, h, 0, 0, NEIGHBOURS * B); /* [8B, F] */
+    px_value *centre = px_slice(g, h, 0, NEIGHBOURS * B, B);     /* [B, F]  */
     px_scope_push(g, "head");
     /* fc1 on both features side by side, W [h_k; h_c] = W_k h_k + W_c h_c: W_c h_c only once per image. */
     px_init init = px_init_uniform(1 / sqrt(2.0 * (double)F));
     px_value *wk = px_parameter(g, "fc1.neighbour.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
     px_value *wc = px_parameter(g, "fc1.centre.weight", PX_SHAPE(c->hidden, F), init, PX_DECAYS);
     px_value *pairs = px_reshape(g, px_linear(g, neighbours, wk, NULL), PX_SHAPE(NEIGHBOURS, B, c->hidden));
-    pairs = px_reshape(g, px_add_rows(g, pairs, px_linear(g, centre, wc, NULL)), PX_SHAPE(NEIGHBOURS * B, c->hidden));
+    pairs =
+        px_reshape(g, px_binary(g, PX_ADD, pairs, px_linear(g, centre, wc, NULL)), PX_SHAPE(NEIGHBOURS * B, c->hidden));
     pairs = px_relu(g, px_batch_norm_layer(g, "bn1", pairs, true)); /* its bias is the layer's */
     pairs = px_dropout(g, pairs, c->dropout, NEIGHBOURS * B);
     pairs = px_linear_layer(g, "fc2", pairs, NEIGHBOURS, true); /* [8B, 8] */

@@ -149,7 +149,8 @@ px_value *px_vit_embed_at(px_graph *g, const px_vit *v, px_value *images, px_val
     *positions = v->fixed_positions
                      ? px_vit_fixed_positions(g, "pos_embed", rows, columns, v->width)
                      : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, v->width), px_init_normal(0.02), PX_EXEMPT);
-    return px_add_rows_at(g, project(g, v, images, places), px_slice_tokens(g, *positions, 1, T), places);
+    px_value *x = project(g, v, images, places), *table = px_slice(g, *positions, 1, 1, T);
+    return places ? px_add_rows_at(g, x, table, places) : px_binary(g, PX_ADD, x, table);
 }
 
 px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value **positions)
@@ -163,7 +164,7 @@ px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_
     bool mae = v->init == PX_DENSE_XAVIER;
     px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), px_init_normal(mae ? 0.02 : 1e-6),
                                    mae ? PX_DECAYS : PX_EXEMPT);
-    px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice_tokens(g, positions, 0, 1)));
+    px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice(g, positions, 1, 0, 1)));
     return px_dropout(g, x, v->dropout, tokens->shape.dim[0]);
 }
 
@@ -201,7 +202,9 @@ px_value *px_vit_norm(px_graph *g, px_value *tokens)
 
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
 {
-    return strcmp(c->pool, "mean") == 0 ? px_token_mean(g, tokens, 1) : px_take_token(g, tokens, 0);
+    if (px_graph_error(g) || strcmp(c->pool, "mean") != 0)
+        return px_select(g, tokens, 1, 0);
+    return px_reduce(g, PX_MEAN, px_slice(g, tokens, 1, 1, tokens->shape.dim[1] - 1), (px_axes){1, {1}, false});
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)

@@ -58,7 +58,7 @@ static _Thread_local const char *thread_doing;
 static _Thread_local sigjmp_buf *armed;
 static _Thread_local const char *volatile lost_path;
 
-/* ---- a line without printf, of texts that are printable already ---- */
+/* ---- a line without printf ---- */
 
 typedef struct line {
     char text[LINE];
@@ -67,8 +67,10 @@ typedef struct line {
 
 static void add(line *l, const char *text)
 {
-    for (; *text && l->used < LINE - 1; text++)
-        l->text[l->used++] = *text;
+    for (; *text && l->used < LINE - 1; text++) {
+        int control = (unsigned char)*text < ' ' || *text == 127;
+        l->text[l->used++] = (char)(control ? '?' : *text);
+    }
 }
 
 static void add_number(line *l, int64_t value)
@@ -183,7 +185,6 @@ void px_crash_watch(const char *command)
     for (size_t i = sizeof ranks / sizeof ranks[0]; i-- > 0;)
         if (getenv(ranks[i]))
             snprintf(rank_name, sizeof rank_name, "%s", getenv(ranks[i]));
-    px_one_line(rank_name);
     /* On a stack of its own the handler also works when the main thread's stack has overflowed. */
     sigaltstack(&(stack_t){.ss_sp = handler_stack, .ss_size = sizeof handler_stack}, NULL);
     struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
@@ -213,7 +214,6 @@ void px_crash_thread_doing(const char *what)
 void px_crash_saved(const char *text)
 {
     snprintf(saved_text, sizeof saved_text, "%s", text);
-    px_one_line(saved_text);
 }
 
 void px_crash_told(void)
@@ -242,7 +242,7 @@ void px_crash_file_add(const void *map, size_t bytes, const char *path)
     pthread_mutex_lock(&files_lock);
     mapped_file *f = slot_of(0);
     f->bytes = bytes;
-    f->path = px_one_line(px_strdup(path));
+    f->path = px_strdup(path);
     f->base = (uintptr_t)map;
     pthread_mutex_unlock(&files_lock);
 }

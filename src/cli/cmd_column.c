@@ -78,9 +78,6 @@ static int load(px_results *r, const char *file, const char *name, column *c)
         return -1;
     if (rank > 2)
         return px_fail(PX_USAGE, "%s: %s has %d axes, so it cannot be printed as columns", file, c->path, rank);
-    if (dim[1] > MOST_NUMBERS) /* there may be no rows of them */
-        return px_fail(PX_USAGE, "%s: %s is %lld numbers wide, but a table may have up to %d", file, c->path,
-                       (long long)dim[1], MOST_NUMBERS);
     c->rows = dim[0];
     c->width = dim[1];
     char *step = px_format("%.*s/step", (int)(strrchr(c->path, '/') - c->path), c->path);

@@ -52,7 +52,6 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
         return px_fail(PX_DATA, "%s: %s: %s; data.links=true allows it", d->path, name, why);
     }
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-    hsize_t size = (hsize_t)H5Sget_simple_extent_npoints(space) * H5Tget_size(type);
     int axes = H5Sget_simple_extent_ndims(space);
     bool typed = bytes ? H5Tequal(type, H5T_NATIVE_UINT8) > 0 : H5Tget_class(type) == H5T_INTEGER;
     if (axes == rank)
@@ -65,8 +64,6 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
     else if (!typed)
         status =
             px_fail(PX_DATA, "%s: %s has the wrong type; %s expected", d->path, name, bytes ? "uint8" : "integers");
-    else if (!d->disk.alone)
-        status = px_dataset_check_links(d, set, name, size);
     if (status != 0)
         H5Dclose(set);
     return status == 0 ? set : -1;
@@ -331,36 +328,17 @@ static void index_splits(px_dataset *d)
         *next[d->split_of[i]]++ = i;
 }
 
-/* Each row's split. Read with more bits than it is kept in: HDF5 makes the nearest number of one that does not fit, which
- * would put -1 into the first split. */
-static int load_split_of(px_dataset *d, hid_t file)
-{
-    int16_t *split = read_array(d, file, "/split", H5T_NATIVE_INT16, d->info.count);
-    int status = split ? 0 : -1;
-    d->split_of = px_calloc((size_t)d->info.count, 1);
-    for (int64_t i = 0; status == 0 && i < d->info.count; i++) {
-        if (split[i] < 0 || split[i] >= d->info.splits)
-            status = px_fail(PX_DATA, "%s: split %d of image %lld is not in 0..%d", d->path, split[i], (long long)i,
-                             d->info.splits - 1);
-        d->split_of[i] = (uint8_t)split[i];
-    }
-    free(split);
-    return status;
-}
-
 static int load_splits(px_dataset *d, hid_t file)
 {
     if (has(file, "/split") != has_attribute(file, "split_names"))
         return px_fail(PX_DATA, "%s: /split and the attribute split_names belong together, but one is missing",
                        d->path);
     if (has(file, "/split")) {
+        d->split_of = read_array(d, file, "/split", H5T_NATIVE_UINT8, d->info.count);
+        if (!d->split_of)
+            return -1;
         d->split_names = read_strings(d, file, "split_names", &d->info.splits);
         if (!d->split_names)
-            return -1;
-        if (d->info.splits > SPLITS_MAX)
-            return px_fail(PX_DATA, "%s: has %d splits, but at most %d are supported", d->path, d->info.splits,
-                           SPLITS_MAX);
-        if (load_split_of(d, file) != 0)
             return -1;
     } else {
         d->split_of = px_calloc((size_t)d->info.count, 1);
@@ -368,6 +346,12 @@ static int load_splits(px_dataset *d, hid_t file)
         d->split_names[0] = px_strdup("train");
         d->info.splits = 1;
     }
+    if (d->info.splits > SPLITS_MAX)
+        return px_fail(PX_DATA, "%s: has %d splits, but at most %d are supported", d->path, d->info.splits, SPLITS_MAX);
+    for (int64_t i = 0; i < d->info.count; i++)
+        if (d->split_of[i] >= d->info.splits)
+            return px_fail(PX_DATA, "%s: split %d of image %lld is not in 0..%d", d->path, d->split_of[i], (long long)i,
+                           d->info.splits - 1);
     index_splits(d);
     return 0;
 }

@@ -1,4 +1,4 @@
-/* dataset_private.h - what the files dataset*.c share. */
+/* dataset_private.h - what dataset.c and dataset_load.c share. */
 #ifndef PX_DATA_DATASET_PRIVATE_H
 #define PX_DATA_DATASET_PRIVATE_H
 
@@ -26,9 +26,5 @@ struct px_dataset {
 
 /* Reads and checks all parts of the data set, and maps its images. 0, or -1 with PX_DATA. */
 int px_dataset_load(px_dataset *, hid_t file);
-
-/* Whether all files are there that hold the elements, `bytes` of them, of an HDF5 data set called `object`, which is not in
- * this file alone. 0, or -1 with PX_DATA. */
-int px_dataset_check_links(const px_dataset *, hid_t set, const char *object, hsize_t bytes);
 
 #endif

@@ -44,8 +44,8 @@ struct px_op {
     double (*cost)(const px_node *); /* multiply-adds; NULL: too few to count */
 
     px_kernel *portable[2]; /* plain formats; float, double */
-    /* The portable kernel for activations in bf16 (NULL: none), used if input 0 is in bf16; and which inputs and
-     * outputs are then in bf16 (bit i: number i). The others are as for `portable`. */
+    /* The portable kernel for activations in bf16 (NULL: none), and which inputs and outputs are then in bf16 (bit i:
+     * number i): it is used if one of these inputs is. The others are as for `portable`. */
     px_kernel *bf16;
     unsigned bf16_in, bf16_out;
     px_together *together; /* ops that talk to other ranks: what they do when the batch is cut into shards */

@@ -180,7 +180,9 @@ void *px_plan_adopt(px_plan *p, void *thing, void (*destroy)(void *))
 static void prepare_portable(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
-    bool bf16 = n->op->bf16 && px_plan_format(p, n->in[0]).dtype == PX_BF16;
+    bool bf16 = false;
+    for (int i = 0; i < n->inputs && n->op->bf16; i++)
+        bf16 = bf16 || (n->op->bf16_in >> i & 1 && n->in[i] && px_plan_format(p, n->in[i]).dtype == PX_BF16);
     unsigned in = bf16 ? n->op->bf16_in : 0, out = bf16 ? n->op->bf16_out : 0;
     s->run = bf16 ? n->op->bf16 : n->op->portable[px_graph_real(p->graph) == PX_F64];
     s->in_place = n->op->in_place;

@@ -18,6 +18,34 @@ typedef struct px_unary_attr {
     double a, b;
 } px_unary_attr;
 
+typedef struct px_binary_attr {
+    px_pair function;
+} px_binary_attr;
+
+typedef struct px_reduce_attr {
+    px_reduction kind;
+    bool over[PX_RANK_MAX]; /* axes that are reduced */
+    bool keep;
+} px_reduce_attr;
+
+typedef struct px_argmax_attr {
+    int axis;
+} px_argmax_attr;
+
+typedef struct px_permute_attr {
+    int from[PX_RANK_MAX]; /* the input's axis for each axis of the output */
+} px_permute_attr;
+
+typedef struct px_window_attr {
+    int axis;
+    int64_t start, count; /* places along the axis: the first one of the input, which may be outside, and how many */
+    bool wraps;
+} px_window_attr;
+
+typedef struct px_concat_attr {
+    int axis;
+} px_concat_attr;
+
 typedef struct px_matmul_attr {
     bool transpose_a, transpose_b;
     double factor;
@@ -48,14 +76,14 @@ typedef struct px_patch_attr {
     bool channels_last; /* elements of a patch: (row, column, channel), else (channel, row, column) */
 } px_patch_attr;
 
-typedef struct px_slice_attr {
-    int64_t first, count;
-} px_slice_attr;
-
 typedef struct px_dropout_attr {
     double p;
     int64_t samples; /* x is samples of equal size, one after the other: how many */
     int place;       /* number of this op in the graph, part of the key of its random numbers */
 } px_dropout_attr;
+
+/* The axis counted from the start; a negative one counts from the end. -1, after px_graph_fail: there is no such axis of
+ * x, which `what` was to use. In move.c. */
+int px_axis(px_graph *, const char *what, px_shape x, int axis);
 
 #endif

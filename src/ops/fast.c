@@ -75,6 +75,23 @@ bool px_fast_unary_back(px_plan *p, px_step *s)
     return elementwise(p, s, PX_FAST(unary_back), 1);
 }
 
+/* Each operand has its own type. What all have in one format stays in it; what repeats is plain. */
+bool px_fast_binary(px_plan *p, px_step *s)
+{
+    const px_value *a = s->node->in[0], *b = s->node->in[1], *y = s->node->out[0];
+    px_storage fa = px_plan_format(p, a), fb = px_plan_format(p, b);
+    bool whole_a = px_shape_equal(a->shape, y->shape), whole_b = px_shape_equal(b->shape, y->shape);
+    int block = whole_a && whole_b && !fa.own ? fa.block : 1;
+    bool bf16 = (whole_a && fa.dtype == PX_BF16) || (whole_b && fb.dtype == PX_BF16);
+    s->in_place = whole_a && (fa.dtype == PX_BF16) == bf16;
+    px_plan_need(p, s, 0, px_storage_blocked(a, block, fa.dtype));
+    px_plan_need(p, s, 1, px_storage_blocked(b, block, fb.dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(y, block, bf16 ? PX_BF16 : PX_F32));
+    s->run = px_fast_binary_run;
+    s->kernel = "pretext";
+    return true;
+}
+
 bool px_fast_relu(px_plan *p, px_step *s)
 {
     return elementwise(p, s, PX_FAST(relu), 0);

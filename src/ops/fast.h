@@ -6,7 +6,7 @@
 #include "graph/plan.h"
 
 /* fast.c */
-px_prepare px_fast_add, px_fast_unary, px_fast_unary_back, px_fast_relu, px_fast_relu_back;
+px_prepare px_fast_add, px_fast_unary, px_fast_unary_back, px_fast_binary, px_fast_relu, px_fast_relu_back;
 px_prepare px_fast_batch_sums, px_fast_batch_norm, px_fast_batch_norm_back_sums, px_fast_batch_norm_back;
 px_prepare px_fast_global_avg_pool, px_fast_global_avg_pool_back;
 px_prepare px_fast_layer_norm, px_fast_layer_norm_back, px_fast_channel_sum;

@@ -8,6 +8,7 @@
 /* ---- element-wise ---- */
 px_value *px_add(px_graph *, px_value *a, px_value *b); /* same shapes */
 px_value *px_scale(px_graph *, px_value *x, double factor);
+px_value *px_relu(px_graph *, px_value *x);
 /* A function of one number, of each element. a and b are numbers that some of them take; the others ignore them. */
 typedef enum px_function {
     PX_FN_AFFINE,       /* a x + b */
@@ -29,8 +30,19 @@ typedef enum px_function {
     PX_FN_COUNT,
 } px_function;
 px_value *px_unary(px_graph *, px_function, px_value *x, double a, double b);
-px_value *px_relu(px_graph *, px_value *x);
-px_value *px_reshape(px_graph *, px_value *x, px_shape); /* plain order of elements; no copy */
+
+/* A function of two numbers, with NumPy's broadcasting: shapes are aligned at their last axes, and an axis of extent 1 (or
+ * one that is missing) repeats. Gradients are summed over what was repeated. For sums of equal shapes px_add is faster. */
+typedef enum px_pair {
+    PX_ADD, /* a + b */
+    PX_SUB, /* a - b */
+    PX_MUL, /* a b */
+    PX_DIV, /* a / b */
+    PX_MAX, /* the larger one; where both are equal, each gets half of the gradient, as in PyTorch */
+    PX_MIN,
+    PX_EQUAL, /* 1 where a and b are equal, else 0; no gradient */
+} px_pair;
+px_value *px_binary(px_graph *, px_pair, px_value *a, px_value *b);
 
 px_value *px_gelu(px_graph *, px_value *x); /* x Phi(x), exact (torch.nn.GELU's default) */
 /* In training, elements / whole samples become 0 with probability p, and the others are multiplied by 1 / (1 - p). In
@@ -38,6 +50,36 @@ px_value *px_gelu(px_graph *, px_value *x); /* x Phi(x), exact (torch.nn.GELU's 
  * ones are dropped depends on a sample's place in the global batch (px_plan_draw_by), not on the number of ranks. */
 px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
+
+/* ---- moving elements; a negative axis counts from the end ---- */
+px_value *px_reshape(px_graph *, px_value *x, px_shape);         /* plain order of elements; no copy */
+px_value *px_permute(px_graph *, px_value *x, const int from[]); /* axis i of the result is axis from[i] of x */
+px_value *px_slice(px_graph *, px_value *x, int axis, int64_t first, int64_t count);
+px_value *px_select(px_graph *, px_value *x, int axis, int64_t place); /* a slice of one place, without the axis */
+px_value *px_pad(px_graph *, px_value *x, int axis, int64_t before, int64_t after); /* with zeros */
+px_value *px_roll(px_graph *, px_value *x, int axis, int64_t by);                   /* as torch.roll */
+px_value *px_concat(px_graph *, int axis, px_value *const x[], int count);          /* at most 8 */
+
+/* ---- over axes ---- */
+/* Axes by number, from the end if negative: (px_axes){2, {0, -1}}. They disappear, or with `keep` their extent becomes 1. */
+typedef struct px_axes {
+    int count, axis[PX_RANK_MAX];
+    bool keep;
+} px_axes;
+typedef enum px_reduction {
+    PX_SUM, /* of nothing: 0; the others need elements */
+    PX_MEAN,
+    PX_AMAX,        /* the largest element; equal ones share the gradient, as in PyTorch */
+    PX_LOG_SUM_EXP, /* log of the sum of e^x, without overflow */
+} px_reduction;
+px_value *px_reduce(px_graph *, px_reduction, px_value *x, px_axes);
+px_value *px_sum_to(px_graph *, px_value *x, px_shape); /* summed over the axes along which the shape would repeat */
+px_value *px_expand(px_graph *, px_value *x, px_shape); /* repeated to the shape, to which x broadcasts */
+/* i32, without the axis: the place of the largest element, of several the first one */
+px_value *px_argmax(px_graph *, px_value *x, int axis);
+px_value *px_softmax(px_graph *, px_value *x, int axis);
+px_value *px_log_softmax(px_graph *, px_value *x, int axis);
+px_value *px_variance(px_graph *, px_value *x, px_axes); /* mean squared distance from the mean: divided by the count */
 
 /* ---- convolution ---- */
 /* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'),
@@ -77,15 +119,11 @@ px_value *px_attention(px_graph *, px_value *qkv, int heads);
 px_value *px_patchify(px_graph *, px_value *x, int patch, bool channels_last);
 /* Only some patches: places i32 (B, K) -> (B, K, C patch patch) */
 px_value *px_patchify_at(px_graph *, px_value *x, px_value *places, int patch, bool channels_last);
-px_value *px_add_rows(px_graph *, px_value *x, px_value *table); /* table has the size of one sample of x */
 /* x (B, K, D), table of T rows of D, places i32 (B, K): out[b, k] = x[b, k] + table[places[b, k]] */
 px_value *px_add_rows_at(px_graph *, px_value *x, px_value *table, px_value *places);
 px_value *px_prepend_token(px_graph *, px_value *x, px_value *token); /* token: D numbers -> (B, T + 1, D) */
-px_value *px_slice_tokens(px_graph *, px_value *x, int64_t first, int64_t count);
-px_value *px_take_token(px_graph *, px_value *x, int64_t token); /* -> (B, D) */
 /* places i32 (B, K): out[b, k] = x[b, places[b, k]]; a place may be taken several times */
 px_value *px_gather_tokens(px_graph *, px_value *x, px_value *places);
-px_value *px_token_mean(px_graph *, px_value *x, int64_t first); /* mean over tokens from `first` on -> (B, D) */
 
 /* ---- pooling ---- */
 px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad);

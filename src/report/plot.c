@@ -292,7 +292,7 @@ double *px_plot_data(const plot_run *run, int rank, int64_t dim[4], const char *
     int found;
     if (!px_results_has(run->results, path) || px_results_get(run->results, path, &data, &found, dim) != 0)
         return NULL;
-    if (found == rank || (rank < 2 && dim[0] == 1 && dim[1] == 1 && dim[2] == 1 && dim[3] == 1))
+    if (found == rank || (rank < 2 && dim[0] == 1 && dim[1] * dim[2] * dim[3] == 1))
         return data;
     px_results_leave_out(run->results, "%s: the number of its axes is %d, not %d", path, found, rank);
     free(data);

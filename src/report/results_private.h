@@ -39,7 +39,8 @@ void px_results_groups_close(px_results *);
 /* px_fail with HDF5's innermost reason: "run.h5: cannot write /train/loss: No space left on device". */
 int px_results_broken(const char *path, px_status status, const char *doing, const char *object);
 
-/* Whether there is room for an attribute, and the file can contain what it announces. 0 or -1 (PX_DATA). */
+/* Whether there is room for a data set or an attribute, and the file can contain what it announces. 0 or -1 (PX_DATA). */
+int px_results_fits(px_results *, hid_t set, const char *what);
 int px_results_attribute_fits(px_results *, hid_t attribute, const char *what);
 
 /* Like H5Lexists, but also checks every group on the way. */

@@ -90,8 +90,7 @@ static bool too_much_in_all(px_results *r, double bytes)
     return false;
 }
 
-/* Whether there is room for a data set, and the file can contain what it announces. 0 or -1 (PX_DATA). */
-static int fits(px_results *r, hid_t set, const char *what)
+int px_results_fits(px_results *r, hid_t set, const char *what)
 {
     char why[PX_H5_WHY];
     if (px_h5_outside(set, why))
@@ -140,7 +139,7 @@ static int source_set(px_results *r, source *s, const char *path)
         return px_fail(PX_DATA, "%s: contains no data set %s", r->path, path);
     s->type = H5Dget_type(s->id);
     s->space = H5Dget_space(s->id);
-    return fits(r, s->id, path);
+    return px_results_fits(r, s->id, path);
 }
 
 /* A datum that is there, but cannot be read: a page that needs it goes on without it, and says so. */

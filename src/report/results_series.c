@@ -206,8 +206,6 @@ int px_results_truncate(px_results *r, const char *group, int64_t step)
     if (!s)
         return 0;
     int64_t *steps;
-    if (!extendable(s->sets[0]))
-        return px_fail(PX_DATA, "%s: %s/step is not a series to which rows can be added", r->path, group);
     if (!px_h5_plausible(s->sets[0], 1, &s->rows, sizeof *steps))
         return px_fail(PX_DATA, "%s: %s/step announces %llu rows, more than the file can contain", r->path, group,
                        (unsigned long long)s->rows);

@@ -114,23 +114,23 @@ static void print_percent(FILE *out, double share)
         fprintf(out, "  %7s", "-");
 }
 
-/* Prints the name of the class with the lowest recall. A class without test images has none, NaN. */
+/* Prints the name of the class with the lowest recall. */
 static void print_worst(FILE *out, px_results *r, const char *protocol, const char *group)
 {
     char *path = px_format("%s/per_class", group), *names_path = px_format("/eval/%s/class_names", protocol),
          **names = NULL;
     double *recall;
     int rank, count = 0;
-    int64_t dim[4], worst = -1;
+    int64_t dim[4], worst = 0;
     if (px_results_has(r, path) && px_results_get(r, path, &recall, &rank, dim) == 0) {
         if (px_results_has(r, names_path))
             px_results_get_texts(r, names_path, &names, &count);
         for (int64_t i = 0; rank == 1 && i < dim[0]; i++)
-            if (isfinite(recall[i]) && (worst < 0 || recall[i] < recall[worst]))
+            if (recall[i] < recall[worst])
                 worst = i;
-        if (worst >= 0 && worst < count)
+        if (rank == 1 && dim[0] > 0 && worst < count)
             fputs("  ", out), px_show_name(out, names[worst], 0), fprintf(out, " %.1f%%", 100 * recall[worst]);
-        else if (worst >= 0)
+        else if (rank == 1 && dim[0] > 0)
             fprintf(out, "  class %lld %.1f%%", (long long)worst, 100 * recall[worst]);
         px_plot_texts_free(names, count);
         free(recall);

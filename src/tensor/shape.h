@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PX_RANK_MAX = 5 };
+enum { PX_RANK_MAX = 6 }; /* windows of a map: (N, rows, height, columns, width, C) */
 
 typedef struct px_shape {
     int rank; /* 0: a scalar */

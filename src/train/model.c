@@ -191,8 +191,7 @@ static px_value *mean_over_views(px_graph *g, px_value *rows, int64_t views)
     if (views == 1 || px_graph_error(g))
         return rows;
     int64_t batch = rows->shape.dim[0] / views, F = rows->shape.dim[1];
-    rows = px_token_mean(g, px_reshape(g, rows, PX_SHAPE(1, views, batch * F)), 0);
-    return px_reshape(g, rows, PX_SHAPE(batch, F));
+    return px_reduce(g, PX_MEAN, px_reshape(g, rows, PX_SHAPE(views, batch, F)), (px_axes){1, {0}, false});
 }
 
 static void add_layer(px_model *m, const char *name, px_value *pooled, int views)

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum { FILES = 70 };
@@ -57,39 +56,8 @@ static void any_number_of_files_is_watched(void **state)
     }
 }
 
-/* A lost file may have any name: what a terminal would obey, in one byte or two, is not printed. */
-static void names_are_printable(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/pretext-crash-XXXXXX", line[256] = "";
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    int fd = mkstemp(path), out[2], status;
-    assert_true(fd >= 0 && unlink(path) == 0 && ftruncate(fd, (off_t)page) == 0 && pipe(out) == 0);
-    pid_t child = fork();
-    if (child == 0) {
-        dup2(out[1], STDERR_FILENO);
-        px_crash_watch("test");
-        void *map = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
-        px_crash_file_add(map, page,
-                          "a\x1b"
-                          "b\xc2\x9b"
-                          "c\x9b"
-                          "d\xc3\xa9");
-        _exit(ftruncate(fd, 0) == 0 ? *(volatile const char *)map : 1);
-    }
-    close(out[1]);
-    assert_true(read(out[0], line, sizeof line - 1) > 0);
-    close(out[0]);
-    close(fd);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == PX_DATA);
-    assert_non_null(strstr(line, "pretext test: "));
-    assert_non_null(strstr(line, "a?b??c?d\xc3\xa9: cannot be read any more"));
-}
-
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(any_number_of_files_is_watched),
-                                       cmocka_unit_test(names_are_printable)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(any_number_of_files_is_watched)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

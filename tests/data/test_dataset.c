@@ -30,7 +30,6 @@ typedef enum fault {
     LOW_LABEL,
     FLOAT_LABELS,
     HIGH_SPLIT,
-    LOW_SPLIT,
     NO_SPLIT_NAMES,
     NUMBER_NAMES,
     NO_MEAN,
@@ -76,19 +75,19 @@ static void put_attribute(hid_t file, const char *name, hid_t type, hsize_t coun
 static void put_labels_and_splits(hid_t file, fault f)
 {
     int32_t labels[N] = {0, 1, -1, 1, 0, 1};
-    int16_t split[N] = {0, 1, 0, 0, 1, 0};
+    uint8_t split[N] = {0, 1, 0, 0, 1, 0};
     float reals[N] = {0};
     const char *split_names[] = {"train", "test"};
     hid_t text = H5Tcopy(H5T_C_S1), fixed = H5Tcopy(H5T_C_S1);
     H5Tset_size(text, H5T_VARIABLE);
     H5Tset_size(fixed, 4);
     labels[3] = f == HIGH_LABEL ? 2 : f == LOW_LABEL ? -2 : 1;
-    split[5] = f == HIGH_SPLIT ? 2 : f == LOW_SPLIT ? -1 : 0;
+    split[5] = f == HIGH_SPLIT ? 2 : 0;
     if (f == FLOAT_LABELS)
         put_array(file, "/labels", H5T_NATIVE_FLOAT, 1, (hsize_t[]){N}, CONTIGUOUS, reals);
     else
         put_array(file, "/labels", H5T_NATIVE_INT32, 1, (hsize_t[]){f == SHORT_LABELS ? N - 1 : N}, CONTIGUOUS, labels);
-    put_array(file, "/split", H5T_NATIVE_INT16, 1, (hsize_t[]){N}, CONTIGUOUS, split);
+    put_array(file, "/split", H5T_NATIVE_UINT8, 1, (hsize_t[]){N}, CONTIGUOUS, split);
     if (f == NUMBER_NAMES)
         put_attribute(file, "class_names", H5T_NATIVE_INT32, 2, labels);
     else
@@ -285,7 +284,6 @@ static void faults(void **state)
                  {LOW_LABEL, "label -2 of image 3"},
                  {FLOAT_LABELS, "integers expected"},
                  {HIGH_SPLIT, "split 2 of image 5"},
-                 {LOW_SPLIT, "split -1 of image 5"},
                  {NO_SPLIT_NAMES, "split_names belong together"},
                  {NUMBER_NAMES, "class_names must be strings"},
                  {NO_MEAN, "no attribute mean"},

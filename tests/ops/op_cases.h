@@ -38,6 +38,82 @@ static px_value *build_add(px_graph *g, px_value *v[])
     }
 UNARY_CASES(BUILD_UNARY)
 
+/* Each function of two numbers. */
+#define BINARY_CASES(CASE) CASE(ADD) CASE(SUB) CASE(MUL) CASE(DIV) CASE(MAX) CASE(MIN)
+#define BUILD_BINARY(name)                                                                                             \
+    static px_value *build_pair_##name(px_graph *g, px_value *v[])                                                     \
+    {                                                                                                                  \
+        return px_binary(g, PX_##name, v[0], px_unary(g, PX_FN_AFFINE, v[1], 0.5, PX_##name == PX_DIV ? 3 : 0));       \
+    }
+BINARY_CASES(BUILD_BINARY)
+
+/* Of equal numbers: each gets half. */
+static px_value *build_ties(px_graph *g, px_value *v[])
+{
+    px_value *twice = px_scale(g, v[0], 2);
+    return px_binary(g, PX_MAX, px_binary(g, PX_MUL, v[0], twice), px_binary(g, PX_MUL, twice, v[0]));
+}
+
+/* Each reduction: of the last axis, of the first one, of some that are kept, of all. */
+#define REDUCTION_CASES(CASE) CASE(SUM) CASE(MEAN) CASE(AMAX) CASE(LOG_SUM_EXP)
+#define BUILD_REDUCTION(name)                                                                                          \
+    static px_value *build_reduce_##name(px_graph *g, px_value *v[])                                                   \
+    {                                                                                                                  \
+        px_value *last = px_reduce(g, PX_##name, v[0], (px_axes){1, {-1}, true});                                      \
+        px_value *first = px_reduce(g, PX_##name, v[0], (px_axes){1, {0}, false});                                     \
+        px_value *some = px_reduce(g, PX_##name, v[0], (px_axes){2, {-1, 1}, true});                                   \
+        px_value *all = px_reduce(g, PX_##name, v[0], (px_axes){4, {0, 3, 1, 2}, false});                              \
+        return px_binary(g, PX_MUL, px_binary(g, PX_SUB, last, first), px_binary(g, PX_ADD, some, all));               \
+    }
+REDUCTION_CASES(BUILD_REDUCTION)
+
+static px_value *build_softmax(px_graph *g, px_value *v[])
+{
+    return px_binary(g, PX_ADD, px_softmax(g, px_scale(g, v[0], 3), 1), px_log_softmax(g, v[0], -1));
+}
+
+static px_value *build_variance(px_graph *g, px_value *v[])
+{
+    return px_variance(g, v[0], (px_axes){2, {0, 2}, false});
+}
+
+static px_value *build_expand(px_graph *g, px_value *v[])
+{
+    return px_expand(g, v[0], PX_SHAPE(2, 3, 4, 5));
+}
+
+/* The largest element of each row, picked by its place. */
+static px_value *build_argmax(px_graph *g, px_value *v[])
+{
+    return px_gather_tokens(
+        g, v[0], px_reshape(g, px_argmax(g, px_reduce(g, PX_SUM, v[0], (px_axes){1, {2}, false}), -1), PX_SHAPE(3, 1)));
+}
+
+static px_value *build_permute(px_graph *g, px_value *v[])
+{
+    return px_permute(g, v[0], (const int[]){2, 0, -1, 1});
+}
+
+static px_value *build_windows(px_graph *g, px_value *v[])
+{
+    px_value *x = px_slice(g, px_pad(g, px_pad(g, v[0], 1, 1, 2), -1, 0, 3), 1, 2, 3);
+    return px_roll(g, px_roll(g, px_slice(g, x, 0, 1, 1), -1, -4), 1, 2);
+}
+
+static px_value *build_concat(px_graph *g, px_value *v[])
+{
+    return px_concat(g, -2, (px_value *[]){v[0], v[1], v[0]}, 3);
+}
+
+/* Windows of 2 x 2 of a map that was rolled by one, and back: as in Swin. */
+static px_value *build_partition(px_graph *g, px_value *v[])
+{
+    px_value *x = px_roll(g, px_roll(g, v[0], 1, -1), 2, -1);
+    x = px_permute(g, px_reshape(g, x, PX_SHAPE(2, 2, 2, 3, 2, 5)), (const int[]){0, 1, 3, 2, 4, 5});
+    x = px_binary(g, PX_MUL, px_reshape(g, x, PX_SHAPE(12, 4, 5)), v[1]);
+    return px_permute(g, px_reshape(g, x, PX_SHAPE(2, 2, 3, 2, 2, 5)), (const int[]){0, 1, 3, 2, 4, 5});
+}
+
 /* In a convolution's format. */
 static px_value *build_conv_silu(px_graph *g, px_value *v[])
 {
@@ -259,12 +335,13 @@ static px_value *build_patchify_some(px_graph *g, px_value *v[])
 
 static px_value *build_embed(px_graph *g, px_value *v[])
 {
-    return px_prepend_token(g, px_add_rows(g, v[0], px_slice_tokens(g, v[1], 1, 3)), v[2]);
+    return px_prepend_token(g, px_binary(g, PX_ADD, v[0], px_slice(g, v[1], 1, 1, 3)), v[2]);
 }
 
 static px_value *build_take(px_graph *g, px_value *v[])
 {
-    return px_add(g, px_take_token(g, v[0], 2), px_token_mean(g, v[0], 1));
+    return px_add(g, px_select(g, v[0], -2, 2),
+                  px_reduce(g, PX_MEAN, px_slice(g, v[0], 1, 1, 3), (px_axes){1, {1}, false}));
 }
 
 static px_value *build_gather(px_graph *g, px_value *v[])
@@ -286,6 +363,26 @@ static const test_case cases[] = {
     {"add", build_add, {IN(3, 5, 7), IN(3, 5, 7)}},
 #define UNARY_CASE(name, a, b, factor, summand) {#name, build_##name, {IN(7, 11)}},
     UNARY_CASES(UNARY_CASE){"conv silu", build_conv_silu, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3)}},
+#define BINARY_CASE(name)                                                                                              \
+    {#name, build_pair_##name, {IN(3, 5, 7), IN(3, 5, 7)}},                                                            \
+        {#name ", a table", build_pair_##name, {IN(3, 5, 7), PARAM(5, 7)}},                                            \
+        {#name ", rows and columns", build_pair_##name, {IN(5, 1), IN(3, 1, 7)}},                                      \
+        {#name ", channels", build_pair_##name, {IN(2, 16, 5, 3), PARAM(16, 1, 1)}},                                   \
+        {#name ", one number", build_pair_##name, {IN(1, 1), IN(4200)}},
+    BINARY_CASES(BINARY_CASE)
+#define REDUCTION_CASE(name)                                                                                           \
+    {#name, build_reduce_##name, {IN(3, 5, 2, 7)}}, {#name ", long", build_reduce_##name, {IN(3, 1, 2, 131)}},         \
+        {#name ", one element", build_reduce_##name, {IN(1, 1, 1, 1)}},
+        REDUCTION_CASES(REDUCTION_CASE){"ties", build_ties, {IN(3, 5)}},
+    {"softmax", build_softmax, {IN(3, 5, 7)}},
+    {"variance", build_variance, {IN(3, 5, 7)}},
+    {"expand", build_expand, {IN(3, 1, 5)}},
+    {"argmax", build_argmax, {IN(3, 5, 7)}},
+    {"permute", build_permute, {IN(2, 3, 4, 5)}},
+    {"windows", build_windows, {IN(2, 3, 4)}},
+    {"concat", build_concat, {IN(2, 3, 4), PARAM(2, 1, 4)}},
+    {"concat, one axis", build_concat, {IN(3, 4), IN(5, 4)}},
+    {"windows of a map", build_partition, {IN(2, 4, 6, 5), PARAM(4, 1)}},
     {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
     {"reshape", build_reshape, {IN(2, 3, 5, 7)}},
     {"conv 3x3", build_conv_3x3, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16)}},

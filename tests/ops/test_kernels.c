@@ -25,7 +25,7 @@ static void long_attention_agrees_with_portable(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof longer / sizeof longer[0]; i++) {
         compare_case(&longer[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
-        if (px_bf16_native())
+        if (bf16_runs())
             compare_case(&longer[i], fast_bf16);
     }
 }
@@ -85,7 +85,7 @@ static void wide_layers_agree_with_portable(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
         compare_case(&wide[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
-        if (px_bf16_native())
+        if (bf16_runs())
             compare_case(&wide[i], fast_bf16);
     }
 }
@@ -115,7 +115,7 @@ static void gradients_on(const test_case *c, int threads, double *gradients[2], 
 static void gradients_do_not_depend_on_threads(void **state)
 {
     (void)state;
-    if (!px_bf16_native())
+    if (!bf16_runs())
         skip();
     for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
         double *one[2], *more[2];

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/rng.h"
 #include "graph/plan.h"
@@ -108,6 +109,12 @@ static inline px_value *through_layer(px_graph *g, px_value *x, int k)
     px_scope_pop(g);
     free(identity);
     return y;
+}
+
+/* Whether bf16 can be run here: on AVX-512 oneDNN computes it with or without instructions for it. */
+static inline bool bf16_runs(void)
+{
+    return px_cpu_has(PX_ISA_AVX512) && strcmp(px_backend_fast.name, "onednn") == 0;
 }
 
 typedef struct variant {

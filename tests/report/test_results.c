@@ -222,28 +222,6 @@ static void test_extents(void **state)
     px_results_close(r);
 }
 
-/* Rows are neither read from nor added to steps of another shape. */
-static void test_steps_of_other_shapes(void **state)
-{
-    (void)state;
-    static const hsize_t extent[] = {64, 64};
-    for (int rank = 0; rank <= 2; rank++) {
-        hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-        hid_t group = H5Gcreate2(file, "train", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-        hid_t space = rank ? H5Screate_simple(rank, extent, NULL) : H5Screate(H5S_SCALAR);
-        H5Dclose(H5Dcreate2(group, "step", H5T_STD_I64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-        H5Sclose(space);
-        H5Gclose(group);
-        H5Fclose(file);
-        px_results *r = open_ok(PX_RESULTS_APPEND);
-        assert_int_equal(px_results_truncate(r, "/train", 7), -1);
-        assert_int_equal(px_error_status(), PX_DATA);
-        assert_non_null(strstr(px_error(), "run.h5: /train/step is not a series to which rows can be added"));
-        assert_int_equal(px_results_series(r, "/train", names, 2), -1);
-        px_results_abandon(r);
-    }
-}
-
 static void test_refusals(void **state)
 {
     (void)state;
@@ -366,7 +344,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_series, setup, teardown),
         cmocka_unit_test_setup_teardown(test_values, setup, teardown),
         cmocka_unit_test_setup_teardown(test_extents, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_steps_of_other_shapes, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reader_of_live_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_writer, setup, teardown),

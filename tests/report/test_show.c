@@ -11,7 +11,6 @@
 #include "synthetic_run.h"
 
 #include <hdf5.h>
-#include <math.h>
 #include <string.h>
 
 static char *folder;
@@ -59,29 +58,6 @@ static void test_run(void **state)
                                   "under_score {a^2} 85.0%", "layer1         50.00%", "layer2         80.00%",
                                   "untrained        60.00%", "knn, k = 20    pretrained       75.00%", NULL});
     free(text);
-}
-
-/* The accuracy of a class of which the test split has no image is NaN, which is not the worst. */
-static void test_class_without_images(void **state)
-{
-    (void)state;
-    double per_class[SYNTHETIC_CLASSES];
-    char *path = px_format("%s/run.h5", folder);
-    for (int last = 0; last < 2; last++) {
-        px_results *r;
-        for (int i = 0; i < SYNTHETIC_CLASSES; i++)
-            per_class[i] = i == 0 || last ? NAN : 0.75 - 0.125 * (i == SYNTHETIC_CLASSES - 1);
-        assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
-        assert_int_equal(px_results_put(r, "/eval/linear/pretrained/per_class", PX_F64, 1,
-                                        (int64_t[]){SYNTHETIC_CLASSES}, per_class),
-                         0);
-        assert_int_equal(px_results_close(r), 0);
-        char *text = shown(folder);
-        assert_null(strstr(text, "nan%"));
-        assert_int_equal(strstr(text, " 62.5%\n") != NULL, !last);
-        free(text);
-    }
-    free(path);
 }
 
 static void test_other_file(void **state)
@@ -197,23 +173,6 @@ static void test_short_column(void **state)
     free(path);
 }
 
-/* No rows of 2^40 numbers take no room, but their names would be printed for days. */
-static void test_wide_column(void **state)
-{
-    (void)state;
-    char *path = px_format("%s/wide.h5", folder), text[256];
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
-    hid_t space = H5Screate_simple(2, (hsize_t[]){0, (hsize_t)1 << 40}, NULL);
-    H5Dclose(H5Dcreate2(file, "wide", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
-    H5Sclose(space);
-    H5Fclose(file);
-    assert_int_equal(column_of(path, "wide", NULL, text, sizeof text), -1);
-    assert_int_equal(px_error_status(), PX_USAGE);
-    assert_non_null(strstr(px_error(), "/wide is 1099511627776 numbers wide, but a table may have up to"));
-    unlink(path);
-    free(path);
-}
-
 static void test_column(void **state)
 {
     (void)state;
@@ -234,12 +193,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_class_without_images, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_column, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_column, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_wide_column, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

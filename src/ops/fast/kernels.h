@@ -22,6 +22,7 @@
 PX_FAST_DECLARE(add);
 PX_FAST_DECLARE(unary);
 PX_FAST_DECLARE(unary_back);
+px_kernel px_fast_binary_run; /* any mix of float and bf16, plain, or all of one shape and format */
 PX_FAST_DECLARE(relu);
 PX_FAST_DECLARE(relu_back);
 PX_FAST_DECLARE(batch_sums);

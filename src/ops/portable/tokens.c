@@ -5,39 +5,37 @@
 
 #include <string.h>
 
-/* ---- rows for every sample ---- */
+/* ---- rows of a table, at places ---- */
 
-/* x (B, n), table (n) -> y. With places, x is (B K, n), and they tell which row of the table is added to each row. */
-void KERNEL(add_rows)(const px_step *s)
+/* x (B, K, D), table (T, D), places (B, K) -> y */
+void KERNEL(add_rows_at)(const px_step *s)
 {
     px_shape shape = s->node->in[0]->shape;
     const int32_t *place = s->in[2];
-    int64_t n = px_shape_tail(shape, place ? 2 : 1), rows = px_shape_count(shape) / n;
-    int64_t T = px_shape_count(s->node->in[1]->shape) / n;
+    int64_t n = shape.dim[2], rows = shape.dim[0] * shape.dim[1], T = px_shape_count(s->node->in[1]->shape) / n;
     const real *x = s->in[0];
     const wide *table = s->in[1];
     real *y = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++) {
-        PX_CHECK(!place || (place[r] >= 0 && place[r] < T));
-        const wide *row = table + (place ? place[r] * n : 0);
+        PX_CHECK(place[r] >= 0 && place[r] < T);
+        const wide *row = table + place[r] * n;
         for (int64_t i = 0; i < n; i++)
             y[r * n + i] = down(up(x[r * n + i]) + row[i]);
     }
 }
 
-/* dy (B, n) -> (n), or (B K, n), places -> (T, n). A task is a group of columns of one row, so sums are always in the
- * order of the samples. */
-void KERNEL(sum_samples)(const px_step *s)
+/* dy (B, K, D), places (B, K) -> (T, D). A task is a group of columns of one row, so sums are always in the order of the
+ * samples. */
+void KERNEL(sum_rows_at)(const px_step *s)
 {
     enum { GROUP = 64 };
     px_shape shape = s->node->in[0]->shape;
     const int32_t *place = s->in[1];
-    int64_t n = px_shape_tail(shape, place ? 2 : 1), rows = px_shape_count(shape) / n;
-    int64_t T = px_shape_count(s->node->out[0]->shape) / n;
+    int64_t n = shape.dim[2], rows = shape.dim[0] * shape.dim[1], T = px_shape_count(s->node->out[0]->shape) / n;
     const real *dy = s->in[0];
     wide *sum = s->out[0];
-    for (int64_t r = 0; place && r < rows; r++)
+    for (int64_t r = 0; r < rows; r++)
         PX_CHECK(place[r] >= 0 && place[r] < T);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t t = 0; t < T; t++)
@@ -45,7 +43,7 @@ void KERNEL(sum_samples)(const px_step *s)
             double total[GROUP] = {0};
             int64_t width = n - from < GROUP ? n - from : GROUP;
             for (int64_t r = 0; r < rows; r++)
-                for (int64_t i = 0; (!place || place[r] == t) && i < width; i++)
+                for (int64_t i = 0; place[r] == t && i < width; i++)
                     total[i] += up(dy[r * n + from + i]);
             for (int64_t i = 0; i < width; i++)
                 sum[t * n + from + i] = (wide)total[i];
@@ -57,49 +55,6 @@ void KERNEL(sum_samples)(const px_step *s)
 static void copy(real *to, const real *from, int64_t count)
 {
     memcpy(to, from, (size_t)count * sizeof to[0]);
-}
-
-void KERNEL(slice_tokens)(const px_step *s)
-{
-    const px_slice_attr *a = s->node->attr;
-    px_shape x = s->node->in[0]->shape;
-    int64_t T = x.dim[1], D = x.dim[2];
-    const real *in = s->in[0];
-    real *out = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++)
-        copy(out + b * a->count * D, in + (b * T + a->first) * D, a->count * D);
-}
-
-/* dy, x -> dx */
-void KERNEL(slice_tokens_back)(const px_step *s)
-{
-    const px_slice_attr *a = s->node->attr;
-    px_shape x = s->node->out[0]->shape;
-    int64_t T = x.dim[1], D = x.dim[2];
-    const real *dy = s->in[0];
-    real *dx = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++) {
-        memset(dx + b * T * D, 0, (size_t)(T * D) * sizeof dx[0]);
-        copy(dx + (b * T + a->first) * D, dy + b * a->count * D, a->count * D);
-    }
-}
-
-/* x, token -> y */
-void KERNEL(prepend_token)(const px_step *s)
-{
-    px_shape x = s->node->in[0]->shape;
-    int64_t T = x.dim[1], D = x.dim[2];
-    const real *in = s->in[0];
-    const wide *token = s->in[1];
-    real *y = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++) {
-        for (int64_t i = 0; i < D; i++)
-            y[b * (T + 1) * D + i] = down(token[i]);
-        copy(y + (b * (T + 1) + 1) * D, in + b * T * D, T * D);
-    }
 }
 
 /* x (B, T, D), places (B, K) -> (B, K, D) */
@@ -152,44 +107,4 @@ void KERNEL(scatter_tokens)(const px_step *s)
     for (int64_t b = 0; b < x.dim[0]; b++)
         for (int64_t t = 0; t < T; t++)
             sum_rows_at(dx + (b * T + t) * D, dy + b * K * D, place + b * K, t, K, D);
-}
-
-/* ---- mean ---- */
-
-void KERNEL(token_mean)(const px_step *s)
-{
-    const px_slice_attr *a = s->node->attr;
-    px_shape x = s->node->in[0]->shape;
-    int64_t T = x.dim[1], D = x.dim[2];
-    const real *in = s->in[0];
-    real *y = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++) {
-        enum { GROUP = 64 };
-        for (int64_t from = 0; from < D; from += GROUP) {
-            wide sum[GROUP] = {0};
-            int64_t width = D - from < GROUP ? D - from : GROUP;
-            for (int64_t t = b * T + a->first; t < b * T + a->first + a->count; t++)
-                for (int64_t i = 0; i < width; i++)
-                    sum[i] += up(in[t * D + from + i]);
-            for (int64_t i = 0; i < width; i++)
-                y[b * D + from + i] = down(sum[i] / (wide)a->count);
-        }
-    }
-}
-
-/* dy, x -> dx */
-void KERNEL(token_mean_back)(const px_step *s)
-{
-    const px_slice_attr *a = s->node->attr;
-    px_shape x = s->node->out[0]->shape;
-    int64_t T = x.dim[1], D = x.dim[2];
-    const real *dy = s->in[0];
-    real *dx = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t b = 0; b < x.dim[0]; b++)
-        for (int64_t t = 0; t < T; t++)
-            for (int64_t i = 0; i < D; i++)
-                dx[(b * T + t) * D + i] =
-                    down(t < a->first || t >= a->first + a->count ? 0 : up(dy[b * D + i]) / (wide)a->count);
 }
