@@ -126,8 +126,8 @@ static int visit(void *context, const px_entry *entry)
         char name[PX_ENTRY_NAME];
         if (entry->size == 0)
             return px_fail(PX_DATA, "%s: is empty", px_entry_name(entry->source, entry->path, name));
-        if (c->block_count % 1000 == 999)
-            px_log_progress(c->log, "reading %s: %zu entries", entry->source, c->block_count + 1);
+        if (c->block_count % 100 == 99 && px_now() - c->start > PX_PACK_QUIET_SECONDS)
+            px_log_progress(c->log, "looking through %s: %zu files", entry->source, c->block_count + 1);
         return formats[f]->list(c, entry);
     }
     skip(c, entry);
@@ -317,6 +317,7 @@ int px_catalog_make(px_catalog *c, const char *const *sources, int count, const 
     c->source_count = count;
     c->options = options;
     c->log = log;
+    c->start = px_now();
     if (walk_sources(c) != 0)
         return -1;
     if (c->skipped > 0)

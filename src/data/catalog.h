@@ -27,6 +27,8 @@ typedef struct px_block {
     uint64_t size, offset;      /* bytes of the entry; image files: their place in /encoded */
 } px_block;
 
+enum { PX_PACK_QUIET_SECONDS = 1 }; /* nothing is said about progress before: what takes less needs none */
+
 typedef struct px_side {
     char *path;
     int source;
@@ -44,6 +46,7 @@ typedef struct px_folder {
 typedef struct px_catalog {
     const px_pack_options *options;
     px_log *log;
+    double start; /* px_now() at the first walk's */
     const char *const *sources;
     int source_count, source;  /* their number; the one being walked */
     const px_importer *format; /* of all blocks; NULL until the first */

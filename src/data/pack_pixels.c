@@ -61,7 +61,9 @@ static void show_progress(packer *p, int64_t images)
 {
     char left[32];
     p->written += images;
-    double seconds = px_now() - p->start, rate = (double)p->written / (seconds > 1e-3 ? seconds : 1e-3);
+    double seconds = px_now() - p->start, rate = (double)p->written / seconds;
+    if (seconds < PX_PACK_QUIET_SECONDS)
+        return;
     px_log_progress(p->catalog->log, "packed %lld of %lld images  %.0f images/s  %s left", (long long)p->written,
                     (long long)p->catalog->count, rate,
                     px_duration((double)(p->catalog->count - p->written) / rate, left));
