@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Up to so many classes: per cents stand in the cells; names beside them; each cell is a drawn square, which is sharp at
+/* Up to this many classes: per cents stand in the cells; names beside them; each cell is a drawn square, which is sharp at
  * any size but slow (24 s for 1000 classes). Beyond that a cell is a whole number of pixels of an image. With more than
  * MOST_CELLS classes, several that follow each other share a cell. */
 enum { MOST_CELL_TEXTS = 20, MOST_CLASS_TICS = 60, MOST_SQUARES = 150, MOST_CELLS = 1000 };
@@ -103,9 +103,8 @@ static void write_title(FILE *f, const plot_job *job, const plot_eval *e)
 {
     char *subject = px_plot_subject_name(job, e), *protocol = px_plot_protocol_name(e);
     double top1 = px_plot_eval_number(&job->runs[e->run], e, "top1");
-    px_plot_title(f, isfinite(top1)
-                         ? px_format("Confusion matrix of %s, %s: top-1 %.1f%%", subject, protocol, 100 * top1)
-                         : px_format("Confusion matrix of %s, %s", subject, protocol));
+    px_plot_title(f, isfinite(top1) ? px_format("Confusion matrix: %s, %s, top-1 %.1f%%", subject, protocol, 100 * top1)
+                                    : px_format("Confusion matrix: %s, %s", subject, protocol));
     free(protocol);
     free(subject);
 }

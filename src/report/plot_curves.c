@@ -12,7 +12,7 @@ int px_plot_curves(plot_job *job)
          by_epoch = px_plot_axis_is_epoch(job);
     if (!px_plot_series_there(job, "loss"))
         return px_plot_left_out(job, "curves: no /train/loss");
-    int rows = px_plot_legend_rows(job, WIDTH - 60, ": last 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
+    int rows = px_plot_legend_rows(job, WIDTH - 60, ": ends at 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
     plot_box loss = {PLOT_LEFT, WIDTH - 40, top, top + LOSS},
              below = {PLOT_LEFT, WIDTH - 40, top + LOSS + GAP, top + LOSS + GAP + RATE};
     plot_figure *figure = px_plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
@@ -74,13 +74,14 @@ static char **other_series(const plot_job *job, int *count)
     return names;
 }
 
-/* How a series is shown: "grad_norm" as "grad norm"; some have a unit. */
+/* How a series is shown: "contrast_accuracy" as "contrast accuracy", some in other words or with a unit. */
 static plot_panel panel_of(const char *name)
 {
     static const plot_panel known[] = {
-        {.name = "images_per_second", .label = "images/s"},
+        {.name = "grad_norm", .label = "gradient norm"},
+        {.name = "images_per_second", .label = "images per second"},
         {.name = "data_wait", .label = "wait for data (% of the step)", .scale = 100, .least_top = 1},
-        {.name = "embedding_deviation", .held = true},
+        {.name = "embedding_deviation", .label = "embedding deviation (1: even)", .held = true},
         {.name = "embedding_rank", .held = true},
         {.name = "collapsed", .label = "collapsed (1: yes)", .least_top = 1, .held = true},
         {.name = "skipped", .label = "skipped (1: yes)", .least_top = 1, .held = true},

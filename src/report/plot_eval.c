@@ -167,7 +167,7 @@ static void write_axes(FILE *f, const courses *c)
     bool zoomed = c->low > 0.25 * c->high;
     px_plot_title(f, px_strdup("Accuracy while the probe trains"));
     fprintf(f, "set xlabel 'epoch of the probe'\nset ylabel 'top-1 accuracy on the test set (%%)%s'\n",
-            zoomed ? ", axis not from 0" : "");
+            zoomed ? ", axis begins above 0" : "");
     fprintf(f, "set yrange [%.6g:%.6g]\nset autoscale xfix\n%s", zoomed ? fmax(c->low - 2, 0.5 * c->low) : 0,
             fmin(c->high + 2, 100.5), c->longest <= FEW ? "set xtics 1\n" : "");
 }
@@ -318,8 +318,8 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     px_plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
                   55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;
-    px_plot_title(f, legend ? px_format("%lld embeddings: %s", (long long)n, who)
-                            : px_format("%lld embeddings: %s (%d classes)", (long long)n, who, classes));
+    px_plot_title(f, legend ? px_format("Embeddings of %lld test images: %s", (long long)n, who)
+                            : px_format("Embeddings of %lld test images: %s (%d classes)", (long long)n, who, classes));
     fputs(
         "set xlabel 't-SNE, first axis'\nset ylabel 't-SNE, second axis'\nset format ''\nset tics scale 0\nunset grid\n"
         "set border 15 lc rgb '#BBBBBB'\nset key Left reverse samplen 1 spacing 1.4\n",

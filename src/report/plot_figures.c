@@ -38,7 +38,7 @@ static void write_caption(FILE *f, const plot_figure *figure, char *const *lines
     }
 }
 
-/* The caption that the method gave, behind the name of the method or run, in lines that fit. */
+/* The caption that the method gave, after the name of the method or run, in lines that fit. */
 static char **read_caption(const plot_run *run, const char *name, int width, int *count)
 {
     enum { CHARACTER = 9 };

@@ -175,7 +175,7 @@ void px_plot_panel_place(FILE *f, const plot_figure *figure, plot_box b, const c
             1 - 0.5 * (b.top + b.bottom) / height);
 }
 
-/* How many rows a legend of all runs takes in so many pixels, where `more` characters stand behind each name. */
+/* How many rows a legend of all runs takes in this many pixels, where `more` characters follow each name. */
 int px_plot_legend_rows(const plot_job *job, int width, const char *more)
 {
     char **texts = px_calloc((size_t)job->count + 1, sizeof *texts);
@@ -199,8 +199,10 @@ static void place_note(FILE *f, const plot_figure *figure, plot_box b, const ext
     char cut[64] = "";
     if (e->most > e->top)
         snprintf(cut, sizeof cut, "values up to %.3g are cut", e->most);
-    bool zoomed = e->bottom > 0 || e->top < 0;
-    const char *const parts[] = {zoomed ? "vertical axis not from 0" : "", cut, smoothed ? "lines are smoothed" : ""};
+    const char *zoomed = e->bottom > 0 ? "vertical axis begins above 0"
+                         : e->top < 0  ? "vertical axis ends below 0"
+                                       : "";
+    const char *const parts[] = {zoomed, cut, smoothed ? "lines are smoothed" : ""};
     fputs("set label 3 '", f);
     for (int i = 0, written = 0; i < 3; i++)
         if (*parts[i])
@@ -248,7 +250,7 @@ static extent find_range(const curve *all, int count)
     return (extent){near ? 0 : low - margin, high + margin, most};
 }
 
-/* "lines lt 1 lw 2.2 lc rgb '#0072B2' ": how a run's line of so many points looks. */
+/* "lines lt 1 lw 2.2 lc rgb '#0072B2' ": how a run's line of this many points looks. */
 static void write_style(FILE *f, const plot_job *job, int run, int64_t points)
 {
     int mark = px_plot_mark(job, run);
@@ -273,7 +275,7 @@ static void write_line(FILE *f, const plot_job *job, const curve *c, const plot_
         fputs("notitle", f);
         return;
     }
-    char *text = px_format("%s: last %.4g", job->runs[c->run].label, c->last);
+    char *text = px_format("%s: ends at %.4g", job->runs[c->run].label, c->last);
     fputs("title ", f);
     px_gnuplot_text(f, text);
     free(text);

@@ -30,7 +30,7 @@ bool px_plot_series_zero(const plot_job *, const plot_panel *);
 bool px_plot_axis_is_epoch(const plot_job *);
 void px_plot_x_range(FILE *, const plot_job *, bool by_epoch);
 
-/* How many rows a legend of all runs takes in so many pixels, where `more` stands behind each name. It stands
+/* How many rows a legend of all runs takes in this many pixels, where `more` follows each name. It stands
  * above the axes and the note: within them it would cover the curves and cut the grid. */
 int px_plot_legend_rows(const plot_job *, int width, const char *more);
 void px_plot_legend_place(FILE *, const plot_figure *, plot_box, int rows);

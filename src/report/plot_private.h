@@ -84,7 +84,7 @@ double px_plot_eval_number(const plot_run *, const plot_eval *,
 /* Chance in percent, where all of these evaluations have as many classes; else 0. */
 double px_plot_chance(const plot_job *, const plot_eval *, int count);
 
-/* Up to so many runs are told apart by their colour alone. With more, gnuplot's point type is part of a run's style; 0:
+/* Up to this many runs are told apart by their colour alone. With more, gnuplot's point type is part of a run's style; 0:
  * none. */
 enum { PLOT_FEW_RUNS = 6 };
 int px_plot_mark(const plot_job *, int run);
@@ -104,7 +104,7 @@ void px_plot_title(FILE *, char *title); /* frees the title */
  * legend off the axis. */
 void px_plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
 
-/* How many columns of these texts a legend has room for in so many pixels; three at most. */
+/* How many columns of these texts a legend has room for in this many pixels; three at most. */
 int px_plot_legend_columns(char *const *texts, int count, int width);
 
 /* Class names, or numbers where there are none; free each, then the array. */

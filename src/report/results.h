@@ -72,9 +72,8 @@ int px_results_get_attribute_real(px_results *, const char *object, const char *
 bool px_results_has(px_results *, const char *path);
 
 /* What is there, but was not read, as it is too large for its file, damaged or of another kind: one line each, without
- * repetition, in order. px_results_get... note it themselves; px_results_leave_out notes what a page cannot use, behind the
- * file's path. Borrowed.
- * Returns their number. */
+ * repetition, in order. px_results_get... note it themselves; px_results_leave_out notes what a page cannot use, after the
+ * file's path. The lines are borrowed. Returns their number. */
 int px_results_left_out(const px_results *, const char *const **lines);
 void px_results_leave_out(px_results *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -109,7 +109,7 @@ int px_results_fits(px_results *r, hid_t set, const char *what)
         return px_fail(PX_DATA, "%s: %s is too large to be shown: %.0f MB, but at most %d MB are read", r->path, what,
                        (bytes < largest ? largest : bytes) / 1e6, MOST_BYTES / 1000000);
     if (too_much_in_all(r, stored > bytes ? stored : bytes))
-        return px_fail(PX_DATA, "%s: %s is not read: what the file announces in all is too large for it", r->path,
+        return px_fail(PX_DATA, "%s: %s is not read: all that the file announces would be too large for it", r->path,
                        what);
     return 0;
 }

@@ -147,7 +147,7 @@ static void test_many_packed(void **state)
     char *text = shown();
     double seconds = px_thread_seconds() - begin;
     expect(text, "Training: ");
-    expect(text, "/train/series1 is not read: what the file announces in all is too large for it");
+    expect(text, "/train/series1 is not read: all that the file announces would be too large for it");
     expect(text, "... and ");
     free(text);
     text = plotted();

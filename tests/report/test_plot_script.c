@@ -104,7 +104,7 @@ static int put_course(px_results *r, const char *subject, double first, double l
     return bad;
 }
 
-/* A run of so many steps: the loss falls from `from` to `to`; three diagnostics, two of them zero all the time.
+/* A run of this many steps: the loss falls from `from` to `to`; three diagnostics, two of them zero all the time.
  * With an evaluation where `first`, the accuracy of a probe's first epoch, is not negative. */
 static char *make_run(const char *name, int steps, double from, double to, double first)
 {
@@ -136,7 +136,7 @@ static void zeros_have_no_panel(void **state)
     draw(&run, 1);
     char *script = script_of("diagnostics");
     assert_int_equal(count_of(script, "\nplot "), 1);
-    expect(script, "'grad norm'");
+    expect(script, "'gradient norm'");
     expect(script, "'left out, zero throughout: data wait, skipped'");
     expect_none(script, "'skipped (1: yes)'");
     free(script);
@@ -150,17 +150,17 @@ static void axes_say_what_they_lack(void **state)
     char *zoomed = make_run("zoomed", 20, 5, 4, 0.7), *whole = make_run("whole", 20, 5, 0.1, 0.1);
     draw(&zoomed, 1);
     char *script = script_of("curves");
-    assert_int_equal(count_of(script, "'vertical axis not from 0'"), 2); /* the loss, and the constant rate */
+    assert_int_equal(count_of(script, "'vertical axis begins above 0'"), 2); /* the loss, and the constant rate */
     free(script);
     script = script_of("probe_epochs");
-    expect(script, "set ylabel 'top-1 accuracy on the test set (%), axis not from 0'");
+    expect(script, "set ylabel 'top-1 accuracy on the test set (%), axis begins above 0'");
     free(script);
     script = script_of("accuracy");
     expect(script, "set xrange [0:");
     free(script);
     draw(&whole, 1);
     script = script_of("curves");
-    assert_int_equal(count_of(script, "vertical axis not from 0"), 1); /* the rate */
+    assert_int_equal(count_of(script, "vertical axis begins above 0"), 1); /* the rate */
     free(script);
     script = script_of("probe_epochs");
     expect(script, "set ylabel 'top-1 accuracy on the test set (%)'");
@@ -236,7 +236,7 @@ static void many_runs_look_different(void **state)
         at = strstr(at, " title ");
         for (int j = 0; j < i; j++)
             assert_string_not_equal(style[i], style[j]);
-        double here = number_after(at, ": last ");
+        double here = number_after(at, ": ends at ");
         assert_true(here < last); /* as at the right end of the picture */
         last = here;
         at++;
