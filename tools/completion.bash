@@ -48,7 +48,7 @@ _pretext()
     done < <("${words[0]/#\~/$HOME}" complete "${words[@]:1}" 2>/dev/null)
     COMPREPLY=("${keys[@]}" "${files[@]}")
 
-    # Readline would put a backslash before the '=' of a key if it took it for a file, and a blank behind it.
+    # Readline would put a backslash before the '=' of a key if it took it for a file, and a blank after it.
     if [[ ${#keys[@]} == 0 ]]; then
         compopt -o filenames 2>/dev/null
     elif [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=.] ]]; then

@@ -51,7 +51,7 @@ char *px_one_line(char *text)
     return px_printable(text, "");
 }
 
-/* A path may be longer than any message, and what is wrong with it comes behind it. */
+/* A path may be longer than any message, and what is wrong with it comes after it. */
 static void set_message(px_status status, const char *format, va_list args)
 {
     enum { HALF = sizeof last.text / 2 - 4 };

@@ -19,7 +19,7 @@
 
 typedef struct request {
     const px_command *command;
-    const char *const *words; /* behind the command, without the last */
+    const char *const *words; /* after the command, without the last */
     int count;
     const char *last;              /* what is to be completed */
     const char *method, *backbone; /* chosen by the words before, or NULL */

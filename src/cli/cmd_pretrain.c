@@ -34,7 +34,7 @@ static const char *value_of(const px_args *args, const char *key)
 }
 
 /* --resume out=RUN needs no CONFIG: the run's own is in its checkpoint. Where that is missing, a run begins only if the
- * command line describes one: a mistyped name is to be told. */
+ * command line describes one: a mistyped name must be reported. */
 static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 {
     const char *const *given = args->assignments.word, *out = value_of(args, "out");
@@ -91,7 +91,7 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_pretrain = {
     .name = "pretrain",
-    .arguments = "[CONFIG] [key=value...]",
+    .arguments = "[--resume] [CONFIG] [key=value...]",
     .summary = "train a backbone on a pretext task",
     .help = "CONFIG is a libconfig file; key=value overrides it, with dots for groups:\n"
             "optim.lr=0.3. For keys that neither sets, the method's defaults apply, then\n"

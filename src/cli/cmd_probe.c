@@ -54,7 +54,7 @@ const px_command px_cmd_probe = {
             "memory for the features of its images at all stages (float32, N / ranks x the\n"
             "sum of their widths) and for those of all images at the last stage and one more.\n"
             "patches=9 is the protocol of methods that pretrain on patches.\n"
-            "What needs more memory than there is, is refused with settings that would fit.\n"
+            "If there is not enough memory, a message names settings that would fit.\n"
             "data.*, threads and backend override the run's settings (data.limit limits the\n"
             "probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
             "to /eval in the run's run.h5, and a table to standard output. Results of a\n"

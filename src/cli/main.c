@@ -144,7 +144,8 @@ static int close_output(int status)
 
 int main(int argc, char **argv)
 {
-    signal(SIGXFSZ, SIG_IGN); /* a file larger than allowed (ulimit -f) is a write that fails, told like a full disk */
+    signal(SIGXFSZ,
+           SIG_IGN); /* a file larger than allowed (ulimit -f) is a write that fails, reported like a full disk */
     const char *name = argc > 1 ? argv[1] : NULL;
     if (!name) {
         print_help(stderr);

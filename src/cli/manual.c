@@ -54,7 +54,7 @@ static void put_head(FILE *out, const char *name, const char *summary)
 typedef enum block { PARAGRAPH, TABLE, EXAMPLE } block;
 
 /* Where the second column of "  name   what it is" begins; 0: there is none. A longer first column is a command with a
- * remark behind it. */
+ * remark after it. */
 static size_t second_column(const char *line, size_t length)
 {
     enum { NAME_MAX_LENGTH = 24 };

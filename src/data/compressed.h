@@ -1,5 +1,5 @@
 /* compressed.h - the content of a compressed file for libarchive, verified to its last byte. libarchive's own filters
- * stop where an archive in them ends, so that checksums behind it are not read, and ignore whatever follows the
+ * stop where an archive in them ends, so that checksums after it are not read, and ignore whatever follows the
  * compressed bytes; its filter for gzip skips checksum and length in any case.
  *
  *     px_compressed *c = px_compressed_open(archive, kind, bytes, size, &left, &status);   // instead of

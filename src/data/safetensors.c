@@ -193,7 +193,7 @@ static int check_places(px_safetensors *f, size_t data_at)
         next = at + t->bytes;
     }
     if (next < end)
-        return px_fail(PX_DATA, "%s: %td bytes behind the last tensor belong to no tensor", f->path, end - next);
+        return px_fail(PX_DATA, "%s: %td bytes after the last tensor belong to no tensor", f->path, end - next);
     return 0;
 }
 

@@ -25,7 +25,7 @@ typedef struct px_knn_result {
     double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* fractions of the labelled test rows */
 } px_knn_result;
 
-/* Bytes of memory that a search takes on one rank with so many rows, classes and threads, beside the features. */
+/* Bytes of memory that a search takes on one rank with this many rows, classes and threads, beside the features. */
 double px_knn_bytes(const px_knn_cfg *, int64_t train, int64_t test, int classes, int threads);
 
 /* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */

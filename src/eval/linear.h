@@ -46,7 +46,7 @@ typedef struct px_probe_result {
 } px_probe_result;
 void px_probe_result_finish(px_probe_result *);
 
-/* Bytes of memory that a probe of so many rows and classes takes on one of the ranks, beside the features. */
+/* Bytes of memory that a probe of this many rows and classes takes on one of the ranks, beside the features. */
 double px_linear_probe_bytes(const px_probe_cfg *, int64_t train, int64_t test, int classes, int width,
                              const px_comm *);
 

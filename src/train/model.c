@@ -125,8 +125,9 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     if (bf16 && !fast)
         return px_fail(PX_USAGE, "precision = bf16 needs backend=onednn: the portable kernels compute in fp32");
     if (bf16 && strcmp(px_backend_fast.name, "onednn") != 0)
-        return px_fail(PX_USAGE,
-                       "precision = bf16: this build of Pretext has no oneDNN, without which all computes in fp32");
+        return px_fail(
+            PX_USAGE,
+            "precision = bf16: this build of Pretext has no oneDNN, without which everything is computed in fp32");
     if (!bf16 && !automatic)
         return 0;
     double able = fast && px_bf16_native();

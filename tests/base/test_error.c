@@ -31,7 +31,7 @@ static void failures_set_message_and_status(void **state)
     assert_string_equal(px_error(), "rank 1: other");
 }
 
-/* What is wrong comes at the end, behind a path, for example. */
+/* What is wrong comes at the end, after a path, for example. */
 static void of_long_messages_the_middle_is_left_out(void **state)
 {
     (void)state;

@@ -38,7 +38,7 @@ static void all_lines_are_kept(void **state)
     (void)state;
     char path[] = "/tmp/test_log.XXXXXX", text[1024];
     close(mkstemp(path));
-    for (int start = 0; start < 2; start++) { /* the second time behind what stands there */
+    for (int start = 0; start < 2; start++) { /* the second time after what stands there */
         FILE *screen = tmpfile();
         px_log log = px_log_make(screen, false);
         px_log_line(&log, "early %d", 1);

@@ -9,7 +9,7 @@
 #include "../data/make_data.h"
 #include "hostile.h"
 
-enum { LENGTH = 8, DATA = 16 /* bytes behind the header */ };
+enum { LENGTH = 8, DATA = 16 /* bytes after the header */ };
 
 static void put(const hostile *h, uint64_t length, const char *header)
 {
@@ -86,7 +86,7 @@ static const hostile weights[] = {
     HEADER("json", "its header is not JSON from byte 6 on", "{\"w\":}"),
     HEADER("list", "its header is not a JSON object", "[1]"),
     HEADER("number", "its header is not JSON from byte ", "1"),
-    HEADER("nothing", "16 bytes behind the last tensor belong to no tensor", "{}"),
+    HEADER("nothing", "16 bytes after the last tensor belong to no tensor", "{}"),
     HEADER("text-entry", "text-entry.safetensors: ", "{\"w\":\"x\"}"),
     HEADER("behind", "its header is not JSON from byte ", "{} {}"),
     HEADER("metadata", "metadata.safetensors: ", "{\"__metadata__\":[1]}"),
@@ -122,9 +122,9 @@ static const hostile weights[] = {
            "[0,1000000000000000000,1000000000000000000,123,1000000000000000000]", "[0,8]"),
     TENSOR("size", "tensor a, F32 (3), takes 12 bytes, not 8", F32, "[3]", "[0,8]"),
     TENSOR("odd", "1 bytes before tensor a belong to no tensor", F32, "[1]", "[1,5]"),
-    TENSOR("dtype", "8 bytes behind the last tensor belong to no tensor", "\"F33\"", "[2]", "[0,8]"),
+    TENSOR("dtype", "8 bytes after the last tensor belong to no tensor", "\"F33\"", "[2]", "[0,8]"),
     TENSOR("dtype-number", "tensor a has no dtype", "32", "[2]", "[0,8]"),
-    TENSOR("dtype-escape", "8 bytes behind the last tensor belong to no tensor", "\"\\u001b[2J\"", "[2]", "[0,8]"),
+    TENSOR("dtype-escape", "8 bytes after the last tensor belong to no tensor", "\"\\u001b[2J\"", "[2]", "[0,8]"),
     HEADER("type", "tensor conv1.weight has the type I64, but only F32, F16, BF16 and F64",
            "{\"conv1.weight\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]}}"),
     HEADER("lines", "tensor a?b, F32 (3), takes 12 bytes, not 8",
@@ -139,8 +139,8 @@ static const hostile weights[] = {
     {NAMED("changed-cut"), .make = changed, .status = 3, .says = "of the data, but the file has only", .kind = "cut"},
     {NAMED("changed-header"), .make = changed, .status = 3, .says = "is cut off: a header of ", .kind = "header"},
     {NAMED("changed-bit"), .make = changed, .status = 3, .says = "changed-bit.safetensors: ", .kind = "bit"},
-    {NAMED("changed-longer"), .make = changed, .status = 3,
-     .says = "1 bytes behind the last tensor belong to no tensor", .kind = "longer"},
+    {NAMED("changed-longer"), .make = changed, .status = 3, .says = "1 bytes after the last tensor belong to no tensor",
+     .kind = "longer"},
     {NAMED("features"), .make = header, .words = {"features", "%"}, .status = 3,
      .says = "tensor a, F32 (3), takes 12 bytes, not 8", .text = "{" ONE(F32, "[3]", "[0,8]") "}"},
     {NAMED("probe"), .make = header, .words = {"probe", "%", "out=x"}, .status = 3,

@@ -53,7 +53,7 @@ static char *make(const char *folder, const spec *s)
     return path;
 }
 
-/* The commands behind "next: ", a new string. */
+/* The commands after "next: ", a new string. */
 static char *proposed(const run_result *r)
 {
     const char *line = strstr(r->err, "next: ");

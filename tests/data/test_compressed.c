@@ -1,5 +1,5 @@
 /* test_compressed.c - gzip's checksum and length are verified, for a single file and for a tar in it; several members and a
- * tape's padding are no damage, other bytes behind the end are. */
+ * tape's padding are no damage, other bytes after the end are. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

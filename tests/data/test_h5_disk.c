@@ -38,7 +38,7 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-/* Chunked arrays with checksums, as in a checkpoint, and an attribute behind them. */
+/* Chunked arrays with checksums, as in a checkpoint, and an attribute after them. */
 static void fill(hid_t file)
 {
     static float row[ROWS];

@@ -90,7 +90,7 @@ static void wide_layers_agree_with_portable(void **state)
     }
 }
 
-/* The gradients of input and weight on so many threads. *matrix_unit: the processor has one; *own: ours makes the
+/* The gradients of input and weight on this many threads. *matrix_unit: the processor has one; *own: ours makes the
  * weight's there. */
 static void gradients_on(const test_case *c, int threads, double *gradients[2], bool *matrix_unit, bool *own)
 {
