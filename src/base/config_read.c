@@ -91,7 +91,19 @@ static const char *line_start(const char *text, int line)
     return text;
 }
 
-/* libconfig 1.5 silently cuts an integer without an L to its low 32 bits: so read the number again from its line. */
+/* The next place in the text where `name` stands as a whole; NULL: there is none. */
+static const char *find_name(const char *text, const char *name)
+{
+    static const char in_names[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-*";
+    size_t length = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)); at += length)
+        if ((at == text || !strchr(in_names, at[-1])) && strspn(at + length, in_names) == 0)
+            return at;
+    return NULL;
+}
+
+/* libconfig 1.5 silently cuts an integer without an L to its low 32 bits. So the number is read again from its line, where
+ * other groups may have a setting of the same name: it is the first one with these 32 bits. */
 static px_setting integer_as_written(const config_setting_t *s, const source *src)
 {
     px_setting value = {.kind = PX_SETTING_INTEGER, .integer = config_setting_get_int(s)};
@@ -99,15 +111,16 @@ static px_setting integer_as_written(const config_setting_t *s, const source *sr
     char path[PATH_MAX];
     char *included = file ? read_text(included_path(src, file, path)) : NULL;
     const char *text = line_start(included ? included : src->text, (int)config_setting_source_line(s));
-    const char *found = text && name && (included || !file) ? strstr(text, name) : NULL;
-    if (found) {
-        const char *number = found + strlen(name);
+    const char *at = text && name && (included || !file) ? find_name(text, name) : NULL;
+    for (bool found = false; at && !found; at = find_name(at + strlen(name), name)) {
+        const char *number = at + strlen(name);
         number += strspn(number, " \t\r\n=:");
         errno = 0;
         long long exact = strtoll(number, NULL, 0);
-        if (errno == ERANGE)
+        found = (int)(exact & 0xFFFFFFFF) == (int)value.integer;
+        if (found && errno == ERANGE)
             value = (px_setting){.kind = PX_SETTING_REAL, .real = strtod(number, NULL)};
-        else if ((exact < INT_MIN || exact > INT_MAX) && (int)(exact & 0xFFFFFFFF) == (int)value.integer)
+        else if (found)
             value.integer = exact;
     }
     free(included);

@@ -115,6 +115,8 @@ static void long_integers_keep_all_digits(void **state)
     fixture *f = *state;
     load(f, "epochs = 7;\nseed = 5000000000; # no L\n");
     assert_true(f->top.seed == 5000000000);
+    load(f, "note = \"seed = 1, myseed = 2\"; seed = 6000000000;");
+    assert_true(f->top.seed == 6000000000);
     load(f, "seed = -9223372036854775808L;");
     assert_true(f->top.seed == INT64_MIN);
     load(f, "seed = 0xFFFFFFFF;");
