@@ -314,7 +314,7 @@ static int draw_embedding(plot_job *job, int run, const double *xy, const double
     double scale = 820 / fmax(width, height);
     const plot_run *r = &job->runs[run];
     char **names = px_plot_class_names(r, "/eval/embedding/class_names", classes);
-    int right = legend ? 70 + 10 * px_plot_shorten_all(names, classes, PLOT_CLASS_NAME) : 40;
+    int right = legend ? 70 + 12 * px_plot_shorten_all(names, classes, PLOT_CLASS_NAME) : 40;
     px_plot_frame(f, figure, (int)(scale * width), (int)(scale * height), 60, right < 150 && legend ? 150 : right, 65,
                   55);
     const char *who = job->count == 1 && *r->method ? r->method : r->label;

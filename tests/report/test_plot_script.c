@@ -129,6 +129,36 @@ static char *make_run(const char *name, int steps, double from, double to, doubl
     return run;
 }
 
+/* The value of a line like "set tmargin at screen 0.9". */
+static double number_after(const char *script, const char *what)
+{
+    const char *at = strstr(script, what);
+    if (!at)
+        fail_msg("no '%s'", what);
+    return strtod(at + strlen(what), NULL);
+}
+
+/* Digits are wide: nine of them take 106 pixels beside 59 for the marks. */
+static void map_has_room_for_names(void **state)
+{
+    (void)state;
+    static const char *const classes[] = {"n01440764", "n02102040", "n03888257"};
+    char *run = make_run("ids", 20, 5, 4, -1), *file = px_format("%s/run.h5", run);
+    px_results *r;
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    int bad = px_results_put(r, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){3, 2}, (float[]){0, 0, 1, 0, 1, 1}) |
+              px_results_put(r, "/eval/embedding/label", PX_I32, 1, (int64_t[]){3}, (int32_t[]){0, 1, 2}) |
+              px_results_put_texts(r, "/eval/embedding/class_names", classes, 3);
+    assert_int_equal(px_results_close(r) | bad, 0);
+    draw(&run, 1);
+    char *script = script_of("embedding");
+    expect(script, "'Embeddings of 3 test images: simclr'");
+    assert_true((1 - number_after(script, "set rmargin at screen ")) * number_after(script, " size ") >= 59 + 106);
+    free(script);
+    free(file);
+    free(run);
+}
+
 static void zeros_have_no_panel(void **state)
 {
     (void)state;
@@ -188,15 +218,6 @@ static void spikes_are_told(void **state)
     free(script);
     free(file);
     free(run);
-}
-
-/* The value of a line like "set tmargin at screen 0.9". */
-static double number_after(const char *script, const char *what)
-{
-    const char *at = strstr(script, what);
-    if (!at)
-        fail_msg("no '%s'", what);
-    return strtod(at + strlen(what), NULL);
 }
 
 static void layers_have_chance_and_a_band_for_the_legend(void **state)
@@ -288,6 +309,7 @@ static void texts_fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(map_has_room_for_names, setup, teardown),
         cmocka_unit_test_setup_teardown(zeros_have_no_panel, setup, teardown),
         cmocka_unit_test_setup_teardown(axes_say_what_they_lack, setup, teardown),
         cmocka_unit_test_setup_teardown(spikes_are_told, setup, teardown),
