@@ -1,5 +1,6 @@
 /* features_file.c - rank 0 writes the file. The rows of the other ranks come to it block by block, so that it never
- * holds all of them, and a disk that is full ends in a message, which parallel HDF5 does not survive. */
+ * holds all of them, and HDF5 need not be parallel. A disk that is full ends in a message, which parallel HDF5 does not
+ * survive. */
 #include "eval/features_file.h"
 #include "base/error.h"
 #include "data/h5.h"
