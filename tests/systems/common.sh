@@ -19,6 +19,18 @@ need()
     command -v "$1" >/dev/null || leave_out "there is no $1 (tools/install --systems, or apt install $2)"
 }
 
+# claim FOLDER DONE: makes it, or takes one that was made here before, of which the file DONE tells as well. What is in it will be
+# replaced, so one that holds anything else is refused.
+claim()
+{
+    mkdir -p "$1"
+    if [ ! -e "$1/.pretext-system" ] && [ ! -e "$1/$2" ] && [ -n "$(ls -A "$1")" ]; then
+        say "$1 holds other things: give a new or an empty folder"
+        exit 2
+    fi
+    touch "$1/.pretext-system"
+}
+
 # The mirror that this host's own apt uses for Debian's main archive, whichever form its sources are written in, and the
 # name of the release: "URI NAME".
 find_mirror()
