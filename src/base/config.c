@@ -15,7 +15,7 @@ typedef struct group {
 struct px_config {
     group *groups;
     int group_count;
-    px_entries entries;
+    px_assignments entries;
     char *peeked;
 };
 
@@ -30,7 +30,7 @@ void px_config_destroy(px_config *c)
         return;
     for (int i = 0; i < c->group_count; i++)
         free((char *)c->groups[i].name);
-    px_entries_finish(&c->entries);
+    px_assignments_finish(&c->entries);
     free(c->groups);
     free(c->peeked);
     free(c);
@@ -38,17 +38,17 @@ void px_config_destroy(px_config *c)
 
 int px_config_file(px_config *c, const char *path)
 {
-    return px_entries_file(&c->entries, path);
+    return px_assignments_file(&c->entries, path);
 }
 
 int px_config_text_load(px_config *c, const char *text, const char *origin)
 {
-    return px_entries_text(&c->entries, text, origin);
+    return px_assignments_text(&c->entries, text, origin);
 }
 
 int px_config_set(px_config *c, const char *assignment)
 {
-    return px_entries_assignment(&c->entries, assignment);
+    return px_assignments_one(&c->entries, assignment);
 }
 
 static void assign_default(const group *g, const px_option *o)
@@ -101,7 +101,7 @@ const char *px_config_peek(px_config *c, const char *key, const char *fallback)
 {
     for (int override = 1; override >= 0; override--) {
         for (int i = c->entries.count; i-- > 0;) {
-            const px_entry *e = &c->entries.list[i];
+            const px_assignment *e = &c->entries.list[i];
             if (e->override != override || e->value.kind == PX_SETTING_GROUP || strcmp(e->key, key) != 0)
                 continue;
             free(c->peeked);
@@ -179,7 +179,7 @@ static int unknown_group(const px_config *c, const char *name, const char *where
     return -1;
 }
 
-static int unknown_key(const px_config *c, const group *g, const px_entry *e, const char *name)
+static int unknown_key(const px_config *c, const group *g, const px_assignment *e, const char *name)
 {
     const char *where = e->where, *key = e->key;
     if (is_group(c, key))
@@ -210,7 +210,7 @@ static int unknown_key(const px_config *c, const group *g, const px_entry *e, co
 static const px_option no_options[] = {{0}};
 static const group empty_top = {.name = "", .options = no_options}; /* if the top level is not registered */
 
-static int assign(const px_config *c, const px_entry *e)
+static int assign(const px_config *c, const px_assignment *e)
 {
     const char *dot = strrchr(e->key, '.'), *name = dot ? dot + 1 : e->key;
     size_t prefix = dot ? (size_t)(dot - e->key) : 0;

@@ -14,7 +14,7 @@ char *px_key_join(const char *group, const char *name)
     return *group ? px_format("%s.%s", group, name) : px_strdup(name);
 }
 
-void px_entries_finish(px_entries *all)
+void px_assignments_finish(px_assignments *all)
 {
     for (int i = 0; i < all->count; i++) {
         free(all->list[i].key);
@@ -22,15 +22,15 @@ void px_entries_finish(px_entries *all)
         free(all->list[i].text);
     }
     free(all->list);
-    *all = (px_entries){0};
+    *all = (px_assignments){0};
 }
 
 /* Takes ownership of `key` and `where`; copies the text of `value`. */
-static void record(px_entries *all, char *key, char *where, px_setting value, bool override)
+static void record(px_assignments *all, char *key, char *where, px_setting value, bool override)
 {
     all->list = px_realloc(all->list, (size_t)(all->count + 1) * sizeof *all->list);
-    px_entry *e = &all->list[all->count++];
-    *e = (px_entry){.key = key, .where = where, .value = value, .override = override};
+    px_assignment *e = &all->list[all->count++];
+    *e = (px_assignment){.key = key, .where = where, .value = value, .override = override};
     if (value.text)
         e->value.text = e->text = px_strdup(value.text);
 }
@@ -168,7 +168,7 @@ static px_setting read_setting(const config_setting_t *s, const source *src)
     }
 }
 
-static void record_members(px_entries *all, const config_setting_t *parent, const char *prefix, const source *src)
+static void record_members(px_assignments *all, const config_setting_t *parent, const char *prefix, const source *src)
 {
     for (int i = 0; i < config_setting_length(parent); i++) {
         const config_setting_t *s = config_setting_get_elem(parent, (unsigned)i);
@@ -252,7 +252,7 @@ static int parse(config_t *parsed, const source *src)
     return config_setting_remove(config_root_setting(parsed), last) == CONFIG_TRUE ? 1 : -1;
 }
 
-static int load(px_entries *all, const source *src)
+static int load(px_assignments *all, const source *src)
 {
     size_t left = SIZE_MAX_KIB * 1024;
     if (check_includes(src, src->text, src->name, 0, &left) != 0)
@@ -275,12 +275,12 @@ static int load(px_entries *all, const source *src)
     return rc;
 }
 
-int px_entries_text(px_entries *all, const char *text, const char *origin)
+int px_assignments_text(px_assignments *all, const char *text, const char *origin)
 {
     return load(all, &(source){.text = text, .name = origin, .directory = "."});
 }
 
-int px_entries_file(px_entries *all, const char *path)
+int px_assignments_file(px_assignments *all, const char *path)
 {
     char *text = read_text(path);
     if (!text)
@@ -293,7 +293,7 @@ int px_entries_file(px_entries *all, const char *path)
     return rc;
 }
 
-int px_entries_assignment(px_entries *all, const char *assignment)
+int px_assignments_one(px_assignments *all, const char *assignment)
 {
     size_t length = strspn(assignment, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-*.");
     const char *word = assignment + length + 1;

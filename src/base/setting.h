@@ -31,23 +31,23 @@ typedef struct px_setting {
 } px_setting;
 
 /* One key as it was written in a file or on the command line. */
-typedef struct px_entry {
+typedef struct px_assignment {
     char *key, *where; /* "optim.lr", "simclr.cfg:12" */
     char *text;        /* what value.text points to */
     px_setting value;
     bool override; /* from the command line */
-} px_entry;
+} px_assignment;
 
-typedef struct px_entries {
-    px_entry *list;
+typedef struct px_assignments {
+    px_assignment *list;
     int count;
-} px_entries;
+} px_assignments;
 
 /* These append settings. Each returns 0 or -1, like the function of config.h that calls it. */
-int px_entries_file(px_entries *, const char *path);
-int px_entries_text(px_entries *, const char *text, const char *origin);
-int px_entries_assignment(px_entries *, const char *assignment);
-void px_entries_finish(px_entries *);
+int px_assignments_file(px_assignments *, const char *path);
+int px_assignments_text(px_assignments *, const char *text, const char *origin);
+int px_assignments_one(px_assignments *, const char *assignment);
+void px_assignments_finish(px_assignments *);
 
 /* "group.name", or "name" at the top level. A new string. */
 char *px_key_join(const char *group, const char *name);
