@@ -239,7 +239,12 @@ int px_config_finish(px_config *c)
         for (int i = 0; i < c->entries.count; i++)
             if (c->entries.list[i].override == override && assign(c, &c->entries.list[i]) != 0)
                 return -1;
-    return 0;
+    char *text = px_config_text(c);
+    bool large = strlen(text) > PX_CONFIG_KIB * 1024;
+    free(text);
+    return large ? px_fail(PX_USAGE, "all settings together are larger than %d KiB: shorter texts are needed",
+                           PX_CONFIG_KIB)
+                 : 0;
 }
 
 /* The first component of the group's name after `prefix`, if it is below `prefix`: "linear" for "eval.linear" and

@@ -31,7 +31,7 @@ void px_config_group(px_config *, const char *name, const px_option *options, vo
  * earlier ones. 0 or -1. */
 int px_config_file(px_config *, const char *path);
 
-/* The same for text in memory; messages give `origin` as the file's name. 0 or -1. */
+/* The same for text in memory, which can include no files; messages give `origin` as the file's name. 0 or -1. */
 int px_config_text_load(px_config *, const char *text, const char *origin);
 
 /* Records one override, key=value; the value needs no quotes. 0 or -1 (not of the form key=value). */
@@ -40,7 +40,8 @@ int px_config_set(px_config *, const char *assignment);
 /* The text of a key in the files and overrides recorded so far, or `fallback`. Borrowed until the next call. */
 const char *px_config_peek(px_config *, const char *key, const char *fallback);
 
-/* Assigns everything; unknown keys, wrong types and values out of range are refused. 0 or -1. */
+/* Assigns everything; unknown keys, wrong types and values out of range are refused, and so is a configuration whose text
+ * would be too long to be read again. 0 or -1. */
 int px_config_finish(px_config *);
 
 /* The resolved configuration as a libconfig file with one key per line; px_config_file reads back the same values. A

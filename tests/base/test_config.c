@@ -256,6 +256,34 @@ static void files_are_refused(void **state)
     }
 }
 
+/* A checkpoint's configuration may be anybody's text: it includes no file, and takes no minutes. What is too long to be read
+ * again is not written either. */
+static void stored_texts_are_bounded(void **state)
+{
+    const fixture *f = *state;
+    px_config *c = f->config;
+    assert_int_equal(px_config_text_load(c, "epochs = 3;\n \t@include \"/etc/passwd\"\n", "a.h5"), -1);
+    assert_string_equal(px_error(), "a.h5:2: @include \"/etc/passwd\": a stored configuration cannot include files");
+    enum { LONG = 33000 };
+    char *text = px_calloc(LONG + 1, 1), *assignment;
+    memset(text, 'n', LONG);
+    assert_int_equal(px_config_text_load(c, text, "a.h5"), -1);
+    assert_string_equal(px_error(), "a.h5: its configuration is larger than 32 KiB");
+    text[30000] = '\0';
+    assignment = px_format("note=%s", text);
+    assert_int_equal(px_config_set(c, assignment), 0);
+    free(assignment);
+    assert_int_equal(px_config_finish(c), 0);
+    memset(text, '"', 30000); /* each becomes two characters */
+    assignment = px_format("note=a%s", text);
+    assert_int_equal(px_config_set(c, assignment), 0);
+    free(assignment);
+    assert_int_equal(px_config_finish(c), -1);
+    assert_string_equal(px_error(), "all settings together are larger than 32 KiB: shorter texts are needed");
+    assert_int_equal(px_error_status(), PX_USAGE);
+    free(text);
+}
+
 /* libconfig 1.7 refuses it itself, 1.5 makes another number of it. */
 static void integers_beyond_64_bits_are_refused(void **state)
 {
@@ -566,6 +594,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(quoted_overrides_are_unescaped, setup, teardown),
         cmocka_unit_test_setup_teardown(peek_sees_keys_before_finish, setup, teardown),
         cmocka_unit_test(files_are_refused),
+        cmocka_unit_test_setup_teardown(stored_texts_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(integers_beyond_64_bits_are_refused, setup, teardown),
         cmocka_unit_test(overrides_are_refused),
         cmocka_unit_test(hostile_files_are_refused),
