@@ -11,7 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_NUMBERS = 40000000 }; /* 320 MB */
+/* A small file can be made of zeros that unpack to millions of rows. So only --all prints more than a screen or a plot
+ * needs: 4 million numbers are 500,000 steps of eight series, printed within a second. 40 million take 320 MB. */
+enum { MOST_NUMBERS = 4000000, MOST_OF_ALL = 40000000 };
+
+typedef struct column_flags {
+    bool all;
+} column_flags;
+
+static const px_flag flags[] = {PX_FLAG(column_flags, all, 0, NULL, "also tables of more than 4 million numbers"), {0}};
 
 typedef struct column {
     char *path, *name;    /* "/train/loss"; "train/loss", on one line, as it is printed */
@@ -27,12 +35,12 @@ static void column_finish(column *c)
     free(c->step);
 }
 
-/* The path of a series; one without a folder may also be in /train. NULL: not found. */
-static char *resolve(px_results *r, const char *name)
+/* The path of a series, or with `group` that of a group; without a folder it may also be in /train. NULL: not found. */
+static char *resolve(px_results *r, const char *name, bool group)
 {
     for (int i = 0; i < 2; i++) {
         char *path = px_format(i ? "/train/%s" : "/%s", name + (*name == '/')), *what = px_results_describe(r, path);
-        bool found = px_results_has(r, path) && strcmp(what, "group") != 0;
+        bool found = px_results_has(r, path) && (strcmp(what, "group") == 0) == group;
         free(what);
         if (found)
             return path;
@@ -41,9 +49,35 @@ static char *resolve(px_results *r, const char *name)
     return NULL;
 }
 
+/* Names what is in it, as far as a line has room. Takes `path` over. */
+static int is_group(px_results *r, const char *file, char *path)
+{
+    enum { SHOWN = 8 };
+    char **names, *text = NULL;
+    int count, status = px_results_list(r, path, &names, &count);
+    for (int i = 0; status == 0 && i < count; i++) {
+        if (i <= SHOWN) {
+            char *longer = px_format("%s%s%s", text ? text : "", i ? ", " : "", i < SHOWN ? names[i] : "...");
+            free(text);
+            text = longer;
+        }
+        free(names[i]);
+    }
+    if (status == 0) {
+        free(names);
+        status = px_fail(PX_USAGE, "%s: '%s' is a group, not a series; %s%s", file, path + 1,
+                         count ? "it contains " : "it is empty", text ? text : "");
+    }
+    free(text);
+    free(path);
+    return status;
+}
+
 static int no_such_series(px_results *r, const char *file, const char *name)
 {
-    char **paths;
+    char **paths, *group = resolve(r, name, true);
+    if (group)
+        return is_group(r, file, group);
     int count;
     if (px_results_all(r, &paths, &count) != 0)
         return -1;
@@ -68,7 +102,7 @@ static int no_such_series(px_results *r, const char *file, const char *name)
 
 static int load(px_results *r, const char *file, const char *name, column *c)
 {
-    c->path = resolve(r, name);
+    c->path = resolve(r, name, false);
     if (!c->path)
         return no_such_series(r, file, name);
     c->name = px_one_line(px_strdup(c->path + 1));
@@ -93,6 +127,18 @@ static int load(px_results *r, const char *file, const char *name, column *c)
     }
     free(step);
     return bad;
+}
+
+/* `c` is the last column that was read, and brought the numbers of all to `numbers`. */
+static int too_many(const char *file, const column *c, int64_t numbers, bool all)
+{
+    if (numbers > MOST_OF_ALL)
+        return px_fail(PX_USAGE, "%s: too many numbers for one table, of which up to %d fit: print fewer series", file,
+                       MOST_OF_ALL);
+    if (numbers > MOST_NUMBERS && !all)
+        return px_fail(PX_USAGE, "%s: %s has %lld rows of %lld, so the table has more than %d numbers; --all prints it",
+                       file, c->path, (long long)c->rows, (long long)c->width, MOST_NUMBERS);
+    return 0;
 }
 
 /* All columns must have the same rows; a live run's may differ by rows that were added while they were read. */
@@ -132,8 +178,9 @@ static void print_columns(const column *c, int count, int64_t rows)
 
 static int run(int argc, char **argv)
 {
+    column_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_column, argc, argv, NULL) != 0)
+    if (px_args_read(&args, &px_cmd_column, argc, argv, &given) != 0)
         return -1;
     int count = args.words.count - 1;
     char *file = px_run_file(args.words.word[0]);
@@ -144,9 +191,7 @@ static int run(int argc, char **argv)
     for (int i = 0; bad == 0 && i < count; i++) {
         bad = load(r, file, args.words.word[i + 1], &columns[i]);
         numbers += bad ? 0 : columns[i].rows * columns[i].width + columns[i].steps;
-        if (bad == 0 && numbers > MOST_NUMBERS)
-            bad = px_fail(PX_USAGE, "%s: too many numbers for one table, of which up to %d fit: print fewer series",
-                          file, MOST_NUMBERS);
+        bad = bad ? bad : too_many(file, &columns[i], numbers, given.all);
     }
     int64_t rows = 0;
     if (bad == 0)
@@ -169,12 +214,14 @@ const px_command px_cmd_column = {
     .help = "The first column is the step (or the row, if a series has no steps); a first\n"
             "line with # names all columns. RUN is a folder that contains run.h5, or an .h5\n"
             "file; it may be a live run. SERIES is a path in the file, where train/ may be\n"
-            "left out; a table with two axes gives several columns.\n"
+            "left out; a table with two axes gives several columns. More than 4 million\n"
+            "numbers are printed only with --all.\n"
             "\nExamples\n"
             "  pretext column runs/a train/loss train/lr\n"
             "  pretext column runs/a eval/linear/pretrained/test_top1\n"
             "  gnuplot -p -e \"plot '< pretext column runs/a train/loss' with lines\"\n",
     .run = run,
+    .flags = flags,
     .min_words = 2,
     .max_words = PX_ANY,
     .word = PX_WORD_RUN,

@@ -173,6 +173,36 @@ static void test_short_column(void **state)
     free(path);
 }
 
+/* A file of a few KB can hold millions of zeros. */
+static void test_long_column(void **state)
+{
+    (void)state;
+    enum { ROWS = 5000000 };
+    char *path = px_format("%s/long.h5", folder), text[256];
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), how = H5Pcreate(H5P_DATASET_CREATE);
+    hsize_t rows = ROWS, chunk = ROWS / 5;
+    H5Pset_chunk(how, 1, &chunk);
+    H5Pset_deflate(how, 9);
+    hid_t space = H5Screate_simple(1, &rows, NULL);
+    hid_t set = H5Dcreate2(file, "zeros", H5T_STD_U8LE, space, H5P_DEFAULT, how, H5P_DEFAULT);
+    uint8_t *zeros = px_calloc(ROWS, 1);
+    assert_true(H5Dwrite(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, zeros) >= 0);
+    free(zeros);
+    H5Dclose(set);
+    H5Sclose(space);
+    H5Pclose(how);
+    H5Fclose(file);
+    assert_int_equal(column_of(path, "zeros", NULL, text, sizeof text), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(
+        strstr(px_error(), "zeros has 5000000 rows of 1, so the table has more than 4000000 numbers; --all"));
+    assert_string_equal(text, "");
+    assert_int_equal(column_of(path, "zeros", "--all", text, sizeof text), 0);
+    assert_non_null(strstr(text, "# row zeros\n0 0\n1 0\n"));
+    unlink(path);
+    free(path);
+}
+
 static void test_column(void **state)
 {
     (void)state;
@@ -185,6 +215,10 @@ static void test_column(void **state)
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_non_null(strstr(px_error(), "nearest is 'train/loss'"));
     assert_string_equal(text, "");
+    assert_int_equal(column("eval/embedding", NULL, text, sizeof text), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), ": 'eval/embedding' is a group, not a series; it contains "));
+    assert_non_null(strstr(px_error(), "xy"));
     assert_int_equal(column("loss", "eval/embedding/xy", text, sizeof text), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
 }
@@ -196,6 +230,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
         cmocka_unit_test_setup_teardown(test_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_long_column, setup, teardown),
         cmocka_unit_test_setup_teardown(test_short_column, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
