@@ -46,7 +46,7 @@ mount -t tmpfs -o "size=${DISK_MB}m" none disk || exit
 # train KEY=VALUE...: to the end, or until something stops it.
 train()
 {
-    timeout -s KILL 120 mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 2 "$PRETEXT" pretrain \
+    timeout -s KILL 600 mpirun --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 -n 2 "$PRETEXT" pretrain \
         data.path=d.h5 resnet.width=0.125 batch=8 threads=1 epochs=6 data.workers=1 optim.warmup_epochs=0 "$@"
 }
 
