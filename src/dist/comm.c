@@ -11,8 +11,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -68,6 +71,24 @@ static int check_srun(int size)
                    tasks);
 }
 
+/* Whether the parent is Open MPI's launcher, and may write no files as large as it makes in its temporary folder. Then the
+ * launcher gets SIGXFSZ, and MPI_Init waits for it forever. 4096 KiB are enough, 2048 KiB are not (Open MPI 4.1). */
+static bool launcher_is_limited(void)
+{
+    enum { NEEDED = 4 << 20 };
+    static const char *const launchers[] = {"mpirun\n", "mpiexec\n", "orterun\n", "orted\n", "prterun\n", "prted\n"};
+    struct rlimit limit;
+    char name[32] = "", *path = px_format("/proc/%d/comm", (int)getppid());
+    FILE *in = fopen(path, "r");
+    bool known = false, read = in && fgets(name, sizeof name, in);
+    for (size_t i = 0; read && i < sizeof launchers / sizeof *launchers; i++)
+        known = known || strcmp(name, launchers[i]) == 0;
+    if (in)
+        fclose(in);
+    free(path);
+    return known && prlimit(getppid(), RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur < NEEDED;
+}
+
 /* mpirun keeps memory that it shares with its processes in files of its temporary folder. Where it could not write
  * them, Open MPI fails with pages of text, or waits forever. So a file is tried before. */
 static int check_temporary(void)
@@ -83,6 +104,8 @@ static int check_temporary(void)
         unlink(path);
     }
     free(path);
+    if (error == 0 && launcher_is_limited())
+        error = EFBIG;
     if (error != ENOSPC && error != EDQUOT && error != EFBIG)
         return 0;
     return px_fail(PX_FAIL, "%s: %s, but MPI keeps its memory there: %s", folder, strerror(error),

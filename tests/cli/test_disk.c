@@ -212,6 +212,26 @@ static void files_are_limited(void **state)
     free(left);
 }
 
+/* mpirun's own files may not be as large as they must be: it would wait forever. */
+static void launcher_is_limited(void **state)
+{
+    const fixture *f = *state;
+    if (!getenv("PRETEXT"))
+        skip();
+    char *out = px_format("%s/launched", f->folder);
+    for (int kib = 64; kib <= 2048; kib *= 2) {
+        char *script = px_format("ulimit -f %d; exec mpirun --oversubscribe --bind-to none -n 2 \"$PRETEXT\" pretrain "
+                                 "data.path=%s out=%s resnet.width=0.125 batch=8 threads=1",
+                                 kib * 2, f->data, out); /* in blocks of 512 bytes */
+        run_allow_root();
+        run_child c = run_start_command((const char *const[]){"sh", "-c", script, NULL});
+        ends(&c, px_now(), 1, "File too large, but MPI keeps its memory there", "a larger limit on files (ulimit -f)");
+        assert_int_equal(access(out, F_OK), -1);
+        free(script);
+    }
+    free(out);
+}
+
 /* mpirun's own files do not fit there. */
 static void temporary_is_full(void **state)
 {
@@ -279,8 +299,8 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full), cmocka_unit_test(folder_is_gone),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full),      cmocka_unit_test(folder_is_gone),
                                        cmocka_unit_test(temporary_is_full), cmocka_unit_test(results_cannot_be_written),
-                                       cmocka_unit_test(files_are_limited)};
+                                       cmocka_unit_test(files_are_limited), cmocka_unit_test(launcher_is_limited)};
     return cmocka_run_group_tests_name("disk", tests, set_up, tear_down);
 }
