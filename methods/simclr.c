@@ -7,8 +7,8 @@
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
+#include "train/two_views.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +16,7 @@ struct px_method_cfg {
     double temperature;
     int projection_layers, projection_hidden, projection_dim;
     const char *loss;
-    double area_min, jitter_strength, jitter, gray, blur, flip;
+    px_two_views views;
 };
 
 static const px_option options[] = {
@@ -29,14 +29,7 @@ static const px_option options[] = {
     PX_OPTION_CHOICE(
         px_method_cfg, loss, "mean", "mean|sum",
         "mean over the 2B rows (paper, equation 1), or sum of the two directions (official code), twice the mean"),
-    PX_OPTION(px_method_cfg, area_min, "0.08", 0.01, 1,
-              "smallest fraction of the image's area in a crop (paper: 0.08)"),
-    PX_OPTION(px_method_cfg, jitter_strength, "0.5", 0, 2,
-              "strength s of the colour jitter (paper: 0.5 on CIFAR, 1 on ImageNet)"),
-    PX_OPTION(px_method_cfg, jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),
-    PX_OPTION(px_method_cfg, gray, "0.2", 0, 1, "probability of dropping colour (paper)"),
-    PX_OPTION(px_method_cfg, blur, "0", 0, 1, "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),
-    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),
+    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
     {0}};
 
 static const char defaults[] =
@@ -56,54 +49,12 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
     (void)c;
-    px_views_add(out, "views", PX_F32, 2, 3, (int[]){task->channels, task->image_size, task->image_size});
-}
-
-/* Appendix A: crop and resize, flip, colour distortion, blur. */
-static px_recipe recipe(const px_method_cfg *c, const px_task *task)
-{
-    px_recipe r = px_recipe_none();
-    r.mean = task->mean;
-    r.std = task->std;
-    if (!task->augment)
-        return r;
-    float s = (float)c->jitter_strength;
-    r.area_min = (float)c->area_min;
-    r.area_max = 1;
-    r.flip = (float)c->flip;
-    r.jitter = (float)c->jitter;
-    r.brightness = r.contrast = r.saturation = 0.8f * s;
-    r.hue = 0.2f * s;
-    r.gray = (float)c->gray;
-    r.blur = (float)c->blur;
-    return r;
+    px_two_views_declare(task, out);
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
-    px_recipe r = recipe(c, task);
-    for (int v = 0; v < 2; v++)
-        px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
-}
-
-/* Layers of linear, batch norm, relu; the last one has no relu, and no bias in its linear layer or its norm. */
-static px_value *project(const px_method_cfg *c, px_graph *g, px_value *h)
-{
-    px_scope_push(g, "projector");
-    int hidden = c->projection_hidden;
-    if (!hidden && h->shape.rank == 2)
-        hidden = (int)h->shape.dim[1];
-    for (int i = 0; i < c->projection_layers; i++) {
-        bool last = i == c->projection_layers - 1;
-        char linear[24], norm[24];
-        snprintf(linear, sizeof linear, "linear%d", i + 1);
-        snprintf(norm, sizeof norm, "bn%d", i + 1);
-        h = px_batch_norm_layer(g, norm, px_linear_layer(g, linear, h, last ? c->projection_dim : hidden, false),
-                                !last);
-        h = last ? h : px_relu(g, h);
-    }
-    px_scope_pop(g);
-    return h;
+    px_two_views_make(&c->views, task, rng, image, out);
 }
 
 /* z [2B,D]: row v*B + i is view v of image i. Each row must find the other view of its image among the rows of all
@@ -131,7 +82,8 @@ static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_encoding h = px_encode(b, px_view_input(b, "views"));
-    px_value *z = px_l2_normalize(b->g, project(c, b->g, h.pooled));
+    px_mlp projector = {c->projection_layers, c->projection_hidden, c->projection_dim, .norm = true, .last_norm = true};
+    px_value *z = px_l2_normalize(b->g, px_head(px_net_create(b->g, "projector"), &projector, h.pooled));
     px_embedding(b, z);
     return nt_xent(c, b, z);
 }

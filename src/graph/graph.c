@@ -1,58 +1,17 @@
 /* graph.c - building: values, nodes, scopes, the sticky error; and fusing activations into the ops before them. */
 #include "graph/graph.h"
 #include "base/error.h"
-#include "graph/op.h"
+#include "graph/graph_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct output {
-    const char *name;
-    px_value *value;
-} output;
-
-struct px_graph {
-    px_mode mode;
-    char *error;
-    px_value dummy;
-    px_value **value;
-    px_node **node;
-    px_param *param;
-    output *output;
-    void **memory; /* strings, attributes and constants to free */
-    int values, nodes, params, outputs, memories;
-    int segment;
-    char scope[256];
-};
-
-static void *keep(px_graph *g, void *memory)
+void *px_graph_keep(px_graph *g, void *memory)
 {
     g->memory = px_grow(g->memory, g->memories, sizeof g->memory[0]);
     return g->memory[g->memories++] = memory;
-}
-
-px_init px_init_constant(double value)
-{
-    return (px_init){.kind = PX_INIT_CONSTANT, .scale = value};
-}
-
-px_init px_init_uniform(double half_width)
-{
-    return (px_init){.kind = PX_INIT_UNIFORM, .scale = half_width};
-}
-
-px_init px_init_normal(double deviation)
-{
-    return (px_init){.kind = PX_INIT_NORMAL, .scale = deviation};
-}
-
-px_init px_init_values(px_graph *g, const float *values, int64_t count)
-{
-    float *copy = keep(g, px_calloc((size_t)count + 1, sizeof copy[0]));
-    memcpy(copy, values, (size_t)count * sizeof copy[0]);
-    return (px_init){.kind = PX_INIT_VALUES, .values = copy};
 }
 
 px_graph *px_graph_create(px_mode mode)
@@ -81,6 +40,7 @@ void px_graph_destroy(px_graph *g)
     free(g->node);
     free(g->param);
     free(g->output);
+    free(g->follower);
     free(g->memory);
     free(g->error);
     free(g);
@@ -132,7 +92,7 @@ void px_scope_pop(px_graph *g)
     *(dot ? dot : g->scope) = '\0';
 }
 
-static px_value *add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_shape shape, const char *name)
+px_value *px_graph_add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_shape shape, const char *name)
 {
     px_value *v = px_calloc(1, sizeof *v);
     *v = (px_value){.shape = shape, .dtype = dtype, .kind = kind, .name = name, .index = g->values, .param = -1};
@@ -142,22 +102,23 @@ static px_value *add_value(px_graph *g, px_value_kind kind, px_dtype dtype, px_s
 
 px_value *px_input(px_graph *g, const char *name, px_dtype dtype, px_shape shape)
 {
-    return add_value(g, PX_INPUT, dtype == PX_F32 ? g->mode.real : dtype, shape, keep(g, px_strdup(name)));
+    return px_graph_add_value(g, PX_INPUT, dtype == PX_F32 ? g->mode.real : dtype, shape,
+                              px_graph_keep(g, px_strdup(name)));
 }
 
 px_value *px_constant_i32(px_graph *g, px_shape shape, const int32_t *data)
 {
-    px_value *v = add_value(g, PX_CONSTANT, PX_I32, shape, NULL);
+    px_value *v = px_graph_add_value(g, PX_CONSTANT, PX_I32, shape, NULL);
     size_t bytes = (size_t)px_shape_count(shape) * sizeof data[0];
-    v->data = memcpy(keep(g, px_aligned_calloc(bytes)), data, bytes);
+    v->data = memcpy(px_graph_keep(g, px_aligned_calloc(bytes)), data, bytes);
     return v;
 }
 
 px_value *px_constant_fill(px_graph *g, px_shape shape, double x)
 {
-    px_value *v = add_value(g, PX_CONSTANT, g->mode.real, shape, NULL);
+    px_value *v = px_graph_add_value(g, PX_CONSTANT, g->mode.real, shape, NULL);
     int64_t n = px_shape_count(shape);
-    void *data = keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->mode.real)));
+    void *data = px_graph_keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->mode.real)));
     for (int64_t i = 0; i < n; i++) {
         if (g->mode.real == PX_F64)
             ((double *)data)[i] = x;
@@ -168,40 +129,14 @@ px_value *px_constant_fill(px_graph *g, px_shape shape, double x)
     return v;
 }
 
-static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px_shape shape, px_init init, int flags)
+void px_after_begin(px_graph *g)
 {
-    if (g->error)
-        return &g->dummy;
-    char *whole = keep(g, g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name));
-    for (int i = 0; i < g->params; i++)
-        if (strcmp(g->param[i].name, whole) == 0)
-            return px_graph_fail(g, "there are two parameters named %s", whole);
-    px_value *v = add_value(g, kind, g->mode.real, shape, whole);
-    v->param = g->params;
-    v->needs_grad = kind == PX_PARAMETER;
-    g->param = px_grow(g->param, g->params, sizeof g->param[0]);
-    g->param[g->params++] = (px_param){.name = whole, .value = v, .init = init, .flags = flags};
-    return v;
+    g->after = true;
 }
 
-px_value *px_parameter(px_graph *g, const char *name, px_shape shape, px_init init, int flags)
+void px_after_end(px_graph *g)
 {
-    return add_param(g, PX_PARAMETER, name, shape, init, flags);
-}
-
-px_value *px_state(px_graph *g, const char *name, px_shape shape, px_init init)
-{
-    return add_param(g, PX_STATE, name, shape, init, PX_EXEMPT);
-}
-
-int px_graph_params(const px_graph *g)
-{
-    return g->params;
-}
-
-const px_param *px_graph_param(const px_graph *g, int i)
-{
-    return &g->param[i];
+    g->after = false;
 }
 
 px_value *px_graph_find_input(const px_graph *g, const char *name)
@@ -218,7 +153,7 @@ void px_graph_output(px_graph *g, const char *name, px_value *v)
         return;
     PX_CHECK(!px_graph_find_output(g, name));
     g->output = px_grow(g->output, g->outputs, sizeof g->output[0]);
-    g->output[g->outputs++] = (output){keep(g, px_strdup(name)), v};
+    g->output[g->outputs++] = (px_output){px_graph_keep(g, px_strdup(name)), v};
 }
 
 px_value *px_graph_find_output(const px_graph *g, const char *name)
@@ -274,11 +209,12 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     n->op = op;
     n->inputs = inputs;
     n->outputs = op->outputs ? op->outputs : 1;
-    n->scope = keep(g, px_strdup(g->scope));
+    n->scope = px_graph_keep(g, px_strdup(g->scope));
     n->segment = g->segment;
+    n->after = g->after;
     PX_CHECK(attr || !op->attr_size);
     if (op->attr_size && attr)
-        n->attr = memcpy(keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
+        n->attr = memcpy(px_graph_keep(g, px_calloc(1, op->attr_size)), attr, op->attr_size);
     g->node = px_grow(g->node, g->nodes, sizeof g->node[0]);
     g->node[g->nodes++] = n;
 
@@ -292,9 +228,9 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
         }
     }
     for (int i = 0; i < n->outputs; i++) {
-        n->out[i] = add_value(g, PX_ACTIVATION, g->mode.real, (px_shape){0}, NULL);
+        n->out[i] = px_graph_add_value(g, PX_ACTIVATION, g->mode.real, (px_shape){0}, NULL);
         n->out[i]->producer = n;
-        n->out[i]->needs_grad = needs_grad && op->grad;
+        n->out[i]->needs_grad = needs_grad && op->grad && !g->after;
     }
     op->infer(g, n);
     return g->error ? &g->dummy : n->out[0];

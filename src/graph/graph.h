@@ -30,7 +30,8 @@ typedef enum px_value_kind {
     PX_INPUT,      /* bound to the caller's memory before each run */
     PX_CONSTANT,   /* fixed when the graph is built */
     PX_PARAMETER,  /* trained */
-    PX_STATE,      /* kept from step to step and saved, but not trained: running means */
+    PX_STATE,      /* kept from step to step and saved, but not trained: running means, queues */
+    PX_FOLLOWER,   /* a follower's parameter: saved, not trained; after each step it moves towards its leader's */
 } px_value_kind;
 
 typedef struct px_value {
@@ -49,13 +50,14 @@ typedef struct px_value {
 
 /* A parameter's initial values. */
 typedef struct px_init {
-    enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL, PX_INIT_VALUES } kind;
+    enum { PX_INIT_CONSTANT, PX_INIT_UNIFORM, PX_INIT_NORMAL, PX_INIT_UNIT_ROWS, PX_INIT_VALUES } kind;
     double scale;        /* the constant; the half width; the standard deviation */
     const float *values; /* PX_INIT_VALUES: one per element */
 } px_init;
 px_init px_init_constant(double);
 px_init px_init_uniform(double half_width);
 px_init px_init_normal(double deviation);
+px_init px_init_unit_rows(void); /* random rows of length 1, in all directions alike */
 px_init px_init_values(px_graph *, const float *values, int64_t count); /* copies */
 
 enum px_param_flags {
@@ -68,6 +70,7 @@ typedef struct px_param {
     px_value *value;
     px_init init;
     int flags;
+    int leader, follower; /* PX_FOLLOWER: the leader's number among the parameters, and the follower's; else -1 */
 } px_param;
 
 /* Properties of the whole graph. */
@@ -88,6 +91,41 @@ px_value *px_graph_fail(px_graph *, const char *format, ...)
 /* Names of parameters are scoped: push "layer1", push "0", parameter "conv1.weight" is layer1.0.conv1.weight. */
 void px_scope_push(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void px_scope_pop(px_graph *);
+
+/* ---- networks ----
+ * A network's parameters are made when it is applied for the first time, and are the same each further time. What is
+ * built between enter and leave belongs to it:
+ *
+ *     px_net *student = px_net_create(g, "projector");              // parameters projector.fc1.weight, ...
+ *     px_net *teacher = px_net_follow(student, "teacher", momentum); // teacher.projector.fc1.weight, ...
+ *     px_net_enter(student);
+ *     y = px_linear_layer(g, "fc1", x, 128, true);
+ *     px_net_leave(student);
+ *
+ * A network that cannot take an input of this size (a position table of another length) is an error, at that place. */
+typedef struct px_net px_net;
+
+/* Owned by the graph. `scope`: "" or a name; within the current scope. */
+px_net *px_net_create(px_graph *, const char *scope);
+
+/* A network whose parameters begin as the leader's and after each step become momentum x their own + (1 - momentum) x the
+ * leader's (px_plan_follow); no gradient reaches them. Its running statistics are its own. `momentum`: an input, a single
+ * number. Networks that follow under the same name are one follower; the momentum must then be the same. The leader is
+ * applied first. */
+px_net *px_net_follow(px_net *leader, const char *name, px_value *momentum);
+px_graph *px_net_enter(px_net *); /* returns the graph */
+void px_net_leave(px_net *);
+int px_graph_followers(const px_graph *);
+/* The name, and the momentum, of follower number i. */
+const char *px_graph_follower(const px_graph *, int i, px_value **momentum);
+
+/* ---- the phase after a step ----
+ * Ops built between begin and end run after forward and backward, in their order. They may change states (px_enqueue):
+ * whoever reads a state in forward or backward reads it as it was before. With accumulation, this happens after each
+ * micro-batch. Outside of the phase an op must not change a state that another op reads (running statistics excepted,
+ * which nobody reads in training): px_plan_create refuses such a graph. */
+void px_after_begin(px_graph *);
+void px_after_end(px_graph *);
 
 px_value *px_input(px_graph *, const char *name, px_dtype, px_shape);
 px_value *px_constant_i32(px_graph *, px_shape, const int32_t *data); /* copies */

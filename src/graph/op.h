@@ -58,7 +58,8 @@ struct px_op {
     bool shape_only[PX_NODE_IN]; /* of these inputs only the shape is used, not the values */
     bool alias;                  /* output 0 is input 0 with another shape: no work at all */
     bool light;          /* one pass, bound by memory: backward may compute it again instead of storing its output */
-    bool effect;         /* changes a PX_STATE or talks to other ranks: kept even if nobody reads its outputs */
+    bool effect;         /* changes its inputs that are PX_STATE, or talks to other ranks: kept even if nobody reads its
+                          * outputs */
     bool minus_infinity; /* writes -infinity on purpose: not a fault (px_fault) */
     int in_min, in_max;  /* number of inputs; in_max 0: exactly in_min */
     int outputs;         /* 0: one */
@@ -74,6 +75,7 @@ struct px_node {
     int segment;   /* number of the model's segment, counted by px_graph_cut */
     bool dead;     /* fused away */
     bool backward; /* made by px_graph_differentiate */
+    bool after;    /* built between px_after_begin and px_after_end */
     bool again;    /* repeats an earlier computation: px_graph_recompute */
 };
 

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "graph/plan_internal.h"
 
+#include <limits.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,28 @@ bool px_plan_undecided(const px_plan *p, const px_value *v)
     return p->format[v->index].bytes == 0;
 }
 
+/* The parameter that v, a parameter or a follower's, is led by, or v's own number. */
+static int leader_of(const px_plan *p, const px_value *v)
+{
+    int leader = px_graph_param(p->graph, v->param)->leader;
+    return leader >= 0 ? leader : v->param;
+}
+
+/* A parameter and those that follow it have one format, so that following is one loop over memory. */
+static void decide(px_plan *p, const px_value *v, px_storage format)
+{
+    p->format[v->index] = format;
+    for (int i = 0; v->param >= 0 && i < px_graph_params(p->graph); i++) {
+        const px_value *other = px_graph_param(p->graph, i)->value;
+        if (other->kind != PX_STATE && leader_of(p, other) == leader_of(p, v))
+            p->format[other->index] = format;
+    }
+}
+
 void px_plan_set_format(px_plan *p, const px_value *v, px_storage format)
 {
-    PX_CHECK(v->kind == PX_PARAMETER && px_plan_undecided(p, v) && format.dtype == v->dtype);
-    p->format[v->index] = format;
+    PX_CHECK(v->param >= 0 && px_plan_undecided(p, v) && format.dtype == v->dtype);
+    decide(p, v, format);
 }
 
 px_dtype px_plan_precision(const px_plan *p)
@@ -106,6 +125,7 @@ static px_place place_of(const px_value *v)
     case PX_PARAMETER:
         return PX_IN_WEIGHTS;
     case PX_STATE:
+    case PX_FOLLOWER:
         return PX_IN_STATES;
     default:
         return PX_IN_ARENA;
@@ -117,7 +137,7 @@ static int home(px_plan *p, const px_value *v)
 {
     if (p->home[v->index] < 0) {
         if (px_plan_undecided(p, v))
-            p->format[v->index] = px_storage_plain(v);
+            decide(p, v, px_storage_plain(v));
         p->home[v->index] = add_buffer(p, place_of(v), p->format[v->index].bytes, v);
     }
     return p->home[v->index];
@@ -141,7 +161,7 @@ void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
     const px_value *v = s->node->in[input];
     s->in_format[input] = format;
     if (px_plan_undecided(p, v)) /* a parameter keeps its precision */
-        p->format[v->index] = format.dtype == v->dtype ? format : px_storage_plain(v);
+        decide(p, v, format.dtype == v->dtype ? format : px_storage_plain(v));
     int at_home = home(p, v);
     if (px_storage_equal(p, p->format[v->index], format)) {
         s->in_buffer[input] = at_home;
@@ -154,7 +174,7 @@ void px_plan_need(px_plan *p, px_step *s, int input, px_storage format)
         return;
     int b = add_buffer(p, PX_IN_ARENA, format.bytes, v);
     add_reorder(p, v->shape, at_home, p->format[v->index], b, format);
-    p->weight_reorders += v->kind == PX_PARAMETER;
+    p->weight_reorders += v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER;
     p->copy = px_grow(p->copy, p->copies, sizeof p->copy[0]);
     p->copy[p->copies++] = (px_copy){v, format, b};
     s->in_buffer[input] = b;
@@ -273,13 +293,57 @@ static void plan_nodes(px_plan *p)
     int threads = omp_get_max_threads();
     if (p->spec.shards)
         omp_set_num_threads(1);
-    for (int i = 0; i < px_graph_nodes(p->graph); i++) {
-        const px_node *n = px_graph_node(p->graph, i);
-        if (!n->dead && needed[n->out[0]->index])
-            plan_node(p, n);
+    for (int after = 0; after < 2; after++) {
+        p->first_after = after ? p->steps : INT_MAX;
+        for (int i = 0; i < px_graph_nodes(p->graph); i++) {
+            const px_node *n = px_graph_node(p->graph, i);
+            if (!n->dead && n->after == after && needed[n->out[0]->index])
+                plan_node(p, n);
+        }
     }
     omp_set_num_threads(threads);
     free(needed);
+}
+
+/* ---- states and their writer ---- */
+
+static bool reads(const px_node *n, const px_value *v)
+{
+    for (int k = 0; k < n->inputs; k++)
+        if (n->in[k] == v && !n->op->shape_only[k])
+            return true;
+    return false;
+}
+
+/* Why the order of readers and writers of a state is not clear, or NULL. Running statistics have several writers if a
+ * network is applied several times, and none of them reads what the others wrote. */
+static const char *unclear(const px_graph *g, const px_value *state)
+{
+    int before = 0, after = 0, readers = 0;
+    for (int i = 0; i < px_graph_nodes(g); i++) {
+        const px_node *n = px_graph_node(g, i);
+        if (n->dead || !reads(n, state))
+            continue;
+        before += n->op->effect && !n->after;
+        after += n->op->effect && n->after;
+        readers += !n->op->effect;
+    }
+    if (before > 0 && readers > 0)
+        return "is changed within the step, and also read: change it after the step (px_after_begin)";
+    if (after > 1 || (after > 0 && before > 0))
+        return "is changed by two ops, whose order is not clear";
+    return NULL;
+}
+
+static int check_states(const px_graph *g)
+{
+    for (int i = 0; i < px_graph_params(g); i++) {
+        const px_param *p = px_graph_param(g, i);
+        const char *why = p->value->kind == PX_STATE ? unclear(g, p->value) : NULL;
+        if (why)
+            return px_fail(PX_USAGE, "state %s %s", p->name, why);
+    }
+    return 0;
 }
 
 /* ---- the whole plan ---- */
@@ -314,6 +378,8 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
 {
     if (px_graph_error(g))
         return px_fail_null(PX_USAGE, "%s", px_graph_error(g));
+    if (check_states(g) != 0)
+        return NULL;
     px_plan *p = px_calloc(1, sizeof *p);
     p->graph = g;
     p->spec = *spec;
@@ -334,7 +400,8 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
 
     for (int i = 0; i < px_graph_values(g); i++) {
         const px_value *v = px_graph_value(g, i);
-        if (v->kind != PX_ACTIVATION && v->kind != PX_PARAMETER) /* memory that others fill is plain */
+        bool own = v->kind == PX_ACTIVATION || v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER;
+        if (!own) /* memory that others fill is plain */
             p->format[i] = px_storage_plain(v);
     }
     plan_nodes(p);

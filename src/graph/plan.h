@@ -145,6 +145,10 @@ void px_shards_run(px_plan *const shard[], int count, px_fault *fault);
 /* The name of the first parameter or state that is not finite, or NULL. Borrowed. */
 const char *px_plan_not_finite(const px_plan *);
 
+/* Moves the parameters of follower number `follower` (px_net_follow) towards their leaders': momentum x their own + (1 -
+ * momentum) x the leader's. Momentum 0 copies them, as at the beginning. */
+void px_plan_follow(px_plan *, int follower, double momentum);
+
 /* Copies the states that a run changes (running statistics), and restores them, as if the run had not happened. */
 void px_plan_save_states(px_plan *);
 void px_plan_restore_states(px_plan *);

@@ -5,6 +5,7 @@
 #include "dist/shards.h"
 #include "graph/plan_internal.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,6 +119,47 @@ void px_plan_restore_states(px_plan *p)
     copy_states(p, true);
 }
 
+/* ---- followers ---- */
+
+static void follow(void *to, const void *leader, int64_t n, double momentum, bool wide)
+{
+    float m = (float)momentum, rest = (float)(1 - momentum);
+    if (wide) {
+        double *y = to;
+        const double *x = leader;
+#pragma omp parallel for simd schedule(static)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = momentum * y[i] + (1 - momentum) * x[i];
+    } else {
+        float *y = to;
+        const float *x = leader;
+#pragma omp parallel for simd schedule(static)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = m * y[i] + rest * x[i];
+    }
+}
+
+/* Neighbours that follow neighbours are one loop; between them is padding, which is zero. */
+void px_plan_follow(px_plan *p, int follower, double momentum)
+{
+    size_t real = px_dtype_size(px_graph_real(p->graph));
+    int count = px_graph_params(p->graph);
+    for (int i = 0, last; i < count; i = last + 1) {
+        const px_param *q = px_graph_param(p->graph, i);
+        last = i;
+        if (q->follower != follower)
+            continue;
+        size_t to = p->param_offset[i], from = p->param_offset[q->leader];
+        for (int k = i + 1; k < count && px_graph_param(p->graph, k)->follower == follower &&
+                            p->param_offset[k] - to == p->param_offset[px_graph_param(p->graph, k)->leader] - from;
+             k++)
+            last = k;
+        const px_value *end = px_graph_param(p->graph, last)->value;
+        size_t bytes = p->param_offset[last] + p->format[end->index].bytes - to;
+        follow(p->states + to, p->weights + from, (int64_t)(bytes / real), momentum, real == sizeof(double));
+    }
+}
+
 /* ---- shards ---- */
 
 static px_together *together(const px_plan *p, int i)
@@ -168,12 +210,15 @@ void px_shards_run(px_plan *const shard[], int count, px_fault *fault)
     PX_CHECK(count <= PX_SHARDS_MAX);
     for (int k = 0; k < count && fault; k++)
         search[k] = px_search_begin(shard[k], &fault[k]);
-    for (int from = 0; from < steps; from = to + 1) {
-        for (to = from; to < steps && !together(shard[0], to);)
-            to++;
+    for (int from = 0; from < steps; from = to) {
+        if (together(shard[0], from)) {
+            to = from + 1;
+            walk_together(shard, count, from, search);
+            continue;
+        }
+        for (to = from + 1; to < steps && !together(shard[0], to) && to != shard[0]->first_after;)
+            to++; /* what changes states begins when all shards have read them */
         walk_apart(shard, count, from, to, search);
-        if (to < steps)
-            walk_together(shard, count, to, search);
     }
     for (int k = 0; k < count; k++)
         px_search_end(search[k]);
@@ -272,27 +317,52 @@ static uint64_t hash_name(const char *name)
     return (uint64_t)block.v[2] << 32 | block.v[3];
 }
 
-static void fill_initial(const px_param *q, uint64_t seed, void *plain)
+static double drawn(px_init init, px_rng *rng, int64_t i)
+{
+    float scale = (float)init.scale;
+    switch (init.kind) {
+    case PX_INIT_UNIFORM:
+        return px_rng_range(rng, -scale, scale);
+    case PX_INIT_NORMAL:
+    case PX_INIT_UNIT_ROWS:
+        return scale * px_rng_normal(rng);
+    case PX_INIT_VALUES:
+        return init.values[i];
+    case PX_INIT_CONSTANT:
+        break;
+    }
+    return scale;
+}
+
+static void put(void *plain, bool wide, int64_t i, double x)
+{
+    if (wide)
+        ((double *)plain)[i] = x;
+    else
+        ((float *)plain)[i] = (float)x;
+}
+
+static void fill_row(const px_param *q, px_rng *rng, int64_t first, int64_t n, void *plain)
 {
     bool wide = q->value->dtype == PX_F64;
+    double square = 0;
+    for (int64_t i = first; i < first + n; i++) {
+        double x = drawn(q->init, rng, i);
+        square += x * x;
+        put(plain, wide, i, x);
+    }
+    for (int64_t i = first; i < first + n && q->init.kind == PX_INIT_UNIT_ROWS; i++)
+        put(plain, wide, i, (wide ? ((double *)plain)[i] : ((float *)plain)[i]) / sqrt(square));
+}
+
+static void fill_initial(const px_param *q, uint64_t seed, void *plain)
+{
     int64_t count = px_shape_count(q->value->shape), rows = q->value->shape.rank ? q->value->shape.dim[0] : 1;
     uint64_t key = hash_name(q->name);
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++) {
         px_rng rng = px_rng_make(seed, PX_RNG_INIT, key, (uint64_t)r);
-        for (int64_t i = r * (count / rows); i < (r + 1) * (count / rows); i++) {
-            float x = (float)q->init.scale;
-            if (q->init.kind == PX_INIT_UNIFORM)
-                x = px_rng_range(&rng, -x, x);
-            else if (q->init.kind == PX_INIT_NORMAL)
-                x *= px_rng_normal(&rng);
-            else if (q->init.kind == PX_INIT_VALUES)
-                x = q->init.values[i];
-            if (wide)
-                ((double *)plain)[i] = x;
-            else
-                ((float *)plain)[i] = x;
-        }
+        fill_row(q, &rng, r * (count / rows), count / rows, plain);
     }
 }
 
@@ -305,6 +375,8 @@ void px_plan_init_params(px_plan *p, uint64_t seed)
         px_plan_set_param(p, i, plain);
         free(plain);
     }
+    for (int i = 0; i < px_graph_followers(p->graph); i++)
+        px_plan_follow(p, i, 0);
 }
 
 float *px_plan_weights(px_plan *p)

@@ -3,6 +3,7 @@
 #include "ops/ops.h"
 
 #include <math.h>
+#include <stdio.h>
 
 px_value *px_conv_layer(px_graph *g, const char *name, px_value *x, int out, int kernel, int stride, int pad, bool bias)
 {
@@ -56,4 +57,20 @@ px_value *px_batch_norm_layer(px_graph *g, const char *name, px_value *x, bool c
     }
     px_scope_pop(g);
     return y;
+}
+
+px_value *px_mlp_layers(px_graph *g, const px_mlp *m, px_value *x)
+{
+    for (int i = 1; i <= m->layers && !px_graph_error(g); i++) {
+        bool last = i == m->layers;
+        char linear[24], norm[24];
+        snprintf(linear, sizeof linear, "linear%d", i);
+        snprintf(norm, sizeof norm, "bn%d", i);
+        int hidden = m->hidden || x->shape.rank != 2 ? m->hidden : (int)x->shape.dim[1];
+        x = px_linear_layer(g, linear, x, last ? m->out : hidden, m->bias);
+        if (last ? m->last_norm : m->norm)
+            x = px_batch_norm_layer(g, norm, x, !last);
+        x = last ? x : px_relu(g, x);
+    }
+    return x;
 }

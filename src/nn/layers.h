@@ -22,4 +22,15 @@ px_value *px_linear_layer(px_graph *, const char *name, px_value *x, int out, bo
  * x (N, C, H, W) or (N, C) */
 px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool center);
 
+/* Layers of linear, batch norm, relu; the last one without relu. */
+typedef struct px_mlp {
+    int layers;
+    int hidden, out; /* widths of the hidden layers, and of the last one; hidden 0: that of the input */
+    bool bias;       /* of the linear layers */
+    bool norm;       /* batch norms in the hidden layers */
+    bool last_norm;  /* one after the last layer as well, without a bias (SimCLR, arXiv:2006.10029) */
+} px_mlp;
+/* linear1.weight, bn1.weight, ... x (N, in) -> (N, out) */
+px_value *px_mlp_layers(px_graph *, const px_mlp *, px_value *x);
+
 #endif

@@ -23,7 +23,7 @@ static bool in_bf16(const px_plan *p, const px_value *v)
 {
     while (v->producer && v->producer->op->alias) /* a parameter may be used with another shape */
         v = v->producer->in[0];
-    return v->kind == PX_PARAMETER || px_plan_format(p, v).dtype == PX_BF16;
+    return v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER || px_plan_format(p, v).dtype == PX_BF16;
 }
 
 /* oneDNN's relu (a post-op) would turn NaN into zero and so hide that a run has diverged. */

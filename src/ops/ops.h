@@ -141,6 +141,13 @@ px_value *px_standardize(px_graph *, px_value *x, double eps);
 /* Fraction of rows whose largest logit is the target's; scalar, no gradient. */
 px_value *px_accuracy(px_graph *, px_value *logits, px_value *target);
 
+/* ---- states: effects, which happen in each run ---- */
+px_value *px_stop_gradient(px_graph *, px_value *x); /* x, as if it were a constant */
+/* Puts the rows (n, D) into the queue, a state (K, D), in place of the oldest ones. `place` is a state of one number, 0 at
+ * first: where the next row goes. n is at most K. Call it in the phase after the step if the step reads the queue. */
+void px_enqueue(px_graph *, px_value *queue, px_value *place, px_value *rows);
+void px_assign(px_graph *, px_value *state, px_value *x); /* the state becomes x, of the same shape */
+
 /* ---- across ranks: gradients of parameters are averaged, so the loss is the mean of the ranks' losses ---- */
 px_value *px_all_reduce(px_graph *, px_value *x); /* sum over ranks; its gradient is the same */
 /* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (unless NULL) gets the number of

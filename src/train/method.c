@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,50 @@ px_value *px_view_input(px_build *b, const char *name)
     return v ? v : px_graph_fail(b->g, "the method has no view '%s'", name);
 }
 
+px_net *px_backbone_net(px_build *b)
+{
+    if (!b->backbone_net)
+        b->backbone_net = px_net_create(b->g, "");
+    return b->backbone_net;
+}
+
+px_encoding px_encode_by(px_build *b, px_net *net, px_value *x)
+{
+    px_net_enter(net);
+    px_encoding e = b->backbone->family->build(b->g, b->backbone, b->backbone_cfg, x);
+    px_net_leave(net);
+    return e;
+}
+
 px_encoding px_encode(px_build *b, px_value *x)
 {
-    px_encoding e = b->backbone->family->build(b->g, b->backbone, b->backbone_cfg, x);
+    px_encoding e = px_encode_by(b, px_backbone_net(b), x);
     if (!b->embedding)
         b->embedding = e.pooled;
     return e;
+}
+
+px_value *px_head(px_net *net, const px_mlp *layers, px_value *x)
+{
+    px_graph *g = px_net_enter(net);
+    x = px_mlp_layers(g, layers, x);
+    px_net_leave(net);
+    return x;
+}
+
+px_value *px_schedule(px_build *b, const char *name, double from, double to, px_course course)
+{
+    if (b->scheduled_count == PX_SCHEDULED_MAX)
+        return px_graph_fail(b->g, "px_schedule: more than %d numbers", PX_SCHEDULED_MAX);
+    px_value *v = px_input(b->g, name, PX_F32, (px_shape){0});
+    b->scheduled[b->scheduled_count++] = (px_scheduled){v->name, from, to, course, v};
+    return v;
+}
+
+double px_scheduled_at(const px_scheduled *s, double progress)
+{
+    double part = s->course == PX_STEADY ? 0 : s->course == PX_LINEAR ? progress : (1 - cos(acos(-1) * progress)) / 2;
+    return s->from + (s->to - s->from) * part;
 }
 
 void px_embedding(px_build *b, px_value *x)

@@ -15,6 +15,7 @@
 #include "data/recipe.h"
 #include "data/views.h"
 #include "graph/graph.h"
+#include "nn/layers.h"
 
 typedef struct px_method_cfg px_method_cfg;
 
@@ -30,6 +31,22 @@ typedef struct px_task {
     const float *mean, *std; /* per channel; NULL: values stay in [0,1] (data.normalize) */
 } px_task;
 
+/* A number that changes from step to step. */
+typedef enum px_course {
+    PX_STEADY, /* `from` in all steps */
+    PX_LINEAR, /* ... to `to` */
+    PX_COSINE, /* ... to `to` along half a cosine: to - (to - from) (1 + cos(pi k / K)) / 2 at step k of K */
+} px_course;
+typedef struct px_scheduled {
+    const char *name;
+    double from, to;
+    px_course course;
+    px_value *value; /* an input, () */
+} px_scheduled;
+double px_scheduled_at(const px_scheduled *, double progress); /* progress: k / K */
+
+enum { PX_SCHEDULED_MAX = 8 };
+
 /* The context of `build`. */
 typedef struct px_build {
     px_graph *g;
@@ -37,6 +54,9 @@ typedef struct px_build {
     const px_backbone *backbone;
     const px_backbone_cfg *backbone_cfg;
     px_value *embedding; /* see px_embedding */
+    px_net *backbone_net;
+    px_scheduled scheduled[PX_SCHEDULED_MAX];
+    int scheduled_count;
 } px_build;
 
 /* The context of `figures`. */
@@ -75,8 +95,18 @@ typedef struct px_method {
 /* The batch's tensor with this name: (copies * batch, ...). */
 px_value *px_view_input(px_build *, const char *name);
 
-/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, within the current scope. */
+/* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, and are the same in each call. */
 px_encoding px_encode(px_build *, px_value *x);
+
+/* The backbone's network, for px_net_follow after the first px_encode; and the backbone run as one that follows it. */
+px_net *px_backbone_net(px_build *);
+px_encoding px_encode_by(px_build *, px_net *follower, px_value *x);
+
+/* Runs a head: the layers' parameters are those of the network (px_net_create), or of one that follows it. */
+px_value *px_head(px_net *, const px_mlp *, px_value *x);
+
+/* A number that changes from step to step, recorded as a series of run.h5 (/train/NAME). */
+px_value *px_schedule(px_build *, const char *name, double from, double to, px_course);
 
 /* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
  * Without this call it watches the pooled output of the first px_encode. */

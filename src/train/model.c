@@ -159,6 +159,8 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     m->loss = s->method->build(s->method_cfg, &b);
     px_graph_output(m->graph, "loss", m->loss);
     m->embedding = b.embedding;
+    m->scheduled_count = b.scheduled_count;
+    memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     if (m->embedding)
         px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method uses */
     px_graph_fuse(m->graph);

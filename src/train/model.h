@@ -22,11 +22,13 @@ typedef struct px_model {
     px_graph *graph;
     px_plan *plan;
     px_views views;
-    px_value *input[PX_VIEWS_MAX]; /* one per view */
-    px_value *loss;                /* pretraining */
-    px_value *embedding;           /* pretraining: the embedding that is watched (px_embedding), or NULL */
-    px_value *features;            /* encoder: (batch, F), those of the last layer */
-    int layers;                    /* encoder: 1, or with px_encoder_spec.layers one per stage */
+    px_value *input[PX_VIEWS_MAX];            /* one per view */
+    px_value *loss;                           /* pretraining */
+    px_value *embedding;                      /* pretraining: the embedding that is watched (px_embedding), or NULL */
+    px_scheduled scheduled[PX_SCHEDULED_MAX]; /* pretraining: px_schedule */
+    int scheduled_count;
+    px_value *features; /* encoder: (batch, F), those of the last layer */
+    int layers;         /* encoder: 1, or with px_encoder_spec.layers one per stage */
     struct {
         const char *name; /* of the stage; "features" if they come after all stages */
         px_value *features;

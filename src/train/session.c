@@ -31,6 +31,7 @@ static int open_data(px_session *s)
                        " or less would work",
                        batch, d->split, d->path, s->split.count, d->limit ? " with this data.limit" : "",
                        s->split.count);
+    s->steps = (int64_t)ceil(s->settings->train.epochs * (double)s->per_epoch - 1e-9);
     return 0;
 }
 
@@ -97,6 +98,27 @@ static void find_scalars(px_session *s)
             s->scalar[s->scalars++] = v;
         }
     }
+    for (int i = 0; i < s->model.scheduled_count && s->scalars < PX_SCALARS_MAX; i++) {
+        s->scalar_name[s->scalars] = s->model.scheduled[i].name;
+        s->scalar[s->scalars++] = s->model.scheduled[i].value;
+    }
+}
+
+static void schedule(px_session *s, int64_t step)
+{
+    double progress = s->steps ? (double)step / (double)s->steps : 0;
+    for (int i = 0; i < s->model.scheduled_count; i++)
+        s->scheduled[i] = (float)px_scheduled_at(&s->model.scheduled[i], progress);
+}
+
+/* The value, in this step, of the input of a scheduled number. */
+static const float *scheduled(const px_session *s, const px_value *input)
+{
+    int i = 0;
+    while (i < s->model.scheduled_count && s->model.scheduled[i].value->index != input->index)
+        i++;
+    PX_CHECK(i < s->model.scheduled_count);
+    return &s->scheduled[i];
 }
 
 static void find_embedding(px_session *s)
@@ -251,6 +273,8 @@ static void bind_views(px_session *s, int k)
         size_t at = (size_t)k * px_view_bytes(&m->views.view[i], s->task.batch);
         px_plan_bind(m->plan, m->input[i], (const char *)s->batch->tensor[i] + at);
     }
+    for (int i = 0; i < m->scheduled_count; i++)
+        px_plan_bind(m->plan, m->scheduled[i].value, &s->scheduled[i]);
 }
 
 /* Forward and backward of one micro-batch. */
@@ -308,7 +332,9 @@ static void add_scalars(px_session *s)
     int terms = s->task.ranks * s->settings->train.accumulate;
     for (int k = 0; k < s->parts; k++)
         for (int i = 0; i < s->scalars; i++)
-            tally(s, k)[i] += px_plan_scalar(part(s, k)->plan, s->scalar[i]) / terms;
+            tally(s, k)[i] += (s->scalar[i]->kind == PX_INPUT ? *scheduled(s, s->scalar[i])
+                                                              : px_plan_scalar(part(s, k)->plan, s->scalar[i])) /
+                              terms;
 }
 
 static void sum_scalars(px_session *s, double *votes)
@@ -343,6 +369,7 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
     int micros = s->settings->train.accumulate;
     memset(s->tally, 0, (size_t)s->parts * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
     px_plan_save_states(s->model.plan);
+    schedule(s, step);
     int64_t row_floats = s->look && s->rows ? s->rows * s->model.embedding->shape.dim[1] : 0;
     if (row_floats)
         memset(s->row, 0, (size_t)row_floats * sizeof s->row[0]);
@@ -377,7 +404,13 @@ double px_session_update(px_session *s, double lr)
 {
     px_plan *plan = s->model.plan;
     double scale = 1.0 / (s->task.ranks * s->settings->train.accumulate);
-    return px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
+    double norm = px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
+    for (int i = 0; i < px_graph_followers(s->model.graph) && isfinite(norm); i++) {
+        px_value *momentum;
+        px_graph_follower(s->model.graph, i, &momentum);
+        px_plan_follow(plan, i, *scheduled(s, momentum));
+    }
+    return norm;
 }
 
 /* ---- diagnosis of a bad step ---- */

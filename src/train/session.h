@@ -28,6 +28,7 @@ typedef struct px_session {
     px_split split;       /* limited to data.limit images */
     int64_t *split_index; /* owned if limited */
     int64_t per_epoch;    /* steps per epoch */
+    int64_t steps;        /* in all */
     px_task task;
     px_need need;    /* memory, by part */
     px_model model;  /* with random initial weights */
@@ -41,10 +42,11 @@ typedef struct px_session {
     float *sum;            /* (parts, parameters): gradients of the micro-batches so far; NULL without accumulation */
     double *tally;         /* (parts, PX_SCALARS_MAX + 1) */
     double summing;        /* seconds spent on sums over shards */
-    /* What the graph computes besides gradients: first the loss, then the method's metrics. */
+    float scheduled[PX_SCHEDULED_MAX]; /* the model's scheduled numbers in this step */
+    /* What the graph computes besides gradients: first the loss, then the method's metrics; then its scheduled numbers. */
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
-    px_value *scalar[PX_SCALARS_MAX];
+    px_value *scalar[PX_SCALARS_MAX]; /* of a scheduled number: its input */
     /* The embedding (px_embedding) of the first images of the global batch, one view of each, which does not depend on
      * the number of ranks. If `look` is set, px_session_gradients stores it here, on all ranks. */
     bool look;

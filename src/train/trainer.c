@@ -371,7 +371,7 @@ static int set_up(trainer *t, bool resume, const char *command)
         status = px_fail(PX_USAGE, "out is not set: give the run's folder, as in out=runs/first");
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
-    t->steps = (int64_t)ceil(c->epochs * (double)t->session.per_epoch - 1e-9);
+    t->steps = t->session.steps;
     t->config = px_config_text(t->s->config);
     t->again = px_next_resume(program_invocation_name, t->s, t->comm);
     if (px_agree(t->comm, start_weights(t, resume)) != 0)

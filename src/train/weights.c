@@ -185,6 +185,8 @@ int px_weights_load(px_model *m, const px_settings *s, const px_task *task, cons
     int status = px_safetensors_open(&f, path);
     if (status == 0) {
         status = load_params(m, bare, s, f, path, &n);
+        for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
+            px_plan_follow(m->plan, i, 0); /* they begin as their leaders do */
         if (status == 0) {
             count_unused(m, f, &n);
             tell(log, path, &n);

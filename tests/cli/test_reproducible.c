@@ -26,6 +26,12 @@ static const char *const simclr[] = {"method=simclr", "backbone=resnet18", "resn
 static const char *const mae[] = {"method=mae", "backbone=vit_tiny_4", "mae.decoder_width=64", "mae.decoder_depth=2",
                                   "vit.drop_path=0.2"};
 
+/* Methods with a teacher, and one with a queue, of which four steps go round more than once. */
+static const char *const byol[] = {"method=byol", "backbone=resnet18", "resnet.width=0.125", "accumulate=2",
+                                   "byol.hidden=32"};
+static const char *const moco[] = {"method=moco", "backbone=resnet18", "resnet.width=0.125", "accumulate=2",
+                                   "moco.queue=80"};
+
 static run_result train(const char *out, const char *data, layout on, const char *const method[5], const char *more)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", data),
@@ -89,6 +95,13 @@ static void masks_and_drops(void **state)
     same_on((const layout[]){{2, 2}, {1, 1}}, 2, mae);
 }
 
+static void teachers_and_queues(void **state)
+{
+    (void)state;
+    same_on((const layout[]){{1, 2}, {2, 1}, {4, 1}}, 3, byol);
+    same_on((const layout[]){{1, 2}, {2, 1}, {4, 1}}, 3, moco);
+}
+
 static void in_bf16(void **state)
 {
     (void)state;
@@ -132,6 +145,7 @@ static void says_what_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(contrast_and_norms), cmocka_unit_test(masks_and_drops),
-                                       cmocka_unit_test(in_bf16), cmocka_unit_test(says_what_cannot_be)};
+                                       cmocka_unit_test(teachers_and_queues), cmocka_unit_test(in_bf16),
+                                       cmocka_unit_test(says_what_cannot_be)};
     return cmocka_run_group_tests_name("reproducible", tests, NULL, NULL);
 }

@@ -114,6 +114,19 @@ static px_value *build_partition(px_graph *g, px_value *v[])
     return px_permute(g, px_reshape(g, x, PX_SHAPE(2, 2, 3, 2, 2, 5)), (const int[]){0, 1, 3, 2, 4, 5});
 }
 
+/* States are changed after the step; what is stopped has no gradient. */
+static px_value *build_states(px_graph *g, px_value *v[])
+{
+    px_value *queue = px_state(g, "queue", PX_SHAPE(5, 7), px_init_unit_rows()),
+             *place = px_state(g, "queue_ptr", PX_SHAPE(1), px_init_constant(3)),
+             *last = px_state(g, "last", PX_SHAPE(3, 7), px_init_constant(1));
+    px_after_begin(g);
+    px_enqueue(g, queue, place, v[0]);
+    px_assign(g, last, v[0]);
+    px_after_end(g);
+    return px_add(g, v[0], px_stop_gradient(g, px_constant_fill(g, PX_SHAPE(3, 7), 2)));
+}
+
 /* In a convolution's format. */
 static px_value *build_conv_silu(px_graph *g, px_value *v[])
 {
@@ -380,6 +393,7 @@ static const test_case cases[] = {
     {"argmax", build_argmax, {IN(3, 5, 7)}},
     {"permute", build_permute, {IN(2, 3, 4, 5)}},
     {"windows", build_windows, {IN(2, 3, 4)}},
+    {"states", build_states, {IN(3, 7)}},
     {"concat", build_concat, {IN(2, 3, 4), PARAM(2, 1, 4)}},
     {"concat, one axis", build_concat, {IN(3, 4), IN(5, 4)}},
     {"windows of a map", build_partition, {IN(2, 4, 6, 5), PARAM(4, 1)}},

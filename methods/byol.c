@@ -1,0 +1,84 @@
+/* byol.c - Bootstrap Your Own Latent, Grill et al. 2020 (arXiv:2006.07733).
+ *
+ *   view a -> backbone -> projector -> predictor -> p_a   should point where the teacher's projection of the other view
+ *   view b -> teacher's backbone -> its projector -> z'_b points, without negatives
+ *
+ * The teacher is a moving average of the backbone and the projector. The backbone (not the teacher's) is evaluated. */
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "train/method.h"
+#include "train/two_views.h"
+
+struct px_method_cfg {
+    int hidden, dim;
+    double momentum, momentum_end;
+    px_two_views views;
+};
+
+static const px_option options[] = {
+    PX_OPTION(px_method_cfg, hidden, "4096", 1, 65536, "width of the hidden layer of projector and predictor (paper)"),
+    PX_OPTION(px_method_cfg, dim, "256", 1, 65536, "width of projections and predictions (paper)"),
+    PX_OPTION(px_method_cfg, momentum, "0.99", 0, 1,
+              "the teacher's momentum in the first step (official code: 0.99 for up to 300 epochs, 0.996 for 1000)"),
+    PX_OPTION(px_method_cfg, momentum_end, "1", 0, 1, "... and, along a cosine, after the last one (paper)"),
+    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
+    PX_OPTION_NAMED("saturation", px_method_cfg, views.saturation, "0.2", 0, 2,
+                    "strength of the change of saturation (paper); 0: as jitter_strength says"),
+    {0}};
+
+/* Official code, 100 epochs. */
+static const char defaults[] =
+    "epochs = 100;\n"
+    "batch = 512;\n"
+    "optim = { optimizer = \"lars\"; lr = 0.45; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    (void)c;
+    px_two_views_declare(task, out);
+}
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_two_views_make(&c->views, task, rng, image, out);
+}
+
+/* Mean over the batch of the cosine between rows of p and z. */
+static px_value *alignment(px_graph *g, px_value *p, px_value *z)
+{
+    px_value *cosine = px_reduce(g, PX_SUM, px_binary(g, PX_MUL, px_l2_normalize(g, p), px_l2_normalize(g, z)),
+                                 (px_axes){1, {1}, false});
+    return px_reduce(g, PX_MEAN, cosine, (px_axes){1, {0}, false});
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    px_graph *g = b->g;
+    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .norm = true};
+    px_net *projector = px_net_create(g, "projector"), *predictor = px_net_create(g, "predictor");
+    px_value *p[2], *z[2];
+    for (int v = 0; v < 2; v++) {
+        px_value *projection = px_head(projector, &layers, px_encode(b, px_one_view(b, v)).pooled);
+        if (v == 0)
+            px_embedding(b, projection);
+        p[v] = px_head(predictor, &layers, projection);
+    }
+    px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_COSINE);
+    px_net *teacher = px_net_follow(px_backbone_net(b), "teacher", momentum);
+    px_net *teacher_head = px_net_follow(projector, "teacher", momentum);
+    for (int v = 0; v < 2; v++)
+        z[v] = px_head(teacher_head, &layers, px_encode_by(b, teacher, px_one_view(b, v)).pooled);
+    px_value *both = px_add(g, alignment(g, p[0], z[1]), alignment(g, p[1], z[0]));
+    return px_unary(g, PX_FN_AFFINE, both, -2, 4); /* the sum of 2 - 2 cos over both orders */
+}
+
+const px_method px_byol = {.name = "byol",
+                           .paper = "Grill et al. 2020, arXiv:2006.07733",
+                           .summary =
+                               "predicts a slowly moving teacher's projection of another view, without negatives",
+                           .cfg_size = sizeof(px_method_cfg),
+                           .options = options,
+                           .defaults = defaults,
+                           .views = views,
+                           .make_views = make_views,
+                           .build = build};

@@ -1,0 +1,39 @@
+/* two_views.h - two random views of an image, as SimCLR and its successors make them: the options, stated once, and the two
+ * functions that a method needs.
+ *
+ *     struct px_method_cfg { ...; px_two_views views; };
+ *     static const px_option options[] = { ..., PX_TWO_VIEWS_OPTIONS(px_method_cfg, views), {0}};
+ *
+ *     static void views(...)      { px_two_views_declare(task, out); }              // "views" (2B, C, S, S)
+ *     static void make_views(...) { px_two_views_make(&c->views, task, rng, image, out); }
+ */
+#ifndef PX_TRAIN_TWO_VIEWS_H
+#define PX_TRAIN_TWO_VIEWS_H
+
+#include "train/method.h"
+
+typedef struct px_two_views {
+    double area_min, jitter_strength, jitter, gray, blur, flip;
+    double saturation; /* strength of that change alone; 0: as the strength says */
+} px_two_views;
+
+/* SimCLR's recipe (Chen et al. 2020, appendix A). */
+#define PX_TWO_VIEWS_OPTIONS(type, field)                                                                              \
+    PX_OPTION_NAMED("area_min", type, field.area_min, "0.08", 0.01, 1,                                                 \
+                    "smallest fraction of the image's area in a crop (paper: 0.08)"),                                  \
+        PX_OPTION_NAMED("jitter_strength", type, field.jitter_strength, "0.5", 0, 2,                                   \
+                        "strength s of the colour jitter (SimCLR: 0.5 on CIFAR, 1 on ImageNet)"),                      \
+        PX_OPTION_NAMED("jitter", type, field.jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),            \
+        PX_OPTION_NAMED("gray", type, field.gray, "0.2", 0, 1, "probability of dropping colour (paper)"),              \
+        PX_OPTION_NAMED("blur", type, field.blur, "0", 0, 1,                                                           \
+                        "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),                       \
+        PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (paper)")
+
+/* The tensor "views", (2B, C, S, S): row v B + i is view v of image i. */
+void px_two_views_declare(const px_task *, px_views *out);
+void px_two_views_make(const px_two_views *, const px_task *, px_rng *, const px_image *, px_sample *out);
+
+/* The images of one of the two views: (B, C, S, S). For methods whose batch norms see each view by itself. */
+px_value *px_one_view(px_build *, int view);
+
+#endif
