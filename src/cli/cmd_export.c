@@ -1,4 +1,5 @@
 /* cmd_export.c - pretext export: writes the weights of a run, for use elsewhere. */
+#include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
 #include "cli/job.h"
@@ -9,10 +10,38 @@ typedef struct export_flags {
     px_words plugin;
 } export_flags;
 
+typedef struct export_cfg {
+    const char *net;
+} export_cfg;
+
+static const px_option options[] = {
+    PX_OPTION_TEXT(export_cfg, net, "",
+                   "the network to write, where a method has several: teacher; empty: the one that is trained"),
+    {0}};
+
 static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "also the method's heads, not only the backbone"),
                                 PX_FLAG_BEFORE("output", 'o', "out"),
                                 PX_PLUGIN_FLAG(export_flags),
                                 {0}};
+
+static int write(const px_args *args, const export_flags *given, px_log *log)
+{
+    export_cfg own;
+    px_config *config = px_config_create();
+    px_config_group(config, "", options, &own);
+    int status = px_job_plugins(&given->plugin);
+    if (status == 0 && !px_weights_named(args->out))
+        status = px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, by which weights are recognized",
+                         args->out);
+    for (int i = 0; i < args->assignments.count && status == 0; i++)
+        status = px_config_set(config, args->assignments.word[i]);
+    if (status == 0)
+        status = px_config_finish(config);
+    if (status == 0)
+        status = px_weights_export(args->words.word[0], args->out, own.net, given->all, log);
+    px_config_destroy(config);
+    return status;
+}
 
 static int run(int argc, char **argv)
 {
@@ -22,19 +51,14 @@ static int run(int argc, char **argv)
         return -1;
     px_log log = px_log_make(stderr, false);
     px_args_note(&args, &log);
-    int status = px_job_plugins(&given.plugin);
-    if (status == 0 && !px_weights_named(args.out))
-        status = px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, by which weights are recognized",
-                         args.out);
-    if (status == 0)
-        status = px_weights_export(args.words.word[0], args.out, given.all, &log);
+    int status = write(&args, &given, &log);
     px_args_finish(&args);
     return status;
 }
 
 const px_command px_cmd_export = {
     .name = "export",
-    .arguments = "RUN out=W.safetensors",
+    .arguments = "RUN out=W.safetensors [net=NAME]",
     .summary = "write the weights of a run in PyTorch's usual format (safetensors)",
     .help = "Writes float32 parameters and running statistics from the last checkpoint, with\n"
             "timm's names (ViT) or torchvision's (others). The file also names its backbone:\n"
@@ -46,11 +70,14 @@ const px_command px_cmd_export = {
             "\n"
             "Examples:\n"
             "  pretext export runs/first out=first.safetensors\n"
-            "  pretext export runs/first --all out=with_heads.safetensors\n",
+            "  pretext export runs/first --all out=with_heads.safetensors\n"
+            "  pretext export runs/byol net=teacher out=teacher.safetensors\n",
     .run = run,
     .flags = flags,
     .min_words = 1,
     .max_words = 1,
+    .assignments = true,
+    .options = options,
     .word = PX_WORD_RUN,
     .out = {"W.safetensors", "the file to write", true, "pretext export runs/first out=first.safetensors"},
 };

@@ -24,11 +24,14 @@ static const px_flag flags[] = {PX_PLUGIN_FLAG(features_flags),
 typedef struct features_cfg {
     px_patches patches;
     int batch;
+    const char *net;
 } features_cfg;
 
 static const px_option options[] = {
     PX_PATCHES_OPTIONS(features_cfg, patches),
     PX_OPTION(features_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
+    PX_OPTION_TEXT(features_cfg, net, "",
+                   "the network to use, where a method has several: teacher; empty: the one that is trained"),
     {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "threads", "rank_timeout", "seed", NULL};
@@ -87,6 +90,11 @@ static int make_model(work *w, px_task *task, px_model *model, px_checkpoint *sa
     if (px_model_plan_encoder(model, &w->s, task, &spec) != 0 || px_eval_need_check(&about, model) != 0)
         return -1;
     px_plan_allocate(model->plan);
+    model->net = w->own.net;
+    if (weights && *model->net)
+        return px_fail(PX_USAGE,
+                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one",
+                       model->net, model->net);
     return weights ? px_weights_load(model, &w->s, task, w->subject, &w->job->log)
                    : px_checkpoint_load(w->subject, model, NULL, saved, &w->job->log);
 }

@@ -23,6 +23,8 @@
 const px_option px_eval_options[] = {
     PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", "linear|knn",
                      "linear probe, or weighted nearest neighbours (Wu 2018)"),
+    PX_OPTION_TEXT(px_eval_cfg, net, "",
+                   "the network to probe, where a method has several: teacher; empty: the one that is trained"),
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
     PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that the probe is tested on; empty: test, else val"),
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
@@ -275,7 +277,7 @@ static int write_spectrum(bench *b, const char *name, const px_features *test)
 
 static int evaluate_subject(bench *b, subject s)
 {
-    const char *name = subject_name[s];
+    const char *name = s == PRETRAINED && *b->e->eval.net ? b->e->eval.net : subject_name[s];
     px_extraction train, test;
     if (extract_split(b, s, &b->train, &train) != 0)
         return -1;
@@ -332,6 +334,11 @@ static int open_results(bench *b, const char *hosts)
 static int load_parameters(bench *b)
 {
     px_checkpoint saved;
+    b->model.net = b->e->eval.net;
+    if (b->e->weights && *b->model.net)
+        return px_fail(PX_USAGE,
+                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one",
+                       b->model.net, b->model.net);
     if (b->e->weights)
         return px_weights_load(&b->model, &b->e->run, &b->task, b->e->weights, b->log);
     int status = px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log);

@@ -5,7 +5,7 @@
  *         px_evaluate(&e, &comm, "pretext probe runs/first", &log) != 0) ...          // collective
  *     px_evaluation_finish(&e);
  *
- * Subjects: `pretrained` (the run's checkpoint), and with baselines=true `untrained` (the same backbone with its
+ * Subjects: `pretrained` (the run's checkpoint; with net=NAME it is called NAME), and with baselines=true `untrained` (the same backbone with its
  * initial values) and `pixels`. Written to
  *     /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names,
  *     /eval/linear/SUBJECT/layers/{names, width, top1, top5, holdout_top1, chosen_rate} (L), with layers=true,
@@ -23,7 +23,7 @@
 #include "train/settings.h"
 
 typedef struct px_eval_cfg {
-    const char *protocol, *train_split, *test_split;
+    const char *protocol, *net, *train_split, *test_split;
     bool baselines, layers;
     px_patches patches;
     int batch, embed;

@@ -1,4 +1,4 @@
-/* checkpoint.c - see checkpoint.h. */
+/* checkpoint.c - reading checkpoints; see checkpoint.h. */
 #include "train/checkpoint.h"
 #include "base/error.h"
 #include "data/h5.h"
@@ -15,8 +15,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum { FORMAT = 1, CHUNK = 1 << 20 };
 
 static const int64_t steps_max = (int64_t)1 << 40; /* no run is longer, and nothing overflows that counts images */
 
@@ -41,174 +39,9 @@ bool px_checkpoint_exists(const char *folder)
     return is_there(folder, "checkpoint.h5") || is_there(folder, "checkpoint.previous.h5");
 }
 
-/* ---- writing ---- */
-
-/* Call it before any other HDF5 function, which would erase the reason of the failure. */
-static int not_written(const char *path)
-{
-    return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
-}
-
-/* Writes a new data set completely and closes it, which may be when it reaches the disk. */
-static int put_values(const char *path, hid_t set, hid_t type, const void *data)
-{
-    if (set < 0)
-        return not_written(path);
-    int status = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? not_written(path) : 0;
-    return H5Dclose(set) < 0 && status == 0 ? not_written(path) : status;
-}
-
-static hid_t make_group(const char *path, hid_t in, const char *name)
-{
-    hid_t group = H5Gcreate2(in, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
-    if (group < 0)
-        not_written(path);
-    return group;
-}
-
-static int put_number(const char *path, hid_t file, const char *name, int64_t value)
-{
-    return px_h5_put_attribute_number(file, name, value) == 0
-               ? 0
-               : px_fail(PX_FAIL, "%s: cannot be written: attribute %s", path, name);
-}
-
-static int put_text(const char *path, hid_t file, const char *name, const char *text)
-{
-    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    H5Tset_size(type, strlen(text) + 1);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_layout(plist, H5D_COMPACT); /* in the object's header, which has a checksum */
-    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    int status = put_values(path, set, type, text);
-    H5Pclose(plist);
-    H5Sclose(space);
-    H5Tclose(type);
-    return status;
-}
-
-static int put_array(const char *path, hid_t group, const char *name, px_shape shape, const float *data)
-{
-    hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
-    for (int i = shape.rank - 1; i >= 0; i--) { /* chunks of about a million elements along the inner axes */
-        dim[i] = (hsize_t)shape.dim[i];
-        chunk[i] = dim[i] < left ? dim[i] : left;
-        if (chunk[i] == 0)
-            chunk[i] = 1; /* HDF5's least */
-        left = left / chunk[i] > 1 ? left / chunk[i] : 1;
-    }
-    hid_t space = H5Screate_simple(shape.rank, dim, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_chunk(plist, shape.rank, chunk);
-    H5Pset_fletcher32(plist);
-    hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
-    int status = put_values(path, set, H5T_NATIVE_FLOAT, data);
-    H5Pclose(plist);
-    H5Sclose(space);
-    return status;
-}
-
-static float *plain_buffer(px_shape shape)
+float *px_checkpoint_plain(px_shape shape)
 {
     return px_aligned_calloc((size_t)px_shape_count(shape) * sizeof(float) + 64);
-}
-
-static int put_parameters(const char *path, hid_t file, px_model *m)
-{
-    hid_t group = make_group(path, file, "parameters");
-    int status = group < 0 ? -1 : 0;
-    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
-        const px_param *p = px_graph_param(m->graph, i);
-        float *plain = plain_buffer(p->value->shape);
-        px_plan_get_param(m->plan, i, plain);
-        status = put_array(path, group, p->name, p->value->shape, plain);
-        free(plain);
-    }
-    H5Gclose(group);
-    return status;
-}
-
-static int put_slot(const char *path, hid_t optimizer, const char *name, px_model *m, const float *flat)
-{
-    hid_t group = make_group(path, optimizer, name);
-    int status = group < 0 ? -1 : 0;
-    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
-        const px_param *p = px_graph_param(m->graph, i);
-        if (p->value->kind != PX_PARAMETER)
-            continue;
-        float *plain = plain_buffer(p->value->shape);
-        px_plan_get_like(m->plan, i, flat, plain);
-        status = put_array(path, group, p->name, p->value->shape, plain);
-        free(plain);
-    }
-    H5Gclose(group);
-    return status;
-}
-
-static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
-{
-    const char *names[2];
-    float *slot[2];
-    int slots = px_optimizer_slots(optimizer, names, slot);
-    hid_t group = make_group(path, file, "optimizer");
-    int status = group < 0 ? -1 : 0;
-    for (int k = 0; k < slots && status == 0; k++)
-        status = put_slot(path, group, names[k], m, slot[k]);
-    H5Gclose(group);
-    return status == 0 ? put_number(path, file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
-}
-
-static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
-{
-    px_h5_disk disk = {0};
-    hid_t access_list = px_h5_disk_access(&disk);
-    /* In older formats the index of chunks has no checksum: after one flipped bit a chunk reads as zeros. */
-    H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
-    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
-    H5Pclose(access_list);
-    if (file < 0)
-        return px_h5_disk_check(&disk, path) != 0 ? -1 : not_written(path);
-    int status = 0;
-    if (put_number(path, file, "format", FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
-        put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
-        (optimizer && put_optimizer(path, file, m, optimizer) != 0))
-        status = -1;
-    if (H5Fclose(file) < 0 && status == 0)
-        status = not_written(path);
-    return px_h5_disk_check(&disk, path) != 0 ? -1 : status;
-}
-
-static int sync_path(const char *path, int flags)
-{
-    int fd = open(path, flags);
-    if (fd < 0 || fsync(fd) != 0) {
-        int why = errno;
-        if (fd >= 0)
-            close(fd);
-        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(why));
-    }
-    close(fd);
-    return 0;
-}
-
-int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
-{
-    char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
-         *previous = px_format("%s/checkpoint.previous.h5", folder);
-    px_h5_quiet();
-    int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
-    if (status == 0)
-        status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
-    if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
-        status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
-    if (status == 0)
-        status = sync_path(folder, O_RDONLY | O_DIRECTORY);
-    else
-        unlink(partial);
-    free(partial);
-    free(now);
-    free(previous);
-    return status;
 }
 
 /* ---- reading ---- */
@@ -261,11 +94,18 @@ static bool get_positions(hid_t set, px_shape stored, px_shape shape, float *pla
     if (stored.rank != 3 || shape.rank != 3 || stored.dim[0] != 1 || stored.dim[2] != shape.dim[2] ||
         stored.dim[1] < 1 || !px_h5_plausible(set, 3, dim, sizeof plain[0]))
         return false;
-    float *whole = plain_buffer(stored);
+    float *whole = px_checkpoint_plain(stored);
     bool done = H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, whole) >= 0 &&
                 px_positions_resample(stored, whole, shape, plain) == 0;
     free(whole);
     return done;
+}
+
+/* pos_embed, or a follower's. */
+static bool is_positions(const char *name)
+{
+    const char *last = strrchr(name, '.');
+    return strcmp(last ? last + 1 : name, "pos_embed") == 0;
 }
 
 /* Reads group/name into `plain` if it has exactly this shape; with `resample`, pos_embed may have another one. */
@@ -292,7 +132,7 @@ static int get_array(const char *path, hid_t file, const char *group, const char
         stored.rank = stored.rank > PX_RANK_MAX ? PX_RANK_MAX : stored.rank;
         for (int i = 0; i < stored.rank; i++)
             stored.dim[i] = (int64_t)dim[i];
-        bool same = px_shape_equal(stored, shape), positions = resample && strcmp(name, "pos_embed") == 0;
+        bool same = px_shape_equal(stored, shape), positions = resample && is_positions(name);
         const char *advice = px_advise_channels(stored, shape);
         if (!same && !(positions && get_positions(set, stored, shape, plain)))
             status = px_fail(PX_USAGE, "%s: %s is %s, but the model has %s%s", path, where,
@@ -307,15 +147,31 @@ static int get_array(const char *path, hid_t file, const char *group, const char
     return status;
 }
 
+/* Of a follower, whose parameters have its name before their own. */
+static int check_net(const char *path, hid_t file, const px_model *m)
+{
+    char *first = px_graph_params(m->graph) ? px_format("parameters/%s.%s", m->net, px_graph_param(m->graph, 0)->name)
+                                            : px_strdup("parameters");
+    bool there = exists(file, first) > 0;
+    free(first);
+    return there ? 0
+                 : px_fail(PX_USAGE,
+                           "%s: net = %s, but the run has no such network; only a method with a teacher has one", path,
+                           m->net);
+}
+
 static int get_parameters(const char *path, hid_t file, px_model *m, bool resample)
 {
-    int status = 0;
+    bool follower = m->net && *m->net;
+    int status = follower ? check_net(path, file, m) : 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
-        float *plain = plain_buffer(p->value->shape);
-        status = get_array(path, file, "parameters", p->name, p->value->shape, resample, plain);
+        float *plain = px_checkpoint_plain(p->value->shape);
+        char *name = follower ? px_format("%s.%s", m->net, p->name) : px_strdup(p->name);
+        status = get_array(path, file, "parameters", name, p->value->shape, resample, plain);
         if (status == 0)
             px_plan_set_param(m->plan, i, plain);
+        free(name);
         free(plain);
     }
     return status;
@@ -332,7 +188,7 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
             const px_param *p = px_graph_param(m->graph, i);
             if (p->value->kind != PX_PARAMETER)
                 continue;
-            float *plain = plain_buffer(p->value->shape);
+            float *plain = px_checkpoint_plain(p->value->shape);
             status = get_array(path, file, group, p->name, p->value->shape, false, plain);
             if (status == 0)
                 px_plan_set_like(m->plan, i, slot[k], plain);
@@ -360,7 +216,7 @@ static int read_any(const char *path, hid_t set, hid_t space, px_checkpoint_arra
     a->shape.rank = rank;
     for (int i = 0; i < rank; i++)
         a->shape.dim[i] = (int64_t)dim[i];
-    a->data = plain_buffer(a->shape);
+    a->data = px_checkpoint_plain(a->shape);
     if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, a->data) >= 0)
         return 0;
     return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
@@ -420,7 +276,8 @@ static int check_signature(const char *path)
     if (got < sizeof head || memcmp(head, "\x89HDF\r\n\x1a\n", SIGNATURE) != 0)
         return px_fail(PX_DATA, "%s: is not a complete HDF5 file", path);
     if (head[SIGNATURE] < CHECKSUMMED)
-        return px_fail(PX_DATA, "%s: is not a checkpoint of format %d: it is in an older HDF5 format", path, FORMAT);
+        return px_fail(PX_DATA, "%s: is not a checkpoint of format %d: it is in an older HDF5 format", path,
+                       PX_CHECKPOINT_FORMAT);
     return 0;
 }
 
@@ -436,9 +293,9 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     if (file < 0)
         return px_fail(PX_DATA, "%s: is not a complete HDF5 file: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
     int status = 0;
-    if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != FORMAT ||
+    if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != PX_CHECKPOINT_FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
-        status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, FORMAT);
+        status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, PX_CHECKPOINT_FORMAT);
     if (status == 0 && (out->step < 0 || out->step > steps_max))
         status = px_fail(PX_DATA, "%s: its step is %" PRId64 ", which no run reaches", path, out->step);
     if (status == 0 && m)

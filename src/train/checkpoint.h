@@ -15,6 +15,8 @@
 #include "base/log.h"
 #include "train/model.h"
 
+enum { PX_CHECKPOINT_FORMAT = 1 };
+
 /* A parameter or running statistic as stored. */
 typedef struct px_checkpoint_array {
     char *name;
@@ -44,5 +46,8 @@ int px_checkpoint_peek(const char *path, px_checkpoint *out, px_log *);
 int px_checkpoint_arrays(const char *path, px_checkpoint *out, px_log *);
 bool px_checkpoint_exists(const char *folder);
 void px_checkpoint_finish(px_checkpoint *);
+
+/* Room for an array of this shape in plain order, which the caller frees. */
+float *px_checkpoint_plain(px_shape);
 
 #endif

@@ -28,7 +28,9 @@ typedef struct px_model {
     px_scheduled scheduled[PX_SCHEDULED_MAX]; /* pretraining: px_schedule */
     int scheduled_count;
     px_value *features; /* encoder: (batch, F), those of the last layer */
-    int layers;         /* encoder: 1, or with px_encoder_spec.layers one per stage */
+    const char *net; /* encoder: whose parameters a checkpoint gives it: a follower's name (px_net_follow); NULL or "":
+                      * those that are trained */
+    int layers;      /* encoder: 1, or with px_encoder_spec.layers one per stage */
     struct {
         const char *name; /* of the stage; "features" if they come after all stages */
         px_value *features;

@@ -255,34 +255,44 @@ static char *settings_text(const px_settings *s)
     return text;
 }
 
-/* The tensors to write: the requested ones of `saved`, and for each batch norm the counter that torch expects. */
-static px_safetensor *choose(const px_checkpoint *saved, const px_graph *bare, bool heads, const int64_t *batches,
-                             int *count)
+/* The name that an array of the checkpoint gets, or NULL if it is not wanted: of a follower, its leader's. */
+static const char *exported(const char *name, const px_graph *bare, const char *net, bool heads)
+{
+    size_t length = strlen(net);
+    if (length > 0 && (strncmp(name, net, length) != 0 || name[length] != '.'))
+        return NULL;
+    name += length > 0 ? length + 1 : 0;
+    return heads || holds(bare, name) ? name : NULL;
+}
+
+/* The tensors to write, and for each batch norm the counter that torch expects. */
+static px_safetensor *choose(const px_checkpoint *saved, const px_graph *bare, const char *net, bool heads,
+                             const int64_t *batches, int *count)
 {
     static const char variance[] = "running_var";
     px_safetensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
     *count = 0;
     for (int i = 0; i < saved->count; i++) {
         const px_checkpoint_array *a = &saved->array[i];
-        if (!heads && !holds(bare, a->name))
+        const char *name = exported(a->name, bare, net, heads);
+        if (!name)
             continue;
-        list[(*count)++] = (px_safetensor){.name = a->name, .type = "F32", .shape = a->shape, .data = a->data};
-        const char *last = strrchr(a->name, '.');
+        list[(*count)++] = (px_safetensor){.name = name, .type = "F32", .shape = a->shape, .data = a->data};
+        const char *last = strrchr(name, '.');
         if (last && strcmp(last + 1, variance) == 0)
-            list[(*count)++] =
-                (px_safetensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - a->name), a->name),
-                                .type = "I64",
-                                .data = batches};
+            list[(*count)++] = (px_safetensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
+                                               .type = "I64",
+                                               .data = batches};
     }
     return list;
 }
 
-static int write_chosen(const px_checkpoint *saved, const px_settings *s, const px_graph *bare, bool heads,
-                        const char *path, px_log *log)
+static int write_chosen(const px_checkpoint *saved, const px_settings *s, const px_graph *bare, const char *net,
+                        bool heads, const char *path, px_log *log)
 {
     int count;
     int64_t batches = saved->step * s->train.accumulate;
-    px_safetensor *list = choose(saved, bare, heads, &batches, &count);
+    px_safetensor *list = choose(saved, bare, net, heads, &batches, &count);
     char step[32], *settings = settings_text(s);
     snprintf(step, sizeof step, "%" PRId64, saved->step);
     const px_safetensors_note notes[] = {{"format", "pt"},
@@ -290,7 +300,12 @@ static int write_chosen(const px_checkpoint *saved, const px_settings *s, const 
                                          {"pretext.method", s->method->name},
                                          {"pretext.step", step},
                                          {settings_note, settings}};
-    int status = px_safetensors_write(path, list, count, notes, sizeof notes / sizeof notes[0]);
+    int status =
+        count
+            ? 0
+            : px_fail(PX_USAGE, "net = %s, but the run has no such network; only a method with a teacher has one", net);
+    if (status == 0)
+        status = px_safetensors_write(path, list, count, notes, sizeof notes / sizeof notes[0]);
     if (status == 0)
         px_log_line(log, "%s: %d tensors of %s, %s after %s steps", path, count, s->backbone->name, s->method->name,
                     step);
@@ -302,7 +317,7 @@ static int write_chosen(const px_checkpoint *saved, const px_settings *s, const 
     return status;
 }
 
-int px_weights_export(const char *run, const char *path, bool heads, px_log *log)
+int px_weights_export(const char *run, const char *path, const char *net, bool heads, px_log *log)
 {
     enum { ANY_SIZE = 224 }; /* names do not depend on it */
     px_checkpoint saved;
@@ -312,7 +327,7 @@ int px_weights_export(const char *run, const char *path, bool heads, px_log *log
     int status = px_settings_load_text(&s, saved.config, run, NULL, 0);
     if (status == 0) {
         px_graph *bare = bare_backbone(&s, 3, s.data.image_size ? s.data.image_size : ANY_SIZE);
-        status = bare ? write_chosen(&saved, &s, bare, heads, path, log) : -1;
+        status = bare ? write_chosen(&saved, &s, bare, net, heads, path, log) : -1;
         px_graph_destroy(bare);
         px_settings_finish(&s);
     }

@@ -1,7 +1,7 @@
 /* weights.h - parameters in and out as safetensors, under the names that torchvision and timm use.
  *
  *     px_weights_load(&model, &settings, &task, "resnet50.safetensors", &log)      // after px_plan_init_params
- *     px_weights_export("runs/first", "first.safetensors", false, &log)
+ *     px_weights_export("runs/first", "first.safetensors", "", false, &log)
  *
  * Our own files also name the backbone, its options, the image size and whether images were normalised, so that
  * px_weights_settings knows them; for other files they are given as key=value.
@@ -24,7 +24,8 @@ int px_weights_load(px_model *, const px_settings *, const px_task *, const char
  * -1. */
 int px_weights_settings(px_settings *, const char *path, const char *const assignments[], int count);
 
-/* Writes the parameters of a run's last checkpoint: the backbone's, or with `heads` all. For one rank. 0 or -1. */
-int px_weights_export(const char *run, const char *path, bool heads, px_log *);
+/* Writes the parameters of a run's last checkpoint: the backbone's, or with `heads` all. `net`: "", or the name of a
+ * follower (px_net_follow): then its parameters, under the names of its leader's. For one rank. 0 or -1. */
+int px_weights_export(const char *run, const char *path, const char *net, bool heads, px_log *);
 
 #endif

@@ -6,9 +6,12 @@
 
 #include <cmocka.h>
 
+#include "data/safetensors.h"
 #include "make_set.h"
 #include "run.h"
 #include "run_files.h"
+
+#include <unistd.h>
 
 typedef struct fixture {
     char *folder, *data, *set_data, *run, *weights, *weights_out, *out; /* the settings data.path, out and out */
@@ -66,6 +69,73 @@ static void the_same_features(void **state)
     free(b.data);
     free(of_run);
     free(of_weights);
+}
+
+/* The same tensor of two weights files: whether they are equal. */
+static bool same_tensor(const char *a, const char *b, const char *name)
+{
+    px_safetensors *f[2];
+    const px_safetensor *t[2];
+    float *x[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(px_safetensors_open(&f[i], i == 0 ? a : b), 0);
+        assert_non_null(t[i] = px_safetensors_find(f[i], name));
+        x[i] = px_calloc((size_t)px_shape_count(t[i]->shape), sizeof x[i][0]);
+        px_safetensor_read(t[i], x[i]);
+    }
+    bool same = memcmp(x[0], x[1], (size_t)px_shape_count(t[0]->shape) * sizeof x[0][0]) == 0;
+    for (int i = 0; i < 2; i++) {
+        free(x[i]);
+        px_safetensors_close(f[i]);
+    }
+    return same;
+}
+
+/* With momentum 0 a teacher has its student's weights after each step, and, as it sees the same images, the same running
+ * statistics. */
+static void a_teacher(void **state)
+{
+    const fixture *f = *state;
+    char *run = px_format("%s/byol", f->folder), *out = px_format("out=%s", run),
+         *student = px_format("%s/student.safetensors", f->folder), *out_student = px_format("out=%s", student),
+         *teacher = px_format("%s/teacher.safetensors", f->folder), *out_teacher = px_format("out=%s", teacher),
+         *of_run = px_format("out=%s/c.h5", f->folder), *of_weights = px_format("out=%s/d2.h5", f->folder),
+         *elsewhere = px_format("out=%s/elsewhere", f->folder);
+    check(RUN("pretrain", f->set_data, out, "method=byol", "byol.hidden=16", "byol.dim=8", "byol.momentum=0",
+              "byol.momentum_end=0", "epochs=1", "batch=24", "resnet.width=0.125", "optim.warmup_epochs=0"),
+          0, "byol on resnet18");
+    check(RUN("export", run, out_student), 0, "120 tensors");
+    check(RUN("export", run, out_teacher, "net=teacher"), 0, "120 tensors");
+    assert_true(same_tensor(student, teacher, "layer4.1.conv2.weight"));
+    assert_true(same_tensor(student, teacher, "layer4.1.bn2.running_mean"));
+
+    check(RUN("features", run, "net=teacher", of_run), 0, "");
+    check(RUN("features", teacher, f->set_data, of_weights), 0, "100 tensors of the backbone");
+    array a = read_array(f->folder, "c.h5", "/features"), b = read_array(f->folder, "d2.h5", "/features");
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.data, b.data, (size_t)a.count * sizeof a.data[0]);
+    free(a.data);
+    free(b.data);
+    check(RUN("probe", run, "net=teacher", "protocol=knn", "embed=0", "test_split=train"), 0, "");
+    array top1 = read_array(run, "run.h5", "/eval/knn/teacher/top1");
+    assert_true(top1.count > 0);
+    free(top1.data);
+
+    static const char none[] = "net = teacher, but the run has no such network; only a method with a teacher has one";
+    check(RUN("export", f->run, out_teacher, "net=teacher"), 2, none);
+    check(RUN("features", f->run, "net=teacher", of_run), 2, none);
+    check(RUN("probe", f->run, "net=teacher"), 2, none);
+    check(RUN("probe", teacher, "net=teacher", f->set_data, elsewhere), 2, "a weights file has one network");
+    assert_int_not_equal(access(elsewhere + 4, F_OK), 0);
+    free(run);
+    free(out);
+    free(student);
+    free(out_student);
+    free(teacher);
+    free(out_teacher);
+    free(of_run);
+    free(of_weights);
+    free(elsewhere);
 }
 
 /* The old -o, --data and --split mean out=, data.path= and data.split=; the first rank says so in one line. */
@@ -175,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_features),
+        cmocka_unit_test(a_teacher),
         cmocka_unit_test(old_spellings),
         cmocka_unit_test(a_beginning),
         cmocka_unit_test(a_probe),

@@ -1,0 +1,178 @@
+/* checkpoint_write.c - px_checkpoint_save. */
+#include "base/error.h"
+#include "data/h5.h"
+#include "data/h5_disk.h"
+#include "train/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <hdf5.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK = 1 << 20 };
+
+/* Call it before any other HDF5 function, which would erase the reason of the failure. */
+static int not_written(const char *path)
+{
+    return px_fail(PX_FAIL, "%s: cannot be written: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+}
+
+/* Writes a new data set completely and closes it, which may be when it reaches the disk. */
+static int put_values(const char *path, hid_t set, hid_t type, const void *data)
+{
+    if (set < 0)
+        return not_written(path);
+    int status = H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0 ? not_written(path) : 0;
+    return H5Dclose(set) < 0 && status == 0 ? not_written(path) : status;
+}
+
+static hid_t make_group(const char *path, hid_t in, const char *name)
+{
+    hid_t group = H5Gcreate2(in, name, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    if (group < 0)
+        not_written(path);
+    return group;
+}
+
+static int put_number(const char *path, hid_t file, const char *name, int64_t value)
+{
+    return px_h5_put_attribute_number(file, name, value) == 0
+               ? 0
+               : px_fail(PX_FAIL, "%s: cannot be written: attribute %s", path, name);
+}
+
+static int put_text(const char *path, hid_t file, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
+    H5Tset_size(type, strlen(text) + 1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_layout(plist, H5D_COMPACT); /* in the object's header, which has a checksum */
+    hid_t set = H5Dcreate2(file, name, type, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    int status = put_values(path, set, type, text);
+    H5Pclose(plist);
+    H5Sclose(space);
+    H5Tclose(type);
+    return status;
+}
+
+static int put_array(const char *path, hid_t group, const char *name, px_shape shape, const float *data)
+{
+    hsize_t dim[PX_RANK_MAX], chunk[PX_RANK_MAX], left = CHUNK;
+    for (int i = shape.rank - 1; i >= 0; i--) { /* chunks of about a million elements along the inner axes */
+        dim[i] = (hsize_t)shape.dim[i];
+        chunk[i] = dim[i] < left ? dim[i] : left;
+        if (chunk[i] == 0)
+            chunk[i] = 1; /* HDF5's least */
+        left = left / chunk[i] > 1 ? left / chunk[i] : 1;
+    }
+    hid_t space = H5Screate_simple(shape.rank, dim, NULL), plist = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_chunk(plist, shape.rank, chunk);
+    H5Pset_fletcher32(plist);
+    hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, plist, H5P_DEFAULT);
+    int status = put_values(path, set, H5T_NATIVE_FLOAT, data);
+    H5Pclose(plist);
+    H5Sclose(space);
+    return status;
+}
+
+static int put_parameters(const char *path, hid_t file, px_model *m)
+{
+    hid_t group = make_group(path, file, "parameters");
+    int status = group < 0 ? -1 : 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        float *plain = px_checkpoint_plain(p->value->shape);
+        px_plan_get_param(m->plan, i, plain);
+        status = put_array(path, group, p->name, p->value->shape, plain);
+        free(plain);
+    }
+    H5Gclose(group);
+    return status;
+}
+
+static int put_slot(const char *path, hid_t optimizer, const char *name, px_model *m, const float *flat)
+{
+    hid_t group = make_group(path, optimizer, name);
+    int status = group < 0 ? -1 : 0;
+    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        if (p->value->kind != PX_PARAMETER)
+            continue;
+        float *plain = px_checkpoint_plain(p->value->shape);
+        px_plan_get_like(m->plan, i, flat, plain);
+        status = put_array(path, group, p->name, p->value->shape, plain);
+        free(plain);
+    }
+    H5Gclose(group);
+    return status;
+}
+
+static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
+{
+    const char *names[2];
+    float *slot[2];
+    int slots = px_optimizer_slots(optimizer, names, slot);
+    hid_t group = make_group(path, file, "optimizer");
+    int status = group < 0 ? -1 : 0;
+    for (int k = 0; k < slots && status == 0; k++)
+        status = put_slot(path, group, names[k], m, slot[k]);
+    H5Gclose(group);
+    return status == 0 ? put_number(path, file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
+}
+
+static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+{
+    px_h5_disk disk = {0};
+    hid_t access_list = px_h5_disk_access(&disk);
+    /* In older formats the index of chunks has no checksum: after one flipped bit a chunk reads as zeros. */
+    H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
+    H5Pclose(access_list);
+    if (file < 0)
+        return px_h5_disk_check(&disk, path) != 0 ? -1 : not_written(path);
+    int status = 0;
+    if (put_number(path, file, "format", PX_CHECKPOINT_FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
+        put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
+        (optimizer && put_optimizer(path, file, m, optimizer) != 0))
+        status = -1;
+    if (H5Fclose(file) < 0 && status == 0)
+        status = not_written(path);
+    return px_h5_disk_check(&disk, path) != 0 ? -1 : status;
+}
+
+static int sync_path(const char *path, int flags)
+{
+    int fd = open(path, flags);
+    if (fd < 0 || fsync(fd) != 0) {
+        int why = errno;
+        if (fd >= 0)
+            close(fd);
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(why));
+    }
+    close(fd);
+    return 0;
+}
+
+int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+{
+    char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
+         *previous = px_format("%s/checkpoint.previous.h5", folder);
+    px_h5_quiet();
+    int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
+    if (status == 0)
+        status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
+    if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
+        status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
+    if (status == 0)
+        status = sync_path(folder, O_RDONLY | O_DIRECTORY);
+    else
+        unlink(partial);
+    free(partial);
+    free(now);
+    free(previous);
+    return status;
+}
