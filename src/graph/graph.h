@@ -62,7 +62,8 @@ px_init px_init_values(px_graph *, const float *values, int64_t count); /* copie
 
 enum px_param_flags {
     PX_DECAYS = 0,
-    PX_EXEMPT = 1, /* biases and parameters of norms: no weight decay, no LARS adaptation */
+    PX_EXEMPT = 1,    /* biases and parameters of norms: no weight decay, no LARS adaptation */
+    PX_UNIT_ROWS = 2, /* after each step its rows are scaled to length 1 (px_plan_normalize): prototypes */
 };
 
 typedef struct px_param {

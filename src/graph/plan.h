@@ -149,6 +149,9 @@ const char *px_plan_not_finite(const px_plan *);
  * momentum) x the leader's. Momentum 0 copies them, as at the beginning. */
 void px_plan_follow(px_plan *, int follower, double momentum);
 
+/* Scales the rows of parameters that are PX_UNIT_ROWS to length 1: after the optimizer's step. */
+void px_plan_normalize(px_plan *);
+
 /* Copies the states that a run changes (running statistics), and restores them, as if the run had not happened. */
 void px_plan_save_states(px_plan *);
 void px_plan_restore_states(px_plan *);

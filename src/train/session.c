@@ -405,6 +405,8 @@ double px_session_update(px_session *s, double lr)
     px_plan *plan = s->model.plan;
     double scale = 1.0 / (s->task.ranks * s->settings->train.accumulate);
     double norm = px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
+    if (isfinite(norm))
+        px_plan_normalize(plan);
     for (int i = 0; i < px_graph_followers(s->model.graph) && isfinite(norm); i++) {
         px_value *momentum;
         px_graph_follower(s->model.graph, i, &momentum);

@@ -36,6 +36,41 @@ void px_two_views_make(const px_two_views *c, const px_task *task, px_rng *rng, 
         px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
 }
 
+static int small_side(const px_small_crops *c, const px_task *task)
+{
+    return c->side ? c->side : task->image_size / 2;
+}
+
+const char *px_small_crops_check(const px_small_crops *c, const px_task *task, const px_backbone *backbone)
+{
+    if (c->count == 0)
+        return NULL;
+    if (c->area_min > c->area_max)
+        return "small_area_min is larger than small_area_max";
+    if (backbone->family->patch)
+        return "small_crops: this family's position tables are for images of one size; use small_crops=0";
+    return small_side(c, task) < 8 ? "small_size is less than 8 pixels" : NULL;
+}
+
+void px_small_crops_declare(const px_small_crops *c, const px_task *task, px_views *out)
+{
+    int side = small_side(c, task);
+    if (c->count > 0)
+        px_views_add(out, "small", PX_F32, c->count, 3, (int[]){task->channels, side, side});
+}
+
+void px_small_crops_make(const px_small_crops *c, const px_two_views *like, const px_task *task, px_rng *rng,
+                         const px_image *image, px_sample *out)
+{
+    px_recipe r = recipe(like, task);
+    if (task->augment) {
+        r.area_min = (float)c->area_min;
+        r.area_max = (float)c->area_max;
+    }
+    for (int k = 0; k < c->count; k++)
+        px_recipe_apply(&r, rng, image, px_sample_plane(out, 1, k), out->scratch);
+}
+
 px_value *px_one_view(px_build *b, int view)
 {
     return px_slice(b->g, px_view_input(b, "views"), 0, (int64_t)view * b->task->batch, b->task->batch);

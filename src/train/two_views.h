@@ -33,6 +33,28 @@ typedef struct px_two_views {
 void px_two_views_declare(const px_task *, px_views *out);
 void px_two_views_make(const px_two_views *, const px_task *, px_rng *, const px_image *, px_sample *out);
 
+/* Multi-crop (SwAV, Caron et al. 2020): besides, `count` small crops of small parts of the image, in the tensor "small",
+ * (count B, C, side, side). The two large ones then are usually larger parts (area_min=0.14). */
+typedef struct px_small_crops {
+    int count, side;
+    double area_min, area_max;
+} px_small_crops;
+
+#define PX_SMALL_CROPS_OPTIONS(type, field)                                                                            \
+    PX_OPTION_NAMED("small_crops", type, field.count, "0", 0, 16,                                                      \
+                    "small crops besides the two large ones (paper: 6 on ImageNet)"),                                  \
+        PX_OPTION_NAMED("small_size", type, field.side, "0", 0, 4096,                                                  \
+                        "their side in pixels; 0: half of the large ones' (paper: 96 of 224)"),                        \
+        PX_OPTION_NAMED("small_area_min", type, field.area_min, "0.05", 0.01, 1,                                       \
+                        "smallest fraction of the image's area in a small crop (paper)"),                              \
+        PX_OPTION_NAMED("small_area_max", type, field.area_max, "0.14", 0.01, 1, "largest fraction (paper)")
+
+const char *px_small_crops_check(const px_small_crops *, const px_task *, const px_backbone *); /* as px_method.check */
+void px_small_crops_declare(const px_small_crops *, const px_task *, px_views *out);
+/* `like`: what else happens to a crop. Call it after px_two_views_make. */
+void px_small_crops_make(const px_small_crops *, const px_two_views *like, const px_task *, px_rng *, const px_image *,
+                         px_sample *out);
+
 /* The images of one of the two views: (B, C, S, S). For methods whose batch norms see each view by itself. */
 px_value *px_one_view(px_build *, int view);
 

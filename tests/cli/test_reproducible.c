@@ -26,9 +26,11 @@ static const char *const simclr[] = {"method=simclr", "backbone=resnet18", "resn
 static const char *const mae[] = {"method=mae", "backbone=vit_tiny_4", "mae.decoder_width=64", "mae.decoder_depth=2",
                                   "vit.drop_path=0.2"};
 
-/* Methods with a teacher, and one with a queue, of which four steps go round more than once. */
+/* Methods with a teacher, one with a queue too, of which four steps go round more than once; crops of two sizes. */
 static const char *const byol[] = {"method=byol", "backbone=resnet18", "resnet.width=0.125", "accumulate=2",
                                    "byol.hidden=32"};
+static const char *const swav[] = {"method=swav", "backbone=resnet18", "resnet.width=0.125", "swav.prototypes=32",
+                                   "swav.small_crops=2"};
 static const char *const moco[] = {"method=moco", "backbone=resnet18", "resnet.width=0.125", "accumulate=2",
                                    "moco.queue=80"};
 
@@ -100,6 +102,7 @@ static void teachers_and_queues(void **state)
     (void)state;
     same_on((const layout[]){{1, 2}, {2, 1}, {4, 1}}, 3, byol);
     same_on((const layout[]){{1, 2}, {2, 1}, {4, 1}}, 3, moco);
+    same_on((const layout[]){{2, 1}, {4, 1}}, 2, swav);
 }
 
 static void in_bf16(void **state)

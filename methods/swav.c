@@ -1,0 +1,115 @@
+/* swav.c - Swapping Assignments between Views, Caron et al. 2020 (arXiv:2006.09882).
+ *
+ *   crops -> backbone -> h -> head -> z of length 1 -> scores: products with prototypes of length 1
+ *
+ * The scores of a large crop become an assignment of its images to prototypes, balanced over the global batch
+ * (Sinkhorn-Knopp), which the other crops of the same image must predict. The official code also freezes the prototypes in the
+ * first epoch and, for small batches, balances over a queue; both are left out. */
+#include "nn/layers.h"
+#include "ops/ops.h"
+#include "train/method.h"
+#include "train/two_views.h"
+
+#include <math.h>
+
+struct px_method_cfg {
+    int prototypes, hidden, dim, rounds;
+    double temperature, epsilon;
+    px_two_views views;
+    px_small_crops small;
+};
+
+static const px_option options[] = {
+    PX_OPTION(px_method_cfg, prototypes, "512", 2, 1 << 20,
+              "prototypes (lightly on CIFAR-10; paper: 3000 on ImageNet)"),
+    PX_OPTION(px_method_cfg, hidden, "0", 0, 65536,
+              "width of the head's hidden layer; 0: the backbone's feature width (paper)"),
+    PX_OPTION(px_method_cfg, dim, "128", 1, 65536, "width of z (paper)"),
+    PX_OPTION(px_method_cfg, temperature, "0.1", 0.001, 100, "softmax temperature of predictions (paper)"),
+    PX_OPTION(px_method_cfg, epsilon, "0.05", 0.01, 100, "softness of the assignments (paper)"),
+    PX_OPTION(px_method_cfg, rounds, "3", 1, 100, "rounds of Sinkhorn-Knopp (paper)"),
+    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
+    PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
+    {0}};
+
+/* solo-learn on CIFAR, with a warm-up of ten epochs. */
+static const char defaults[] =
+    "epochs = 100;\n"
+    "batch = 512;\n"
+    "optim = { optimizer = \"lars\"; lr = 0.6; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
+
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    return px_small_crops_check(&c->small, task, backbone);
+}
+
+static void views(const px_method_cfg *c, const px_task *task, px_views *out)
+{
+    px_two_views_declare(task, out);
+    px_small_crops_declare(&c->small, task, out);
+}
+
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_two_views_make(&c->views, task, rng, image, out);
+    px_small_crops_make(&c->small, &c->views, task, rng, image, out);
+}
+
+/* Scores [B,K] -> assignments, whose rows sum to 1 and whose columns are alike, over the batch of all ranks. Only ratios
+ * matter until the end, so that the factors 1/K and 1/B cancel. */
+static px_value *assign(const px_method_cfg *c, px_graph *g, px_value *scores)
+{
+    px_value *q = px_unary(g, PX_FN_EXP, px_scale(g, scores, 1 / c->epsilon), 0, 0);
+    for (int i = 0; i < c->rounds; i++) {
+        q = px_binary(g, PX_DIV, q, px_all_reduce(g, px_reduce(g, PX_SUM, q, (px_axes){1, {0}, true})));
+        q = px_binary(g, PX_DIV, q, px_reduce(g, PX_SUM, q, (px_axes){1, {1}, true}));
+    }
+    return px_stop_gradient(g, q);
+}
+
+/* Cross-entropy of the assignments q [B,K] with the predictions of log p [B,K], or of several crops [N,B,K]: the mean over
+ * images, summed over crops. */
+static px_value *swapped(px_graph *g, px_value *q, px_value *log_p)
+{
+    px_axes all = {log_p->shape.rank, {0, 1, 2}, false};
+    double B = (double)(q->shape.rank ? q->shape.dim[0] : 1);
+    return px_scale(g, px_reduce(g, PX_SUM, px_binary(g, PX_MUL, log_p, q), all), -1 / B);
+}
+
+static px_value *build(const px_method_cfg *c, px_build *b)
+{
+    px_graph *g = b->g;
+    int B = b->task->batch, N = c->small.count;
+    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .norm = true};
+    px_value *h = px_encode(b, px_view_input(b, "views")).pooled; /* [2B,F] */
+    if (N > 0) /* one head for all crops, as its batch norm sees them together */
+        h = px_concat(g, 0, (px_value *[]){h, px_encode(b, px_view_input(b, "small")).pooled}, 2);
+    px_value *z = px_l2_normalize(g, px_head(px_net_create(g, "projector"), &layers, h)); /* [(2+N)B,D] */
+    px_scope_push(g, "prototypes");
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(c->prototypes, c->dim), px_init_unit_rows(), PX_UNIT_ROWS);
+    px_scope_pop(g);
+    px_value *scores = px_linear(g, z, w, NULL); /* [(2+N)B,K] */
+    px_value *log_p = px_log_softmax(g, px_scale(g, scores, 1 / c->temperature), 1), *loss = NULL;
+    px_value *small =
+        N > 0 ? px_reshape(g, px_slice(g, log_p, 0, 2 * B, (int64_t)N * B), PX_SHAPE(N, B, c->prototypes)) : NULL;
+    px_embedding(b, z);
+    for (int v = 0; v < 2; v++) {
+        px_value *q = assign(c, g, px_slice(g, scores, 0, (int64_t)v * B, B));
+        px_value *one = swapped(g, q, px_slice(g, log_p, 0, (int64_t)(1 - v) * B, B));
+        if (small)
+            one = px_add(g, one, swapped(g, q, small));
+        loss = loss ? px_add(g, loss, one) : one;
+    }
+    return px_scale(g, loss, 1.0 / (2 * (1 + N)));
+}
+
+const px_method px_swav = {.name = "swav",
+                           .paper = "Caron et al. 2020, arXiv:2006.09882",
+                           .summary = "crops of an image predict each other's assignment to balanced prototypes",
+                           .cfg_size = sizeof(px_method_cfg),
+                           .options = options,
+                           .defaults = defaults,
+                           .check = check,
+                           .views = views,
+                           .make_views = make_views,
+                           .build = build};
