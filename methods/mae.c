@@ -10,9 +10,7 @@
 #include "ops/ops.h"
 #include "train/method.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 struct px_method_cfg {
     double mask_ratio, area_min, flip;
@@ -99,42 +97,17 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
     px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* positions of the hidden patches, ascending */
 }
 
-/* A random order of the patches (the official code sorts noise); the first K stay visible. */
-static void hide_patches(px_rng *rng, int T, int K, int32_t *visible, int32_t *restore, int32_t *hidden)
-{
-    int32_t *order = restore + 1; /* room for T numbers */
-    for (int i = 0; i < T; i++)
-        order[i] = i;
-    for (int i = 0; i < K; i++) {
-        int j = i + (int)px_rng_below(rng, (uint32_t)(T - i));
-        int32_t place = order[j];
-        order[j] = order[i];
-        visible[i] = place;
-    }
-    restore[0] = 1;
-    for (int i = 0; i < T; i++)
-        restore[1 + i] = 0;
-    for (int j = 0; j < K; j++)
-        restore[1 + visible[j]] = 2 + j;
-    for (int i = 0, m = 0; i < T; i++)
-        if (restore[1 + i] == 0)
-            hidden[m++] = i;
-}
-
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
-    px_recipe r = px_recipe_none();
-    r.mean = task->mean;
-    r.std = task->std;
-    if (task->augment) {
-        r.area_min = (float)c->area_min;
-        r.area_max = 1;
-        r.flip = (float)c->flip;
-    }
+    px_recipe r = px_recipe_crop(task, c->area_min, c->flip);
     px_recipe_apply(&r, rng, image, px_sample_plane(out, IMAGE, 0), out->scratch);
-    int T = patches_of(task, task->patch);
-    hide_patches(rng, T, visible_of(c, T), px_sample_i32(out, VISIBLE, 0), px_sample_i32(out, RESTORE, 0),
-                 px_sample_i32(out, HIDDEN, 0));
+    int T = patches_of(task, task->patch), K = visible_of(c, T);
+    int32_t *visible = px_sample_i32(out, VISIBLE, 0), *restore = px_sample_i32(out, RESTORE, 0);
+    px_hide_patches(rng, T, K, visible, px_sample_i32(out, HIDDEN, 0));
+    memset(restore, 0, (size_t)(T + 1) * sizeof restore[0]);
+    restore[0] = 1;
+    for (int j = 0; j < K; j++)
+        restore[1 + visible[j]] = 2 + j;
 }
 
 /* ---- model ---- */
@@ -178,84 +151,16 @@ static px_value *build(const px_method_cfg *given, px_build *b)
     return px_mean_squared_error(g, px_gather_tokens(g, all, hidden), target);
 }
 
-/* ---- figure: original, masked, rebuilt, rebuilt with the visible patches put back ---- */
-
-enum { SHOWN = 8, COLUMNS = 4 };
-
-typedef struct picture {
-    const px_task *task;
-    const float *image;      /* (C, S, S) as the network saw it */
-    const float *prediction; /* (T, patch*patch*C) */
-    const int32_t *restore;  /* (T+1) */
-    bool norm_pix;
-} picture;
-
-static uint8_t as_byte(const px_task *task, float value, int channel)
-{
-    if (task->mean)
-        value = value * task->std[channel] + task->mean[channel];
-    value = value * 255 + 0.5f;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
-/* Reconstructs a patch's pixels; with norm_pix_loss, mean and deviation are taken from the original patch. */
-static void rebuild_patch(const picture *p, int t, float *out /* (patch*patch*C) */)
-{
-    int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;
-    double sum = 0, square = 0;
-    for (int i = 0; i < n; i++) {
-        int c = i % C, x = i / C % patch + t % side * patch, y = i / C / patch + t / side * patch;
-        double v = p->image[(c * S + y) * S + x];
-        sum += v;
-        square += v * v;
-    }
-    double mean = sum / n, deviation = sqrt((square - sum * mean) / (n - 1) + 1e-6);
-    for (int i = 0; i < n; i++)
-        out[i] = p->norm_pix ? (float)(p->prediction[(int64_t)t * n + i] * deviation + mean)
-                             : p->prediction[(int64_t)t * n + i];
-}
-
-static void draw(const picture *p, uint8_t *row /* (COLUMNS, S, S, C) */)
-{
-    int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;
-    float *rebuilt = px_calloc((size_t)n, sizeof rebuilt[0]);
-    for (int t = 0; t < side * side; t++) {
-        bool hidden = p->restore[1 + t] == 0;
-        rebuild_patch(p, t, rebuilt);
-        for (int i = 0; i < n; i++) {
-            int c = i % C, x = i / C % patch + t % side * patch, y = i / C / patch + t / side * patch;
-            uint8_t original = as_byte(p->task, p->image[(c * S + y) * S + x], c),
-                    made = as_byte(p->task, rebuilt[i], c);
-            const uint8_t column[COLUMNS] = {original, hidden ? 128 : original, made, hidden ? made : original};
-            for (int k = 0; k < COLUMNS; k++)
-                row[((k * S + y) * S + x) * C + c] = column[k];
-        }
-    }
-    free(rebuilt);
-}
-
 static int figures(const px_method_cfg *c, px_figures *f)
 {
     const px_task *task = px_figures_task(f);
-    int S = task->image_size, C = task->channels, T = patches_of(task, task->patch), n = task->patch * task->patch * C;
-    int rows = task->batch < SHOWN ? task->batch : SHOWN;
-    const float *image = px_figures_view(f, "image"), *prediction = px_figures_output(f, "prediction");
-    const int32_t *restore = px_figures_view(f, "restore");
-    uint8_t *pixels = px_calloc((size_t)(rows * COLUMNS), (size_t)(S * S * C));
-    for (int i = 0; i < rows; i++) {
-        picture p = {task, image + (int64_t)i * C * S * S, prediction + (int64_t)i * T * n,
-                     restore + (int64_t)i * (T + 1), c->norm_pix_loss};
-        draw(&p, pixels + (int64_t)i * COLUMNS * S * S * C);
-    }
-    static const char columns[] =
-        "original, visible patches, output, output beside visible; only hidden patches are in the loss: what "
-        "the third column shows at visible ones is not trained";
-    char *caption =
-        px_format("%s%s", columns, c->norm_pix_loss ? "; each patch has the mean and deviation of the original's" : "");
-    int status = px_figures_grid(f, "reconstruction", caption, rows, COLUMNS, S, C, pixels);
-    free(caption);
-    free(pixels);
-    return status;
+    int T = patches_of(task, task->patch);
+    px_rebuilt what = {.image = "image",
+                       .hidden = "hidden",
+                       .count = T - visible_of(c, T),
+                       .prediction = "prediction",
+                       .standardized = c->norm_pix_loss};
+    return px_figures_rebuilt(f, "reconstruction", &what);
 }
 
 const px_method px_mae = {.name = "mae",

@@ -12,7 +12,6 @@
 #include "train/method.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,75 +78,14 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 
 /* ---- patches ---- */
 
-/* Keeps one random channel, minus its mean; the others become noise with a hundredth of its deviation (Doersch, section
- * 3.1). */
-static void drop_colours(px_plane p, px_rng *rng)
-{
-    int64_t n = (int64_t)p.size * p.size;
-    int kept = (int)px_rng_below(rng, (uint32_t)p.channels);
-    float *x = p.data + kept * n;
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < n; i++) {
-        sum += x[i];
-        square += (double)x[i] * x[i];
-    }
-    double mean = sum / (double)n, deviation = sqrt(fmax(square / (double)n - mean * mean, 0));
-    for (int c = 0; c < p.channels; c++)
-        for (int64_t i = 0; i < n; i++)
-            p.data[c * n + i] = c == kept ? x[i] - (float)mean : (float)(deviation / 100) * px_rng_normal(rng);
-}
-
-/* B = I - a^T a / (a a^T), a = [-1, 2, -1]: removes the axis from green to magenta */
-static void project_colours(px_plane p)
-{
-    int64_t n = (int64_t)p.size * p.size;
-    const float a[3] = {-1, 2, -1};
-    for (int64_t i = 0; i < n && p.channels == 3; i++) {
-        float dot = (a[0] * p.data[i] + a[1] * p.data[n + i] + a[2] * p.data[2 * n + i]) / 6;
-        for (int c = 0; c < 3; c++)
-            p.data[c * n + i] -= a[c] * dot;
-    }
-}
-
-static void standardise(px_plane p)
-{
-    int64_t n = (int64_t)p.channels * p.size * p.size;
-    double sum = 0, square = 0;
-    for (int64_t i = 0; i < n; i++)
-        sum += p.data[i];
-    double mean = sum / (double)n;
-    for (int64_t i = 0; i < n; i++)
-        square += (p.data[i] - mean) * (p.data[i] - mean);
-    float inverse = (float)(1 / sqrt(square / (double)n + 1e-5));
-    for (int64_t i = 0; i < n; i++)
-        p.data[i] = (p.data[i] - (float)mean) * inverse;
-}
-
-/* Shrinks a patch to `side` pixels and back, as if seen from further away. Values are rounded to 8 bits, like images'. */
-static void shrink(px_plane p, int side, px_scratch *scratch, uint8_t *pixels, float *small)
-{
-    px_image image = {.pixels = pixels, .height = p.size, .width = p.size, .channels = p.channels};
-    px_plane less = {small, p.channels, side};
-    const px_plane *from[2] = {&p, &less};
-    px_plane *to[2] = {&less, &p};
-    for (int pass = 0; pass < 2; pass++) {
-        int s = from[pass]->size;
-        image.height = image.width = s;
-        for (int i = 0; i < s * s; i++)
-            for (int c = 0; c < p.channels; c++)
-                pixels[i * p.channels + c] = (uint8_t)(from[pass]->data[c * s * s + i] * 255 + 0.5f);
-        px_resize(to[pass], &image, px_crop_whole(&image), false, PX_BILINEAR, scratch);
-    }
-}
-
 static void finish_patch(const px_method_cfg *c, const px_task *task, px_plane p, px_rng *rng)
 {
     if (strcmp(c->colour, "drop") == 0)
-        drop_colours(p, rng);
+        px_drop_channels(&p, rng);
     else if (strcmp(c->colour, "project") == 0)
-        project_colours(p);
+        px_project_green(&p);
     if (c->standardise)
-        standardise(p);
+        px_standardize_plane(&p);
     else if (task->mean)
         px_normalize(&p, task->mean, task->std);
 }
@@ -172,13 +110,8 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
         px_resize(&p, image, crop, flip, PX_BICUBIC, out->scratch);
         if (gray)
             px_gray(&p);
-        if (task->augment && smaller < c->downsample && p.size > 10) {
-            uint8_t *pixels = px_calloc((size_t)(p.size * p.size), (size_t)p.channels);
-            float *small = px_calloc((size_t)(p.size * p.size * p.channels), sizeof small[0]);
-            shrink(p, 10 + (int)(by * (float)(p.size - 10)), out->scratch, pixels, small);
-            free(pixels);
-            free(small);
-        }
+        if (task->augment && smaller < c->downsample && p.size > 10)
+            px_coarsen(&p, 10 + (int)(by * (float)(p.size - 10)), out->scratch);
         finish_patch(c, task, p, rng);
     }
 }

@@ -71,6 +71,16 @@ void px_color_jitter(px_plane *, px_rng *, float brightness, float contrast, flo
  * sigma > 0, in pixels. */
 void px_blur(px_plane *, float sigma, int side, px_scratch *);
 
+/* ---- against shortcuts (shortcuts.c) ---- */
+/* Keeps one random channel, minus its mean; the others become noise with a hundredth of its deviation (Doersch et al. 2015,
+ * arXiv:1505.05192, section 3.1). */
+void px_drop_channels(px_plane *, px_rng *);
+/* B = I - a^T a / (a a^T), a = [-1, 2, -1]: removes the axis from green to magenta of RGB (likewise). */
+void px_project_green(px_plane *);
+void px_standardize_plane(px_plane *); /* to mean 0, deviation 1 */
+/* Shrinks to `side` pixels and back, as if seen from further away. Values are rounded to 8 bits, like images'. */
+void px_coarsen(px_plane *, int side, px_scratch *);
+
 /* (value - mean[c]) / std[c] */
 void px_normalize(px_plane *, const float mean[], const float std[]);
 

@@ -115,6 +115,12 @@ void px_embedding(px_build *, px_value *x);
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
 void px_metric(px_build *, const char *name, px_value *);
 
+/* ---- for make_views of methods that hide patches (masked.c) ---- */
+/* A random crop and a flip; with augment=none neither. */
+px_recipe px_recipe_crop(const px_task *, double area_min, double flip);
+/* Which K of T patches stay visible, in random order, and the T - K hidden ones, ascending. */
+void px_hide_patches(px_rng *, int T, int K, int32_t *visible, int32_t *hidden);
+
 /* ---- for figures ---- */
 const px_task *px_figures_task(const px_figures *);
 const void *px_figures_view(const px_figures *, const char *name);    /* the batch's tensor */
@@ -124,6 +130,16 @@ const float *px_figures_output(const px_figures *, const char *name); /* a value
  * channels) of run.h5, which `pretext plot` draws with the caption. 0 or -1. */
 int px_figures_grid(px_figures *, const char *name, const char *caption, int rows, int columns, int size, int channels,
                     const uint8_t *pixels);
+
+/* What was rebuilt of hidden patches: names of the views of the image (C, S, S) and of the hidden patches' places (count), and
+ * of the output with all patches (T, patch patch C), (row, column, channel) in each. */
+typedef struct px_rebuilt {
+    const char *image, *hidden, *prediction;
+    int count;
+    bool standardized; /* patches are predicted with mean 0 and deviation 1 */
+} px_rebuilt;
+/* Pictures of a few images of the batch: original, visible, output, output beside visible. 0 or -1. */
+int px_figures_rebuilt(px_figures *, const char *name, const px_rebuilt *);
 
 /* ---- registry ---- */
 extern const px_method *const px_methods[]; /* built in; NULL-terminated; generated from methods/meson.build */
