@@ -3,6 +3,7 @@
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/fast.h"
+#include "ops/functions.h"
 #include "ops/ops.h"
 #include "ops/portable/portable.h"
 
@@ -19,9 +20,10 @@ static bool broadcast(px_shape a, px_shape b, px_shape *out)
     return true;
 }
 
+#define TEXT(name, text, value) [PX_##name] = text,
 static const char *text(const px_node *n)
 {
-    static const char *const texts[] = {"add", "sub", "mul", "div", "max", "min", "equal"};
+    static const char *const texts[] = {PX_PAIRS(TEXT)};
     return texts[((const px_binary_attr *)n->attr)->function];
 }
 

@@ -34,4 +34,14 @@
     ROW(CLAMP,        "clamp",        X, x < a ? a : x > b ? b : x,                 x < a || x > b ? 0 : 1)
 /* clang-format on */
 
+/* PAIR(name, text, value): of PX_name in px_pair, of the numbers x and z. */
+#define PX_PAIRS(PAIR)                                                                                                 \
+    PAIR(ADD, "add", x + z)                                                                                            \
+    PAIR(SUB, "sub", x - z)                                                                                            \
+    PAIR(MUL, "mul", (x) * (z))                                                                                        \
+    PAIR(DIV, "div", x / z)                                                                                            \
+    PAIR(MAX, "max", x > z || x != x ? x : z) /* NaN passes through */                                                 \
+    PAIR(MIN, "min", x < z || x != x ? x : z)                                                                          \
+    PAIR(EQUAL, "equal", x == z)
+
 #endif

@@ -2,6 +2,7 @@
  * computed, and converted back. */
 #include "ops/attr.h"
 #include "ops/fast/kernels.h"
+#include "ops/functions.h"
 #include "ops/strides.h"
 
 enum { STRIP = 512 }; /* elements; three strips of floats stay in the first-level cache */
@@ -44,32 +45,20 @@ static const float *load(operand x, int64_t first, int64_t n, float strip[STRIP]
     return strip;
 }
 
-#define EACH(value)                                                                                                    \
-    _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                                                \
-    {                                                                                                                  \
-        float x = a[i], z = b[i];                                                                                      \
-        y[i] = value;                                                                                                  \
-    }                                                                                                                  \
-    break
+#define EACH(name, text, value)                                                                                        \
+    case PX_##name:                                                                                                    \
+        _Pragma("omp simd") for (int64_t i = 0; i < n; i++)                                                            \
+        {                                                                                                              \
+            float x = a[i], z = b[i];                                                                                  \
+            y[i] = value;                                                                                              \
+        }                                                                                                              \
+        break;
 
 PX_MULTIVERSION
 static void compute(px_pair function, float *y, const float *a, const float *b, int64_t n)
 {
     switch (function) {
-    case PX_ADD:
-        EACH(x + z);
-    case PX_SUB:
-        EACH(x - z);
-    case PX_MUL:
-        EACH(x * z);
-    case PX_DIV:
-        EACH(x / z);
-    case PX_MAX: /* NaN passes through */
-        EACH(x > z || x != x ? x : z);
-    case PX_MIN:
-        EACH(x < z || x != x ? x : z);
-    case PX_EQUAL:
-        EACH(x == z);
+        PX_PAIRS(EACH)
     }
 }
 

@@ -1,32 +1,21 @@
 /* binary.c - portable kernel of functions of two numbers. */
 #include "ops/attr.h"
+#include "ops/functions.h"
 #include "ops/portable/portable.h"
 #include "ops/strides.h"
 
-#define EACH(value)                                                                                                    \
-    for (int64_t i = 0; i < p.n; i++) {                                                                                \
-        real x = a[i * p.step[0]], z = b[i * p.step[1]];                                                               \
-        y[i] = value;                                                                                                  \
-    }                                                                                                                  \
-    break
+#define EACH(name, text, value)                                                                                        \
+    case PX_##name:                                                                                                    \
+        for (int64_t i = 0; i < p.n; i++) {                                                                            \
+            real x = a[i * p.step[0]], z = b[i * p.step[1]];                                                           \
+            y[i] = value;                                                                                              \
+        }                                                                                                              \
+        break;
 
 static void piece(px_pair function, const real *a, const real *b, real *y, px_piece p)
 {
     switch (function) {
-    case PX_ADD:
-        EACH(x + z);
-    case PX_SUB:
-        EACH(x - z);
-    case PX_MUL:
-        EACH(x * z);
-    case PX_DIV:
-        EACH(x / z);
-    case PX_MAX: /* NaN passes through */
-        EACH(x > z || x != x ? x : z);
-    case PX_MIN:
-        EACH(x < z || x != x ? x : z);
-    case PX_EQUAL:
-        EACH(x == z);
+        PX_PAIRS(EACH)
     }
 }
 
