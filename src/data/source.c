@@ -144,12 +144,13 @@ static int open_archive(opened *o, const walk *w, const char *path, const uint8_
     px_compression kind = px_compression_of(path, bytes, size);
     *o = (opened){.archive = archive_read_new()};
     archive_read_support_format_tar(o->archive);
-    archive_read_support_format_zip(o->archive);
     archive_read_support_format_7zip(o->archive);
     if (kind != PX_NOT_COMPRESSED) {
+        archive_read_support_format_zip_streamable(o->archive);
         archive_read_support_format_raw(o->archive);
         o->packed = px_compressed_open(o->archive, kind, bytes, size, w->left, &status);
-    } else {
+    } else { /* a zip that is cut between two entries shows it only by its missing directory */
+        archive_read_support_format_zip_seekable(o->archive);
         status = archive_read_open_memory(o->archive, bytes, size);
     }
     return status == ARCHIVE_OK ? 0 : damaged(w, path, o);

@@ -355,6 +355,8 @@ static void damaged(const hostile *h)
         size = size * 6 / 10;
     else if (strcmp(h->kind, "shorter") == 0)
         size -= 3;
+    else if (strcmp(h->kind, "between") == 0) /* all entries are there, but not the list of them */
+        size = (size_t)((uint8_t *)memmem(b.bytes, size, "PK\1\2", 4) - b.bytes);
     else if (strcmp(h->kind, "head") == 0)
         size = 20;
     else if (strcmp(h->kind, "bit") == 0)
@@ -387,7 +389,8 @@ static const struct damage_case {
     {"tar.gz tar.bz2 tar.xz tar.zst tar.lz4 tar.lzma", "early-bit", 3, "pack: in."},
     {"tar.gz tar.bz2 tar.xz tar.zst tar.lz4", "twice", 0, "2 images"},
     {"tar.lzma lzma", "twice", 3, "lzma: other bytes follow the compressed ones"},
-    {"zip", "shorter checksum garbage", 0, "2 images"}, /* all entries are there, with their checksums */
+    {"zip", "between shorter checksum", 3, "pack: in."},
+    {"zip", "garbage", 0, "2 images"}, /* zips have comments and other things at their ends */
     {"gz bz2 xz zst lz4 lzma", "none", 0, "40 images"},
     {"gz bz2 xz zst lz4 lzma", "cut head", 3, DAMAGED},
     {"gz bz2 xz lz4", "bit shorter checksum early-bit", 3, DAMAGED},
