@@ -5,11 +5,11 @@
  *
  * P is computed for one block of rows at a time and never stored; the gradient computes it again from the logarithms of
  * its rows' sums. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* qkv (B, T, 3 heads d) */
 static double products(px_shape qkv, int count)

@@ -1,11 +1,11 @@
 /* binary.c - functions of two numbers, with NumPy's broadcasting: shapes are aligned at their last axes, and an axis of extent 1
  * (or one that is missing) repeats. Sums of equal shapes are an op of their own (elementwise.c), since norms absorb them. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/functions.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* False: the shapes do not fit. */
 static bool broadcast(px_shape a, px_shape b, px_shape *out)

@@ -4,10 +4,10 @@
  * the gradient of the mean of all L_r, provided that the gradient of a value is that of the *sum* of all ranks' losses.
  * So the adjoint of a gather is a reduce-scatter sum, and the adjoint of a sum over ranks is the sum of the gradients
  * over ranks. */
+#include "backends/portable/portable.h"
 #include "dist/shards.h"
 #include "graph/op.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 #include <string.h>
 

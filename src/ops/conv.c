@@ -1,10 +1,10 @@
 /* conv.c - two-dimensional convolution. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/fuse.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static void infer(px_graph *g, px_node *n)
 {

@@ -3,10 +3,10 @@
  *
  * Which ones are dropped is drawn again wherever it is needed, from the key (seed, step, place in the graph, sample of
  * the global batch). So the gradient is the same op, and the numbers of ranks and threads make no difference. */
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static void infer(px_graph *g, px_node *n)
 {

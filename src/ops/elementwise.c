@@ -1,9 +1,9 @@
 /* elementwise.c - add, relu, reshape. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fast.h"
 #include "ops/fuse.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static void infer_same(px_graph *g, px_node *n)
 {

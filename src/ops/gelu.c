@@ -1,11 +1,11 @@
 /* gelu.c - Gaussian error linear unit (Hendrycks & Gimpel 2016), exact form: y = x Phi(x), Phi the normal
  * distribution's; and a linear layer that applies it while its rows are in the cache. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/fuse.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static void infer(px_graph *g, px_node *n)
 {

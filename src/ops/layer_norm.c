@@ -2,10 +2,10 @@
  *
  *     xhat = (x - mean) inverse,   inverse = 1 / sqrt(var + eps),   y = xhat gamma + beta
  *     dx = inverse (d - mean(d) - xhat mean(d xhat)),   d = dy gamma,   means over the row */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fast.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static int64_t width(const px_node *n, int input)
 {

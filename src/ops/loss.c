@@ -1,7 +1,7 @@
 /* loss.c - row normalisation, masked similarities, cross-entropy, accuracy. */
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static bool rows_fit(px_graph *g, px_node *n, int with)
 {

@@ -1,10 +1,10 @@
 /* matmul.c - batched matrix product with optional bias and relu, of which the linear layer is a case. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/fuse.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static void infer(px_graph *g, px_node *n)
 {

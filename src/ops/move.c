@@ -1,9 +1,9 @@
 /* move.c - ops that only move elements: permuted axes, windows (slices, zeros around, rolls), concatenation. */
+#include "backends/portable/portable.h"
 #include "base/error.h"
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 int px_axis(px_graph *g, const char *what, px_shape x, int axis)
 {

@@ -2,11 +2,11 @@
  * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part and differentiated in the
  * gradient's kernels. */
 #include "ops/norm.h"
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fast.h"
 #include "ops/fuse.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* ---- sums ---- */
 

@@ -1,9 +1,9 @@
 /* pool.c - max pooling and global average pooling. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* ---- max ---- */
 

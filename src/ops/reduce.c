@@ -1,8 +1,8 @@
 /* reduce.c - sums, means, largest elements and log-sum-exp over axes; their opposite, repeating along axes; argmax. */
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* ---- repeating ---- */
 

@@ -1,8 +1,8 @@
 /* state.c - ops that change states, which is an effect; and the end of a gradient. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fast.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* ---- stop_gradient ---- */
 

@@ -1,9 +1,9 @@
 /* tokens.c - sequences of tokens (B, T, D): cutting images into patches, and what is chosen by places that differ from sample
  * to sample. All these ops mostly move memory, so both backends use the portable kernels. */
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 static px_shape tokens(px_shape of, int64_t T)
 {

@@ -1,11 +1,11 @@
 /* unary.c - functions of one number, applied to each element: one op, a table of functions (ops/functions.h). relu and gelu
  * are ops of their own, since norms and linear layers absorb them. */
+#include "backends/fast.h"
+#include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-#include "ops/fast.h"
 #include "ops/functions.h"
 #include "ops/ops.h"
-#include "ops/portable/portable.h"
 
 /* What a function's slope is computed from. */
 enum { A, X, Y };

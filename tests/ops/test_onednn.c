@@ -7,9 +7,9 @@
 
 #include <cmocka.h>
 
+#include "backends/onednn/api.h"
 #include "base/cpu.h"
 #include "base/error.h"
-#include "ops/onednn_api.h"
 
 #include <math.h>
 #include <oneapi/dnnl/dnnl.h>

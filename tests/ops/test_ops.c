@@ -12,10 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/portable/portable.h"
 #include "base/error.h"
 #include "op_cases.h"
 #include "ops/attr.h"
-#include "ops/portable/portable.h"
 #include "ops/table.h"
 #include "trial.h"
 

@@ -1,0 +1,104 @@
+/* v3.c - the calls of oneDNN that differ in version 3. */
+#include "backends/onednn/version.h"
+
+#include <string.h>
+
+/* ---- descriptions of tensors ---- */
+
+void *px_dnnl_md_strided(int rank, const dnnl_dims_t dims, dnnl_data_type_t type, const dnnl_dims_t strides)
+{
+    dnnl_memory_desc_t md;
+    MUST(dnnl_memory_desc_create_with_strides(&md, rank, dims, type, strides));
+    return md;
+}
+
+void *px_dnnl_md_tagged(int rank, const dnnl_dims_t dims, dnnl_data_type_t type, dnnl_format_tag_t tag)
+{
+    dnnl_memory_desc_t md;
+    MUST(dnnl_memory_desc_create_with_tag(&md, rank, dims, type, tag));
+    return md;
+}
+
+void *px_dnnl_md_copy(const void *md)
+{
+    dnnl_memory_desc_t copy;
+    MUST(dnnl_memory_desc_clone(&copy, md));
+    return copy;
+}
+
+void px_dnnl_md_destroy(void *md)
+{
+    if (md)
+        MUST(dnnl_memory_desc_destroy(md));
+}
+
+int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *type)
+{
+    int rank;
+    const dnnl_dims_t *own;
+    MUST(dnnl_memory_desc_query(md, dnnl_query_ndims_s32, &rank));
+    MUST(dnnl_memory_desc_query(md, dnnl_query_dims, &own));
+    MUST(dnnl_memory_desc_query(md, dnnl_query_data_type, type));
+    memcpy(dims, *own, (size_t)rank * sizeof dims[0]);
+    return rank;
+}
+
+/* ---- primitives ---- */
+
+/* Scales would be an argument that is read at every execution; a linear function after the product is constant. */
+void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
+{
+    dnnl_post_ops_t post;
+    MUST(dnnl_post_ops_create(&post));
+    if (factor != 1)
+        MUST(dnnl_post_ops_append_eltwise(post, dnnl_eltwise_linear, factor, 0));
+    if (gelu)
+        MUST(dnnl_post_ops_append_eltwise(post, dnnl_eltwise_gelu_erf, 0, 0));
+    MUST(dnnl_primitive_attr_set_post_ops(attr, post));
+    MUST(dnnl_post_ops_destroy(post));
+}
+
+static const dnnl_dims_t dense = {0};
+
+dnnl_primitive_desc_t px_dnnl_describe_conv(px_pass pass, const px_dnnl_tensors *t, const px_dnnl_window *w,
+                                            const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t d = NULL;
+    dnnl_status_t status;
+    if (pass == PX_PASS_FORWARD)
+        status = dnnl_convolution_forward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_forward_training,
+                                                                dnnl_convolution_direct, t->src, t->weights, t->bias,
+                                                                t->dst, w->stride, dense, w->pad, w->pad, attr);
+    else if (pass == PX_PASS_BACK_DATA)
+        status = dnnl_convolution_backward_data_primitive_desc_create(&d, px_dnnl_engine(), dnnl_convolution_direct,
+                                                                      t->src, t->weights, t->dst, w->stride, dense,
+                                                                      w->pad, w->pad, hint, attr);
+    else
+        status = dnnl_convolution_backward_weights_primitive_desc_create(&d, px_dnnl_engine(), dnnl_convolution_direct,
+                                                                         t->src, t->weights, NULL, t->dst, w->stride,
+                                                                         dense, w->pad, w->pad, hint, attr);
+    return status == dnnl_success ? d : NULL;
+}
+
+dnnl_primitive_desc_t px_dnnl_describe_matmul(const px_dnnl_tensors *t, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t d = NULL;
+    dnnl_status_t status =
+        dnnl_matmul_primitive_desc_create(&d, px_dnnl_engine(), t->src, t->weights, t->bias, t->dst, attr);
+    return status == dnnl_success ? d : NULL;
+}
+
+dnnl_primitive_desc_t px_dnnl_describe_max_pool(px_pass pass, const px_dnnl_tensors *t, const px_dnnl_window *w,
+                                                const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
+{
+    dnnl_primitive_desc_t d = NULL;
+    dnnl_status_t status;
+    if (pass == PX_PASS_FORWARD)
+        status = dnnl_pooling_forward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_forward_training,
+                                                            dnnl_pooling_max, t->src, t->dst, w->stride, w->kernel,
+                                                            dense, w->pad, w->pad, attr);
+    else
+        status = dnnl_pooling_backward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_pooling_max, t->src, t->dst,
+                                                             w->stride, w->kernel, dense, w->pad, w->pad, hint, attr);
+    return status == dnnl_success ? d : NULL;
+}

@@ -1,0 +1,97 @@
+/* kernels.h - our own fast kernels: one source, compiled for activations in float and in bf16.
+ *
+ * Files in this folder that say `elem` and KERNEL(add) are compiled twice, with PX_ELEM_BF16 0 and 1: px_fast_f32_add
+ * and px_fast_bf16_add. up() converts an element to float, down() a float to an element (rounded to the nearest, ties
+ * to even). Arithmetic, parameters and sums are float or double in both. fast.c prepares steps with these kernels. */
+#ifndef PX_BACKENDS_X86_KERNELS_H
+#define PX_BACKENDS_X86_KERNELS_H
+
+#include "backends/fast.h"
+#include "base/simd.h"
+#include "graph/plan.h"
+#include "tensor/bf16.h"
+
+#define PX_FAST_DECLARE(name) void px_fast_f32_##name(const px_step *), px_fast_bf16_##name(const px_step *)
+/* Both kernels of a name: for activations in float, and in bf16. */
+#define PX_FAST(name)                                                                                                  \
+    (px_kernel *const[])                                                                                               \
+    {                                                                                                                  \
+        px_fast_f32_##name, px_fast_bf16_##name                                                                        \
+    }
+
+PX_FAST_DECLARE(add);
+PX_FAST_DECLARE(unary);
+PX_FAST_DECLARE(unary_back);
+px_kernel px_fast_binary_run; /* any mix of float and bf16, plain, or all of one shape and format */
+PX_FAST_DECLARE(relu);
+PX_FAST_DECLARE(relu_back);
+PX_FAST_DECLARE(batch_sums);
+PX_FAST_DECLARE(batch_norm);
+PX_FAST_DECLARE(batch_norm_back_sums);
+PX_FAST_DECLARE(batch_norm_back);
+size_t px_fast_norm_bytes(int64_t C); /* of scratch memory for C channels; float and bf16 alike */
+PX_FAST_DECLARE(global_avg_pool);
+PX_FAST_DECLARE(global_avg_pool_back);
+PX_FAST_DECLARE(layer_norm);
+PX_FAST_DECLARE(layer_norm_back);
+PX_FAST_DECLARE(channel_sum);
+PX_FAST_DECLARE(gelu);
+PX_FAST_DECLARE(gelu_back);
+PX_FAST_DECLARE(gelu_back_sums);
+px_kernel px_fast_f32_linear_gelu;
+PX_FAST_DECLARE(attention);
+PX_FAST_DECLARE(attention_back);
+size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
+/* attention_amx.c, in bf16; if PX_AMX is defined (the compiler supports AMX) */
+px_kernel px_amx_attention, px_amx_attention_back;
+size_t px_amx_attention_bytes(const px_node *, bool back);
+/* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), plain
+ * weights */
+px_kernel px_amx_conv2d_back_weight, px_amx_conv2d_back_data;
+bool px_amx_is_narrow(px_shape weight); /* few channels: the gradient of weights takes a row of taps as one tap */
+size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data_bytes(const px_node *);
+px_kernel px_amx_linear_back_weight; /* the matmul dy^T x */
+size_t px_amx_linear_back_weight_bytes(const px_node *);
+
+/* conv_taps.c, in float, for small maps: activations in blocks of 8 or 16, a plain gradient. */
+px_kernel px_taps_conv2d_back_weight;
+size_t px_taps_conv2d_back_weight_bytes(const px_node *);
+
+#define INLINE static inline __attribute__((always_inline))
+
+#ifdef PX_ELEM_BF16
+#if PX_ELEM_BF16
+typedef px_bf16 elem;
+#define KERNEL(name) px_fast_bf16_##name
+INLINE float up(elem x)
+{
+    return px_bf16_float(x);
+}
+INLINE elem down(float x)
+{
+    return px_bf16_of(x);
+}
+#else
+typedef float elem;
+#define KERNEL(name) px_fast_f32_##name
+INLINE float up(elem x)
+{
+    return x;
+}
+INLINE elem down(float x)
+{
+    return x;
+}
+#endif
+
+/* For a loop that reads memory in order and has reached these n elements: prefetches as many, 4 KiB further on. By
+ * itself the processor prefetches too few lines if a loop does more than one addition per element. */
+INLINE void fetch_ahead(const elem *x, int64_t n)
+{
+    const char *from = (const char *)x + 4096;
+    for (int64_t i = 0; i < n * (int64_t)sizeof(elem); i += 64)
+        __builtin_prefetch(from + i, 0, 2);
+}
+#endif
+
+#endif

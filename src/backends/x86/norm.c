@@ -1,0 +1,337 @@
+/* norm.c - batch normalisation on blocked formats (N, G, S, B); each kernel makes one pass over memory.
+ *
+ * Sums are taken in double over a fixed number of chunks of samples, and chunks are added in order: the result does not
+ * depend on the number of threads. */
+#include "ops/norm.h"
+#include "backends/x86/kernels.h"
+
+#include <string.h>
+
+enum { CHUNKS = 64 };
+
+/* Numbers per channel, in float, as the inner loops use them. */
+typedef struct channels {
+    float *mean, *a, *beta, *k1, *k2; /* (C) each; a = gamma * inverse; k1, k2: see back_plane */
+} channels;
+
+/* ---- inner loops: one plane of S rows of B channels. If B is 8 or 16, it is a constant after inlining. ---- */
+
+/* sums_tile reads only a few rows at a time, so it prefetches further ahead: by this many rows. */
+enum { APART = 8 };
+
+/* Partial sums of TILE channels and RUN rows stay in registers, then are added to the sums in double. For bf16 they can
+ * be float: the square of a bf16 is exact in float, and a sum of a few of them nearly so. For floats this is not so. */
+#if PX_ELEM_BF16
+typedef float partial;
+enum { TILE = 64, RUN = 8 };
+#else
+typedef double partial;
+enum { TILE = 16, RUN = 1024 };
+#endif
+
+INLINE void sums_tile(const elem *x, int64_t rows, int64_t B, const int width, double *sum, double *square)
+{
+    partial first[TILE] = {0}, second[TILE] = {0};
+    for (int64_t i = 0; i < rows; i++) {
+        fetch_ahead(x + (i + APART) * B, width);
+#pragma omp simd
+        for (int b = 0; b < width; b++) {
+            partial v = up(x[i * B + b]);
+            first[b] += v;
+            second[b] += v * v;
+        }
+    }
+    for (int b = 0; b < width; b++) {
+        sum[b] += (double)first[b];
+        square[b] += (double)second[b];
+    }
+}
+
+PX_MULTIVERSION
+static void sums_plane(const elem *x, int64_t S, int64_t B, double *sum, double *square)
+{
+    for (int64_t i = 0; i < S; i += RUN) {
+        int64_t rows = S - i < RUN ? S - i : RUN, b = 0;
+        for (; b + TILE <= B; b += TILE)
+            sums_tile(x + i * B + b, rows, B, TILE, sum + b, square + b);
+        for (; b + 8 <= B; b += 8)
+            sums_tile(x + i * B + b, rows, B, 8, sum + b, square + b);
+        if (b < B)
+            sums_tile(x + i * B + b, rows, B, (int)(B - b), sum + b, square + b);
+    }
+}
+
+INLINE void norm_rows(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
+                      const float *a, const float *beta, bool relu)
+{
+    for (int64_t i = 0; i < S; i++) {
+        fetch_ahead(x + i * B, B);
+        if (residual)
+            fetch_ahead(residual + i * B, B);
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            float v = (up(x[i * B + b]) - mean[b]) * a[b] + beta[b];
+            if (residual)
+                v += up(residual[i * B + b]);
+            y[i * B + b] = down(relu && v <= 0 ? 0 : v);
+        }
+    }
+}
+
+/* Makes the choices outside the loops. */
+INLINE void norm_choose(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
+                        const float *a, const float *beta, bool relu)
+{
+    if (residual && relu)
+        norm_rows(y, x, residual, S, B, mean, a, beta, true);
+    else if (residual)
+        norm_rows(y, x, residual, S, B, mean, a, beta, false);
+    else if (relu)
+        norm_rows(y, x, NULL, S, B, mean, a, beta, true);
+    else
+        norm_rows(y, x, NULL, S, B, mean, a, beta, false);
+}
+
+PX_MULTIVERSION
+static void norm_plane(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
+                       const float *a, const float *beta, bool relu)
+{
+    if (B == 16)
+        norm_choose(y, x, residual, S, 16, mean, a, beta, relu);
+    else if (B == 8)
+        norm_choose(y, x, residual, S, 8, mean, a, beta, relu);
+    else
+        norm_choose(y, x, residual, S, B, mean, a, beta, relu);
+}
+
+/* g = dy where the relu's argument v is positive, else 0. v has the sign of y, or is computed again from x. NaN passes
+ * through. */
+INLINE float through(float dy, float x, const elem *y, int64_t at, float mean, float a, float beta, bool relu)
+{
+    if (!relu)
+        return dy;
+    float v = y ? up(y[at]) : (x - mean) * a + beta;
+    return v <= 0 ? 0 : dy;
+}
+
+/* The operands of a plane's backward sums; d and y may be NULL. */
+typedef struct back_operands {
+    const elem *dy, *x, *y;
+    elem *d;
+    const float *mean, *a, *beta;
+    double *sum, *dot;
+} back_operands;
+
+INLINE void back_sums_tile(back_operands o, int64_t from, int64_t rows, int64_t B, int64_t b0, const int width,
+                           const bool relu, const bool masked)
+{
+    partial first[TILE] = {0}, second[TILE] = {0};
+    for (int64_t i = from; i < from + rows; i++) {
+        fetch_ahead(o.dy + (i + APART) * B + b0, width);
+        fetch_ahead(o.x + (i + APART) * B + b0, width);
+        if (masked)
+            fetch_ahead(o.y + (i + APART) * B + b0, width);
+#pragma omp simd
+        for (int b = 0; b < width; b++) {
+            int64_t at = i * B + b0 + b, c = b0 + b;
+            float v = up(o.x[at]);
+            float g = through(up(o.dy[at]), v, masked ? o.y : NULL, at, o.mean[c], o.a[c], o.beta[c], relu);
+            if (masked)
+                o.d[at] = down(g);
+            first[b] += (partial)g;
+            second[b] += (partial)g * (partial)(v - o.mean[c]);
+        }
+    }
+    for (int b = 0; b < width; b++) {
+        o.sum[b0 + b] += (double)first[b];
+        o.dot[b0 + b] += (double)second[b];
+    }
+}
+
+INLINE void back_sums_rows(back_operands o, int64_t S, int64_t B, const bool relu, const bool masked)
+{
+    for (int64_t i = 0; i < S; i += RUN) {
+        int64_t rows = S - i < RUN ? S - i : RUN, b = 0;
+        for (; b + TILE <= B; b += TILE)
+            back_sums_tile(o, i, rows, B, b, TILE, relu, masked);
+        for (; b + 8 <= B; b += 8)
+            back_sums_tile(o, i, rows, B, b, 8, relu, masked);
+        if (b < B)
+            back_sums_tile(o, i, rows, B, b, (int)(B - b), relu, masked);
+    }
+}
+
+PX_MULTIVERSION
+static void back_sums_plane(back_operands o, int64_t S, int64_t B, bool relu)
+{
+    if (o.d)
+        back_sums_rows(o, S, B, true, true);
+    else if (relu)
+        back_sums_rows(o, S, B, true, false);
+    else
+        back_sums_rows(o, S, B, false, false);
+}
+
+/* dx = a g - k1 - (x - mean) k2 with k1 = a mean(d), k2 = a inverse mean(d xhat) */
+INLINE void back_rows(elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean, const float *a,
+                      const float *beta, const float *k1, const float *k2, bool relu)
+{
+    for (int64_t i = 0; i < S; i++) {
+        fetch_ahead(dy + i * B, B);
+        fetch_ahead(x + i * B, B);
+#pragma omp simd
+        for (int64_t b = 0; b < B; b++) {
+            float v = up(x[i * B + b]), g = through(up(dy[i * B + b]), v, NULL, 0, mean[b], a[b], beta[b], relu);
+            dx[i * B + b] = down(a[b] * g - k1[b] - (v - mean[b]) * k2[b]);
+        }
+    }
+}
+
+PX_MULTIVERSION
+static void back_plane(elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean, const float *a,
+                       const float *beta, const float *k1, const float *k2, bool relu)
+{
+    if (B == 16 && relu)
+        back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
+    else if (B == 16)
+        back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, false);
+    else if (relu)
+        back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, true);
+    else
+        back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, false);
+}
+
+/* ---- scratch: five float arrays of C, then chunk sums (CHUNKS, 2, C) in double ---- */
+
+static size_t float_bytes(int64_t C)
+{
+    return (size_t)(5 * C + 15) / 16 * 16 * sizeof(float);
+}
+
+#if !PX_ELEM_BF16
+size_t px_fast_norm_bytes(int64_t C)
+{
+    return float_bytes(C) + (size_t)(CHUNKS * 2 * C) * sizeof(double);
+}
+#endif
+
+static double *chunk_sums(const px_step *s, int64_t C)
+{
+    double *sums = (double *)((char *)s->scratch + float_bytes(C));
+    memset(sums, 0, (size_t)(CHUNKS * 2 * C) * sizeof sums[0]);
+    return sums;
+}
+
+static channels channels_of(const px_step *s, int64_t C, const double *sums, const float *gamma, const float *beta,
+                            const double *back)
+{
+    const px_norm_attr *at = s->node->attr;
+    float *f = s->scratch;
+    channels c = {f, f + C, f + 2 * C, f + 3 * C, f + 4 * C};
+    double n = px_norm_count(s);
+    for (int64_t i = 0; i < C; i++) {
+        px_moments m = px_moments_of(sums, i, C, n, at->eps);
+        double a = gamma[i] * m.inverse;
+        c.mean[i] = (float)m.mean;
+        c.a[i] = (float)a;
+        c.beta[i] = beta[i];
+        bool flows = back && !at->frozen;
+        c.k1[i] = flows ? (float)(a * back[i] / n) : 0;
+        c.k2[i] = flows ? (float)(a * m.inverse * back[C + i] / n) : 0;
+    }
+    return c;
+}
+
+/* Adds the chunks in order. */
+static void add_chunks(const double *chunks, int64_t C, double *out)
+{
+    for (int64_t i = 0; i < 2 * C; i++) {
+        double total = 0;
+        for (int k = 0; k < CHUNKS; k++)
+            total += chunks[k * 2 * C + i];
+        out[i] = total;
+    }
+}
+
+/* ---- kernels ---- */
+
+static px_blocks blocks_of(const px_step *s, int input)
+{
+    return px_blocks_of(s->node->in[input], s->in_format[input]);
+}
+
+void KERNEL(batch_sums)(const px_step *s)
+{
+    px_blocks v = blocks_of(s, 0);
+    int64_t C = v.G * v.B;
+    const elem *x = s->in[0];
+    double *chunks = chunk_sums(s, C);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t k = 0; k < CHUNKS; k++)
+        for (int64_t g = 0; g < v.G; g++)
+            for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++)
+                sums_plane(x + (n * v.G + g) * v.S * v.B, v.S, v.B, chunks + k * 2 * C + g * v.B,
+                           chunks + (k * 2 + 1) * C + g * v.B);
+    add_chunks(chunks, C, s->out[0]);
+}
+
+void KERNEL(batch_norm)(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 0);
+    const elem *x = s->in[0], *residual = s->in[4];
+    elem *y = s->out[0];
+    channels c = channels_of(s, v.G * v.B, s->in[1], s->in[2], s->in[3], NULL);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t n = 0; n < v.N; n++)
+        for (int64_t g = 0; g < v.G; g++) {
+            int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+            norm_plane(y + at0, x + at0, residual ? residual + at0 : NULL, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch,
+                       at->act == PX_ACT_RELU);
+        }
+}
+
+/* dy, x, sums, gamma, beta, y -> back sums, d */
+void KERNEL(batch_norm_back_sums)(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 1);
+    int64_t C = v.G * v.B;
+    const elem *dy = s->in[0], *x = s->in[1], *y = s->in[5];
+    elem *d = s->out[1];
+    double *chunks = chunk_sums(s, C), *out = s->out[0], count = px_norm_count(s);
+    channels c = channels_of(s, C, s->in[2], s->in[3], s->in[4], NULL);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t k = 0; k < CHUNKS; k++)
+        for (int64_t g = 0; g < v.G; g++)
+            for (int64_t n = v.N * k / CHUNKS; n < v.N * (k + 1) / CHUNKS; n++) {
+                int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+                back_operands o = {
+                    dy + at0, x + at0,     y ? y + at0 : NULL,      d ? d + at0 : NULL,           c.mean + ch,
+                    c.a + ch, c.beta + ch, chunks + k * 2 * C + ch, chunks + (k * 2 + 1) * C + ch};
+                back_sums_plane(o, v.S, v.B, at->act == PX_ACT_RELU);
+            }
+    add_chunks(chunks, C, out);
+    for (int64_t i = 0; i < C; i++) {
+        px_moments m = px_moments_of(s->in[2], i, C, count, at->eps);
+        /* The loops subtracted the mean rounded to float; the difference is a multiple of the first sum. */
+        out[C + i] = (out[C + i] + out[i] * ((double)(float)m.mean - m.mean)) * m.inverse;
+    }
+}
+
+/* d, x, sums, gamma, beta, back sums -> dx */
+void KERNEL(batch_norm_back)(const px_step *s)
+{
+    const px_norm_attr *at = s->node->attr;
+    px_blocks v = blocks_of(s, 1);
+    const elem *dy = s->in[0], *x = s->in[1];
+    elem *dx = s->out[0];
+    channels c = channels_of(s, v.G * v.B, s->in[2], s->in[3], s->in[4], s->in[5]);
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t n = 0; n < v.N; n++)
+        for (int64_t g = 0; g < v.G; g++) {
+            int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
+            back_plane(dx + at0, dy + at0, x + at0, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch, c.k1 + ch, c.k2 + ch,
+                       at->act == PX_ACT_RELU);
+        }
+}
