@@ -63,7 +63,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
             px_embedding(b, projection);
         p[v] = px_head(predictor, &layers, projection);
     }
-    px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_COSINE);
+    px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_COSINE, PX_SHARE);
     px_net *teacher = px_net_follow(px_backbone_net(b), "teacher", momentum);
     px_net *teacher_head = px_net_follow(projector, "teacher", momentum);
     for (int v = 0; v < 2; v++)

@@ -79,7 +79,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *place = px_state(g, "queue_ptr", PX_SHAPE(1), px_init_constant(0)), *loss = NULL, *keys[2];
     int32_t *zeros = calloc((size_t)B, sizeof zeros[0]);
     px_value *first = px_constant_i32(g, PX_SHAPE(B), zeros),
-             *momentum = px_schedule(b, "momentum", c->momentum, 0, PX_STEADY);
+             *momentum = px_schedule(b, "momentum", c->momentum, 0, PX_STEADY, PX_SHARE);
     free(zeros);
     for (int v = 0; v < orders; v++) {
         px_value *logits, *q = px_l2_normalize(g, px_head(head, &layers, px_encode(b, px_one_view(b, v)).pooled));

@@ -50,12 +50,27 @@ px_value *px_head(px_net *net, const px_mlp *layers, px_value *x)
     return x;
 }
 
-px_value *px_schedule(px_build *b, const char *name, double from, double to, px_course course)
+/* A course lies between its ends, so that these are enough. */
+static bool within(px_range range, double x)
 {
+    return isfinite(x) && (range == PX_FINITE || (range == PX_POSITIVE ? x > 0 : x >= 0)) &&
+           (range != PX_SHARE || x <= 1);
+}
+
+px_value *px_schedule(px_build *b, const char *name, double from, double to, px_course course, px_range range)
+{
+    static const char *const must[] = {[PX_FINITE] = "must be finite",
+                                       [PX_SHARE] = "must be between 0 and 1",
+                                       [PX_POSITIVE] = "must be above 0",
+                                       [PX_NOT_NEGATIVE] = "must be at least 0"};
     if (b->scheduled_count == PX_SCHEDULED_MAX)
         return px_graph_fail(b->g, "px_schedule: more than %d numbers", PX_SCHEDULED_MAX);
+    if (!within(range, from))
+        return px_graph_fail(b->g, "%s %s, not %g", name, must[range], from);
+    if (course != PX_STEADY && !within(range, to))
+        return px_graph_fail(b->g, "%s %s, but would be %g after the last step", name, must[range], to);
     px_value *v = px_input(b->g, name, PX_F32, (px_shape){0});
-    b->scheduled[b->scheduled_count++] = (px_scheduled){v->name, from, to, course, v};
+    b->scheduled[b->scheduled_count++] = (px_scheduled){v->name, from, to, course, range, v};
     return v;
 }
 

@@ -37,10 +37,18 @@ typedef enum px_course {
     PX_LINEAR, /* ... to `to` */
     PX_COSINE, /* ... to `to` along half a cosine: to - (to - from) (1 + cos(pi k / K)) / 2 at step k of K */
 } px_course;
+/* What it may be. */
+typedef enum px_range {
+    PX_FINITE,       /* anything but infinite */
+    PX_SHARE,        /* 0 to 1: a follower's momentum */
+    PX_POSITIVE,     /* above 0: a temperature */
+    PX_NOT_NEGATIVE, /* a weight of a loss */
+} px_range;
 typedef struct px_scheduled {
     const char *name;
     double from, to;
     px_course course;
+    px_range range;
     px_value *value; /* an input, () */
 } px_scheduled;
 double px_scheduled_at(const px_scheduled *, double progress); /* progress: k / K */
@@ -105,8 +113,9 @@ px_encoding px_encode_by(px_build *, px_net *follower, px_value *x);
 /* Runs a head: the layers' parameters are those of the network (px_net_create), or of one that follows it. */
 px_value *px_head(px_net *, const px_mlp *, px_value *x);
 
-/* A number that changes from step to step, recorded as a series of run.h5 (/train/NAME). */
-px_value *px_schedule(px_build *, const char *name, double from, double to, px_course);
+/* A number that changes from step to step, recorded as a series of run.h5 (/train/NAME). One that leaves its range is refused
+ * when the model is built. */
+px_value *px_schedule(px_build *, const char *name, double from, double to, px_course, px_range);
 
 /* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
  * Without this call it watches the pooled output of the first px_encode. */

@@ -4,6 +4,7 @@
 #include "ops/ops.h"
 #include "train/advice.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static bool power_of_two(int n)
@@ -144,6 +145,26 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     return 0;
 }
 
+/* What a method built is refused in one line that names it; so is a follower whose momentum is no share. */
+static int check_built(const px_model *m, const px_settings *s, const px_task *task)
+{
+    char *why = px_graph_error(m->graph) ? px_strdup(px_graph_error(m->graph)) : NULL;
+    for (int i = 0; i < px_graph_followers(m->graph) && !why; i++) {
+        px_value *momentum;
+        const char *name = px_graph_follower(m->graph, i, &momentum);
+        int k = 0;
+        while (k < m->scheduled_count && m->scheduled[k].value != momentum)
+            k++;
+        if (k == m->scheduled_count || m->scheduled[k].range != PX_SHARE)
+            why = px_format("the momentum of %s must come from px_schedule, with the range PX_SHARE", name);
+    }
+    int status = why ? px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
+                               task->image_size, why)
+                     : 0;
+    free(why);
+    return status;
+}
+
 /* Builds the model for one part of the batch. */
 static int build_part(px_model *m, const px_settings *s, const px_task *task, int part, px_plan_spec spec)
 {
@@ -163,6 +184,10 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     if (m->embedding)
         px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method uses */
+    if (check_built(m, s, task) != 0) {
+        px_model_finish(m);
+        return -1;
+    }
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
     px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_SEGMENTS : PX_RECOMPUTE_LIGHT);
