@@ -2,8 +2,8 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
-#include "report/plot.h"
-#include "report/results.h"
+#include "figures/plot.h"
+#include "results/results.h"
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* cmd_plot.c - pretext plot: draws figures of runs. */
 #include "cli/args.h"
-#include "report/plot.h"
+#include "figures/plot.h"
 
 #include "base/error.h"
 

@@ -1,6 +1,6 @@
 /* cmd_show.c - pretext show: prints a summary. */
 #include "cli/args.h"
-#include "report/show.h"
+#include "figures/show.h"
 
 static int run(int argc, char **argv)
 {

@@ -2,7 +2,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/dataset_private.h"
-#include "data/h5.h"
+#include "results/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>

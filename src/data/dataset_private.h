@@ -3,7 +3,7 @@
 #define PX_DATA_DATASET_PRIVATE_H
 
 #include "data/dataset.h"
-#include "data/h5_disk.h"
+#include "results/h5_disk.h"
 
 struct px_dataset {
     px_dataset_info info;

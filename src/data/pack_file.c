@@ -2,8 +2,8 @@
 #include "data/pack_file.h"
 
 #include "base/error.h"
-#include "data/h5.h"
 #include "data/pack.h"
+#include "results/h5.h"
 
 #include <errno.h>
 #include <fcntl.h>

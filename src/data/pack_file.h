@@ -8,7 +8,7 @@
 #ifndef PX_DATA_PACK_FILE_H
 #define PX_DATA_PACK_FILE_H
 
-#include "data/h5_disk.h"
+#include "results/h5_disk.h"
 
 #include <stdint.h>
 

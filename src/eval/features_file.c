@@ -3,8 +3,8 @@
  * survive. */
 #include "eval/features_file.h"
 #include "base/error.h"
-#include "data/h5.h"
-#include "data/h5_disk.h"
+#include "results/h5.h"
+#include "results/h5_disk.h"
 
 #include <errno.h>
 #include <hdf5.h>

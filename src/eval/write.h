@@ -2,7 +2,7 @@
  *
  *     px_linear_probe_write(results, "/eval/linear", &probe);     // one rank, outside SWMR; replaces older data
  *
- * All return 0 or -1 (report/results.h). Accuracies are 0 to 1; epochs count from 1; a class is its index in
+ * All return 0 or -1 (results/results.h). Accuracies are 0 to 1; epochs count from 1; a class is its index in
  * class_names.
  */
 #ifndef PX_EVAL_WRITE_H
@@ -12,7 +12,7 @@
 #include "eval/layers.h"
 #include "eval/linear.h"
 #include "eval/spectrum.h"
-#include "report/results.h"
+#include "results/results.h"
 
 /* top1, top5, best_top1, best_epoch, chosen_rate: scalars; per_class (C), confusion (C, C: row true, column predicted),
  * rates (R), holdout_top1 (R), train_loss (E), test_top1 (E). */

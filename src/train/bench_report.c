@@ -1,7 +1,7 @@
 /* bench_report.c - the report of px_bench, as text and in HDF5. */
 #include "base/error.h"
 #include "base/version.h"
-#include "report/results.h"
+#include "results/results.h"
 #include "train/bench.h"
 #include "train/provenance.h"
 

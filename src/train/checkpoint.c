@@ -1,9 +1,9 @@
 /* checkpoint.c - reading checkpoints; see checkpoint.h. */
 #include "train/checkpoint.h"
 #include "base/error.h"
-#include "data/h5.h"
-#include "data/h5_disk.h"
 #include "nn/positions.h"
+#include "results/h5.h"
+#include "results/h5_disk.h"
 #include "train/advice.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* checkpoint_write.c - px_checkpoint_save. */
 #include "base/error.h"
-#include "data/h5.h"
-#include "data/h5_disk.h"
+#include "results/h5.h"
+#include "results/h5_disk.h"
 #include "train/checkpoint.h"
 
 #include <errno.h>

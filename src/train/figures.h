@@ -7,7 +7,7 @@
 #define PX_TRAIN_FIGURES_H
 
 #include "data/loader.h"
-#include "report/results.h"
+#include "results/results.h"
 #include "train/model.h"
 
 struct px_figures {

@@ -12,7 +12,7 @@
 #ifndef PX_TRAIN_MADE_H
 #define PX_TRAIN_MADE_H
 
-#include "report/results.h"
+#include "results/results.h"
 
 #include <stdbool.h>
 

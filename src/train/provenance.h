@@ -8,7 +8,7 @@
 #define PX_TRAIN_PROVENANCE_H
 
 #include "dist/comm.h"
-#include "report/results.h"
+#include "results/results.h"
 
 /* "node01 x 2, node02 x 2": the hosts of the job in the order of ranks. Collective; the caller frees it. */
 char *px_provenance_hosts(const px_comm *);

@@ -2,7 +2,7 @@
 #include "train/trainer.h"
 #include "base/crash.h"
 #include "base/error.h"
-#include "report/results.h"
+#include "results/results.h"
 #include "train/changes.h"
 #include "train/checkpoint.h"
 #include "train/collapse.h"

@@ -8,7 +8,7 @@
 #define PX_TESTS_CLI_RUN_FILES_H
 
 #include "base/error.h"
-#include "report/results.h"
+#include "results/results.h"
 
 #include <stdio.h>
 #include <stdlib.h>

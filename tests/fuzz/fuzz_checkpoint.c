@@ -5,7 +5,7 @@
  */
 #include "fuzz.h"
 
-#include "data/h5.h"
+#include "results/h5.h"
 #include "train/checkpoint.h"
 
 /* HDF5 itself leaks memory when a file is damaged, which we cannot mend. */

@@ -9,8 +9,8 @@
 #ifndef PX_TESTS_FUZZ_H5_H
 #define PX_TESTS_FUZZ_H5_H
 
-#include "data/h5.h"
 #include "fuzz.h"
+#include "results/h5.h"
 
 /* HDF5 itself leaks memory when it refuses something, which we cannot mend. */
 const char *__lsan_default_suppressions(void);

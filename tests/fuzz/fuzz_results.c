@@ -3,9 +3,9 @@
 #include "fuzz_h5.h"
 
 #include "cli/command.h"
-#include "report/gnuplot.h"
-#include "report/plot.h"
-#include "report/show.h"
+#include "figures/gnuplot.h"
+#include "figures/plot.h"
+#include "figures/show.h"
 
 #include <sys/stat.h>
 

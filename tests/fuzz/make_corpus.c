@@ -1,7 +1,7 @@
 /* make_corpus.c - makes the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. It needs no
  * other files; what fuzzing found was added by hand. */
 #include "../data/make_data.h"
-#include "data/h5.h"
+#include "results/h5.h"
 
 #include <stdio.h>
 

@@ -1,0 +1,210 @@
+/* gnuplot.c - starts gnuplot, gives it a script, and reads its errors. */
+#include "figures/gnuplot.h"
+
+#include "base/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Okabe & Ito's palette without its yellow, which nobody sees on white; Paul Tol's wine in its place. Grey is left to
+ * baselines. */
+static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000", "882255"};
+enum { COLOURS = sizeof colours / sizeof *colours };
+
+const char *px_gnuplot_colour(int index)
+{
+    return colours[index % COLOURS];
+}
+
+/* The first line that a child wrote into `file`, without gnuplot's prompt and caret lines; a new string. */
+static char *first_complaint(FILE *file)
+{
+    char line[400], *found = NULL;
+    rewind(file);
+    while (!found && fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\r\n")] = '\0';
+        const char *text = line + strspn(line, " \t^");
+        if (*text && (strstr(text, "rror") || strstr(text, "line ") || strstr(text, "annot")))
+            found = px_strdup(text);
+    }
+    return found ? found : px_strdup("no message");
+}
+
+/* Runs `script` through gnuplot's standard input: a file instead of a pipe, so that neither side can hang if the other
+ * stops reading or writing. `output` gets the picture or what the script prints, `said` gnuplot's complaints. */
+static int run(const char *script, int output, FILE *said)
+{
+    FILE *input = tmpfile();
+    if (!input || fputs(script, input) < 0 || fflush(input) != 0) {
+        if (input)
+            fclose(input);
+        return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+    }
+    rewind(input);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
+    pid_t child;
+    char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's ~/.gnuplot */
+    int failed = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    fclose(input);
+    if (failed && failed != ENOENT)
+        return px_fail(PX_FAIL, "cannot start gnuplot: %s", strerror(failed));
+    int status = 0;
+    while (!failed && waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (failed ||
+        (WIFEXITED(status) && WEXITSTATUS(status) == 127)) /* POSIX allows posix_spawn to report it like this */
+        return px_fail(PX_FAIL, "gnuplot is not installed: apt install gnuplot-nox");
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return 0;
+    if (WIFSIGNALED(status))
+        return px_fail(PX_FAIL, "gnuplot was ended by signal %d", WTERMSIG(status));
+    char *why = first_complaint(said);
+    px_fail(PX_DATA, "gnuplot: %s", why);
+    free(why);
+    return -1;
+}
+
+int px_gnuplot_find(px_gnuplot *g)
+{
+    static const px_gnuplot known[] = {{"pngcairo", "png"}, {"png", "png"}, {"svg", "svg"}};
+    FILE *said = tmpfile();
+    if (!said)
+        return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+    int bad = run("set print '-'\nprint ' '.GPVAL_TERMINALS.' '\n", fileno(said), said);
+    char line[4096] = "";
+    rewind(said);
+    size_t length = bad ? 0 : fread(line, 1, sizeof line - 1, said);
+    line[length] = '\0';
+    fclose(said);
+    if (bad)
+        return -1;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        char word[16];
+        snprintf(word, sizeof word, " %s ", known[i].terminal);
+        if (strstr(line, word)) {
+            *g = known[i];
+            return 0;
+        }
+    }
+    return px_fail(PX_FAIL, "this gnuplot can draw neither PNG nor SVG: apt install gnuplot-nox");
+}
+
+static void write_prologue(FILE *script, const px_gnuplot *g, int width, int height)
+{
+    fprintf(script, "set encoding utf8\nset terminal %s size %d,%d font 'Sans,14' linewidth 1.5", g->terminal, width,
+            height);
+    if (strcmp(g->terminal, "png") == 0)
+        fputs(" truecolor", script);
+    fputs(" noenhanced background rgb 'white'\nset border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 tc rgb "
+          "'#333333'\n"
+          "set grid xtics ytics back lt 1 lw 0.6 lc rgb '#DDDDDD'\nset key tc rgb '#333333' spacing 1.2\n"
+          "set title font ',16' tc rgb '#222222'\nset xlabel tc rgb '#222222'\nset ylabel tc rgb '#222222'\n"
+          "set style fill solid 1.0 noborder\n",
+          script);
+    for (int i = 0; i < COLOURS; i++)
+        fprintf(script, "set linetype %d lw 2 lc rgb '#%s'\n", i + 1, colours[i]);
+}
+
+/* gnuplot does not notice that it cannot write: what is cut off has another end. */
+static bool is_whole(const px_gnuplot *g, int file, off_t size)
+{
+    const char *end = strcmp(g->extension, "png") == 0 ? "IEND\xae\x42\x60\x82" : "</svg>";
+    char last[16];
+    return size >= (off_t)sizeof last && pread(file, last, sizeof last, size - (off_t)sizeof last) == sizeof last &&
+           memmem(last, sizeof last, end, strlen(end));
+}
+
+/* gnuplot writes to its standard output, so that it need not understand the path. */
+static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
+{
+    int output = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (output < 0)
+        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+    FILE *said = tmpfile();
+    char *text;
+    size_t size;
+    FILE *script = open_memstream(&text, &size);
+    write_prologue(script, g, width, height);
+    fprintf(script, "%s\n", body);
+    fclose(script);
+    int bad = said ? run(text, output, said)
+                   : px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+    struct stat info;
+    if (bad == 0 && (fstat(output, &info) != 0 || info.st_size == 0)) {
+        char *why = first_complaint(said);
+        bad = px_fail(PX_FAIL, "%s: gnuplot made no picture: %s", path, why);
+        free(why);
+    }
+    if (bad == 0 && !is_whole(g, output, info.st_size))
+        bad = px_fail(PX_FAIL, "%s: cannot be written whole: is the disk full?", path);
+    if (said)
+        fclose(said);
+    free(text);
+    return close(output) != 0 && bad == 0 ? px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno)) : bad;
+}
+
+int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)
+{
+    char *part = px_format("%s.part", path);
+    int bad = px_plain_file(part, PX_USAGE) != 0 ? -1 : draw_into(g, part, path, width, height, body);
+    if (bad == 0 && rename(part, path) != 0)
+        bad = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+    if (bad)
+        unlink(part);
+    free(part);
+    return bad;
+}
+
+/* ---- texts ---- */
+
+/* Between double quotes every byte can be written as an octal number. Apostrophes between single quotes would be
+ * doubled, but gnuplot 5.4 does not read two that follow each other. */
+static void write_quoted(FILE *script, const char *text, bool is_format)
+{
+    char *shown = px_one_line(px_strdup(text));
+    bool plain = !strpbrk(shown, "'`\\");
+    fputc(plain ? '\'' : '"', script);
+    for (const char *c = shown; *c; c++) {
+        if (*c == '%' && is_format)
+            fputc('%', script);
+        if (!plain && strchr("'`\\\"", *c))
+            fprintf(script, "\\%03o", (unsigned char)*c);
+        else
+            fputc(*c, script);
+    }
+    fputc(plain ? '\'' : '"', script);
+    free(shown);
+}
+
+void px_gnuplot_text(FILE *script, const char *text)
+{
+    write_quoted(script, text, false);
+}
+
+void px_gnuplot_tic(FILE *script, const char *text)
+{
+    enum { FORMATTED = 49 }; /* bytes that gnuplot draws of a label in which there is a %, wherever that cuts */
+    static const char dots[] = "…";
+    size_t length = strlen(text);
+    char *shorter = NULL;
+    if (strchr(text, '%') && length > FORMATTED) {
+        for (length = FORMATTED - strlen(dots); length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80;)
+            length--; /* into no character of UTF-8 */
+        shorter = px_format("%.*s%s", (int)length, text, dots);
+    }
+    write_quoted(script, shorter ? shorter : text, true);
+    free(shorter);
+}

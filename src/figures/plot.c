@@ -1,0 +1,445 @@
+/* plot.c - the list of figures, and what they share: runs, labels, the list of evaluations. */
+#include "base/error.h"
+#include "base/folder.h"
+#include "figures/plot_private.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static int (*const figures[])(plot_job *) = {px_plot_curves,       px_plot_diagnostics, px_plot_accuracy,
+                                             px_plot_probe_epochs, px_plot_layers,      px_plot_confusion,
+                                             px_plot_embedding,    px_plot_figures,     px_plot_bench};
+
+/* ---- runs ---- */
+
+enum {
+    LONGEST_LABEL = 28, /* characters */
+    FIGURE_NAME = 200,  /* bytes of a picture's name, without its ending */
+};
+
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+char *px_run_file(const char *run)
+{
+    size_t length = strlen(run);
+    while (length > 1 && run[length - 1] == '/')
+        length--;
+    return is_folder(run) ? px_format("%.*s/run.h5", (int)length, run) : px_strdup(run);
+}
+
+char *px_run_folder(const char *run)
+{
+    char *file = px_run_file(run), *slash = strrchr(file, '/');
+    if (!slash) {
+        free(file);
+        return px_strdup(".");
+    }
+    slash[slash == file] = '\0';
+    return file;
+}
+
+/* The last `parts` components of a run's path, without /run.h5 and .h5. */
+static char *short_name(const char *run, int parts)
+{
+    char *path = px_run_file(run), *end = path + strlen(path);
+    if (end - path > 3 && strcmp(end - 3, ".h5") == 0)
+        *(end -= 3) = '\0';
+    if (end - path > 4 && strcmp(end - 4, "/run") == 0)
+        *(end -= 4) = '\0';
+    const char *start = end;
+    for (; start > path; start--)
+        if (start[-1] == '/' && --parts == 0)
+            break;
+    char *name = px_strdup(start);
+    free(path);
+    return name;
+}
+
+/* Labels runs by as few components of their paths as distinguish them. */
+static void label_runs(plot_run *runs, const char *const paths[], int count)
+{
+    bool same = true;
+    for (int parts = 1; same && parts < 16; parts++) {
+        same = false;
+        for (int i = 0; i < count; i++) {
+            free(runs[i].name);
+            runs[i].name = short_name(paths[i], parts);
+            for (int j = 0; j < i; j++)
+                same |= strcmp(runs[i].name, runs[j].name) == 0;
+        }
+    }
+    char **labels = px_calloc((size_t)count + 1, sizeof *labels);
+    for (int i = 0; i < count; i++)
+        labels[i] = px_strdup(runs[i].name);
+    px_plot_shorten_all(labels, count, LONGEST_LABEL);
+    for (int i = 0; i < count; i++)
+        runs[i].label = labels[i];
+    free(labels);
+}
+
+bool px_plot_config(px_results *r, config_t *config)
+{
+    enum { LONGEST = 1 << 16 }; /* bytes: libconfig's time grows with the square of the number of keys */
+    char *text = NULL;
+    config_init(config);
+    if (!px_results_has(r, "/config") || px_results_get_text(r, "/config", &text) != 0)
+        return false;
+    bool good = strlen(text) <= LONGEST;
+    if (!good)
+        px_results_leave_out(r, "/config of %zu bytes is not read: at most %d are", strlen(text), LONGEST);
+    good = good && config_read_string(config, text) == CONFIG_TRUE;
+    free(text);
+    return good;
+}
+
+static char *configured_method(px_results *r)
+{
+    config_t config;
+    const char *value;
+    char *method = px_plot_config(r, &config) && config_lookup_string(&config, "method", &value) == CONFIG_TRUE
+                       ? px_plot_shorten(value, PLOT_LABEL)
+                       : px_strdup("");
+    config_destroy(&config);
+    return method;
+}
+
+static int open_runs(plot_job *job, const char *const paths[])
+{
+    for (int i = 0; i < job->count; i++) {
+        char *file = px_run_file(paths[i]);
+        int bad = px_results_open(&job->runs[i].results, file, PX_RESULTS_READ);
+        free(file);
+        if (bad)
+            return -1;
+        job->runs[i].method = configured_method(job->runs[i].results);
+    }
+    label_runs(job->runs, paths, job->count);
+    return 0;
+}
+
+/* Whether it is a file of `pretext bench -o`: figures of a training are not reported as missing. */
+static bool only_measured(const plot_job *job)
+{
+    for (int i = 0; i < job->count; i++) {
+        px_results *r = job->runs[i].results;
+        if (!px_results_has(r, "/bench") || px_results_has(r, "/train") || px_results_has(r, "/eval"))
+            return false;
+    }
+    return true;
+}
+
+static int draw_all(plot_job *job)
+{
+    int bad = 0;
+    if (only_measured(job))
+        return px_plot_bench(job);
+    for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
+        bad = figures[i](job);
+    return bad;
+}
+
+/* What was there but could not be drawn, of all runs: a line each, and a count of those beyond a few. */
+static void tell_left_out(plot_job *job)
+{
+    enum { FEW = 10 };
+    for (int i = 0; i < job->count; i++) {
+        const char *const *lines;
+        int count = px_results_left_out(job->runs[i].results, &lines);
+        for (int k = 0; k < count && k < FEW; k++)
+            px_plot_left_out(job, "%s", lines[k]);
+        if (count > FEW)
+            px_plot_left_out(job, "%s: %d more data that cannot be drawn", job->runs[i].label, count - FEW);
+    }
+}
+
+int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
+{
+    *outcome = (px_plot_outcome){0};
+    plot_job job = {.count = count, .folder = folder, .outcome = outcome};
+    job.runs = px_calloc((size_t)count + 1, sizeof *job.runs);
+    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 ? -1 : 0, existed = 0;
+    bool made = bad == 0 && px_folder_make(folder, FIGURE_NAME + 16, &existed) == 0;
+    bad = made ? draw_all(&job) : -1;
+    const char *const *lines;
+    if (bad == 0 && outcome->drawn == 0 && job.refused)
+        bad = px_fail(PX_FAIL, "%s", job.refused);
+    else if (bad == 0 && outcome->drawn == 0)
+        bad = px_results_left_out(job.runs[0].results, &lines) > 0
+                  ? px_fail(PX_DATA, "nothing to draw: %s", lines[0])
+                  : px_fail(PX_DATA,
+                            "%s: nothing to draw: it has no training series, no evaluations and no measured step",
+                            runs[0]);
+    if (bad == 0)
+        tell_left_out(&job);
+    for (int i = 0; i < count; i++) {
+        px_results_close(job.runs[i].results);
+        free(job.runs[i].name);
+        free(job.runs[i].label);
+        free(job.runs[i].method);
+    }
+    free(job.runs);
+    free(job.refused);
+    if (bad && made && outcome->drawn == 0)
+        px_folder_unmake(folder, existed);
+    if (bad)
+        px_plot_outcome_finish(outcome);
+    return bad;
+}
+
+static void add_line(char ***list, int *count, char *line)
+{
+    *list = px_realloc(*list, (size_t)(*count + 1) * sizeof **list);
+    (*list)[(*count)++] = line;
+}
+
+void px_plot_outcome_finish(px_plot_outcome *o)
+{
+    for (int i = 0; i < o->drawn; i++)
+        free(o->file[i]);
+    for (int i = 0; i < o->left_out; i++)
+        free(o->missing[i]);
+    free(o->file);
+    free(o->missing);
+    *o = (px_plot_outcome){0};
+}
+
+/* ---- making a figure ---- */
+
+static bool already_drawn(const plot_job *job, const char *path)
+{
+    for (int i = 0; i < job->outcome->drawn; i++)
+        if (strcmp(job->outcome->file[i], path) == 0)
+            return true;
+    return false;
+}
+
+/* The names of runs, protocols and pictures may hold anything. Different ones may become the same: these are numbered. */
+static char *figure_path(const plot_job *job, const char *name, int run)
+{
+    char *whole = run >= 0 && job->count > 1 ? px_format("%s_%s", job->runs[run].name, name) : px_strdup(name);
+    if (strlen(whole) > FIGURE_NAME)
+        whole[FIGURE_NAME] = '\0';
+    for (char *c = px_one_line(whole); *c; c++)
+        if (strchr("/\\ :*?\"<>|'`$", *c))
+            *c = '_';
+    char *path;
+    for (int i = 1;; i++) {
+        path = i == 1 ? px_format("%s/%s.%s", job->folder, whole, job->gnuplot.extension)
+                      : px_format("%s/%s_%d.%s", job->folder, whole, i, job->gnuplot.extension);
+        if (!already_drawn(job, path))
+            break;
+        free(path);
+    }
+    free(whole);
+    return path;
+}
+
+plot_figure *px_plot_begin(const plot_job *job, const char *name, int run, int width, int height)
+{
+    plot_figure *f = px_calloc(1, sizeof *f);
+    f->path = figure_path(job, name, run);
+    f->width = width;
+    f->height = height;
+    f->script = open_memstream(&f->body, &f->size);
+    return f;
+}
+
+int px_plot_end(plot_job *job, plot_figure *f)
+{
+    fclose(f->script);
+    int bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
+    if (bad == 0)
+        add_line(&job->outcome->file, &job->outcome->drawn, px_strdup(f->path));
+    if (bad && px_error_status() == PX_DATA) { /* the other figures can be drawn nevertheless */
+        free(job->refused);
+        job->refused = px_format("%s: %s", f->path, px_error());
+        bad = px_plot_left_out(job, "%s", job->refused);
+    }
+    free(f->body);
+    free(f->path);
+    free(f);
+    return bad;
+}
+
+int px_plot_left_out(plot_job *job, const char *format, ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    add_line(&job->outcome->missing, &job->outcome->left_out, px_one_line(px_strdup(text)));
+    return 0;
+}
+
+double *px_plot_data(const plot_run *run, int rank, int64_t dim[4], const char *format, ...)
+{
+    char path[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(path, sizeof path, format, args);
+    va_end(args);
+    double *data = NULL;
+    int found;
+    if (!px_results_has(run->results, path) || px_results_get(run->results, path, &data, &found, dim) != 0)
+        return NULL;
+    if (found == rank || (rank < 2 && dim[0] == 1 && dim[1] * dim[2] * dim[3] == 1))
+        return data;
+    px_results_leave_out(run->results, "%s: the number of its axes is %d, not %d", path, found, rank);
+    free(data);
+    return NULL;
+}
+
+char **px_plot_class_names(const plot_run *run, const char *path, int classes)
+{
+    char **names = NULL;
+    int count = 0;
+    if (px_results_has(run->results, path) && px_results_get_texts(run->results, path, &names, &count) == 0 &&
+        count == classes)
+        return names;
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+    names = px_calloc((size_t)classes + 1, sizeof *names);
+    for (int i = 0; i < classes; i++)
+        names[i] = px_format("%d", i);
+    return names;
+}
+
+/* ---- evaluations ---- */
+
+static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
+static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
+static const char *const protocols[] = {"linear", "knn", "finetune"};
+static const char *const protocol_names[] = {"linear probe", "k-NN", "fine-tuning"};
+
+static int place(const char *word, const char *const list[3])
+{
+    int i = 0;
+    while (i < 3 && strcmp(word, list[i]) != 0)
+        i++;
+    return i;
+}
+
+static int in_order(const void *a, const void *b)
+{
+    const plot_eval *x = a, *y = b;
+    int by = place(x->protocol, protocols) - place(y->protocol, protocols);
+    if (by == 0)
+        by = strcmp(x->protocol, y->protocol);
+    if (by == 0)
+        by = place(x->subject, subjects) - place(y->subject, subjects);
+    if (by == 0)
+        by = strcmp(x->subject, y->subject);
+    return by ? by : x->run - y->run;
+}
+
+/* k = 20 (which is usually reported) if it was tried, else the first one. */
+static void choose_k(const plot_run *run, plot_eval *e)
+{
+    int64_t dim[4];
+    double *k = px_plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
+    for (int64_t i = 0; k && i < dim[0] && i < 1000; i++)
+        if (k[i] >= 1 && k[i] < 1e9 && (e->k == 0 || k[i] == 20)) {
+            e->k = (int)k[i];
+            e->place = (int)i;
+        }
+    free(k);
+}
+
+double px_plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
+{
+    int64_t dim[4];
+    double *data = px_plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
+    double value = data && (!e->k || e->place < dim[0]) ? data[e->place] : NAN;
+    free(data);
+    return px_plot_drawable(value) ? value : NAN;
+}
+
+/* `before`: the number of other runs' evaluations. */
+static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count, int before)
+{
+    px_results *r = job->runs[run].results;
+    char *group = px_format("/eval/%s", protocol), **names = NULL;
+    int found = 0;
+    px_results_list(r, group, &names, &found); /* fails for HDF5 data sets, which have no subjects */
+    for (int i = 0; i < found; i++) {
+        char *top1 = px_format("%s/%s/top1", group, names[i]);
+        bool there = px_results_has(r, top1);
+        if (there && *count - before >= PLOT_MOST_EVALS) {
+            px_results_leave_out(r, "evaluations after the first %d", PLOT_MOST_EVALS);
+        } else if (there) {
+            *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
+            plot_eval *e = &(*evals)[(*count)++];
+            *e = (plot_eval){.run = run, .protocol = px_strdup(protocol), .subject = px_strdup(names[i])};
+            choose_k(&job->runs[run], e);
+        }
+        free(top1);
+        free(names[i]);
+    }
+    free(names);
+    free(group);
+}
+
+plot_eval *px_plot_evals(const plot_job *job, int *count)
+{
+    plot_eval *evals = NULL;
+    *count = 0;
+    for (int run = 0; run < job->count; run++) {
+        char **names = NULL;
+        int found = 0, before = *count;
+        if (px_results_has(job->runs[run].results, "/eval"))
+            px_results_list(job->runs[run].results, "/eval", &names, &found);
+        for (int i = 0; i < found; i++) {
+            add_subjects(job, run, names[i], &evals, count, before);
+            free(names[i]);
+        }
+        free(names);
+    }
+    if (evals)
+        qsort(evals, (size_t)*count, sizeof *evals, in_order);
+    return evals;
+}
+
+void px_plot_evals_free(plot_eval *evals, int count)
+{
+    for (int i = 0; i < count; i++) {
+        free(evals[i].protocol);
+        free(evals[i].subject);
+    }
+    free(evals);
+}
+
+char *px_plot_protocol_name(const plot_eval *e)
+{
+    int i = place(e->protocol, protocols);
+    char *name = px_plot_shorten(i < 3 ? protocol_names[i] : e->protocol, PLOT_LABEL);
+    if (!e->k)
+        return name;
+    char *longer = px_format("%s (k = %d)", name, e->k);
+    free(name);
+    return longer;
+}
+
+/* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
+char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
+{
+    int i = place(e->subject, subjects);
+    const plot_run *run = &job->runs[e->run];
+    const char *who = job->count > 1 ? run->label : i == 0 ? run->method : "";
+    char *name = px_plot_shorten(i < 3 ? subject_names[i] : e->subject, PLOT_LABEL);
+    if (!*who)
+        return name;
+    char *longer = px_format("%s, %s", who, name);
+    free(name);
+    return longer;
+}

@@ -1,0 +1,39 @@
+/* plot.h - the figures of one run, or of several runs compared.
+ *
+ *     px_plot_outcome done;
+ *     if (px_plot_runs((const char *[]){"results/a", "results/b"}, 2, "figures", &done) != 0) return -1;
+ *     for (int i = 0; i < done.drawn; i++) puts(done.file[i]);
+ *     px_plot_outcome_finish(&done);
+ *
+ * A run is a folder that contains run.h5, or an .h5 file; it may be live. A figure for which no run has data is left
+ * out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
+ * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion,
+ * embedding, the method's pictures, and bench.
+ * Data, besides /train (results.h):
+ *     /eval/<protocol>/class_names                              texts (C)
+ *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}
+ *         subject: pretrained, untrained, pixels, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
+ *     /eval/<protocol>/<subject>/layers/{names (L), top1 (L)}   from the first stage on
+ *     /eval/embedding/{xy (N, 2), label (N), class_names (C)}
+ *     /bench/...                                                what `pretext bench out=` writes (train/bench.h)
+ */
+#ifndef PX_FIGURES_PLOT_H
+#define PX_FIGURES_PLOT_H
+
+typedef struct px_plot_outcome {
+    int drawn, left_out;
+    char **file;    /* (drawn) paths of the pictures */
+    char **missing; /* (left_out) "embedding: no /eval/embedding/xy" */
+} px_plot_outcome;
+
+/* Creates `folder` if needed. 0, or -1: nothing to draw (PX_DATA), a run cannot be read, or there is no gnuplot. */
+int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *);
+void px_plot_outcome_finish(px_plot_outcome *);
+
+/* The results file of a run: DIR/run.h5 if `run` is a folder, else `run` itself. A new string. */
+char *px_run_file(const char *run);
+
+/* The folder of a run: `run` itself, or the folder that the file is in. A new string. */
+char *px_run_folder(const char *run);
+
+#endif

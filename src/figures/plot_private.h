@@ -1,0 +1,124 @@
+/* plot_private.h - what the files of the figures share. show.c also uses the list of evaluations. */
+#ifndef PX_FIGURES_PLOT_PRIVATE_H
+#define PX_FIGURES_PLOT_PRIVATE_H
+
+#include "figures/gnuplot.h"
+#include "figures/plot.h"
+#include "results/results.h"
+
+#include <stdbool.h>
+
+typedef struct plot_run {
+    px_results *results;
+    char *name;   /* as few parts of its path as tell it from the other runs: for file names */
+    char *label;  /* the same for legends: shortened in the middle where it is long, unique among the runs */
+    char *method; /* of the run's configuration, or "" */
+} plot_run;
+
+typedef struct plot_job {
+    px_gnuplot gnuplot;
+    plot_run *runs;
+    int count;
+    const char *folder;
+    char *refused; /* what gnuplot said of a figure that it could not draw; NULL: it drew all */
+    px_plot_outcome *outcome;
+} plot_job;
+
+/* A figure in progress: fill the script; px_plot_end closes it and draws NAME.png (RUN_NAME.png for run >= 0 of several
+ * runs). */
+typedef struct plot_figure {
+    FILE *script;
+    char *body, *path;
+    size_t size;
+    int width, height;
+} plot_figure;
+plot_figure *px_plot_begin(const plot_job *, const char *name, int run, int width, int height);
+int px_plot_end(plot_job *, plot_figure *); /* 0, drawn or left out, or -1; frees the figure in any case */
+
+/* Records that a figure is left out. Always returns 0. */
+int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Limits: a page cannot show more, and gnuplot would take minutes. */
+enum {
+    PLOT_MOST_ROWS = 1 << 22, /* of a series */
+    PLOT_MOST_PANELS = 60,
+    PLOT_MOST_EVALS = 100, /* of a run */
+    PLOT_MOST_PICTURES = 50,
+    PLOT_MOST_LAYERS = 64,
+    PLOT_MOST_OPS = 60,
+    PLOT_MOST_POINTS = 200000,
+    PLOT_MOST_CLASSES = 100000, /* of a map */
+    PLOT_LABEL = 40             /* characters of a name that other people have given */
+};
+
+/* Whether gnuplot can draw a value: sums and differences of such ones are finite. */
+static inline bool px_plot_drawable(double x)
+{
+    return x > -1e100 && x < 1e100;
+}
+
+/* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. A single number may be stored
+ * as an array of one. Of another rank, it is left out (px_results_leave_out). */
+double *px_plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* One evaluation of a run. */
+typedef struct plot_eval {
+    int run;
+    char *protocol, *subject;
+    int k, place; /* nearest neighbours, which are tried with several k: the one that is shown, and its index; else 0 */
+} plot_eval;
+/* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
+plot_eval *px_plot_evals(const plot_job *, int *count);
+void px_plot_evals_free(plot_eval *, int count);
+/* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
+struct config_t;
+bool px_plot_config(px_results *, struct config_t *);
+
+/* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
+char *px_plot_protocol_name(const plot_eval *);
+char *px_plot_subject_name(const plot_job *, const plot_eval *);
+double px_plot_eval_number(const plot_run *, const plot_eval *,
+                           const char *name); /* of "top1", ...; NAN if there is none */
+
+/* Chance in percent, where all of these evaluations have as many classes; else 0. */
+double px_plot_chance(const plot_job *, const plot_eval *, int count);
+
+/* Up to this many runs are told apart by their colour alone. With more, gnuplot's point type is part of a run's style; 0:
+ * none. */
+enum { PLOT_FEW_RUNS = 6 };
+int px_plot_mark(const plot_job *, int run);
+
+/* Texts that must fit. Widths are in characters of UTF-8. */
+int px_plot_width(const char *text);
+char *px_plot_shorten(const char *text, int most);           /* "simclr_r…_lr0.3"; a new string */
+int px_plot_shorten_all(char **texts, int count, int most);  /* in place; unique ones stay so: they get numbers.
+                                                               Returns the width of the widest. */
+char **px_plot_wrap(const char *text, int most, int *count); /* lines; each part between semicolons begins one */
+void px_plot_texts_free(char **texts, int count);
+enum { PLOT_CLASS_NAME = 22 }; /* characters of a class's name */
+
+void px_plot_title(FILE *, char *title); /* frees the title */
+
+/* Sets a figure's size and its margins, in pixels: gnuplot does not keep a square square beside turned labels, nor a
+ * legend off the axis. */
+void px_plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
+
+/* How many columns of these texts a legend has room for in this many pixels; three at most. */
+int px_plot_legend_columns(char *const *texts, int count, int width);
+
+/* Class names, or numbers where there are none; free each, then the array. */
+char **px_plot_class_names(const plot_run *, const char *path, int classes);
+
+/* The figures. They return 0 if drawn or left out, -1 on failure. */
+int px_plot_curves(plot_job *);
+int px_plot_diagnostics(plot_job *);
+int px_plot_accuracy(plot_job *);
+int px_plot_probe_epochs(plot_job *);
+int px_plot_layers(plot_job *);
+int px_plot_confusion(plot_job *);
+int px_plot_embedding(plot_job *);
+int px_plot_figures(plot_job *);
+int px_plot_bench(plot_job *);
+
+#endif

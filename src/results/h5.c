@@ -1,0 +1,98 @@
+/* h5.c - see h5.h. */
+#include "results/h5.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void px_h5_quiet(void)
+{
+    H5Eset_auto2(H5E_DEFAULT, NULL, NULL);
+}
+
+/* Walking upward, the first entry is where the failure was found. After a system call it also contains time, file,
+ * descriptor and address, from which the reason is cut out. */
+static herr_t take_first(unsigned n, const H5E_error2_t *entry, void *text)
+{
+    static const char mark[] = "error message = '";
+    const char *all = entry->desc ? entry->desc : "", *system = strstr(all, mark);
+    const char *what = system ? system + strlen(mark) : all;
+    if (n == 0)
+        snprintf(text, PX_H5_WHY, "%.*s", (int)(system ? strcspn(what, "'") : strlen(what)), what);
+    return 0;
+}
+
+const char *px_h5_why(char text[PX_H5_WHY])
+{
+    snprintf(text, PX_H5_WHY, "HDF5 gives no reason");
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, text);
+    return text;
+}
+
+bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
+{
+    enum { RATIO = 1032, SMALL = 1 << 16 }; /* deflate's best; parts never written take no space */
+    hid_t file = H5Iget_file_id(set);
+    hsize_t stored = H5Dget_storage_size(set), whole = 0;
+    H5Fget_filesize(file, &whole);
+    H5Fclose(file);
+    double size = (double)element; /* skips extents of zero, so that no later product of the others overflows */
+    for (int i = 0; i < rank; i++)
+        size *= dim[i] > 0 ? (double)dim[i] : 1;
+    return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;
+}
+
+bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
+{
+    char name[PX_H5_WHY / 2] = "";
+    hid_t how = H5Dget_create_plist(set);
+    bool virtual = H5Pget_layout(how) == H5D_VIRTUAL, external = H5Pget_external_count(how) > 0;
+    if (virtual)
+        H5Pget_virtual_filename(how, 0, name, sizeof name);
+    else if (external)
+        H5Pget_external(how, 0, sizeof name, name, NULL, NULL);
+    H5Pclose(how);
+    name[sizeof name - 1] = '\0'; /* H5Pget_external does not end a name that it has cut */
+    if (virtual || external)
+        snprintf(why, PX_H5_WHY, "it is %s, of '%s', which is not read",
+                 virtual ? "a virtual data set" : "in external storage", name);
+    return virtual || external;
+}
+
+int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value)
+{
+    hid_t attribute = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;
+    if (attribute < 0)
+        return -1;
+    hid_t space = H5Aget_space(attribute), type = H5Aget_type(attribute);
+    bool one = H5Sget_simple_extent_npoints(space) == 1 && H5Tget_class(type) == H5T_INTEGER;
+    herr_t bad = one ? H5Aread(attribute, H5T_NATIVE_INT64, value) : -1;
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Aclose(attribute);
+    return bad < 0 ? -1 : 0;
+}
+
+static int put_attribute(hid_t object, const char *name, hid_t stored, hid_t memory, const void *value)
+{
+    hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, memory, value);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    H5Sclose(space);
+    return bad < 0 ? -1 : 0;
+}
+
+int px_h5_put_attribute_text(hid_t object, const char *name, const char *text)
+{
+    hid_t type = H5Tcopy(H5T_C_S1);
+    H5Tset_size(type, strlen(text) + 1);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    int status = put_attribute(object, name, type, type, text);
+    H5Tclose(type);
+    return status;
+}
+
+int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value)
+{
+    return put_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
+}

@@ -1,0 +1,38 @@
+/* h5.h - helpers for HDF5: the reason of a failure, a check of sizes, scalar attributes.
+ *
+ *     px_h5_quiet();                                              // once, before the first call that may fail
+ *     if ((file = H5Fopen(path, ...)) < 0)
+ *         return px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0}));
+ */
+#ifndef PX_RESULTS_H5_H
+#define PX_RESULTS_H5_H
+
+#include <hdf5.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { PX_H5_WHY = 200 };
+
+/* Stops HDF5 from printing its error stack: our messages say in one line what is wrong. */
+void px_h5_quiet(void);
+
+/* HDF5's innermost description of why the last call failed; the next call erases it. Returns `text`. */
+const char *px_h5_why(char text[PX_H5_WHY]);
+
+/* Whether the file can contain an array of these extents and element size (bytes in memory): no filter expands one byte
+ * to more than about a thousand. A damaged file of a few bytes may claim any extents, which must not be allocated. */
+bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
+
+/* Whether the elements of a data set may lie in other files: then why[] gets the reason, "it is in external storage, of
+ * 'raw.bin', which is not read". A virtual data set whose files cannot be opened would read as zeros. Files behind links
+ * are px_h5_disk's matter. */
+bool px_h5_outside(hid_t set, char why[PX_H5_WHY]);
+
+/* Reads a scalar attribute that is a whole number. 0 or -1, without a message. */
+int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);
+
+/* Writes a new scalar attribute of an object. 0 or -1, without a message. */
+int px_h5_put_attribute_text(hid_t object, const char *name, const char *text);
+int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value);
+
+#endif

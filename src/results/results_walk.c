@@ -1,0 +1,163 @@
+/* results_walk.c - lists the contents of an HDF5 file for people: of any file, not only of run.h5. */
+#include "base/error.h"
+#include "results/results_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SHOWN = 12 }; /* values of an attribute; more are left out */
+
+typedef struct list {
+    char **item;
+    int count;
+} list;
+
+static void list_add(list *l, char *item)
+{
+    l->item = px_realloc(l->item, (size_t)(l->count + 1) * sizeof *l->item);
+    l->item[l->count++] = item;
+}
+
+static herr_t note_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
+{
+    (void)root, (void)info;
+    if (strcmp(name, ".") != 0)
+        list_add(data, px_format("/%s", name));
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int px_results_all(px_results *r, char ***paths, int *count)
+{
+    list l = {px_calloc(1, sizeof *l.item), 0};
+    int bad = H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, note_object, &l, H5O_INFO_BASIC) < 0
+                  ? px_results_broken(r->path, PX_DATA, "list", "")
+                  : 0;
+    qsort(l.item, (size_t)l.count, sizeof *l.item, by_name);
+    *paths = l.item;
+    *count = l.count;
+    for (int i = 0; bad && i < l.count; i++)
+        free(l.item[i]);
+    if (bad)
+        free(l.item);
+    return bad;
+}
+
+static herr_t note_attribute(hid_t object, const char *name, const H5A_info_t *info, void *data)
+{
+    (void)object, (void)info;
+    list_add(data, px_strdup(name));
+    return 0;
+}
+
+int px_results_attributes(px_results *r, const char *object, char ***names, int *count)
+{
+    hid_t id = px_results_exists(r->file, object) ? H5Oopen(r->file, object, H5P_DEFAULT) : H5I_INVALID_HID;
+    if (id < 0)
+        return px_fail(PX_DATA, "%s: contains no %s", r->path, object);
+    list l = {px_calloc(1, sizeof *l.item), 0};
+    H5Aiterate2(id, H5_INDEX_NAME, H5_ITER_INC, NULL, note_attribute, &l);
+    H5Oclose(id);
+    *names = l.item;
+    *count = l.count;
+    return 0;
+}
+
+static char *type_name(hid_t type)
+{
+    int bits = (int)(8 * H5Tget_size(type));
+    switch (H5Tget_class(type)) {
+    case H5T_INTEGER:
+        return px_format("%sint%d", H5Tget_sign(type) == H5T_SGN_NONE ? "u" : "", bits);
+    case H5T_FLOAT:
+        return px_format("float%d", bits);
+    case H5T_STRING:
+        return px_strdup("text");
+    case H5T_COMPOUND:
+        return px_strdup("compound");
+    case H5T_ENUM:
+        return px_strdup("enum");
+    default:
+        return px_strdup("other");
+    }
+}
+
+char *px_results_describe(px_results *r, const char *object)
+{
+    hid_t id = px_results_exists(r->file, object) ? H5Oopen(r->file, object, H5P_DEFAULT) : H5I_INVALID_HID;
+    if (id < 0)
+        return px_strdup("missing");
+    if (H5Iget_type(id) != H5I_DATASET) {
+        char *text = px_strdup(H5Iget_type(id) == H5I_GROUP ? "group" : "type");
+        H5Oclose(id);
+        return text;
+    }
+    hid_t type = H5Dget_type(id), space = H5Dget_space(id);
+    hsize_t extent[H5S_MAX_RANK];
+    int rank = H5Sget_simple_extent_dims(space, extent, NULL);
+    char *text = type_name(type);
+    for (int i = 0; i < rank; i++) {
+        char *longer =
+            px_format("%s%s%llu%s", text, i ? ", " : " (", (unsigned long long)extent[i], i == rank - 1 ? ")" : "");
+        free(text);
+        text = longer;
+    }
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Oclose(id);
+    return text;
+}
+
+static char *joined(char *so_far, const char *next)
+{
+    char *text = so_far ? px_format("%s, %s", so_far, next) : px_strdup(next);
+    free(so_far);
+    return text;
+}
+
+static char *shown_numbers(hid_t attribute, size_t count)
+{
+    double *values = px_calloc(count + 1, sizeof *values);
+    char *text = NULL;
+    if (H5Aread(attribute, H5T_NATIVE_DOUBLE, values) >= 0)
+        for (size_t i = 0; i < count && i <= MOST_SHOWN; i++) {
+            char number[40];
+            snprintf(number, sizeof number, i == MOST_SHOWN ? "..." : "%.10g", values[i]);
+            text = joined(text, number);
+        }
+    free(values);
+    return text;
+}
+
+char *px_results_attribute_shown(px_results *r, const char *object, const char *name)
+{
+    char *text = NULL, **texts;
+    int count;
+    if (px_results_get_attribute_texts(r, object, name, &texts, &count) == 0) {
+        for (int i = 0; i < count; i++) {
+            if (i <= MOST_SHOWN)
+                text = joined(text, i == MOST_SHOWN ? "..." : texts[i]);
+            free(texts[i]);
+        }
+        free(texts);
+        return text ? text : px_strdup("");
+    }
+    hid_t id = H5Aopen_by_name(r->file, object, name, H5P_DEFAULT, H5P_DEFAULT);
+    if (id >= 0) {
+        hid_t type = H5Aget_type(id), space = H5Aget_space(id);
+        if (px_results_attribute_fits(r, id, name) != 0)
+            text = px_strdup("(too large for this file)");
+        else if (H5Tget_class(type) == H5T_INTEGER || H5Tget_class(type) == H5T_FLOAT)
+            text = shown_numbers(id, (size_t)H5Sget_simple_extent_npoints(space));
+        else
+            text = type_name(type);
+        H5Sclose(space);
+        H5Tclose(type);
+        H5Aclose(id);
+    }
+    return text ? text : px_strdup("");
+}
