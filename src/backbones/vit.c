@@ -29,20 +29,14 @@ static const px_option options[] = {
               "stochastic depth: rate of the last block; earlier blocks in proportion (DeiT: 0.1)"),
     {0}};
 
-extern const px_backbone_family px_vit_family;
-
-struct variant {
-    int width, depth, heads, patch;
-};
-
 #define PATCHES(size, ...)                                                                                             \
-    {size "_2", &px_vit_family, &(const struct variant){__VA_ARGS__, 2}},                                              \
-        {size "_4", &px_vit_family, &(const struct variant){__VA_ARGS__, 4}},                                          \
-        {size "_8", &px_vit_family, &(const struct variant){__VA_ARGS__, 8}},                                          \
-        {size "_14", &px_vit_family, &(const struct variant){__VA_ARGS__, 14}},                                        \
-        {size "_16", &px_vit_family, &(const struct variant){__VA_ARGS__, 16}},                                        \
+    {size "_2", &px_vit_family, &(const px_vit_variant){__VA_ARGS__, 2}},                                              \
+        {size "_4", &px_vit_family, &(const px_vit_variant){__VA_ARGS__, 4}},                                          \
+        {size "_8", &px_vit_family, &(const px_vit_variant){__VA_ARGS__, 8}},                                          \
+        {size "_14", &px_vit_family, &(const px_vit_variant){__VA_ARGS__, 14}},                                        \
+        {size "_16", &px_vit_family, &(const px_vit_variant){__VA_ARGS__, 16}},                                        \
     {                                                                                                                  \
-        size "_32", &px_vit_family, &(const struct variant)                                                            \
+        size "_32", &px_vit_family, &(const px_vit_variant)                                                            \
         {                                                                                                              \
             __VA_ARGS__, 32                                                                                            \
         }                                                                                                              \
@@ -56,7 +50,7 @@ static const px_backbone variants[] = {PATCHES("vit_tiny", 192, 12, 3),
 
 static int patch(const px_backbone *b)
 {
-    return ((const struct variant *)b->variant)->patch;
+    return ((const px_vit_variant *)b->variant)->patch;
 }
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
@@ -72,7 +66,7 @@ bool px_vit_of(px_vit *v, const px_backbone *b, const px_backbone_cfg *c)
 {
     if (b->family != &px_vit_family)
         return false;
-    const struct variant *s = b->variant;
+    const px_vit_variant *s = b->variant;
     *v = (px_vit){.width = s->width,
                   .depth = s->depth,
                   .heads = s->heads,
@@ -88,7 +82,7 @@ bool px_vit_of(px_vit *v, const px_backbone *b, const px_backbone_cfg *c)
 void px_vit_size(const px_backbone *b, int *width, int *depth)
 {
     PX_CHECK(b->family == &px_vit_family);
-    const struct variant *s = b->variant;
+    const px_vit_variant *s = b->variant;
     *width = s->width;
     *depth = s->depth;
 }

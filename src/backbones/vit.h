@@ -13,6 +13,12 @@
 #include "backbones/backbone.h"
 #include "nn/transformer.h"
 
+/* What px_backbone.variant points to in this family. */
+typedef struct px_vit_variant {
+    int width, depth, heads, patch;
+} px_vit_variant;
+extern const px_backbone_family px_vit_family;
+
 typedef struct px_vit {
     int width, depth, heads, patch;
     bool fixed_positions; /* two-dimensional sine and cosine, not trained; else learned */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "formula.h"
 #include "golden.h"
 
 #include <math.h>
@@ -15,54 +16,9 @@
 
 enum { DIGEST = 5, STEPS = 10 };
 
-/* FNV-1a */
-static uint32_t seed_of(const char *name)
-{
-    uint32_t seed = 2166136261u;
-    for (const char *c = name; *c; c++)
-        seed = (seed ^ (uint8_t)*c) * 16777619u;
-    return seed;
-}
-
-/* The finalizer of MurmurHash3. */
-static double unit(uint32_t seed, int64_t i)
-{
-    uint32_t h = seed + (uint32_t)i * 0x9E3779B9u;
-    h = (h ^ h >> 16) * 0x85EBCA6Bu;
-    h = (h ^ h >> 13) * 0xC2B2AE35u;
-    h ^= h >> 16;
-    return (double)(h >> 8) / (1 << 23) - 1;
-}
-
-double golden_unit(const char *name, int64_t i)
-{
-    return unit(seed_of(name), i);
-}
-
-static bool ends(const char *name, const char *with)
-{
-    size_t a = strlen(name), b = strlen(with);
-    return a >= b && strcmp(name + a - b, with) == 0;
-}
-
-static void fill_one(const char *name, px_shape shape, float *out)
-{
-    int64_t count = px_shape_count(shape);
-    uint32_t seed = seed_of(name);
-    double base = 0, scale = 0.1;
-    if (shape.rank > 1)
-        scale = sqrt(6.0 * (double)shape.dim[0] / (double)count);
-    else if (ends(name, "running_var"))
-        base = 1, scale = 0.5;
-    else if (!ends(name, "running_mean") && !ends(name, "bias"))
-        base = 1, scale = 0.2;
-    for (int64_t i = 0; i < count; i++)
-        out[i] = (float)(base + scale * unit(seed, i));
-}
-
 static bool is_fixed(const px_param *p)
 {
-    return p->value->kind == PX_STATE && ends(p->name, "pos_embed");
+    return p->value->kind == PX_STATE && formula_ends(p->name, "pos_embed");
 }
 
 void golden_fill(px_model *m)
@@ -73,7 +29,7 @@ void golden_fill(px_model *m)
         if (is_fixed(p))
             continue;
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float));
-        fill_one(p->name, p->value->shape, plain);
+        formula_parameter(p->name, p->value->shape, plain);
         px_plan_set_param(m->plan, i, plain);
         free(plain);
     }
@@ -81,14 +37,13 @@ void golden_fill(px_model *m)
 
 void golden_images(float *x, int count, int of, int channels, int size)
 {
-    uint32_t coarse = seed_of("blocks"), fine = seed_of("noise");
     int64_t blocks = (size + 7) / 8, i = 0;
     for (int n = 0; n < count; n++)
         for (int c = 0; c < channels; c++)
             for (int row = 0; row < size; row++)
                 for (int column = 0; column < size; column++, i++) {
                     int64_t block = ((n % of * (int64_t)channels + c) * blocks + row / 8) * blocks + column / 8;
-                    x[i] = (float)(0.5 + 0.35 * unit(coarse, block) + 0.15 * unit(fine, i));
+                    x[i] = (float)(0.5 + 0.35 * formula_unit("blocks", block) + 0.15 * formula_unit("noise", i));
                 }
 }
 

@@ -17,9 +17,6 @@
 /* Defaults and these assignments (NULL-terminated). */
 px_settings golden_settings(const char *const assignments[]);
 
-/* Uniform in [-1, 1), exact in float: a hash of the name and a counter. */
-double golden_unit(const char *name, int64_t i);
-
 /* Sets a model's parameters and running statistics by their names. Fixed positions (states pos_embed) are not changed,
  * since they are tested as well. */
 void golden_fill(px_model *);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "formula.h"
 #include "golden.h"
 
 #include <stdlib.h>
@@ -34,7 +35,7 @@ static void draw_mask(subject *t, int i)
     for (int p = 0; p < T; p++) {
         int rank = 0;
         for (int other = 0; other < T; other++)
-            rank += golden_unit("mask", i * T + other) < golden_unit("mask", i * T + p);
+            rank += formula_unit("mask", i * T + other) < formula_unit("mask", i * T + p);
         t->restore[i][1 + p] = rank < K ? 2 + rank : 0;
         if (rank < K)
             t->visible[i][rank] = p;

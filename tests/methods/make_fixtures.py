@@ -1,0 +1,313 @@
+#!/usr/bin/env python3
+"""Writes fixtures/METHOD.h5, PyTorch's training of each method in float64, with which mpi_fixtures.c compares ours.
+
+    apt install python3-torch python3-torchvision python3-h5py
+    python3 tests/methods/make_fixtures.py            # or with names of methods, to make only these
+
+Each method has a function here, written after its paper and with PyTorch's own layers: a second formulation. A fixture
+holds the settings, inputs of whole numbers, the loss and all gradients of the first step, the losses of ten steps of
+gradient descent, and all parameters and states (running statistics, teacher, queue, prototypes) after them. Other inputs
+and initial values are formulas of their names, the same as in C. Last made with PyTorch 1.13.
+
+To add a method: a function with @fixture(...) whose `step(w, k)` returns the loss of step k; and `after(w, k)`, if
+something besides the parameters changes after the step. w(name, *shape) is a parameter, with its name in C.
+"""
+import math
+import pathlib
+import sys
+
+import h5py
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "golden"))
+from make_fixtures import parameter, unit  # noqa: E402
+from vit_fixtures import fixed_positions  # noqa: E402
+
+STEPS, BATCH, SIZE = 10, 8, 16
+WHOLE = 256  # larger gradients and parameters are stored as their norm and SAMPLES elements, as in mpi_fixtures.c
+SAMPLES = 32
+
+METHODS = {}
+
+
+def fixture(name, rate, settings=(), size=SIZE, classes=0):
+    def add(make):
+        METHODS[name] = (make, rate, list(settings), size, classes)
+        return make
+    return add
+
+
+# ---- parameters and inputs ----
+
+class Weights:
+    """Parameters and states by name. What begins with "teacher." follows and gets no gradient."""
+
+    def __init__(self):
+        self.value, self.trained = {}, []
+
+    def __call__(self, name, *shape):
+        if name not in self.value:
+            self.value[name] = parameter(name, shape)
+            if not name.startswith("teacher."):
+                self.value[name].requires_grad = True
+                self.trained.append(name)
+        return self.value[name]
+
+    def state(self, name, value):
+        """A state's tensor, which is `value` at first."""
+        return self.value.setdefault(name, value)
+
+    @torch.no_grad()
+    def follow(self, momentum):
+        for name, value in self.value.items():
+            if name.startswith("teacher.") and ".running_" not in name:
+                value.mul_(momentum).add_((1 - momentum) * self.value[name[len("teacher."):]])
+
+
+def view(name, copies, *shape):
+    """(copies B, ...): a pattern of the image, the same in all its copies, and one of the view."""
+    count = int(np.prod(shape))
+    same = np.tile(unit(name + ".image", np.arange(BATCH * count)), copies)
+    own = unit(name, np.arange(copies * BATCH * count))
+    x = (0.5 + 0.3 * same + 0.2 * own).astype(np.float32).astype(np.float64)
+    return torch.from_numpy(x).reshape(copies * BATCH, *shape)
+
+
+def two_views():
+    return view("views", 2, 3, SIZE, SIZE)
+
+
+# ---- layers, and the backbones of small_nets.h ----
+
+def linear(w, name, x, out, bias=True):
+    return F.linear(x, w(name + ".weight", out, x.shape[1]), w(name + ".bias", out) if bias else None)
+
+
+def batch_norm(w, name, x, center=True):
+    n = x.shape[1]
+    mean, var = (w.state(f"{name}.running_{s}", parameter(f"{name}.running_{s}", (n,))) for s in ("mean", "var"))
+    return F.batch_norm(x, mean, var, w(name + ".weight", n), w(name + ".bias", n) if center else None, training=True)
+
+
+def small_cnn(w, x, net=""):
+    for name, out in (("1", 8), ("2", 12)):
+        x = F.conv2d(x, w(f"{net}conv{name}.weight", out, x.shape[1], 3, 3), stride=2, padding=1)
+        x = F.relu(batch_norm(w, f"{net}bn{name}", x))
+    return x.mean((2, 3))
+
+
+def head(w, name, x, hidden, out, norm=True):
+    x = linear(w, name + ".linear1", x, hidden)
+    x = F.relu(batch_norm(w, name + ".bn1", x) if norm else x)
+    return linear(w, name + ".linear2", x, out)
+
+
+def block(w, name, x, heads):
+    b, t, d = x.shape
+
+    def norm(which):
+        return F.layer_norm(x, (d,), w(f"{name}.{which}.weight", d), w(f"{name}.{which}.bias", d), eps=1e-6)
+
+    def dense(layer, x, out):
+        return F.linear(x, w(f"{name}.{layer}.weight", out, x.shape[2]), w(f"{name}.{layer}.bias", out))
+
+    q, k, v = dense("attn.qkv", norm("norm1"), 3 * d).reshape(b, t, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
+    p = (q @ k.transpose(-2, -1) / math.sqrt(d // heads)).softmax(-1)
+    x = x + dense("attn.proj", (p @ v).transpose(1, 2).reshape(b, t, d), d)
+    return x + dense("mlp.fc2", F.gelu(dense("mlp.fc1", norm("norm2"), 4 * d)), d)
+
+
+def cosine(start, end, progress):
+    return end - (end - start) * (1 + math.cos(math.pi * progress)) / 2
+
+
+# ---- methods ----
+
+@fixture("supervised", rate=0.2, classes=5)
+def supervised():
+    x, label = view("image", 1, 3, SIZE, SIZE), np.arange(BATCH) * 3 % 5
+
+    def step(w, k):
+        return F.cross_entropy(linear(w, "fc", small_cnn(w, x), 5), torch.from_numpy(label))
+    return step, None, {"label": label}
+
+
+@fixture("simclr", rate=0.5, settings=["projection_hidden=10", "projection_dim=7", "temperature=0.3"])
+def simclr():
+    """Chen et al. 2020, equation 1: for each row, all others but its own view are negatives."""
+    x = two_views()
+
+    def step(w, k):
+        z = F.relu(batch_norm(w, "projector.bn1", linear(w, "projector.linear1", small_cnn(w, x), 10, bias=False)))
+        z = batch_norm(w, "projector.bn2", linear(w, "projector.linear2", z, 7, bias=False), center=False)
+        z, loss = F.normalize(z), 0
+        for i in range(2 * BATCH):
+            e = (z @ z[i] / 0.3).exp()
+            loss = loss - torch.log(e[(i + BATCH) % (2 * BATCH)] / (e.sum() - e[i]))
+        return loss / (2 * BATCH)
+    return step, None, {}
+
+
+@fixture("byol", rate=0.2, settings=["hidden=10", "dim=7", "momentum=0.8"])
+def byol():
+    """Grill et al. 2020, equation 2, made symmetric; the teacher's momentum goes from 0.8 to 1."""
+    a, b = two_views().chunk(2)
+
+    def step(w, k):
+        p = [head(w, "predictor", head(w, "projector", small_cnn(w, x), 10, 7), 10, 7) for x in (a, b)]
+        z = [head(w, "teacher.projector", small_cnn(w, x, "teacher."), 10, 7) for x in (a, b)]
+        return sum(((F.normalize(p) - F.normalize(z).detach()) ** 2).sum(1).mean() for p, z in zip(p, z[::-1]))
+    return step, lambda w, k: w.follow(cosine(0.8, 1, k / STEPS)), {}
+
+
+@fixture("moco", rate=0.2, settings=["hidden=10", "dim=7", "queue=20", "momentum=0.8", "temperature=0.3"])
+def moco():
+    """He et al. 2020, algorithm 1. The queue of 20 keys gets 8 per step."""
+    a, b = two_views().chunk(2)
+    keys = None
+
+    def step(w, k):
+        nonlocal keys
+        queue = w.state("queue", parameter("queue", (20, 7)))
+        q = F.normalize(head(w, "head", small_cnn(w, a), 10, 7, norm=False))
+        keys = F.normalize(head(w, "teacher.head", small_cnn(w, b, "teacher."), 10, 7, norm=False)).detach()
+        logits = torch.cat([(q * keys).sum(1, keepdim=True), q @ queue.T.clone()], dim=1) / 0.3
+        return F.cross_entropy(logits, torch.zeros(BATCH, dtype=torch.long))
+
+    def after(w, k):
+        w.follow(0.8)
+        place = w.state("queue_ptr", torch.zeros(1, dtype=torch.float64))
+        for key in keys:
+            w.value["queue"][int(place)] = key
+            place[0] = (place[0] + 1) % 20
+    return step, after, {}
+
+
+@fixture("swav", rate=0.2, settings=["prototypes=9", "hidden=10", "dim=7", "small_crops=2"])
+def swav():
+    """Caron et al. 2020, section 3 and algorithm 1 with two small crops; the prototypes have length 1."""
+    large, small = two_views(), view("small", 2, 3, SIZE // 2, SIZE // 2)
+
+    @torch.no_grad()
+    def sinkhorn(scores):
+        q = torch.exp(scores / 0.05).T
+        q /= q.sum()
+        for _ in range(3):
+            q /= q.sum(1, keepdim=True) * len(q)
+            q /= q.sum(0, keepdim=True) * q.shape[1]
+        return (q * q.shape[1]).T
+
+    @torch.no_grad()
+    def unit_rows(w, k=0):
+        w.value["prototypes.weight"].copy_(F.normalize(w("prototypes.weight", 9, 7)))
+
+    def step(w, k):
+        w("prototypes.weight", 9, 7)
+        if k == 0:
+            unit_rows(w)
+        h = torch.cat([small_cnn(w, large), small_cnn(w, small)])
+        scores = (F.normalize(head(w, "projector", h, 10, 7)) @ w("prototypes.weight", 9, 7).T).split(BATCH)
+        terms = [-(sinkhorn(scores[s]) * F.log_softmax(scores[t] / 0.1, 1)).sum(1).mean()
+                 for s in range(2) for t in range(4) if t != s]
+        return sum(terms) / len(terms)
+    return step, unit_rows, {}
+
+
+@fixture("relative_location", rate=0.1, settings=["patch=8", "hidden=10", "dropout=0"], size=24)
+def relative_location():
+    """Doersch et al. 2015: eight neighbours, each beside the centre. Rows are neighbour by neighbour, then the centres."""
+    x, label = view("patches", 9, 3, 8, 8), torch.arange(8).repeat_interleave(BATCH)
+
+    def step(w, k):
+        h = small_cnn(w, x)
+        pair = torch.cat([h[:-BATCH], h[-BATCH:].repeat(8, 1)], dim=1)
+        fc1 = torch.cat([w(f"head.fc1.{which}.weight", 10, 12) for which in ("neighbour", "centre")], dim=1)
+        return F.cross_entropy(linear(w, "head.fc2", F.relu(batch_norm(w, "head.bn1", pair @ fc1.T)), 8), label)
+    return step, None, {}
+
+
+@fixture("mae", rate=0.05, settings=["mask_ratio=0.7", "decoder_width=8", "decoder_depth=1", "decoder_heads=2"])
+def mae():
+    """He et al. 2022, on small_nets.h's ViT: 4 of 16 patches are visible; the hidden ones' pixels are standardised."""
+    x, D, E, T, K, P = view("image", 1, 3, SIZE, SIZE), 16, 8, 16, 4, 4
+    order = unit("mask", np.arange(BATCH * T)).reshape(BATCH, T).argsort(1)
+    visible, hidden, restore = order[:, :K], np.sort(order[:, K:], 1), np.zeros((BATCH, T + 1), np.int64)
+    restore[:, 0] = 1
+    np.put_along_axis(restore, visible + 1, np.arange(2, K + 2)[None].repeat(BATCH, 0), 1)
+    rows = torch.arange(BATCH)[:, None]
+
+    def positions(width):
+        return fixed_positions(4, width).float().double()
+
+    def layer(w, name, x, out):
+        return F.linear(x, w(name + ".weight", out, x.shape[2]), w(name + ".bias", out))
+
+    def norm(w, name, x):
+        return F.layer_norm(x, x.shape[2:], w(name + ".weight", x.shape[2]), w(name + ".bias", x.shape[2]), eps=1e-6)
+
+    def step(w, k):
+        tokens = F.conv2d(x, w("patch_embed.proj.weight", D, 3, P, P), w("patch_embed.proj.bias", D), stride=P)
+        tokens = (tokens.flatten(2).transpose(1, 2) + positions(D)[:, 1:])[rows, torch.from_numpy(visible)]
+        tokens = torch.cat([(w("cls_token", 1, 1, D) + positions(D)[:, :1]).expand(BATCH, 1, D), tokens], dim=1)
+        for i in range(2):
+            tokens = block(w, f"blocks.{i}", tokens, heads=2)
+        tokens = layer(w, "decoder_embed", norm(w, "norm", tokens), E)
+        full = w("mask_token", 1, 1, E).expand(BATCH, T, E).clone()
+        full[rows, torch.from_numpy(visible)] = tokens[:, 1:]
+        full = block(w, "decoder_blocks.0", torch.cat([tokens[:, :1], full], dim=1) + positions(E), heads=2)
+        pixels = layer(w, "decoder_pred", norm(w, "decoder_norm", full), 3 * P * P)[:, 1:]
+        target = x.reshape(BATCH, 3, 4, P, 4, P).permute(0, 2, 4, 3, 5, 1).reshape(BATCH, T, -1)
+        target = (target - target.mean(2, keepdim=True)) / (target.var(2, keepdim=True) + 1e-6).sqrt()
+        return ((pixels - target)[rows, torch.from_numpy(hidden)] ** 2).mean()
+    return step, None, {"visible": visible, "hidden": hidden, "restore": restore}
+
+
+# ---- training, and files ----
+
+def digest(tensor):
+    flat = tensor.detach().reshape(-1)
+    if len(flat) <= WHOLE:
+        return flat.numpy().copy()
+    at = (2 * np.arange(SAMPLES) + 1) * len(flat) // (2 * SAMPLES)
+    return np.concatenate([[float(flat.norm())], flat.numpy()[at]])
+
+
+def train(step, after, rate):
+    w, losses, gradients = Weights(), [], {}
+    for k in range(STEPS):
+        loss = step(w, k)
+        trained = [w.value[name] for name in w.trained]
+        grads = torch.autograd.grad(loss, trained)
+        if k == 0:
+            gradients = {name: digest(g) for name, g in zip(w.trained, grads)}
+        with torch.no_grad():
+            for p, g in zip(trained, grads):
+                p.sub_(rate * g)
+        if after:
+            after(w, k)
+        losses.append(loss.item())
+    return losses, gradients, {name: digest(p) for name, p in w.value.items()}
+
+
+def main(names):
+    (HERE / "fixtures").mkdir(exist_ok=True)
+    for name in names:
+        make, rate, settings, size, classes = METHODS[name]
+        step, after, inputs = make()
+        losses, gradients, end = train(step, after, rate)
+        with h5py.File(HERE / "fixtures" / (name + ".h5"), "w", libver="latest") as f:
+            f["settings"] = [f"method={name}"] + [f"{name}.{s}" for s in settings]
+            f["task"] = np.array([BATCH, size, classes, rate])
+            f["loss"] = np.array(losses)
+            for group, tensors in (("inputs", inputs), ("gradients", gradients), ("end", end)):
+                f.create_group(group)
+                for key, value in tensors.items():
+                    f[group][key] = np.asarray(value, dtype=np.float64).reshape(-1)
+        print(name, *(f"{x:.5f}" for x in losses))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or METHODS)
