@@ -19,6 +19,7 @@
 #include "ops/ops.h"
 #include "px_interface.h"
 #include "train/method.h"
+#include "train/two_views.h"
 
 /* Defines the plug-in's method, and the version of the headers that it was compiled with. The program compares the
  * version first: if it is another one, the plug-in is refused, and its px_method is not read. */

@@ -19,7 +19,7 @@
 
 #include "dist/comm.h"
 #include "graph/op.h"
-#include "optim/optim.h"
+#include "tensor/span.h"
 
 #include <stdio.h>
 

@@ -11,6 +11,7 @@
 #define PX_OPTIM_OPTIM_H
 
 #include "base/option.h"
+#include "tensor/span.h"
 
 typedef struct px_optim_cfg {
     const char *optimizer;  /* "sgd|adamw|lars" */
@@ -30,13 +31,6 @@ typedef struct px_optim_cfg {
     double clip;              /* largest global gradient norm; 0: no clipping */
 } px_optim_cfg;
 extern const px_option px_optim_options[];
-
-/* One parameter's place in the flat buffers. */
-typedef struct px_param_span {
-    const char *name;
-    int64_t offset, count;
-    bool exempt; /* a bias, or a norm's: no weight decay (unless decay_all), no LARS adaptation */
-} px_param_span;
 
 typedef struct px_optimizer px_optimizer;
 /* Copies `spans`. 0 or -1 (PX_USAGE). */
