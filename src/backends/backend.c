@@ -23,14 +23,14 @@ static bool same(const void *a, const void *b)
     return a == b;
 }
 
-const px_backend px_backend_openblas = {.name = "openblas", .fast = false, .reorder = reorder, .same = same};
+const px_backend px_backend_openblas = {.name = "openblas", .reorder = reorder, .same = same};
 
 const px_backend *px_backend_find(const char *name)
 {
-    if (strcmp(name, "auto") == 0 || strcmp(name, px_backend_fast.name) == 0)
-        return &px_backend_fast;
-    if (strcmp(name, "openblas") == 0)
-        return &px_backend_openblas;
+    static const px_backend *const backends[] = {&px_backend_fast, &px_backend_openblas};
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++)
+        if (strcmp(name, backends[i]->name) == 0 || strcmp(name, "auto") == 0)
+            return backends[i];
     if (strcmp(name, "onednn") == 0)
         return px_fail_null(PX_USAGE, "backend = onednn: this build of Pretext has no oneDNN; auto uses our own fast "
                                       "kernels and the portable ones");

@@ -1,8 +1,8 @@
 /* op.h - what an op is: a row of data and a few functions. For src/ops and src/graph; models use ops/ops.h.
  *
- * An op's file states its shape rule, gradient rule, cost and kernels side by side and ends with
+ * An op's file states its shape rule, gradient rule, cost and portable kernels side by side and ends with
  *     const px_op px_op_relu = {.name = "relu", .infer = infer, .grad = grad, ...};
- * Rows are listed in ops/table.c, which the tests walk.
+ * Rows are listed in ops/table.c, which the tests walk. Faster kernels are rows of a backend (graph/plan.h).
  */
 #ifndef PX_GRAPH_OP_H
 #define PX_GRAPH_OP_H
@@ -21,10 +21,6 @@ typedef void px_kernel(const struct px_step *s);
 
 /* Computes the same step of all shards (graph/plan.h) on this rank, together with those of the other ranks. */
 typedef void px_together(const struct px_step *const s[], int shards);
-
-/* Prepares a step for the fast backend: requests formats for inputs and outputs, sets the kernel. Returns false to
- * leave the step to the portable kernel. */
-typedef bool px_prepare(struct px_plan *, struct px_step *);
 
 struct px_op {
     const char *name;
@@ -49,7 +45,6 @@ struct px_op {
     px_kernel *bf16;
     unsigned bf16_in, bf16_out;
     px_together *together; /* ops that talk to other ranks: what they do when the batch is cut into shards */
-    px_prepare *prepare;   /* fast backend; NULL: it uses the portable float kernel */
 
     /* Bytes of temporary memory that the portable kernels need (enough for double); NULL: none. */
     size_t (*scratch)(const px_node *);

@@ -61,9 +61,21 @@ void px_plan_set_format(px_plan *p, const px_value *v, px_storage format)
     decide(p, v, format);
 }
 
+px_isa px_plan_isa(const px_plan *p)
+{
+    return p->isa;
+}
+
 px_dtype px_plan_precision(const px_plan *p)
 {
     return p->spec.precision == PX_BF16 ? PX_BF16 : px_graph_real(p->graph);
+}
+
+bool px_plan_is_bf16_operand(const px_plan *p, const px_value *v)
+{
+    while (v->producer && v->producer->op->alias)
+        v = v->producer->in[0];
+    return v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER || px_plan_format(p, v).dtype == PX_BF16;
 }
 
 bool px_plan_is_gradient(const px_plan *p, const px_value *v)
@@ -197,6 +209,33 @@ void *px_plan_adopt(px_plan *p, void *thing, void (*destroy)(void *))
 
 /* ---- one node ---- */
 
+/* The row after `row`, or with NULL the first, that has a kernel for this op which the processor can run; NULL: none */
+static const px_kernel_row *const *next_row(const px_plan *p, const px_op *op, const px_kernel_row *const *row)
+{
+    row = row ? row + 1 : p->spec.backend->rows;
+    while (row && *row && ((*row)->op != op || (*row)->needs > p->isa))
+        row++;
+    return row && *row ? row : NULL;
+}
+
+static bool prepare_by_row(px_plan *p, px_step *s)
+{
+    for (const px_kernel_row *const *r = NULL; (r = next_row(p, s->node->op, r));)
+        if ((!(*r)->accepts || (*r)->accepts(p, s)) && (*r)->prepare(p, s))
+            return true;
+    return false;
+}
+
+px_storage px_plan_wish(px_plan *p, const px_op *back, const px_node *forward, px_storage in, px_storage out,
+                        const px_value *parameter)
+{
+    px_storage wish = px_storage_plain(parameter);
+    for (const px_kernel_row *const *r = NULL; (r = next_row(p, back, r));)
+        if ((*r)->wish && (*r)->wish(p, forward, in, out, &wish))
+            break;
+    return wish;
+}
+
 static void prepare_portable(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
@@ -243,7 +282,7 @@ static void bind_gradients(px_plan *p, const px_node *n)
 static void plan_node(px_plan *p, const px_node *n)
 {
     px_step *s = add_step(p, n);
-    if (!p->spec.backend->fast || !n->op->prepare || !n->op->prepare(p, s))
+    if (!prepare_by_row(p, s))
         prepare_portable(p, s);
     if (n->op->alias)
         p->buffer[s->out_buffer[0]].into = s->in_buffer[0];
@@ -388,7 +427,8 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
         p->spec.comm = &p->self;
     if (px_graph_real(g) == PX_F64)
         p->spec.backend = &px_backend_openblas;
-    PX_CHECK(spec->precision != PX_BF16 || p->spec.backend->fast);
+    PX_CHECK(spec->precision != PX_BF16 || p->spec.backend->bf16);
+    p->isa = px_cpu_isa();
     size_t values = (size_t)px_graph_values(g) + 1;
     p->format = px_calloc(values, sizeof p->format[0]);
     p->home = px_calloc(values, sizeof p->home[0]);

@@ -17,6 +17,7 @@
 #ifndef PX_GRAPH_PLAN_H
 #define PX_GRAPH_PLAN_H
 
+#include "base/cpu.h"
 #include "dist/comm.h"
 #include "graph/op.h"
 #include "tensor/span.h"
@@ -36,9 +37,25 @@ typedef struct px_storage {
     size_t bytes;
 } px_storage;
 
+/* A kernel of a backend for an op. A plan asks the rows of its backend in their order, and takes the first that the
+ * processor can run, that accepts the step and that could prepare it; else the op's portable kernel. */
+typedef struct px_kernel_row {
+    const px_op *op;
+    px_isa needs;                                      /* what the processor must have */
+    bool (*accepts)(const px_plan *, const px_step *); /* changes nothing; NULL: any step */
+    /* Requests formats for inputs and outputs, sets the kernel and its name. False: it cannot, and has requested
+     * nothing. */
+    bool (*prepare)(px_plan *, px_step *);
+    /* For an op that makes the gradient of a parameter; NULL: no wish. Whether the row would take that gradient of
+     * `forward`, if the input of `forward` had the format `in`, and its output and the output's gradient `out`; and in
+     * which format it would then write the gradient, the best one for the parameter. */
+    bool (*wish)(px_plan *, const px_node *forward, px_storage in, px_storage out, px_storage *wish);
+} px_kernel_row;
+
 typedef struct px_backend {
     const char *name;
-    bool fast; /* ask px_op.prepare for kernels; else use the portable ones */
+    const px_kernel_row *const *rows; /* NULL-terminated; NULL: it has only the portable kernels */
+    bool bf16;                        /* it has kernels for px_plan_spec.precision PX_BF16 */
     /* Makes `step` copy in[0] to out[0] between the given formats of a tensor of this shape. */
     void (*reorder)(px_step *step, px_shape, px_storage from, px_storage to);
     bool (*same)(const void *own_a, const void *own_b);
@@ -199,7 +216,7 @@ typedef struct px_step_info {
 int px_plan_steps(const px_plan *);
 px_step_info px_plan_step_info(const px_plan *, int step);
 
-/* ---- for px_prepare ---- */
+/* ---- for the rows of kernels ---- */
 px_storage px_storage_plain(const px_value *);
 px_storage px_storage_blocked(const px_value *, int block, px_dtype);
 bool px_storage_equal(const px_plan *, px_storage, px_storage);
@@ -208,8 +225,14 @@ px_storage px_plan_format(const px_plan *, const px_value *v);
 bool px_plan_undecided(const px_plan *, const px_value *v);
 void px_plan_set_format(px_plan *, const px_value *v, px_storage); /* decides it before any px_plan_need */
 px_dtype px_plan_precision(const px_plan *);                       /* of layers: PX_F32 or PX_BF16 */
-bool px_plan_is_gradient(const px_plan *, const px_value *v);      /* of a parameter, or the same reshaped */
-void px_plan_need(px_plan *, px_step *, int input, px_storage);    /* inserts a reorder if the format differs */
+px_isa px_plan_isa(const px_plan *);                               /* what the processor may be asked to do */
+/* For a product of layers in a bf16 plan: whether v is a parameter, also with another shape, or in bf16. */
+bool px_plan_is_bf16_operand(const px_plan *, const px_value *v);
+/* The best format for a parameter of `forward`: that in which the op `back` will write its gradient (px_kernel_row). */
+px_storage px_plan_wish(px_plan *, const px_op *back, const px_node *forward, px_storage in, px_storage out,
+                        const px_value *parameter);
+bool px_plan_is_gradient(const px_plan *, const px_value *v);   /* of a parameter, or the same reshaped */
+void px_plan_need(px_plan *, px_step *, int input, px_storage); /* inserts a reorder if the format differs */
 void px_plan_make(px_plan *, px_step *, int output, px_storage);
 void *px_plan_adopt(px_plan *, void *thing, void (*destroy)(void *)); /* destroyed with the plan; returns it */
 

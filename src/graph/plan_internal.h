@@ -39,6 +39,7 @@ struct px_plan {
     px_graph *graph;
     px_plan_spec spec;
     px_comm self;
+    px_isa isa; /* what the processor has */
     px_step **step;
     px_buffer *buffer;
     px_copy *copy;

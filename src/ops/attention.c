@@ -5,7 +5,6 @@
  *
  * P is computed for one block of rows at a time and never stored; the gradient computes it again from the logarithms of
  * its rows' sums. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -43,8 +42,7 @@ const px_op px_op_attention_back = {.name = "attention_back",
                                     .infer = back_infer,
                                     .cost = back_cost,
                                     .scratch = back_scratch,
-                                    .portable = PX_PORTABLE(attention_back),
-                                    .prepare = px_fast_attention_back};
+                                    .portable = PX_PORTABLE(attention_back)};
 
 static void grad(px_graph *g, px_node *n)
 {
@@ -88,8 +86,7 @@ const px_op px_op_attention = {.name = "attention",
                                .grad = grad,
                                .cost = cost,
                                .scratch = scratch,
-                               .portable = PX_PORTABLE(attention),
-                               .prepare = px_fast_attention};
+                               .portable = PX_PORTABLE(attention)};
 
 px_value *px_attention(px_graph *g, px_value *qkv, int heads)
 {

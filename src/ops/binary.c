@@ -1,6 +1,5 @@
 /* binary.c - functions of two numbers, with NumPy's broadcasting: shapes are aligned at their last axes, and an axis of extent 1
  * (or one that is missing) repeats. Sums of equal shapes are an op of their own (elementwise.c), since norms absorb them. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -92,7 +91,6 @@ const px_op px_op_binary = {.name = "binary",
                             .infer = infer,
                             .grad = grad,
                             .portable = PX_PORTABLE(binary),
-                            .prepare = px_fast_binary,
                             .in_place = 1};
 
 px_value *px_binary(px_graph *g, px_pair function, px_value *a, px_value *b)

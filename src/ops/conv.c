@@ -1,5 +1,4 @@
 /* conv.c - two-dimensional convolution. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -72,8 +71,7 @@ const px_op px_op_conv2d_back_data = {.name = "conv2d_back_data",
                                       .infer = back_data_infer,
                                       .cost = back_data_cost,
                                       .scratch = back_data_scratch,
-                                      .portable = PX_PORTABLE(conv2d_back_data),
-                                      .prepare = px_onednn_conv2d_back_data};
+                                      .portable = PX_PORTABLE(conv2d_back_data)};
 
 static double back_weight_cost(const px_node *n)
 {
@@ -93,8 +91,7 @@ const px_op px_op_conv2d_back_weight = {.name = "conv2d_back_weight",
                                         .infer = back_data_infer,
                                         .cost = back_weight_cost,
                                         .scratch = back_weight_scratch,
-                                        .portable = PX_PORTABLE(conv2d_back_weight),
-                                        .prepare = px_onednn_conv2d_back_weight};
+                                        .portable = PX_PORTABLE(conv2d_back_weight)};
 
 static void channel_sum_infer(px_graph *g, px_node *n)
 {
@@ -102,11 +99,8 @@ static void channel_sum_infer(px_graph *g, px_node *n)
     n->out[0]->shape = PX_SHAPE(n->in[0]->shape.dim[1]);
 }
 
-const px_op px_op_channel_sum = {.name = "channel_sum",
-                                 .in_min = 1,
-                                 .infer = channel_sum_infer,
-                                 .portable = PX_PORTABLE(channel_sum),
-                                 .prepare = px_fast_channel_sum};
+const px_op px_op_channel_sum = {
+    .name = "channel_sum", .in_min = 1, .infer = channel_sum_infer, .portable = PX_PORTABLE(channel_sum)};
 
 px_value *px_channel_sum(px_graph *g, px_value *dy)
 {
@@ -131,8 +125,7 @@ const px_op px_op_conv2d = {.name = "conv2d",
                             .grad = grad,
                             .cost = cost,
                             .scratch = scratch,
-                            .portable = PX_PORTABLE(conv2d),
-                            .prepare = px_onednn_conv2d};
+                            .portable = PX_PORTABLE(conv2d)};
 
 px_value *px_conv2d(px_graph *g, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups)
 {

@@ -1,5 +1,4 @@
 /* elementwise.c - add, relu, reshape. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/fuse.h"
@@ -43,7 +42,6 @@ const px_op px_op_add = {.name = "add",
                          .grad = add_grad,
                          .fuse = add_fuse,
                          .portable = PX_PORTABLE(add),
-                         .prepare = px_fast_add,
                          .in_place = 1};
 
 px_value *px_add(px_graph *g, px_value *a, px_value *b)
@@ -53,12 +51,8 @@ px_value *px_add(px_graph *g, px_value *a, px_value *b)
 
 /* ---- relu ---- */
 
-const px_op px_op_relu_back = {.name = "relu_back",
-                               .in_min = 2,
-                               .infer = infer_same,
-                               .portable = PX_PORTABLE(relu_back),
-                               .prepare = px_fast_relu_back,
-                               .in_place = 1};
+const px_op px_op_relu_back = {
+    .name = "relu_back", .in_min = 2, .infer = infer_same, .portable = PX_PORTABLE(relu_back), .in_place = 1};
 
 px_value *px_relu_back(px_graph *g, px_value *dy, px_value *y)
 {
@@ -81,7 +75,6 @@ const px_op px_op_relu = {.name = "relu",
                           .grad = relu_grad,
                           .fuse = relu_fuse,
                           .portable = PX_PORTABLE(relu),
-                          .prepare = px_fast_relu,
                           .in_place = 1};
 
 px_value *px_relu(px_graph *g, px_value *x)
@@ -111,7 +104,6 @@ const px_op px_op_reshape = {.name = "reshape",
                              .in_min = 1,
                              .infer = reshape_infer,
                              .grad = reshape_grad,
-                             .prepare = px_fast_reshape,
                              .alias = true};
 
 px_value *px_reshape(px_graph *g, px_value *x, px_shape shape)

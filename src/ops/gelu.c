@@ -1,6 +1,5 @@
 /* gelu.c - Gaussian error linear unit (Hendrycks & Gimpel 2016), exact form: y = x Phi(x), Phi the normal
  * distribution's; and a linear layer that applies it while its rows are in the cache. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -16,12 +15,8 @@ static void infer(px_graph *g, px_node *n)
 /* ---- gelu ---- */
 
 /* dy, x -> dx */
-const px_op px_op_gelu_back = {.name = "gelu_back",
-                               .in_min = 2,
-                               .infer = infer,
-                               .portable = PX_PORTABLE(gelu_back),
-                               .prepare = px_fast_gelu_back,
-                               .in_place = 1};
+const px_op px_op_gelu_back = {
+    .name = "gelu_back", .in_min = 2, .infer = infer, .portable = PX_PORTABLE(gelu_back), .in_place = 1};
 
 static void grad(px_graph *g, px_node *n)
 {
@@ -50,13 +45,8 @@ static bool fuse(px_graph *g, px_node *n)
     return true;
 }
 
-const px_op px_op_gelu = {.name = "gelu",
-                          .in_min = 1,
-                          .infer = infer,
-                          .grad = grad,
-                          .fuse = fuse,
-                          .portable = PX_PORTABLE(gelu),
-                          .prepare = px_fast_gelu};
+const px_op px_op_gelu = {
+    .name = "gelu", .in_min = 1, .infer = infer, .grad = grad, .fuse = fuse, .portable = PX_PORTABLE(gelu)};
 
 px_value *px_gelu(px_graph *g, px_value *x)
 {
@@ -77,7 +67,6 @@ const px_op px_op_gelu_back_sums = {.name = "gelu_back_sums",
                                     .outputs = 2,
                                     .infer = back_sums_infer,
                                     .portable = PX_PORTABLE(gelu_back_sums),
-                                    .prepare = px_fast_gelu_back,
                                     .in_place = 1};
 
 static void linear_grad(px_graph *g, px_node *n)
@@ -112,5 +101,4 @@ const px_op px_op_linear_gelu = {.name = "linear_gelu",
                                  .infer = linear_infer,
                                  .grad = linear_grad,
                                  .cost = linear_cost,
-                                 .portable = PX_PORTABLE(linear_gelu),
-                                 .prepare = px_fast_linear_gelu};
+                                 .portable = PX_PORTABLE(linear_gelu)};

@@ -2,7 +2,6 @@
  *
  *     xhat = (x - mean) inverse,   inverse = 1 / sqrt(var + eps),   y = xhat gamma + beta
  *     dx = inverse (d - mean(d) - xhat mean(d xhat)),   d = dy gamma,   means over the row */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/ops.h"
@@ -29,7 +28,6 @@ const px_op px_op_layer_norm_back = {.name = "layer_norm_back",
                                      .outputs = 3,
                                      .infer = back_infer,
                                      .portable = PX_PORTABLE(layer_norm_back),
-                                     .prepare = px_fast_layer_norm_back,
                                      .in_place = 1};
 
 static void grad(px_graph *g, px_node *n)
@@ -64,8 +62,7 @@ const px_op px_op_layer_norm = {.name = "layer_norm",
                                 .outputs = 2,
                                 .infer = infer,
                                 .grad = grad,
-                                .portable = PX_PORTABLE(layer_norm),
-                                .prepare = px_fast_layer_norm};
+                                .portable = PX_PORTABLE(layer_norm)};
 
 px_value *px_layer_norm(px_graph *g, px_value *x, px_value *gamma, px_value *beta, double eps)
 {

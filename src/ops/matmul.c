@@ -1,5 +1,4 @@
 /* matmul.c - batched matrix product with optional bias and relu, of which the linear layer is a case. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -59,8 +58,7 @@ const px_op px_op_matmul = {.name = "matmul",
                             .infer = infer,
                             .grad = grad,
                             .cost = cost,
-                            .portable = PX_PORTABLE(matmul),
-                            .prepare = px_onednn_matmul};
+                            .portable = PX_PORTABLE(matmul)};
 
 bool px_matmul_take_relu(px_graph *g, px_node *relu)
 {

@@ -2,7 +2,6 @@
  * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part and differentiated in the
  * gradient's kernels. */
 #include "ops/norm.h"
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/fuse.h"
@@ -19,11 +18,8 @@ static void sums_infer(px_graph *g, px_node *n)
 }
 
 /* Gradients flow through batch_norm's own rule, which knows that its sums come from x. */
-const px_op px_op_batch_sums = {.name = "batch_sums",
-                                .in_min = 1,
-                                .infer = sums_infer,
-                                .portable = PX_PORTABLE(batch_sums),
-                                .prepare = px_fast_batch_sums};
+const px_op px_op_batch_sums = {
+    .name = "batch_sums", .in_min = 1, .infer = sums_infer, .portable = PX_PORTABLE(batch_sums)};
 
 px_value *px_batch_sums(px_graph *g, px_value *x)
 {
@@ -80,8 +76,7 @@ const px_op px_op_batch_norm_back_sums = {.name = "batch_norm_back_sums",
                                           .attr_size = sizeof(px_norm_attr),
                                           .in_min = 5,
                                           .infer = back_sums_infer,
-                                          .portable = PX_PORTABLE(batch_norm_back_sums),
-                                          .prepare = px_fast_batch_norm_back_sums};
+                                          .portable = PX_PORTABLE(batch_norm_back_sums)};
 
 /* dy, x, sums, gamma, beta, y -> back sums, d. With a residual, the mask comes from y, and d is its gradient. */
 const px_op px_op_batch_norm_back_masked = {.name = "batch_norm_back_masked",
@@ -89,8 +84,7 @@ const px_op px_op_batch_norm_back_masked = {.name = "batch_norm_back_masked",
                                             .in_min = 6,
                                             .outputs = 2,
                                             .infer = back_sums_infer,
-                                            .portable = PX_PORTABLE(batch_norm_back_sums),
-                                            .prepare = px_fast_batch_norm_back_sums};
+                                            .portable = PX_PORTABLE(batch_norm_back_sums)};
 
 static void back_infer(px_graph *g, px_node *n)
 {
@@ -104,7 +98,6 @@ const px_op px_op_batch_norm_back = {.name = "batch_norm_back",
                                      .in_min = 6,
                                      .infer = back_infer,
                                      .portable = PX_PORTABLE(batch_norm_back),
-                                     .prepare = px_fast_batch_norm_back,
                                      .in_place = 1};
 
 static void back_param_infer(px_graph *g, px_node *n)
@@ -164,7 +157,6 @@ const px_op px_op_batch_norm = {.name = "batch_norm",
                                 .infer = infer,
                                 .grad = grad,
                                 .portable = PX_PORTABLE(batch_norm),
-                                .prepare = px_fast_batch_norm,
                                 .light = true};
 
 px_value *px_batch_norm(px_graph *g, px_value *x, px_value *sums, px_value *gamma, px_value *beta, int64_t count,

@@ -1,5 +1,4 @@
 /* pool.c - max pooling and global average pooling. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -35,8 +34,7 @@ const px_op px_op_max_pool_back = {.name = "max_pool_back",
                                    .attr_size = sizeof(px_pool_attr),
                                    .in_min = 3,
                                    .infer = max_back_infer,
-                                   .portable = PX_PORTABLE(max_pool_back),
-                                   .prepare = px_onednn_max_pool_back};
+                                   .portable = PX_PORTABLE(max_pool_back)};
 
 static void max_grad(px_graph *g, px_node *n)
 {
@@ -51,8 +49,7 @@ const px_op px_op_max_pool = {.name = "max_pool",
                               .outputs = 2,
                               .infer = max_infer,
                               .grad = max_grad,
-                              .portable = PX_PORTABLE(max_pool),
-                              .prepare = px_onednn_max_pool};
+                              .portable = PX_PORTABLE(max_pool)};
 
 px_value *px_max_pool(px_graph *g, px_value *x, int kernel, int stride, int pad)
 {
@@ -80,8 +77,7 @@ const px_op px_op_global_avg_pool_back = {.name = "global_avg_pool_back",
                                           .shape_only = {[1] = true},
                                           .in_min = 2,
                                           .infer = avg_back_infer,
-                                          .portable = PX_PORTABLE(global_avg_pool_back),
-                                          .prepare = px_fast_global_avg_pool_back};
+                                          .portable = PX_PORTABLE(global_avg_pool_back)};
 
 static void avg_grad(px_graph *g, px_node *n)
 {
@@ -93,8 +89,7 @@ const px_op px_op_global_avg_pool = {.name = "global_avg_pool",
                                      .in_min = 1,
                                      .infer = avg_infer,
                                      .grad = avg_grad,
-                                     .portable = PX_PORTABLE(global_avg_pool),
-                                     .prepare = px_fast_global_avg_pool};
+                                     .portable = PX_PORTABLE(global_avg_pool)};
 
 px_value *px_global_avg_pool(px_graph *g, px_value *x)
 {

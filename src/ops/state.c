@@ -1,5 +1,4 @@
 /* state.c - ops that change states, which is an effect; and the end of a gradient. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/ops.h"
@@ -14,8 +13,7 @@ static void same_infer(px_graph *g, px_node *n)
 }
 
 /* The same memory; without a gradient rule. */
-const px_op px_op_stop_gradient = {
-    .name = "stop_gradient", .in_min = 1, .infer = same_infer, .prepare = px_fast_reshape, .alias = true};
+const px_op px_op_stop_gradient = {.name = "stop_gradient", .in_min = 1, .infer = same_infer, .alias = true};
 
 px_value *px_stop_gradient(px_graph *g, px_value *x)
 {

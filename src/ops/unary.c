@@ -1,6 +1,5 @@
 /* unary.c - functions of one number, applied to each element: one op, a table of functions (ops/functions.h). relu and gelu
  * are ops of their own, since norms and linear layers absorb them. */
-#include "backends/fast.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
@@ -39,7 +38,6 @@ const px_op px_op_unary_back = {.name = "unary_back",
                                 .in_min = 2,
                                 .infer = infer,
                                 .portable = PX_PORTABLE(unary_back),
-                                .prepare = px_fast_unary_back,
                                 .in_place = 1};
 
 static void grad(px_graph *g, px_node *n)
@@ -58,7 +56,6 @@ const px_op px_op_unary = {.name = "unary",
                            .infer = infer,
                            .grad = grad,
                            .portable = PX_PORTABLE(unary),
-                           .prepare = px_fast_unary,
                            .in_place = 1};
 
 px_value *px_unary(px_graph *g, px_function function, px_value *x, double a, double b)

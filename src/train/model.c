@@ -120,18 +120,18 @@ static int make_plan(px_model *m, const px_settings *s, px_plan_spec spec)
 int px_precision_settle(px_settings *s, const px_comm *comm)
 {
     bool automatic = strcmp(s->train.precision, "auto") == 0, bf16 = strcmp(s->train.precision, "bf16") == 0;
-    bool fast = strcmp(s->train.backend, "openblas") != 0;
-    if (!px_backend_find(s->train.backend))
+    const px_backend *backend = px_backend_find(s->train.backend);
+    if (!backend)
         return -1;
-    if (bf16 && !fast)
-        return px_fail(PX_USAGE, "precision = bf16 needs backend=onednn: the portable kernels compute in fp32");
-    if (bf16 && strcmp(px_backend_fast.name, "onednn") != 0)
+    if (bf16 && !px_backend_fast.bf16)
         return px_fail(
             PX_USAGE,
             "precision = bf16: this build of Pretext has no oneDNN, without which everything is computed in fp32");
+    if (bf16 && !backend->bf16)
+        return px_fail(PX_USAGE, "precision = bf16 needs backend=onednn: the portable kernels compute in fp32");
     if (!bf16 && !automatic)
         return 0;
-    double able = fast && px_bf16_native();
+    double able = backend->bf16 && px_bf16_native();
     px_all_reduce_f64(comm, &able, 1);
     bool all = able == comm->size;
     if (bf16 && !all)

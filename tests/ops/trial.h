@@ -114,7 +114,7 @@ static inline px_value *through_layer(px_graph *g, px_value *x, int k)
 /* Whether bf16 can be run here: on AVX-512 oneDNN computes it with or without instructions for it. */
 static inline bool bf16_runs(void)
 {
-    return px_cpu_has(PX_ISA_AVX512) && strcmp(px_backend_fast.name, "onednn") == 0;
+    return px_cpu_has(PX_ISA_AVX512) && px_backend_fast.bf16;
 }
 
 typedef struct variant {

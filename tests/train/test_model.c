@@ -261,7 +261,7 @@ static void backends_of_this_build(void **state)
 {
     (void)state;
     static const char *const chosen[] = {"backend=auto", "backend=openblas", "backend=onednn"};
-    bool there = strcmp(px_backend_fast.name, "onednn") == 0;
+    bool there = px_backend_fast.bf16;
     px_comm self = px_comm_self();
     for (int i = 0; i < 3; i++) {
         px_settings s;
@@ -343,7 +343,7 @@ static void recomputing_changes_no_bit(void **state)
 {
     (void)state;
     /* What the portable convolutions need beside activations stays. */
-    double most = strcmp(px_backend_fast.name, "onednn") == 0 ? 2.0 / 3 : 0.9;
+    double most = px_backend_fast.bf16 ? 2.0 / 3 : 0.9;
     static const char *const cases[][4] = {
         {"method=simclr", "backbone=resnet18", "recompute=false"},
         {"method=mae", "backbone=vit_tiny_4", "vit.dropout=0.1", "recompute=false"},

@@ -1,8 +1,6 @@
 /* conv.c - convolutions by oneDNN. In a bf16 plan, activations and weights are bf16, and gradients of weights
  * are float. */
 #include "backends/onednn/onednn.h"
-#include "backends/x86/kernels.h"
-#include "base/cpu.h"
 #include "ops/attr.h"
 
 #include <string.h>
@@ -23,7 +21,7 @@ static int rank_of(const px_primitive_desc *d)
 
 static bool has_matrix_units(const px_plan *p)
 {
-    return px_plan_precision(p) == PX_BF16 && px_cpu_has(PX_ISA_AMX);
+    return px_plan_precision(p) == PX_BF16 && px_plan_isa(p) >= PX_ISA_AMX;
 }
 
 /* Whether no other format can be better. */
@@ -71,55 +69,9 @@ static bool fits_our_kernels(px_storage st)
     return st.own == NULL;
 }
 
-/* ---- the format of a weight and its gradient ---- */
-
-static bool in_rows(px_storage st, const px_value *v)
-{
-    return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
-}
-
-/* Whether our own kernel computes the gradient of the weight `w`. It needs (N, H, W, C) and takes 50 to 90 % of
- * oneDNN's time, except with many taps and few channels. Inputs of the graph have another format, but forward had to
- * copy them as well. */
-static bool back_by_amx(const px_plan *p, const px_conv_attr *a, const px_value *x, const px_value *dy, px_storage dys,
-                        px_shape w)
-{
-#ifdef PX_AMX
-    enum { FEW_CHANNELS = 16 };
-    return has_matrix_units(p) && a->groups == 1 && in_rows(dys, dy) &&
-           (in_rows(px_plan_format(p, x), x) || x->kind == PX_INPUT) &&
-           (x->shape.dim[1] >= FEW_CHANNELS || px_amx_is_narrow(w));
-#else
-    (void)p, (void)a, (void)x, (void)dy, (void)dys, (void)w, (void)in_rows;
-    return false;
-#endif
-}
-
-/* The layout in which our own kernels read a weight and write its gradient: (O, KH, KW, C) */
-static px_layout amx_layout(px_shape w)
-{
-    return (px_layout){w, PX_F32, PX_ORDER_CHANNELS_LAST, NULL};
-}
-
-/* The format that the gradient of this convolution's weight will have, if the output's gradient has the output's
- * format. `d`: forward's description. */
-static px_storage like_gradient(px_plan *p, const px_node *n, const px_primitive_desc *d, px_storage ys)
-{
-    const px_conv_attr *a = n->attr;
-    const px_value *x = n->in[0], *w = n->in[1], *y = n->out[0];
-    if (back_by_amx(p, a, x, y, ys, w->shape))
-        return px_dnnl_storage(p, w, amx_layout(w->shape));
-    px_dnnl_conv c = conv_of(a, px_dnnl_layout_of(d, PX_DNNL_SRC), any_of(weight_shape(a, w->shape), PX_F32),
-                             px_dnnl_layout_of(d, PX_DNNL_DST));
-    px_primitive_desc *back = px_dnnl_find_conv(PX_PASS_BACK_WEIGHTS, &c);
-    px_storage st = back ? px_dnnl_storage_of(p, w, back, PX_DNNL_DIFF_WEIGHTS) : px_storage_plain(w);
-    px_primitive_desc_destroy(back);
-    return st;
-}
-
 /* ---- the three kernels ---- */
 
-bool px_onednn_conv2d(px_plan *p, px_step *s)
+static bool conv2d(px_plan *p, px_step *s)
 {
     const px_node *n = s->node;
     const px_conv_attr *a = n->attr;
@@ -141,8 +93,10 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
         return false;
     }
     px_plan_need(p, s, 0, px_dnnl_storage_of(p, x, d, PX_DNNL_SRC));
-    if (dtype == PX_BF16 && w->grad && px_plan_undecided(p, w)) /* this kernel needs a copy in bf16 anyway */
-        px_plan_set_format(p, w, like_gradient(p, n, d, ys));
+    if (dtype == PX_BF16 && w->grad && px_plan_undecided(p, w)) { /* this kernel needs a copy in bf16 anyway */
+        px_storage xs = px_dnnl_storage_of(p, x, d, PX_DNNL_SRC);
+        px_plan_set_format(p, w, px_plan_wish(p, &px_op_conv2d_back_weight, n, xs, ys, w));
+    }
     px_plan_need(p, s, 1, px_dnnl_storage_of(p, w, d, PX_DNNL_WEIGHTS));
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
@@ -156,37 +110,12 @@ bool px_onednn_conv2d(px_plan *p, px_step *s)
     return true;
 }
 
-#ifdef PX_AMX
-/* Our kernel is for strides and small maps, where it takes a third to a half of oneDNN's time. */
-static bool back_data_by_amx(px_plan *p, px_step *s)
-{
-    enum { SMALL_MAP = 64 };
-    const px_value *dy = s->node->in[0], *w = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
-    px_storage dys = px_plan_format(p, dy);
-    const px_conv_attr *a = s->node->attr;
-    if (!has_matrix_units(p) || a->groups > 1 || !in_rows(dys, dy) || !in_rows(px_plan_format(p, x), x) ||
-        w->shape.dim[0] % 32 || w->shape.dim[1] % 32 || (a->stride == 1 && px_shape_tail(dy->shape, 2) > SMALL_MAP))
-        return false;
-    px_plan_need(p, s, 0, dys);
-    px_plan_need(p, s, 1, px_dnnl_storage(p, w, amx_layout(w->shape)));
-    px_plan_make(p, s, 0, px_storage_blocked(dx, (int)x->shape.dim[1], PX_BF16));
-    s->scratch_bytes = px_amx_conv2d_back_data_bytes(s->node);
-    s->run = px_amx_conv2d_back_data;
-    s->kernel = "pretext:amx_bf16";
-    return true;
-}
-#endif
-
-bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
+static bool back_data(px_plan *p, px_step *s)
 {
     const px_conv_attr *a = s->node->attr;
     const px_value *dy = s->node->in[0], *w = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
     px_layout weights = any_of(weight_shape(a, w->shape), px_plan_precision(p));
     px_primitive_desc *d = NULL;
-#ifdef PX_AMX
-    if (back_data_by_amx(p, s))
-        return true;
-#endif
     for (int attempt = 0; attempt < 2 && !is_best(p, d); attempt++) {
         px_dnnl_conv c = conv_of(a, activation(p, x, attempt == 0), weights, activation(p, dy, attempt == 0));
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_DATA, &c));
@@ -208,50 +137,14 @@ bool px_onednn_conv2d_back_data(px_plan *p, px_step *s)
     return true;
 }
 
-#ifdef PX_AMX
-static bool back_weight_by_amx(px_plan *p, px_step *s)
-{
-    const px_value *x = s->node->in[0], *dy = s->node->in[1], *dw = s->node->out[0];
-    px_plan_need(p, s, 0, px_storage_blocked(x, (int)x->shape.dim[1], PX_BF16));
-    px_plan_need(p, s, 1, px_plan_format(p, dy));
-    px_plan_make(p, s, 0, px_dnnl_storage(p, dw, amx_layout(dw->shape)));
-    s->scratch_bytes = px_amx_conv2d_back_weight_bytes(s->node);
-    s->run = px_amx_conv2d_back_weight;
-    s->kernel = "pretext:amx_bf16";
-    return true;
-}
-#endif
-
-/* oneDNN has only a product for each image: on small maps our kernel takes less time, and activations in any format. */
-static bool back_weight_by_taps(px_plan *p, px_step *s)
-{
-    enum { SMALL_MAP = 64 };
-    const px_conv_attr *a = s->node->attr;
-    const px_value *x = s->node->in[0], *dy = s->node->in[1], *dw = s->node->out[0];
-    px_storage xs = px_plan_format(p, x), dys = px_plan_format(p, dy);
-    if (px_plan_precision(p) != PX_F32 || a->groups > 1 || px_shape_tail(dy->shape, 2) > SMALL_MAP || xs.own ||
-        dys.own || (xs.block != 8 && xs.block != 16) || (dys.block != 8 && dys.block != 16))
-        return false;
-    px_plan_need(p, s, 0, xs);
-    px_plan_need(p, s, 1, dys);
-    px_plan_make(p, s, 0, px_storage_plain(dw));
-    s->scratch_bytes = px_taps_conv2d_back_weight_bytes(s->node);
-    s->run = px_taps_conv2d_back_weight;
-    s->kernel = "pretext:taps";
-    return true;
-}
-
-bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
+/* Of kernels that are at least of this rank. */
+static bool back_weight_ranked(px_plan *p, px_step *s, int least)
 {
     const px_conv_attr *a = s->node->attr;
     const px_value *x = s->node->in[0], *dy = s->node->in[1], *w = s->node->in[2], *dw = s->node->out[0];
     px_shape shape = weight_shape(a, w->shape);
     px_storage ws = px_plan_format(p, w);
     px_primitive_desc *d = NULL;
-#ifdef PX_AMX
-    if (back_by_amx(p, a, x, dy, px_plan_format(p, dy), w->shape))
-        return back_weight_by_amx(p, s);
-#endif
     /* First directly into the parameter's format, then into any. */
     for (int attempt = 0; attempt < 4 && !is_best(p, d); attempt++) {
         bool any = attempt % 2 == 1 || (a->groups > 1 && !ws.own);
@@ -260,12 +153,10 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
                     activation(p, dy, attempt < 2));
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_WEIGHTS, &c));
     }
-    if (rank_of(d) <= PRODUCT && back_weight_by_taps(p, s)) {
+    if (rank_of(d) < least) {
         px_primitive_desc_destroy(d);
-        return true;
-    }
-    if (!d)
         return false;
+    }
     px_plan_need(p, s, 0, px_dnnl_storage_of(p, x, d, PX_DNNL_SRC));
     px_plan_need(p, s, 1, px_dnnl_storage_of(p, dy, d, PX_DNNL_DIFF_DST));
     px_plan_make(p, s, 0, px_dnnl_storage_of(p, dw, d, PX_DNNL_DIFF_WEIGHTS));
@@ -275,3 +166,35 @@ bool px_onednn_conv2d_back_weight(px_plan *p, px_step *s)
     px_dnnl_arg_from(k, PX_DNNL_DIFF_WEIGHTS, 'o', 0);
     return true;
 }
+
+static bool back_weight(px_plan *p, px_step *s)
+{
+    return back_weight_ranked(p, s, DIRECT);
+}
+
+static bool back_weight_product(px_plan *p, px_step *s)
+{
+    return back_weight_ranked(p, s, PRODUCT);
+}
+
+static bool wish(px_plan *p, const px_node *forward, px_storage in, px_storage out, px_storage *wish)
+{
+    const px_value *x = forward->in[0], *w = forward->in[1], *y = forward->out[0];
+    const px_conv_attr *a = forward->attr;
+    px_dnnl_conv c = conv_of(a, px_dnnl_layout(x->shape, in), any_of(weight_shape(a, w->shape), PX_F32),
+                             px_dnnl_layout(y->shape, out));
+    px_primitive_desc *back = px_dnnl_find_conv(PX_PASS_BACK_WEIGHTS, &c);
+    if (!back)
+        return false;
+    *wish = px_dnnl_storage_of(p, w, back, PX_DNNL_DIFF_WEIGHTS);
+    px_primitive_desc_destroy(back);
+    return true;
+}
+
+const px_kernel_row px_row_conv2d_onednn = {.op = &px_op_conv2d, .prepare = conv2d};
+const px_kernel_row px_row_conv2d_back_data_onednn = {.op = &px_op_conv2d_back_data, .prepare = back_data};
+const px_kernel_row px_row_conv2d_back_weight_onednn = {
+    .op = &px_op_conv2d_back_weight, .prepare = back_weight, .wish = wish};
+/* Slow on small maps: one product for each image. */
+const px_kernel_row px_row_conv2d_back_weight_onednn_product = {.op = &px_op_conv2d_back_weight,
+                                                                .prepare = back_weight_product};

@@ -4,7 +4,6 @@
  * bf16, but gradients of parameters are float; products within a loss stay in float. */
 #include "backends/onednn/onednn.h"
 #include "backends/x86/kernels.h"
-#include "base/cpu.h"
 #include "base/error.h"
 #include "ops/attr.h"
 
@@ -17,13 +16,6 @@ static px_layout operand(px_shape shape, px_dtype dtype, bool transposed)
     shape.dim[shape.rank - 2] = shape.dim[shape.rank - 1];
     shape.dim[shape.rank - 1] = rows;
     return (px_layout){shape, dtype, PX_ORDER_TRANSPOSED, NULL};
-}
-
-static bool in_bf16(const px_plan *p, const px_value *v)
-{
-    while (v->producer && v->producer->op->alias) /* a parameter may be used with another shape */
-        v = v->producer->in[0];
-    return v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER || px_plan_format(p, v).dtype == PX_BF16;
 }
 
 /* oneDNN's relu (a post-op) would turn NaN into zero and so hide that a run has diverged. */
@@ -39,7 +31,7 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     const px_node *n = s->node;
     const px_matmul_attr *a = n->attr;
     const px_value *x = n->in[0], *w = n->in[1], *bias = n->in[2], *y = n->out[into];
-    bool half = px_plan_precision(p) == PX_BF16 && (in_bf16(p, x) || in_bf16(p, w));
+    bool half = px_plan_precision(p) == PX_BF16 && (px_plan_is_bf16_operand(p, x) || px_plan_is_bf16_operand(p, w));
     px_dtype in = half ? PX_BF16 : PX_F32, out = px_plan_is_gradient(p, y) ? PX_F32 : in;
     px_layout row = {y->shape, PX_F32, PX_ORDER_PLAIN, NULL};
     for (int i = 0; i < row.shape.rank - 1; i++)
@@ -68,35 +60,23 @@ static px_prepared *product(px_plan *p, px_step *s, px_activation act, int into)
     return k;
 }
 
-#ifdef PX_AMX
-/* The gradient of a linear layer's weights, for which oneDNN first copies the transposed operand. */
-static bool back_weight_by_amx(px_plan *p, px_step *s)
+static bool matmul(px_plan *p, px_step *s)
 {
-    const px_matmul_attr *a = s->node->attr;
-    const px_value *dy = s->node->in[0], *x = s->node->in[1], *dw = s->node->out[0];
-    bool ours = a->transpose_a && !a->transpose_b && a->factor == 1 && dy->shape.rank == 2 &&
-                px_plan_is_gradient(p, dw) && px_plan_precision(p) == PX_BF16 && in_bf16(p, dy) && in_bf16(p, x) &&
-                px_cpu_has(PX_ISA_AMX);
-    if (!ours)
-        return false;
-    px_plan_need(p, s, 0, px_storage_blocked(dy, 1, PX_BF16));
-    px_plan_need(p, s, 1, px_storage_blocked(x, 1, PX_BF16));
-    px_plan_make(p, s, 0, px_storage_plain(dw));
-    s->scratch_bytes = px_amx_linear_back_weight_bytes(s->node);
-    s->run = px_amx_linear_back_weight;
-    s->kernel = "pretext:amx_bf16";
-    return true;
-}
-#endif
-
-bool px_onednn_matmul(px_plan *p, px_step *s)
-{
-#ifdef PX_AMX
-    if (back_weight_by_amx(p, s))
-        return true;
-#endif
     return product(p, s, ((const px_matmul_attr *)s->node->attr)->act, 0);
 }
+
+/* Without a gradient gelu's argument is not needed. */
+static bool has_no_gradient(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    return s->node->out[1]->uses == 0;
+}
+
+const px_kernel_row px_row_matmul_onednn = {.op = &px_op_matmul, .prepare = matmul};
+const px_kernel_row px_row_linear_gelu_onednn = {
+    .op = &px_op_linear_gelu, .accepts = has_no_gradient, .prepare = matmul};
+
+/* ---- linear_gelu in bf16 ---- */
 
 static void gelu_of_product(const px_step *s)
 {
@@ -104,7 +84,12 @@ static void gelu_of_product(const px_step *s)
     px_fast_bf16_gelu(&gelu);
 }
 
-bool px_onednn_linear_gelu(px_plan *p, px_step *s)
+static bool has_gradient_in_bf16(const px_plan *p, const px_step *s)
+{
+    return s->node->out[1]->uses > 0 && px_plan_precision(p) == PX_BF16;
+}
+
+static bool linear_gelu(px_plan *p, px_step *s)
 {
     px_prepared *k = product(p, s, PX_ACT_NONE, 1);
     if (!k)
@@ -114,3 +99,6 @@ bool px_onednn_linear_gelu(px_plan *p, px_step *s)
     k->after = gelu_of_product;
     return true;
 }
+
+const px_kernel_row px_row_linear_gelu_onednn_bf16 = {
+    .op = &px_op_linear_gelu, .accepts = has_gradient_in_bf16, .prepare = linear_gelu};

@@ -124,4 +124,5 @@ static void reorder(px_step *s, px_shape shape, px_storage from, px_storage to)
     px_dnnl_arg_from(k, PX_DNNL_DST, 'o', 0);
 }
 
-const px_backend px_backend_fast = {.name = "onednn", .fast = true, .reorder = reorder, .same = px_own_equal};
+const px_backend px_backend_fast = {
+    .name = "onednn", .rows = px_fast_rows, .bf16 = true, .reorder = reorder, .same = px_own_equal};

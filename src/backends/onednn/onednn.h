@@ -5,8 +5,8 @@
 #ifndef PX_BACKENDS_ONEDNN_H
 #define PX_BACKENDS_ONEDNN_H
 
-#include "backends/fast.h"
 #include "backends/onednn/api.h"
+#include "backends/rows.h"
 
 /* The layout of a value in this storage. */
 px_layout px_dnnl_layout(px_shape, px_storage);

@@ -8,7 +8,7 @@ static px_dnnl_pool pool_of(const px_pool_attr *a, px_layout src, px_layout dst)
     return (px_dnnl_pool){.src = src, .dst = dst, .kernel = a->kernel, .stride = a->stride, .pad = a->pad};
 }
 
-bool px_onednn_max_pool(px_plan *p, px_step *s)
+static bool max_pool(px_plan *p, px_step *s)
 {
     const px_value *x = s->node->in[0], *y = s->node->out[0];
     px_storage st = px_plan_format(p, x);
@@ -30,7 +30,7 @@ bool px_onednn_max_pool(px_plan *p, px_step *s)
     return true;
 }
 
-bool px_onednn_max_pool_back(px_plan *p, px_step *s)
+static bool max_pool_back(px_plan *p, px_step *s)
 {
     const px_value *dy = s->node->in[0], *place = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
     px_storage places = px_plan_format(p, place), xs = px_plan_format(p, x);
@@ -50,3 +50,6 @@ bool px_onednn_max_pool_back(px_plan *p, px_step *s)
     px_dnnl_arg_from(k, PX_DNNL_DIFF_SRC, 'o', 0);
     return true;
 }
+
+const px_kernel_row px_row_max_pool_onednn = {.op = &px_op_max_pool, .prepare = max_pool};
+const px_kernel_row px_row_max_pool_back_onednn = {.op = &px_op_max_pool_back, .prepare = max_pool_back};

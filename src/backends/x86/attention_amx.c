@@ -4,12 +4,10 @@
  * over the keys need no operation across lanes. Each block of a few queries meets all keys, so that it stays in the
  * first two caches. Probabilities and their gradients are rounded to bf16 before they are multiplied; all sums are
  * float. Each task writes its own part of the outputs: the result does not depend on the number of threads. */
-#include "backends/x86/kernels.h"
+#include "backends/rows.h"
+#include "backends/x86/tiles.h"
 #include "graph/op.h"
 #include "ops/attr.h"
-
-#ifdef PX_AMX
-#include "backends/x86/tiles.h"
 
 #include <math.h>
 #include <omp.h>
@@ -385,24 +383,71 @@ static void all_heads(const px_step *s, const sizes *z, size_t bytes, head *run)
 }
 
 /* qkv -> y, logarithms */
-void px_amx_attention(const px_step *s)
+static void attention(const px_step *s)
 {
     sizes z = sizes_of(s->node, 0);
     all_heads(s, &z, forward_layout(&z, NULL, &(forward_memory){0}), forward_task);
 }
 
 /* dy, qkv, logarithms -> dqkv */
-void px_amx_attention_back(const px_step *s)
+static void attention_back(const px_step *s)
 {
     sizes z = sizes_of(s->node, 1);
     all_heads(s, &z, backward_layout(&z, NULL, &(backward_memory){0}), backward_task);
 }
 
-size_t px_amx_attention_bytes(const px_node *n, bool back)
+static size_t bytes_of(const px_node *n, bool back)
 {
     sizes z = sizes_of(n, back);
     size_t bytes =
         back ? backward_layout(&z, NULL, &(backward_memory){0}) : forward_layout(&z, NULL, &(forward_memory){0});
     return bytes * (size_t)omp_get_max_threads();
 }
-#endif
+
+/* ---- rows ---- */
+
+/* qkv, and backward dy before it, in bf16 */
+static bool fits(const px_plan *p, const px_step *s, bool back)
+{
+    const px_value *qkv = s->node->in[back];
+    int heads = ((const px_attention_attr *)s->node->attr)->heads;
+    return px_plan_format(p, qkv).dtype == PX_BF16 && qkv->shape.dim[2] / 3 / heads % 8 == 0;
+}
+
+static bool accepts(const px_plan *p, const px_step *s)
+{
+    return fits(p, s, false);
+}
+
+static bool back_accepts(const px_plan *p, const px_step *s)
+{
+    return fits(p, s, true);
+}
+
+static bool prepare(px_plan *p, px_step *s)
+{
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, PX_BF16));
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, PX_BF16));
+    px_plan_make(p, s, 1, px_storage_plain(s->node->out[1]));
+    s->scratch_bytes = bytes_of(s->node, false);
+    s->run = attention;
+    s->kernel = "pretext:amx_bf16";
+    return true;
+}
+
+static bool back_prepare(px_plan *p, px_step *s)
+{
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, PX_BF16));
+    px_plan_need(p, s, 1, px_storage_blocked(s->node->in[1], 1, PX_BF16));
+    px_plan_need(p, s, 2, px_storage_plain(s->node->in[2]));
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, PX_BF16));
+    s->scratch_bytes = bytes_of(s->node, true);
+    s->run = attention_back;
+    s->kernel = "pretext:amx_bf16";
+    return true;
+}
+
+const px_kernel_row px_row_attention_amx = {
+    .op = &px_op_attention, .needs = PX_ISA_AMX, .accepts = accepts, .prepare = prepare};
+const px_kernel_row px_row_attention_back_amx = {
+    .op = &px_op_attention_back, .needs = PX_ISA_AMX, .accepts = back_accepts, .prepare = back_prepare};

@@ -1,6 +1,6 @@
 /* chunks.c - what the fast kernels share: sums over rows that do not depend on the number of threads; a value's sizes
  * as blocks; the number of threads. */
-#include "backends/fast.h"
+#include "backends/x86/blocks.h"
 #include "base/simd.h"
 
 #include <omp.h>

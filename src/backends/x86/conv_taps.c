@@ -1,6 +1,7 @@
 /* conv_taps.c - the gradient of a convolution's weight in float on small maps, one matrix product for each tap of the
  * kernel: dw[:, :, kh, kw] (O, C) is dy^T x over all places of all images where the tap lies on the image. oneDNN has
  * no direct kernel for small maps below AVX-512, and its product of one image at a time has only H * W terms. */
+#include "backends/rows.h"
 #include "backends/x86/kernels.h"
 #include "ops/attr.h"
 
@@ -43,7 +44,7 @@ static size_t thread_bytes(const job *j)
     return ((size_t)ROWS * (size_t)(PIECE + j->C) * sizeof(float) + 63) / 64 * 64;
 }
 
-size_t px_taps_conv2d_back_weight_bytes(const px_node *n)
+static size_t bytes_of(const px_node *n)
 {
     job j = job_of(n);
     return shared_bytes(&j) + (size_t)omp_get_max_threads() * thread_bytes(&j);
@@ -83,7 +84,7 @@ static void add_up(const job *j, const px_step *s, int kh, int kw, int first, in
 }
 
 /* x, dy, w -> dw (O, C, KH, KW), plain; only the shape of w is used */
-void px_taps_conv2d_back_weight(const px_step *s)
+static void back_weight(const px_step *s)
 {
     job j = job_of(s->node);
     j.x = px_blocks_of(s->node->in[0], s->in_format[0]);
@@ -106,3 +107,32 @@ void px_taps_conv2d_back_weight(const px_step *s)
                 dw[i * taps + tap] = sum[tap * each + i];
     }
 }
+
+static bool is_in_blocks(px_storage st)
+{
+    return !st.own && (st.block == 8 || st.block == 16);
+}
+
+/* On small maps, with activations in any format. */
+static bool accepts(const px_plan *p, const px_step *s)
+{
+    enum { SMALL_MAP = 64 };
+    const px_value *x = s->node->in[0], *dy = s->node->in[1];
+    return px_plan_precision(p) == PX_F32 && ((const px_conv_attr *)s->node->attr)->groups == 1 &&
+           px_shape_tail(dy->shape, 2) <= SMALL_MAP && is_in_blocks(px_plan_format(p, x)) &&
+           is_in_blocks(px_plan_format(p, dy));
+}
+
+static bool prepare(px_plan *p, px_step *s)
+{
+    px_plan_need(p, s, 0, px_plan_format(p, s->node->in[0]));
+    px_plan_need(p, s, 1, px_plan_format(p, s->node->in[1]));
+    px_plan_make(p, s, 0, px_storage_plain(s->node->out[0]));
+    s->scratch_bytes = bytes_of(s->node);
+    s->run = back_weight;
+    s->kernel = "pretext:taps";
+    return true;
+}
+
+const px_kernel_row px_row_conv2d_back_weight_taps = {
+    .op = &px_op_conv2d_back_weight, .accepts = accepts, .prepare = prepare};

@@ -2,11 +2,11 @@
  *
  * Files in this folder that say `elem` and KERNEL(add) are compiled twice, with PX_ELEM_BF16 0 and 1: px_fast_f32_add
  * and px_fast_bf16_add. up() converts an element to float, down() a float to an element (rounded to the nearest, ties
- * to even). Arithmetic, parameters and sums are float or double in both. fast.c prepares steps with these kernels. */
+ * to even). Arithmetic, parameters and sums are float or double in both. prepare.c has their rows. */
 #ifndef PX_BACKENDS_X86_KERNELS_H
 #define PX_BACKENDS_X86_KERNELS_H
 
-#include "backends/fast.h"
+#include "backends/x86/blocks.h"
 #include "base/simd.h"
 #include "graph/plan.h"
 #include "tensor/bf16.h"
@@ -42,21 +42,6 @@ px_kernel px_fast_f32_linear_gelu;
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
 size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
-/* attention_amx.c, in bf16; if PX_AMX is defined (the compiler supports AMX) */
-px_kernel px_amx_attention, px_amx_attention_back;
-size_t px_amx_attention_bytes(const px_node *, bool back);
-/* conv_amx.c, conv_data_amx.c, likewise: activations (N, H, W, C), gradients of weights (O, KH, KW, C), plain
- * weights */
-px_kernel px_amx_conv2d_back_weight, px_amx_conv2d_back_data;
-bool px_amx_is_narrow(px_shape weight); /* few channels: the gradient of weights takes a row of taps as one tap */
-size_t px_amx_conv2d_back_weight_bytes(const px_node *), px_amx_conv2d_back_data_bytes(const px_node *);
-px_kernel px_amx_linear_back_weight; /* the matmul dy^T x */
-size_t px_amx_linear_back_weight_bytes(const px_node *);
-
-/* conv_taps.c, in float, for small maps: activations in blocks of 8 or 16, a plain gradient. */
-px_kernel px_taps_conv2d_back_weight;
-size_t px_taps_conv2d_back_weight_bytes(const px_node *);
-
 #define INLINE static inline __attribute__((always_inline))
 
 #ifdef PX_ELEM_BF16

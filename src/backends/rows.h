@@ -1,0 +1,25 @@
+/* rows.h - what the file of a fast kernel needs to say which steps it takes.
+ *
+ *     static bool accepts(const px_plan *p, const px_step *s) ...
+ *     static bool prepare(px_plan *p, px_step *s) ...
+ *     const px_kernel_row px_row_attention_amx = {
+ *         .op = &px_op_attention, .needs = PX_ISA_AMX, .accepts = accepts, .prepare = prepare};
+ *
+ * and its name, attention_amx, in the list of rows.c. */
+#ifndef PX_BACKENDS_ROWS_H
+#define PX_BACKENDS_ROWS_H
+
+#include "graph/plan.h"
+
+/* The fast backend's rows, in the order in which a plan asks them; NULL-terminated. */
+extern const px_kernel_row *const px_fast_rows[];
+
+/* The ops that have a row. */
+extern const px_op px_op_add, px_op_unary, px_op_unary_back, px_op_relu, px_op_relu_back, px_op_binary, px_op_reshape,
+    px_op_stop_gradient, px_op_batch_sums, px_op_batch_norm, px_op_batch_norm_back_sums, px_op_batch_norm_back_masked,
+    px_op_batch_norm_back, px_op_global_avg_pool, px_op_global_avg_pool_back, px_op_max_pool, px_op_max_pool_back,
+    px_op_layer_norm, px_op_layer_norm_back, px_op_channel_sum, px_op_gelu, px_op_gelu_back, px_op_gelu_back_sums,
+    px_op_linear_gelu, px_op_attention, px_op_attention_back, px_op_conv2d, px_op_conv2d_back_data,
+    px_op_conv2d_back_weight, px_op_matmul;
+
+#endif

@@ -1,0 +1,319 @@
+/* prepare.c - the rows of our own kernels that take float and bf16: which steps they accept, in which formats. */
+#include "backends/rows.h"
+#include "backends/x86/kernels.h"
+#include "graph/op.h"
+#include "ops/attr.h"
+
+static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
+{
+    s->run = kernel[dtype == PX_BF16];
+    s->kernel = "pretext";
+}
+
+/* Prepares a step with activations in the format of input `as` and everything else plain. Inputs and outputs that are
+ * real and have the shape of `as` are activations. */
+static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
+{
+    const px_node *n = s->node;
+    const px_value *x = n->in[as];
+    px_storage st = px_plan_format(p, x);
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i]) {
+            bool same = px_shape_equal(n->in[i]->shape, x->shape) && n->in[i]->dtype == PX_F32;
+            px_plan_need(p, s, i, same ? st : px_storage_plain(n->in[i]));
+        }
+    for (int i = 0; i < n->outputs; i++) {
+        bool same = px_shape_equal(n->out[i]->shape, x->shape) && n->out[i]->dtype == PX_F32;
+        px_plan_make(p, s, i, same ? st : px_storage_plain(n->out[i]));
+    }
+    set(s, kernel, st.dtype);
+    return true;
+}
+
+/* The inputs and outputs that are activations. */
+typedef struct activations {
+    int first; /* the input whose type, float or bf16, they all have */
+    bool in[PX_NODE_IN], out[PX_NODE_OUT];
+} activations;
+
+/* Prepares a step with everything plain; the rest is float. */
+static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], activations a)
+{
+    const px_node *n = s->node;
+    px_dtype dtype = px_plan_format(p, n->in[a.first]).dtype;
+    for (int i = 0; i < n->inputs; i++)
+        if (n->in[i])
+            px_plan_need(p, s, i, a.in[i] ? px_storage_blocked(n->in[i], 1, dtype) : px_storage_plain(n->in[i]));
+    for (int i = 0; i < n->outputs; i++)
+        px_plan_make(p, s, i, a.out[i] ? px_storage_blocked(n->out[i], 1, dtype) : px_storage_plain(n->out[i]));
+    set(s, kernel, dtype);
+    return true;
+}
+
+/* ---- element-wise ---- */
+
+/* Any format that is ours. A parameter gets its format from a kernel that has a wish. */
+static bool is_decided(const px_plan *p, const px_value *v)
+{
+    return !px_plan_format(p, v).own && !px_plan_undecided(p, v);
+}
+
+static bool first_is_decided(const px_plan *p, const px_step *s)
+{
+    return is_decided(p, s->node->in[0]);
+}
+
+static bool second_is_decided(const px_plan *p, const px_step *s)
+{
+    return is_decided(p, s->node->in[1]);
+}
+
+static bool elementwise(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
+{
+    s->in_place = 1;
+    return like(p, s, kernel, as);
+}
+
+static bool add(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(add), 0);
+}
+
+static bool unary(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(unary), 0);
+}
+
+static bool unary_back(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(unary_back), 1);
+}
+
+static bool relu(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(relu), 0);
+}
+
+static bool relu_back(px_plan *p, px_step *s)
+{
+    return elementwise(p, s, PX_FAST(relu_back), 1);
+}
+
+const px_kernel_row px_row_add = {.op = &px_op_add, .accepts = first_is_decided, .prepare = add};
+const px_kernel_row px_row_unary = {.op = &px_op_unary, .accepts = first_is_decided, .prepare = unary};
+const px_kernel_row px_row_unary_back = {.op = &px_op_unary_back, .accepts = second_is_decided, .prepare = unary_back};
+const px_kernel_row px_row_relu = {.op = &px_op_relu, .accepts = first_is_decided, .prepare = relu};
+const px_kernel_row px_row_relu_back = {.op = &px_op_relu_back, .accepts = second_is_decided, .prepare = relu_back};
+
+/* Each operand has its own type. What all have in one format stays in it; what repeats is plain. */
+static bool binary(px_plan *p, px_step *s)
+{
+    const px_value *a = s->node->in[0], *b = s->node->in[1], *y = s->node->out[0];
+    px_storage fa = px_plan_format(p, a), fb = px_plan_format(p, b);
+    bool whole_a = px_shape_equal(a->shape, y->shape), whole_b = px_shape_equal(b->shape, y->shape);
+    int block = whole_a && whole_b && !fa.own ? fa.block : 1;
+    bool bf16 = (whole_a && fa.dtype == PX_BF16) || (whole_b && fb.dtype == PX_BF16);
+    s->in_place = whole_a && (fa.dtype == PX_BF16) == bf16;
+    px_plan_need(p, s, 0, px_storage_blocked(a, block, fa.dtype));
+    px_plan_need(p, s, 1, px_storage_blocked(b, block, fb.dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(y, block, bf16 ? PX_BF16 : PX_F32));
+    s->run = px_fast_binary_run;
+    s->kernel = "pretext";
+    return true;
+}
+
+const px_kernel_row px_row_binary = {.op = &px_op_binary, .prepare = binary};
+
+/* The same memory, if it is plain, for any type. */
+static bool reshape(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[0]);
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, st.dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, st.dtype));
+    s->kernel = "none";
+    return true;
+}
+
+const px_kernel_row px_row_reshape = {.op = &px_op_reshape, .prepare = reshape};
+const px_kernel_row px_row_stop_gradient = {.op = &px_op_stop_gradient, .prepare = reshape};
+
+/* ---- batch norm ---- */
+
+static bool is_in_blocks(const px_plan *p, const px_value *v)
+{
+    px_storage st = px_plan_format(p, v);
+    return !st.own && (v->shape.rank == 2 || st.block != 1);
+}
+
+static bool first_is_in_blocks(const px_plan *p, const px_step *s)
+{
+    return is_in_blocks(p, s->node->in[0]);
+}
+
+static bool second_is_in_blocks(const px_plan *p, const px_step *s)
+{
+    return is_in_blocks(p, s->node->in[1]);
+}
+
+static bool by_channels(px_plan *p, px_step *s, px_kernel *const kernel[2], int x)
+{
+    s->scratch_bytes = px_fast_norm_bytes(s->node->in[x]->shape.dim[1]);
+    return like(p, s, kernel, x);
+}
+
+static bool batch_sums(px_plan *p, px_step *s)
+{
+    return by_channels(p, s, PX_FAST(batch_sums), 0);
+}
+
+static bool batch_norm(px_plan *p, px_step *s)
+{
+    return by_channels(p, s, PX_FAST(batch_norm), 0);
+}
+
+static bool batch_norm_back_sums(px_plan *p, px_step *s)
+{
+    return by_channels(p, s, PX_FAST(batch_norm_back_sums), 1);
+}
+
+static bool batch_norm_back(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    return by_channels(p, s, PX_FAST(batch_norm_back), 1);
+}
+
+const px_kernel_row px_row_batch_sums = {.op = &px_op_batch_sums, .accepts = first_is_in_blocks, .prepare = batch_sums};
+const px_kernel_row px_row_batch_norm = {.op = &px_op_batch_norm, .accepts = first_is_in_blocks, .prepare = batch_norm};
+const px_kernel_row px_row_batch_norm_back_sums = {
+    .op = &px_op_batch_norm_back_sums, .accepts = second_is_in_blocks, .prepare = batch_norm_back_sums};
+const px_kernel_row px_row_batch_norm_back_masked = {
+    .op = &px_op_batch_norm_back_masked, .accepts = second_is_in_blocks, .prepare = batch_norm_back_sums};
+const px_kernel_row px_row_batch_norm_back = {
+    .op = &px_op_batch_norm_back, .accepts = second_is_in_blocks, .prepare = batch_norm_back};
+
+/* ---- pooling ---- */
+
+static bool global_avg_pool(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[0]);
+    px_plan_need(p, s, 0, st);
+    px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, st.dtype));
+    set(s, PX_FAST(global_avg_pool), st.dtype);
+    return true;
+}
+
+static bool global_avg_pool_back(px_plan *p, px_step *s)
+{
+    px_storage st = px_plan_format(p, s->node->in[1]);
+    px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, st.dtype));
+    px_plan_make(p, s, 0, st);
+    set(s, PX_FAST(global_avg_pool_back), st.dtype);
+    return true;
+}
+
+const px_kernel_row px_row_global_avg_pool = {
+    .op = &px_op_global_avg_pool, .accepts = first_is_in_blocks, .prepare = global_avg_pool};
+const px_kernel_row px_row_global_avg_pool_back = {
+    .op = &px_op_global_avg_pool_back, .accepts = second_is_in_blocks, .prepare = global_avg_pool_back};
+
+/* ---- rows ---- */
+
+static bool layer_norm(px_plan *p, px_step *s)
+{
+    return plain(p, s, PX_FAST(layer_norm), (activations){.in = {true}, .out = {true}});
+}
+
+/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta */
+static bool layer_norm_back(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    s->scratch_bytes = px_chunks_bytes(2 * px_shape_count(s->node->in[3]->shape));
+    return plain(p, s, PX_FAST(layer_norm_back),
+                 (activations){.first = 1, .in = {[0] = true, [1] = true, [4] = true}, .out = {true}});
+}
+
+static bool is_matrix(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    return s->node->in[0]->shape.rank == 2;
+}
+
+static bool channel_sum(px_plan *p, px_step *s)
+{
+    s->scratch_bytes = px_chunks_bytes(s->node->in[0]->shape.dim[1]);
+    return plain(p, s, PX_FAST(channel_sum), (activations){.in = {true}});
+}
+
+static bool gelu(px_plan *p, px_step *s)
+{
+    return plain(p, s, PX_FAST(gelu), (activations){.in = {true}, .out = {true}});
+}
+
+static bool gelu_back(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    return plain(p, s, PX_FAST(gelu_back), (activations){.first = 1, .in = {true, true}, .out = {true}});
+}
+
+static bool gelu_back_sums(px_plan *p, px_step *s)
+{
+    s->in_place = 1;
+    s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
+    return plain(p, s, PX_FAST(gelu_back_sums), (activations){.first = 1, .in = {true, true}, .out = {true}});
+}
+
+/* Without a gradient the argument is not needed: a product that applies gelu by itself takes less. */
+static bool has_gradient_in_float(const px_plan *p, const px_step *s)
+{
+    return s->node->out[1]->uses > 0 && px_plan_precision(p) != PX_BF16;
+}
+
+static bool linear_gelu(px_plan *p, px_step *s)
+{
+    return plain(p, s, (px_kernel *const[]){px_fast_f32_linear_gelu, NULL}, (activations){0});
+}
+
+const px_kernel_row px_row_layer_norm = {.op = &px_op_layer_norm, .prepare = layer_norm};
+const px_kernel_row px_row_layer_norm_back = {.op = &px_op_layer_norm_back, .prepare = layer_norm_back};
+const px_kernel_row px_row_channel_sum = {.op = &px_op_channel_sum, .accepts = is_matrix, .prepare = channel_sum};
+const px_kernel_row px_row_gelu = {.op = &px_op_gelu, .prepare = gelu};
+const px_kernel_row px_row_gelu_back = {.op = &px_op_gelu_back, .prepare = gelu_back};
+const px_kernel_row px_row_gelu_back_sums = {.op = &px_op_gelu_back_sums, .prepare = gelu_back_sums};
+const px_kernel_row px_row_linear_gelu = {
+    .op = &px_op_linear_gelu, .accepts = has_gradient_in_float, .prepare = linear_gelu};
+
+/* ---- attention ---- */
+
+static bool has_heads_of_vectors(const px_step *s, bool back)
+{
+    int heads = ((const px_attention_attr *)s->node->attr)->heads;
+    return s->node->in[back]->shape.dim[2] / 3 / heads % 8 == 0;
+}
+
+static bool attention_accepts(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    return has_heads_of_vectors(s, false);
+}
+
+static bool attention_back_accepts(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    return has_heads_of_vectors(s, true);
+}
+
+static bool attention(px_plan *p, px_step *s)
+{
+    s->scratch_bytes = px_fast_attention_bytes(s->node, false);
+    return plain(p, s, PX_FAST(attention), (activations){.in = {true}, .out = {true}});
+}
+
+static bool attention_back(px_plan *p, px_step *s)
+{
+    s->scratch_bytes = px_fast_attention_bytes(s->node, true);
+    return plain(p, s, PX_FAST(attention_back), (activations){.first = 1, .in = {true, true}, .out = {true}});
+}
+
+const px_kernel_row px_row_attention = {.op = &px_op_attention, .accepts = attention_accepts, .prepare = attention};
+const px_kernel_row px_row_attention_back = {
+    .op = &px_op_attention_back, .accepts = attention_back_accepts, .prepare = attention_back};
