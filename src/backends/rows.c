@@ -55,9 +55,10 @@
     ROW(attention)                                                                                                     \
     ROW(attention_back)
 
+#define ROWS(ROW) AMX(ROW) ONEDNN(ROW) OWN(ROW)
+
 #define DECLARE(name) extern const px_kernel_row px_row_##name;
-AMX(DECLARE)
-ONEDNN(DECLARE) OWN(DECLARE)
+ROWS(DECLARE)
 
 #define LIST(name) &px_row_##name,
-    const px_kernel_row *const px_fast_rows[] = {AMX(LIST) ONEDNN(LIST) OWN(LIST) NULL};
+const px_kernel_row *const px_fast_rows[] = {ROWS(LIST) NULL};
