@@ -3,8 +3,8 @@
  *   crops -> backbone -> h -> head -> z of length 1 -> scores: products with prototypes of length 1
  *
  * The scores of a large crop become an assignment of its images to prototypes, balanced over the global batch
- * (Sinkhorn-Knopp), which the other crops of the same image must predict. The official code also freezes the prototypes in the
- * first epoch and, for small batches, balances over a queue; both are left out. */
+ * (Sinkhorn-Knopp), which the other crops of the same image must predict. The official code also balances over a queue where
+ * batches are small, which is left out. */
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
@@ -14,7 +14,7 @@
 
 struct px_method_cfg {
     int prototypes, hidden, dim, rounds;
-    double temperature, epsilon;
+    double temperature, epsilon, freeze_epochs;
     px_two_views views;
     px_small_crops small;
 };
@@ -27,6 +27,8 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, dim, "128", 1, 65536, "width of z (paper)"),
     PX_OPTION(px_method_cfg, temperature, "0.1", 0.001, 100, "softmax temperature of predictions (paper)"),
     PX_OPTION(px_method_cfg, epsilon, "0.05", 0.01, 100, "softness of the assignments (paper)"),
+    PX_OPTION(px_method_cfg, freeze_epochs, "0", 0, 1e6,
+              "epochs in which the prototypes stay as they are (official code: 313 steps, an epoch of its batches)"),
     PX_OPTION(px_method_cfg, rounds, "3", 1, 100, "rounds of Sinkhorn-Knopp (paper)"),
     PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
     PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
@@ -88,6 +90,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_scope_push(g, "prototypes");
     px_value *w = px_parameter(g, "weight", PX_SHAPE(c->prototypes, c->dim), px_init_unit_rows(), PX_UNIT_ROWS);
     px_scope_pop(g);
+    px_treat(b, "prototypes", PX_RULE_FROZEN, c->freeze_epochs);
     px_value *scores = px_linear(g, z, w, NULL); /* [(2+N)B,K] */
     px_value *log_p = px_log_softmax(g, px_scale(g, scores, 1 / c->temperature), 1), *loss = NULL;
     px_value *small =

@@ -44,6 +44,10 @@ typedef struct px_backbone_family {
     /* Parameters are named as in torchvision or timm, within the current scope. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
 
+    /* The layer of a parameter, counted from the images on, from 0 to *layers - 1; what comes after the backbone is in the last
+     * one. -1: the backbone has no such parameter. For optim.layer_decay. Optional. */
+    int (*layer)(const px_backbone *, const char *parameter, int *layers);
+
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
     px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);
     bool pools_last; /* an encoding's `pooled` is pooled from the last stage's map, with nothing (a norm) in between */

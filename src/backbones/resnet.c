@@ -98,6 +98,16 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 
+/* The stem, the four stages, then what follows. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    (void)b;
+    *layers = 6;
+    if (strncmp(parameter, "layer", 5) == 0 && parameter[5] >= '1' && parameter[5] <= '4' && parameter[6] == '.')
+        return parameter[5] - '0';
+    return strncmp(parameter, "conv1.", 6) == 0 || strncmp(parameter, "bn1.", 4) == 0 ? 0 : -1;
+}
+
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *map)
 {
     (void)c;
@@ -138,6 +148,7 @@ const px_backbone_family px_resnet = {.name = "resnet",
                                       .variants = variants,
                                       .settle = settle,
                                       .check = check,
+                                      .layer = layer,
                                       .build = build,
                                       .pool = pool,
                                       .pools_last = true};

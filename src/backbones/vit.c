@@ -53,6 +53,19 @@ static int patch(const px_backbone *b)
     return ((const px_vit_variant *)b->variant)->patch;
 }
 
+/* As BEiT and MAE count them: the embedding, each block, then the last norm with what follows. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    static const char *const embedding[] = {"cls_token", "pos_embed", "patch_embed.", "mask_token"};
+    *layers = ((const px_vit_variant *)b->variant)->depth + 2;
+    for (size_t i = 0; i < sizeof embedding / sizeof embedding[0]; i++)
+        if (strncmp(parameter, embedding[i], strlen(embedding[i])) == 0)
+            return 0;
+    if (strncmp(parameter, "blocks.", 7) == 0)
+        return 1 + atoi(parameter + 7);
+    return strncmp(parameter, "norm.", 5) == 0 ? *layers - 1 : -1;
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)c;
@@ -225,5 +238,6 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .variants = variants,
                                           .patch = patch,
                                           .check = check,
+                                          .layer = layer,
                                           .build = build,
                                           .pool = pool};

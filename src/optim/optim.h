@@ -29,13 +29,25 @@ typedef struct px_optim_cfg {
     double beta1, beta2, eps; /* AdamW */
     double eta;               /* LARS trust coefficient */
     double clip;              /* largest global gradient norm; 0: no clipping */
+    const char *rules;        /* for some parameters (rules.h); NULL or "": none */
+    double layer_decay;       /* rate of a backbone's layer, as a factor of that of the next one; 1: all alike */
 } px_optim_cfg;
 extern const px_option px_optim_options[];
+
+/* How a parameter is trained. */
+typedef struct px_treatment {
+    double rate, decay; /* factors of the learning rate and the weight decay */
+    int64_t frozen;     /* it does not change in so many of the optimizer's first steps */
+} px_treatment;
 
 typedef struct px_optimizer px_optimizer;
 /* Copies `spans`. 0 or -1 (PX_USAGE). */
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
 void px_optimizer_destroy(px_optimizer *);
+
+/* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,
+ * and has no momentum, as one without a gradient in torch; adamw corrects its moments from its first step on. */
+void px_optimizer_treat(px_optimizer *, const px_treatment *);
 
 /* The number of arrays of the flat buffer's length in the state of such an optimizer. */
 int px_optimizer_slot_count(const px_optim_cfg *);

@@ -54,6 +54,13 @@ const px_option px_optim_options[] = {
     PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
     PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
               "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
+    PX_OPTION_TEXT(px_optim_cfg, rules, "",
+                   "factors of rate and decay, and epochs without change, for parameters by name: "
+                   "\"patch_embed:frozen=inf; head:rate=10,decay=0\""),
+    PX_OPTION(
+        px_optim_cfg, layer_decay, "1", 0.01, 1,
+        "rate of each of the backbone's layers, times that of the next one, to train weights further (BEiT: 0.65 to "
+        "0.9, MAE: 0.65 to 0.75)"),
     {0}};
 
 typedef struct block {
@@ -67,9 +74,12 @@ typedef struct sums {
 
 typedef struct span {
     int first_block, end_block;
-    double decay; /* weight decay of this parameter */
-    bool adapts;  /* LARS multiplies its rate by `trust` */
-    double trust; /* of the current step */
+    double rate;    /* multiplies the learning rate */
+    double decay;   /* weight decay of this parameter */
+    int64_t frozen; /* steps before its first one */
+    bool trained;   /* in the current step */
+    bool adapts;    /* LARS multiplies its rate by `trust` */
+    double trust;   /* of the current step */
 } span;
 
 /* What a step's update needs besides the buffers. */
@@ -132,13 +142,13 @@ PX_MULTIVERSION static double sum_products(const float *restrict g, const float 
     return sum_lanes(lane);
 }
 
-/* Fills `partial` and returns the sum of squares of the whole gradient. */
+/* Fills `partial` and returns the sum of squares of the whole gradient, without that of frozen parameters. */
 static double sum_blocks(px_optimizer *o, const float *weights, const float *grads)
 {
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++) {
         const float *g = grads + o->blocks[b].offset, *w = weights + o->blocks[b].offset;
-        int n = o->blocks[b].count;
+        int n = o->spans[o->blocks[b].span].trained ? o->blocks[b].count : 0;
         o->partial[b] = (sums){.gg = sum_squares(g, n)};
         if (o->algorithm->adapts) { /* the block is in the cache now */
             o->partial[b].gw = sum_products(g, w, n);
@@ -167,8 +177,9 @@ PX_MULTIVERSION static void sgd_block(float *restrict w, float *restrict velocit
 
 static void sgd(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
+    const span *s = &o->spans[b->span];
     sgd_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-              (float)o->spans[b->span].decay, (float)o->cfg.momentum, (float)p->lr, o->cfg.nesterov);
+              (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->rate), o->cfg.nesterov);
 }
 
 /* ---- LARS: SimCLR's lars_optimizer.py; the momentum includes the rate ---- */
@@ -189,7 +200,7 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
 {
     const span *s = &o->spans[b->span];
     lars_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-               (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->trust), o->cfg.nesterov);
+               (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->rate * s->trust), o->cfg.nesterov);
 }
 
 /* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
@@ -231,12 +242,12 @@ PX_MULTIVERSION static void adamw_block(float *restrict w, float *restrict m, fl
 
 static void adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
-    const double correction1 = 1 - pow(o->cfg.beta1, (double)o->steps);
-    const double correction2 = 1 - pow(o->cfg.beta2, (double)o->steps);
+    const span *s = &o->spans[b->span];
+    const double steps = (double)(o->steps - s->frozen), lr = p->lr * s->rate;
+    const double correction1 = 1 - pow(o->cfg.beta1, steps), correction2 = 1 - pow(o->cfg.beta2, steps);
     adamw_block(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
-                (float)p->factor, (float)(1 - p->lr * o->spans[b->span].decay), (float)(1 - o->cfg.beta1),
-                (float)o->cfg.beta2, (float)(1 - o->cfg.beta2), (float)(p->lr / correction1), (float)sqrt(correction2),
-                (float)o->cfg.eps);
+                (float)p->factor, (float)(1 - lr * s->decay), (float)(1 - o->cfg.beta1), (float)o->cfg.beta2,
+                (float)(1 - o->cfg.beta2), (float)(lr / correction1), (float)sqrt(correction2), (float)o->cfg.eps);
 }
 
 /* ---- the optimizer ---- */
@@ -279,6 +290,7 @@ static int64_t lay_out(px_optimizer *o, const px_param_span *params)
         const px_param_span *p = &params[i];
         o->spans[i] = (span){.first_block = b,
                              .end_block = b + blocks_of(p->count),
+                             .rate = 1,
                              .decay = p->exempt && !o->cfg.decay_all ? 0 : o->cfg.weight_decay,
                              .adapts = o->algorithm->adapts && !p->exempt};
         for (int64_t at = 0; at < p->count; at += BLOCK)
@@ -323,9 +335,20 @@ void px_optimizer_destroy(px_optimizer *o)
     free(o);
 }
 
+void px_optimizer_treat(px_optimizer *o, const px_treatment *t)
+{
+    for (int i = 0; i < o->span_count; i++) {
+        o->spans[i].rate *= t[i].rate;
+        o->spans[i].decay *= t[i].decay;
+        o->spans[i].frozen = t[i].frozen;
+    }
+}
+
 double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
 {
     pace p = {.factor = scale, .lr = lr};
+    for (int i = 0; i < o->span_count; i++)
+        o->spans[i].trained = o->steps >= o->spans[i].frozen;
     double norm = fabs(scale) * sqrt(sum_blocks(o, weights, grads));
     if (!isfinite(norm))
         return norm;
@@ -336,7 +359,8 @@ double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, do
     o->steps++;
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++)
-        o->algorithm->update(o, &o->blocks[b], &p, weights, grads);
+        if (o->spans[o->blocks[b].span].trained)
+            o->algorithm->update(o, &o->blocks[b], &p, weights, grads);
     return norm;
 }
 

@@ -80,6 +80,14 @@ double px_scheduled_at(const px_scheduled *s, double progress)
     return s->from + (s->to - s->from) * part;
 }
 
+void px_treat(px_build *b, const char *scope, px_rule_kind kind, double value)
+{
+    if (b->rules == PX_OWN_RULES_MAX)
+        px_graph_fail(b->g, "px_treat: more than %d rules", PX_OWN_RULES_MAX);
+    else
+        b->rule[b->rules++] = (px_rule){scope, kind, value};
+}
+
 void px_embedding(px_build *b, px_value *x)
 {
     if (x && (x->shape.rank != 2 || x->shape.dim[0] < b->task->batch)) {

@@ -16,6 +16,7 @@
 #include "data/views.h"
 #include "graph/graph.h"
 #include "nn/layers.h"
+#include "optim/rule.h"
 
 typedef struct px_method_cfg px_method_cfg;
 
@@ -53,7 +54,7 @@ typedef struct px_scheduled {
 } px_scheduled;
 double px_scheduled_at(const px_scheduled *, double progress); /* progress: k / K */
 
-enum { PX_SCHEDULED_MAX = 8 };
+enum { PX_SCHEDULED_MAX = 8, PX_OWN_RULES_MAX = 8 };
 
 /* The context of `build`. */
 typedef struct px_build {
@@ -65,6 +66,8 @@ typedef struct px_build {
     px_net *backbone_net;
     px_scheduled scheduled[PX_SCHEDULED_MAX];
     int scheduled_count;
+    px_rule rule[PX_OWN_RULES_MAX];
+    int rules;
 } px_build;
 
 /* The context of `figures`. */
@@ -116,6 +119,11 @@ px_value *px_head(px_net *, const px_mlp *, px_value *x);
 /* A number that changes from step to step, recorded as a series of run.h5 (/train/NAME). One that leaves its range is refused
  * when the model is built. */
 px_value *px_schedule(px_build *, const char *name, double from, double to, px_course, px_range);
+
+/* Has parameters trained differently from the others, in addition to the user's optim.rules: px_treat(b, "prototypes",
+ * PX_RULE_FROZEN, 1) leaves them as they are for an epoch. `scope` as in optim/rule.h, borrowed; one that no parameter has is
+ * refused. */
+void px_treat(px_build *, const char *scope, px_rule_kind, double value);
 
 /* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
  * Without this call it watches the pooled output of the first px_encode. */

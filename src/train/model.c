@@ -182,6 +182,8 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     m->embedding = b.embedding;
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
+    m->rules = b.rules;
+    memcpy(m->rule, b.rule, sizeof m->rule);
     if (m->embedding)
         px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method uses */
     if (check_built(m, s, task) != 0) {

@@ -27,6 +27,8 @@ typedef struct px_model {
     px_value *embedding;                      /* pretraining: the embedding that is watched (px_embedding), or NULL */
     px_scheduled scheduled[PX_SCHEDULED_MAX]; /* pretraining: px_schedule */
     int scheduled_count;
+    px_rule rule[PX_OWN_RULES_MAX]; /* pretraining: px_treat */
+    int rules;
     px_value *features; /* encoder: (batch, F), those of the last layer */
     const char *net; /* encoder: whose parameters a checkpoint gives it: a follower's name (px_net_follow); NULL or "":
                       * those that are trained */
@@ -74,5 +76,9 @@ int px_model_encoder(px_model *, const px_settings *, const px_task *, const px_
 /* The same without memory, as px_model_plan. */
 int px_model_plan_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);
 void px_model_finish(px_model *);
+
+/* Has the optimizer of a model for pretraining treat parameters as the method, optim.layer_decay and optim.rules say. 0, or
+ * -1 (PX_USAGE). */
+int px_model_treat(const px_model *, const px_settings *, int64_t steps_per_epoch, px_optimizer *);
 
 #endif

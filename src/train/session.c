@@ -141,7 +141,8 @@ static int furnish(px_session *s)
     int spans, buckets;
     const px_param_span *span = px_plan_spans(plan, &spans);
     const int64_t *bound = px_plan_buckets(plan, &buckets);
-    if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0)
+    if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0 ||
+        px_model_treat(&s->model, s->settings, s->per_epoch, s->optimizer) != 0)
         return -1;
     px_plan_init_params(plan, (uint64_t)s->settings->train.seed);
     if (!s->settings->train.reproducible)

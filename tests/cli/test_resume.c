@@ -28,10 +28,12 @@ typedef struct fixture {
 static run_child start(const fixture *f, const char *out, int ranks, const char *option, bool resume)
 {
     char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", f->data);
-    run_child c = run_start(
-        ranks, (const char *const[]){"pretrain", set_out, set_data, "resnet.width=0.125", "batch=16", "accumulate=2",
-                                     "epochs=8", "optim.optimizer=adamw", "optim.lr=1e-3", "data.workers=2",
-                                     "optim.warmup_epochs=1", option, resume ? "--resume" : NULL, NULL});
+    run_child c =
+        run_start(ranks, (const char *const[]){"pretrain", set_out, set_data, "resnet.width=0.125", "batch=16",
+                                               "accumulate=2", "epochs=8", "optim.optimizer=adamw", "optim.lr=1e-3",
+                                               "data.workers=2", "optim.warmup_epochs=1", "optim.layer_decay=0.9",
+                                               "optim.rules=conv1:frozen=2.5; layer4:decay=0", option,
+                                               resume ? "--resume" : NULL, NULL});
     free(set_out);
     free(set_data);
     return c;
