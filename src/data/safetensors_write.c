@@ -11,26 +11,26 @@
 #include <string.h>
 #include <unistd.h>
 
-static size_t element_size(const px_safetensor *t)
+static size_t element_size(const px_stored_tensor *t)
 {
     bool wide = strcmp(t->type, "I64") == 0;
     PX_CHECK(wide || strcmp(t->type, "F32") == 0);
     return wide ? 8 : 4;
 }
 
-static size_t bytes_of(const px_safetensor *t)
+static size_t bytes_of(const px_stored_tensor *t)
 {
     return (size_t)px_shape_count(t->shape) * element_size(t);
 }
 
 static int wide_first(const void *a, const void *b)
 {
-    const px_safetensor *x = *(const px_safetensor *const *)a, *y = *(const px_safetensor *const *)b;
+    const px_stored_tensor *x = *(const px_stored_tensor *const *)a, *y = *(const px_stored_tensor *const *)b;
     size_t wx = element_size(x), wy = element_size(y);
     return wx != wy ? (wx < wy) - (wx > wy) : strcmp(x->name, y->name);
 }
 
-static json_t *entry(const px_safetensor *t, size_t begin)
+static json_t *entry(const px_stored_tensor *t, size_t begin)
 {
     json_t *shape = json_array();
     for (int i = 0; i < t->shape.rank; i++)
@@ -40,7 +40,7 @@ static json_t *entry(const px_safetensor *t, size_t begin)
 }
 
 /* The header of tensors in this order, padded: a new string. */
-static char *header(const px_safetensor *const *tensors, int count, const px_safetensors_note *notes, int note_count,
+static char *header(const px_stored_tensor *const *tensors, int count, const px_safetensors_note *notes, int note_count,
                     size_t *length)
 {
     json_t *all = json_object(), *about = json_object();
@@ -62,7 +62,7 @@ static char *header(const px_safetensor *const *tensors, int count, const px_saf
     return padded;
 }
 
-static int write_file(const char *path, const px_safetensor *const *tensors, int count, const char *text, size_t length)
+static int write_file(const char *path, const px_stored_tensor *const *tensors, int count, const char *text, size_t length)
 {
     FILE *out = fopen(path, "wb");
     if (!out)
@@ -80,10 +80,10 @@ static int write_file(const char *path, const px_safetensor *const *tensors, int
     return good ? 0 : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(why));
 }
 
-int px_safetensors_write(const char *path, const px_safetensor *tensors, int count, const px_safetensors_note *notes,
+int px_safetensors_write(const char *path, const px_stored_tensor *tensors, int count, const px_safetensors_note *notes,
                          int note_count)
 {
-    const px_safetensor **order = px_calloc((size_t)count + 1, sizeof order[0]);
+    const px_stored_tensor **order = px_calloc((size_t)count + 1, sizeof order[0]);
     for (int i = 0; i < count; i++)
         order[i] = &tensors[i];
     qsort(order, (size_t)count, sizeof order[0], wide_first);

@@ -47,26 +47,26 @@ static bool holds(const px_graph *g, const char *name)
 
 /* Reads `t` as a parameter with this name and shape, and converts it if possible. 0, or -1 without a message if it does
  * not fit. */
-static int fit(const char *name, const px_safetensor *t, px_shape shape, float *out)
+static int fit(const char *name, const px_stored_tensor *t, px_shape shape, float *out)
 {
     if (px_shape_equal(t->shape, shape)) {
-        px_safetensor_read(t, out);
+        px_stored_tensor_read(t, out);
         return 0;
     }
     if (strcmp(name, "pos_embed") != 0)
         return -1;
     float *whole = px_calloc((size_t)px_shape_count(t->shape) + 1, sizeof whole[0]);
-    px_safetensor_read(t, whole);
+    px_stored_tensor_read(t, whole);
     int status = px_positions_resample(t->shape, whole, shape, out);
     free(whole);
     return status;
 }
 
 /* A tensor whose name ends with ".NAME": other programs' files may have a prefix before all names. */
-static const char *prefixed(const px_safetensors *f, const char *name)
+static const char *prefixed(const px_tensor_file *f, const char *name)
 {
-    for (int i = 0; i < px_safetensors_count(f); i++) {
-        const char *there = px_safetensors_at(f, i)->name;
+    for (int i = 0; i < px_tensor_file_count(f); i++) {
+        const char *there = px_tensor_file_at(f, i)->name;
         size_t a = strlen(there), b = strlen(name);
         if (a > b && there[a - b - 1] == '.' && strcmp(there + a - b, name) == 0)
             return there;
@@ -75,9 +75,9 @@ static const char *prefixed(const px_safetensors *f, const char *name)
 }
 
 /* Our own files name their backbone: "; its weights are for NAME" if it is another one. */
-static const char *of_another(const px_safetensors *f, const px_settings *s, char text[96])
+static const char *of_another(const px_tensor_file *f, const px_settings *s, char text[96])
 {
-    const char *note = px_safetensors_about(f, settings_note);
+    const char *note = px_tensor_file_about(f, settings_note);
     px_config *c = px_config_create();
     text[0] = '\0';
     if (note && px_config_text_load(c, note, settings_note) == 0) {
@@ -89,7 +89,7 @@ static const char *of_another(const px_safetensors *f, const px_settings *s, cha
     return text;
 }
 
-static int missing(const px_safetensors *f, const char *path, const char *name, const px_settings *s)
+static int missing(const px_tensor_file *f, const char *path, const char *name, const px_settings *s)
 {
     const char *near = prefixed(f, name);
     char other[96];
@@ -98,11 +98,11 @@ static int missing(const px_safetensors *f, const char *path, const char *name, 
                    of_another(f, s, other));
 }
 
-static int misshapen(const px_safetensors *f, const px_safetensor *t, const char *path, const px_param *p,
+static int misshapen(const px_tensor_file *f, const px_stored_tensor *t, const char *path, const px_param *p,
                      const px_settings *s)
 {
     char there[64], here[64], other[96], advice[128];
-    if (!px_safetensor_is_real(t))
+    if (!px_stored_tensor_is_real(t))
         return px_fail(PX_DATA, "%s: tensor %s has the type %s, but only F32, F16, BF16 and F64 can be read", path,
                        t->name, t->type);
     return px_fail(PX_DATA, "%s: tensor %s is %s, but %s with these options has %s%s%s", path, t->name,
@@ -116,18 +116,18 @@ typedef struct tally {
     char *names; /* of unused ones: "fc.weight, fc.bias, ..." */
 } tally;
 
-static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_safetensors *f,
+static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_tensor_file *f,
                        const char *path, tally *n)
 {
     int status = 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
-        const px_safetensor *t = px_safetensors_find(f, p->name);
+        const px_stored_tensor *t = px_tensor_file_find(f, p->name);
         bool needed = holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
         if (!t) {
             status = needed ? missing(f, path, p->name, s) : 0;
-        } else if (px_safetensor_is_real(t) && fit(p->name, t, p->value->shape, plain) == 0) {
+        } else if (px_stored_tensor_is_real(t) && fit(p->name, t, p->value->shape, plain) == 0) {
             px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
         } else if (needed) {
@@ -139,21 +139,21 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
 }
 
 /* Integers (num_batches_tracked) are counters of the program that wrote the file: nothing is lost. */
-static void count_unused(const px_model *m, const px_safetensors *f, tally *n)
+static void count_unused(const px_model *m, const px_tensor_file *f, tally *n)
 {
     enum { NAMED = 4 };
     size_t size;
     FILE *names = open_memstream(&n->names, &size);
     PX_CHECK(names);
-    for (int i = 0; i < px_safetensors_count(f); i++) {
-        const px_safetensor *t = px_safetensors_at(f, i);
+    for (int i = 0; i < px_tensor_file_count(f); i++) {
+        const px_stored_tensor *t = px_tensor_file_at(f, i);
         bool used = false;
         for (int k = 0; k < px_graph_params(m->graph) && !used; k++) {
             const px_param *p = px_graph_param(m->graph, k);
             used = strcmp(p->name, t->name) == 0 &&
                    (px_shape_equal(p->value->shape, t->shape) || strcmp(t->name, "pos_embed") == 0);
         }
-        if (used || !px_safetensor_is_real(t))
+        if (used || !px_stored_tensor_is_real(t))
             continue;
         if (n->unused < NAMED)
             fprintf(names, "%s%s", n->unused ? ", " : "", t->name);
@@ -177,12 +177,12 @@ static void tell(px_log *log, const char *path, const tally *n)
 
 int px_weights_load(px_model *m, const px_settings *s, const px_task *task, const char *path, px_log *log)
 {
-    px_safetensors *f;
+    px_tensor_file *f;
     px_graph *bare = bare_backbone(s, task->channels, task->image_size);
     if (!bare)
         return -1;
     tally n = {0};
-    int status = px_safetensors_open(&f, path);
+    int status = px_tensor_file_open(&f, path);
     if (status == 0) {
         status = load_params(m, bare, s, f, path, &n);
         for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
@@ -192,7 +192,7 @@ int px_weights_load(px_model *m, const px_settings *s, const px_task *task, cons
             tell(log, path, &n);
         }
         free(n.names);
-        px_safetensors_close(f);
+        px_tensor_file_close(f);
     }
     px_graph_destroy(bare);
     return status;
@@ -221,14 +221,14 @@ static int check_backbone(const char *text, const char *path, const char *const 
 
 int px_weights_settings(px_settings *s, const char *path, const char *const assignments[], int count)
 {
-    px_safetensors *f;
-    if (px_safetensors_open(&f, path) != 0)
+    px_tensor_file *f;
+    if (px_tensor_file_open(&f, path) != 0)
         return -1;
-    const char *text = px_safetensors_about(f, settings_note);
+    const char *text = px_tensor_file_about(f, settings_note);
     int status = !text ? px_settings_load(s, NULL, assignments, count) : check_backbone(text, path, assignments, count);
     if (text && status == 0)
         status = px_settings_load_text(s, text, path, assignments, count);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
     return status;
 }
 
@@ -266,21 +266,21 @@ static const char *exported(const char *name, const px_graph *bare, const char *
 }
 
 /* The tensors to write, and for each batch norm the counter that torch expects. */
-static px_safetensor *choose(const px_checkpoint *saved, const px_graph *bare, const char *net, bool heads,
+static px_stored_tensor *choose(const px_checkpoint *saved, const px_graph *bare, const char *net, bool heads,
                              const int64_t *batches, int *count)
 {
     static const char variance[] = "running_var";
-    px_safetensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
+    px_stored_tensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
     *count = 0;
     for (int i = 0; i < saved->count; i++) {
         const px_checkpoint_array *a = &saved->array[i];
         const char *name = exported(a->name, bare, net, heads);
         if (!name)
             continue;
-        list[(*count)++] = (px_safetensor){.name = name, .type = "F32", .shape = a->shape, .data = a->data};
+        list[(*count)++] = (px_stored_tensor){.name = name, .type = "F32", .shape = a->shape, .data = a->data};
         const char *last = strrchr(name, '.');
         if (last && strcmp(last + 1, variance) == 0)
-            list[(*count)++] = (px_safetensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
+            list[(*count)++] = (px_stored_tensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
                                                .type = "I64",
                                                .data = batches};
     }
@@ -292,7 +292,7 @@ static int write_chosen(const px_checkpoint *saved, const px_settings *s, const 
 {
     int count;
     int64_t batches = saved->step * s->train.accumulate;
-    px_safetensor *list = choose(saved, bare, net, heads, &batches, &count);
+    px_stored_tensor *list = choose(saved, bare, net, heads, &batches, &count);
     char step[32], *settings = settings_text(s);
     snprintf(step, sizeof step, "%" PRId64, saved->step);
     const px_safetensors_note notes[] = {{"format", "pt"},

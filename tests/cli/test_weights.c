@@ -74,19 +74,19 @@ static void the_same_features(void **state)
 /* The same tensor of two weights files: whether they are equal. */
 static bool same_tensor(const char *a, const char *b, const char *name)
 {
-    px_safetensors *f[2];
-    const px_safetensor *t[2];
+    px_tensor_file *f[2];
+    const px_stored_tensor *t[2];
     float *x[2];
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(px_safetensors_open(&f[i], i == 0 ? a : b), 0);
-        assert_non_null(t[i] = px_safetensors_find(f[i], name));
+        assert_int_equal(px_tensor_file_open(&f[i], i == 0 ? a : b), 0);
+        assert_non_null(t[i] = px_tensor_file_find(f[i], name));
         x[i] = px_calloc((size_t)px_shape_count(t[i]->shape), sizeof x[i][0]);
-        px_safetensor_read(t[i], x[i]);
+        px_stored_tensor_read(t[i], x[i]);
     }
     bool same = memcmp(x[0], x[1], (size_t)px_shape_count(t[0]->shape) * sizeof x[0][0]) == 0;
     for (int i = 0; i < 2; i++) {
         free(x[i]);
-        px_safetensors_close(f[i]);
+        px_tensor_file_close(f[i]);
     }
     return same;
 }

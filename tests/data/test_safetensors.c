@@ -59,31 +59,31 @@ static void what_is_written_is_read(void **state)
     const fixture *f = *state;
     float weight[6] = {1, -2, 3.5f, 0, 1e-30f, 7}, mean[3] = {4, 5, 6}, out[6];
     int64_t batches = 12;
-    const px_safetensor tensors[] = {
+    const px_stored_tensor tensors[] = {
         {.name = "conv.weight", .type = "F32", .shape = PX_SHAPE(2, 3, 1, 1), .data = weight},
         {.name = "bn.num_batches_tracked", .type = "I64", .data = &batches},
         {.name = "bn.running_mean", .type = "F32", .shape = PX_SHAPE(3), .data = mean}};
     assert_int_equal(px_safetensors_write(f->path, tensors, 3, &(px_safetensors_note){"format", "pt"}, 1), 0);
-    px_safetensors *s;
-    assert_int_equal(px_safetensors_open(&s, f->path), 0);
-    assert_int_equal(px_safetensors_count(s), 3);
-    assert_string_equal(px_safetensors_at(s, 0)->name, "bn.num_batches_tracked");
-    assert_string_equal(px_safetensors_about(s, "format"), "pt");
-    assert_null(px_safetensors_about(s, "method"));
-    assert_null(px_safetensors_find(s, "conv"));
-    const px_safetensor *t = px_safetensors_find(s, "conv.weight");
+    px_tensor_file *s;
+    assert_int_equal(px_tensor_file_open(&s, f->path), 0);
+    assert_int_equal(px_tensor_file_count(s), 3);
+    assert_string_equal(px_tensor_file_at(s, 0)->name, "bn.num_batches_tracked");
+    assert_string_equal(px_tensor_file_about(s, "format"), "pt");
+    assert_null(px_tensor_file_about(s, "method"));
+    assert_null(px_tensor_file_find(s, "conv"));
+    const px_stored_tensor *t = px_tensor_file_find(s, "conv.weight");
     assert_true(px_shape_equal(t->shape, tensors[0].shape));
-    px_safetensor_read(t, out);
+    px_stored_tensor_read(t, out);
     assert_memory_equal(out, weight, sizeof weight);
-    px_safetensor_read(px_safetensors_find(s, "bn.running_mean"), out);
+    px_stored_tensor_read(px_tensor_file_find(s, "bn.running_mean"), out);
     assert_memory_equal(out, mean, sizeof mean);
-    t = px_safetensors_find(s, "bn.num_batches_tracked");
-    assert_false(px_safetensor_is_real(t));
+    t = px_tensor_file_find(s, "bn.num_batches_tracked");
+    assert_false(px_stored_tensor_is_real(t));
     assert_int_equal(t->shape.rank, 0);
     assert_memory_equal(t->data, &batches, sizeof batches);
     for (int i = 0; i < 3; i++) /* PyTorch cannot view what is not aligned */
-        assert_int_equal((uintptr_t)px_safetensors_at(s, i)->data % (i == 0 ? 8 : 4), 0);
-    px_safetensors_close(s);
+        assert_int_equal((uintptr_t)px_tensor_file_at(s, i)->data % (i == 0 ? 8 : 4), 0);
+    px_tensor_file_close(s);
 }
 
 static void every_real_type(void **state)
@@ -105,26 +105,26 @@ static void every_real_type(void **state)
     memcpy(data + 16, brain, 4);
     memcpy(data + 20, &pi, 8);
     put(f, strlen(header), header, data, sizeof data);
-    px_safetensors *s;
-    assert_int_equal(px_safetensors_open(&s, f->path), 0);
+    px_tensor_file *s;
+    assert_int_equal(px_tensor_file_open(&s, f->path), 0);
     float out[8];
-    px_safetensor_read(px_safetensors_find(s, "a"), out);
+    px_stored_tensor_read(px_tensor_file_find(s, "a"), out);
     assert_memory_equal(out, expected, sizeof expected);
     assert_true(isnan(out[7]));
-    px_safetensor_read(px_safetensors_find(s, "b"), out);
+    px_stored_tensor_read(px_tensor_file_find(s, "b"), out);
     assert_true(out[0] == 1 && out[1] == -3.140625f);
-    px_safetensor_read(px_safetensors_find(s, "c"), out);
+    px_stored_tensor_read(px_tensor_file_find(s, "c"), out);
     assert_true(out[0] == (float)pi);
-    assert_false(px_safetensor_is_real(px_safetensors_find(s, "d")));
-    assert_int_equal(px_shape_count(px_safetensors_find(s, "e")->shape), 0);
-    px_safetensors_close(s);
+    assert_false(px_stored_tensor_is_real(px_tensor_file_find(s, "d")));
+    assert_int_equal(px_shape_count(px_tensor_file_find(s, "e")->shape), 0);
+    px_tensor_file_close(s);
 }
 
 static void check_refused(const fixture *f, const char *says)
 {
-    px_safetensors *s;
+    px_tensor_file *s;
     char *message = px_format("%s: %s", f->path, says);
-    assert_int_equal(px_safetensors_open(&s, f->path), -1);
+    assert_int_equal(px_tensor_file_open(&s, f->path), -1);
     assert_int_equal(px_error_status(), PX_DATA);
     assert_string_equal(px_error(), message);
     free(message);
@@ -164,7 +164,7 @@ static void headers_that_lie(void **state)
 static void files_that_are_something_else(void **state)
 {
     const fixture *f = *state;
-    px_safetensors *s;
+    px_tensor_file *s;
     put(f, 1000, "{}", NULL, 0);
     check_refused(f, "is not a safetensors file, or is cut off: a header of 1000 bytes in a file of 10");
     put(f, UINT64_MAX, "{}", NULL, 0);
@@ -175,7 +175,7 @@ static void files_that_are_something_else(void **state)
     check_refused(f, "is not a safetensors file, it has 0 bytes");
     unlink(f->path);
     check_refused(f, "No such file or directory");
-    assert_int_equal(px_safetensors_open(&s, f->folder), -1);
+    assert_int_equal(px_tensor_file_open(&s, f->folder), -1);
     assert_non_null(strstr(px_error(), ": is not a file"));
 }
 
@@ -183,7 +183,7 @@ static void a_folder_that_is_not_there(void **state)
 {
     const fixture *f = *state;
     char *path = px_format("%s/none/w.safetensors", f->folder);
-    const px_safetensor t = {.name = "w", .type = "F32", .shape = PX_SHAPE(1), .data = &(float){1}};
+    const px_stored_tensor t = {.name = "w", .type = "F32", .shape = PX_SHAPE(1), .data = &(float){1}};
     assert_int_equal(px_safetensors_write(path, &t, 1, NULL, 0), -1);
     assert_non_null(strstr(px_error(), "cannot be written: No such file or directory"));
     free(path);

@@ -6,32 +6,32 @@
 
 #include <math.h>
 
-static void read_all(const px_safetensors *f)
+static void read_all(const px_tensor_file *f)
 {
-    for (int i = 0; i < px_safetensors_count(f); i++) {
-        const px_safetensor *t = px_safetensors_at(f, i);
+    for (int i = 0; i < px_tensor_file_count(f); i++) {
+        const px_stored_tensor *t = px_tensor_file_at(f, i);
         char text[64];
-        PX_CHECK(px_safetensors_find(f, t->name));
+        PX_CHECK(px_tensor_file_find(f, t->name));
         px_shape_text(t->shape, text);
-        if (!px_safetensor_is_real(t))
+        if (!px_stored_tensor_is_real(t))
             continue;
         size_t count = (size_t)px_shape_count(t->shape);
         float *values = px_calloc(count, sizeof values[0]);
-        px_safetensor_read(t, values);
+        px_stored_tensor_read(t, values);
         free(values);
     }
-    px_safetensors_about(f, "format");
+    px_tensor_file_about(f, "format");
 }
 
 static void open_file(const uint8_t *bytes, size_t size)
 {
-    px_safetensors *f;
-    if (px_safetensors_open(&f, fuzz_file(bytes, size)) != 0) {
+    px_tensor_file *f;
+    if (px_tensor_file_open(&f, fuzz_file(bytes, size)) != 0) {
         fuzz_check_message();
         return;
     }
     read_all(f);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -58,26 +58,26 @@ px_settings golden_settings(const char *const assignments[])
     return s;
 }
 
-px_safetensors *golden_open(const char *name)
+px_tensor_file *golden_open(const char *name)
 {
-    px_safetensors *f;
+    px_tensor_file *f;
     const char *folder = getenv("GOLDEN");
     if (!folder)
         fail_msg("GOLDEN is not set: the folder of the fixtures");
     char *path = px_format("%s/%s.safetensors", folder, name);
-    if (px_safetensors_open(&f, path) != 0)
+    if (px_tensor_file_open(&f, path) != 0)
         fail_msg("%s", px_error());
     free(path);
     return f;
 }
 
-float *golden_read(const px_safetensors *f, const char *name, int64_t count)
+float *golden_read(const px_tensor_file *f, const char *name, int64_t count)
 {
-    const px_safetensor *t = px_safetensors_find(f, name);
+    const px_stored_tensor *t = px_tensor_file_find(f, name);
     if (!t || px_shape_count(t->shape) != count)
         fail_msg("the fixture has no %s of %lld numbers", name, (long long)count);
     float *out = px_calloc((size_t)count, sizeof out[0]);
-    px_safetensor_read(t, out);
+    px_stored_tensor_read(t, out);
     return out;
 }
 
@@ -96,7 +96,7 @@ static double difference(double a, double b)
     return fabs(a - b) / fabs(b);
 }
 
-double golden_param_error(px_model *m, int param, const px_safetensors *f)
+double golden_param_error(px_model *m, int param, const px_tensor_file *f)
 {
     const px_param *p = px_graph_param(m->graph, param);
     int64_t count = px_shape_count(p->value->shape);
@@ -142,7 +142,7 @@ void golden_stop(golden_run *t)
 
 void golden_one_step(golden_run *t, const char *fixture, double allowed_loss, double allowed_gradient)
 {
-    px_safetensors *f = golden_open(fixture);
+    px_tensor_file *f = golden_open(fixture);
     float *loss = golden_read(f, "loss", 1);
     px_plan_run(t->m.plan, NULL);
     double error = difference(px_plan_scalar(t->m.plan, t->m.loss), loss[0]), worst = 0;
@@ -158,11 +158,11 @@ void golden_one_step(golden_run *t, const char *fixture, double allowed_loss, do
     }
     print_message("%s, %s: loss %.2g, gradients and statistics %.2g (%s)\n", fixture, t->s.train.backend, error, worst,
                   where);
-    assert_int_equal(px_safetensors_count(f), 1 + compared);
+    assert_int_equal(px_tensor_file_count(f), 1 + compared);
     assert_true(error < allowed_loss);
     assert_true(worst < allowed_gradient);
     free(loss);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
 }
 
 void golden_ten_steps(golden_run *t, const char *fixture, double lr, double allowed)
@@ -172,7 +172,7 @@ void golden_ten_steps(golden_run *t, const char *fixture, double lr, double allo
     px_optimizer *o;
     if (px_optimizer_create(&o, &t->s.optim, span, spans) != 0)
         fail_msg("%s", px_error());
-    px_safetensors *f = golden_open(fixture);
+    px_tensor_file *f = golden_open(fixture);
     float *loss = golden_read(f, "loss", STEPS);
     double worst = 0, last = 0;
     for (int i = 0; i < STEPS; i++) {
@@ -184,7 +184,7 @@ void golden_ten_steps(golden_run *t, const char *fixture, double lr, double allo
     print_message("%s, %s: loss %.4f to %.4f, largest difference %.2g, at the last step %.2g\n", fixture,
                   t->s.train.backend, loss[0], loss[STEPS - 1], worst, last);
     assert_true(worst < allowed);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
     free(loss);
     px_optimizer_destroy(o);
 }

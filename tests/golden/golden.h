@@ -25,17 +25,17 @@ void golden_fill(px_model *);
 void golden_images(float *x, int count, int of, int channels, int size);
 
 /* NAME.safetensors of the folder that the environment variable GOLDEN names (meson sets it). Close it. */
-px_safetensors *golden_open(const char *name);
+px_tensor_file *golden_open(const char *name);
 
 /* A tensor of the fixture as `count` floats; the caller frees it. */
-float *golden_read(const px_safetensors *, const char *name, int64_t count);
+float *golden_read(const px_tensor_file *, const char *name, int64_t count);
 
 /* |a - b| / |b| over `count` elements. */
 double golden_error(const float *a, const float *b, int64_t count);
 
 /* Compares a parameter's gradient, or a running statistic, with the fixture's digest of it: its norm and a few
  * elements, relative to the root of the mean square. Returns the larger difference. */
-double golden_param_error(px_model *, int param, const px_safetensors *);
+double golden_param_error(px_model *, int param, const px_tensor_file *);
 
 /* ---- a model in training ---- */
 

@@ -26,12 +26,12 @@ static void check(const char *fixture, const char *backbone, const char *backend
     px_plan_bind(m.plan, m.input[0], x);
     px_plan_run(m.plan, NULL);
     int64_t count = px_shape_count(m.features->shape);
-    px_safetensors *f = golden_open(fixture);
+    px_tensor_file *f = golden_open(fixture);
     float *expected = golden_read(f, "features", count);
     double error = golden_error(px_plan_read(m.plan, m.features), expected, count);
     print_message("%s, %s: relative error %.2g\n", fixture, backend, error);
     assert_true(error < 1e-5);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
     free(expected);
     free(x);
     px_model_finish(&m);

@@ -47,7 +47,7 @@ static void check(const char *fixture, const char *pool, const char *positions, 
     px_plan_bind(m.plan, m.input[0], x);
     px_plan_run(m.plan, NULL);
 
-    px_safetensors *f = golden_open(fixture);
+    px_tensor_file *f = golden_open(fixture);
     int64_t count = px_shape_count(features->shape);
     float *expected = golden_read(f, "features", count);
     double error = golden_error(px_plan_read(m.plan, features), expected, count), worst = 0;
@@ -61,7 +61,7 @@ static void check(const char *fixture, const char *pool, const char *positions, 
     assert_int_equal(trained, strstr(positions, "sincos") ? 149 : 150);
     assert_true(error < 1e-5);
     assert_true(worst < 1e-4);
-    px_safetensors_close(f);
+    px_tensor_file_close(f);
     free(expected);
     free(x);
     px_model_finish(&m);

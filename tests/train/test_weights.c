@@ -118,15 +118,15 @@ static void torch_finds_its_counters(void **state)
 {
     fixture *f = *state;
     make_run(f, 32, "backbone=resnet18", "resnet.width=0.125");
-    px_safetensors *s;
-    assert_int_equal(px_safetensors_open(&s, f->path), 0);
-    const px_safetensor *t = px_safetensors_find(s, "layer4.1.bn2.num_batches_tracked");
+    px_tensor_file *s;
+    assert_int_equal(px_tensor_file_open(&s, f->path), 0);
+    const px_stored_tensor *t = px_tensor_file_find(s, "layer4.1.bn2.num_batches_tracked");
     assert_non_null(t);
     assert_string_equal(t->type, "I64");
     assert_int_equal(t->shape.rank, 0);
     assert_memory_equal(t->data, &(int64_t){7}, sizeof(int64_t));
-    assert_int_equal(px_safetensors_count(s), 20 * 6); /* 20 convolutions, each with the five tensors of a norm */
-    px_safetensors_close(s);
+    assert_int_equal(px_tensor_file_count(s), 20 * 6); /* 20 convolutions, each with the five tensors of a norm */
+    px_tensor_file_close(s);
 }
 
 static void other_shapes_are_refused(void **state)
@@ -149,7 +149,7 @@ static void other_shapes_are_refused(void **state)
 static void write_one(const fixture *f, const char *name, const char *type)
 {
     static const float zeros[2 * 8 * 3 * 3 * 3]; /* enough for either type */
-    const px_safetensor t = {.name = name, .type = type, .shape = PX_SHAPE(8, 3, 3, 3), .data = zeros};
+    const px_stored_tensor t = {.name = name, .type = type, .shape = PX_SHAPE(8, 3, 3, 3), .data = zeros};
     assert_int_equal(px_safetensors_write(f->path, &t, 1, NULL, 0), 0);
 }
 
@@ -184,14 +184,14 @@ static void what_is_not_used_is_said(void **state)
     fixture *f = *state;
     start(&f->run, 32, 1, "backbone=resnet18", "resnet.width=0.125");
     int count = px_graph_params(f->run.m.graph);
-    px_safetensor *list = px_calloc((size_t)count + 2, sizeof list[0]);
+    px_stored_tensor *list = px_calloc((size_t)count + 2, sizeof list[0]);
     for (int i = 0; i < count; i++) {
         const px_param *p = px_graph_param(f->run.m.graph, i);
         list[i] =
-            (px_safetensor){.name = p->name, .type = "F32", .shape = p->value->shape, .data = parameter(&f->run, i)};
+            (px_stored_tensor){.name = p->name, .type = "F32", .shape = p->value->shape, .data = parameter(&f->run, i)};
     }
-    list[count] = (px_safetensor){.name = "fc.bias", .type = "F32", .shape = PX_SHAPE(1), .data = &(float){1}};
-    list[count + 1] = (px_safetensor){.name = "bn1.num_batches_tracked", .type = "I64", .data = &(int64_t){1}};
+    list[count] = (px_stored_tensor){.name = "fc.bias", .type = "F32", .shape = PX_SHAPE(1), .data = &(float){1}};
+    list[count + 1] = (px_stored_tensor){.name = "bn1.num_batches_tracked", .type = "I64", .data = &(int64_t){1}};
     assert_int_equal(px_safetensors_write(f->path, list, count + 2, NULL, 0), 0);
     char *text = NULL;
     size_t size;
