@@ -10,7 +10,7 @@ const px_option px_train_options[] = {
     PX_OPTION_TEXT(px_train_cfg, method, "simclr", "pretext task ('pretext methods' lists them)"),
     PX_OPTION_TEXT(px_train_cfg, backbone, "resnet18", "encoder ('pretext backbones' lists them)"),
     PX_OPTION_TEXT(px_train_cfg, out, "", "the run's folder: run.h5, checkpoint.h5, figures/"),
-    PX_OPTION_TEXT(px_train_cfg, init, "", "initial weights, a .safetensors file of the backbone; empty: random"),
+    PX_OPTION_TEXT(px_train_cfg, init, "", "initial weights of the backbone, a file .safetensors or .pth; empty: random"),
     PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "seed of all random numbers: initial values, order, views"),
     PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
     PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images per step, over all ranks and micro-batches"),
@@ -71,10 +71,20 @@ const px_option px_data_options[] = {
               "the job ends if a rank's workers finish no image for this many seconds; 0: wait forever"),
     {0}};
 
+const px_option px_weights_options[] = {
+    PX_OPTION_TEXT(px_weights_cfg, prefix, "auto",
+                   "what stands before all names of the backbone in a file of weights, such as module.encoder_q; auto: "
+                   "what fits, of teacher and student the teacher"),
+    PX_OPTION_CHOICE(px_weights_cfg, other, "refuse", "refuse|ignore",
+                     "tensors of the backbone that it does not have here (LayerScale, registers, ...) and that are not "
+                     "known as heads"),
+    {0}};
+
 static void register_groups(px_settings *s)
 {
     px_config_group(s->config, "", px_train_options, &s->train);
     px_config_group(s->config, "data", px_data_options, &s->data);
+    px_config_group(s->config, "weights", px_weights_options, &s->weights);
     px_config_group(s->config, "optim", px_optim_options, &s->optim);
     if (s->method->options)
         px_config_group(s->config, s->method->name, s->method->options, s->method_cfg);

@@ -39,9 +39,16 @@ typedef struct px_data_cfg {
 } px_data_cfg;
 extern const px_option px_data_options[];
 
+/* How a file of weights is read: init= and the subject of probe and features. */
+typedef struct px_weights_cfg {
+    const char *prefix, *other;
+} px_weights_cfg;
+extern const px_option px_weights_options[];
+
 typedef struct px_settings {
     px_train_cfg train;
     px_data_cfg data;
+    px_weights_cfg weights;
     px_optim_cfg optim;
     const px_method *method;
     px_method_cfg *method_cfg;

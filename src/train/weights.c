@@ -7,6 +7,7 @@
 #include "nn/positions.h"
 #include "train/advice.h"
 #include "train/checkpoint.h"
+#include "train/weights_names.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,8 +19,14 @@ static const char settings_note[] = "pretext.settings";
 
 bool px_weights_named(const char *path)
 {
+    static const char *const endings[] = {".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".pth.tar"};
     size_t length = strlen(path);
-    return length > 12 && strcmp(path + length - 12, ".safetensors") == 0;
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        size_t end = strlen(endings[i]);
+        if (length > end && strcmp(path + length - end, endings[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* Builds only the backbone, for the names of its parameters; NULL if it cannot be built. */
@@ -45,16 +52,24 @@ static bool holds(const px_graph *g, const char *name)
 
 /* ---- reading ---- */
 
-/* Reads `t` as a parameter with this name and shape, and converts it if possible. 0, or -1 without a message if it does
- * not fit. */
-static int fit(const char *name, const px_stored_tensor *t, px_shape shape, float *out)
+/* Whether the parts, stacked along their first axis, have this shape. */
+static bool stack(const px_stored_tensor *const part[], int count, px_shape shape)
 {
-    if (px_shape_equal(t->shape, shape)) {
-        px_stored_tensor_read(t, out);
-        return 0;
+    int64_t rows = 0;
+    for (int i = 0; i < count; i++) {
+        px_shape one = part[i]->shape;
+        rows += one.rank > 0 ? one.dim[0] : 0;
+        if (one.rank == 0 || one.rank != shape.rank || !px_stored_tensor_is_real(part[i]))
+            return false;
+        one.dim[0] = shape.dim[0];
+        if (!px_shape_equal(one, shape))
+            return false;
     }
-    if (strcmp(name, "pos_embed") != 0)
-        return -1;
+    return rows == shape.dim[0];
+}
+
+static int resample(const px_stored_tensor *t, px_shape shape, float *out)
+{
     float *whole = px_calloc((size_t)px_shape_count(t->shape) + 1, sizeof whole[0]);
     px_stored_tensor_read(t, whole);
     int status = px_positions_resample(t->shape, whole, shape, out);
@@ -62,16 +77,24 @@ static int fit(const char *name, const px_stored_tensor *t, px_shape shape, floa
     return status;
 }
 
-/* A tensor whose name ends with ".NAME": other programs' files may have a prefix before all names. */
-static const char *prefixed(const px_tensor_file *f, const char *name)
+/* Reads the parameter of this name and shape from its parts. 0, or -1 without a message if they do not fit. */
+static int fit(const char *name, const px_stored_tensor *const part[], int count, px_shape shape, float *out)
 {
-    for (int i = 0; i < px_tensor_file_count(f); i++) {
-        const char *there = px_tensor_file_at(f, i)->name;
-        size_t a = strlen(there), b = strlen(name);
-        if (a > b && there[a - b - 1] == '.' && strcmp(there + a - b, name) == 0)
-            return there;
+    if (!px_stored_tensor_is_real(part[0]))
+        return -1;
+    if (count == 1 && px_shape_equal(part[0]->shape, shape)) {
+        px_stored_tensor_read(part[0], out);
+        return 0;
     }
-    return NULL;
+    if (count == 1)
+        return strcmp(name, "pos_embed") == 0 ? resample(part[0], shape, out) : -1;
+    if (!stack(part, count, shape))
+        return -1;
+    for (int i = 0; i < count; i++) {
+        px_stored_tensor_read(part[i], out);
+        out += px_shape_count(part[i]->shape);
+    }
+    return 0;
 }
 
 /* Our own files name their backbone: "; its weights are for NAME" if it is another one. */
@@ -89,13 +112,13 @@ static const char *of_another(const px_tensor_file *f, const px_settings *s, cha
     return text;
 }
 
-static int missing(const px_tensor_file *f, const char *path, const char *name, const px_settings *s)
+static int missing(const px_weights_names *n, const px_graph *bare, const char *path, const char *name,
+                   const px_settings *s)
 {
-    const char *near = prefixed(f, name);
     char other[96];
-    return px_fail(PX_DATA, "%s: has no tensor %s, which %s needs%s%s%s%s", path, name, s->backbone->name,
-                   near ? "; it has " : "", near ? near : "", near ? ": names must be without that prefix" : "",
-                   of_another(f, s, other));
+    return px_fail(PX_DATA, "%s: has no tensor %s%s, which %s needs; it has %d of the %d that are needed%s", path,
+                   n->prefix, name, s->backbone->name, px_weights_names_count(n, bare), px_graph_params(bare),
+                   of_another(n->file, s, other));
 }
 
 static int misshapen(const px_tensor_file *f, const px_stored_tensor *t, const char *path, const px_param *p,
@@ -110,28 +133,32 @@ static int misshapen(const px_tensor_file *f, const px_stored_tensor *t, const c
                    of_another(f, s, other), px_advise_shape(s, t->name, t->shape, p->value->shape, advice));
 }
 
-/* How many tensors went where, and the names of some that were not used. */
+/* How many parameters were read, and which tensors of the file were not used. */
 typedef struct tally {
     int backbone, heads, unused;
-    char *names; /* of unused ones: "fc.weight, fc.bias, ..." */
+    bool *used;  /* for each tensor of the file */
+    char *names; /* of some unused ones: "fc.weight, fc.bias, ..." */
 } tally;
 
-static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_tensor_file *f,
+static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_weights_names *names,
                        const char *path, tally *n)
 {
     int status = 0;
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
-        const px_stored_tensor *t = px_tensor_file_find(f, p->name);
+        const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+        int parts = px_weights_names_parts(names, p->name, part);
         bool needed = holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
-        if (!t) {
-            status = needed ? missing(f, path, p->name, s) : 0;
-        } else if (px_stored_tensor_is_real(t) && fit(p->name, t, p->value->shape, plain) == 0) {
+        if (parts == 0) {
+            status = needed ? missing(names, bare, path, p->name, s) : 0;
+        } else if (fit(p->name, part, parts, p->value->shape, plain) == 0) {
             px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
+            for (int k = 0; k < parts; k++)
+                n->used[part[k] - px_tensor_file_at(names->file, 0)] = true;
         } else if (needed) {
-            status = misshapen(f, t, path, p, s);
+            status = misshapen(names->file, part[0], path, p, s);
         }
         free(plain);
     }
@@ -139,7 +166,7 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
 }
 
 /* Integers (num_batches_tracked) are counters of the program that wrote the file: nothing is lost. */
-static void count_unused(const px_model *m, const px_tensor_file *f, tally *n)
+static void count_unused(const px_tensor_file *f, tally *n)
 {
     enum { NAMED = 4 };
     size_t size;
@@ -147,13 +174,7 @@ static void count_unused(const px_model *m, const px_tensor_file *f, tally *n)
     PX_CHECK(names);
     for (int i = 0; i < px_tensor_file_count(f); i++) {
         const px_stored_tensor *t = px_tensor_file_at(f, i);
-        bool used = false;
-        for (int k = 0; k < px_graph_params(m->graph) && !used; k++) {
-            const px_param *p = px_graph_param(m->graph, k);
-            used = strcmp(p->name, t->name) == 0 &&
-                   (px_shape_equal(p->value->shape, t->shape) || strcmp(t->name, "pos_embed") == 0);
-        }
-        if (used || !px_stored_tensor_is_real(t))
+        if (n->used[i] || !px_stored_tensor_is_real(t))
             continue;
         if (n->unused < NAMED)
             fprintf(names, "%s%s", n->unused ? ", " : "", t->name);
@@ -164,15 +185,40 @@ static void count_unused(const px_model *m, const px_tensor_file *f, tally *n)
     fclose(names);
 }
 
-static void tell(px_log *log, const char *path, const tally *n)
+static void tell(px_log *log, const char *path, const px_weights_names *names, const tally *n)
 {
-    char heads[48] = "", unused[48] = "";
+    char heads[48] = "", unused[48] = "", spelled[128];
     if (n->heads)
         snprintf(heads, sizeof heads, " and %d of heads", n->heads);
     if (n->unused)
         snprintf(unused, sizeof unused, "; %d not used: ", n->unused);
-    px_log_line(log, "%s: %d tensors of the backbone%s%s%s", path, n->backbone, heads, unused,
-                n->unused ? n->names : "");
+    px_weights_names_text(names, spelled, sizeof spelled);
+    px_log_line(log, "%s: %d tensors of the backbone%s%s%s%s%s%s", path, n->backbone, heads, spelled[0] ? " (" : "",
+                spelled, spelled[0] ? ")" : "", unused, n->unused ? n->names : "");
+}
+
+/* Heads of our own files have the names that their methods give them. */
+static int load(px_model *m, const px_graph *bare, const px_settings *s, const px_tensor_file *f, const char *path,
+                px_log *log)
+{
+    px_weights_names names;
+    if (px_weights_names_find(&names, f, path, s, bare) != 0)
+        return -1;
+    tally n = {.used = px_calloc((size_t)px_tensor_file_count(f) + 1, sizeof n.used[0])};
+    int status = load_params(m, bare, s, &names, path, &n);
+    bool ours = px_tensor_file_about(f, settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
+    if (status == 0 && !ours && !lenient)
+        status = px_weights_names_check_rest(&names, n.used, path, s);
+    for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
+        px_plan_follow(m->plan, i, 0); /* they begin as their leaders do */
+    if (status == 0) {
+        count_unused(f, &n);
+        tell(log, path, &names, &n);
+    }
+    px_weights_names_finish(&names);
+    free(n.used);
+    free(n.names);
+    return status;
 }
 
 int px_weights_load(px_model *m, const px_settings *s, const px_task *task, const char *path, px_log *log)
@@ -181,17 +227,9 @@ int px_weights_load(px_model *m, const px_settings *s, const px_task *task, cons
     px_graph *bare = bare_backbone(s, task->channels, task->image_size);
     if (!bare)
         return -1;
-    tally n = {0};
     int status = px_tensor_file_open(&f, path);
     if (status == 0) {
-        status = load_params(m, bare, s, f, path, &n);
-        for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
-            px_plan_follow(m->plan, i, 0); /* they begin as their leaders do */
-        if (status == 0) {
-            count_unused(m, f, &n);
-            tell(log, path, &n);
-        }
-        free(n.names);
+        status = load(m, bare, s, f, path, log);
         px_tensor_file_close(f);
     }
     px_graph_destroy(bare);
@@ -267,7 +305,7 @@ static const char *exported(const char *name, const px_graph *bare, const char *
 
 /* The tensors to write, and for each batch norm the counter that torch expects. */
 static px_stored_tensor *choose(const px_checkpoint *saved, const px_graph *bare, const char *net, bool heads,
-                             const int64_t *batches, int *count)
+                                const int64_t *batches, int *count)
 {
     static const char variance[] = "running_var";
     px_stored_tensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
@@ -280,9 +318,10 @@ static px_stored_tensor *choose(const px_checkpoint *saved, const px_graph *bare
         list[(*count)++] = (px_stored_tensor){.name = name, .type = "F32", .shape = a->shape, .data = a->data};
         const char *last = strrchr(name, '.');
         if (last && strcmp(last + 1, variance) == 0)
-            list[(*count)++] = (px_stored_tensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
-                                               .type = "I64",
-                                               .data = batches};
+            list[(*count)++] =
+                (px_stored_tensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
+                                   .type = "I64",
+                                   .data = batches};
     }
     return list;
 }
