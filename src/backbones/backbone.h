@@ -11,6 +11,8 @@
 #include "base/option.h"
 #include "graph/graph.h"
 
+#include <stdio.h>
+
 enum { PX_STAGES_MAX = 32 };
 
 typedef struct px_encoding {
@@ -40,6 +42,10 @@ typedef struct px_backbone_family {
 
     /* Returns why this cannot work (an image size, a combination of options), or NULL if it can. */
     const char *(*check)(const px_backbone *, const px_backbone_cfg *, int image_size, int channels);
+
+    /* Writes the family's options that follow from stored parameters, as settings of its group: "stem = \"7x7\";".
+     * shape_of gives the shape that a parameter has in the file, rank 0 if it is not there. Optional. */
+    void (*stored)(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file);
 
     /* Parameters are named as in torchvision or timm, within the current scope. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);

@@ -89,6 +89,15 @@ static void settle(px_backbone_cfg *c, int image_size)
     c->stem = small ? "3x3" : "7x7";
 }
 
+/* conv1: (64 x width, C, side, side) */
+static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    px_shape stem = shape_of(file, "conv1.weight");
+    int64_t side = stem.rank == 4 ? stem.dim[2] : 0;
+    if (side == 3 || side == 7)
+        fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side, (double)stem.dim[0] / 64);
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)b;
@@ -147,6 +156,7 @@ const px_backbone_family px_resnet = {.name = "resnet",
                                       .options = options,
                                       .variants = variants,
                                       .settle = settle,
+                                      .stored = stored,
                                       .check = check,
                                       .layer = layer,
                                       .build = build,

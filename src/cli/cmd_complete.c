@@ -122,7 +122,7 @@ static void offer_key(void *context, const char *group, const px_option *o)
 /* The kind of files that a text option names; NULL: it does not name files. */
 static const char *files_of(const char *key)
 {
-    static const char *const kinds[][2] = {{"data.path", "h5"}, {"init", "safetensors"}, {"out", "/"}};
+    static const char *const kinds[][2] = {{"data.path", "h5"}, {"init", "safetensors|pth|pt|ckpt|bin"}, {"out", "/"}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(key, kinds[i][0]) == 0)
             return kinds[i][1];
@@ -184,7 +184,7 @@ static void offer_words(const request *r)
         offer_files("/|h5");
         break;
     case PX_WORD_SUBJECT:
-        offer_files("/|safetensors");
+        offer_files("/|safetensors|pth|pt|ckpt|bin");
         break;
     case PX_WORD_METHOD:
         offer_methods(r, "");

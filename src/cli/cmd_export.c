@@ -5,6 +5,8 @@
 #include "cli/job.h"
 #include "train/weights.h"
 
+#include <string.h>
+
 typedef struct export_flags {
     bool all;
     px_words plugin;
@@ -30,9 +32,10 @@ static int write(const px_args *args, const export_flags *given, px_log *log)
     px_config *config = px_config_create();
     px_config_group(config, "", options, &own);
     int status = px_job_plugins(&given->plugin);
-    if (status == 0 && !px_weights_named(args->out))
-        status = px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, by which weights are recognized",
-                         args->out);
+    size_t length = strlen(args->out), end = sizeof ".safetensors" - 1;
+    if (status == 0 && (length <= end || strcmp(args->out + length - end, ".safetensors") != 0))
+        status =
+            px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, the format that is written", args->out);
     for (int i = 0; i < args->assignments.count && status == 0; i++)
         status = px_config_set(config, args->assignments.word[i]);
     if (status == 0)

@@ -221,15 +221,15 @@ const px_command px_cmd_features = {
         "part of the rows. data.path= names a data set other than the run's, data.split=\n"
         "one of its splits (default: all images); data.limit takes only that many of the\n"
         "images, evenly spaced.\n"
-        "A weights file that was not written by pretext export needs backbone=,\n"
-        "data.path=, and settings that differ from the defaults, such as data.image_size\n"
-        "and data.normalize.\n"
+        "A weights file (safetensors, or of torch.save: .pth) that was not written by\n"
+        "pretext export needs data.path=, and settings that differ from the defaults,\n"
+        "such as data.image_size and data.normalize.\n"
         "\n"
         "Examples:\n"
         "  pretext features runs/first out=features.h5\n"
         "  mpirun -n 2 --bind-to none pretext features runs/first data.path=other.h5 data.split=test out=features.h5\n"
         "  pretext features runs/relative_location patches=9 out=features.h5\n"
-        "  pretext features resnet50.safetensors backbone=resnet50 data.normalize=true data.path=other.h5 "
+        "  pretext features resnet50.pth data.normalize=true data.path=other.h5 "
         "out=features.h5\n",
     .run = run,
     .flags = flags,

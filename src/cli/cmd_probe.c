@@ -58,15 +58,15 @@ const px_command px_cmd_probe = {
             "data.*, threads and backend override the run's settings (data.limit limits the\n"
             "probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
             "to /eval in the run's run.h5, and a table to standard output. Results of a\n"
-            "weights file go to out=DIR; one that was not written by pretext export also\n"
-            "needs backbone= and data.path=.\n"
+            "weights file (safetensors, or of torch.save: .pth) go to out=DIR; one that was\n"
+            "not written by pretext export also needs data.path=.\n"
             "\n"
             "Examples:\n"
             "  pretext probe runs/first baselines=true\n"
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n"
             "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
-            "  pretext probe resnet50.safetensors backbone=resnet50 data.path=flowers.h5 data.normalize=true "
+            "  pretext probe resnet50.pth data.path=flowers.h5 data.normalize=true "
             "out=results/flowers\n",
     .run = run,
     .flags = flags,

@@ -138,12 +138,12 @@ static const struct other {
 
 static int read_file(px_tensor_file *f)
 {
-    if (px_pytorch_recognize(f->bytes, f->size))
+    if (f->bytes && px_pytorch_recognize(f->bytes, f->size))
         return px_pytorch_read(f);
     size_t length = 8;
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         length = strlen(others[i].begins);
-        if (f->size >= length && memcmp(f->bytes, others[i].begins, length) == 0 &&
+        if (f->bytes && f->size >= length && memcmp(f->bytes, others[i].begins, length) == 0 &&
             (length > 1 || f->size < 8 || f->bytes[7] != 0)) /* a header's length has high bytes of zero */
             return px_fail(PX_DATA, "%s: is %s", f->path, others[i].is);
     }

@@ -158,7 +158,7 @@ static int start_weights(trainer *t, bool resume)
         return 0;
     if (!px_weights_named(init))
         return px_fail(PX_USAGE,
-                       "init = \"%s\" is not a weights file, something.safetensors; 'pretext export RUN "
+                       "init = \"%s\" is not a weights file, W.safetensors or W.pth; 'pretext export RUN "
                        "out=W.safetensors' writes those of a run, then init=W.safetensors reads them",
                        init);
     return px_weights_load(&t->session.model, t->s, &t->session.task, init, t->log);

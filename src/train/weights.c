@@ -7,6 +7,7 @@
 #include "nn/positions.h"
 #include "train/advice.h"
 #include "train/checkpoint.h"
+#include "train/weights_guess.h"
 #include "train/weights_names.h"
 
 #include <inttypes.h>
@@ -112,13 +113,22 @@ static const char *of_another(const px_tensor_file *f, const px_settings *s, cha
     return text;
 }
 
-static int missing(const px_weights_names *n, const px_graph *bare, const char *path, const char *name,
-                   const px_settings *s)
+/* Names the first parameter of the backbone that is not there. 0 if all are. */
+static int check_whole(const px_weights_names *n, const px_graph *bare, const char *path, const px_settings *s)
 {
-    char other[96];
-    return px_fail(PX_DATA, "%s: has no tensor %s%s, which %s needs; it has %d of the %d that are needed%s", path,
-                   n->prefix, name, s->backbone->name, px_weights_names_count(n, bare), px_graph_params(bare),
-                   of_another(n->file, s, other));
+    for (int i = 0; i < px_graph_params(bare); i++) {
+        const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+        const char *name = px_graph_param(bare, i)->name;
+        char why[96];
+        if (px_weights_names_parts(n, name, part) > 0)
+            continue;
+        if (!*of_another(n->file, s, why))
+            snprintf(why, sizeof why, "; it has %d of the %d that are needed", px_weights_names_count(n, bare),
+                     px_graph_params(bare));
+        return px_fail(PX_DATA, "%s: has no tensor %s%s, which %s needs%s", path, n->prefix, name, s->backbone->name,
+                       why);
+    }
+    return 0;
 }
 
 static int misshapen(const px_tensor_file *f, const px_stored_tensor *t, const char *path, const px_param *p,
@@ -150,14 +160,12 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
         int parts = px_weights_names_parts(names, p->name, part);
         bool needed = holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
-        if (parts == 0) {
-            status = needed ? missing(names, bare, path, p->name, s) : 0;
-        } else if (fit(p->name, part, parts, p->value->shape, plain) == 0) {
+        if (parts > 0 && fit(p->name, part, parts, p->value->shape, plain) == 0) {
             px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
             for (int k = 0; k < parts; k++)
                 n->used[part[k] - px_tensor_file_at(names->file, 0)] = true;
-        } else if (needed) {
+        } else if (parts > 0 && needed) {
             status = misshapen(names->file, part[0], path, p, s);
         }
         free(plain);
@@ -205,7 +213,9 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
     if (px_weights_names_find(&names, f, path, s, bare) != 0)
         return -1;
     tally n = {.used = px_calloc((size_t)px_tensor_file_count(f) + 1, sizeof n.used[0])};
-    int status = load_params(m, bare, s, &names, path, &n);
+    int status = check_whole(&names, bare, path, s);
+    if (status == 0)
+        status = load_params(m, bare, s, &names, path, &n);
     bool ours = px_tensor_file_about(f, settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
     if (status == 0 && !ours && !lenient)
         status = px_weights_names_check_rest(&names, n.used, path, s);
@@ -257,15 +267,31 @@ static int check_backbone(const char *text, const char *path, const char *const 
     return status;
 }
 
+/* A file of another program: what its tensors tell, or if they tell nothing, the assignments alone. */
+static int guess_settings(px_settings *s, const px_tensor_file *f, const char *path, const char *const assignments[],
+                          int count)
+{
+    char *text = px_weights_guess(f, path, assignments, count);
+    if (!text)
+        return -1;
+    int status = px_settings_load_text(s, text, path, assignments, count);
+    free(text);
+    return status;
+}
+
 int px_weights_settings(px_settings *s, const char *path, const char *const assignments[], int count)
 {
     px_tensor_file *f;
     if (px_tensor_file_open(&f, path) != 0)
         return -1;
     const char *text = px_tensor_file_about(f, settings_note);
-    int status = !text ? px_settings_load(s, NULL, assignments, count) : check_backbone(text, path, assignments, count);
-    if (text && status == 0)
+    int status;
+    if (!text)
+        status = guess_settings(s, f, path, assignments, count);
+    else if (check_backbone(text, path, assignments, count) == 0)
         status = px_settings_load_text(s, text, path, assignments, count);
+    else
+        status = -1;
     px_tensor_file_close(f);
     return status;
 }

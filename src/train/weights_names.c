@@ -123,7 +123,7 @@ static const char *spell(const char *theirs, const int64_t number[NUMBERS], cons
 static int names_of(const struct px_weights_scheme *s, const char *prefix, const char *ours,
                     char out[PX_WEIGHTS_PARTS][NAME_MAX_BYTES])
 {
-    int64_t number[NUMBERS];
+    int64_t number[NUMBERS] = {0};
     const char *rest = "";
     const spelling *p = s->spellings;
     while (p && p->ours && !matches(p->ours, ours, number, &rest))
@@ -287,7 +287,8 @@ int px_weights_names_find(px_weights_names *n, const px_tensor_file *f, const ch
             try_prefix(&c, &schemes[i], f, bare, prefix);
     }
     *n = (px_weights_names){&schemes[0], NULL, f};
-    int status = 0, best = c.count > 0 ? choose(&c, path) : 0;
+    /* What is not whole will be refused anyway, by the name of what is missing. */
+    int status = 0, best = c.most == px_graph_params(bare) ? choose(&c, path) : 0;
     if (best < 0)
         status = -1;
     else if (c.count > 0)

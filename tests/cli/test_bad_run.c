@@ -121,7 +121,7 @@ static const bad_case table[] = {
      "images of less than 24 px leave no patches of 8 px; data.image_size=24 or more enlarges them"},
     {{"pretrain", "out=o", "init=ok"},
      2,
-     "init = \"ok\" is not a weights file, something.safetensors; 'pretext export "},
+     "init = \"ok\" is not a weights file, W.safetensors or W.pth; 'pretext export "},
     {{"pretrain", "out=o", "init=no.safetensors"}, 3, "no.safetensors: No such file or directory"},
     {{"pretrain", "out=o", "init=fake.safetensors"}, 3, "fake.safetensors: is not a safetensors file, or is cut off"},
     {{"pretrain", "out=o", "init=w.safetensors", "resnet.width=0.25"},
@@ -145,9 +145,7 @@ static const bad_case table[] = {
      "w.safetensors: has no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are for resnet18\n"},
     {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet50"},
      3,
-     "tensor layer1.0.conv1.weight is (8, 8, 3, 3), but resnet50 with these options has (8, 8, 1, 1); its weights are "
-     "for "
-     "resnet18\n"},
+     "w.safetensors: has no tensor layer1.0.bn3.bias, which resnet50 needs; its weights are for resnet18\n"},
     {{"pretrain", "out=o", "--plugin", "old.so"},
      2,
      "plug-in old.so was built for interface 0123456789ab, this program has " PX_INTERFACE
