@@ -62,7 +62,8 @@ static char *header(const px_stored_tensor *const *tensors, int count, const px_
     return padded;
 }
 
-static int write_file(const char *path, const px_stored_tensor *const *tensors, int count, const char *text, size_t length)
+static int write_file(const char *path, const px_stored_tensor *const *tensors, int count, const char *text,
+                      size_t length)
 {
     FILE *out = fopen(path, "wb");
     if (!out)

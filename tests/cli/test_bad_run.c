@@ -145,7 +145,7 @@ static const bad_case table[] = {
      "w.safetensors: has no tensor layer1.2.conv1.weight, which resnet34 needs; its weights are for resnet18\n"},
     {{"pretrain", "out=o", "init=w.safetensors", "backbone=resnet50"},
      3,
-     "w.safetensors: has no tensor layer1.0.bn3.bias, which resnet50 needs; its weights are for resnet18\n"},
+     "w.safetensors: has no tensor layer1.0.conv3.weight, which resnet50 needs; its weights are for resnet18\n"},
     {{"pretrain", "out=o", "--plugin", "old.so"},
      2,
      "plug-in old.so was built for interface 0123456789ab, this program has " PX_INTERFACE
