@@ -44,6 +44,8 @@
     ROW(batch_norm_back_masked)                                                                                        \
     ROW(batch_norm_back)                                                                                               \
     ROW(global_avg_pool)                                                                                               \
+    ROW(resample)                                                                                                      \
+    ROW(resample_back)                                                                                                 \
     ROW(global_avg_pool_back)                                                                                          \
     ROW(layer_norm)                                                                                                    \
     ROW(layer_norm_back)                                                                                               \

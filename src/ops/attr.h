@@ -3,6 +3,7 @@
 #define PX_OPS_ATTR_H
 
 #include "ops/ops.h"
+#include "ops/taps.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -66,6 +67,10 @@ typedef struct px_running_attr {
 typedef struct px_pool_attr {
     int kernel, stride, pad;
 } px_pool_attr;
+
+typedef struct px_resample_attr {
+    px_tap_axis axis[2]; /* height, width */
+} px_resample_attr;
 
 typedef struct px_attention_attr {
     int heads;

@@ -129,6 +129,21 @@ px_value *px_gather_tokens(px_graph *, px_value *x, px_value *places);
 px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad);
 px_value *px_global_avg_pool(px_graph *, px_value *x); /* (N, C, H, W) -> (N, C) */
 
+/* ---- resizing ---- */
+/* How torch.nn.functional.interpolate makes a map of another size. */
+typedef enum px_interpolation {
+    PX_RESIZE_NEAREST,
+    PX_RESIZE_LINEAR,
+    PX_RESIZE_CUBIC, /* Keys 1981: a = -0.75, with antialiasing -0.5 */
+} px_interpolation;
+typedef struct px_resizing {
+    px_interpolation by;
+    bool align_corners; /* the corners' pixels stay in the corners; else the borders of the image stay */
+    bool antialias; /* a smaller map is made with a filter that is wider by the scale, as timm makes position tables */
+} px_resizing;
+/* x (N, C, H, W) -> (N, C, height, width). x itself if it has this size. */
+px_value *px_resize_map(px_graph *, px_value *x, int64_t height, int64_t width, px_resizing);
+
 /* ---- losses ---- */
 px_value *px_l2_normalize(px_graph *, px_value *x);                   /* rows of (N, D) to length 1 (at least 1e-12) */
 px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place); /* x (N, M): x[i, place[i]] = -infinity */

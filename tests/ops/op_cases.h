@@ -256,6 +256,34 @@ static px_value *build_running(px_graph *g, px_value *v[])
     return px_scale(g, v[0], 1);
 }
 
+static px_value *build_resize_nearest(px_graph *g, px_value *v[])
+{
+    return px_resize_map(g, px_resize_map(g, v[0], 3, 9, (px_resizing){.by = PX_RESIZE_NEAREST}), 4, 2,
+                         (px_resizing){.by = PX_RESIZE_NEAREST});
+}
+
+static px_value *build_resize_linear(px_graph *g, px_value *v[])
+{
+    px_value *y = px_resize_map(g, v[0], 9, 3, (px_resizing){.by = PX_RESIZE_LINEAR});
+    y = px_resize_map(g, y, 4, 5, (px_resizing){.by = PX_RESIZE_LINEAR, .align_corners = true});
+    return px_resize_map(g, y, 2, 8, (px_resizing){.by = PX_RESIZE_LINEAR, .antialias = true});
+}
+
+static px_value *build_resize_cubic(px_graph *g, px_value *v[])
+{
+    px_value *y = px_resize_map(g, v[0], 9, 3, (px_resizing){.by = PX_RESIZE_CUBIC});
+    y = px_resize_map(g, y, 4, 5, (px_resizing){.by = PX_RESIZE_CUBIC, .align_corners = true});
+    return px_resize_map(g, y, 2, 8, (px_resizing){.by = PX_RESIZE_CUBIC, .antialias = true});
+}
+
+/* In a convolution's format. */
+static px_value *build_conv_resize(px_graph *g, px_value *v[])
+{
+    px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_resize_map(g, px_resize_map(g, y, 13, 2, (px_resizing){.by = PX_RESIZE_CUBIC}), 4, 5,
+                         (px_resizing){.by = PX_RESIZE_LINEAR, .antialias = true});
+}
+
 static px_value *build_max_pool(px_graph *g, px_value *v[])
 {
     return px_max_pool(g, v[0], 3, 2, 1);
@@ -431,6 +459,13 @@ static const test_case cases[] = {
     {"running statistics", build_running, {IN(7, 5, 2, 1)}},
     {"max pool", build_max_pool, {IN(2, 5, 7, 6)}},
     {"average pool", build_avg_pool, {IN(2, 5, 3, 4)}},
+    {"resize, nearest", build_resize_nearest, {IN(2, 5, 7, 6)}},
+    {"resize, bilinear", build_resize_linear, {IN(2, 5, 7, 6)}},
+    {"resize, bicubic", build_resize_cubic, {IN(2, 5, 7, 6)}},
+    {"resize of a pixel", build_resize_cubic, {IN(2, 5, 1, 1)}},
+    {"resize, 16 channels", build_conv_resize, {IN(2, 3, 6, 7), PARAM(16, 3, 3, 3)}},
+    {"resize, 24 channels", build_conv_resize, {IN(2, 3, 6, 7), PARAM(24, 3, 3, 3)}},
+    {"resize, 12 channels", build_conv_resize, {IN(2, 3, 6, 7), PARAM(12, 3, 3, 3)}},
     {"l2 normalize", build_normalize, {IN(5, 7)}},
     {"squared error", build_squared_error, {IN(3, 5, 7), PARAM(3, 5, 7)}},
     {"cross entropy", build_cross_entropy, {IN(5, 7)}},

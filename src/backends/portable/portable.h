@@ -48,6 +48,8 @@ PX_DECLARE(max_pool);
 PX_DECLARE(max_pool_back);
 PX_DECLARE(global_avg_pool);
 PX_DECLARE(global_avg_pool_back);
+PX_DECLARE(resample);
+PX_DECLARE(resample_back);
 PX_DECLARE(l2_normalize);
 PX_DECLARE(l2_normalize_back);
 PX_DECLARE(mask_diagonal);

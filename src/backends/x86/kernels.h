@@ -9,7 +9,10 @@
 #include "backends/x86/blocks.h"
 #include "base/simd.h"
 #include "graph/plan.h"
+#include "ops/taps.h"
 #include "tensor/bf16.h"
+
+#define INLINE static inline __attribute__((always_inline))
 
 #define PX_FAST_DECLARE(name) void px_fast_f32_##name(const px_step *), px_fast_bf16_##name(const px_step *)
 /* Both kernels of a name: for activations in float, and in bf16. */
@@ -32,6 +35,17 @@ PX_FAST_DECLARE(batch_norm_back);
 size_t px_fast_norm_bytes(int64_t C); /* of scratch memory for C channels; float and bf16 alike */
 PX_FAST_DECLARE(global_avg_pool);
 PX_FAST_DECLARE(global_avg_pool_back);
+/* Forward or its adjoint: tables of the map that is to be computed; in `data` of the step. */
+typedef struct px_resampler {
+    px_taps h, w;
+    int64_t H, W; /* inputs */
+    double memory[];
+} px_resampler;
+PX_FAST_DECLARE(resample);
+INLINE size_t px_fast_resample_row_bytes(int64_t W, int64_t B) /* of scratch memory for a thread */
+{
+    return ((size_t)(W * B) * sizeof(float) + 63) / 64 * 64;
+}
 PX_FAST_DECLARE(layer_norm);
 PX_FAST_DECLARE(layer_norm_back);
 PX_FAST_DECLARE(channel_sum);
@@ -42,7 +56,6 @@ px_kernel px_fast_f32_linear_gelu;
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
 size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
-#define INLINE static inline __attribute__((always_inline))
 
 #ifdef PX_ELEM_BF16
 #if PX_ELEM_BF16

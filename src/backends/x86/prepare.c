@@ -1,8 +1,12 @@
 /* prepare.c - the rows of our own kernels that take float and bf16: which steps they accept, in which formats. */
 #include "backends/rows.h"
 #include "backends/x86/kernels.h"
+#include "base/error.h"
 #include "graph/op.h"
 #include "ops/attr.h"
+
+#include <omp.h>
+#include <stdlib.h>
 
 static void set(px_step *s, px_kernel *const kernel[2], px_dtype dtype)
 {
@@ -215,6 +219,42 @@ const px_kernel_row px_row_global_avg_pool = {
     .op = &px_op_global_avg_pool, .accepts = first_is_in_blocks, .prepare = global_avg_pool};
 const px_kernel_row px_row_global_avg_pool_back = {
     .op = &px_op_global_avg_pool_back, .accepts = second_is_in_blocks, .prepare = global_avg_pool_back};
+
+/* ---- maps of weighted neighbours ---- */
+
+static bool resample_like(px_plan *p, px_step *s, const px_value *like, bool back)
+{
+    const px_resample_attr *a = s->node->attr;
+    const px_value *from = s->node->in[0], *to = s->node->out[0];
+    px_storage st = px_plan_format(p, like);
+    int block = st.own ? 1 : st.block;
+    size_t first = (px_taps_bytes(&a->axis[0], back) + 7) / 8 * 8, second = px_taps_bytes(&a->axis[1], back);
+    px_resampler *r = px_calloc(1, sizeof *r + first + second);
+    *r = (px_resampler){.h = px_taps_make(&a->axis[0], back, r->memory),
+                        .w = px_taps_make(&a->axis[1], back, (char *)r->memory + first),
+                        .H = from->shape.dim[2],
+                        .W = from->shape.dim[3]};
+    px_plan_need(p, s, 0, px_storage_blocked(from, block, st.dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(to, block, st.dtype));
+    set(s, PX_FAST(resample), st.dtype);
+    s->data = r;
+    s->release = free;
+    s->scratch_bytes = (size_t)omp_get_max_threads() * px_fast_resample_row_bytes(r->W, block);
+    return true;
+}
+
+static bool resample(px_plan *p, px_step *s)
+{
+    return resample_like(p, s, s->node->in[0], false);
+}
+
+static bool resample_back(px_plan *p, px_step *s)
+{
+    return resample_like(p, s, s->node->in[1], true);
+}
+
+const px_kernel_row px_row_resample = {.op = &px_op_resample, .prepare = resample};
+const px_kernel_row px_row_resample_back = {.op = &px_op_resample_back, .prepare = resample_back};
 
 /* ---- rows ---- */
 

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Writes map_fixtures.h: what PyTorch makes of a small map by resizing, pooling, normalising, convolving; and the gradient
+of the sum of (output * position). Needs torch. python3 tests/ops/map_fixtures.py > tests/ops/map_fixtures.h"""
+import torch
+import torch.nn.functional as F
+
+torch.set_default_dtype(torch.float64)
+
+
+def line(name, numbers):
+    text = ", ".join(f"{v:.9g}" for v in numbers.flatten().tolist())
+    return f"static const double {name}[] = {{{text}}};"
+
+
+def case(name, x, f, *weights):
+    """x and weights: the numbers (i * 7 % 11 - 4) / 2, (i * 5 % 7 - 3) / 4; the loss weighs output i with (i * 3 % 5 - 1)."""
+    x = x.clone().requires_grad_(True)
+    weights = [w.clone().requires_grad_(True) for w in weights]
+    y = f(x, *weights)
+    w = torch.arange(y.numel()).mul(3).remainder(5).sub(1).double().reshape(y.shape)
+    (y * w).sum().backward()
+    print(line(name + "_y", y.detach()))
+    print(line(name + "_dx", x.grad))
+    for v in weights:
+        print(line(name + "_dw", v.grad))
+
+
+def numbers(*shape):
+    n = torch.Size(shape).numel()
+    return ((torch.arange(n) * 7 % 11).double() - 4).reshape(shape) / 2
+
+
+def weights(*shape):
+    n = torch.Size(shape).numel()
+    return ((torch.arange(n) * 5 % 7).double() - 3).reshape(shape) / 4
+
+
+print("/* map_fixtures.h - PyTorch's outputs and gradients of maps, written by map_fixtures.py. */")
+print("#ifndef PX_TESTS_MAP_FIXTURES_H\n#define PX_TESTS_MAP_FIXTURES_H\n\n/* clang-format off */")
+x = numbers(1, 2, 5, 4)
+for name, size, how in (
+    ("nearest", (7, 3), dict(mode="nearest")),
+    ("linear", (7, 3), dict(mode="bilinear", align_corners=False)),
+    ("linear_corners", (7, 3), dict(mode="bilinear", align_corners=True)),
+    ("linear_antialias", (2, 6), dict(mode="bilinear", align_corners=False, antialias=True)),
+    ("cubic", (7, 3), dict(mode="bicubic", align_corners=False)),
+    ("cubic_corners", (3, 9), dict(mode="bicubic", align_corners=True)),
+    ("cubic_antialias", (2, 6), dict(mode="bicubic", align_corners=False, antialias=True)),
+):
+    case(name, x, lambda v: F.interpolate(v, size, **how))
+print("/* clang-format on */\n\n#endif")

@@ -1,0 +1,161 @@
+/* test_maps.c - resized maps, against PyTorch's numbers (map_fixtures.py). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "graph/plan.h"
+#include "map_fixtures.h"
+#include "ops/ops.h"
+
+typedef struct map_case {
+    const char *name;
+    px_value *(*build)(px_graph *, px_value *x);
+    px_shape shape;
+    const double *y, *dx;
+    size_t outputs;
+} map_case;
+
+static px_value *nearest(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 7, 3, (px_resizing){.by = PX_RESIZE_NEAREST});
+}
+
+static px_value *linear(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 7, 3, (px_resizing){.by = PX_RESIZE_LINEAR});
+}
+
+static px_value *linear_corners(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 7, 3, (px_resizing){.by = PX_RESIZE_LINEAR, .align_corners = true});
+}
+
+static px_value *linear_antialias(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 2, 6, (px_resizing){.by = PX_RESIZE_LINEAR, .antialias = true});
+}
+
+static px_value *cubic(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 7, 3, (px_resizing){.by = PX_RESIZE_CUBIC});
+}
+
+static px_value *cubic_corners(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 3, 9, (px_resizing){.by = PX_RESIZE_CUBIC, .align_corners = true});
+}
+
+static px_value *cubic_antialias(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 2, 6, (px_resizing){.by = PX_RESIZE_CUBIC, .antialias = true});
+}
+
+#define CASE(name, ...)                                                                                                \
+    {                                                                                                                  \
+#name, name,                                                                                                   \
+            {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__ } }, name##_y, name##_dx,                        \
+             sizeof name##_y / sizeof name##_y[0]                                                                      \
+    }
+static const map_case map_cases[] = {
+    CASE(nearest, 1, 2, 5, 4),          CASE(linear, 1, 2, 5, 4), CASE(linear_corners, 1, 2, 5, 4),
+    CASE(linear_antialias, 1, 2, 5, 4), CASE(cubic, 1, 2, 5, 4),  CASE(cubic_corners, 1, 2, 5, 4),
+    CASE(cubic_antialias, 1, 2, 5, 4),
+};
+
+static void near(const map_case *c, const char *backend, const char *what, const float *got, const double *right,
+                 size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs(got[i] - right[i]) <= 1e-5 * (1 + fabs(right[i]))))
+            fail_msg("%s by %s: %s %zu is %.8g, PyTorch's %.8g", c->name, backend, what, i, got[i], right[i]);
+}
+
+static void check(const map_case *c, const px_backend *backend)
+{
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *x = px_input(g, "x", PX_F32, c->shape);
+    px_graph_want_grad(x);
+    px_value *y = c->build(g, x);
+    assert_null(px_graph_error(g));
+    int64_t n = px_shape_count(x->shape), m = px_shape_count(y->shape);
+    assert_int_equal(m, c->outputs);
+    px_value *weights = px_input(g, "weights", PX_F32, PX_SHAPE(m, 1));
+    px_value *loss =
+        px_reshape(g, px_matmul(g, px_reshape(g, y, PX_SHAPE(1, m)), weights, false, false, 1), (px_shape){0});
+    px_graph_output(g, "y", y);
+    px_graph_output(g, "loss", loss);
+    px_graph_differentiate(g, loss);
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = backend});
+    float *data = px_aligned_calloc((size_t)n * sizeof data[0]), *w = px_aligned_calloc((size_t)m * sizeof w[0]);
+    for (int i = 0; i < n; i++)
+        data[i] = (float)(i * 7 % 11 - 4) / 2;
+    for (int i = 0; i < m; i++)
+        w[i] = (float)(i * 3 % 5 - 1);
+    px_plan_bind(p, x, data);
+    px_plan_bind(p, weights, w);
+    px_plan_run(p, NULL);
+    near(c, backend->name, "output", px_plan_read(p, y), c->y, (size_t)m);
+    near(c, backend->name, "gradient", px_plan_read(p, x->grad), c->dx, (size_t)n);
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+    free(data);
+    free(w);
+}
+
+static void maps_are_as_pytorch_makes_them(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof map_cases / sizeof map_cases[0]; i++) {
+        check(&map_cases[i], &px_backend_openblas);
+        check(&map_cases[i], &px_backend_fast);
+    }
+}
+
+/* A map of the right size is not copied. */
+static void same_size_is_the_same_map(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(1, 2, 5, 4));
+    assert_ptr_equal(px_resize_map(g, x, 5, 4, (px_resizing){.by = PX_RESIZE_CUBIC, .antialias = true}), x);
+    px_graph_destroy(g);
+}
+
+static void refuse(const char *message, px_shape shape, px_value *(*build)(px_graph *, px_value *x))
+{
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    build(g, px_input(g, "x", PX_F32, shape));
+    if (!px_graph_error(g) || strcmp(px_graph_error(g), message) != 0)
+        fail_msg("%s, but expected %s", px_graph_error(g), message);
+    px_graph_destroy(g);
+}
+
+static px_value *nearest_antialias(px_graph *g, px_value *x)
+{
+    return px_resize_map(g, x, 2, 6, (px_resizing){.by = PX_RESIZE_NEAREST, .antialias = true});
+}
+
+static void misfits_are_refused(void **state)
+{
+    (void)state;
+    refuse("resize: (2, 3, 0, 4) to 7 x 3: both need pixels", PX_SHAPE(2, 3, 0, 4), linear);
+    refuse("resize: (2, 3) is not a map (N, C, H, W)", PX_SHAPE(2, 3), linear);
+    refuse("resize: align_corners and antialias are for bilinear and bicubic", PX_SHAPE(2, 3, 5, 4), nearest_antialias);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(maps_are_as_pytorch_makes_them),
+        cmocka_unit_test(same_size_is_the_same_map),
+        cmocka_unit_test(misfits_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
