@@ -3,13 +3,15 @@
 #define PX_OPS_ATTR_H
 
 #include "ops/ops.h"
+#include "ops/sliding.h"
 #include "ops/taps.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 typedef struct px_conv_attr {
-    int stride, pad, groups;
+    px_sliding slide;
+    int groups;
 } px_conv_attr;
 
 typedef enum px_activation { PX_ACT_NONE, PX_ACT_RELU, PX_ACT_GELU } px_activation;
@@ -65,7 +67,7 @@ typedef struct px_running_attr {
 } px_running_attr;
 
 typedef struct px_pool_attr {
-    int kernel, stride, pad;
+    px_sliding slide;
 } px_pool_attr;
 
 typedef struct px_resample_attr {
@@ -86,6 +88,9 @@ typedef struct px_dropout_attr {
     int64_t samples; /* x is samples of equal size, one after the other: how many */
     int place;       /* number of this op in the graph, part of the key of its random numbers */
 } px_dropout_attr;
+
+/* The map of x (N, C, H, W) along both axes. In resample.c. */
+px_value *px_resample(px_graph *, px_value *x, const px_resample_attr *);
 
 /* The axis counted from the start; a negative one counts from the end. -1, after px_graph_fail: there is no such axis of
  * x, which `what` was to use. In move.c. */

@@ -16,9 +16,8 @@ static void infer(px_graph *g, px_node *n)
                       px_shape_text(w, tw), a->groups);
         return;
     }
-    int64_t h = (x.dim[2] + 2 * a->pad - w.dim[2]) / a->stride + 1,
-            v = (x.dim[3] + 2 * a->pad - w.dim[3]) / a->stride + 1;
-    if (h < 1 || v < 1 || x.dim[2] + 2 * a->pad < w.dim[2] || x.dim[3] + 2 * a->pad < w.dim[3])
+    int64_t h = px_sliding_outputs(&a->slide, 0, x.dim[2]), v = px_sliding_outputs(&a->slide, 1, x.dim[3]);
+    if (h < 1 || v < 1)
         px_graph_fail(g, "conv2d: an image of %s is too small for the kernel %s", px_shape_text(x, tx),
                       px_shape_text(w, tw));
     n->out[0]->shape = PX_SHAPE(x.dim[0], w.dim[0], h, v);
@@ -127,8 +126,30 @@ const px_op px_op_conv2d = {.name = "conv2d",
                             .scratch = scratch,
                             .portable = PX_PORTABLE(conv2d)};
 
+/* Numbers that are left out are 0: then it is the usual one. */
+static int or_one(int number)
+{
+    return number ? number : 1;
+}
+
+px_value *px_convolve(px_graph *g, px_value *x, px_value *weight, px_value *bias, px_convolution how)
+{
+    px_conv_attr a = {.groups = or_one(how.groups)};
+    for (int k = 0; k < 2; k++) {
+        a.slide.kernel[k] = weight->shape.rank == 4 ? (int)weight->shape.dim[2 + k] : 1;
+        a.slide.stride[k] = or_one(how.stride[k]);
+        a.slide.dilation[k] = or_one(how.dilation[k]);
+        a.slide.before[k] = how.pad[k][0];
+        a.slide.after[k] = how.pad[k][1];
+        if (a.slide.stride[k] < 1 || a.slide.dilation[k] < 1 || a.slide.before[k] < 0 || a.slide.after[k] < 0)
+            return px_graph_fail(g, "conv2d: stride %d, dilation %d, padding %d and %d: none may be negative",
+                                 how.stride[k], how.dilation[k], how.pad[k][0], how.pad[k][1]);
+    }
+    return px_node_add(g, &px_op_conv2d, (px_value *[]){x, weight, bias}, 3, &a);
+}
+
 px_value *px_conv2d(px_graph *g, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups)
 {
-    px_conv_attr a = {stride, pad, groups};
-    return px_node_add(g, &px_op_conv2d, (px_value *[]){x, weight, bias}, 3, &a);
+    px_convolution how = {.stride = {stride, stride}, .pad = {{pad, pad}, {pad, pad}}, .groups = groups};
+    return px_convolve(g, x, weight, bias, how);
 }

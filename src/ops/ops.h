@@ -82,8 +82,18 @@ px_value *px_log_softmax(px_graph *, px_value *x, int axis);
 px_value *px_variance(px_graph *, px_value *x, px_axes); /* mean squared distance from the mean: divided by the count */
 
 /* ---- convolution ---- */
+/* Indices 0: height, 1: width. What is 0 is as usual: stride, dilation and groups 1, no padding. */
+typedef struct px_convolution {
+    int stride[2];
+    int pad[2][2];   /* zeros {{above, below}, {left, right}} */
+    int dilation[2]; /* distance between the pixels that neighbouring taps see */
+    int groups;
+} px_convolution;
 /* x (N, C, H, W), weight (O, C/groups, kh, kw), bias (O) or NULL -> (N, O, H', W'),
- * H' = (H + 2 pad - kh) / stride + 1 */
+ * H' = (H + above + below - dilation (kh - 1) - 1) / stride + 1, as torch.nn.Conv2d. With as many groups as channels
+ * (depthwise) each output sees one channel. */
+px_value *px_convolve(px_graph *, px_value *x, px_value *weight, px_value *bias, px_convolution);
+/* The same stride on both axes, the same padding on all sides. */
 px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups);
 
 /* ---- matrices ---- */
@@ -126,8 +136,24 @@ px_value *px_prepend_token(px_graph *, px_value *x, px_value *token); /* token: 
 px_value *px_gather_tokens(px_graph *, px_value *x, px_value *places);
 
 /* ---- pooling ---- */
-px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad);
-px_value *px_global_avg_pool(px_graph *, px_value *x); /* (N, C, H, W) -> (N, C) */
+/* Windows over a map, as torch.nn.MaxPool2d and AvgPool2d count them. Indices 0: height, 1: width; strides of 0 are the
+ * kernel's size, dilations of 0 are 1. */
+typedef struct px_pooling {
+    int kernel[2], stride[2];
+    int pad[2];       /* on both sides, at most half of the kernel */
+    int dilation[2];  /* of the maximum only */
+    bool ceil_mode;   /* the last window may begin on the map and end outside of it */
+    bool exclude_pad; /* averages are over pixels of the map only (count_include_pad=False) */
+} px_pooling;
+/* (N, C, H, W) -> (N, C, H', W'), H' = (H + 2 pad - dilation (kernel - 1) - 1) / stride + 1, rounded up in ceil_mode. The
+ * gradient goes to the first of several equal maxima. */
+px_value *px_max_pool2d(px_graph *, px_value *x, px_pooling);
+px_value *px_avg_pool2d(px_graph *, px_value *x, px_pooling);
+/* (N, C, H, W) -> (N, C, height, width): output i is the mean of the rows from floor(i H / height) to before
+ * ceil((i + 1) H / height), as torch.nn.AdaptiveAvgPool2d */
+px_value *px_adaptive_avg_pool(px_graph *, px_value *x, int64_t height, int64_t width);
+px_value *px_max_pool(px_graph *, px_value *x, int kernel, int stride, int pad); /* alike on both axes */
+px_value *px_global_avg_pool(px_graph *, px_value *x);                           /* (N, C, H, W) -> (N, C) */
 
 /* ---- resizing ---- */
 /* How torch.nn.functional.interpolate makes a map of another size. */

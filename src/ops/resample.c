@@ -74,6 +74,11 @@ const px_op px_op_resample = {.name = "resample",
                               .scratch = scratch,
                               .portable = PX_PORTABLE(resample)};
 
+px_value *px_resample(px_graph *g, px_value *x, const px_resample_attr *a)
+{
+    return px_node_add(g, &px_op_resample, &x, 1, a);
+}
+
 px_value *px_resize_map(px_graph *g, px_value *x, int64_t height, int64_t width, px_resizing how)
 {
     char t[64];
@@ -97,5 +102,5 @@ px_value *px_resize_map(px_graph *g, px_value *x, int64_t height, int64_t width,
                                   .outputs = size[k],
                                   .align_corners = how.align_corners,
                                   .antialias = how.antialias};
-    return px_node_add(g, &px_op_resample, &x, 1, &a);
+    return px_resample(g, x, &a);
 }

@@ -48,4 +48,13 @@ for name, size, how in (
     ("cubic_antialias", (2, 6), dict(mode="bicubic", align_corners=False, antialias=True)),
 ):
     case(name, x, lambda v: F.interpolate(v, size, **how))
+x = numbers(1, 2, 7, 6)
+case("max_pooled", x, lambda v: F.max_pool2d(v, (3, 2), (2, 1), (1, 0), (1, 2)))
+case("max_pooled_ceil", x, lambda v: F.max_pool2d(v, 3, 2, 0, ceil_mode=True))
+case("avg_pooled", x, lambda v: F.avg_pool2d(v, (3, 2), (2, 3), (1, 1)))
+case("avg_pooled_ceil", x, lambda v: F.avg_pool2d(v, 3, 2, 1, ceil_mode=True))
+case("avg_pooled_without_pad", x, lambda v: F.avg_pool2d(v, 5, 2, 2, count_include_pad=False))
+case("adaptive", x, lambda v: F.adaptive_avg_pool2d(v, (3, 4)))
+case("adaptive_larger", x, lambda v: F.adaptive_avg_pool2d(v, (9, 2)))
+case("adaptive_one", x, lambda v: F.adaptive_avg_pool2d(v, 1))
 print("/* clang-format on */\n\n#endif")

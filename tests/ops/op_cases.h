@@ -284,6 +284,34 @@ static px_value *build_conv_resize(px_graph *g, px_value *v[])
                          (px_resizing){.by = PX_RESIZE_LINEAR, .antialias = true});
 }
 
+static const px_pooling odd_pool = {.kernel = {3, 2}, .stride = {2, 1}, .pad = {1, 0}, .ceil_mode = true};
+
+/* In a convolution's format. */
+static px_value *build_conv_pools(px_graph *g, px_value *v[])
+{
+    px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    y = px_avg_pool2d(g, px_max_pool2d(g, y, odd_pool), odd_pool);
+    return px_adaptive_avg_pool(g, y, 2, 3);
+}
+
+static px_value *build_max_pool_gaps(px_graph *g, px_value *v[])
+{
+    px_value *y = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_max_pool2d(g, y, (px_pooling){.kernel = {2, 2}, .stride = {1, 1}, .dilation = {2, 3}});
+}
+
+static px_value *build_avg_pool_without_pad(px_graph *g, px_value *v[])
+{
+    return px_avg_pool2d(
+        g, v[0],
+        (px_pooling){.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2}, .ceil_mode = true, .exclude_pad = true});
+}
+
+static px_value *build_adaptive(px_graph *g, px_value *v[])
+{
+    return px_adaptive_avg_pool(g, px_adaptive_avg_pool(g, v[0], 9, 4), 1, 1);
+}
+
 static px_value *build_max_pool(px_graph *g, px_value *v[])
 {
     return px_max_pool(g, v[0], 3, 2, 1);
@@ -459,6 +487,13 @@ static const test_case cases[] = {
     {"running statistics", build_running, {IN(7, 5, 2, 1)}},
     {"max pool", build_max_pool, {IN(2, 5, 7, 6)}},
     {"average pool", build_avg_pool, {IN(2, 5, 3, 4)}},
+    {"pools, 16 channels", build_conv_pools, {IN(2, 3, 8, 7), PARAM(16, 3, 3, 3)}},
+    {"pools, 24 channels", build_conv_pools, {IN(2, 3, 8, 7), PARAM(24, 3, 3, 3)}},
+    {"pools, 11 channels", build_conv_pools, {IN(2, 3, 8, 7), PARAM(11, 3, 3, 3)}},
+    {"max pool with gaps", build_max_pool_gaps, {IN(2, 3, 6, 7), PARAM(16, 3, 3, 3)}},
+    {"average pool without padding", build_avg_pool_without_pad, {IN(2, 5, 8, 6)}},
+    {"the same, one pixel", build_avg_pool_without_pad, {IN(2, 5, 1, 1)}},
+    {"adaptive average pool", build_adaptive, {IN(2, 5, 7, 6)}},
     {"resize, nearest", build_resize_nearest, {IN(2, 5, 7, 6)}},
     {"resize, bilinear", build_resize_linear, {IN(2, 5, 7, 6)}},
     {"resize, bicubic", build_resize_cubic, {IN(2, 5, 7, 6)}},

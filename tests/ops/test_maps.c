@@ -1,4 +1,4 @@
-/* test_maps.c - resized maps, against PyTorch's numbers (map_fixtures.py). */
+/* test_maps.c - resized and pooled maps, against PyTorch's numbers (map_fixtures.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,6 +57,46 @@ static px_value *cubic_antialias(px_graph *g, px_value *x)
     return px_resize_map(g, x, 2, 6, (px_resizing){.by = PX_RESIZE_CUBIC, .antialias = true});
 }
 
+static px_value *max_pooled(px_graph *g, px_value *x)
+{
+    return px_max_pool2d(g, x, (px_pooling){.kernel = {3, 2}, .stride = {2, 1}, .pad = {1, 0}, .dilation = {1, 2}});
+}
+
+static px_value *max_pooled_ceil(px_graph *g, px_value *x)
+{
+    return px_max_pool2d(g, x, (px_pooling){.kernel = {3, 3}, .stride = {2, 2}, .ceil_mode = true});
+}
+
+static px_value *avg_pooled(px_graph *g, px_value *x)
+{
+    return px_avg_pool2d(g, x, (px_pooling){.kernel = {3, 2}, .stride = {2, 3}, .pad = {1, 1}});
+}
+
+static px_value *avg_pooled_ceil(px_graph *g, px_value *x)
+{
+    return px_avg_pool2d(g, x, (px_pooling){.kernel = {3, 3}, .stride = {2, 2}, .pad = {1, 1}, .ceil_mode = true});
+}
+
+static px_value *avg_pooled_without_pad(px_graph *g, px_value *x)
+{
+    return px_avg_pool2d(g, x, (px_pooling){.kernel = {5, 5}, .stride = {2, 2}, .pad = {2, 2}, .exclude_pad = true});
+}
+
+static px_value *adaptive(px_graph *g, px_value *x)
+{
+    return px_adaptive_avg_pool(g, x, 3, 4);
+}
+
+static px_value *adaptive_larger(px_graph *g, px_value *x)
+{
+    return px_adaptive_avg_pool(g, x, 9, 2);
+}
+
+static px_value *adaptive_one(px_graph *g, px_value *x)
+{
+    return px_adaptive_avg_pool(g, x, 1, 1);
+}
+
 #define CASE(name, ...)                                                                                                \
     {                                                                                                                  \
 #name, name,                                                                                                   \
@@ -64,9 +104,11 @@ static px_value *cubic_antialias(px_graph *g, px_value *x)
              sizeof name##_y / sizeof name##_y[0]                                                                      \
     }
 static const map_case map_cases[] = {
-    CASE(nearest, 1, 2, 5, 4),          CASE(linear, 1, 2, 5, 4), CASE(linear_corners, 1, 2, 5, 4),
-    CASE(linear_antialias, 1, 2, 5, 4), CASE(cubic, 1, 2, 5, 4),  CASE(cubic_corners, 1, 2, 5, 4),
-    CASE(cubic_antialias, 1, 2, 5, 4),
+    CASE(nearest, 1, 2, 5, 4),          CASE(linear, 1, 2, 5, 4),          CASE(linear_corners, 1, 2, 5, 4),
+    CASE(linear_antialias, 1, 2, 5, 4), CASE(cubic, 1, 2, 5, 4),           CASE(cubic_corners, 1, 2, 5, 4),
+    CASE(cubic_antialias, 1, 2, 5, 4),  CASE(max_pooled, 1, 2, 7, 6),      CASE(max_pooled_ceil, 1, 2, 7, 6),
+    CASE(avg_pooled, 1, 2, 7, 6),       CASE(avg_pooled_ceil, 1, 2, 7, 6), CASE(avg_pooled_without_pad, 1, 2, 7, 6),
+    CASE(adaptive, 1, 2, 7, 6),         CASE(adaptive_larger, 1, 2, 7, 6), CASE(adaptive_one, 1, 2, 7, 6),
 };
 
 static void near(const map_case *c, const char *backend, const char *what, const float *got, const double *right,
@@ -142,12 +184,37 @@ static px_value *nearest_antialias(px_graph *g, px_value *x)
     return px_resize_map(g, x, 2, 6, (px_resizing){.by = PX_RESIZE_NEAREST, .antialias = true});
 }
 
+static px_value *padded_far(px_graph *g, px_value *x)
+{
+    return px_max_pool(g, x, 3, 2, 2);
+}
+
+static px_value *too_large(px_graph *g, px_value *x)
+{
+    return px_max_pool2d(g, x, (px_pooling){.kernel = {3, 3}, .dilation = {1, 2}});
+}
+
+static px_value *no_stride(px_graph *g, px_value *x)
+{
+    return px_avg_pool2d(g, x, (px_pooling){.kernel = {3, 3}, .stride = {1, -1}});
+}
+
+static px_value *gaps_in_mean(px_graph *g, px_value *x)
+{
+    return px_avg_pool2d(g, x, (px_pooling){.kernel = {3, 3}, .dilation = {1, 2}});
+}
+
 static void misfits_are_refused(void **state)
 {
     (void)state;
     refuse("resize: (2, 3, 0, 4) to 7 x 3: both need pixels", PX_SHAPE(2, 3, 0, 4), linear);
     refuse("resize: (2, 3) is not a map (N, C, H, W)", PX_SHAPE(2, 3), linear);
     refuse("resize: align_corners and antialias are for bilinear and bicubic", PX_SHAPE(2, 3, 5, 4), nearest_antialias);
+    refuse("max_pool: a padding of 2 is more than half of a kernel of 3", PX_SHAPE(2, 3, 5, 4), padded_far);
+    refuse("max_pool: (2, 3, 5, 4) is too small for a kernel of 5", PX_SHAPE(2, 3, 5, 4), too_large);
+    refuse("avg_pool: kernel 3, stride -1, padding 0, dilation 0", PX_SHAPE(2, 3, 5, 4), no_stride);
+    refuse("avg_pool: dilation is for max_pool", PX_SHAPE(2, 3, 5, 6), gaps_in_mean);
+    refuse("adaptive_avg_pool: (2, 3, 0, 4) to 3 x 4: both need pixels", PX_SHAPE(2, 3, 0, 4), adaptive);
 }
 
 int main(void)

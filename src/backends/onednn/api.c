@@ -207,6 +207,19 @@ static void tensors_finish(px_dnnl_tensors *t)
     px_dnnl_md_destroy(t->dst);
 }
 
+static px_dnnl_window window_of(const px_sliding *s)
+{
+    px_dnnl_window w = {0};
+    for (int k = 0; k < 2; k++) {
+        w.kernel[k] = s->kernel[k];
+        w.stride[k] = s->stride[k];
+        w.before[k] = s->before[k];
+        w.after[k] = s->after[k];
+        w.gap[k] = s->dilation[k] - 1;
+    }
+    return w;
+}
+
 /* A backward pass needs, as a hint, forward's description in these layouts; without one there is no kernel. */
 px_primitive_desc *px_dnnl_find_conv(px_pass pass, const px_dnnl_conv *c)
 {
@@ -219,7 +232,7 @@ px_primitive_desc *px_dnnl_find_conv(px_pass pass, const px_dnnl_conv *c)
             return NULL;
     }
     px_dnnl_tensors t = tensors_of(c->src, &c->weights, c->bias, c->dst);
-    px_dnnl_window w = {.stride = {c->stride, c->stride}, .pad = {c->pad, c->pad}};
+    px_dnnl_window w = window_of(&c->slide);
     dnnl_primitive_attr_t attr = new_attr();
     found = unless_reference(px_dnnl_describe_conv(pass, &t, &w, hint, attr));
     MUST(dnnl_primitive_attr_destroy(attr));
@@ -246,7 +259,7 @@ px_primitive_desc *px_dnnl_find_max_pool(px_pass pass, const px_dnnl_pool *p)
     if (pass != PX_PASS_FORWARD && !(hint = px_dnnl_find_max_pool(PX_PASS_FORWARD, p)))
         return NULL;
     px_dnnl_tensors t = tensors_of(p->src, NULL, NULL, p->dst);
-    px_dnnl_window w = {.kernel = {p->kernel, p->kernel}, .stride = {p->stride, p->stride}, .pad = {p->pad, p->pad}};
+    px_dnnl_window w = window_of(&p->slide);
     dnnl_primitive_attr_t attr = new_attr();
     px_primitive_desc *found = unless_reference(px_dnnl_describe_max_pool(pass, &t, &w, hint, attr));
     MUST(dnnl_primitive_attr_destroy(attr));

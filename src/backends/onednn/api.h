@@ -12,6 +12,7 @@
 #ifndef PX_BACKENDS_ONEDNN_API_H
 #define PX_BACKENDS_ONEDNN_API_H
 
+#include "ops/sliding.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
@@ -70,7 +71,7 @@ typedef enum px_pass { PX_PASS_FORWARD, PX_PASS_BACK_DATA, PX_PASS_BACK_WEIGHTS 
 typedef struct px_dnnl_conv {
     px_layout src, weights, dst;
     const px_layout *bias; /* or NULL; forward only */
-    int stride, pad;       /* of both axes */
+    px_sliding slide;
 } px_dnnl_conv;
 
 /* dst = gelu(factor * src weights + bias) */
@@ -83,7 +84,7 @@ typedef struct px_dnnl_matmul {
 
 typedef struct px_dnnl_pool {
     px_layout src, dst;
-    int kernel, stride, pad; /* of both axes */
+    px_sliding slide;
 } px_dnnl_pool;
 
 /* oneDNN's best kernel, which the caller destroys; or NULL if it has none, or only a reference implementation, which

@@ -51,7 +51,7 @@ static px_layout any_of(px_shape shape, px_dtype dtype)
 
 static px_dnnl_conv conv_of(const px_conv_attr *a, px_layout src, px_layout weights, px_layout dst)
 {
-    return (px_dnnl_conv){.src = src, .weights = weights, .dst = dst, .stride = a->stride, .pad = a->pad};
+    return (px_dnnl_conv){.src = src, .weights = weights, .dst = dst, .slide = a->slide};
 }
 
 /* An activation's layout for a convolution: at the first try that of its storage, at the second any. */

@@ -5,7 +5,7 @@
 
 static px_dnnl_pool pool_of(const px_pool_attr *a, px_layout src, px_layout dst)
 {
-    return (px_dnnl_pool){.src = src, .dst = dst, .kernel = a->kernel, .stride = a->stride, .pad = a->pad};
+    return (px_dnnl_pool){.src = src, .dst = dst, .slide = a->slide};
 }
 
 static bool max_pool(px_plan *p, px_step *s)

@@ -64,23 +64,21 @@ static dnnl_primitive_desc_t kernel_for(dnnl_status_t status, const void *what, 
     return d;
 }
 
-static const dnnl_dims_t dense = {0};
-
 dnnl_primitive_desc_t px_dnnl_describe_conv(px_pass pass, const px_dnnl_tensors *t, const px_dnnl_window *w,
                                             const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
 {
     dnnl_convolution_desc_t c;
     dnnl_status_t status;
     if (pass == PX_PASS_FORWARD)
-        status =
-            dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_training, dnnl_convolution_direct, t->src,
-                                                       t->weights, t->bias, t->dst, w->stride, dense, w->pad, w->pad);
+        status = dnnl_dilated_convolution_forward_desc_init(&c, dnnl_forward_training, dnnl_convolution_direct, t->src,
+                                                            t->weights, t->bias, t->dst, w->stride, w->gap, w->before,
+                                                            w->after);
     else if (pass == PX_PASS_BACK_DATA)
         status = dnnl_dilated_convolution_backward_data_desc_init(&c, dnnl_convolution_direct, t->src, t->weights,
-                                                                  t->dst, w->stride, dense, w->pad, w->pad);
+                                                                  t->dst, w->stride, w->gap, w->before, w->after);
     else
-        status = dnnl_dilated_convolution_backward_weights_desc_init(&c, dnnl_convolution_direct, t->src, t->weights,
-                                                                     NULL, t->dst, w->stride, dense, w->pad, w->pad);
+        status = dnnl_dilated_convolution_backward_weights_desc_init(
+            &c, dnnl_convolution_direct, t->src, t->weights, NULL, t->dst, w->stride, w->gap, w->before, w->after);
     return kernel_for(status, &c, hint, attr);
 }
 
@@ -97,9 +95,9 @@ dnnl_primitive_desc_t px_dnnl_describe_max_pool(px_pass pass, const px_dnnl_tens
     dnnl_status_t status;
     if (pass == PX_PASS_FORWARD)
         status = dnnl_pooling_v2_forward_desc_init(&p, dnnl_forward_training, dnnl_pooling_max, t->src, t->dst,
-                                                   w->stride, w->kernel, dense, w->pad, w->pad);
+                                                   w->stride, w->kernel, w->gap, w->before, w->after);
     else
-        status = dnnl_pooling_v2_backward_desc_init(&p, dnnl_pooling_max, t->src, t->dst, w->stride, w->kernel, dense,
-                                                    w->pad, w->pad);
+        status = dnnl_pooling_v2_backward_desc_init(&p, dnnl_pooling_max, t->src, t->dst, w->stride, w->kernel, w->gap,
+                                                    w->before, w->after);
     return kernel_for(status, &p, hint, attr);
 }

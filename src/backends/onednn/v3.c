@@ -58,8 +58,6 @@ void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
     MUST(dnnl_post_ops_destroy(post));
 }
 
-static const dnnl_dims_t dense = {0};
-
 dnnl_primitive_desc_t px_dnnl_describe_conv(px_pass pass, const px_dnnl_tensors *t, const px_dnnl_window *w,
                                             const_dnnl_primitive_desc_t hint, const_dnnl_primitive_attr_t attr)
 {
@@ -68,15 +66,15 @@ dnnl_primitive_desc_t px_dnnl_describe_conv(px_pass pass, const px_dnnl_tensors 
     if (pass == PX_PASS_FORWARD)
         status = dnnl_convolution_forward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_forward_training,
                                                                 dnnl_convolution_direct, t->src, t->weights, t->bias,
-                                                                t->dst, w->stride, dense, w->pad, w->pad, attr);
+                                                                t->dst, w->stride, w->gap, w->before, w->after, attr);
     else if (pass == PX_PASS_BACK_DATA)
         status = dnnl_convolution_backward_data_primitive_desc_create(&d, px_dnnl_engine(), dnnl_convolution_direct,
-                                                                      t->src, t->weights, t->dst, w->stride, dense,
-                                                                      w->pad, w->pad, hint, attr);
+                                                                      t->src, t->weights, t->dst, w->stride, w->gap,
+                                                                      w->before, w->after, hint, attr);
     else
         status = dnnl_convolution_backward_weights_primitive_desc_create(&d, px_dnnl_engine(), dnnl_convolution_direct,
                                                                          t->src, t->weights, NULL, t->dst, w->stride,
-                                                                         dense, w->pad, w->pad, hint, attr);
+                                                                         w->gap, w->before, w->after, hint, attr);
     return status == dnnl_success ? d : NULL;
 }
 
@@ -96,9 +94,10 @@ dnnl_primitive_desc_t px_dnnl_describe_max_pool(px_pass pass, const px_dnnl_tens
     if (pass == PX_PASS_FORWARD)
         status = dnnl_pooling_forward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_forward_training,
                                                             dnnl_pooling_max, t->src, t->dst, w->stride, w->kernel,
-                                                            dense, w->pad, w->pad, attr);
+                                                            w->gap, w->before, w->after, attr);
     else
-        status = dnnl_pooling_backward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_pooling_max, t->src, t->dst,
-                                                             w->stride, w->kernel, dense, w->pad, w->pad, hint, attr);
+        status =
+            dnnl_pooling_backward_primitive_desc_create(&d, px_dnnl_engine(), dnnl_pooling_max, t->src, t->dst,
+                                                        w->stride, w->kernel, w->gap, w->before, w->after, hint, attr);
     return status == dnnl_success ? d : NULL;
 }

@@ -26,7 +26,7 @@ int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *);
 void px_dnnl_attr_product(dnnl_primitive_attr_t, float factor, bool gelu);
 
 typedef struct px_dnnl_window {
-    dnnl_dims_t kernel, stride, pad;
+    dnnl_dims_t kernel, stride, before, after, gap; /* gap: between taps, 0 if they touch */
 } px_dnnl_window;
 
 typedef struct px_dnnl_tensors {

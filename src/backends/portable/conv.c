@@ -7,7 +7,8 @@
 
 /* Sizes of a convolution of x (N, C, H, W) by w (O, C/groups, KH, KW) to y (N, O, OH, OW), one group at a time. */
 typedef struct geometry {
-    int N, C, H, W, O, KH, KW, OH, OW, stride, pad, groups;
+    int N, C, H, W, O, KH, KW, OH, OW, groups;
+    px_sliding slide;
     int rows, cols; /* of a group's column matrix: C/groups * KH * KW, OH * OW */
 } geometry;
 
@@ -23,15 +24,20 @@ static geometry geometry_of(const px_step *s, const px_value *x, const px_value 
                   .KW = (int)w->shape.dim[3],
                   .OH = (int)y->shape.dim[2],
                   .OW = (int)y->shape.dim[3],
-                  .stride = a->stride,
-                  .pad = a->pad,
+                  .slide = a->slide,
                   .groups = a->groups};
     g.rows = g.C / g.groups * g.KH * g.KW;
     g.cols = g.OH * g.OW;
     return g;
 }
 
-/* col[(c, kh, kw)][(oh, ow)] = x[c][oh * stride + kh - pad][ow * stride + kw - pad], 0 outside */
+/* The place in x, along an axis, that output o sees by tap k. */
+static int place(const geometry *g, int axis, int o, int k)
+{
+    return o * g->slide.stride[axis] + k * g->slide.dilation[axis] - g->slide.before[axis];
+}
+
+/* col[(c, kh, kw)][(oh, ow)] = x[c][oh * stride + kh * dilation - pad][...], 0 outside */
 static void im2col(const geometry *g, const real *x, real *col)
 {
 #pragma omp parallel for schedule(static)
@@ -39,7 +45,7 @@ static void im2col(const geometry *g, const real *x, real *col)
         int c = row / (g->KH * g->KW), kh = row / g->KW % g->KH, kw = row % g->KW;
         for (int oh = 0; oh < g->OH; oh++)
             for (int ow = 0; ow < g->OW; ow++) {
-                int h = oh * g->stride + kh - g->pad, w = ow * g->stride + kw - g->pad;
+                int h = place(g, 0, oh, kh), w = place(g, 1, ow, kw);
                 bool inside = h >= 0 && h < g->H && w >= 0 && w < g->W;
                 col[(int64_t)row * g->cols + oh * g->OW + ow] = inside ? x[((int64_t)c * g->H + h) * g->W + w] : 0;
             }
@@ -57,7 +63,7 @@ static void col2im(const geometry *g, const real *col, real *x)
             int row = c * g->KH * g->KW + k, kh = k / g->KW, kw = k % g->KW;
             for (int oh = 0; oh < g->OH; oh++)
                 for (int ow = 0; ow < g->OW; ow++) {
-                    int h = oh * g->stride + kh - g->pad, w = ow * g->stride + kw - g->pad;
+                    int h = place(g, 0, oh, kh), w = place(g, 1, ow, kw);
                     if (h >= 0 && h < g->H && w >= 0 && w < g->W)
                         x[((int64_t)c * g->H + h) * g->W + w] += col[(int64_t)row * g->cols + oh * g->OW + ow];
                 }

@@ -2,9 +2,24 @@
 #include "backends/portable/portable.h"
 #include "ops/attr.h"
 
+#include <math.h>
 #include <string.h>
 
-/* x -> y, i32 place of each maximum within its plane (the first one, as PyTorch) */
+/* The place of the largest pixel that output (oh, ow) sees of a plane x (H, W): the first one, as PyTorch. */
+static int largest(const px_sliding *k, const real *x, int H, int W, int oh, int ow)
+{
+    int best = -1;
+    for (int i = 0; i < k->kernel[0]; i++)
+        for (int j = 0; j < k->kernel[1]; j++) {
+            int h = oh * k->stride[0] + i * k->dilation[0] - k->before[0],
+                w = ow * k->stride[1] + j * k->dilation[1] - k->before[1];
+            if (h >= 0 && h < H && w >= 0 && w < W && (best < 0 || x[h * W + w] > x[best] || isnan(x[h * W + w])))
+                best = h * W + w;
+        }
+    return best;
+}
+
+/* x -> y, i32 place of each maximum within its plane */
 void KERNEL(max_pool)(const px_step *s)
 {
     const px_pool_attr *a = s->node->attr;
@@ -17,12 +32,7 @@ void KERNEL(max_pool)(const px_step *s)
     for (int64_t p = 0; p < in.dim[0] * in.dim[1]; p++)
         for (int oh = 0; oh < OH; oh++)
             for (int ow = 0; ow < OW; ow++) {
-                int best = -1;
-                for (int h = oh * a->stride - a->pad; h < oh * a->stride - a->pad + a->kernel; h++)
-                    for (int w = ow * a->stride - a->pad; w < ow * a->stride - a->pad + a->kernel; w++)
-                        if (h >= 0 && h < H && w >= 0 && w < W &&
-                            (best < 0 || x[p * H * W + h * W + w] > x[p * H * W + best]))
-                            best = h * W + w;
+                int best = largest(&a->slide, x + p * H * W, H, W, oh, ow);
                 y[(p * OH + oh) * OW + ow] = x[p * H * W + best];
                 place[(p * OH + oh) * OW + ow] = best;
             }

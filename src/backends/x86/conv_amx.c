@@ -86,17 +86,22 @@ static job conv_job(const px_node *n)
 {
     px_shape x = n->in[0]->shape, dy = n->in[1]->shape, w = n->in[2]->shape;
     const px_conv_attr *a = n->attr;
-    job j = {.stride = a->stride, .down = a->pad, .across = a->pad, .N = x.dim[0], .H = x.dim[2], .W = x.dim[3]};
+    job j = {.stride = a->slide.stride[0],
+             .down = a->slide.before[0],
+             .across = a->slide.before[0],
+             .N = x.dim[0],
+             .H = x.dim[2],
+             .W = x.dim[3]};
     j.h = dy.dim[2];
     j.w = dy.dim[3];
     j.KH = w.dim[2];
     j.KW = w.dim[3];
     j.M = j.N * j.h * j.w;
     j.left = side_of(dy.dim[1], dy.dim[1], false);
-    j.right = side_of(x.dim[1], x.dim[1], j.KH * j.KW > 1 || a->stride > 1 || a->pad > 0);
+    j.right = side_of(x.dim[1], x.dim[1], j.KH * j.KW > 1 || a->slide.stride[0] > 1 || a->slide.before[0] > 0);
     if (is_narrow(w)) {
         j.right = side_of(j.KW * x.dim[1], x.dim[1], true);
-        j.margin = a->pad;
+        j.margin = a->slide.before[0];
         j.W += 2 * j.margin;
         j.KW = 1;
         j.across = 0;
@@ -376,7 +381,7 @@ static bool fits(const px_plan *p, const px_conv_attr *a, const px_value *x, px_
                  px_storage dys, px_shape w)
 {
     enum { FEW_CHANNELS = 16 };
-    return px_plan_precision(p) == PX_BF16 && a->groups == 1 && is_in_rows(dys, dy) &&
+    return px_plan_precision(p) == PX_BF16 && a->groups == 1 && px_sliding_is_even(&a->slide) && is_in_rows(dys, dy) &&
            (is_in_rows(xs, x) || x->kind == PX_INPUT) && (x->shape.dim[1] >= FEW_CHANNELS || is_narrow(w));
 }
 

@@ -110,12 +110,12 @@ static void form_weights(const job *j, int64_t o, int64_t c)
 /* Whether row or column k of the kernel reaches the places that are `first` modulo the stride. */
 static bool is_seen(const job *j, int64_t first, int64_t k)
 {
-    return (first + j->conv.pad - k) % j->conv.stride == 0;
+    return (first + j->conv.slide.before[0] - k) % j->conv.slide.stride[0] == 0;
 }
 
 static phase phase_of(const job *j, int64_t top, int64_t left)
 {
-    int64_t s = j->conv.stride;
+    int64_t s = j->conv.slide.stride[0];
     phase f = {.top = top, .left = left, .h = (j->H - top + s - 1) / s, .w = (j->W - left + s - 1) / s};
     for (int64_t kh = 0; kh < j->KH; kh++)
         for (int64_t kw = 0; kw < j->KW; kw++)
@@ -126,7 +126,7 @@ static phase phase_of(const job *j, int64_t top, int64_t left)
 /* to[r] = where place first + r of the phase is in dx */
 static void find_places(const job *j, phase f, int64_t first, int64_t count, px_bf16 **to)
 {
-    int64_t s = j->conv.stride;
+    int64_t s = j->conv.slide.stride[0];
     for (int64_t r = 0; r < count; r++) {
         int64_t line = (first + r) / f.w, x = (first + r) % f.w, n = line / f.h, y = line % f.h;
         to[r] = j->dx + ((n * j->H + f.top + s * y) * j->W + f.left + s * x) * j->C;
@@ -136,7 +136,8 @@ static void find_places(const job *j, phase f, int64_t first, int64_t count, px_
 /* to (count, O) = the rows of dy that a tap connects with places first + r of the phase; zeros outside the image */
 static void gather(const job *j, phase f, int64_t kh, int64_t kw, int64_t first, int64_t count, pair *to)
 {
-    int64_t down = (f.top + j->conv.pad - kh) / j->conv.stride, across = (f.left + j->conv.pad - kw) / j->conv.stride;
+    int64_t down = (f.top + j->conv.slide.before[0] - kh) / j->conv.slide.stride[0],
+            across = (f.left + j->conv.slide.before[0] - kw) / j->conv.slide.stride[0];
     for (int64_t r = 0, x = first % f.w, line = first / f.w; r < count; line++, x = 0) {
         int64_t i = line % f.h + down;
         const px_bf16 *from = j->dy + (line / f.h * j->h + i) * j->w * j->O;
@@ -213,8 +214,8 @@ static void back_data(const px_step *s)
             for (int64_t c = 0; c < j.C; c += BLOCK)
                 form_weights(&j, o, c);
         tiles_begin();
-        for (int64_t top = 0; top < j.conv.stride && top < j.H; top++)
-            for (int64_t left = 0; left < j.conv.stride && left < j.W; left++) {
+        for (int64_t top = 0; top < j.conv.slide.stride[0] && top < j.H; top++)
+            for (int64_t left = 0; left < j.conv.slide.stride[0] && left < j.W; left++) {
                 phase f = phase_of(&j, top, left);
                 int64_t places = j.N * f.h * f.w, blocks = (places + BLOCK - 1) / BLOCK;
                 int64_t first = blocks * thread / threads * BLOCK, end = blocks * (thread + 1) / threads * BLOCK;
@@ -230,9 +231,10 @@ static bool accepts(const px_plan *p, const px_step *s)
     enum { SMALL_MAP = 64 };
     const px_value *dy = s->node->in[0], *w = s->node->in[1], *x = s->node->in[2];
     const px_conv_attr *a = s->node->attr;
-    return px_plan_precision(p) == PX_BF16 && a->groups == 1 && is_in_rows(px_plan_format(p, dy), dy) &&
-           is_in_rows(px_plan_format(p, x), x) && w->shape.dim[0] % BLOCK == 0 && w->shape.dim[1] % BLOCK == 0 &&
-           (a->stride > 1 || px_shape_tail(dy->shape, 2) <= SMALL_MAP);
+    return px_plan_precision(p) == PX_BF16 && a->groups == 1 && px_sliding_is_even(&a->slide) &&
+           is_in_rows(px_plan_format(p, dy), dy) && is_in_rows(px_plan_format(p, x), x) &&
+           w->shape.dim[0] % BLOCK == 0 && w->shape.dim[1] % BLOCK == 0 &&
+           (a->slide.stride[0] > 1 || px_shape_tail(dy->shape, 2) <= SMALL_MAP);
 }
 
 static bool prepare(px_plan *p, px_step *s)

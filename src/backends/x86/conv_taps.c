@@ -27,8 +27,8 @@ static job job_of(const px_node *n)
                  .w = (int)dy.dim[3],
                  .KH = (int)w.dim[2],
                  .KW = (int)w.dim[3],
-                 .stride = a->stride,
-                 .pad = a->pad,
+                 .stride = a->slide.stride[0],
+                 .pad = a->slide.before[0],
                  .C = (int)w.dim[1],
                  .O = (int)w.dim[0]};
 }
@@ -118,7 +118,8 @@ static bool accepts(const px_plan *p, const px_step *s)
 {
     enum { SMALL_MAP = 64 };
     const px_value *x = s->node->in[0], *dy = s->node->in[1];
-    return px_plan_precision(p) == PX_F32 && ((const px_conv_attr *)s->node->attr)->groups == 1 &&
+    const px_conv_attr *a = s->node->attr;
+    return px_plan_precision(p) == PX_F32 && a->groups == 1 && px_sliding_is_even(&a->slide) &&
            px_shape_tail(dy->shape, 2) <= SMALL_MAP && is_in_blocks(px_plan_format(p, x)) &&
            is_in_blocks(px_plan_format(p, dy));
 }
