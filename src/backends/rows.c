@@ -44,6 +44,9 @@
     ROW(batch_norm_back_masked)                                                                                        \
     ROW(batch_norm_back)                                                                                               \
     ROW(global_avg_pool)                                                                                               \
+    ROW(conv2d_groups) /* if oneDNN has only a product for each image and group */                                     \
+    ROW(conv2d_back_data_groups)                                                                                       \
+    ROW(conv2d_back_weight_groups)                                                                                     \
     ROW(resample)                                                                                                      \
     ROW(resample_back)                                                                                                 \
     ROW(global_avg_pool_back)                                                                                          \

@@ -168,6 +168,41 @@ static px_value *build_conv_groups(px_graph *g, px_value *v[])
     return conv(g, v, 1, 1, 4);
 }
 
+/* After another one, in its format. */
+static px_value *conv_after(px_graph *g, px_value *v[], px_convolution how)
+{
+    return px_convolve(g, px_conv2d(g, v[0], v[1], NULL, 1, 0, 1), v[2], v[3], how);
+}
+
+static px_value *build_depthwise(px_graph *g, px_value *v[])
+{
+    return conv_after(g, v, (px_convolution){.pad = {{3, 3}, {3, 3}}, .groups = (int)v[2]->shape.dim[0]});
+}
+
+static px_value *build_depthwise_half(px_graph *g, px_value *v[])
+{
+    return conv_after(g, v,
+                      (px_convolution){.stride = {2, 2}, .pad = {{1, 2}, {1, 2}}, .groups = (int)v[2]->shape.dim[0]});
+}
+
+static px_value *build_depthwise_gaps(px_graph *g, px_value *v[])
+{
+    return conv_after(
+        g, v,
+        (px_convolution){
+            .stride = {1, 2}, .pad = {{2, 2}, {3, 3}}, .dilation = {2, 3}, .groups = (int)v[2]->shape.dim[0]});
+}
+
+static px_value *build_groups_of_four(px_graph *g, px_value *v[])
+{
+    return conv_after(g, v, (px_convolution){.pad = {{1, 1}, {1, 1}}, .groups = (int)v[2]->shape.dim[0] / 4});
+}
+
+static px_value *build_conv_gaps(px_graph *g, px_value *v[])
+{
+    return conv_after(g, v, (px_convolution){.stride = {2, 1}, .pad = {{2, 1}, {0, 2}}, .dilation = {2, 1}});
+}
+
 /* Two convolutions with a shared input: formats pass from op to op, gradients of the input add up. */
 static px_value *build_conv_chain(px_graph *g, px_value *v[])
 {
@@ -463,6 +498,19 @@ static const test_case cases[] = {
     {"conv 24 channels", build_conv_3x3, {IN(2, 24, 5, 5), PARAM(40, 24, 3, 3)}},
     {"conv in groups", build_conv_groups, {IN(2, 8, 5, 5), PARAM(12, 2, 3, 3), PARAM(12)}},
     {"conv depthwise", build_conv_groups, {IN(2, 4, 5, 5), PARAM(4, 1, 3, 3)}},
+    {"conv depthwise 7x7", build_depthwise, {IN(2, 3, 6, 9), PARAM(16, 3, 1, 1), PARAM(16, 1, 7, 7), PARAM(16)}},
+    {"the same, 24 channels", build_depthwise, {IN(3, 3, 6, 11), PARAM(24, 3, 1, 1), PARAM(24, 1, 7, 7), PARAM(24)}},
+    {"the same, 11 channels", build_depthwise, {IN(2, 3, 6, 5), PARAM(11, 3, 1, 1), PARAM(11, 1, 7, 7), PARAM(11)}},
+    {"the same, one pixel", build_depthwise, {IN(2, 3, 1, 1), PARAM(16, 3, 1, 1), PARAM(16, 1, 7, 7), PARAM(16)}},
+    {"conv depthwise 5x5 stride 2", build_depthwise_half, {IN(2, 3, 8, 9), PARAM(24, 3, 1, 1), PARAM(24, 1, 5, 5)}},
+    {"the same, 16 channels", build_depthwise_half, {IN(2, 3, 8, 9), PARAM(16, 3, 1, 1), PARAM(16, 1, 5, 5)}},
+    {"conv depthwise with gaps", build_depthwise_gaps, {IN(2, 3, 8, 9), PARAM(16, 3, 1, 1), PARAM(16, 1, 3, 3)}},
+    {"the same, 5 channels", build_depthwise_gaps, {IN(2, 3, 8, 9), PARAM(5, 3, 1, 1), PARAM(5, 1, 3, 3)}},
+    {"conv in groups of 4", build_groups_of_four, {IN(2, 3, 5, 9), PARAM(16, 3, 1, 1), PARAM(16, 4, 3, 3), PARAM(16)}},
+    {"the same, 24 channels", build_groups_of_four, {IN(2, 3, 5, 9), PARAM(24, 3, 1, 1), PARAM(24, 4, 3, 3)}},
+    {"the same, 12 channels", build_groups_of_four, {IN(2, 3, 5, 9), PARAM(12, 3, 1, 1), PARAM(12, 4, 3, 3)}},
+    {"conv in odd groups", build_groups_of_four, {IN(2, 3, 5, 5), PARAM(18, 3, 1, 1), PARAM(24, 3, 3, 3)}},
+    {"conv with gaps", build_conv_gaps, {IN(2, 3, 7, 6), PARAM(16, 3, 1, 1), PARAM(16, 16, 3, 3), PARAM(16)}},
     {"conv chain", build_conv_chain, {IN(2, 3, 6, 6), PARAM(32, 3, 3, 3), PARAM(32, 32, 3, 3)}},
     {"conv chain, odd channels", build_conv_chain, {IN(2, 3, 6, 6), PARAM(11, 3, 3, 3), PARAM(11, 11, 3, 3)}},
     {"linear", build_linear, {IN(5, 13), PARAM(9, 13), PARAM(9)}},

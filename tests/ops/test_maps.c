@@ -1,4 +1,4 @@
-/* test_maps.c - resized and pooled maps, against PyTorch's numbers (map_fixtures.py). */
+/* test_maps.c - resized, pooled and convolved maps, against PyTorch's numbers (map_fixtures.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +20,8 @@ typedef struct map_case {
     px_shape shape;
     const double *y, *dx;
     size_t outputs;
+    px_shape weight; /* of a convolution: the input "w" */
+    const double *dw;
 } map_case;
 
 static px_value *nearest(px_graph *g, px_value *x)
@@ -97,18 +99,66 @@ static px_value *adaptive_one(px_graph *g, px_value *x)
     return px_adaptive_avg_pool(g, x, 1, 1);
 }
 
+/* ---- convolutions ---- */
+
+static px_value *convolve(px_graph *g, px_value *x, px_convolution how)
+{
+    return px_convolve(g, x, px_graph_find_input(g, "w"), NULL, how);
+}
+
+static px_value *convolved(px_graph *g, px_value *x)
+{
+    return convolve(g, x, (px_convolution){.stride = {2, 1}, .pad = {{1, 1}, {2, 2}}, .dilation = {1, 2}});
+}
+
+static px_value *depthwise(px_graph *g, px_value *x)
+{
+    return convolve(g, x, (px_convolution){.stride = {2, 2}, .pad = {{2, 2}, {2, 2}}, .groups = 4});
+}
+
+static px_value *depthwise_twice(px_graph *g, px_value *x)
+{
+    return convolve(g, x, (px_convolution){.pad = {{1, 1}, {1, 1}}, .groups = 4});
+}
+
+/* Padding on one side, as TensorFlow's "same" with strides. */
+static px_value *in_groups(px_graph *g, px_value *x)
+{
+    return convolve(g, x, (px_convolution){.stride = {2, 2}, .pad = {{0, 1}, {0, 1}}, .dilation = {2, 2}, .groups = 2});
+}
+
+#define CONVOLUTION(name, ...)                                                                                         \
+    {                                                                                                                  \
+#name, name,                                                                                                   \
+            {4, {2, 4, 6, 7 } }, name##_y, name##_dx,                                                                  \
+             sizeof name##_y / sizeof name##_y[0], {4, {__VA_ARGS__ } }, name##_dw                                     \
+    }
 #define CASE(name, ...)                                                                                                \
     {                                                                                                                  \
 #name, name,                                                                                                   \
             {sizeof((int[]){__VA_ARGS__}) / sizeof(int), {__VA_ARGS__ } }, name##_y, name##_dx,                        \
-             sizeof name##_y / sizeof name##_y[0]                                                                      \
+             sizeof name##_y / sizeof name##_y[0], {0 }, NULL                                                          \
     }
 static const map_case map_cases[] = {
-    CASE(nearest, 1, 2, 5, 4),          CASE(linear, 1, 2, 5, 4),          CASE(linear_corners, 1, 2, 5, 4),
-    CASE(linear_antialias, 1, 2, 5, 4), CASE(cubic, 1, 2, 5, 4),           CASE(cubic_corners, 1, 2, 5, 4),
-    CASE(cubic_antialias, 1, 2, 5, 4),  CASE(max_pooled, 1, 2, 7, 6),      CASE(max_pooled_ceil, 1, 2, 7, 6),
-    CASE(avg_pooled, 1, 2, 7, 6),       CASE(avg_pooled_ceil, 1, 2, 7, 6), CASE(avg_pooled_without_pad, 1, 2, 7, 6),
-    CASE(adaptive, 1, 2, 7, 6),         CASE(adaptive_larger, 1, 2, 7, 6), CASE(adaptive_one, 1, 2, 7, 6),
+    CASE(nearest, 1, 2, 5, 4),
+    CASE(linear, 1, 2, 5, 4),
+    CASE(linear_corners, 1, 2, 5, 4),
+    CASE(linear_antialias, 1, 2, 5, 4),
+    CASE(cubic, 1, 2, 5, 4),
+    CASE(cubic_corners, 1, 2, 5, 4),
+    CASE(cubic_antialias, 1, 2, 5, 4),
+    CASE(max_pooled, 1, 2, 7, 6),
+    CASE(max_pooled_ceil, 1, 2, 7, 6),
+    CASE(avg_pooled, 1, 2, 7, 6),
+    CASE(avg_pooled_ceil, 1, 2, 7, 6),
+    CASE(avg_pooled_without_pad, 1, 2, 7, 6),
+    CASE(adaptive, 1, 2, 7, 6),
+    CASE(adaptive_larger, 1, 2, 7, 6),
+    CASE(adaptive_one, 1, 2, 7, 6),
+    CONVOLUTION(convolved, 3, 4, 3, 2),
+    CONVOLUTION(depthwise, 4, 1, 5, 5),
+    CONVOLUTION(depthwise_twice, 8, 1, 3, 3),
+    CONVOLUTION(in_groups, 4, 2, 2, 3),
 };
 
 static void near(const map_case *c, const char *backend, const char *what, const float *got, const double *right,
@@ -124,6 +174,9 @@ static void check(const map_case *c, const px_backend *backend)
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
     px_value *x = px_input(g, "x", PX_F32, c->shape);
     px_graph_want_grad(x);
+    px_value *filter = c->dw ? px_input(g, "w", PX_F32, c->weight) : NULL;
+    if (filter)
+        px_graph_want_grad(filter);
     px_value *y = c->build(g, x);
     assert_null(px_graph_error(g));
     int64_t n = px_shape_count(x->shape), m = px_shape_count(y->shape);
@@ -141,13 +194,22 @@ static void check(const map_case *c, const px_backend *backend)
     for (int i = 0; i < m; i++)
         w[i] = (float)(i * 3 % 5 - 1);
     px_plan_bind(p, x, data);
+    int64_t taps = filter ? px_shape_count(filter->shape) : 0;
+    float *kernel = px_aligned_calloc((size_t)taps * sizeof kernel[0] + 1);
+    for (int i = 0; i < taps; i++)
+        kernel[i] = (float)(i * 5 % 7 - 3) / 4;
+    if (filter)
+        px_plan_bind(p, filter, kernel);
     px_plan_bind(p, weights, w);
     px_plan_run(p, NULL);
     near(c, backend->name, "output", px_plan_read(p, y), c->y, (size_t)m);
     near(c, backend->name, "gradient", px_plan_read(p, x->grad), c->dx, (size_t)n);
+    if (filter)
+        near(c, backend->name, "gradient of weight", px_plan_read(p, filter->grad), c->dw, (size_t)taps);
     px_plan_destroy(p);
     px_graph_destroy(g);
     free(data);
+    free(kernel);
     free(w);
 }
 

@@ -64,6 +64,14 @@ static px_layout activation(const px_plan *p, const px_value *v, bool as_it_lies
     return px_dnnl_layout(v->shape, st.own ? st : px_storage_blocked(v, st.block, dtype));
 }
 
+/* Whether there is a kernel that is not slower than others here: for groups of few channels a product for each image and
+ * group is. */
+static bool is_worth_it(const px_conv_attr *a, px_shape w, const px_primitive_desc *d)
+{
+    enum { FEW_CHANNELS = 16 };
+    return rank_of(d) > PRODUCT || (d && (a->groups == 1 || w.dim[1] >= FEW_CHANNELS));
+}
+
 static bool fits_our_kernels(px_storage st)
 {
     return st.own == NULL;
@@ -85,10 +93,8 @@ static bool conv2d(px_plan *p, px_step *s)
         c.bias = bias ? &row : NULL;
         d = better(d, px_dnnl_find_conv(PX_PASS_FORWARD, &c));
     }
-    if (!d)
-        return false;
-    px_storage ys = px_dnnl_storage_of(p, y, d, PX_DNNL_DST);
-    if (!fits_our_kernels(ys)) {
+    px_storage ys = d ? px_dnnl_storage_of(p, y, d, PX_DNNL_DST) : px_storage_plain(y);
+    if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(ys)) {
         px_primitive_desc_destroy(d);
         return false;
     }
@@ -120,10 +126,8 @@ static bool back_data(px_plan *p, px_step *s)
         px_dnnl_conv c = conv_of(a, activation(p, x, attempt == 0), weights, activation(p, dy, attempt == 0));
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_DATA, &c));
     }
-    if (!d)
-        return false;
-    px_storage dxs = px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC);
-    if (!fits_our_kernels(dxs)) {
+    px_storage dxs = d ? px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC) : px_storage_plain(dx);
+    if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(dxs)) {
         px_primitive_desc_destroy(d);
         return false;
     }
@@ -153,7 +157,7 @@ static bool back_weight_ranked(px_plan *p, px_step *s, int least)
                     activation(p, dy, attempt < 2));
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_WEIGHTS, &c));
     }
-    if (rank_of(d) < least) {
+    if (rank_of(d) < least || !is_worth_it(a, w->shape, d)) {
         px_primitive_desc_destroy(d);
         return false;
     }

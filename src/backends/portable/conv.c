@@ -1,4 +1,5 @@
-/* conv.c - portable convolution: one matrix product per image and group, on the image's columns (im2col). */
+/* conv.c - portable convolution: one matrix product per image and group, on the image's columns (im2col). Groups of few
+ * channels are too small for that: their taps are added up row by row. */
 #include "backends/portable/portable.h"
 #include "ops/attr.h"
 
@@ -70,6 +71,97 @@ static void col2im(const geometry *g, const real *col, real *x)
         }
 }
 
+/* ---- groups of few channels ---- */
+
+static bool is_narrow(const geometry *g)
+{
+    enum { FEW = 16 };
+    return g->groups > 1 && g->C / g->groups < FEW;
+}
+
+/* The outputs `first` to before `last` along an axis that see the map by tap k. */
+static void seeing(const geometry *g, int axis, int k, int *first, int *last)
+{
+    int stride = g->slide.stride[axis], from = place(g, axis, 0, k), extent = axis ? g->W : g->H;
+    int outputs = axis ? g->OW : g->OH, end = from < extent ? (extent - 1 - from) / stride + 1 : 0;
+    *first = from < 0 ? (-from + stride - 1) / stride : 0;
+    *last = end < outputs ? end : outputs;
+}
+
+/* What is done for a tap, on planes x (H, W) and y (OH, OW). */
+typedef enum to_do { FORWARD, BACK_DATA, BACK_WEIGHT } to_do;
+
+static real tap(const geometry *g, to_do what, real *x, real *y, real weight, int kh, int kw)
+{
+    int top, bottom, left, right;
+    seeing(g, 0, kh, &top, &bottom);
+    seeing(g, 1, kw, &left, &right);
+    int64_t step = g->slide.stride[1];
+    double total = 0;
+    for (int oh = top; oh < bottom; oh++) {
+        int64_t at = (int64_t)place(g, 0, oh, kh) * g->W + place(g, 1, 0, kw);
+        real *to = y + (int64_t)oh * g->OW;
+        if (what == FORWARD)
+            for (int64_t ow = left; ow < right; ow++)
+                to[ow] += weight * x[at + ow * step];
+        else if (what == BACK_DATA)
+            for (int64_t ow = left; ow < right; ow++)
+                x[at + ow * step] += weight * to[ow];
+        else
+            for (int64_t ow = left; ow < right; ow++)
+                total += to[ow] * x[at + ow * step];
+    }
+    return (real)total;
+}
+
+static void narrow_forward(const geometry *g, const real *x, const real *w, const real *bias, real *y)
+{
+    int cg = g->C / g->groups, og = g->O / g->groups, taps = g->KH * g->KW;
+    int64_t plane = (int64_t)g->H * g->W;
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < (int64_t)g->N * g->O; p++) {
+        int64_t n = p / g->O, o = p % g->O;
+        for (int i = 0; i < g->cols; i++)
+            y[p * g->cols + i] = bias ? bias[o] : 0;
+        for (int c = 0; c < cg; c++)
+            for (int k = 0; k < taps; k++)
+                tap(g, FORWARD, (real *)x + (n * g->C + o / og * cg + c) * plane, y + p * g->cols,
+                    w[(o * cg + c) * taps + k], k / g->KW, k % g->KW);
+    }
+}
+
+static void narrow_back_data(const geometry *g, const real *dy, const real *w, real *dx)
+{
+    int cg = g->C / g->groups, og = g->O / g->groups, taps = g->KH * g->KW;
+    int64_t plane = (int64_t)g->H * g->W;
+    memset(dx, 0, (size_t)((int64_t)g->N * g->C * plane) * sizeof dx[0]);
+#pragma omp parallel for schedule(static)
+    for (int64_t p = 0; p < (int64_t)g->N * g->C; p++) {
+        int64_t n = p / g->C, c = p % g->C;
+        for (int64_t o = c / cg * og; o < (c / cg + 1) * og; o++)
+            for (int k = 0; k < taps; k++)
+                tap(g, BACK_DATA, dx + p * plane, (real *)dy + (n * g->O + o) * g->cols,
+                    w[(o * cg + c % cg) * taps + k], k / g->KW, k % g->KW);
+    }
+}
+
+static void narrow_back_weight(const geometry *g, const real *x, const real *dy, real *dw)
+{
+    int cg = g->C / g->groups, og = g->O / g->groups, taps = g->KH * g->KW;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < (int64_t)g->O * g->rows; i++) {
+        int64_t o = i / g->rows, c = o / og * cg + i % g->rows / taps;
+        int k = (int)(i % taps);
+        double total = 0;
+        for (int64_t n = 0; n < g->N; n++)
+            total += tap(g, BACK_WEIGHT, (real *)x + (n * g->C + c) * g->H * g->W,
+                         (real *)dy + (n * g->O + o) * g->cols, 0, k / g->KW, k % g->KW);
+        dw[i] = (real)total;
+    }
+}
+
+/* ---- the three kernels ---- */
+
 /* x, w -> y */
 void KERNEL(conv2d)(const px_step *s)
 {
@@ -77,6 +169,10 @@ void KERNEL(conv2d)(const px_step *s)
     const real *x = s->in[0], *w = s->in[1], *bias = s->in[2];
     real *y = s->out[0], *col = s->scratch;
     int og = g.O / g.groups;
+    if (is_narrow(&g)) {
+        narrow_forward(&g, x, w, bias, y);
+        return;
+    }
     for (int n = 0; n < g.N; n++)
         for (int k = 0; k < g.groups; k++) {
             im2col(&g, x + ((int64_t)n * g.C + k * (g.C / g.groups)) * g.H * g.W, col);
@@ -96,6 +192,10 @@ void KERNEL(conv2d_back_data)(const px_step *s)
     const real *dy = s->in[0], *w = s->in[1];
     real *dx = s->out[0], *col = s->scratch;
     int og = g.O / g.groups;
+    if (is_narrow(&g)) {
+        narrow_back_data(&g, dy, w, dx);
+        return;
+    }
     for (int n = 0; n < g.N; n++)
         for (int k = 0; k < g.groups; k++) {
             GEMM(CblasRowMajor, CblasTrans, CblasNoTrans, g.rows, g.cols, og, 1, w + (int64_t)k * og * g.rows, g.rows,
@@ -111,6 +211,12 @@ void KERNEL(conv2d_back_weight)(const px_step *s)
     const real *x = s->in[0], *dy = s->in[1];
     real *dw = s->out[0], *col = s->scratch;
     int og = g.O / g.groups;
+    if (is_narrow(&g)) {
+        narrow_back_weight(&g, x, dy, dw);
+        return;
+    }
+    if (g.N == 0)
+        memset(dw, 0, (size_t)g.O * (size_t)g.rows * sizeof dw[0]);
     for (int n = 0; n < g.N; n++)
         for (int k = 0; k < g.groups; k++) {
             im2col(&g, x + ((int64_t)n * g.C + k * (g.C / g.groups)) * g.H * g.W, col);

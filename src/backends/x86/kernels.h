@@ -57,6 +57,14 @@ PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
 size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
 
+/* grouped.c: activations plain or in any blocks; weights and their gradients are plain. */
+typedef enum px_grouped_pass { PX_GROUPED_FORWARD, PX_GROUPED_DATA, PX_GROUPED_WEIGHT } px_grouped_pass;
+PX_FAST_DECLARE(grouped_conv2d);
+PX_FAST_DECLARE(grouped_conv2d_back_data);
+PX_FAST_DECLARE(grouped_conv2d_back_weight);
+bool px_fast_grouped_fits(px_shape x, px_shape weight);
+size_t px_fast_grouped_bytes(const px_node *, px_grouped_pass); /* of scratch memory for all threads */
+
 #ifdef PX_ELEM_BF16
 #if PX_ELEM_BF16
 typedef px_bf16 elem;

@@ -220,6 +220,58 @@ const px_kernel_row px_row_global_avg_pool = {
 const px_kernel_row px_row_global_avg_pool_back = {
     .op = &px_op_global_avg_pool_back, .accepts = second_is_in_blocks, .prepare = global_avg_pool_back};
 
+/* ---- convolutions in groups of few channels ---- */
+
+static bool grouped_accepts(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    const px_node *n = s->node;
+    if (n->op == &px_op_conv2d)
+        return px_fast_grouped_fits(n->in[0]->shape, n->in[1]->shape);
+    if (n->op == &px_op_conv2d_back_data)
+        return px_fast_grouped_fits(n->in[2]->shape, n->in[1]->shape);
+    return px_fast_grouped_fits(n->in[0]->shape, n->in[2]->shape);
+}
+
+/* Activations stay in the format of x; weights and their gradients are plain. */
+static bool grouped(px_plan *p, px_step *s, px_kernel *const kernel[2], px_grouped_pass pass)
+{
+    const px_node *n = s->node;
+    bool weight = pass == PX_GROUPED_WEIGHT;
+    px_storage st = px_plan_format(p, n->in[pass == PX_GROUPED_DATA ? 2 : 0]);
+    int block = st.own ? 1 : st.block;
+    px_plan_need(p, s, 0, px_storage_blocked(n->in[0], block, st.dtype));
+    px_plan_need(p, s, 1, weight ? px_storage_blocked(n->in[1], block, st.dtype) : px_storage_plain(n->in[1]));
+    if (pass == PX_GROUPED_FORWARD && n->in[2])
+        px_plan_need(p, s, 2, px_storage_plain(n->in[2]));
+    px_plan_make(p, s, 0, weight ? px_storage_plain(n->out[0]) : px_storage_blocked(n->out[0], block, st.dtype));
+    set(s, kernel, st.dtype);
+    s->kernel = "pretext:groups";
+    s->scratch_bytes = px_fast_grouped_bytes(n, pass);
+    return true;
+}
+
+static bool grouped_conv2d(px_plan *p, px_step *s)
+{
+    return grouped(p, s, PX_FAST(grouped_conv2d), PX_GROUPED_FORWARD);
+}
+
+static bool grouped_conv2d_back_data(px_plan *p, px_step *s)
+{
+    return grouped(p, s, PX_FAST(grouped_conv2d_back_data), PX_GROUPED_DATA);
+}
+
+static bool grouped_conv2d_back_weight(px_plan *p, px_step *s)
+{
+    return grouped(p, s, PX_FAST(grouped_conv2d_back_weight), PX_GROUPED_WEIGHT);
+}
+
+const px_kernel_row px_row_conv2d_groups = {.op = &px_op_conv2d, .accepts = grouped_accepts, .prepare = grouped_conv2d};
+const px_kernel_row px_row_conv2d_back_data_groups = {
+    .op = &px_op_conv2d_back_data, .accepts = grouped_accepts, .prepare = grouped_conv2d_back_data};
+const px_kernel_row px_row_conv2d_back_weight_groups = {
+    .op = &px_op_conv2d_back_weight, .accepts = grouped_accepts, .prepare = grouped_conv2d_back_weight};
+
 /* ---- maps of weighted neighbours ---- */
 
 static bool resample_like(px_plan *p, px_step *s, const px_value *like, bool back)
