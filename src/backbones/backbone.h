@@ -1,5 +1,5 @@
-/* backbone.h - encoders: what every method and every evaluation is built on. One file per family: to add a family, add
- * a file and a row in registry.c.
+/* backbone.h - encoders: what every method and every evaluation is built on. One file per family: to add a
+ * family, add a file NAME.c with `const px_backbone_family px_NAME_family`, and NAME in meson.build.
  *
  *     const px_backbone *b = px_backbone_find("resnet18");       // NULL: px_error() names the nearest
  *     px_encoding e = b->family->build(g, b, cfg, x);            // x (N, C, S, S)

@@ -63,13 +63,14 @@ struct variant {
     block_fn *block;
 };
 
-extern const px_backbone_family px_resnet;
+extern const px_backbone_family px_resnet_family;
 
-static const px_backbone variants[] = {{"resnet18", &px_resnet, &(const struct variant){{2, 2, 2, 2}, basic}},
-                                       {"resnet34", &px_resnet, &(const struct variant){{3, 4, 6, 3}, basic}},
-                                       {"resnet50", &px_resnet, &(const struct variant){{3, 4, 6, 3}, bottleneck}},
-                                       {"resnet101", &px_resnet, &(const struct variant){{3, 4, 23, 3}, bottleneck}},
-                                       {0}};
+static const px_backbone variants[] = {
+    {"resnet18", &px_resnet_family, &(const struct variant){{2, 2, 2, 2}, basic}},
+    {"resnet34", &px_resnet_family, &(const struct variant){{3, 4, 6, 3}, basic}},
+    {"resnet50", &px_resnet_family, &(const struct variant){{3, 4, 6, 3}, bottleneck}},
+    {"resnet101", &px_resnet_family, &(const struct variant){{3, 4, 23, 3}, bottleneck}},
+    {0}};
 
 static bool small_stem(const px_backbone_cfg *c, int64_t size)
 {
@@ -149,16 +150,16 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     return e;
 }
 
-const px_backbone_family px_resnet = {.name = "resnet",
-                                      .paper = "He et al. 2016, arXiv:1512.03385",
-                                      .summary = "residual convolutional networks",
-                                      .cfg_size = sizeof(px_backbone_cfg),
-                                      .options = options,
-                                      .variants = variants,
-                                      .settle = settle,
-                                      .stored = stored,
-                                      .check = check,
-                                      .layer = layer,
-                                      .build = build,
-                                      .pool = pool,
-                                      .pools_last = true};
+const px_backbone_family px_resnet_family = {.name = "resnet",
+                                             .paper = "He et al. 2016, arXiv:1512.03385",
+                                             .summary = "residual convolutional networks",
+                                             .cfg_size = sizeof(px_backbone_cfg),
+                                             .options = options,
+                                             .variants = variants,
+                                             .settle = settle,
+                                             .stored = stored,
+                                             .check = check,
+                                             .layer = layer,
+                                             .build = build,
+                                             .pool = pool,
+                                             .pools_last = true};

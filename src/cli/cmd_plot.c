@@ -7,13 +7,51 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const px_flag flags[] = {PX_FLAG_BEFORE("output", 'o', "out"), {0}};
+typedef struct plot_flags {
+    bool list;
+} plot_flags;
+
+static const px_flag flags[] = {
+    PX_FLAG(plot_flags, list, 0, NULL, "name the figures instead, and what they are made of"),
+    PX_FLAG_BEFORE("output", 'o', "out"),
+    {0}};
+
+/* A line per figure; `groups`: with the group of run.h5 that it is made of. */
+static void write_figures(FILE *out, bool groups)
+{
+    for (int i = 0; px_charts[i]; i++) {
+        const px_chart *f = px_charts[i];
+        fprintf(out, "  %-13s %s", f->name, f->summary);
+        fprintf(out, groups ? "; from %s\n" : "\n", f->group);
+    }
+}
+
+static char *list_figures(void)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs("\nFigures\n", out);
+    write_figures(out, false);
+    fclose(out);
+    return text;
+}
 
 static int run(int argc, char **argv)
 {
     px_args args;
-    if (px_args_read(&args, &px_cmd_plot, argc, argv, NULL) != 0)
+    plot_flags given = {0};
+    if (px_args_read(&args, &px_cmd_plot, argc, argv, &given) != 0)
         return -1;
+    if (given.list) {
+        write_figures(stdout, true);
+        px_args_finish(&args);
+        return 0;
+    }
+    if (args.words.count == 0) {
+        px_args_finish(&args);
+        return px_fail(PX_USAGE, "an argument is missing; usage: pretext plot %s", px_cmd_plot.arguments);
+    }
     px_log log = px_log_make(stderr, false);
     px_args_note(&args, &log);
     char *first = px_run_folder(args.words.word[0]);
@@ -35,22 +73,13 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_plot = {
     .name = "plot",
-    .arguments = "RUN... [out=FOLDER]",
+    .arguments = "RUN...|--list [out=FOLDER]",
     .summary = "draw curves, accuracies, confusion matrices and maps of embeddings with gnuplot",
     .help = "RUN is a folder that contains run.h5, or an .h5 file of results; it may be a\n"
             "live run. Several runs are compared in the same pictures. Standard output lists\n"
             "the pictures; a figure for which no run has data is left out, and standard error\n"
             "says so.\n"
-            "\nFigures\n"
-            "  curves        training loss (with a smoothed line) and learning rate\n"
-            "  diagnostics   all other series of the training: gradient norm, images per second, ...\n"
-            "  accuracy      top-1 of every evaluation beside its baselines and chance\n"
-            "  probe_epochs  test accuracy while a probe trains\n"
-            "  layers        accuracy of every stage of the backbone beside chance (probe layers=true)\n"
-            "  confusion     percentage of each true class, by predicted class\n"
-            "  embedding     the test images' embeddings in the plane\n"
-            "  ...           the method's pictures: reconstruction (MAE), images masked and rebuilt\n"
-            "  bench         parts and most expensive ops of a step, from a file of pretext bench out=\n"
+            "\n"
             "A line above the axes says where an axis does not begin at zero, or where values\n"
             "are cut off. Series that are zero throughout are named, not drawn. With more than\n"
             "six runs each has a mark beside its colour.\n"
@@ -58,9 +87,9 @@ const px_command px_cmd_plot = {
             "  pretext plot runs/simclr_cifar10\n"
             "  pretext plot runs/simclr runs/mae out=comparison\n"
             "To draw a series your own way: pretext column --help\n",
+    .list = list_figures,
     .run = run,
     .flags = flags,
-    .min_words = 1,
     .max_words = PX_ANY,
     .word = PX_WORD_RUN,
     .out = {.value = "FOLDER", .help = "where the figures go (default: figures/ in the first run)"},

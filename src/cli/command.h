@@ -87,14 +87,15 @@ enum { PX_ANY = -1 };
 typedef struct px_command {
     const char *name, *arguments, *summary; /* "pack", "SOURCE... out=D.h5 [key=value...]", one line */
     const char *help;                       /* the rest of --help: what it does, options, two or three examples */
-    int (*run)(int argc, char **argv);      /* argv[0] is the subcommand's name; returns 0 or -1 with px_error() set */
-    const px_flag *flags;                   /* or NULL: none */
-    int min_words, max_words;               /* how many words that are neither flags nor key=value; PX_ANY: no limit */
-    bool assignments;                       /* takes key=value */
-    const struct px_option *options;        /* the keys that --help lists, or NULL */
-    const char *options_group;              /* their group: "bench" for bench.seconds; NULL: none */
-    const px_keys *keys;                    /* keys that it takes besides; NULL, or ends with NULL options */
-    bool method_keys, backbone_keys;        /* takes those of the method and of the backbone, too */
+    char *(*list)(void);               /* what help says before its examples, from a table; a new string. Or NULL */
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name; returns 0 or -1 with px_error() set */
+    const px_flag *flags;              /* or NULL: none */
+    int min_words, max_words;          /* how many words that are neither flags nor key=value; PX_ANY: no limit */
+    bool assignments;                  /* takes key=value */
+    const struct px_option *options;   /* the keys that --help lists, or NULL */
+    const char *options_group;         /* their group: "bench" for bench.seconds; NULL: none */
+    const px_keys *keys;               /* keys that it takes besides; NULL, or ends with NULL options */
+    bool method_keys, backbone_keys;   /* takes those of the method and of the backbone, too */
     px_out out;
     px_word_kind word;
 } px_command;
@@ -112,6 +113,7 @@ typedef struct px_command_row {
 extern const px_command_row px_commands[];
 const px_command *px_command_find(const char *name); /* NULL: there is none */
 int px_command_unknown(const char *name);            /* -1, PX_USAGE: names the nearest */
+char *px_command_help(const px_command *);           /* `help` with what `list` adds; a new string */
 
 /* The rule that all command lines keep, and what the exit statuses mean: lines of text for help and manual. */
 extern const char px_command_rule[], px_command_statuses[];

@@ -4,6 +4,7 @@
 #include "cli/command.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 const px_command_row px_commands[] = {
@@ -53,4 +54,15 @@ int px_command_unknown(const char *name)
     if (nearest)
         return px_fail(PX_USAGE, "unknown command '%s', nearest is '%s'", name, nearest);
     return px_fail(PX_USAGE, "unknown command '%s'; pretext --help lists all", name);
+}
+
+char *px_command_help(const px_command *c)
+{
+    if (!c->list)
+        return px_strdup(c->help);
+    const char *examples = strstr(c->help, "\nExamples");
+    int before = examples ? (int)(examples - c->help) : (int)strlen(c->help);
+    char *list = c->list(), *all = px_format("%.*s%s%s", before, c->help, list, c->help + before);
+    free(list);
+    return all;
 }

@@ -55,9 +55,11 @@ static void print_command_help(FILE *out, const px_command *c)
         fprintf(out, "\nOptions: key=value (default, allowed values)\n%s", text);
         free(text);
     }
-    size_t length = strlen(c->help);
+    char *help = px_command_help(c);
+    size_t length = strlen(help);
     if (length)
-        fprintf(out, "\n%s%s", c->help, c->help[length - 1] == '\n' ? "" : "\n");
+        fprintf(out, "\n%s%s", help, help[length - 1] == '\n' ? "" : "\n");
+    free(help);
 }
 
 static bool asks_for_help(int argc, char **argv)

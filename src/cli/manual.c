@@ -210,18 +210,20 @@ void px_manual_write(FILE *out, const px_command *c)
     fprintf(out, "\\fR%s\\fI", *c->arguments ? " " : "");
     put(out, c->arguments);
     fputs("\\fR\n.SH DESCRIPTION\n", out);
-    const char *examples = strstr(c->help, "\nExample");
-    if (!examples && strncmp(c->help, "Example", 7) != 0) /* nothing but text */
-        examples = c->help + strlen(c->help);
-    char *description = px_format("%.*s", examples ? (int)(examples - c->help) : 0, c->help);
+    char *help = px_command_help(c);
+    const char *examples = strstr(help, "\nExample");
+    if (!examples && strncmp(help, "Example", 7) != 0) /* nothing but text */
+        examples = help + strlen(help);
+    char *description = px_format("%.*s", examples ? (int)(examples - help) : 0, help);
     put_help(out, description);
     put_flags(out, c->flags);
     put_keys(out, c);
-    put_help(out, examples ? examples : c->help);
+    put_help(out, examples ? examples : help);
     fputs(".SH EXIT STATUS\n", out);
     put_help(out, px_command_statuses);
     fputs(".SH SEE ALSO\n.BR pretext (1)\n", out);
     free(description);
+    free(help);
     free(name);
 }
 

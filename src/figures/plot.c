@@ -1,4 +1,4 @@
-/* plot.c - the list of figures, and what they share: runs, labels, the list of evaluations. */
+/* plot.c - draws all figures of some runs; what they share: runs, labels, data, files. */
 #include "base/error.h"
 #include "base/folder.h"
 #include "figures/plot_private.h"
@@ -10,10 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static int (*const figures[])(plot_job *) = {px_plot_curves,       px_plot_diagnostics, px_plot_accuracy,
-                                             px_plot_probe_epochs, px_plot_layers,      px_plot_confusion,
-                                             px_plot_embedding,    px_plot_figures,     px_plot_bench};
 
 /* ---- runs ---- */
 
@@ -139,11 +135,11 @@ static bool only_measured(const plot_job *job)
 
 static int draw_all(plot_job *job)
 {
+    bool measured = only_measured(job);
     int bad = 0;
-    if (only_measured(job))
-        return px_plot_bench(job);
-    for (size_t i = 0; bad == 0 && i < sizeof figures / sizeof *figures; i++)
-        bad = figures[i](job);
+    for (int i = 0; bad == 0 && px_charts[i]; i++)
+        if (!measured || strcmp(px_charts[i]->group, "/bench") == 0)
+            bad = px_charts[i]->draw(job);
     return bad;
 }
 
@@ -313,133 +309,4 @@ char **px_plot_class_names(const plot_run *run, const char *path, int classes)
     for (int i = 0; i < classes; i++)
         names[i] = px_format("%d", i);
     return names;
-}
-
-/* ---- evaluations ---- */
-
-static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
-static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
-static const char *const protocols[] = {"linear", "knn", "finetune"};
-static const char *const protocol_names[] = {"linear probe", "k-NN", "fine-tuning"};
-
-static int place(const char *word, const char *const list[3])
-{
-    int i = 0;
-    while (i < 3 && strcmp(word, list[i]) != 0)
-        i++;
-    return i;
-}
-
-static int in_order(const void *a, const void *b)
-{
-    const plot_eval *x = a, *y = b;
-    int by = place(x->protocol, protocols) - place(y->protocol, protocols);
-    if (by == 0)
-        by = strcmp(x->protocol, y->protocol);
-    if (by == 0)
-        by = place(x->subject, subjects) - place(y->subject, subjects);
-    if (by == 0)
-        by = strcmp(x->subject, y->subject);
-    return by ? by : x->run - y->run;
-}
-
-/* k = 20 (which is usually reported) if it was tried, else the first one. */
-static void choose_k(const plot_run *run, plot_eval *e)
-{
-    int64_t dim[4];
-    double *k = px_plot_data(run, 1, dim, "/eval/%s/%s/k", e->protocol, e->subject);
-    for (int64_t i = 0; k && i < dim[0] && i < 1000; i++)
-        if (k[i] >= 1 && k[i] < 1e9 && (e->k == 0 || k[i] == 20)) {
-            e->k = (int)k[i];
-            e->place = (int)i;
-        }
-    free(k);
-}
-
-double px_plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
-{
-    int64_t dim[4];
-    double *data = px_plot_data(run, e->k ? 1 : 0, dim, "/eval/%s/%s/%s", e->protocol, e->subject, name);
-    double value = data && (!e->k || e->place < dim[0]) ? data[e->place] : NAN;
-    free(data);
-    return px_plot_drawable(value) ? value : NAN;
-}
-
-/* `before`: the number of other runs' evaluations. */
-static void add_subjects(const plot_job *job, int run, const char *protocol, plot_eval **evals, int *count, int before)
-{
-    px_results *r = job->runs[run].results;
-    char *group = px_format("/eval/%s", protocol), **names = NULL;
-    int found = 0;
-    px_results_list(r, group, &names, &found); /* fails for HDF5 data sets, which have no subjects */
-    for (int i = 0; i < found; i++) {
-        char *top1 = px_format("%s/%s/top1", group, names[i]);
-        bool there = px_results_has(r, top1);
-        if (there && *count - before >= PLOT_MOST_EVALS) {
-            px_results_leave_out(r, "evaluations after the first %d", PLOT_MOST_EVALS);
-        } else if (there) {
-            *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
-            plot_eval *e = &(*evals)[(*count)++];
-            *e = (plot_eval){.run = run, .protocol = px_strdup(protocol), .subject = px_strdup(names[i])};
-            choose_k(&job->runs[run], e);
-        }
-        free(top1);
-        free(names[i]);
-    }
-    free(names);
-    free(group);
-}
-
-plot_eval *px_plot_evals(const plot_job *job, int *count)
-{
-    plot_eval *evals = NULL;
-    *count = 0;
-    for (int run = 0; run < job->count; run++) {
-        char **names = NULL;
-        int found = 0, before = *count;
-        if (px_results_has(job->runs[run].results, "/eval"))
-            px_results_list(job->runs[run].results, "/eval", &names, &found);
-        for (int i = 0; i < found; i++) {
-            add_subjects(job, run, names[i], &evals, count, before);
-            free(names[i]);
-        }
-        free(names);
-    }
-    if (evals)
-        qsort(evals, (size_t)*count, sizeof *evals, in_order);
-    return evals;
-}
-
-void px_plot_evals_free(plot_eval *evals, int count)
-{
-    for (int i = 0; i < count; i++) {
-        free(evals[i].protocol);
-        free(evals[i].subject);
-    }
-    free(evals);
-}
-
-char *px_plot_protocol_name(const plot_eval *e)
-{
-    int i = place(e->protocol, protocols);
-    char *name = px_plot_shorten(i < 3 ? protocol_names[i] : e->protocol, PLOT_LABEL);
-    if (!e->k)
-        return name;
-    char *longer = px_format("%s (k = %d)", name, e->k);
-    free(name);
-    return longer;
-}
-
-/* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
-char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
-{
-    int i = place(e->subject, subjects);
-    const plot_run *run = &job->runs[e->run];
-    const char *who = job->count > 1 ? run->label : i == 0 ? run->method : "";
-    char *name = px_plot_shorten(i < 3 ? subject_names[i] : e->subject, PLOT_LABEL);
-    if (!*who)
-        return name;
-    char *longer = px_format("%s, %s", who, name);
-    free(name);
-    return longer;
 }

@@ -6,9 +6,7 @@
  *     px_plot_outcome_finish(&done);
  *
  * A run is a folder that contains run.h5, or an .h5 file; it may be live. A figure for which no run has data is left
- * out, and `missing` says so. Figures: curves (loss and learning rate), diagnostics (all other training series),
- * accuracy (top-1 of every evaluation beside its baselines), probe_epochs, layers, and for each run confusion,
- * embedding, the method's pictures, and bench.
+ * out, and `missing` says so. px_charts lists the figures.
  * Data, besides /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}
@@ -19,6 +17,17 @@
  */
 #ifndef PX_FIGURES_PLOT_H
 #define PX_FIGURES_PLOT_H
+
+/* A figure: its file, plot_NAME.c, and a word in meson.build. */
+struct plot_job;
+typedef struct px_chart {
+    const char
+        *name; /* of its pictures: NAME.png, or RUN_NAME.png with several runs; or they have names of their own */
+    const char *summary;            /* for help */
+    const char *group;              /* what it draws is below this group of run.h5 */
+    int (*draw)(struct plot_job *); /* 0: drawn, or left out; -1 on failure */
+} px_chart;
+extern const px_chart *const px_charts[]; /* in the order in which they are drawn; NULL-terminated */
 
 typedef struct px_plot_outcome {
     int drawn, left_out;

@@ -221,7 +221,7 @@ static int draw(plot_job *job, int index, const costs *parts, const costs *ops)
 }
 
 /* Most files have no measured step, which is not reported as left out. */
-int px_plot_bench(plot_job *job)
+static int draw_all(plot_job *job)
 {
     int bad = 0;
     for (int run = 0; bad == 0 && run < job->count; run++) {
@@ -236,3 +236,10 @@ int px_plot_bench(plot_job *job)
     }
     return bad;
 }
+
+const px_chart px_chart_bench = {
+    .name = "bench",
+    .summary = "parts and most expensive ops of a step, from a file of pretext bench out=",
+    .group = "/bench",
+    .draw = draw_all,
+};

@@ -142,7 +142,7 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const doubl
 }
 
 /* The pretrained subject (else the first) of each protocol and run. */
-int px_plot_confusion(plot_job *job)
+static int draw_all(plot_job *job)
 {
     int count, drawn = 0, bad = 0;
     plot_eval *evals = px_plot_evals(job, &count);
@@ -168,3 +168,10 @@ int px_plot_confusion(plot_job *job)
     px_plot_evals_free(evals, count);
     return bad || drawn ? bad : px_plot_left_out(job, "confusion: no /eval/<protocol>/<subject>/confusion");
 }
+
+const px_chart px_chart_confusion = {
+    .name = "confusion",
+    .summary = "percentage of each true class, by predicted class",
+    .group = "/eval",
+    .draw = draw_all,
+};

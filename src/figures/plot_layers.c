@@ -146,7 +146,7 @@ static int draw(plot_job *job, line *lines, int count, int from, bool only)
 
 /* Probing layers is optional: if a run has none, nothing is reported as left out. Backbones with different layers get
  * separate figures. */
-int px_plot_layers(plot_job *job)
+static int draw_all(plot_job *job)
 {
     int evals_count, count = 0, bad = 0;
     plot_eval *evals = px_plot_evals(job, &evals_count);
@@ -162,3 +162,10 @@ int px_plot_layers(plot_job *job)
     px_plot_evals_free(evals, evals_count);
     return bad;
 }
+
+const px_chart px_chart_layers = {
+    .name = "layers",
+    .summary = "accuracy of every stage of the backbone beside chance (probe layers=true)",
+    .group = "/eval",
+    .draw = draw_all,
+};

@@ -78,6 +78,10 @@ bool px_plot_config(px_results *, struct config_t *);
 /* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
 char *px_plot_protocol_name(const plot_eval *);
 char *px_plot_subject_name(const plot_job *, const plot_eval *);
+/* The same after the protocol, if that is asked for: "linear probe: simclr, pretrained". */
+char *px_plot_eval_label(const plot_job *, const plot_eval *, bool with_protocol);
+/* Trained subjects have the runs' colours; baselines are grey. */
+const char *px_plot_eval_colour(const plot_eval *);
 double px_plot_eval_number(const plot_run *, const plot_eval *,
                            const char *name); /* of "top1", ...; NAN if there is none */
 
@@ -109,16 +113,5 @@ int px_plot_legend_columns(char *const *texts, int count, int width);
 
 /* Class names, or numbers where there are none; free each, then the array. */
 char **px_plot_class_names(const plot_run *, const char *path, int classes);
-
-/* The figures. They return 0 if drawn or left out, -1 on failure. */
-int px_plot_curves(plot_job *);
-int px_plot_diagnostics(plot_job *);
-int px_plot_accuracy(plot_job *);
-int px_plot_probe_epochs(plot_job *);
-int px_plot_layers(plot_job *);
-int px_plot_confusion(plot_job *);
-int px_plot_embedding(plot_job *);
-int px_plot_figures(plot_job *);
-int px_plot_bench(plot_job *);
 
 #endif

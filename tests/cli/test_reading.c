@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "figures/plot.h"
 #include "make_set.h"
 #include "run.h"
 #include "run_files.h"
@@ -29,6 +30,12 @@ static void lists_name_all(void **state)
     }
     for (int i = 0; px_backbone_families[i]; i++)
         says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
+    for (int i = 0; px_charts[i]; i++) {
+        says(RUN("plot", "--list"), px_charts[i]->name);
+        says(RUN("plot", "--list"), px_charts[i]->group);
+        says(RUN("plot", "--help"), px_charts[i]->summary);
+        says(RUN("man", "plot"), px_charts[i]->name);
+    }
 }
 
 /* Parameters without the classifier: torchvision's resnet18 has 11,689,512, of which its classifier has 513,000; timm's

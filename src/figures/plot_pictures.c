@@ -1,4 +1,4 @@
-/* plot_figures.c - the methods' pictures: /figures/NAME (height, width, channels) of bytes, with a caption. */
+/* plot_pictures.c - the methods' pictures: /figures/NAME (height, width, channels) of bytes, with a caption. */
 #include "base/error.h"
 #include "figures/plot_private.h"
 
@@ -78,7 +78,7 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
 }
 
 /* Methods need not have pictures: if a run has none, nothing is reported as left out. */
-int px_plot_figures(plot_job *job)
+static int draw_all(plot_job *job)
 {
     int bad = 0;
     for (int run = 0; bad == 0 && run < job->count; run++) {
@@ -106,3 +106,10 @@ int px_plot_figures(plot_job *job)
     }
     return bad;
 }
+
+const px_chart px_chart_pictures = {
+    .name = "pictures",
+    .summary = "the method's own: reconstruction (MAE), images masked and rebuilt",
+    .group = "/figures",
+    .draw = draw_all,
+};

@@ -1,13 +1,9 @@
-/* registry.c - the table of backbone families. */
+/* find.c - a backbone by its name. */
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"
 
 #include <string.h>
-
-extern const px_backbone_family px_resnet, px_vit_family;
-
-const px_backbone_family *const px_backbone_families[] = {&px_resnet, &px_vit_family, NULL};
 
 const px_backbone *px_backbone_find(const char *name)
 {
