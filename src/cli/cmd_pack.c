@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const px_flag flags[] = {PX_FLAG_BEFORE("output", 'o', "out"), {0}};
+typedef struct pack_flags {
+    bool dry_run;
+} pack_flags;
+
+static const px_flag flags[] = {PX_FLAG(pack_flags, dry_run, 0, NULL, "only tell how the sources are understood"),
+                                PX_FLAG_BEFORE("output", 'o', "out"),
+                                {0}};
 
 static char *partial; /* a global, since a signal handler can reach nothing else */
 
@@ -28,8 +34,19 @@ static void remove_on_signals(const char *output)
         sigaction(signals[i], &action, NULL);
 }
 
+static int understand(const px_args *args, const px_pack_options *options, px_log *log)
+{
+    char *text = px_pack_understand(args->words.word, args->words.count, options, log);
+    if (!text)
+        return -1;
+    fputs(text, stdout);
+    free(text);
+    return 0;
+}
+
 static int pack(const px_args *args)
 {
+    const pack_flags *given = args->flags;
     px_pack_options options;
     px_pack_summary summary;
     px_config *config = px_config_create();
@@ -39,13 +56,19 @@ static int pack(const px_args *args)
         status = px_config_set(config, args->assignments.word[i]);
     if (status == 0)
         status = px_config_finish(config);
-    if (status == 0) {
-        px_log log = px_log_make(stderr, false);
+    if (status == 0 && !given->dry_run && !args->out)
+        status =
+            px_fail(PX_USAGE, "out=%s is missing; for example: %s", px_cmd_pack.out.value, px_cmd_pack.out.example);
+    px_log log = px_log_make(stderr, false);
+    if (status == 0)
         px_args_note(args, &log);
+    if (status == 0 && given->dry_run)
+        status = understand(args, &options, &log);
+    if (status == 0 && !given->dry_run) {
         remove_on_signals(args->out);
         status = px_pack(args->words.word, args->words.count, args->out, &options, &log, &summary);
     }
-    if (status == 0) {
+    if (status == 0 && !given->dry_run) {
         fputs(summary.text, stdout);
         free(summary.text);
     }
@@ -56,7 +79,7 @@ static int pack(const px_args *args)
 static int run(int argc, char **argv)
 {
     px_args args;
-    if (px_args_read(&args, &px_cmd_pack, argc, argv, NULL) != 0)
+    if (px_args_read(&args, &px_cmd_pack, argc, argv, &(pack_flags){0}) != 0)
         return -1;
     int status = pack(&args);
     px_args_finish(&args);
@@ -69,12 +92,16 @@ const px_command px_cmd_pack = {
     .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
     .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst,\n"
             "lz4, lzma), which is read without unpacking it, of:\n"
-            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val\n"
-            "            (valid, validation), test or unlabeled\n"
+            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val,\n"
+            "            test or unlabeled, in any usual spelling (seg_train, VAL2017)\n"
             "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte;\n"
             "            t10k-*: the test split\n"
             "  CIFAR     binary version of CIFAR-10 and CIFAR-100 (fine labels)\n"
             "  STL-10    binary version\n"
+            "How folders are understood is told first, with counts; --dry-run stops there.\n"
+            "What is not clear is refused with the option that decides. docs/files.md has the\n"
+            "rule.\n"
+            "\n"
             "All sources go into one data set, sorted by split and class. Every image is\n"
             "decoded once, to check it and to compute mean and standard deviation of the\n"
             "train split, which are stored as well.\n"
@@ -83,12 +110,14 @@ const px_command px_cmd_pack = {
             "  pretext pack cifar-10-binary.tar.gz out=cifar10.h5\n"
             "  pretext pack *-ubyte.gz out=fashion.h5 "
             "class_names=top,trouser,pullover,dress,coat,sandal,shirt,sneaker,bag,boot\n"
-            "  pretext pack imagenette2/ out=imagenette.h5 store=encoded\n",
+            "  pretext pack imagenette2/ out=imagenette.h5 store=encoded\n"
+            "  pretext pack photos/ --dry-run\n"
+            "  pretext pack photos/ out=photos.h5 split=train:0.9,val:0.1 bad=skip\n",
     .run = run,
     .flags = flags,
     .options = px_pack_option_table,
     .word = PX_WORD_SOURCE,
-    .out = {"DATA.h5", "the data set to write; an existing one is replaced at the end", true,
+    .out = {"DATA.h5", "the data set to write; an existing one is replaced at the end", false,
             "pretext pack photos/ out=photos.h5"},
     .min_words = 1,
     .max_words = PX_ANY,

@@ -3,43 +3,19 @@
 
 #include "base/error.h"
 
+#include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const px_importer *const formats[] = {&px_importer_idx, &px_importer_cifar10, &px_importer_cifar100,
                                              &px_importer_stl10, &px_importer_images};
 
 /* ---- splits and names -------------------------------------------------------------------------------------------- */
 
-static const char *const split_names[] = {"train", "val", "test", "unlabeled"};
-
-const char *px_split_name(const px_pack_options *options, int split)
+const char *px_split_name(const px_catalog *c, int split)
 {
-    return split == PX_SPLIT_NAMED ? options->split : split_names[split];
-}
-
-int px_split_of_name(const char *name, size_t length)
-{
-    static const struct {
-        const char *name;
-        int split;
-    } words[] = {{"train", PX_SPLIT_TRAIN},    {"val", PX_SPLIT_VAL},   {"valid", PX_SPLIT_VAL},
-                 {"validation", PX_SPLIT_VAL}, {"test", PX_SPLIT_TEST}, {"unlabeled", PX_SPLIT_UNLABELED}};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strlen(words[i].name) == length && memcmp(words[i].name, name, length) == 0)
-            return words[i].split;
-    return -1;
-}
-
-/* The split that a name stands for, or the option `split` if it is set. */
-static int chosen_split(const px_pack_options *options, int split)
-{
-    if (!options->split[0])
-        return split;
-    for (int s = 0; s < PX_SPLIT_NAMED; s++)
-        if (strcmp(options->split, split_names[s]) == 0)
-            return s;
-    return PX_SPLIT_NAMED;
+    return c->splits.name[split];
 }
 
 const char *px_block_name(const px_catalog *c, const px_block *b, char name[PX_ENTRY_NAME])
@@ -69,7 +45,8 @@ px_block *px_catalog_block(px_catalog *c, const px_entry *entry, const px_import
     c->format = format;
     c->blocks = grown(c->blocks, c->block_count, sizeof *c->blocks);
     px_block *b = &c->blocks[c->block_count++];
-    *b = (px_block){.path = px_strdup(entry->path), .source = c->source, .split = chosen_split(c->options, split)};
+    *b = (px_block){
+        .path = px_strdup(entry->path), .source = c->source, .split = c->splits.whole >= 0 ? c->splits.whole : split};
     b->label = -1;
     b->count = count;
     b->size = entry->size;
@@ -100,37 +77,66 @@ static void drop_foreign_sides(px_catalog *c)
     c->side_count = kept;
 }
 
-static void add_folder(px_catalog *c, const px_entry *entry)
+static px_folder *add_path(px_catalog *c, px_folder *list, size_t *count, const px_entry *entry)
 {
-    c->folders = grown(c->folders, c->folder_count, sizeof *c->folders);
-    c->folders[c->folder_count++] = (px_folder){.path = px_strdup(entry->path)};
+    list = grown(list, *count, sizeof *list);
+    list[(*count)++] = (px_folder){.path = px_strdup(entry->path), .source = c->source};
+    return list;
 }
 
-static void skip(px_catalog *c, const px_entry *entry)
+static void add_junk(px_catalog *c, const px_entry *entry)
 {
     char name[PX_ENTRY_NAME];
-    if (c->skipped++ == 0)
-        c->first_skipped = px_strdup(px_entry_name(entry->source, entry->path, name));
+    if (c->junk++ == 0)
+        c->first_junk = px_strdup(px_entry_name(entry->source, entry->path, name));
+}
+
+static void say_bad(px_catalog *c, int which)
+{
+    px_log_progress_end(c->log);
+    px_log_warning(c->log, "%s", c->bad[which]);
+}
+
+bool px_catalog_skips(const px_catalog *c)
+{
+    return c->options->bad && strcmp(c->options->bad, "skip") == 0;
+}
+
+void px_catalog_bad(px_catalog *c, const char *message)
+{
+    bool skips = px_catalog_skips(c);
+    c->bad = px_grow(c->bad, c->bad_count, sizeof *c->bad);
+    c->bad[c->bad_count++] = px_strdup(message);
+    int first = skips || c->bad_count > PX_BAD_IN_ERROR + 1 ? c->bad_count - 1 : 0;
+    for (int k = first; k < c->bad_count && (skips || c->bad_count > PX_BAD_IN_ERROR); k++)
+        say_bad(c, k);
 }
 
 static int visit(void *context, const px_entry *entry)
 {
     px_catalog *c = context;
-    if (entry->folder) {
-        add_folder(c, entry);
+    if (entry->folder)
+        c->folders = add_path(c, c->folders, &c->folder_count, entry);
+    else if (entry->junk)
+        add_junk(c, entry);
+    if (entry->folder || entry->junk)
         return 0;
-    }
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         if (!formats[f]->claims(entry))
             continue;
         char name[PX_ENTRY_NAME];
-        if (entry->size == 0)
+        if (entry->bad && formats[f] != &px_importer_images)
+            return px_fail(PX_DATA, "%s", entry->bad);
+        if (entry->size == 0 && formats[f] != &px_importer_images)
             return px_fail(PX_DATA, "%s: is empty", px_entry_name(entry->source, entry->path, name));
         if (c->block_count % 100 == 99 && px_now() - c->start > PX_PACK_QUIET_SECONDS)
             px_log_progress(c->log, "looking through %s: %zu files", entry->source, c->block_count + 1);
         return formats[f]->list(c, entry);
     }
-    skip(c, entry);
+    if (entry->bad)
+        px_catalog_bad(c, entry->bad);
+    else
+        c->skipped = add_path(c, c->skipped, &c->skipped_count, entry);
     return 0;
 }
 
@@ -222,10 +228,30 @@ static int label_of(const px_block *b, int64_t i)
     return b->labels ? b->labels[i] : b->label;
 }
 
+static int only_elsewhere(const px_catalog *c, const px_block *b, int class, const int64_t *in_train)
+{
+    char name[PX_ENTRY_NAME];
+    const char *other = NULL;
+    for (int k = 0; k < c->classes && !other; k++)
+        if (k != class && in_train[k] > 0 && strcasecmp(c->class_names[k], c->class_names[class]) == 0)
+            other = c->class_names[k];
+    if (other)
+        return px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train, which has a class %s",
+                       px_block_name(c, b, name), c->class_names[class], px_split_name(c, b->split), other);
+    const char *base = px_base_name(b->path);
+    char *way = c->format == &px_importer_images && base > b->path
+                    ? px_format("; split=%.*s:none leaves it out, split=all puts all images into one split",
+                                (int)(base - b->path - 1), b->path)
+                    : px_strdup("");
+    px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train%s", px_block_name(c, b, name),
+            c->class_names[class], px_split_name(c, b->split), way);
+    free(way);
+    return -1;
+}
+
 /* Refuses a class that has test images but no training images; warns of classes without images. */
 static int check_classes(px_catalog *c)
 {
-    char name[PX_ENTRY_NAME];
     int64_t *in_train = px_calloc((size_t)c->classes + 1, sizeof *in_train), train = 0;
     const px_block **elsewhere = px_calloc((size_t)c->classes + 1, sizeof *elsewhere);
     for (size_t k = 0; k < c->block_count; k++) {
@@ -247,9 +273,7 @@ static int check_classes(px_catalog *c)
         if (!elsewhere[k])
             px_log_warning(c->log, "class %s has no images", c->class_names[k]);
         else if (train > 0)
-            status = px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train",
-                             px_block_name(c, elsewhere[k], name), c->class_names[k],
-                             px_split_name(c->options, elsewhere[k]->split));
+            status = only_elsewhere(c, elsewhere[k], k, in_train);
     }
     free(elsewhere);
     free(in_train);
@@ -270,10 +294,62 @@ static int by_row(const void *left, const void *right)
     return strcmp(a->path, b->path);
 }
 
-static int number_rows(px_catalog *c)
+/* Leaves the others in the order of the walk. */
+static void drop_blocks(px_catalog *c)
 {
+    size_t kept = 0;
+    for (size_t k = 0; k < c->block_count; k++) {
+        px_block *b = &c->blocks[k];
+        if (!b->bad && b->split != PX_SPLIT_LEFT_OUT) {
+            c->blocks[kept++] = *b;
+            continue;
+        }
+        free(b->path);
+        free(b->labels);
+    }
+    c->block_count = kept;
+}
+
+static int divide(px_catalog *c)
+{
+    const px_splits *s = &c->splits;
+    if (c->in_split[s->part[0]] == 0)
+        return px_fail(PX_USAGE, "split: no image is in %s, which is to be divided", s->name[s->part[0]]);
+    for (int p = 1; p < s->parts; p++)
+        if (c->in_split[s->part[p]] > 0)
+            return px_fail(PX_USAGE, "split: there is a split %s already, so %s cannot be divided into it",
+                           s->name[s->part[p]], s->name[s->part[0]]);
+    int32_t *labels = px_calloc((size_t)c->count, sizeof *labels);
+    free(c->split_of_row);
+    c->split_of_row = px_calloc((size_t)c->count, 1);
+    for (size_t k = 0; k < c->block_count; k++) {
+        const px_block *b = &c->blocks[k];
+        for (int64_t i = 0; i < b->count; i++) {
+            labels[b->row + i] = label_of(b, i);
+            c->split_of_row[b->row + i] = (uint8_t)b->split;
+        }
+    }
+    px_splits_divide(s, c->options->seed, c->count, c->classes, labels, c->split_of_row);
+    memset(c->in_split, 0, sizeof c->in_split);
+    for (int64_t i = 0; i < c->count; i++)
+        c->in_split[c->split_of_row[i]]++;
+    free(labels);
+    return 0;
+}
+
+int px_catalog_number(px_catalog *c)
+{
+    drop_blocks(c);
+    c->count = 0;
+    c->encoded_size = 0;
+    memset(c->in_split, 0, sizeof c->in_split);
+    if (c->block_count == 0 && c->bad_count > 0)
+        return px_fail(PX_DATA, "%s", c->bad[0]);
+    if (c->block_count == 0)
+        return px_fail(PX_DATA, "%s: all images are left out", c->sources[0]);
+
     char name[PX_ENTRY_NAME];
-    px_block **sorted = px_calloc(c->block_count, sizeof *sorted);
+    px_block **sorted = px_calloc(c->block_count + 1, sizeof *sorted);
     for (size_t k = 0; k < c->block_count; k++)
         sorted[k] = &c->blocks[k];
     qsort(sorted, c->block_count, sizeof *sorted, by_row);
@@ -289,6 +365,8 @@ static int number_rows(px_catalog *c)
         c->in_split[b->split] += b->count;
     }
     free(sorted);
+    if (status == 0 && c->splits.parts > 0)
+        status = divide(c);
     return status;
 }
 
@@ -296,19 +374,34 @@ static int walk_sources(px_catalog *c)
 {
     for (c->source = 0; c->source < c->source_count; c->source++) {
         size_t before = c->block_count + c->side_count;
-        int64_t skipped = c->skipped;
+        size_t skipped = c->skipped_count;
+        int bad = c->bad_count;
         const char *source = c->sources[c->source];
         if (px_source_walk(source, visit, c) != 0)
             return -1;
         if (c->block_count + c->side_count > before)
             continue;
-        if (c->skipped > skipped)
+        if (c->bad_count > bad)
+            return px_fail(PX_DATA, "%s", c->bad[bad]);
+        const char *kind = c->skipped_count > skipped ? px_name_other_picture(c->skipped[skipped].path) : NULL;
+        if (kind)
+            return px_fail(PX_DATA, "%s: %s is a %s picture, which is not read; convert it to PNG or JPEG", source,
+                           c->skipped[skipped].path, kind);
+        if (c->skipped_count > skipped)
             return px_fail(PX_DATA,
                            "%s: contains nothing to pack; JPEG, PNG, IDX, CIFAR and STL-10 binary files are supported",
                            source);
         return px_fail(PX_DATA, "%s: contains no images", source);
     }
     return 0;
+}
+
+static void say_skipped(const px_catalog *c)
+{
+    char name[PX_ENTRY_NAME];
+    if (c->skipped_count > 0)
+        px_log_warning(c->log, "%zu other files are left out; the first one is %s", c->skipped_count,
+                       px_entry_name(c->sources[c->skipped[0].source], c->skipped[0].path, name));
 }
 
 int px_catalog_make(px_catalog *c, const char *const *sources, int count, const px_pack_options *options, px_log *log)
@@ -318,21 +411,32 @@ int px_catalog_make(px_catalog *c, const char *const *sources, int count, const 
     c->options = options;
     c->log = log;
     c->start = px_now();
-    if (walk_sources(c) != 0)
+    if (px_splits_read(&c->splits, options->split) != 0 || walk_sources(c) != 0)
         return -1;
-    if (c->skipped > 0)
-        px_log_warning(c->log, "%lld other files are left out; the first one is %s", (long long)c->skipped,
-                       c->first_skipped);
     if (c->block_count == 0)
         return px_fail(PX_DATA, "%s: contains no images", sources[0]);
     drop_foreign_sides(c);
-    if (c->format->finish(c) != 0 || rename_classes(c) != 0 || check_classes(c) != 0)
+    if (c->splits.maps > 0 && c->format != &px_importer_images)
+        return px_fail(PX_USAGE, "split: %s has the format %s, which has no folder %s", sources[0], c->format->name,
+                       c->splits.map[0].folder);
+    if (c->format->finish(c) != 0 || rename_classes(c) != 0)
         return -1;
-    return number_rows(c);
+    say_skipped(c);
+    int status = px_catalog_number(c);
+    bool refused = c->bad_count > 0 && !px_catalog_skips(c); /* with a message about bad files */
+    return status == 0 && !refused ? check_classes(c) : status;
+}
+
+static void free_paths(px_folder *list, size_t count)
+{
+    for (size_t k = 0; k < count; k++)
+        free(list[k].path);
+    free(list);
 }
 
 void px_catalog_free(px_catalog *c)
 {
+    tdestroy(c->class_index, free);
     free_names(c);
     for (size_t k = 0; k < c->block_count; k++) {
         free(c->blocks[k].path);
@@ -342,11 +446,17 @@ void px_catalog_free(px_catalog *c)
         free(c->sides[k].path);
         free(c->sides[k].bytes);
     }
-    for (size_t k = 0; k < c->folder_count; k++)
-        free(c->folders[k].path);
+    free_paths(c->folders, c->folder_count);
+    free_paths(c->skipped, c->skipped_count);
+    for (int k = 0; k < c->bad_count; k++)
+        free(c->bad[k]);
+    for (int k = 0; k < PX_SPLITS; k++)
+        free(c->found[k].first);
+    px_splits_finish(&c->splits);
+    free(c->split_of_row);
     free(c->blocks);
     free(c->sides);
-    free(c->folders);
-    free(c->first_skipped);
+    free(c->bad);
+    free(c->first_junk);
     *c = (px_catalog){0};
 }

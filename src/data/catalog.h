@@ -9,22 +9,20 @@
 
 #include "data/pack.h"
 #include "data/source.h"
+#include "data/splits.h"
 
 typedef struct px_importer px_importer;
-
-/* The standard splits in the order in which they are stored, and one more that the option `split` may name. */
-enum { PX_SPLIT_TRAIN, PX_SPLIT_VAL, PX_SPLIT_TEST, PX_SPLIT_UNLABELED, PX_SPLIT_NAMED, PX_SPLITS };
 
 typedef struct px_block {
     char *path; /* inside its source */
     int source;
-    int split; /* PX_SPLIT_* */
+    int split; /* number of a split, or PX_SPLIT_LEFT_OUT */
+    bool bad;  /* an image file that cannot be read: it counts when folders are understood, and is then dropped */
     int height, width, channels;
-    int label;                  /* of all its images, unless there are `labels` */
-    int class_at, class_length; /* image files: where in the path the class's name is; length 0: no class */
-    int32_t *labels;            /* (count), or NULL */
-    int64_t count, row;         /* number of images; the first one's row in the data set */
-    uint64_t size, offset;      /* bytes of the entry; image files: their place in /encoded */
+    int label;             /* of all its images, unless there are `labels` */
+    int32_t *labels;       /* (count), or NULL */
+    int64_t count, row;    /* number of images; the first one's row in the data set */
+    uint64_t size, offset; /* bytes of the entry; image files: their place in /encoded */
 } px_block;
 
 enum { PX_PACK_QUIET_SECONDS = 1 }; /* nothing is said about progress before: what takes less needs none */
@@ -38,28 +36,42 @@ typedef struct px_side {
     bool used;
 } px_side;
 
+/* A folder, or a file that no format claims. */
 typedef struct px_folder {
     char *path;
-    bool used; /* an image is directly in it */
+    int source;
 } px_folder;
+
+/* Which folders are a split. */
+typedef struct px_split_found {
+    int folders;
+    char *first; /* the first one's path */
+} px_split_found;
 
 typedef struct px_catalog {
     const px_pack_options *options;
     px_log *log;
     double start; /* px_now() at the first walk's */
+    bool told;    /* px_catalog_tell */
     const char *const *sources;
     int source_count, source;  /* their number; the one being walked */
     const px_importer *format; /* of all blocks; NULL until the first */
     px_block *blocks;          /* in the order of the walk */
     px_side *sides;
-    px_folder *folders;
-    size_t block_count, side_count, folder_count, folder_last;
-    int64_t skipped; /* entries that no format claims */
-    char *first_skipped;
+    px_folder *folders, *skipped; /* skipped: files that no format claims */
+    size_t block_count, side_count, folder_count, skipped_count;
+    int64_t junk; /* hidden files and those of systems */
+    char *first_junk;
+    char **bad; /* (bad_count) the messages of files that cannot be read */
+    int bad_count;
+    px_splits splits;
+    px_split_found found[PX_SPLITS];
     char **class_names; /* (classes) */
     int classes;
-    int64_t count; /* images */
+    void *class_index; /* of class_names, while they are collected (layout.h) */
+    int64_t count;     /* images */
     int64_t in_split[PX_SPLITS];
+    uint8_t *split_of_row; /* (count), if split= divides the images; else a block's images have its split */
     uint64_t encoded_size;
 } px_catalog;
 
@@ -88,6 +100,22 @@ px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, 
 /* The same for a side file; it is dropped if the images turn out to have another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 
+/* A file that cannot be read: its message is kept. Without bad=skip, a few are named in the error itself; when there are
+ * more, each is said by itself. */
+enum { PX_BAD_IN_ERROR = 3 };
+void px_catalog_bad(px_catalog *, const char *message);
+bool px_catalog_skips(const px_catalog *); /* bad=skip */
+
+/* Drops the image files that are bad or left out, and gives the others their rows. 0 or -1. */
+int px_catalog_number(px_catalog *);
+
+/* What was understood, as lines of text: a new string. */
+char *px_catalog_text(const px_catalog *);
+
+/* Says it, once. On a terminal that is before packing; elsewhere only once packing has taken a moment, or in the end, so
+ * that a failure stays one line. */
+void px_catalog_tell(px_catalog *);
+
 /* For the formats' finish(): takes the lines of a side file as class names, `classes` different ones. 0 or -1. */
 int px_catalog_names(px_catalog *, px_side *, int classes);
 /* Takes numbers as class names. */
@@ -97,8 +125,6 @@ void px_catalog_number_names(px_catalog *, int classes);
 const char *px_block_name(const px_catalog *, const px_block *, char name[PX_ENTRY_NAME]);
 const char *px_side_name(const px_catalog *, const px_side *, char name[PX_ENTRY_NAME]);
 
-/* The split's name; the split that a folder's name stands for, or -1. */
-const char *px_split_name(const px_pack_options *, int split);
-int px_split_of_name(const char *name, size_t length);
+const char *px_split_name(const px_catalog *, int split);
 
 #endif

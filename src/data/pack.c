@@ -15,8 +15,15 @@ enum { RAW_SIDE = 128, CLASSES_SHOWN = 20 };
 const px_option px_pack_option_table[] = {
     PX_OPTION_CHOICE(px_pack_options, store, "auto", "auto|raw|encoded",
                      "as pixels (raw) or as JPEG and PNG; auto: raw if all have the same size, up to 128 px per side"),
-    PX_OPTION_TEXT(px_pack_options, split, "",
-                   "put all images into this split; empty: according to names of files and folders"),
+    PX_OPTION_TEXT(
+        px_pack_options, split, "",
+        "train: all images; train:0.9,val:0.1: divided by class; FOLDER:test: that folder (none: left out, class: a "
+        "class); empty: by names"),
+    PX_OPTION_CHOICE(px_pack_options, classes, "auto", "auto|first|last|path|none",
+                     "which folder below the split is the class; auto: the first, if that is clear"),
+    PX_OPTION_CHOICE(px_pack_options, bad, "stop", "stop|skip",
+                     "files that cannot be read are all named; then nothing is packed, or they are left out"),
+    PX_OPTION(px_pack_options, seed, "0", 0, 0, "decides which images go where if split= divides them"),
     PX_OPTION(px_pack_options, channels, "0", 0, 3, "1: gray, 3: RGB, 0: as in the source (RGB if any image is)"),
     PX_OPTION_TEXT(px_pack_options, class_names, "",
                    "\"top,bag,...\" in the order of the labels; empty: the source's names, or numbers"),
@@ -98,13 +105,13 @@ static void fill_table(table *t, const px_catalog *c, bool encoded)
         if (c->in_split[s] == 0)
             continue;
         t->number[s] = t->splits;
-        t->split_names[t->splits++] = px_split_name(c->options, s);
+        t->split_names[t->splits++] = px_split_name(c, s);
     }
     for (size_t k = 0; k < c->block_count; k++) {
         const px_block *b = &c->blocks[k];
         for (int64_t i = 0; i < b->count; i++) {
             t->labels[b->row + i] = b->labels ? b->labels[i] : b->label;
-            t->split[b->row + i] = (uint8_t)t->number[b->split];
+            t->split[b->row + i] = (uint8_t)t->number[c->split_of_row ? c->split_of_row[b->row + i] : b->split];
         }
         if (encoded)
             t->offsets[b->row + 1] = b->offset + b->size;
@@ -183,6 +190,8 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
     fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", path, (long long)c->count, size,
             shape->channels == 1 ? "gray" : "RGB", c->classes, (double)file.st_size * 1e-6);
     print_classes(out, c, t);
+    if (c->bad_count > 0)
+        fprintf(out, "%d bad files were left out; they are listed in the attribute skipped\n", c->bad_count);
     for (int ch = 0; ch < shape->channels; ch++)
         fprintf(out, "%s%.4f", ch ? " " : "mean ", about->mean[ch]);
     for (int ch = 0; ch < shape->channels; ch++)
@@ -194,19 +203,11 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
 
 /* ---- the whole of it --------------------------------------------------------------------------------------------- */
 
-static int write_data_set(const px_catalog *c, const char *path, px_pack_summary *summary)
+static int write_about(const px_catalog *c, px_pack_file *file, const px_pack_shape *shape, const px_pack_sums *sums,
+                       const char *path, px_pack_summary *summary)
 {
-    px_pack_shape shape;
-    px_pack_file file;
-    px_pack_sums sums;
-    if (choose_shape(c, &shape) != 0 || px_pack_file_create(&file, &shape, path) != 0)
-        return -1;
-    if (px_pack_pixels(c, &file, c->in_split[PX_SPLIT_TRAIN] ? PX_SPLIT_TRAIN : -1, &sums) != 0) {
-        px_pack_file_abandon(&file);
-        return -1;
-    }
     table t;
-    fill_table(&t, c, shape.height == 0);
+    fill_table(&t, c, shape->height == 0);
     px_pack_about about = {.labels = t.labels,
                            .split = t.split,
                            .offsets = t.offsets,
@@ -214,9 +215,11 @@ static int write_data_set(const px_catalog *c, const char *path, px_pack_summary
                            .classes = c->classes,
                            .split_names = t.split_names,
                            .splits = t.splits,
-                           .source = t.source};
-    statistics(&sums, shape.channels, &about);
-    int status = px_pack_file_finish(&file, &about);
+                           .source = t.source,
+                           .skipped = (const char *const *)c->bad,
+                           .skips = c->bad_count};
+    statistics(sums, shape->channels, &about);
+    int status = px_pack_file_finish(file, &about);
     if (status == 0) {
         bool one_size = other_size(c) == NULL;
         *summary = (px_pack_summary){.count = c->count,
@@ -224,11 +227,66 @@ static int write_data_set(const px_catalog *c, const char *path, px_pack_summary
                                      .splits = t.splits,
                                      .height = one_size ? c->blocks[0].height : 0,
                                      .width = one_size ? c->blocks[0].width : 0,
-                                     .channels = shape.channels,
-                                     .text = summary_text(c, &t, &shape, &about, path)};
+                                     .channels = shape->channels,
+                                     .text = summary_text(c, &t, shape, &about, path),
+                                     .skipped = c->bad_count};
     }
     free_table(&t);
     return status;
+}
+
+/* How the pixels were read. */
+typedef enum outcome { FAILED, FOUND_BAD, READ } outcome;
+
+static outcome write_data_set(px_catalog *c, const char *path, px_pack_summary *summary)
+{
+    px_pack_shape shape;
+    px_pack_file file;
+    px_pack_sums sums;
+    int bad = c->bad_count;
+    if (choose_shape(c, &shape) != 0 || px_pack_file_create(&file, &shape, path) != 0)
+        return FAILED;
+    int status = px_pack_pixels(c, &file, c->in_split[PX_SPLIT_TRAIN] ? PX_SPLIT_TRAIN : -1, &sums);
+    if (status == 0 && c->bad_count == bad)
+        return write_about(c, &file, &shape, &sums, path, summary) == 0 ? READ : FAILED;
+    px_pack_file_abandon(&file);
+    return status == 0 ? FOUND_BAD : FAILED;
+}
+
+static int refuse_bad(const px_catalog *c)
+{
+    if (c->bad_count == 1)
+        return px_fail(PX_DATA, "%s; bad=skip leaves it out", c->bad[0]);
+    if (c->bad_count > PX_BAD_IN_ERROR)
+        return px_fail(PX_DATA, "%s: %d files cannot be read (named above); bad=skip leaves them out", c->sources[0],
+                       c->bad_count);
+    char *all = px_strdup(c->bad[0]);
+    for (int k = 1; k < c->bad_count; k++) {
+        char *longer = px_format("%s; %s", all, c->bad[k]);
+        free(all);
+        all = longer;
+    }
+    px_fail(PX_DATA, "%s; bad=skip leaves these %d files out", all, c->bad_count);
+    free(all);
+    return -1;
+}
+
+/* Bad files whose heads are good are found while packing; what was written is then written again without them. */
+static int pack_catalog(px_catalog *c, const char *out, px_pack_summary *summary)
+{
+    bool skip = px_catalog_skips(c);
+    if (c->bad_count > 0 && !skip) /* only to find the rest of them */
+        return px_pack_check(c) == 0 ? refuse_bad(c) : -1;
+    outcome o = write_data_set(c, out, summary);
+    if (o == FOUND_BAD && !skip)
+        return refuse_bad(c);
+    while (o == FOUND_BAD) {
+        if (px_catalog_number(c) != 0)
+            return -1;
+        px_log_line(c->log, "packing again without the bad files");
+        o = write_data_set(c, out, summary);
+    }
+    return o == READ ? 0 : -1;
 }
 
 static int check_arguments(const char *const *sources, int count, const char *out, const px_pack_options *o)
@@ -244,6 +302,16 @@ static int check_arguments(const char *const *sources, int count, const char *ou
     return 0;
 }
 
+char *px_pack_understand(const char *const *sources, int count, const px_pack_options *options, px_log *log)
+{
+    px_catalog catalog = {0};
+    int status = px_catalog_make(&catalog, sources, count, options, log);
+    px_log_progress_end(log);
+    char *text = status == 0 ? px_catalog_text(&catalog) : NULL;
+    px_catalog_free(&catalog);
+    return text;
+}
+
 int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *options, px_log *log,
             px_pack_summary *summary)
 {
@@ -253,8 +321,12 @@ int px_pack(const char *const *sources, int count, const char *out, const px_pac
         return -1;
     px_catalog catalog = {0};
     int status = px_catalog_make(&catalog, sources, count, options, log);
+    if (status == 0 && log->terminal)
+        px_catalog_tell(&catalog);
     if (status == 0)
-        status = write_data_set(&catalog, out, summary);
+        status = pack_catalog(&catalog, out, summary);
+    if (status == 0)
+        px_catalog_tell(&catalog);
     px_log_progress_end(log);
     px_catalog_free(&catalog);
     return status;

@@ -5,7 +5,7 @@
  *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels);
  *                              batches.meta.txt, fine_label_names.txt give class names
  *     STL-10 binary            train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin, class_names.txt
- *     images (JPEG, PNG)       [.../][SPLIT/]CLASS/NAME.ext; SPLIT: train, test, val, valid, validation, unlabeled
+ *     images (JPEG, PNG)       folders of splits and classes: layout.h, docs/files.md
  */
 #ifndef PX_DATA_PACK_H
 #define PX_DATA_PACK_H
@@ -15,7 +15,10 @@
 
 typedef struct px_pack_options {
     const char *store;       /* "auto|raw|encoded"; auto: raw if all images have the same size, up to 128 px per side */
-    const char *split;       /* "": from names as above; else every sample goes to this split */
+    const char *split;       /* "": from names as above; else splits.h */
+    const char *classes;     /* "auto|first|last|path|none": the folders that are classes */
+    const char *bad;         /* "stop|skip": what is done about files that cannot be read */
+    int64_t seed;            /* of the order in which images are divided between splits */
     int channels;            /* 0: as in the source (image folders: 3 unless all are gray); 1; 3 */
     const char *class_names; /* "shirt,bag,...", in the order of the labels; "": the source's names */
 } px_pack_options;
@@ -26,7 +29,11 @@ typedef struct px_pack_summary {
     int64_t count;
     int classes, splits, height, width, channels; /* height 0: sizes vary */
     char *text;                                   /* a readable table of splits x classes; free() it */
+    int skipped;                                  /* bad files that were left out */
 } px_pack_summary;
+
+/* What px_pack would do, as text: a new string, or NULL with a message. Only the heads of images are read. */
+char *px_pack_understand(const char *const *sources, int count, const px_pack_options *, px_log *);
 
 /* Packs all sources into one new data set. It is written beside `out` under another name, synced, and renamed at the
  * end: a failure neither leaves an incomplete file nor touches an old one. 0 or -1. */

@@ -29,6 +29,8 @@ typedef struct px_pack_about {
     int splits;
     float mean[3], std[3];
     const char *source;
+    const char *const *skipped; /* why files were left out */
+    int skips;
 } px_pack_about;
 
 typedef struct px_pack_file {

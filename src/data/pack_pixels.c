@@ -12,15 +12,18 @@
 enum { BATCH = 512, BATCH_BYTES = 64 << 20, PART_BYTES = 16 << 20 };
 
 typedef struct packer {
-    const px_catalog *catalog;
-    px_pack_file *file;
+    px_catalog *catalog;
+    px_pack_file *file;  /* NULL: images are only decoded */
+    px_pack_shape shape; /* the file's */
+    bool found_bad;      /* from then on nothing is written */
     int sums_split;
     px_pack_sums *sums;
     size_t next;     /* the block that the walk meets next */
     int64_t written; /* images */
     double start;
     /* The batch of image files: */
-    const px_block *block[BATCH];
+    px_block *block[BATCH];
+    char *why[BATCH];     /* the message of an image that cannot be decoded, else NULL */
     size_t at[BATCH + 1]; /* image i is bytes[at[i] : at[i+1]] */
     int count;
     uint8_t *bytes;
@@ -52,9 +55,11 @@ static void add_sums(px_pack_sums *s, const uint8_t *pixels, int channels, size_
         add_channel_sums(s, pixels + first * (size_t)channels, channels, count - first < part ? count - first : part);
 }
 
-static bool counts(const packer *p, const px_block *b)
+/* Whether image `i` of the block counts in the statistics. */
+static bool counts(const packer *p, const px_block *b, int64_t i)
 {
-    return p->sums_split < 0 || b->split == p->sums_split;
+    const uint8_t *of = p->catalog->split_of_row;
+    return p->sums_split < 0 || (of ? of[b->row + i] : b->split) == p->sums_split;
 }
 
 static void show_progress(packer *p, int64_t images)
@@ -64,6 +69,7 @@ static void show_progress(packer *p, int64_t images)
     double seconds = px_now() - p->start, rate = (double)p->written / seconds;
     if (seconds < PX_PACK_QUIET_SECONDS)
         return;
+    px_catalog_tell(p->catalog);
     px_log_progress(p->catalog->log, "packed %lld of %lld images  %.0f images/s  %s left", (long long)p->written,
                     (long long)p->catalog->count, rate,
                     px_duration((double)(p->catalog->count - p->written) / rate, left));
@@ -73,7 +79,7 @@ static void show_progress(packer *p, int64_t images)
 
 static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
 {
-    int channels = p->file->shape.channels;
+    int channels = p->shape.channels;
     size_t area = (size_t)b->height * (size_t)b->width;
     int64_t part = PART_BYTES / (int64_t)(area * 3);
     part = part < 1 ? 1 : part > b->count ? b->count : part;
@@ -84,8 +90,9 @@ static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
         int64_t count = b->count - first < part ? b->count - first : part;
         p->catalog->format->unpack(b, bytes, first, count, own);
         px_pixels_convert(own, b->channels, wanted, channels, (size_t)count * area);
-        if (counts(p, b))
-            add_sums(p->sums, wanted, channels, (size_t)count * area);
+        for (int64_t i = 0; i < count; i++)
+            if (counts(p, b, first + i))
+                add_sums(p->sums, wanted + (size_t)i * area * (size_t)channels, channels, area);
         status = px_pack_file_write(p->file, b->row + first, count, wanted);
         show_progress(p, count);
     }
@@ -99,7 +106,7 @@ static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
 /* Decodes image i of the batch into this thread's image and, for raw storage, to its place in the batch. */
 static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
 {
-    const px_pack_shape *shape = &p->file->shape;
+    const px_pack_shape *shape = &p->shape;
     const px_block *b = p->block[i];
     char name[PX_ENTRY_NAME];
     if (px_image_decode(image, p->bytes + p->at[i], p->at[i + 1] - p->at[i], shape->channels,
@@ -108,33 +115,22 @@ static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
     size_t area = (size_t)image->height * (size_t)image->width, size = area * (size_t)shape->channels;
     if (image->height != b->height || image->width != b->width)
         return px_fail(PX_DATA, "%s: changed while it was being packed", name);
-    if (shape->height)
+    if (p->pixels)
         memcpy(p->pixels + (size_t)i * size, image->pixels, size);
-    if (counts(p, b))
+    if (counts(p, b, 0))
         add_sums(sums, image->pixels, shape->channels, area);
     return 0;
 }
 
-static int decode_batch(packer *p)
+/* Decodes all images of the batch; why[i] becomes the message of one that cannot be. */
+static void decode_all(packer *p)
 {
-    int failed = BATCH; /* the first failed image in the source's order, whichever thread decoded it */
-    char *message = NULL;
-    px_status status = PX_OK;
 #pragma omp parallel num_threads(p->threads)
     {
         px_pack_sums sums = {0};
 #pragma omp for schedule(dynamic, 4)
-        for (int i = 0; i < p->count; i++) {
-            if (decode_one(p, i, &p->images[omp_get_thread_num()], &sums) == 0)
-                continue;
-#pragma omp critical
-            if (i < failed) {
-                failed = i;
-                free(message);
-                message = px_strdup(px_error());
-                status = px_error_status();
-            }
-        }
+        for (int i = 0; i < p->count; i++)
+            p->why[i] = decode_one(p, i, &p->images[omp_get_thread_num()], &sums) == 0 ? NULL : px_strdup(px_error());
 #pragma omp critical
         {
             p->sums->pixels += sums.pixels;
@@ -144,16 +140,24 @@ static int decode_batch(packer *p)
             }
         }
     }
-    if (failed < BATCH)
-        px_fail(status, "%s", message);
-    free(message);
-    return failed < BATCH ? -1 : 0;
+}
+
+static void decode_batch(packer *p)
+{
+    decode_all(p);
+    for (int i = 0; i < p->count; i++) {
+        if (!p->why[i])
+            continue;
+        px_catalog_bad(p->catalog, p->why[i]);
+        free(p->why[i]);
+        p->block[i]->bad = p->found_bad = true;
+    }
 }
 
 /* Writes images first..last-1 of the batch, which are also neighbours in the data set. */
 static int write_run(packer *p, int first, int last)
 {
-    const px_pack_shape *s = &p->file->shape;
+    const px_pack_shape *s = &p->shape;
     const px_block *b = p->block[first];
     if (s->height == 0)
         return px_pack_file_write(p->file, (int64_t)b->offset, (int64_t)(p->at[last] - p->at[first]),
@@ -166,9 +170,8 @@ static int flush(packer *p)
 {
     if (p->count == 0)
         return 0;
-    if (decode_batch(p) != 0)
-        return -1;
-    for (int first = 0, last; first < p->count; first = last) {
+    decode_batch(p);
+    for (int first = 0, last; first < p->count && p->file && !p->found_bad; first = last) {
         for (last = first + 1; last < p->count && p->block[last]->row == p->block[last - 1]->row + 1; last++)
             ;
         if (write_run(p, first, last) != 0)
@@ -179,7 +182,7 @@ static int flush(packer *p)
     return 0;
 }
 
-static int gather(packer *p, const px_block *b, const px_entry *entry)
+static int gather(packer *p, px_block *b, const px_entry *entry)
 {
     if (p->count == BATCH || (p->count > 0 && p->at[p->count] + entry->size > BATCH_BYTES))
         if (flush(p) != 0)
@@ -206,9 +209,9 @@ static int visit(void *context, const px_entry *entry)
 {
     visitor *v = context;
     packer *p = v->packer;
-    const px_catalog *c = p->catalog;
-    const px_block *b = p->next < c->block_count ? &c->blocks[p->next] : NULL;
-    if (entry->folder || !b || b->source != v->source || strcmp(b->path, entry->path) != 0)
+    px_catalog *c = p->catalog;
+    px_block *b = p->next < c->block_count ? &c->blocks[p->next] : NULL;
+    if (entry->folder || entry->junk || entry->bad || !b || b->source != v->source || strcmp(b->path, entry->path) != 0)
         return 0; /* the first walk did not list it */
     p->next++;
     char name[PX_ENTRY_NAME];
@@ -231,23 +234,40 @@ static int walk(packer *p)
     return flush(p);
 }
 
-int px_pack_pixels(const px_catalog *catalog, px_pack_file *file, int sums_split, px_pack_sums *sums)
+static int pack_pixels(packer *p)
 {
-    const px_pack_shape *s = &file->shape;
-    packer *p = px_calloc(1, sizeof *p);
-    *p = (packer){.catalog = catalog, .file = file, .sums_split = sums_split, .sums = sums, .start = px_now()};
+    const px_pack_shape *s = &p->shape;
+    p->start = px_now();
     p->threads = omp_get_max_threads();
     p->images = px_calloc((size_t)p->threads, sizeof *p->images);
-    if (s->height && !catalog->format->unpack)
+    if (p->file && s->height && !p->catalog->format->unpack)
         p->pixels = px_realloc(NULL, (size_t)BATCH * (size_t)s->height * (size_t)s->width * (size_t)s->channels);
-    *sums = (px_pack_sums){0};
+    *p->sums = (px_pack_sums){0};
     int status = walk(p);
-    px_log_progress_end(catalog->log);
+    px_log_progress_end(p->catalog->log);
     for (int i = 0; i < p->threads; i++)
         px_image_finish(&p->images[i]);
     free(p->images);
     free(p->pixels);
     free(p->bytes);
+    return status;
+}
+
+int px_pack_pixels(px_catalog *catalog, px_pack_file *file, int sums_split, px_pack_sums *sums)
+{
+    packer *p = px_calloc(1, sizeof *p);
+    *p = (packer){.catalog = catalog, .file = file, .shape = file->shape, .sums_split = sums_split, .sums = sums};
+    int status = pack_pixels(p);
+    free(p);
+    return status;
+}
+
+int px_pack_check(px_catalog *catalog)
+{
+    px_pack_sums sums;
+    packer *p = px_calloc(1, sizeof *p);
+    *p = (packer){.catalog = catalog, .shape = {.channels = 3}, .sums_split = -1, .sums = &sums};
+    int status = catalog->format->unpack ? 0 : pack_pixels(p);
     free(p);
     return status;
 }

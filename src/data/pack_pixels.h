@@ -11,7 +11,11 @@ typedef struct px_pack_sums {
     uint64_t pixels, sum[3], square[3]; /* sums over pixels, per channel */
 } px_pack_sums;
 
-/* Writes all images of the catalog, and sums those of `sums_split` (-1: all). 0 or -1. */
-int px_pack_pixels(const px_catalog *, px_pack_file *, int sums_split, px_pack_sums *);
+/* Writes all images of the catalog, and sums those of `sums_split` (-1: all). 0 or -1. Image files that cannot be decoded
+ * are marked, and their messages added to the catalog's `bad`; what was written is then of no use. */
+int px_pack_pixels(px_catalog *, px_pack_file *, int sums_split, px_pack_sums *);
+
+/* Only finds the image files that cannot be decoded. 0 or -1. */
+int px_pack_check(px_catalog *);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/compressed.h"
+#include "data/names.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -48,8 +49,7 @@ const char *px_entry_name(const char *source, const char *path, char name[PX_ENT
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* Length of the name without the extension of an archive or a compressor. */
-static size_t stem_length(const char *name)
+size_t px_source_stem(const char *name)
 {
     static const char *const endings[] = {".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tar.lz4", ".tar.lzma", ".tar",
                                           ".tgz",    ".tbz2",    ".txz",    ".tzst",    ".zip",     ".7z",       ".gz",
@@ -63,12 +63,18 @@ static size_t stem_length(const char *name)
     return length;
 }
 
+/* Whether a part of the path is junk (names.h). */
 static bool hidden(const char *path)
 {
     for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
-        if (part[0] == '.' || strncmp(part, "__MACOSX", 8) == 0)
+        if (px_name_is_junk(part, strcspn(part, "/")))
             return true;
     return false;
+}
+
+static int visit_junk(const walk *w, const char *path)
+{
+    return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .junk = true});
 }
 
 /* A path in an archive without leading "./" and "/" and trailing "/". A new string, or NULL with a message if it leads
@@ -102,7 +108,7 @@ static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
         if (size >= magics[i].offset + magics[i].length &&
             memcmp(bytes + magics[i].offset, magics[i].magic, magics[i].length) == 0)
             return true;
-    size_t stem = stem_length(px_base_name(path));
+    size_t stem = px_source_stem(px_base_name(path));
     return size > 0 && (strcasecmp(px_base_name(path) + stem, ".tar") == 0);
 }
 
@@ -193,7 +199,7 @@ static int visit_single(const walk *w, const char *outer, opened *o, int depth)
     if (read_entry(w, outer, o) != 0)
         return -1;
     size_t folder = (size_t)(px_base_name(outer) - outer);
-    char *path = px_format("%.*s", (int)(folder + stem_length(outer + folder)), outer);
+    char *path = px_format("%.*s", (int)(folder + px_source_stem(outer + folder)), outer);
     int status = visit_bytes(w, path, o->bytes, o->size, depth + 1);
     free(path);
     return status;
@@ -215,8 +221,8 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
         return -1;
     char *path = px_format("%s%s", prefix, clean);
     bool keep = *clean && !hidden(clean);
+    int status = *clean && !keep ? visit_junk(w, path) : 0;
     free(clean);
-    int status = 0;
     if (keep && archive_entry_filetype(entry) == AE_IFDIR) {
         status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
     } else if (keep && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
@@ -235,7 +241,8 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
     opened o;
     bool whole = depth == 0 && strcmp(outer, px_base_name(w->source)) == 0;
     size_t folder = (size_t)(px_base_name(outer) - outer);
-    char *prefix = whole ? px_strdup("") : px_format("%.*s/", (int)(folder + stem_length(px_base_name(outer))), outer);
+    char *prefix =
+        whole ? px_strdup("") : px_format("%.*s/", (int)(folder + px_source_stem(px_base_name(outer))), outer);
     struct archive_entry *entry;
     int result = open_archive(&o, w, outer, bytes, size);
     while (result == 0) {
@@ -260,7 +267,7 @@ static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, si
 {
     char name[PX_ENTRY_NAME];
     if (!is_archive(path, bytes, size))
-        return w->visit(w->context, &(px_entry){w->source, path, bytes, size, false});
+        return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .bytes = bytes, .size = size});
     if (depth >= NESTING_MAX)
         return px_fail(PX_DATA, "%s: archives nested more than %d deep are not read",
                        px_entry_name(w->source, path, name), NESTING_MAX);
@@ -301,24 +308,43 @@ static int by_name(const FTSENT **a, const FTSENT **b)
     return strcmp((*a)->fts_name, (*b)->fts_name);
 }
 
+/* Gives the visitor a file that cannot be read, with the message that was set. */
+static int visit_bad(const walk *w, const char *path)
+{
+    char *why = px_strdup(px_error());
+    int status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .bad = why});
+    free(why);
+    return status;
+}
+
+static int visit_unreadable(const walk *w, const FTSENT *node, const char *path)
+{
+    px_fail(PX_DATA, "%s: cannot be opened: %s", node->fts_path, strerror(errno));
+    return visit_bad(w, path);
+}
+
+/* `root`: the length of the source's name with its slash. */
 static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
 {
     if (node->fts_level == 0 && node->fts_info != FTS_DNR)
         return 0;
-    if (node->fts_name[0] == '.' && node->fts_level > 0) {
+    const char *path = node->fts_level ? node->fts_path + root : "";
+    if (node->fts_level > 0 && px_name_is_junk(node->fts_name, strlen(node->fts_name))) {
+        bool again = node->fts_info == FTS_DP;
         fts_set(tree, node, FTS_SKIP);
-        return 0;
+        return again ? 0 : visit_junk(w, path);
     }
-    const char *path = node->fts_path + root + (root > 1); /* the root "/" already ends with a slash */
     switch (node->fts_info) {
     case FTS_D:
         return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
     case FTS_F:
-        return visit_file(w, node->fts_accpath, path);
+        return access(node->fts_accpath, R_OK) == 0 ? visit_file(w, node->fts_accpath, path)
+                                                    : visit_unreadable(w, node, path);
     case FTS_DC:
         return px_fail(PX_DATA, "%s: is a link to a folder that contains it", node->fts_path);
     case FTS_SLNONE:
-        return px_fail(PX_DATA, "%s: is a link to a file that does not exist", node->fts_path);
+        px_fail(PX_DATA, "%s: is a link to a file that does not exist", node->fts_path);
+        return visit_bad(w, path);
     case FTS_DNR:
     case FTS_ERR:
     case FTS_NS:
@@ -334,6 +360,7 @@ static int visit_folder(const walk *w)
     size_t root = strlen(roots[0]);
     while (root > 1 && roots[0][root - 1] == '/')
         roots[0][--root] = '\0';
+    root += roots[0][root - 1] != '/'; /* the root "/" already ends with a slash */
     FTS *tree = fts_open(roots, FTS_LOGICAL | FTS_NOCHDIR, by_name);
     int status = tree ? 0 : px_fail(PX_DATA, "%s: cannot be read: %s", w->source, strerror(errno));
     while (status == 0) {

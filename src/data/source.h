@@ -5,8 +5,8 @@
  *     if (px_source_walk("cifar-10-binary.tar.gz", visit, &context) != 0) ...
  *
  * Entries come in the order of the archive; those of a folder are sorted. The order is the same in every walk. Hidden
- * files (.git, ._x, __MACOSX) are left out, and so are links and devices inside archives. Nothing is written to disk.
- */
+ * files, and those that systems make for themselves (px_name_is_junk), are only named. Links and devices inside archives
+ * are left out. Nothing is written to disk. */
 #ifndef PX_DATA_SOURCE_H
 #define PX_DATA_SOURCE_H
 
@@ -21,7 +21,9 @@ typedef struct px_entry {
     const uint8_t *bytes; /* the whole content; NULL for a folder */
     size_t size;
     bool folder;
-} px_entry; /* all borrowed, valid during the visit */
+    bool junk;       /* has no bytes: it is hidden, or a system's own */
+    const char *bad; /* has no bytes: the message that says why it cannot be read; else NULL */
+} px_entry;          /* all borrowed, valid during the visit */
 
 typedef int px_entry_visit(void *context, const px_entry *entry);
 
@@ -30,6 +32,9 @@ int px_source_walk(const char *source, px_entry_visit *visit, void *context);
 
 /* The last component of a path. Points into `path`. */
 const char *px_base_name(const char *path);
+
+/* Length of a name without the extension of an archive or a compressor: of "val.tar.gz", 3. */
+size_t px_source_stem(const char *name);
 
 /* The name of an entry in messages: "file" or "source: path". Returns `name`. */
 enum { PX_ENTRY_NAME = 600 };

@@ -13,7 +13,8 @@
 
 #include <math.h>
 
-static const px_pack_options plain = {.store = "auto", .split = "", .class_names = ""};
+static const px_pack_options plain = {
+    .store = "auto", .split = "", .classes = "auto", .bad = "stop", .class_names = ""};
 
 /* Packs one to four sources to folder/out.h5 and opens the result. */
 static px_dataset *pack_open(const char *folder, const px_pack_options *options, px_pack_summary *summary, int count,

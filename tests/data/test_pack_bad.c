@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "data/dataset.h"
 #include "data/pack.h"
 #include "data/pack_file.h"
 #include "make_data.h"
@@ -15,7 +16,8 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static const px_pack_options plain = {.store = "auto", .split = "", .class_names = ""};
+static const px_pack_options plain = {
+    .store = "auto", .split = "", .classes = "auto", .bad = "stop", .class_names = ""};
 static const char old[] = "an older data set";
 
 /* The output still has its old content and is alone in its folder. */
@@ -165,6 +167,82 @@ static void bad_images(void **state)
     free(empty);
 }
 
+/* Bad heads, bad pixels, empty files, links to nowhere: all are named in one go, and bad=skip leaves the others, their order
+ * and their labels. */
+static void skipped(void **state)
+{
+    char *folder = *state, *in = px_format("%s/in", folder), *out = px_format("%s/good.h5", folder);
+    for (int encoded = 0; encoded < 2; encoded++) {
+        for (int k = 0; k < 6; k++) {
+            char name[20];
+            blob png = make_flat_png(4, 4, 3, (uint8_t)(10 * k));
+            snprintf(name, sizeof name, "%c/%d.png", k % 2 ? 'b' : 'a', k);
+            put(folder, name, png.bytes, k == 3 ? png.size - 20 : png.size);
+            free(png.bytes);
+        }
+        put(folder, "a/3.jpg", "text", 4);
+        put(folder, "aa/1.png", "", 0); /* a class without a good image keeps its number */
+        check_refused(folder, "", &plain, PX_DATA, "; bad=skip leaves these 3 files out");
+        assert_non_null(strstr(px_error(), "in: a/3.jpg: cannot be decoded: it is neither JPEG nor PNG; "));
+        assert_non_null(strstr(px_error(), "in: aa/1.png: is empty; "));
+        assert_non_null(strstr(px_error(), "in: b/3.png: cannot be decoded: "));
+        px_pack_options o = plain;
+        o.bad = "skip";
+        o.store = encoded ? "encoded" : "raw";
+        px_log log = px_log_make(stderr, true);
+        px_pack_summary summary;
+        px_dataset *d;
+        assert_int_equal(px_pack((const char *[]){in}, 1, out, &o, &log, &summary), 0);
+        assert_int_equal(summary.count, 5);
+        assert_int_equal(summary.skipped, 3);
+        assert_non_null(strstr(summary.text, "3 bad files were left out"));
+        free(summary.text);
+        assert_int_equal(px_dataset_open(&d, out, PX_LINKS_REFUSED), 0);
+        assert_int_equal(px_dataset_about(d)->classes, 3);
+        static const int value[] = {0, 20, 40, 10, 50}, label[] = {0, 0, 0, 2, 2};
+        px_image image = {0};
+        for (int i = 0; i < 5; i++) {
+            assert_int_equal(px_dataset_read(d, i, &image), 0);
+            assert_int_equal(image.pixels[0], value[i]);
+            assert_int_equal(image.label, label[i]);
+        }
+        px_image_finish(&image);
+        px_dataset_close(d);
+    }
+    put(folder, "b/7.png", "text", 4);
+    check_refused(folder, "", &plain, PX_DATA, "in: 4 files cannot be read (named above); bad=skip leaves them out");
+    free(in);
+    free(out);
+}
+
+/* The reasons are in the file. */
+static void listed(void **state)
+{
+    char *folder = *state, *in = px_format("%s/in", folder), *out = px_format("%s/good.h5", folder), **why;
+    put_image(folder, "a/1.png", 4);
+    put(folder, "a/2.png", "text", 4);
+    px_pack_options o = plain;
+    o.bad = "skip";
+    px_log log = px_log_make(stderr, true);
+    px_pack_summary summary;
+    assert_int_equal(px_pack((const char *[]){in}, 1, out, &o, &log, &summary), 0);
+    free(summary.text);
+    hid_t file = H5Fopen(out, H5F_ACC_RDONLY, H5P_DEFAULT), attribute = H5Aopen(file, "skipped", H5P_DEFAULT);
+    hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+    assert_int_equal(H5Sget_simple_extent_npoints(space), 1);
+    why = px_calloc(1, sizeof *why);
+    assert_true(H5Aread(attribute, type, why) >= 0);
+    assert_non_null(strstr(why[0], "a/2.png: cannot be decoded: it is neither JPEG nor PNG"));
+    H5Dvlen_reclaim(type, space, H5P_DEFAULT, why);
+    H5Sclose(space);
+    H5Tclose(type);
+    H5Aclose(attribute);
+    H5Fclose(file);
+    free(why);
+    free(in);
+    free(out);
+}
+
 static void bad_archives(void **state)
 {
     char *folder = *state;
@@ -305,6 +383,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_idx, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_cifar_and_stl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_images, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_archives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_to_pack, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_output, set_up, tear_down),

@@ -1,0 +1,477 @@
+/* layout.c - decides from names and shapes of folders what they are: see layout.h. */
+#include "data/layout.h"
+
+#include "base/error.h"
+#include "data/layout_tree.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+typedef struct layout {
+    px_tree tree;
+    px_catalog *c;
+    const char *mode;        /* the option classes= */
+    bool automatic;          /* it is not given */
+    int64_t nested;          /* folders in class folders, which count as parts of the class */
+    char *first_nested;      /* the first of them */
+    int64_t strays, outside; /* images beside class folders, and beside folders of splits */
+    const px_block *first_stray, *first_outside;
+} layout;
+
+/* ---- classes ----------------------------------------------------------------------------------------------------- */
+
+typedef struct class_name {
+    char *name; /* the catalog's */
+    int number;
+} class_name;
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const class_name *)a)->name, ((const class_name *)b)->name);
+}
+
+int px_layout_class(px_catalog *c, const char *name)
+{
+    class_name *wanted = px_calloc(1, sizeof *wanted);
+    *wanted = (class_name){px_strdup(name), c->classes};
+    class_name *found = *(class_name **)tsearch(wanted, &c->class_index, by_name);
+    if (found != wanted) {
+        free(wanted->name);
+        free(wanted);
+        return found->number;
+    }
+    c->class_names = px_grow(c->class_names, c->classes, sizeof *c->class_names);
+    c->class_names[c->classes++] = wanted->name;
+    return found->number;
+}
+
+static bool whole_number(const char *text)
+{
+    size_t digits = strspn(text, "0123456789");
+    return digits > 0 && digits < 10 && text[digits] == '\0';
+}
+
+static int by_number(const void *a, const void *b)
+{
+    int x = atoi(((const class_name *)a)->name), y = atoi(((const class_name *)b)->name);
+    return x != y ? x - y : by_name(a, b);
+}
+
+void px_layout_sort_classes(px_catalog *c, bool numbers)
+{
+    class_name *sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
+    int *place = px_calloc((size_t)c->classes + 1, sizeof *place);
+    for (int k = 0; k < c->classes; k++) {
+        sorted[k] = (class_name){c->class_names[k], k};
+        numbers = numbers && whole_number(c->class_names[k]);
+    }
+    qsort(sorted, (size_t)c->classes, sizeof *sorted, numbers ? by_number : by_name);
+    for (int k = 0; k < c->classes; k++) {
+        place[sorted[k].number] = k;
+        c->class_names[k] = sorted[k].name;
+    }
+    for (size_t k = 0; k < c->block_count; k++)
+        if (c->blocks[k].label >= 0)
+            c->blocks[k].label = place[c->blocks[k].label];
+    tdestroy(c->class_index, free);
+    c->class_index = NULL;
+    free(sorted);
+    free(place);
+}
+
+/* ---- giving images their split and class ------------------------------------------------------------------------- */
+
+static px_node *kid_of(const layout *l, const px_node *n, int k)
+{
+    return &l->tree.node[n->kid + k];
+}
+
+static char *name_of(const layout *l, const px_node *n)
+{
+    size_t length;
+    const char *name = px_tree_name(&l->tree, n, &length);
+    return px_format("%.*s", (int)length, name);
+}
+
+static bool is_container(const layout *l, const px_node *n)
+{
+    size_t length;
+    const char *name = px_tree_name(&l->tree, n, &length);
+    return n->said == PX_SPLIT_UNKNOWN && px_name_is_container(name, length);
+}
+
+/* Whether an image is in the folder itself: its path goes on without a slash, or the tree ends here. */
+static bool is_direct(const px_node *n, const px_block *b)
+{
+    return n->kids == 0 || !strchr(b->path + n->length + (n->length > 0), '/');
+}
+
+static void give(px_block *b, int split, int label)
+{
+    if (b->split != PX_SPLIT_LEFT_OUT) {
+        b->split = split;
+        b->label = label;
+    }
+}
+
+/* The images that are in the folder itself; `beside`: there are class folders beside them. */
+static void give_unlabeled(layout *l, const px_node *n, int split, bool beside)
+{
+    for (size_t k = n->first; k < n->last && n->direct > 0; k++) {
+        px_block *b = l->tree.sorted[k];
+        if (!is_direct(n, b))
+            continue;
+        give(b, split, -1);
+        if (beside && l->strays++ == 0)
+            l->first_stray = b;
+    }
+}
+
+/* All images in and below the folder, which begins a class or is in one. `class`: the class's name so far. */
+static void give_class(layout *l, const px_node *n, int split, const char *class, bool names)
+{
+    split = n->said >= 0 ? n->said : split;
+    char *own = name_of(l, n), *text = NULL;
+    if (names && strcmp(l->mode, "last") == 0)
+        text = own;
+    else if (names && strcmp(l->mode, "path") == 0)
+        class = text = class ? px_format("%s/%s", class, own) : px_strdup(own);
+    else if (!class)
+        text = own;
+    class = text ? text : class;
+    int label = n->direct == 0 || strcmp(l->mode, "none") == 0 ? -1 : px_layout_class(l->c, class);
+    for (size_t k = n->first; k < n->last && n->direct > 0; k++)
+        if (is_direct(n, l->tree.sorted[k]))
+            give(l->tree.sorted[k], split, label);
+    for (int k = 0; k < n->kids; k++) {
+        const px_node *kid = kid_of(l, n, k);
+        bool container = is_container(l, kid);
+        if (!container && kid->said < 0 && l->nested++ == 0 && l->automatic)
+            l->first_nested = px_tree_path(&l->tree, kid);
+        give_class(l, kid, split, class, !container);
+    }
+    if (text != own)
+        free(text);
+    free(own);
+}
+
+/* ---- what is not decided ----------------------------------------------------------------------------------------- */
+
+static const char *source_of(const layout *l, const px_node *n)
+{
+    return l->c->sources[l->tree.sorted[n->first]->source];
+}
+
+static int refuse_mixed(const layout *l, const px_node *split, const px_node *other)
+{
+    char *a = px_tree_path(&l->tree, split), *b = px_tree_path(&l->tree, other);
+    px_fail(PX_DATA,
+            "%s: the folder %s is called like a split, %s beside it is not; split=%s:NAME makes that a split, "
+            "split=%s:none leaves it out, split=%s:class makes %s a class",
+            source_of(l, split), a, b, b, b, a, a);
+    free(a);
+    free(b);
+    return -1;
+}
+
+static int refuse_inner_split(const layout *l, const px_node *inner)
+{
+    char *path = px_tree_path(&l->tree, inner);
+    px_fail(
+        PX_DATA,
+        "%s: the folder %s is called like a split, but is in a folder that is something else; split=%s:NAME makes it "
+        "a split, split=%s:class a class, split=%s:none leaves it out, classes=first ignores it",
+        source_of(l, inner), path, path, path, path);
+    free(path);
+    return -1;
+}
+
+static int refuse_container(const layout *l, const px_node *container, const px_node *class)
+{
+    char *a = px_tree_path(&l->tree, container), *b = px_tree_path(&l->tree, class);
+    px_fail(
+        PX_DATA,
+        "%s: the folder %s is not called like a class, %s beside it may be one; split=%s:none or split=%s:none leaves "
+        "one of them out, classes=first makes both classes, classes=none neither",
+        source_of(l, container), a, b, a, b);
+    free(a);
+    free(b);
+    return -1;
+}
+
+static int refuse_two_levels(const layout *l, const px_node *class, const px_node *inner)
+{
+    char *a = px_tree_path(&l->tree, class), *b = px_tree_path(&l->tree, inner);
+    px_fail(PX_DATA,
+            "%s: the classes may be the folders above the splits (%s) or those in them (%s); classes=first, "
+            "classes=last or classes=path decides",
+            source_of(l, class), a, b);
+    free(a);
+    free(b);
+    return -1;
+}
+
+/* ---- classes ----------------------------------------------------------------------------------------------------- */
+
+static bool all_are_splits(const layout *l, const px_node *n)
+{
+    for (int k = 0; k < n->kids; k++)
+        if (kid_of(l, n, k)->split < 0)
+            return false;
+    return n->kids > 0;
+}
+
+/* Whether split= says of all folders in `n` that they are splits. */
+static bool all_are_said(const layout *l, const px_node *n)
+{
+    for (int k = 0; k < n->kids; k++)
+        if (kid_of(l, n, k)->said < 0)
+            return false;
+    return n->kids > 0;
+}
+
+/* Goes down from a split's folder through folders that say nothing new: train/train, train/images. */
+static px_node *inside(const layout *l, px_node *n)
+{
+    int split = n->split;
+    while (n->kids == 1 && n->direct == 0) {
+        px_node *kid = kid_of(l, n, 0);
+        if (kid->said == PX_SPLIT_IS_CLASS || (kid->split != split && !is_container(l, kid)))
+            break;
+        n = kid;
+    }
+    return n;
+}
+
+/* CLASS/SPLIT/...: every class has its own splits. */
+static int classes_then_splits(layout *l, px_node *at)
+{
+    for (int k = 0; k < at->kids; k++) {
+        px_node *class = kid_of(l, at, k);
+        char *name = name_of(l, class);
+        int status = 0;
+        class->level = PX_LEVEL_SPLITS;
+        for (int s = 0; s < class->kids && status == 0; s++) {
+            px_node *split = kid_of(l, class, s), *within = inside(l, split);
+            if (l->automatic && within->kids > 0)
+                status = refuse_two_levels(l, class, kid_of(l, within, 0));
+            else
+                give_class(l, within, split->split, name, false);
+        }
+        free(name);
+        if (status != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The folders in `at` are classes of one split, or if `open`, of splits that are in them. */
+static int classes_in(layout *l, px_node *at, int split, bool open)
+{
+    int containers = 0, pure = 0;
+    const px_node *container = NULL, *class = NULL, *first_parted = NULL;
+    for (int k = 0; k < at->kids; k++) {
+        const px_node *kid = kid_of(l, at, k);
+        bool is = is_container(l, kid), parts = open && all_are_splits(l, kid);
+        containers += is;
+        container = is ? kid : container;
+        class = is ? class : kid;
+        first_parted = parts && !first_parted && !all_are_said(l, kid) ? kid : first_parted;
+        pure += parts && kid->direct == 0;
+    }
+    at->level = PX_LEVEL_CLASSES;
+    give_unlabeled(l, at, split, at->kids > containers && strcmp(l->mode, "none") != 0);
+    if (l->automatic && containers > 0 && containers < at->kids)
+        return refuse_container(l, container, class);
+    if (containers == at->kids && l->automatic) {
+        for (int k = 0; k < at->kids; k++)
+            if (classes_in(l, kid_of(l, at, k), split, open) != 0)
+                return -1;
+        return 0;
+    }
+    if (pure == at->kids && at->direct == 0)
+        return classes_then_splits(l, at);
+    if (first_parted && l->automatic)
+        return refuse_inner_split(l, kid_of(l, first_parted, 0));
+    for (int k = 0; k < at->kids; k++)
+        give_class(l, kid_of(l, at, k), split, NULL, true);
+    return 0;
+}
+
+/* ---- splits ------------------------------------------------------------------------------------------------------ */
+
+static void note_split(layout *l, const px_node *n)
+{
+    px_split_found *found = &l->c->found[n->split];
+    if (found->folders++ == 0)
+        found->first = px_tree_path(&l->tree, n);
+}
+
+static int splits_in(layout *l, px_node *at)
+{
+    at->level = PX_LEVEL_SPLITS;
+    for (size_t k = at->first; k < at->last && at->direct > 0; k++)
+        if (is_direct(at, l->tree.sorted[k])) {
+            if (l->outside++ == 0)
+                l->first_outside = l->tree.sorted[k];
+            l->tree.sorted[k]->split = PX_SPLIT_LEFT_OUT;
+        }
+    for (int k = 0; k < at->kids; k++) {
+        px_node *split = kid_of(l, at, k), *within = inside(l, split);
+        note_split(l, split);
+        bool inner = all_are_splits(l, within) && (within->kids > 1 || within->direct == 0),
+             said = all_are_said(l, within);
+        if (inner && !said && l->automatic)
+            return refuse_inner_split(l, kid_of(l, within, 0));
+        if ((inner && said ? splits_in(l, within) : classes_in(l, within, split->split, false)) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* Some folders in `at` are called like splits, others are not. One that looks like the others is a class. */
+static int mixed(layout *l, px_node *at, int split, bool known)
+{
+    px_node *called = NULL, *other = NULL;
+    int calls = 0;
+    bool said = false, alike = true;
+    for (int k = 0; k < at->kids; k++) {
+        px_node *kid = kid_of(l, at, k);
+        calls += kid->split >= 0;
+        called = kid->split >= 0 ? kid : called;
+        other = kid->split >= 0 ? other : kid;
+        said = said || kid->said >= 0;
+    }
+    for (int k = 0; k < at->kids; k++)
+        alike = alike && (kid_of(l, at, k)->kids > 0) == (called->kids > 0);
+    if (said || calls > 1 || !alike)
+        return refuse_mixed(l, called, other);
+    if (!known) {
+        char *a = px_tree_path(&l->tree, called), *b = px_tree_path(&l->tree, other);
+        px_log_warning(l->c->log, "the folder %s counts as a class beside %s, not as a split; split=%s:%s makes it one",
+                       a, b, a, px_split_name(l->c, called->split));
+        free(a);
+        free(b);
+    }
+    return classes_in(l, at, split, !known);
+}
+
+/* The split of a source that is itself called train or val.tar. */
+static int split_of_source(const char *source)
+{
+    size_t length = strlen(source), start;
+    while (length > 1 && source[length - 1] == '/')
+        length--;
+    for (start = length; start > 0 && source[start - 1] != '/';)
+        start--;
+    size_t stem = px_source_stem(source + start);
+    return px_split_of_name(source + start, stem < length - start ? stem : length - start);
+}
+
+/* Goes down to the first level that says something: splits, or classes. */
+static int understand_source(layout *l, px_node *at)
+{
+    int own = split_of_source(source_of(l, at));
+    for (;;) {
+        int calls = 0;
+        for (int k = 0; k < at->kids; k++)
+            calls += kid_of(l, at, k)->split >= 0;
+        px_node *only = at->kids == 1 && at->direct == 0 ? kid_of(l, at, 0) : NULL;
+        if (only && calls == 0 && only->said == PX_SPLIT_UNKNOWN && (only->direct == 0 || is_container(l, only))) {
+            at = only;
+            continue;
+        }
+        int split = own < 0 ? PX_SPLIT_TRAIN : own;
+        if (calls == 0)
+            return classes_in(l, at, split, own < 0);
+        return calls == at->kids ? splits_in(l, at) : mixed(l, at, split, own >= 0);
+    }
+}
+
+/* ---- what is said ------------------------------------------------------------------------------------------------ */
+
+static bool has_class(const px_catalog *c, const char *name)
+{
+    class_name wanted = {(char *)name, 0};
+    return tfind(&wanted, &c->class_index, by_name) != NULL;
+}
+
+static bool has_other_files(const px_catalog *c, const px_folder *folder)
+{
+    size_t length = strlen(folder->path);
+    for (size_t k = 0; k < c->skipped_count; k++)
+        if (c->skipped[k].source == folder->source && strncmp(c->skipped[k].path, folder->path, length) == 0 &&
+            c->skipped[k].path[length] == '/')
+            return true;
+    return false;
+}
+
+/* A folder without images beside those of splits or classes is a mistake, or a class that would not be numbered. */
+static int check_empty(layout *l, const px_folder *folder)
+{
+    const char *path = folder->path, *base = px_base_name(path);
+    if (px_tree_find(&l->tree, folder->source, path) ||
+        px_splits_of_folder(&l->c->splits, path, strlen(path)) == PX_SPLIT_LEFT_OUT)
+        return 0;
+    char *above = px_format("%.*s", (int)(base > path ? base - path - 1 : 0), path);
+    const px_node *parent = px_tree_find(&l->tree, folder->source, above);
+    free(above);
+    if (parent && parent->level == PX_LEVEL_SPLITS && px_split_of_name(base, strlen(base)) >= 0)
+        return px_fail(PX_DATA, "the split's folder %s contains no images; split=%s:none leaves it out", path, path);
+    if (!parent || parent->level != PX_LEVEL_CLASSES || parent->kids == 0 || has_other_files(l->c, folder))
+        return 0;
+    if (!has_class(l->c, base))
+        return px_fail(PX_DATA, "the class folder %s contains no images; split=%s:none leaves it out", path, path);
+    px_log_warning(l->c->log, "the class folder %s contains no images", path);
+    return 0;
+}
+
+static int check_split_option(const px_catalog *c)
+{
+    for (int i = 0; i < c->splits.maps; i++)
+        if (!c->splits.map[i].used)
+            return px_fail(PX_USAGE, "split: no folder %s contains images", c->splits.map[i].folder);
+    return 0;
+}
+
+static void warn(const layout *l)
+{
+    char name[PX_ENTRY_NAME];
+    px_log *log = l->c->log;
+    if (l->strays > 0)
+        px_log_warning(log, "%lld images are in no class folder and get no label; the first one is %s",
+                       (long long)l->strays, px_block_name(l->c, l->first_stray, name));
+    if (l->outside > 0)
+        px_log_warning(log, "%lld images are in no split's folder and are left out; the first one is %s",
+                       (long long)l->outside, px_block_name(l->c, l->first_outside, name));
+    if (l->first_nested)
+        px_log_warning(
+            log,
+            "%lld folders are in class folders and count as parts of the class; the first is %s; classes=last "
+            "makes them the classes, classes=path them and those above",
+            (long long)l->nested, l->first_nested);
+}
+
+int px_layout_understand(px_catalog *c)
+{
+    layout l = {.c = c, .mode = c->options->classes ? c->options->classes : "auto"};
+    int status = 0;
+    l.automatic = strcmp(l.mode, "auto") == 0;
+    px_tree_make(&l.tree, c);
+    for (int r = 0; r < l.tree.roots && status == 0; r++)
+        status = understand_source(&l, &l.tree.node[r]);
+    for (size_t k = 0; k < c->folder_count && status == 0; k++)
+        status = check_empty(&l, &c->folders[k]);
+    if (status == 0)
+        status = check_split_option(c);
+    if (status == 0)
+        warn(&l);
+    for (size_t k = 0; k < c->block_count && c->splits.whole >= 0; k++)
+        if (c->blocks[k].split != PX_SPLIT_LEFT_OUT)
+            c->blocks[k].split = c->splits.whole;
+    free(l.first_nested);
+    px_tree_finish(&l.tree);
+    return status;
+}

@@ -1,0 +1,30 @@
+/* names.h - what the names of files and folders say by themselves. docs/files.md has the rule in full.
+ *
+ * A name is cut into words: at every character that is neither letter nor digit, between letters and digits, and where
+ * capitals begin a word ("seg_train2017" is seg, train, 2017; "TrainSet" is train, set). Upper and lower case are the
+ * same. */
+#ifndef PX_DATA_NAMES_H
+#define PX_DATA_NAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The standard splits in the order in which they are stored. */
+enum { PX_SPLIT_TRAIN, PX_SPLIT_VAL, PX_SPLIT_TEST, PX_SPLIT_UNLABELED, PX_SPLITS_STANDARD };
+
+extern const char *const px_split_standard[PX_SPLITS_STANDARD];
+
+/* The standard split that a name stands for: one of its words is a split's in any usual spelling, all others say nothing
+ * (numbers, "set", "images", "seg"). -1: none. */
+int px_split_of_name(const char *name, size_t length);
+
+/* Whether a name only says that pictures are below, as "images", "JPEGImages" and "images_001" do. */
+bool px_name_is_container(const char *name, size_t length);
+
+/* Whether a file or folder is hidden (.git, ._x.jpg), or is made by a system for itself (__MACOSX, @eaDir, Thumbs.db). */
+bool px_name_is_junk(const char *name, size_t length);
+
+/* The format of a picture that is not read, by the name's extension: "WebP". NULL: it is no such picture. */
+const char *px_name_other_picture(const char *path);
+
+#endif

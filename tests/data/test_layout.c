@@ -1,0 +1,333 @@
+/* test_layout.c - which folders of image files are splits and classes: a table of trees as people have them, each as a
+ * folder and as an archive. docs/files.md has the rule. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "data/catalog.h"
+#include "make_data.h"
+
+#include <strings.h>
+
+/* Files that end in .png are pictures, those that end in ! are not readable as such; names that end in / are folders. */
+typedef struct tree {
+    const char *files;
+    const char *right; /* "train a 2 b 1 - 1, val a 1": of each split its classes, -: without a label; or "! MESSAGE" */
+    const char *split, *classes, *bad;
+    const char *source; /* the folder's name; NULL: "set" */
+} tree;
+
+static const tree trees[] = {
+    {.files = "cat/1.png cat/2.png dog/1.png", .right = "train cat 2 dog 1"},
+    {.files = "set/cat/1.png set/dog/1.png", .right = "train cat 1 dog 1"},
+    {.files = "a/b/c/cat/1.png a/b/c/dog/1.png", .right = "train cat 1 dog 1"},
+    {.files = "1.png 2.png", .right = "train - 2"},
+    {.files = "images/1.png images/2.png", .right = "train - 2"},
+    {.files = "JPEGImages/1.png Annotations/1.xml", .right = "train - 1"},
+    {.files = "cat/1.png", .right = "train cat 1"},
+    {.files = "cat/1.png 1.png", .right = "train - 1 cat 1"},
+    {.files = "cat/1.PNG cat/2.JPG! cat/notes.txt dog/1.Png", .right = "train cat 1 dog 1", .bad = "skip"},
+    /* a class may be called like a split */
+    {.files = "train/bus/1.png train/car/1.png train/train/1.png val/bus/2.png val/car/2.png val/train/2.png",
+     .right = "train bus 1 car 1 train 1, val bus 1 car 1 train 1"},
+    {.files = "bus/1.png car/1.png train/1.png train/2.png", .right = "train bus 1 car 1 train 2"},
+    {.files = "bus/1.png train/1.png", .right = "train - 1, test - 1", .split = "bus:test"},
+    {.files = "bus/1.png train/1.png",
+     .right = "! the folder train is called like a split, bus beside it is not",
+     .split = "train:train"},
+    {.files = "train/a/1.png train/b/1.png", .right = "train a 1 b 1"},
+    /* spellings */
+    {.files = "Train/a/1.png Test/a/1.png", .right = "train a 1, test a 1"},
+    {.files = "Training/a/1.png Testing/a/1.png", .right = "train a 1, test a 1"},
+    {.files = "seg_train/seg_train/a/1.png seg_test/seg_test/a/1.png seg_pred/seg_pred/1.png",
+     .right = "train a 1, test a 1, unlabeled - 1"},
+    {.files = "train/a/1.png dev/a/1.png", .right = "train a 1, val a 1"},
+    {.files = "TRAIN/a/1.png VAL/a/1.png", .right = "train a 1, val a 1"},
+    {.files = "Train/a/1.png Validation/a/1.png", .right = "train a 1, val a 1"},
+    {.files = "training_set/training_set/a/1.png test_set/test_set/a/1.png", .right = "train a 1, test a 1"},
+    {.files = "TrainSet/a/1.png TestSet/a/1.png", .right = "train a 1, test a 1"},
+    {.files = "trainset/a/1.png valset/a/1.png", .right = "train a 1, val a 1"},
+    {.files = "train-images/a/1.png valid-images/a/1.png", .right = "train a 1, val a 1"},
+    {.files = "train2017/1.png val2017/2.png unlabeled2017/3.png test2017/4.png annotations/x.json",
+     .right = "train - 1, val - 1, test - 1, unlabeled - 1"},
+    {.files = "images/train/1.png images/val/1.png labels/train/1.txt", .right = "train - 1, val - 1"},
+    {.files = "train/images/1.png train/labels/1.txt valid/images/1.png", .right = "train - 1, val - 1"},
+    {.files = "train.X1/a/1.png train.X2/b/1.png val.X/a/1.png val.X/b/1.png Labels.json",
+     .right = "train a 1 b 1, val a 1 b 1"},
+    {.files = "train/a/1.png unlabelled/1.png", .right = "train a 1, unlabeled - 1"},
+    {.files = "train/a/1.png un-labelled/1.png", .right = "train a 1, unlabeled - 1"},
+    {.files = "train/a/1.png no_label/1.png", .right = "train a 1, unlabeled - 1"},
+    {.files = "train/a/1.png train/b/1.png test/1.png test/2.png", .right = "train a 1 b 1, test - 2"},
+    {.files = "a/1.png b/1.png", .right = "val a 1 b 1", .source = "val"},
+    {.files = "a/1.png b/1.png", .right = "train a 1 b 1", .source = "ILSVRC2012_img_train"},
+    {.files = "train/a/1.png test/a/1.png", .right = "train a 1, test a 1", .source = "train"},
+    {.files = "steam_train/1.png bullet_train/1.png", .right = "train bullet_train 1 steam_train 1"},
+    {.files = "\xE7\x8C\xAB/1.png \xD1\x81\xD0\xBE\xD0\xB1\xD0\xB0\xD0\xBA\xD0\xB0/1.png",
+     .right = "train \xD1\x81\xD0\xBE\xD0\xB1\xD0\xB0\xD0\xBA\xD0\xB0 1 \xE7\x8C\xAB 1"},
+    /* Tiny-ImageNet */
+    {.files =
+         "train/n1/images/1.png train/n1/n1_boxes.txt train/n2/images/1.png val/images/1.png val/val_annotations.txt "
+         "wnids.txt",
+     .right = "train n1 1 n2 1, val - 1"},
+    {.files = "images_001/images/1.png images_002/images/2.png", .right = "train - 2"},
+    /* nested classes */
+    {.files = "animals/2020/1.png animals/2021/2.png vehicles/2020/1.png", .right = "train animals 2 vehicles 1"},
+    {.files = "animals/2020/1.png animals/2021/2.png vehicles/2020/1.png",
+     .right = "train 2020 2 2021 1",
+     .classes = "last"},
+    {.files = "animals/2020/1.png vehicles/2020/1.png",
+     .right = "train animals/2020 1 vehicles/2020 1",
+     .classes = "path"},
+    {.files = "animals/2020/1.png vehicles/2020/1.png", .right = "train - 2", .classes = "none"},
+    {.files = "cats/train/1.png cats/test/1.png dogs/train/1.png dogs/test/1.png",
+     .right = "train cats 1 dogs 1, test cats 1 dogs 1"},
+    {.files = "b/train/good/1.png b/test/good/1.png c/train/good/1.png c/test/good/1.png",
+     .right = "! classes=first, classes=last or classes=path decides"},
+    {.files = "b/train/good/1.png b/test/good/1.png c/train/good/1.png c/test/good/1.png",
+     .right = "train good 2, test good 2",
+     .classes = "last"},
+    {.files = "b/train/good/1.png b/test/good/1.png c/train/good/1.png c/test/good/1.png",
+     .right = "train b/good 1 c/good 1, test b/good 1 c/good 1",
+     .classes = "path"},
+    /* what is not clear */
+    {.files = "train/a/1.png test/a/1.png extra/1.png",
+     .right = "! split=extra:NAME makes that a split, split=extra:none leaves it out"},
+    {.files = "train/a/1.png test/a/1.png extra/1.png", .right = "train a 1, test a 1", .split = "extra:none"},
+    {.files = "train/a/1.png test/a/1.png extra/1.png",
+     .right = "train a 1, test a 1, mine - 1",
+     .split = "extra:mine"},
+    {.files = "train/a/1.png test/a/1.png 1.png", .right = "train a 1, test a 1"},
+    {.files = "a/1.png a/test/2.png b/1.png",
+     .right = "! the folder a/test is called like a split, but is in a folder that is something else"},
+    {.files = "a/1.png a/test/2.png b/1.png", .right = "train a 1 b 1, test a 1", .split = "a/test:test"},
+    {.files = "a/1.png a/test/2.png b/1.png", .right = "train a 2 b 1", .split = "a/test:class"},
+    {.files = "train/test/1.png train/val/1.png", .right = "! the folder train/test is called like a split"},
+    {.files = "train/images/1.png train/masks/1.png",
+     .right = "! split=train/images:none or split=train/masks:none leaves one of them out"},
+    {.files = "train/images/1.png train/masks/1.png", .right = "train - 1", .split = "masks:none"},
+    {.files = "a/1.png b/1.png", .right = "! no folder c contains images", .split = "c:none"},
+    {.files = "train/Cat/1.png test/cat/1.png", .right = "! none in split train, which has a class Cat"},
+    {.files = "train/a/1.png test/a/1.png test/b/1.png", .right = "! split=test/b:none leaves it out"},
+    {.files = "train/a/1.png test/a/1.png test/b/1.png", .right = "train a 1, test a 1", .split = "test/b:none"},
+    {.files = "train/a/1.png test/a/1.png test/b/1.png", .right = "pool a 2 b 1", .split = "pool"},
+    {.files = "a/1.png b/", .right = "! the class folder b contains no images; split=b:none leaves it out"},
+    {.files = "a/1.png b/", .right = "train a 1", .split = "b:none"},
+    {.files = "a/1.png b/x.txt", .right = "train a 1"},
+    {.files = "train/a/1.png train/b/1.png val/a/1.png val/b/", .right = "train a 1 b 1, val a 1"},
+    {.files = "train/a/1.png val/", .right = "! the split's folder val contains no images"},
+    /* junk */
+    {.files = "cat/1.png dog/1.png __MACOSX/cat/._1.png! __MACOSX/._cat!", .right = "train cat 1 dog 1"},
+    {.files = "cat/1.png cat/@eaDir/1.png/SYNOPHOTO_THUMB_M.png dog/1.png", .right = "train cat 1 dog 1"},
+    {.files = "cat/1.png cat/.ipynb_checkpoints/1.png cat/Thumbs.db dog/1.png .git/x.png",
+     .right = "train cat 1 dog 1"},
+    /* formats that are not read */
+    {.files = "a/1.png a/2.webp b/1.png b/2.TIFF", .right = "! 2 bad"},
+    {.files = "a/1.png a/2.webp b/1.png", .right = "train a 1 b 1", .bad = "skip"},
+    {.files = "a/1.webp b/1.webp", .right = "! 1.webp is a WebP picture, which is not read"},
+    /* the option */
+    {.files = "a/1.png", .right = "! split: the shares add up to 0.8, not to 1", .split = "train:0.7,val:0.1"},
+    {.files = "a/1.png", .right = "! the share of val must be between 0 and 1", .split = "train:0.9,val:-1"},
+    {.files = "a/1.png", .right = "! split: train occurs twice", .split = "train:0.5,train:0.5"},
+    {.files = "a/1.png", .right = "! split: ':test' is neither NAME, NAME:SHARE nor FOLDER:NAME", .split = ":test"},
+    {.files = "train/a/1.png val/a/1.png", .right = "! there is a split val already", .split = "train:0.5,val:0.5"},
+    {.files = "a/1.png", .right = "! no image is in val, which is to be divided", .split = "val:0.5,test:0.5"},
+    {.files = "a/1.png a/2.png a/3.png a/4.png b/1.png b/2.png b/3.png b/4.png",
+     .right = "train a 3 b 3, val a 1 b 1",
+     .split = "train:0.75,val:0.25"},
+    {.files = "a/1.png a/2.png b/1.png", .right = "train a 1 b 1, val a 1", .split = "train:0.9,val:0.1"},
+};
+
+/* ---- making the trees -------------------------------------------------------------------------------------------- */
+
+static bool next_file(const char **list, char file[200])
+{
+    *list += strspn(*list, " ");
+    size_t length = strcspn(*list, " ");
+    snprintf(file, 200, "%.*s", (int)length, *list);
+    *list += length;
+    return length > 0;
+}
+
+/* Gives the bytes of a file by its name; NULL: it is a folder. */
+static blob content_of(char *file)
+{
+    size_t length = strlen(file);
+    if (file[length - 1] == '/')
+        return (blob){NULL, 0};
+    const char *dot = strrchr(file, '.');
+    if (dot && strcasecmp(dot, ".png") == 0)
+        return make_flat_png(4, 4, 3, 9);
+    if (file[length - 1] == '!')
+        file[length - 1] = '\0';
+    return (blob){(uint8_t *)px_strdup("text"), 4};
+}
+
+static char *make_tree(const char *folder, const tree *t)
+{
+    char file[200];
+    const char *root = t->source ? t->source : "set";
+    for (const char *list = t->files; next_file(&list, file);) {
+        blob b = content_of(file);
+        char *name = px_format("%s/%s%s", root, file, b.bytes ? "" : "x");
+        char *path = write_file(folder, name, b.bytes ? (void *)b.bytes : "", b.size);
+        if (!b.bytes)
+            unlink(path); /* leaves the folder */
+        free(path);
+        free(name);
+        free(b.bytes);
+    }
+    return px_format("%s/%s", folder, root);
+}
+
+/* Backwards, so that nothing depends on the order. */
+static char *make_archive(const char *folder, const tree *t)
+{
+    char file[200], *path = px_format("%s/%s.tar.gz", folder, t->source ? t->source : "set");
+    struct archive *a = begin_archive(path, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_GZIP);
+    int files = 0;
+    for (const char *list = t->files; next_file(&list, file);)
+        files++;
+    for (int k = files - 1; k >= 0; k--) {
+        const char *list = t->files;
+        for (int i = 0; i <= k; i++)
+            next_file(&list, file);
+        blob b = content_of(file);
+        add_entry(a, file, b.bytes, b.size);
+        free(b.bytes);
+    }
+    end_archive(a);
+    return path;
+}
+
+/* ---- what was understood ----------------------------------------------------------------------------------------- */
+
+/* In the words of the table. */
+static char *describe(const px_catalog *c)
+{
+    char *text = px_strdup("");
+    for (int s = 0; s < c->splits.count; s++) {
+        if (c->in_split[s] == 0)
+            continue;
+        char *longer = px_format("%s%s%s", text, *text ? ", " : "", px_split_name(c, s));
+        free(text);
+        text = longer;
+        for (int class = -1; class < c->classes; class ++) {
+            int images = 0;
+            for (size_t k = 0; k < c->block_count; k++) {
+                int split = c->split_of_row ? c->split_of_row[c->blocks[k].row] : c->blocks[k].split;
+                images += split == s && c->blocks[k].label == class;
+            }
+            if (images == 0)
+                continue;
+            longer = px_format("%s %s %d", text, class < 0 ? "-" : c->class_names[class], images);
+            free(text);
+            text = longer;
+        }
+    }
+    return text;
+}
+
+static char *understand(const char *source, const tree *t)
+{
+    px_pack_options o = {.store = "auto", .class_names = ""};
+    px_log log = px_log_make(stderr, true);
+    px_catalog c = {0};
+    o.split = t->split ? t->split : "";
+    o.classes = t->classes ? t->classes : "auto";
+    o.bad = t->bad ? t->bad : "stop";
+    char *seen, *text = NULL;
+    if (px_catalog_make(&c, (const char *const[]){source}, 1, &o, &log) != 0)
+        seen = px_format("! %s", px_error());
+    else if (c.bad_count > 0 && !t->bad)
+        seen = px_format("! %d bad", c.bad_count);
+    else
+        seen = describe(&c);
+    if (seen[0] != '!')
+        assert_non_null(strstr(text = px_catalog_text(&c), "found in"));
+    free(text);
+    px_catalog_free(&c);
+    return seen;
+}
+
+static int check(const tree *t, char *source)
+{
+    char *seen = understand(source, t);
+    bool refused = t->right[0] == '!';
+    bool right = refused ? seen[0] == '!' && strstr(seen, t->right + 2) : strcmp(seen, t->right) == 0;
+    if (!right)
+        print_error("%s (%s): '%s', not '%s'\n", t->files, source, seen, t->right);
+    free(seen);
+    free(source);
+    return right ? 0 : 1;
+}
+
+static void all_trees(void **state)
+{
+    (void)state;
+    int wrong = 0;
+    for (size_t i = 0; i < sizeof trees / sizeof *trees; i++) {
+        char *folder = make_folder();
+        wrong += check(&trees[i], make_tree(folder, &trees[i]));
+        wrong += check(&trees[i], make_archive(folder, &trees[i]));
+        remove_folder(folder);
+    }
+    assert_int_equal(wrong, 0);
+}
+
+/* Two sources, one letter, a trailing slash: paths begin with the folder. */
+static void paths(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), cwd[4096];
+    PX_CHECK(getcwd(cwd, sizeof cwd) && chdir(folder) == 0);
+    free(make_tree(folder, &(tree){.files = "x/1.png y/1.png", .source = "a"}));
+    static const char *const names[] = {"a", "a/", "./a", "a//"};
+    for (int i = 0; i < 4; i++) {
+        px_pack_options o = {.store = "auto", .split = "", .class_names = ""};
+        px_log log = px_log_make(stderr, true);
+        px_catalog c = {0};
+        assert_int_equal(px_catalog_make(&c, &names[i], 1, &o, &log), 0);
+        assert_string_equal(c.blocks[0].path, "x/1.png");
+        px_catalog_free(&c);
+    }
+    PX_CHECK(chdir(cwd) == 0);
+    remove_folder(folder);
+}
+
+static void names(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int split;
+    } rows[] = {{"train", PX_SPLIT_TRAIN},
+                {"TRAIN_SET", PX_SPLIT_TRAIN},
+                {"trainval", PX_SPLIT_TRAIN},
+                {"train_val", PX_SPLIT_TRAIN},
+                {"imgs-train", PX_SPLIT_TRAIN},
+                {"val_256", PX_SPLIT_VAL},
+                {"validation", PX_SPLIT_VAL},
+                {"test1", PX_SPLIT_TEST},
+                {"TestImages", PX_SPLIT_TEST},
+                {"UnlabeledData", PX_SPLIT_UNLABELED},
+                {"trains", -1},
+                {"train_test", -1},
+                {"train station", -1},
+                {"valley", -1},
+                {"contest", -1},
+                {"images", -1},
+                {"", -1},
+                {"2017", -1}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (px_split_of_name(rows[i].name, strlen(rows[i].name)) != rows[i].split)
+            fail_msg("%s is split %d", rows[i].name, px_split_of_name(rows[i].name, strlen(rows[i].name)));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_trees), cmocka_unit_test(paths), cmocka_unit_test(names)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
