@@ -21,8 +21,6 @@
     ROW(conv2d_back_weight_taps) /* if oneDNN has only a product for each image */                                     \
     ROW(conv2d_back_weight_onednn_product)                                                                             \
     ROW(matmul_onednn)                                                                                                 \
-    ROW(linear_gelu_onednn)                                                                                            \
-    ROW(linear_gelu_onednn_bf16)                                                                                       \
     ROW(max_pool_onednn)                                                                                               \
     ROW(max_pool_back_onednn)
 #else
@@ -33,9 +31,8 @@
     ROW(add)                                                                                                           \
     ROW(unary)                                                                                                         \
     ROW(unary_back)                                                                                                    \
+    ROW(unary_back_sums)                                                                                               \
     ROW(binary)                                                                                                        \
-    ROW(relu)                                                                                                          \
-    ROW(relu_back)                                                                                                     \
     ROW(reshape)                                                                                                       \
     ROW(stop_gradient)                                                                                                 \
     ROW(batch_sums)                                                                                                    \
@@ -53,14 +50,10 @@
     ROW(layer_norm)                                                                                                    \
     ROW(layer_norm_back)                                                                                               \
     ROW(channel_sum)                                                                                                   \
-    ROW(gelu)                                                                                                          \
-    ROW(gelu_back)                                                                                                     \
-    ROW(gelu_back_sums)                                                                                                \
-    ROW(linear_gelu)                                                                                                   \
     ROW(attention)                                                                                                     \
     ROW(attention_back)
 
-#define ROWS(ROW) AMX(ROW) ONEDNN(ROW) OWN(ROW)
+#define ROWS(ROW) AMX(ROW) ROW(linear) ONEDNN(ROW) OWN(ROW)
 
 #define DECLARE(name) extern const px_kernel_row px_row_##name;
 ROWS(DECLARE)

@@ -1,4 +1,4 @@
-/* graph.c - building: values, nodes, scopes, the sticky error; and fusing activations into the ops before them. */
+/* graph.c - building: values, nodes, scopes, the sticky error; fusing; the derivative. */
 #include "graph/graph.h"
 #include "base/error.h"
 #include "graph/graph_internal.h"
@@ -236,46 +236,85 @@ px_value *px_node_add(px_graph *g, const px_op *op, px_value *const in[], int in
     return g->error ? &g->dummy : n->out[0];
 }
 
-px_node *px_sole_producer(const px_graph *g, const px_value *v, const px_op *op)
+px_value *px_node_more(px_graph *g, px_node *n, px_shape shape)
 {
-    if (!v->producer || v->producer->op != op || v->uses != 1)
+    PX_CHECK(n->outputs < PX_NODE_OUT);
+    px_value *v = px_graph_add_value(g, PX_ACTIVATION, g->mode.real, shape, NULL);
+    v->producer = n;
+    return n->out[n->outputs++] = v;
+}
+
+/* ---- fusing ---- */
+
+px_node *px_sole_producer(const px_graph *g, const px_value *v)
+{
+    if (!v->producer || v->producer->out[0] != v || v->uses != 1)
         return NULL;
     for (int i = 0; i < g->outputs; i++)
         if (g->output[i].value == v)
             return NULL;
+    for (int i = 0; i < g->values; i++)
+        if (g->value[i]->grad == v)
+            return NULL;
     return v->producer;
 }
 
-void px_node_absorb(px_graph *g, px_node *node, px_node *by)
+static int place_of(const px_graph *g, const px_node *n)
 {
-    px_value *from = node->out[0], *to = by->out[0];
-    int at = -1, old = -1;
-    for (int i = 0; i < g->nodes; i++) {
-        at = g->node[i] == node ? i : at;
-        old = g->node[i] == by ? i : old;
+    int i = 0;
+    while (g->node[i] != n)
+        i++;
+    return i;
+}
+
+/* Everybody who read `from` reads `to`. */
+static void replace(px_graph *g, const px_value *from, px_value *to)
+{
+    for (int i = 0; i < g->nodes; i++)
         for (int k = 0; k < g->node[i]->inputs; k++)
             if (g->node[i]->in[k] == from) {
                 g->node[i]->in[k] = to;
                 to->uses++;
             }
-    }
     for (int i = 0; i < g->outputs; i++)
         if (g->output[i].value == from)
             g->output[i].value = to;
+    for (int i = 0; i < g->values; i++)
+        if (g->value[i]->grad == from)
+            g->value[i]->grad = to;
+}
+
+bool px_node_absorb(px_graph *g, px_node *node, px_node *by)
+{
+    int at = place_of(g, node), old = place_of(g, by);
+    PX_CHECK(old < at);
+    for (int i = old + 1; i < at; i++)
+        for (int k = 0; k < g->node[i]->inputs && !g->node[i]->dead; k++)
+            for (int out = 1; out < by->outputs; out++)
+                if (g->node[i]->in[k] == by->out[out])
+                    return false;
     for (int k = 0; k < node->inputs; k++)
         if (node->in[k])
             node->in[k]->uses--;
-    /* The absorbing node moves to the later place, where all its inputs exist; its output has no use before that. */
     node->dead = true;
+    replace(g, node->out[0], by->out[0]);
+    /* At the later place all its inputs exist; its output has no use before that. */
     g->node[at] = by;
     g->node[old] = node;
+    return true;
+}
+
+static void fuse_from(px_graph *g, int first)
+{
+    for (int i = first; i < g->nodes && !g->error; i++)
+        if (!g->node[i]->dead && g->node[i]->op->fuse)
+            g->node[i]->op->fuse(g, g->node[i]);
 }
 
 void px_graph_fuse(px_graph *g)
 {
-    for (int i = 0; i < g->nodes && !g->error; i++)
-        if (!g->node[i]->dead && g->node[i]->op->fuse)
-            g->node[i]->op->fuse(g, g->node[i]);
+    g->fuses = true;
+    fuse_from(g, 0);
 }
 
 void px_graph_cut(px_graph *g)
@@ -301,7 +340,13 @@ void px_add_grad(px_graph *g, px_value *of, px_value *contribution)
     if (g->error || !of->needs_grad)
         return;
     PX_CHECK(px_shape_equal(of->shape, contribution->shape));
-    of->grad = of->grad ? px_node_add(g, &px_op_add, (px_value *[]){of->grad, contribution}, 2, NULL) : contribution;
+    if (!of->grad) {
+        of->grad = contribution;
+        return;
+    }
+    of->grad = px_node_add(g, &px_op_add, (px_value *[]){of->grad, contribution}, 2, NULL);
+    if (!g->error)
+        of->grad->producer->apart = of->kind != PX_ACTIVATION;
 }
 
 void px_graph_differentiate(px_graph *g, px_value *loss)
@@ -327,6 +372,8 @@ void px_graph_differentiate(px_graph *g, px_value *loss)
     }
     for (int i = forward; i < g->nodes; i++)
         g->node[i]->backward = true;
+    if (g->fuses)
+        fuse_from(g, forward);
     g->scope[0] = '\0';
 }
 

@@ -143,8 +143,8 @@ px_value *px_graph_find_input(const px_graph *, const char *name);
 void px_graph_output(px_graph *, const char *name, px_value *);
 px_value *px_graph_find_output(const px_graph *, const char *name);
 
-/* Fuses each activation into the op that makes its input, if that input has no other use. Call it before
- * differentiation. */
+/* Fuses activations and sums into the ops that make their inputs, if those inputs have no other use (ops/epilogue.h); also
+ * in the gradient's part, later. Call it before differentiation. */
 void px_graph_fuse(px_graph *);
 
 /* Adds the ops that compute d loss / d p for every parameter p that the loss depends on (value->grad). `loss` is a

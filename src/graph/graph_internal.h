@@ -37,6 +37,7 @@ struct px_graph {
     int values, nodes, params, outputs, memories, followers;
     int segment;
     bool after;
+    bool fuses;  /* px_graph_fuse was called */
     px_net *net; /* the one that is entered, or NULL */
     char scope[256];
 };

@@ -1,7 +1,7 @@
 /* op.h - what an op is: a row of data and a few functions. For src/ops and src/graph; models use ops/ops.h.
  *
  * An op's file states its shape rule, gradient rule, cost and portable kernels side by side and ends with
- *     const px_op px_op_relu = {.name = "relu", .infer = infer, .grad = grad, ...};
+ *     const px_op px_op_max_pool = {.name = "max_pool", .infer = infer, .grad = grad, ...};
  * Rows are listed in ops/table.c, which the tests walk. Faster kernels are rows of a backend (graph/plan.h).
  */
 #ifndef PX_GRAPH_OP_H
@@ -22,6 +22,13 @@ typedef void px_kernel(const struct px_step *s);
 /* Computes the same step of all shards (graph/plan.h) on this rank, together with those of the other ranks. */
 typedef void px_together(const struct px_step *const s[], int shards);
 
+/* Ops that take an epilogue, y = act(v + bias + residual), name the inputs and the output that belong to it. Their attribute
+ * begins with a px_epilogue (ops/attr.h). */
+typedef struct px_epilogue_slots {
+    int residual; /* an optional input of the shape of output 0. 0: the op takes no epilogue */
+    int argument; /* an output that exists only if backward reads it: v + bias + residual. 0: the op takes no activation */
+} px_epilogue_slots;
+
 struct px_op {
     const char *name;
     const char *(*text)(const px_node *); /* what users see, where one op stands for many functions; NULL: the name */
@@ -34,8 +41,9 @@ struct px_op {
      * reaches it). NULL: not differentiable, gradients stop here. */
     void (*grad)(px_graph *, px_node *);
 
-    /* Tries to fuse this node into the earlier one that makes `in`, whose only use it is; see px_graph_fuse. */
+    /* Tries to fuse this node into an earlier one that makes one of its inputs; see px_graph_fuse. */
     bool (*fuse)(px_graph *, px_node *);
+    px_epilogue_slots epilogue;
 
     double (*cost)(const px_node *); /* multiply-adds; NULL: too few to count */
 
@@ -72,10 +80,14 @@ struct px_node {
     bool backward; /* made by px_graph_differentiate */
     bool after;    /* built between px_after_begin and px_after_end */
     bool again;    /* repeats an earlier computation: px_graph_recompute */
+    bool apart;    /* sums gradients of a parameter: is not fused, since those are made by kernels of their own */
 };
 
 /* Adds a node and infers its shapes. Returns its first output, or the dummy after an error. `attr` is copied. */
 px_value *px_node_add(px_graph *, const px_op *, px_value *const in[], int inputs, const void *attr);
+
+/* Adds an output, of the graph's real type, to a node whose op has fewer of them. Returns it. */
+px_value *px_node_more(px_graph *, px_node *, px_shape);
 
 /* How a gradient rule hands over its result: contributions are summed. */
 void px_add_grad(px_graph *, px_value *of, px_value *contribution);
@@ -92,9 +104,11 @@ px_value *px_graph_value(const px_graph *, int i);
 int px_graph_outputs(const px_graph *);
 px_value *px_graph_output_at(const px_graph *, int i, const char **name);
 
-/* For `fuse`: `node` and its output 0 disappear; the nodes that read it now read output 0 of `by`. */
-void px_node_absorb(px_graph *, px_node *node, px_node *by);
-/* The node that makes v, if its op is `op`, v has a single use and v is not an output of the graph; else NULL. */
-px_node *px_sole_producer(const px_graph *, const px_value *v, const px_op *op);
+/* For `fuse`: `node` and its output 0 disappear. Who read it now reads output 0 of `by`, which takes the place of `node` in
+ * the order. False, and nothing has changed: somebody in between reads another output of `by`. */
+bool px_node_absorb(px_graph *, px_node *node, px_node *by);
+/* The node whose output 0 is v, if nobody but one node reads v: it is no output of the graph and nobody's gradient; else
+ * NULL. */
+px_node *px_sole_producer(const px_graph *, const px_value *v);
 
 #endif

@@ -55,6 +55,8 @@ static px_value *value_again(rewriting *r, px_value *v)
         px_value *first = px_node_add(r->g, n->op, in, n->inputs, n->attr);
         PX_CHECK(!px_graph_error(r->g));
         px_node *copy = first->producer;
+        while (copy->outputs < n->outputs)
+            px_node_more(r->g, copy, n->out[copy->outputs]->shape);
         for (int k = 0; k < n->outputs; k++)
             copy->out[k]->uses = n->out[k]->uses;
         copy->scope = n->scope;

@@ -9,17 +9,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct px_conv_attr {
-    px_sliding slide;
-    int groups;
-} px_conv_attr;
-
-typedef enum px_activation { PX_ACT_NONE, PX_ACT_RELU, PX_ACT_GELU } px_activation;
-
 typedef struct px_unary_attr {
     px_function function;
     double a, b;
 } px_unary_attr;
+
+/* See epilogue.h. The attribute of an op that takes an epilogue begins with it. */
+typedef struct px_epilogue {
+    px_unary_attr act; /* PX_FN_IDENTITY: no activation */
+} px_epilogue;
+
+typedef struct px_conv_attr {
+    px_epilogue epilogue;
+    px_sliding slide;
+    int groups;
+} px_conv_attr;
 
 typedef struct px_binary_attr {
     px_pair function;
@@ -50,17 +54,22 @@ typedef struct px_concat_attr {
 } px_concat_attr;
 
 typedef struct px_matmul_attr {
+    px_epilogue epilogue;
     bool transpose_a, transpose_b;
     double factor;
-    px_activation act;
 } px_matmul_attr;
 
 typedef struct px_norm_attr {
+    px_epilogue epilogue;
     double count; /* elements per channel on one rank */
     double eps;
-    px_activation act;
     bool frozen;
 } px_norm_attr;
+
+typedef struct px_layer_norm_attr {
+    px_epilogue epilogue;
+    double eps;
+} px_layer_norm_attr;
 
 typedef struct px_running_attr {
     double count, momentum;

@@ -2,7 +2,7 @@
  * (or one that is missing) repeats. Sums of equal shapes are an op of their own (elementwise.c), since norms absorb them. */
 #include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/attr.h"
+#include "ops/epilogue.h"
 #include "ops/functions.h"
 #include "ops/ops.h"
 

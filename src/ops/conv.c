@@ -1,8 +1,7 @@
 /* conv.c - two-dimensional convolution. */
 #include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/attr.h"
-#include "ops/fuse.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 static void infer(px_graph *g, px_node *n)
@@ -108,7 +107,9 @@ px_value *px_channel_sum(px_graph *g, px_value *dy)
 
 static void grad(px_graph *g, px_node *n)
 {
-    px_value *x = n->in[0], *w = n->in[1], *bias = n->in[2], *dy = n->out[0]->grad;
+    px_value *x = n->in[0], *w = n->in[1], *bias = n->in[2], *residual = n->in[3], *dy = px_epilogue_back(g, n);
+    if (residual)
+        px_add_grad(g, residual, dy);
     if (x->needs_grad)
         px_add_grad(g, x, px_node_add(g, &px_op_conv2d_back_data, (px_value *[]){dy, w, x}, 3, n->attr));
     if (w->needs_grad)
@@ -117,9 +118,11 @@ static void grad(px_graph *g, px_node *n)
         px_add_grad(g, bias, px_channel_sum(g, dy));
 }
 
+/* x, weight, bias, residual -> y, argument */
 const px_op px_op_conv2d = {.name = "conv2d",
                             .attr_size = sizeof(px_conv_attr),
-                            .in_min = 3,
+                            .epilogue = {.residual = 3, .argument = 1},
+                            .in_min = 4,
                             .infer = infer,
                             .grad = grad,
                             .cost = cost,
@@ -145,7 +148,7 @@ px_value *px_convolve(px_graph *g, px_value *x, px_value *weight, px_value *bias
             return px_graph_fail(g, "conv2d: stride %d, dilation %d, padding %d and %d: none may be negative",
                                  how.stride[k], how.dilation[k], how.pad[k][0], how.pad[k][1]);
     }
-    return px_node_add(g, &px_op_conv2d, (px_value *[]){x, weight, bias}, 3, &a);
+    return px_node_add(g, &px_op_conv2d, (px_value *[]){x, weight, bias, NULL}, 4, &a);
 }
 
 px_value *px_conv2d(px_graph *g, px_value *x, px_value *weight, px_value *bias, int stride, int pad, int groups)

@@ -1,7 +1,7 @@
-/* elementwise.c - add, relu, reshape. */
+/* elementwise.c - add, reshape. */
 #include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fuse.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 static void infer_same(px_graph *g, px_node *n)
@@ -27,59 +27,17 @@ static void add_grad(px_graph *g, px_node *n)
     px_add_grad(g, n->in[1], n->out[0]->grad);
 }
 
-/* If one summand is a batch norm's output, the other becomes that batch norm's residual. */
-static bool add_fuse(px_graph *g, px_node *n)
-{
-    for (int i = 0; i < 2; i++)
-        if (px_norm_take_residual(g, n, n->in[i], n->in[1 - i]))
-            return true;
-    return false;
-}
-
 const px_op px_op_add = {.name = "add",
                          .in_min = 2,
                          .infer = add_infer,
                          .grad = add_grad,
-                         .fuse = add_fuse,
+                         .fuse = px_epilogue_fuse,
                          .portable = PX_PORTABLE(add),
                          .in_place = 1};
 
 px_value *px_add(px_graph *g, px_value *a, px_value *b)
 {
     return px_node_add(g, &px_op_add, (px_value *[]){a, b}, 2, NULL);
-}
-
-/* ---- relu ---- */
-
-const px_op px_op_relu_back = {
-    .name = "relu_back", .in_min = 2, .infer = infer_same, .portable = PX_PORTABLE(relu_back), .in_place = 1};
-
-px_value *px_relu_back(px_graph *g, px_value *dy, px_value *y)
-{
-    return px_node_add(g, &px_op_relu_back, (px_value *[]){dy, y}, 2, NULL);
-}
-
-static void relu_grad(px_graph *g, px_node *n)
-{
-    px_add_grad(g, n->in[0], px_relu_back(g, n->out[0]->grad, n->out[0]));
-}
-
-static bool relu_fuse(px_graph *g, px_node *n)
-{
-    return px_norm_take_relu(g, n) || px_matmul_take_relu(g, n);
-}
-
-const px_op px_op_relu = {.name = "relu",
-                          .in_min = 1,
-                          .infer = infer_same,
-                          .grad = relu_grad,
-                          .fuse = relu_fuse,
-                          .portable = PX_PORTABLE(relu),
-                          .in_place = 1};
-
-px_value *px_relu(px_graph *g, px_value *x)
-{
-    return px_node_add(g, &px_op_relu, &x, 1, NULL);
 }
 
 /* ---- reshape ---- */

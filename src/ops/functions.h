@@ -6,7 +6,8 @@
  * output (then backward needs no input, whose memory may be used again), A neither. To add a function, add its row here, its
  * name and formula to px_function (ops.h), and its case to UNARY_CASES (tests/ops/op_cases.h).
  *
- * Rows are written for a type `number`, with EXP, LOG, SQRT, SIN, COS, TANH and SIGMOID, which the includer defines for it.
+ * Rows are written for a type `number`, with EXP, LOG, SQRT, SIN, COS, TANH, SIGMOID, GELU and GELU_SLOPE, which the includer
+ * defines for it.
  * NaN must pass: it fails every comparison, after which x itself has to be the value. At kinks the slopes are PyTorch's.
  */
 #ifndef PX_OPS_FUNCTIONS_H
@@ -16,11 +17,14 @@
 
 /* clang-format off */
 #define PX_FUNCTIONS(ROW)                                                                                             \
+    ROW(IDENTITY,     "identity",     A, x,                                         1)                                                \
     ROW(AFFINE,       "affine",       A, a * x + b,                                 a)                                                \
+    ROW(RELU,         "relu",         Y, x <= 0 ? 0 : x,                            y <= 0 ? 0 : 1)                                   \
     ROW(RELU6,        "relu6",        Y, x < 0 ? 0 : x > 6 ? 6 : x,                 y > 0 && y < 6 ? 1 : 0)                           \
     ROW(LEAKY_RELU,   "leaky_relu",   X, x < 0 ? a * x : x,                         x > 0 ? 1 : a)                                    \
     ROW(SIGMOID,      "sigmoid",      Y, SIGMOID(x),                                y * (1 - y))                                      \
     ROW(HARD_SIGMOID, "hard_sigmoid", Y, x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6,      y > 0 && y < 1 ? (number)1 / 6 : 0)               \
+    ROW(GELU,         "gelu",         X, GELU(x),                                   GELU_SLOPE(x))                                    \
     ROW(SILU,         "silu",         X, x * SIGMOID(x),                            SIGMOID(x) * (1 + x * (1 - SIGMOID(x))))          \
     ROW(HARD_SWISH,   "hard_swish",   X, x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6,  x < -3 ? 0 : x > 3 ? 1 : (2 * x + 3) / 6)         \
     ROW(TANH,         "tanh",         Y, TANH(x),                                   1 - y * y)                                        \

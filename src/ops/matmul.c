@@ -1,8 +1,7 @@
-/* matmul.c - batched matrix product with optional bias and relu, of which the linear layer is a case. */
+/* matmul.c - batched matrix product with an epilogue, of which the linear layer is a case. */
 #include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/attr.h"
-#include "ops/fuse.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 static void infer(px_graph *g, px_node *n)
@@ -36,9 +35,16 @@ static double cost(const px_node *n)
 static void grad(px_graph *g, px_node *n)
 {
     const px_matmul_attr *at = n->attr;
-    px_value *a = n->in[0], *b = n->in[1], *bias = n->in[2], *dy = n->out[0]->grad;
-    if (at->act == PX_ACT_RELU)
-        dy = px_relu_back(g, dy, n->out[0]);
+    px_value *a = n->in[0], *b = n->in[1], *bias = n->in[2], *residual = n->in[3], *sums = NULL, *dy;
+    bool needs_sums = bias && bias->needs_grad;
+    if (needs_sums && px_epilogue_bends(n) && n->out[0]->shape.rank == 2) /* in one pass */
+        dy = px_unary_back_sums(g, n->out[0]->grad, px_epilogue_slope_of(g, n), px_epilogue_act(n), &sums);
+    else
+        dy = px_epilogue_back(g, n);
+    if (sums)
+        px_add_grad(g, bias, sums);
+    if (residual)
+        px_add_grad(g, residual, dy);
     /* y = f A B, A = op(a): dA = f dy B^T, dB = f A^T dy; a transposed operand gets the transposed product. */
     if (a->needs_grad)
         px_add_grad(g, a,
@@ -48,48 +54,31 @@ static void grad(px_graph *g, px_node *n)
         px_add_grad(g, b,
                     at->transpose_b ? px_matmul(g, dy, a, true, at->transpose_a, at->factor)
                                     : px_matmul(g, a, dy, !at->transpose_a, false, at->factor));
-    if (bias && bias->needs_grad)
+    if (needs_sums && !sums)
         px_add_grad(g, bias, px_channel_sum(g, dy));
 }
 
+/* a, b, bias, residual -> y, argument */
 const px_op px_op_matmul = {.name = "matmul",
                             .attr_size = sizeof(px_matmul_attr),
-                            .in_min = 3,
+                            .epilogue = {.residual = 3, .argument = 1},
+                            .in_min = 4,
                             .infer = infer,
                             .grad = grad,
                             .cost = cost,
                             .portable = PX_PORTABLE(matmul)};
 
-bool px_matmul_take_relu(px_graph *g, px_node *relu)
-{
-    px_node *n = px_sole_producer(g, relu->in[0], &px_op_matmul);
-    px_matmul_attr *at = n ? n->attr : NULL;
-    if (!n || at->act != PX_ACT_NONE)
-        return false;
-    at->act = PX_ACT_RELU;
-    px_node_absorb(g, relu, n);
-    return true;
-}
-
-px_node *px_matmul_is_linear(px_graph *g, px_value *x)
-{
-    px_node *n = px_sole_producer(g, x, &px_op_matmul);
-    const px_matmul_attr *at = n ? n->attr : NULL;
-    bool linear = n && x->shape.rank == 2 && n->in[2] && !at->transpose_a && at->transpose_b && at->factor == 1;
-    return linear && at->act == PX_ACT_NONE ? n : NULL;
-}
-
 px_value *px_matmul(px_graph *g, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor)
 {
-    px_matmul_attr at = {transpose_a, transpose_b, factor, PX_ACT_NONE};
-    return px_node_add(g, &px_op_matmul, (px_value *[]){a, b, NULL}, 3, &at);
+    px_matmul_attr at = {.transpose_a = transpose_a, .transpose_b = transpose_b, .factor = factor};
+    return px_node_add(g, &px_op_matmul, (px_value *[]){a, b, NULL, NULL}, 4, &at);
 }
 
 px_value *px_linear(px_graph *g, px_value *x, px_value *weight, px_value *bias)
 {
-    px_matmul_attr at = {false, true, 1, PX_ACT_NONE};
+    px_matmul_attr at = {.transpose_b = true, .factor = 1};
     if (px_graph_error(g) || x->shape.rank <= 2)
-        return px_node_add(g, &px_op_matmul, (px_value *[]){x, weight, bias}, 3, &at);
+        return px_node_add(g, &px_op_matmul, (px_value *[]){x, weight, bias, NULL}, 4, &at);
     px_shape y = x->shape;
     int64_t K = y.dim[y.rank - 1];
     px_value *rows = px_linear(g, px_reshape(g, x, PX_SHAPE(px_shape_count(y) / K, K)), weight, bias);

@@ -1,10 +1,10 @@
 /* norm.c - batch normalisation in three parts, so that statistics can cross ranks in between: sums, all-reduce,
- * normalise. The formulas are in norm.h. Relu and a residual are fused into the last part and differentiated in the
+ * normalise. The formulas are in norm.h. The last part has an epilogue, whose activation is differentiated in the
  * gradient's kernels. */
 #include "ops/norm.h"
 #include "backends/portable/portable.h"
 #include "graph/op.h"
-#include "ops/fuse.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 /* ---- sums ---- */
@@ -71,14 +71,15 @@ static void back_sums_infer(px_graph *g, px_node *n)
         n->out[1]->shape = n->in[0]->shape;
 }
 
-/* dy, x, sums, gamma, beta -> back sums. The relu's mask, if any, is computed again from x. */
+/* dy, x, sums, gamma, beta -> back sums. The activation's argument is computed again from x. */
 const px_op px_op_batch_norm_back_sums = {.name = "batch_norm_back_sums",
                                           .attr_size = sizeof(px_norm_attr),
                                           .in_min = 5,
                                           .infer = back_sums_infer,
                                           .portable = PX_PORTABLE(batch_norm_back_sums)};
 
-/* dy, x, sums, gamma, beta, y -> back sums, d. With a residual, the mask comes from y, and d is its gradient. */
+/* dy, x, sums, gamma, beta, y or the argument -> back sums, d. With a residual, the activation's slope comes from the sixth
+ * input, and d is the residual's gradient. */
 const px_op px_op_batch_norm_back_masked = {.name = "batch_norm_back_masked",
                                             .attr_size = sizeof(px_norm_attr),
                                             .in_min = 6,
@@ -115,14 +116,15 @@ const px_op px_op_batch_norm_back_param = {.name = "batch_norm_back_param",
 static void grad(px_graph *g, px_node *n)
 {
     px_value *x = n->in[0], *sums = n->in[1], *gamma = n->in[2], *beta = n->in[3], *residual = n->in[4];
-    px_value *y = n->out[0], *d = y->grad, *back;
+    px_value *d = n->out[0]->grad, *back;
     px_norm_attr a = *(const px_norm_attr *)n->attr;
-    if (residual && a.act == PX_ACT_RELU) {
-        back = px_node_add(g, &px_op_batch_norm_back_masked, (px_value *[]){d, x, sums, gamma, beta, y}, 6, &a);
+    if (residual && px_epilogue_act(n)) {
+        px_value *of = px_epilogue_slope_of(g, n);
+        back = px_node_add(g, &px_op_batch_norm_back_masked, (px_value *[]){d, x, sums, gamma, beta, of}, 6, &a);
         if (px_graph_error(g))
             return;
         d = back->producer->out[1];
-        a.act = PX_ACT_NONE; /* d is already masked */
+        a.epilogue = (px_epilogue){0}; /* d has passed the activation */
     } else {
         back = px_node_add(g, &px_op_batch_norm_back_sums, (px_value *[]){d, x, sums, gamma, beta}, 5, &a);
     }
@@ -150,9 +152,10 @@ static void infer(px_graph *g, px_node *n)
     n->out[0]->shape = n->in[0]->shape;
 }
 
-/* x, sums, gamma, beta, residual -> y */
+/* x, sums, gamma, beta, residual -> y, argument */
 const px_op px_op_batch_norm = {.name = "batch_norm",
                                 .attr_size = sizeof(px_norm_attr),
+                                .epilogue = {.residual = 4, .argument = 1},
                                 .in_min = 5,
                                 .infer = infer,
                                 .grad = grad,
@@ -164,28 +167,4 @@ px_value *px_batch_norm(px_graph *g, px_value *x, px_value *sums, px_value *gamm
 {
     px_norm_attr a = {.count = (double)count, .eps = eps, .frozen = frozen};
     return px_node_add(g, &px_op_batch_norm, (px_value *[]){x, sums, gamma, beta, NULL}, 5, &a);
-}
-
-bool px_norm_take_relu(px_graph *g, px_node *relu)
-{
-    px_node *n = px_sole_producer(g, relu->in[0], &px_op_batch_norm);
-    px_norm_attr *a = n ? n->attr : NULL;
-    if (!n || a->act != PX_ACT_NONE)
-        return false;
-    a->act = PX_ACT_RELU;
-    px_node_absorb(g, relu, n);
-    return true;
-}
-
-bool px_norm_take_residual(px_graph *g, px_node *add, px_value *x, px_value *other)
-{
-    px_node *n = px_sole_producer(g, x, &px_op_batch_norm);
-    px_norm_attr *a = n ? n->attr : NULL;
-    if (!n || a->act != PX_ACT_NONE || n->in[4] || x == other)
-        return false;
-    n->in[4] = other;
-    other->uses++;
-    n->out[0]->needs_grad |= other->needs_grad;
-    px_node_absorb(g, add, n);
-    return true;
 }

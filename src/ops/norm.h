@@ -2,7 +2,7 @@
  *
  *     mean = sum x / n,   var = sum x^2 / n - mean^2,   inverse = 1 / sqrt(var + eps),   n counts the whole batch
  *     xhat = (x - mean) inverse,   y = act(xhat gamma + beta + residual)
- *     dx = gamma inverse (d - mean(d) - xhat mean(d xhat)),   d = dy where act let y through
+ *     dx = gamma inverse (d - mean(d) - xhat mean(d xhat)),   d = dy act'(xhat gamma + beta + residual)
  */
 #ifndef PX_OPS_NORM_H
 #define PX_OPS_NORM_H

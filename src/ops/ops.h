@@ -8,14 +8,16 @@
 /* ---- element-wise ---- */
 px_value *px_add(px_graph *, px_value *a, px_value *b); /* same shapes */
 px_value *px_scale(px_graph *, px_value *x, double factor);
-px_value *px_relu(px_graph *, px_value *x);
 /* A function of one number, of each element. a and b are numbers that some of them take; the others ignore them. */
 typedef enum px_function {
+    PX_FN_IDENTITY,     /* x */
     PX_FN_AFFINE,       /* a x + b */
+    PX_FN_RELU,         /* max(x, 0) */
     PX_FN_RELU6,        /* min(max(x, 0), 6) */
     PX_FN_LEAKY_RELU,   /* x, or a x if x is negative */
     PX_FN_SIGMOID,      /* 1 / (1 + e^-x) */
     PX_FN_HARD_SIGMOID, /* min(max(x + 3, 0), 6) / 6 (Howard et al. 2019) */
+    PX_FN_GELU,         /* x Phi(x), exact (Hendrycks & Gimpel 2016; torch.nn.GELU's default) */
     PX_FN_SILU,         /* x sigmoid(x) (Hendrycks & Gimpel 2016; also called swish) */
     PX_FN_HARD_SWISH,   /* x hard_sigmoid(x) (Howard et al. 2019) */
     PX_FN_TANH,
@@ -30,6 +32,8 @@ typedef enum px_function {
     PX_FN_COUNT,
 } px_function;
 px_value *px_unary(px_graph *, px_function, px_value *x, double a, double b);
+px_value *px_relu(px_graph *, px_value *x);
+px_value *px_gelu(px_graph *, px_value *x);
 
 /* A function of two numbers, with NumPy's broadcasting: shapes are aligned at their last axes, and an axis of extent 1 (or
  * one that is missing) repeats. Gradients are summed over what was repeated. For sums of equal shapes px_add is faster. */
@@ -44,7 +48,6 @@ typedef enum px_pair {
 } px_pair;
 px_value *px_binary(px_graph *, px_pair, px_value *a, px_value *b);
 
-px_value *px_gelu(px_graph *, px_value *x); /* x Phi(x), exact (torch.nn.GELU's default) */
 /* In training, elements / whole samples become 0 with probability p, and the others are multiplied by 1 / (1 - p). In
  * evaluation, or with p 0, the result is x itself. x is `samples` samples of equal size, one after the other. Which
  * ones are dropped depends on a sample's place in the global batch (px_plan_draw_by), not on the number of ranks. */

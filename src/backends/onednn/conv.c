@@ -1,7 +1,7 @@
 /* conv.c - convolutions by oneDNN. In a bf16 plan, activations and weights are bf16, and gradients of weights
  * are float. */
 #include "backends/onednn/onednn.h"
-#include "ops/attr.h"
+#include "ops/epilogue.h"
 
 #include <string.h>
 
@@ -106,13 +106,18 @@ static bool conv2d(px_plan *p, px_step *s)
     px_plan_need(p, s, 1, px_dnnl_storage_of(p, w, d, PX_DNNL_WEIGHTS));
     if (bias)
         px_plan_need(p, s, 2, px_storage_plain(bias));
+    if (px_epilogue_residual(n))
+        px_plan_need(p, s, px_epilogue_residual(n), ys);
     px_plan_make(p, s, 0, ys);
+    if (px_epilogue_argument(n))
+        px_plan_make(p, s, px_epilogue_argument(n), ys);
     px_prepared *k = px_dnnl_prepare(s, d);
     px_dnnl_arg_from(k, PX_DNNL_SRC, 'i', 0);
     px_dnnl_arg_from(k, PX_DNNL_WEIGHTS, 'i', 1);
     if (bias)
         px_dnnl_arg_from(k, PX_DNNL_BIAS, 'i', 2);
-    px_dnnl_arg_from(k, PX_DNNL_DST, 'o', 0);
+    px_dnnl_arg_from(k, PX_DNNL_DST, 'o', px_epilogue_argument(n));
+    px_dnnl_then_epilogue(k, s);
     return true;
 }
 

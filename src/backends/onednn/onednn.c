@@ -3,8 +3,10 @@
  * Formats: a primitive first tries the format of its input, then lets oneDNN choose. The chosen format becomes the
  * value's storage. */
 #include "backends/onednn/onednn.h"
+#include "backends/x86/kernels.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "ops/epilogue.h"
 
 #include <stdlib.h>
 
@@ -89,6 +91,12 @@ void px_dnnl_arg_from(px_prepared *k, px_dnnl_arg arg, char from, int slot)
     px_primitive_add(k->primitive, arg);
     k->source[k->args].from = from;
     k->source[k->args++].slot = slot;
+}
+
+void px_dnnl_then_epilogue(px_prepared *k, const px_step *s)
+{
+    if (px_epilogue_act(s->node) || px_epilogue_residual(s->node))
+        k->after = s->out_format[0].dtype == PX_BF16 ? px_fast_bf16_epilogue : px_fast_f32_epilogue;
 }
 
 px_prepared *px_dnnl_prepare(px_step *s, px_primitive_desc *d)

@@ -28,5 +28,8 @@ typedef struct px_prepared {
 /* Creates the primitive, to which the caller adds arguments. Takes ownership of the description. */
 px_prepared *px_dnnl_prepare(px_step *, px_primitive_desc *);
 void px_dnnl_arg_from(px_prepared *, px_dnnl_arg, char from, int slot);
+/* Residual and activation of the step's node, if it has any, follow in one pass of our own. The primitive writes into the
+ * argument's output if there is one (number px_epilogue_argument), else into output 0. */
+void px_dnnl_then_epilogue(px_prepared *, const px_step *);
 
 #endif

@@ -162,7 +162,7 @@ static void narrow_back_weight(const geometry *g, const real *x, const real *dy,
 
 /* ---- the three kernels ---- */
 
-/* x, w -> y */
+/* x, w, bias, residual -> y, argument */
 void KERNEL(conv2d)(const px_step *s)
 {
     geometry g = geometry_of(s, s->node->in[0], s->node->in[1], s->node->out[0]);
@@ -171,6 +171,7 @@ void KERNEL(conv2d)(const px_step *s)
     int og = g.O / g.groups;
     if (is_narrow(&g)) {
         narrow_forward(&g, x, w, bias, y);
+        KERNEL(epilogue)(s);
         return;
     }
     for (int n = 0; n < g.N; n++)
@@ -183,6 +184,7 @@ void KERNEL(conv2d)(const px_step *s)
             GEMM(CblasRowMajor, CblasNoTrans, CblasNoTrans, og, g.cols, g.rows, 1, w + (int64_t)k * og * g.rows, g.rows,
                  col, g.cols, 1, yk, g.cols);
         }
+    KERNEL(epilogue)(s);
 }
 
 /* dy, w, x -> dx (x gives only its shape) */

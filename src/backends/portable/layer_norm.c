@@ -3,13 +3,13 @@
 
 #include <math.h>
 
-/* x, gamma, beta -> y, (mean, inverse) */
+/* x, gamma, beta, residual -> y, (mean, inverse), argument */
 void KERNEL(layer_norm)(const px_step *s)
 {
     int64_t D = px_shape_count(s->node->in[1]->shape), rows = px_shape_count(s->node->in[0]->shape) / D;
     const real *x = s->in[0], *gamma = s->in[1], *beta = s->in[2];
     real *y = s->out[0], *stats = s->out[1];
-    double eps = *(const double *)s->node->attr;
+    double eps = ((const px_layer_norm_attr *)s->node->attr)->eps;
 #pragma omp parallel for schedule(static)
     for (int64_t r = 0; r < rows; r++) {
         const real *xr = x + r * D;
@@ -24,13 +24,14 @@ void KERNEL(layer_norm)(const px_step *s)
         stats[2 * r] = (real)mean;
         stats[2 * r + 1] = (real)inverse;
     }
+    KERNEL(epilogue)(s);
 }
 
-/* dy, x, (mean, inverse), gamma, around -> dx, dgamma, dbeta */
+/* dy, x, (mean, inverse), gamma, residual -> dx, dgamma, dbeta */
 void KERNEL(layer_norm_back)(const px_step *s)
 {
     int64_t D = px_shape_count(s->node->in[3]->shape), rows = px_shape_count(s->node->in[1]->shape) / D;
-    const real *dy = s->in[0], *x = s->in[1], *stats = s->in[2], *gamma = s->in[3], *around = s->in[4];
+    const real *dy = s->in[0], *x = s->in[1], *stats = s->in[2], *gamma = s->in[3], *residual = s->in[4];
     real *dx = s->out[0], *dgamma = s->out[1], *dbeta = s->out[2];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < D; i++) {
@@ -53,7 +54,7 @@ void KERNEL(layer_norm_back)(const px_step *s)
         }
         for (int64_t i = r * D; i < (r + 1) * D; i++) {
             double d = (double)dy[i] * gamma[i - r * D], xhat = (x[i] - mean) * inverse;
-            dx[i] = (real)(inverse * (d - sum - xhat * dot) + (around ? around[i] : 0));
+            dx[i] = (real)(inverse * (d - sum - xhat * dot) + (residual ? residual[i] : 0));
         }
     }
 }

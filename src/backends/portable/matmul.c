@@ -1,10 +1,10 @@
-/* matmul.c - portable batched matrix product, with bias and activation. */
+/* matmul.c - portable batched matrix product, with an epilogue. */
 #include "backends/portable/portable.h"
 #include "ops/attr.h"
 
 #include <cblas.h>
 
-/* a, b, bias -> y = act(factor * op(a) op(b) + bias) */
+/* a, b, bias, residual -> y = act(factor * op(a) op(b) + bias + residual), argument */
 void KERNEL(matmul)(const px_step *s)
 {
     const px_matmul_attr *at = s->node->attr;
@@ -21,7 +21,6 @@ void KERNEL(matmul)(const px_step *s)
         GEMM(CblasRowMajor, at->transpose_a ? CblasTrans : CblasNoTrans, at->transpose_b ? CblasTrans : CblasNoTrans, M,
              N, K, (real)at->factor, a + i * px_shape_tail(sa, r - 2), lda, b + i * px_shape_tail(sb, r - 2), ldb, 1,
              yi, N);
-        for (int64_t j = 0; at->act == PX_ACT_RELU && j < (int64_t)M * N; j++)
-            yi[j] = yi[j] <= 0 ? 0 : yi[j];
     }
+    KERNEL(epilogue)(s);
 }

@@ -1,6 +1,9 @@
 /* norm.c - portable batch normalisation on (N, C, S), S = H * W or 1. The formulas are in ops/norm.h. */
 #include "ops/norm.h"
 #include "backends/portable/portable.h"
+#include "ops/epilogue.h"
+
+#include <string.h>
 
 typedef struct extent {
     int64_t N, C, S;
@@ -57,12 +60,12 @@ void KERNEL(update_running)(const px_step *s)
     }
 }
 
-/* x, sums, gamma, beta, residual -> y */
+/* x, sums, gamma, beta, residual -> y, argument */
 void KERNEL(batch_norm)(const px_step *s)
 {
     const px_norm_attr *a = s->node->attr;
     extent e = extent_of(s->node->in[0]);
-    const real *x = s->in[0], *gamma = s->in[2], *beta = s->in[3], *residual = s->in[4];
+    const real *x = s->in[0], *gamma = s->in[2], *beta = s->in[3];
     real *y = s->out[0];
     double n = px_norm_count(s);
 #pragma omp parallel for schedule(static)
@@ -71,19 +74,38 @@ void KERNEL(batch_norm)(const px_step *s)
         for (int64_t k = 0; k < e.N; k++)
             for (int64_t i = 0; i < e.S; i++) {
                 int64_t at = (k * e.C + c) * e.S + i;
-                real v =
-                    (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c] + (residual ? residual[at] : 0);
-                y[at] = a->act == PX_ACT_RELU && v <= 0 ? 0 : v;
+                y[at] = (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c];
             }
     }
+    KERNEL(epilogue)(s);
 }
 
-/* dy, x, sums, gamma, beta, y -> sums of d and of d * xhat; with y: d = dy where y > 0 */
+enum { PIECE = 256 };
+
+/* d = dy times the slope of the activation, of `count` elements of channel c: from `of`, y or the argument, or NULL: computed
+ * again from x. */
+static void through(const px_step *s, int64_t c, px_moments m, const real *dy, const real *x, const real *of, real *d,
+                    int64_t count)
+{
+    const real *gamma = s->in[3], *beta = s->in[4], a = (real)(gamma[c] * m.inverse);
+    const px_unary_attr *act = px_epilogue_act(s->node);
+    real slope[PIECE];
+    for (int64_t i = 0; i < count; i++)
+        slope[i] = !act ? 1 : of ? of[i] : (x[i] - (real)m.mean) * a + beta[c];
+    if (act && of)
+        KERNEL(slopes)(act, slope, count);
+    else if (act)
+        KERNEL(slopes_at)(act, slope, count);
+    for (int64_t i = 0; i < count; i++)
+        d[i] = dy[i] * slope[i];
+}
+
+/* dy, x, sums, gamma, beta, y or argument -> sums of d and of d * xhat, d */
 void KERNEL(batch_norm_back_sums)(const px_step *s)
 {
     const px_norm_attr *a = s->node->attr;
     extent e = extent_of(s->node->in[0]);
-    const real *dy = s->in[0], *x = s->in[1], *gamma = s->in[3], *beta = s->in[4], *y = s->in[5];
+    const real *dy = s->in[0], *x = s->in[1], *of = s->in[5];
     double *sums = s->out[0], n = px_norm_count(s);
     real *d = s->out[1];
 #pragma omp parallel for schedule(static)
@@ -91,26 +113,28 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
         px_moments m = px_moments_of(s->in[2], c, e.C, n, a->eps);
         double first = 0, second = 0;
         for (int64_t k = 0; k < e.N; k++)
-            for (int64_t i = 0; i < e.S; i++) {
-                int64_t at = (k * e.C + c) * e.S + i;
-                real v = y ? y[at] : (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c];
-                real g = a->act == PX_ACT_RELU && v <= 0 ? 0 : dy[at];
-                first += g;
-                second += g * (x[at] - m.mean) * m.inverse;
+            for (int64_t i = 0; i < e.S; i += PIECE) {
+                int64_t at = (k * e.C + c) * e.S + i, count = e.S - i < PIECE ? e.S - i : PIECE;
+                real g[PIECE];
+                through(s, c, m, dy + at, x + at, of ? of + at : NULL, g, count);
+                for (int64_t j = 0; j < count; j++) {
+                    first += g[j];
+                    second += g[j] * (x[at + j] - m.mean) * m.inverse;
+                }
                 if (d)
-                    d[at] = g;
+                    memcpy(d + at, g, (size_t)count * sizeof g[0]);
             }
         sums[c] = first;
         sums[e.C + c] = second;
     }
 }
 
-/* d, x, sums, gamma, beta, back sums -> dx */
+/* dy or d, x, sums, gamma, beta, back sums -> dx */
 void KERNEL(batch_norm_back)(const px_step *s)
 {
     const px_norm_attr *a = s->node->attr;
     extent e = extent_of(s->node->in[0]);
-    const real *dy = s->in[0], *x = s->in[1], *gamma = s->in[3], *beta = s->in[4];
+    const real *dy = s->in[0], *x = s->in[1], *gamma = s->in[3];
     const double *back = s->in[5], n = px_norm_count(s);
     real *dx = s->out[0];
 #pragma omp parallel for schedule(static)
@@ -118,12 +142,14 @@ void KERNEL(batch_norm_back)(const px_step *s)
         px_moments m = px_moments_of(s->in[2], c, e.C, n, a->eps);
         double mean_d = a->frozen ? 0 : back[c] / n, mean_dx = a->frozen ? 0 : back[e.C + c] / n;
         for (int64_t k = 0; k < e.N; k++)
-            for (int64_t i = 0; i < e.S; i++) {
-                int64_t at = (k * e.C + c) * e.S + i;
-                double hat = (x[at] - m.mean) * m.inverse;
-                real v = (x[at] - (real)m.mean) * (real)(gamma[c] * m.inverse) + beta[c];
-                double g = a->act == PX_ACT_RELU && v <= 0 ? 0 : dy[at];
-                dx[at] = (real)(gamma[c] * m.inverse * (g - mean_d - hat * mean_dx));
+            for (int64_t i = 0; i < e.S; i += PIECE) {
+                int64_t at = (k * e.C + c) * e.S + i, count = e.S - i < PIECE ? e.S - i : PIECE;
+                real g[PIECE];
+                through(s, c, m, dy + at, x + at, NULL, g, count);
+                for (int64_t j = 0; j < count; j++) {
+                    double hat = (x[at + j] - m.mean) * m.inverse;
+                    dx[at + j] = (real)(gamma[c] * m.inverse * (g[j] - mean_d - hat * mean_dx));
+                }
             }
     }
 }

@@ -8,6 +8,7 @@
 #define PX_BACKENDS_PORTABLE_H
 
 #include "graph/plan.h"
+#include "ops/attr.h"
 #include "tensor/bf16.h"
 
 #define PX_DECLARE(name) void px_f32_##name(const px_step *), px_f64_##name(const px_step *)
@@ -30,8 +31,7 @@ PX_DECLARE_ALL(permute);
 PX_DECLARE_ALL(window);
 PX_DECLARE_ALL(concat);
 PX_DECLARE(unary_back);
-PX_DECLARE(relu);
-PX_DECLARE(relu_back);
+PX_DECLARE(unary_back_sums);
 PX_DECLARE(conv2d);
 PX_DECLARE(conv2d_back_data);
 PX_DECLARE(conv2d_back_weight);
@@ -63,10 +63,6 @@ PX_DECLARE(standardize);
 PX_DECLARE(standardize_back);
 PX_DECLARE(layer_norm);
 PX_DECLARE(layer_norm_back);
-PX_DECLARE(gelu);
-PX_DECLARE(gelu_back);
-PX_DECLARE(gelu_back_sums);
-PX_DECLARE(linear_gelu);
 PX_DECLARE(attention);
 PX_DECLARE(attention_back);
 PX_DECLARE(patchify);
@@ -104,6 +100,20 @@ typedef float wide;
 #define GEMM cblas_sgemm
 #define up(x) (x)
 #define down(x) (x)
+#endif
+
+#if PX_WIDE != 2
+/* ---- activations of epilogues (epilogue.c, unary.c) ---- */
+
+/* The end of a kernel whose op takes an epilogue: output 0, which holds v + bias, becomes act(v + bias + residual), and the
+ * argument is kept if there is such an output. */
+void KERNEL(epilogue)(const px_step *);
+/* out[i] = f(in[i]); out may be in */
+void KERNEL(values)(const px_unary_attr *, real *out, const real *in, int64_t n);
+/* Each v[i], from which the function's slope is computed (x or y), becomes the slope. */
+void KERNEL(slopes)(const px_unary_attr *, real *v, int64_t n);
+/* Each v[i], an argument, becomes the slope there. */
+void KERNEL(slopes_at)(const px_unary_attr *, real *v, int64_t n);
 #endif
 #endif
 

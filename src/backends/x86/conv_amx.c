@@ -15,7 +15,7 @@
 #include "backends/rows.h"
 #include "backends/x86/tiles_rows.h"
 #include "graph/op.h"
-#include "ops/attr.h"
+#include "ops/epilogue.h"
 
 #include <omp.h>
 
@@ -417,9 +417,9 @@ static bool linear_accepts(const px_plan *p, const px_step *s)
 {
     const px_matmul_attr *a = s->node->attr;
     const px_value *dy = s->node->in[0], *x = s->node->in[1];
-    return a->transpose_a && !a->transpose_b && a->factor == 1 && dy->shape.rank == 2 &&
-           px_plan_is_gradient(p, s->node->out[0]) && px_plan_precision(p) == PX_BF16 &&
-           px_plan_is_bf16_operand(p, dy) && px_plan_is_bf16_operand(p, x);
+    return !px_epilogue_act(s->node) && !px_epilogue_residual(s->node) && a->transpose_a && !a->transpose_b &&
+           a->factor == 1 && dy->shape.rank == 2 && px_plan_is_gradient(p, s->node->out[0]) &&
+           px_plan_precision(p) == PX_BF16 && px_plan_is_bf16_operand(p, dy) && px_plan_is_bf16_operand(p, x);
 }
 
 static bool linear_prepare(px_plan *p, px_step *s)

@@ -1,4 +1,4 @@
-/* elementwise.c - add and relu on any format, cut into pieces for the threads. */
+/* elementwise.c - add on any format, cut into pieces for the threads. */
 #include "backends/x86/kernels.h"
 
 enum {
@@ -19,22 +19,6 @@ static void add_piece(elem *y, const elem *a, const elem *b, int64_t n)
     }
 }
 
-PX_MULTIVERSION
-static void relu_piece(elem *y, const elem *x, int64_t n)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        y[i] = up(x[i]) <= 0 ? down(0) : x[i];
-}
-
-PX_MULTIVERSION
-static void relu_back_piece(elem *dx, const elem *dy, const elem *y, int64_t n)
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++)
-        dx[i] = up(y[i]) <= 0 ? down(0) : dy[i];
-}
-
 static int64_t piece(int64_t i, int64_t n)
 {
     return n - i < PIECE ? n - i : PIECE;
@@ -48,24 +32,4 @@ void KERNEL(add)(const px_step *s)
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < n; i += PIECE)
         add_piece(y + i, a + i, b + i, piece(i, n));
-}
-
-void KERNEL(relu)(const px_step *s)
-{
-    const elem *x = s->in[0];
-    elem *y = s->out[0];
-    int64_t n = px_shape_count(s->node->out[0]->shape);
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i += PIECE)
-        relu_piece(y + i, x + i, piece(i, n));
-}
-
-void KERNEL(relu_back)(const px_step *s)
-{
-    const elem *dy = s->in[0], *y = s->in[1];
-    elem *dx = s->out[0];
-    int64_t n = px_shape_count(s->node->out[0]->shape);
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < n; i += PIECE)
-        relu_back_piece(dx + i, dy + i, y + i, piece(i, n));
 }

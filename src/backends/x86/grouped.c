@@ -6,7 +6,7 @@
  * sides. A row of the result is then a sum over taps without any question about borders. For the gradient of the input
  * the source is dy, and columns (and rows) of the result that differ by the stride have the same taps. */
 #include "backends/x86/kernels.h"
-#include "ops/attr.h"
+#include "ops/epilogue.h"
 
 #include <omp.h>
 #include <string.h>
@@ -327,7 +327,7 @@ static void convolve(const px_step *s, const pass *p, const float *w, const floa
     float *packed = s->scratch;
     pack(p, w, packed);
     const elem *x = s->in[0];
-    elem *y = s->out[0];
+    elem *y = s->out[px_epilogue_argument(s->node)];
     int64_t step = step_of(p), across = (p->from.C + step - 1) / step;
 #pragma omp parallel num_threads(px_fast_threads(s, shared_bytes(p, 1), thread_bytes(p)))
     {
@@ -477,6 +477,7 @@ void KERNEL(grouped_conv2d)(const px_step *s)
     pass p = forward_of(n, n->in[0]->shape, s->in_format[0].block, n->out[0]->shape, s->out_format[0].block,
                         n->in[1]->shape);
     convolve(s, &p, s->in[1], s->in[2]);
+    KERNEL(epilogue)(s);
 }
 
 /* dy, w, x -> dx */

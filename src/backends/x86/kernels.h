@@ -9,6 +9,7 @@
 #include "backends/x86/blocks.h"
 #include "base/simd.h"
 #include "graph/plan.h"
+#include "ops/attr.h"
 #include "ops/taps.h"
 #include "tensor/bf16.h"
 
@@ -25,9 +26,8 @@
 PX_FAST_DECLARE(add);
 PX_FAST_DECLARE(unary);
 PX_FAST_DECLARE(unary_back);
+PX_FAST_DECLARE(unary_back_sums);
 px_kernel px_fast_binary_run; /* any mix of float and bf16, plain, or all of one shape and format */
-PX_FAST_DECLARE(relu);
-PX_FAST_DECLARE(relu_back);
 PX_FAST_DECLARE(batch_sums);
 PX_FAST_DECLARE(batch_norm);
 PX_FAST_DECLARE(batch_norm_back_sums);
@@ -49,10 +49,8 @@ INLINE size_t px_fast_resample_row_bytes(int64_t W, int64_t B) /* of scratch mem
 PX_FAST_DECLARE(layer_norm);
 PX_FAST_DECLARE(layer_norm_back);
 PX_FAST_DECLARE(channel_sum);
-PX_FAST_DECLARE(gelu);
-PX_FAST_DECLARE(gelu_back);
-PX_FAST_DECLARE(gelu_back_sums);
-px_kernel px_fast_f32_linear_gelu;
+PX_FAST_DECLARE(epilogue); /* the residual and the activation of a node: see epilogue.c */
+px_kernel px_fast_linear;  /* a linear layer in float with its epilogue */
 PX_FAST_DECLARE(attention);
 PX_FAST_DECLARE(attention_back);
 size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
@@ -64,6 +62,15 @@ PX_FAST_DECLARE(grouped_conv2d_back_data);
 PX_FAST_DECLARE(grouped_conv2d_back_weight);
 bool px_fast_grouped_fits(px_shape x, px_shape weight);
 size_t px_fast_grouped_bytes(const px_node *, px_grouped_pass); /* of scratch memory for all threads */
+
+/* ---- activations within kernels, on floats in the cache; bf16 has approximations that suffice for it (unary.c) ---- */
+
+/* out[i] = f(in[i]); out may be in */
+typedef void px_fast_values(const px_unary_attr *, float *out, const float *in, int64_t n);
+/* Each v[i], from which the function's slope is computed (x or y), becomes the slope; or, `at`, each argument. */
+typedef void px_fast_slopes(const px_unary_attr *, float *v, int64_t n);
+px_fast_values px_fast_f32_values, px_fast_bf16_values;
+px_fast_slopes px_fast_f32_slopes, px_fast_bf16_slopes, px_fast_f32_slopes_at, px_fast_bf16_slopes_at;
 
 #ifdef PX_ELEM_BF16
 #if PX_ELEM_BF16
@@ -89,6 +96,10 @@ INLINE elem down(float x)
     return x;
 }
 #endif
+
+/* The end of a piece of n elements, where v + bias is in `argument`, or in y if that is NULL: y = act(v + bias + residual), and
+ * `argument` becomes act's argument. `residual` and `act` may be NULL. In epilogue.c. */
+void KERNEL(finish)(const px_unary_attr *act, elem *y, elem *argument, const elem *residual, int64_t n);
 
 /* For a loop that reads memory in order and has reached these n elements: prefetches as many, 4 KiB further on. By
  * itself the processor prefetches too few lines if a loop does more than one addition per element. */

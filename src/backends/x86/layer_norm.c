@@ -1,5 +1,6 @@
 /* layer_norm.c - layer normalisation; and sums over the rows of a matrix (the gradient of a bias). */
 #include "backends/x86/kernels.h"
+#include "ops/epilogue.h"
 
 #include <math.h>
 #include <string.h>
@@ -36,14 +37,14 @@ static void norm_rows(elem *y, float *stats, const elem *x, const float *gamma, 
 /* Adds this block's part of dgamma and dbeta to `dot` and `sum`. dx may be dy. */
 PX_MULTIVERSION
 static void back_rows(elem *dx, const elem *dy, const elem *x, const float *stats, const float *gamma,
-                      const elem *around, float *dot, float *sum, int64_t rows, int64_t D)
+                      const elem *residual, float *dot, float *sum, int64_t rows, int64_t D)
 {
     for (int64_t r = 0; r < rows; r++, x += D, dy += D, dx += D) {
         float mean = stats[2 * r], inverse = stats[2 * r + 1], first = 0, second = 0;
         fetch_ahead(dy, D);
         fetch_ahead(x, D);
-        if (around)
-            fetch_ahead(around + r * D, D);
+        if (residual)
+            fetch_ahead(residual + r * D, D);
 #pragma omp simd reduction(+ : first, second)
         for (int64_t i = 0; i < D; i++) {
             float g = up(dy[i]), xhat = (up(x[i]) - mean) * inverse, d = g * gamma[i];
@@ -54,11 +55,11 @@ static void back_rows(elem *dx, const elem *dy, const elem *x, const float *stat
         }
         first /= (float)D;
         second /= (float)D;
-        if (around) {
+        if (residual) {
 #pragma omp simd
             for (int64_t i = 0; i < D; i++)
                 dx[i] = down(inverse * (up(dy[i]) * gamma[i] - first - (up(x[i]) - mean) * inverse * second) +
-                             up(around[r * D + i]));
+                             up(residual[r * D + i]));
         } else {
 #pragma omp simd
             for (int64_t i = 0; i < D; i++)
@@ -80,30 +81,37 @@ static void sum_rows(float *sum, const elem *x, int64_t rows, int64_t D)
 
 /* ---- kernels ---- */
 
+/* x, gamma, beta, residual -> y, statistics, argument */
 void KERNEL(layer_norm)(const px_step *s)
 {
     int64_t D = px_shape_count(s->node->in[1]->shape), rows = px_shape_count(s->node->in[0]->shape) / D;
-    const elem *x = s->in[0];
+    int argument = px_epilogue_argument(s->node);
+    const px_unary_attr *act = px_epilogue_act(s->node);
+    const elem *x = s->in[0], *residual = s->in[3];
     const float *gamma = s->in[1], *beta = s->in[2];
-    elem *y = s->out[0];
-    float *stats = s->out[1], eps = (float)*(const double *)s->node->attr;
+    elem *y = s->out[0], *keep = argument ? s->out[argument] : NULL, *to = keep ? keep : y;
+    float *stats = s->out[1], eps = (float)((const px_layer_norm_attr *)s->node->attr)->eps;
 #pragma omp parallel for schedule(static)
-    for (int64_t r = 0; r < rows; r += PX_CHUNK_ROWS)
-        norm_rows(y + r * D, stats + 2 * r, x + r * D, gamma, beta, limit(rows - r), D, eps);
+    for (int64_t r = 0; r < rows; r += PX_CHUNK_ROWS) {
+        int64_t at = r * D;
+        norm_rows(to + at, stats + 2 * r, x + at, gamma, beta, limit(rows - r), D, eps);
+        if (act || residual)
+            KERNEL(finish)(act, y + at, keep ? keep + at : NULL, residual ? residual + at : NULL, limit(rows - r) * D);
+    }
 }
 
-/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta */
+/* dy, x, statistics, gamma, residual -> dx, dgamma, dbeta */
 void KERNEL(layer_norm_back)(const px_step *s)
 {
     int64_t D = px_shape_count(s->node->in[3]->shape), rows = px_shape_count(s->node->in[1]->shape) / D;
-    const elem *dy = s->in[0], *x = s->in[1], *around = s->in[4];
+    const elem *dy = s->in[0], *x = s->in[1], *residual = s->in[4];
     const float *stats = s->in[2], *gamma = s->in[3];
     elem *dx = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int k = 0; k < PX_CHUNKS; k++) {
         px_chunk c = px_chunk_start(s, rows, 2 * D, k);
         for (int64_t r = c.first; r < c.last; r += PX_CHUNK_ROWS) {
-            back_rows(dx + r * D, dy + r * D, x + r * D, stats + 2 * r, gamma, around ? around + r * D : NULL,
+            back_rows(dx + r * D, dy + r * D, x + r * D, stats + 2 * r, gamma, residual ? residual + r * D : NULL,
                       c.partial, c.partial + D, limit(c.last - r), D);
             px_chunk_flush(&c, 2 * D);
         }

@@ -4,6 +4,7 @@
  * depend on the number of threads. */
 #include "ops/norm.h"
 #include "backends/x86/kernels.h"
+#include "ops/epilogue.h"
 
 #include <string.h>
 
@@ -201,6 +202,132 @@ static void back_plane(elem *dx, const elem *dy, const elem *x, int64_t S, int64
         back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, false);
 }
 
+/* ---- activations other than relu: a tile at a time goes through a buffer in the first-level cache ---- */
+
+enum { BUFFER = 512 };
+
+/* Channels [first, first + width) of `rows` rows. */
+typedef struct tile {
+    int64_t rows, first, width, B;
+} tile;
+
+/* The tile at row i and channel b of a plane (S, B): whole rows if they fit. */
+static tile tile_at(int64_t i, int64_t b, int64_t S, int64_t B)
+{
+    int64_t rows = B < BUFFER ? BUFFER / B : 1;
+    return (tile){S - i < rows ? S - i : rows, b, B - b < BUFFER ? B - b : BUFFER, B};
+}
+
+/* v (rows, width) = (x - mean) a + beta + residual */
+PX_MULTIVERSION
+static void arguments(float *v, const elem *x, const elem *residual, tile t, const float *mean, const float *a,
+                      const float *beta)
+{
+    for (int64_t r = 0; r < t.rows; r++)
+#pragma omp simd
+        for (int64_t b = 0; b < t.width; b++) {
+            int64_t at = r * t.B + b;
+            v[r * t.width + b] = (up(x[at]) - mean[b]) * a[b] + beta[b] + (residual ? up(residual[at]) : 0);
+        }
+}
+
+PX_MULTIVERSION
+static void load(float *v, const elem *from, tile t)
+{
+    for (int64_t r = 0; r < t.rows; r++)
+#pragma omp simd
+        for (int64_t b = 0; b < t.width; b++)
+            v[r * t.width + b] = up(from[r * t.B + b]);
+}
+
+PX_MULTIVERSION
+static void store(elem *to, const float *v, tile t)
+{
+    for (int64_t r = 0; r < t.rows; r++)
+#pragma omp simd
+        for (int64_t b = 0; b < t.width; b++)
+            to[r * t.B + b] = down(v[r * t.width + b]);
+}
+
+/* d (rows, B) = dy times slopes (rows, width) */
+PX_MULTIVERSION
+static void times(elem *d, const elem *dy, const float *slope, tile t)
+{
+    for (int64_t r = 0; r < t.rows; r++)
+#pragma omp simd
+        for (int64_t b = 0; b < t.width; b++)
+            d[r * t.B + b] = down(up(dy[r * t.B + b]) * slope[r * t.width + b]);
+}
+
+/* A plane of batch norm with any activation. `argument` may be NULL. */
+static void norm_plane_by(const px_unary_attr *act, elem *y, elem *argument, const elem *x, const elem *residual,
+                          int64_t S, int64_t B, const float *mean, const float *a, const float *beta)
+{
+    float v[BUFFER];
+    for (int64_t i = 0, rows; i < S; i += rows) {
+        rows = tile_at(i, 0, S, B).rows;
+        for (int64_t b = 0; b < B; b += BUFFER) {
+            tile t = tile_at(i, b, S, B);
+            int64_t at = i * B + b;
+            arguments(v, x + at, residual ? residual + at : NULL, t, mean + b, a + b, beta + b);
+            if (argument)
+                store(argument + at, v, t);
+            KERNEL(values)(act, v, v, t.rows * t.width);
+            store(y + at, v, t);
+        }
+    }
+}
+
+/* d = dy times the activation's slope, for a tile: from `of`, y or the argument, or NULL: from x. */
+static void through_tile(const px_unary_attr *act, elem *d, const elem *dy, const elem *x, const elem *of, tile t,
+                         const float *mean, const float *a, const float *beta)
+{
+    float v[BUFFER];
+    if (of) {
+        load(v, of, t);
+        KERNEL(slopes)(act, v, t.rows * t.width);
+    } else {
+        arguments(v, x, NULL, t, mean, a, beta);
+        KERNEL(slopes_at)(act, v, t.rows * t.width);
+    }
+    times(d, dy, v, t);
+}
+
+/* As back_sums_plane. */
+static void back_sums_plane_by(const px_unary_attr *act, back_operands o, int64_t S, int64_t B)
+{
+    elem buffer[BUFFER];
+    for (int64_t i = 0, rows; i < S; i += rows) {
+        rows = tile_at(i, 0, S, B).rows;
+        for (int64_t b = 0; b < B; b += BUFFER) {
+            tile t = tile_at(i, b, S, B);
+            int64_t at = i * B + b;
+            elem *d = o.d ? o.d + at : buffer;
+            const float *mean = o.mean + b, *a = o.a + b, *beta = o.beta + b;
+            through_tile(act, d, o.dy + at, o.x + at, o.y ? o.y + at : NULL, t, mean, a, beta);
+            back_operands part = {
+                .dy = d, .x = o.x + at, .mean = mean, .a = a, .beta = beta, .sum = o.sum + b, .dot = o.dot + b};
+            back_sums_plane(part, t.rows, t.width, false);
+        }
+    }
+}
+
+/* As back_plane. */
+static void back_plane_by(const px_unary_attr *act, elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B,
+                          channels c)
+{
+    elem d[BUFFER];
+    for (int64_t i = 0, rows; i < S; i += rows) {
+        rows = tile_at(i, 0, S, B).rows;
+        for (int64_t b = 0; b < B; b += BUFFER) {
+            tile t = tile_at(i, b, S, B);
+            int64_t at = i * B + b;
+            through_tile(act, d, dy + at, x + at, NULL, t, c.mean + b, c.a + b, c.beta + b);
+            back_plane(dx + at, d, x + at, t.rows, t.width, c.mean + b, c.a + b, c.beta + b, c.k1 + b, c.k2 + b, false);
+        }
+    }
+}
+
 /* ---- scratch: five float arrays of C, then chunk sums (CHUNKS, 2, C) in double ---- */
 
 static size_t float_bytes(int64_t C)
@@ -275,26 +402,39 @@ void KERNEL(batch_sums)(const px_step *s)
     add_chunks(chunks, C, s->out[0]);
 }
 
+/* Whether the loops for relu, or those without an activation, do. */
+static bool is_plain(const px_unary_attr *act)
+{
+    return !act || act->function == PX_FN_RELU;
+}
+
+/* x, sums, gamma, beta, residual -> y, argument */
 void KERNEL(batch_norm)(const px_step *s)
 {
-    const px_norm_attr *at = s->node->attr;
+    int argument = px_epilogue_argument(s->node);
+    const px_unary_attr *act = px_epilogue_act(s->node);
     px_blocks v = blocks_of(s, 0);
     const elem *x = s->in[0], *residual = s->in[4];
-    elem *y = s->out[0];
+    elem *y = s->out[0], *keep = argument ? s->out[argument] : NULL;
     channels c = channels_of(s, v.G * v.B, s->in[1], s->in[2], s->in[3], NULL);
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t n = 0; n < v.N; n++)
         for (int64_t g = 0; g < v.G; g++) {
             int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
-            norm_plane(y + at0, x + at0, residual ? residual + at0 : NULL, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch,
-                       at->act == PX_ACT_RELU);
+            const elem *more = residual ? residual + at0 : NULL;
+            if (is_plain(act))
+                norm_plane(y + at0, x + at0, more, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch, act != NULL);
+            else
+                norm_plane_by(act, y + at0, keep ? keep + at0 : NULL, x + at0, more, v.S, v.B, c.mean + ch, c.a + ch,
+                              c.beta + ch);
         }
 }
 
-/* dy, x, sums, gamma, beta, y -> back sums, d */
+/* dy, x, sums, gamma, beta, y or argument -> back sums, d */
 void KERNEL(batch_norm_back_sums)(const px_step *s)
 {
     const px_norm_attr *at = s->node->attr;
+    const px_unary_attr *act = px_epilogue_act(s->node);
     px_blocks v = blocks_of(s, 1);
     int64_t C = v.G * v.B;
     const elem *dy = s->in[0], *x = s->in[1], *y = s->in[5];
@@ -309,7 +449,10 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
                 back_operands o = {
                     dy + at0, x + at0,     y ? y + at0 : NULL,      d ? d + at0 : NULL,           c.mean + ch,
                     c.a + ch, c.beta + ch, chunks + k * 2 * C + ch, chunks + (k * 2 + 1) * C + ch};
-                back_sums_plane(o, v.S, v.B, at->act == PX_ACT_RELU);
+                if (is_plain(act))
+                    back_sums_plane(o, v.S, v.B, act != NULL);
+                else
+                    back_sums_plane_by(act, o, v.S, v.B);
             }
     add_chunks(chunks, C, out);
     for (int64_t i = 0; i < C; i++) {
@@ -322,7 +465,7 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
 /* d, x, sums, gamma, beta, back sums -> dx */
 void KERNEL(batch_norm_back)(const px_step *s)
 {
-    const px_norm_attr *at = s->node->attr;
+    const px_unary_attr *act = px_epilogue_act(s->node);
     px_blocks v = blocks_of(s, 1);
     const elem *dy = s->in[0], *x = s->in[1];
     elem *dx = s->out[0];
@@ -331,7 +474,10 @@ void KERNEL(batch_norm_back)(const px_step *s)
     for (int64_t n = 0; n < v.N; n++)
         for (int64_t g = 0; g < v.G; g++) {
             int64_t at0 = (n * v.G + g) * v.S * v.B, ch = g * v.B;
-            back_plane(dx + at0, dy + at0, x + at0, v.S, v.B, c.mean + ch, c.a + ch, c.beta + ch, c.k1 + ch, c.k2 + ch,
-                       at->act == PX_ACT_RELU);
+            channels k = {c.mean + ch, c.a + ch, c.beta + ch, c.k1 + ch, c.k2 + ch};
+            if (is_plain(act))
+                back_plane(dx + at0, dy + at0, x + at0, v.S, v.B, k.mean, k.a, k.beta, k.k1, k.k2, act != NULL);
+            else
+                back_plane_by(act, dx + at0, dy + at0, x + at0, v.S, v.B, k);
         }
 }

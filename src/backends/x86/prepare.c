@@ -3,7 +3,7 @@
 #include "backends/x86/kernels.h"
 #include "base/error.h"
 #include "graph/op.h"
-#include "ops/attr.h"
+#include "ops/epilogue.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -93,21 +93,9 @@ static bool unary_back(px_plan *p, px_step *s)
     return elementwise(p, s, PX_FAST(unary_back), 1);
 }
 
-static bool relu(px_plan *p, px_step *s)
-{
-    return elementwise(p, s, PX_FAST(relu), 0);
-}
-
-static bool relu_back(px_plan *p, px_step *s)
-{
-    return elementwise(p, s, PX_FAST(relu_back), 1);
-}
-
 const px_kernel_row px_row_add = {.op = &px_op_add, .accepts = first_is_decided, .prepare = add};
 const px_kernel_row px_row_unary = {.op = &px_op_unary, .accepts = first_is_decided, .prepare = unary};
 const px_kernel_row px_row_unary_back = {.op = &px_op_unary_back, .accepts = second_is_decided, .prepare = unary_back};
-const px_kernel_row px_row_relu = {.op = &px_op_relu, .accepts = first_is_decided, .prepare = relu};
-const px_kernel_row px_row_relu_back = {.op = &px_op_relu_back, .accepts = second_is_decided, .prepare = relu_back};
 
 /* Each operand has its own type. What all have in one format stays in it; what repeats is plain. */
 static bool binary(px_plan *p, px_step *s)
@@ -238,12 +226,17 @@ static bool grouped(px_plan *p, px_step *s, px_kernel *const kernel[2], px_group
 {
     const px_node *n = s->node;
     bool weight = pass == PX_GROUPED_WEIGHT;
+    int residual = px_epilogue_residual(n), argument = px_epilogue_argument(n);
     px_storage st = px_plan_format(p, n->in[pass == PX_GROUPED_DATA ? 2 : 0]);
     int block = st.own ? 1 : st.block;
     px_plan_need(p, s, 0, px_storage_blocked(n->in[0], block, st.dtype));
     px_plan_need(p, s, 1, weight ? px_storage_blocked(n->in[1], block, st.dtype) : px_storage_plain(n->in[1]));
     if (pass == PX_GROUPED_FORWARD && n->in[2])
         px_plan_need(p, s, 2, px_storage_plain(n->in[2]));
+    if (residual)
+        px_plan_need(p, s, residual, px_storage_blocked(n->in[residual], block, st.dtype));
+    if (argument)
+        px_plan_make(p, s, argument, px_storage_blocked(n->out[argument], block, st.dtype));
     px_plan_make(p, s, 0, weight ? px_storage_plain(n->out[0]) : px_storage_blocked(n->out[0], block, st.dtype));
     set(s, kernel, st.dtype);
     s->kernel = "pretext:groups";
@@ -312,10 +305,11 @@ const px_kernel_row px_row_resample_back = {.op = &px_op_resample_back, .prepare
 
 static bool layer_norm(px_plan *p, px_step *s)
 {
-    return plain(p, s, PX_FAST(layer_norm), (activations){.in = {true}, .out = {true}});
+    return plain(p, s, PX_FAST(layer_norm),
+                 (activations){.in = {[0] = true, [3] = true}, .out = {[0] = true, [2] = true}});
 }
 
-/* dy, x, statistics, gamma, around -> dx, dgamma, dbeta */
+/* dy, x, statistics, gamma, residual -> dx, dgamma, dbeta */
 static bool layer_norm_back(px_plan *p, px_step *s)
 {
     s->in_place = 1;
@@ -336,43 +330,31 @@ static bool channel_sum(px_plan *p, px_step *s)
     return plain(p, s, PX_FAST(channel_sum), (activations){.in = {true}});
 }
 
-static bool gelu(px_plan *p, px_step *s)
-{
-    return plain(p, s, PX_FAST(gelu), (activations){.in = {true}, .out = {true}});
-}
-
-static bool gelu_back(px_plan *p, px_step *s)
-{
-    s->in_place = 1;
-    return plain(p, s, PX_FAST(gelu_back), (activations){.first = 1, .in = {true, true}, .out = {true}});
-}
-
-static bool gelu_back_sums(px_plan *p, px_step *s)
+static bool unary_back_sums(px_plan *p, px_step *s)
 {
     s->in_place = 1;
     s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
-    return plain(p, s, PX_FAST(gelu_back_sums), (activations){.first = 1, .in = {true, true}, .out = {true}});
+    return plain(p, s, PX_FAST(unary_back_sums), (activations){.first = 1, .in = {true, true}, .out = {true}});
 }
 
-/* Without a gradient the argument is not needed: a product that applies gelu by itself takes less. */
-static bool has_gradient_in_float(const px_plan *p, const px_step *s)
+/* A linear layer in float that keeps its activation's argument. */
+static bool is_linear(const px_plan *p, const px_step *s)
 {
-    return s->node->out[1]->uses > 0 && px_plan_precision(p) != PX_BF16;
+    const px_matmul_attr *a = s->node->attr;
+    return px_plan_precision(p) != PX_BF16 && px_epilogue_argument(s->node) && s->node->out[0]->shape.rank == 2 &&
+           !a->transpose_a && a->transpose_b && a->factor == 1;
 }
 
-static bool linear_gelu(px_plan *p, px_step *s)
+static bool linear(px_plan *p, px_step *s)
 {
-    return plain(p, s, (px_kernel *const[]){px_fast_f32_linear_gelu, NULL}, (activations){0});
+    return plain(p, s, (px_kernel *const[]){px_fast_linear, NULL}, (activations){0});
 }
 
 const px_kernel_row px_row_layer_norm = {.op = &px_op_layer_norm, .prepare = layer_norm};
 const px_kernel_row px_row_layer_norm_back = {.op = &px_op_layer_norm_back, .prepare = layer_norm_back};
 const px_kernel_row px_row_channel_sum = {.op = &px_op_channel_sum, .accepts = is_matrix, .prepare = channel_sum};
-const px_kernel_row px_row_gelu = {.op = &px_op_gelu, .prepare = gelu};
-const px_kernel_row px_row_gelu_back = {.op = &px_op_gelu_back, .prepare = gelu_back};
-const px_kernel_row px_row_gelu_back_sums = {.op = &px_op_gelu_back_sums, .prepare = gelu_back_sums};
-const px_kernel_row px_row_linear_gelu = {
-    .op = &px_op_linear_gelu, .accepts = has_gradient_in_float, .prepare = linear_gelu};
+const px_kernel_row px_row_unary_back_sums = {.op = &px_op_unary_back_sums, .prepare = unary_back_sums};
+const px_kernel_row px_row_linear = {.op = &px_op_matmul, .accepts = is_linear, .prepare = linear};
 
 /* ---- attention ---- */
 
