@@ -1,4 +1,4 @@
-/* test_onednn.c - the layer over oneDNN's versions: layouts, what is found and what is refused, factor and gelu of a
+/* test_onednn.c - the layer over oneDNN's versions: layouts, what is found and what is refused, what follows a
  * product; and that base/cpu.h and oneDNN see the same processor. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -138,11 +138,22 @@ static void reorders_move_channels(void **state)
 
 /* ---- kernels ---- */
 
-/* (M, K) by (N, K) transposed, times a factor, through gelu */
-static void product(float factor, bool gelu)
+static double value(px_dnnl_function f, double x)
+{
+    double hard = x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6;
+    return f == PX_DNNL_GELU         ? x * 0.5 * erfc(-x / sqrt(2))
+           : f == PX_DNNL_SWISH      ? x / (1 + exp(-x))
+           : f == PX_DNNL_HARD_SWISH ? x * hard
+                                     : x;
+}
+
+/* (M, K) by (N, K) transposed, times a factor, plus a residual, through a function */
+static void product(float factor, bool residual, px_dnnl_function function)
 {
     enum { M = 5, N = 9, K = 17 };
-    float x[M * K], w[N * K], y[M * N];
+    float x[M * K], w[N * K], y[M * N], more[M * N];
+    for (int i = 0; i < M * N; i++)
+        more[i] = (float)(i % 11 - 5) / 2;
     for (int i = 0; i < M * K; i++)
         x[i] = (float)(i % 13 - 6) / 4;
     for (int i = 0; i < N * K; i++)
@@ -151,28 +162,30 @@ static void product(float factor, bool gelu)
                         .weights = layout(PX_SHAPE(K, N), PX_ORDER_TRANSPOSED),
                         .dst = layout(PX_SHAPE(M, N), PX_ORDER_PLAIN),
                         .factor = factor,
-                        .gelu = gelu};
-    execute(px_dnnl_find_matmul(&m), (const px_dnnl_arg[]){PX_DNNL_SRC, PX_DNNL_WEIGHTS, PX_DNNL_DST},
-            (void *[]){x, w, y}, 3);
+                        .function = function};
+    px_layout like_dst = m.dst;
+    m.residual = residual ? &like_dst : NULL;
+    execute(px_dnnl_find_matmul(&m), (const px_dnnl_arg[]){PX_DNNL_SRC, PX_DNNL_WEIGHTS, PX_DNNL_DST, PX_DNNL_RESIDUAL},
+            (void *[]){x, w, y, more}, residual ? 4 : 3);
     for (int i = 0; i < M; i++)
         for (int j = 0; j < N; j++) {
             double sum = 0;
             for (int k = 0; k < K; k++)
                 sum += (double)x[i * K + k] * w[j * K + k];
-            sum *= factor;
-            if (gelu)
-                sum *= 0.5 * erfc(-sum / sqrt(2));
+            sum = value(function, sum * factor + (residual ? more[i * N + j] : 0));
             assert_true(fabs(y[i * N + j] - sum) < 1e-5 * (1 + fabs(sum)));
         }
 }
 
-static void products_have_factor_and_gelu(void **state)
+static void products_have_factor_and_function(void **state)
 {
     (void)state;
-    product(1, false);
-    product(0.125f, false);
-    product(1, true);
-    product(-3, true);
+    for (px_dnnl_function f = PX_DNNL_NONE; f <= PX_DNNL_HARD_SWISH; f++) {
+        product(1, false, f);
+        product(0.125f, false, f);
+        product(-3, false, f);
+        product(1, true, f);
+    }
 }
 
 /* A weight that lies as no fast kernel reads it. */
@@ -202,7 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sees_the_same_processor),       cmocka_unit_test(layouts_are_what_they_say),
-        cmocka_unit_test(reorders_move_channels),        cmocka_unit_test(products_have_factor_and_gelu),
+        cmocka_unit_test(reorders_move_channels),        cmocka_unit_test(products_have_factor_and_function),
         cmocka_unit_test(reference_kernels_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -140,6 +140,7 @@ static const struct {
     [PX_DNNL_DIFF_WEIGHTS] = {DNNL_ARG_DIFF_WEIGHTS, dnnl_query_diff_weights_md},
     [PX_DNNL_DIFF_DST] = {DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md},
     [PX_DNNL_WORKSPACE] = {DNNL_ARG_WORKSPACE, dnnl_query_workspace_md},
+    [PX_DNNL_RESIDUAL] = {DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, dnnl_query_exec_arg_md},
     [PX_DNNL_SCRATCHPAD] = {DNNL_ARG_SCRATCHPAD, dnnl_query_scratchpad_md},
 };
 
@@ -243,11 +244,13 @@ px_primitive_desc *px_dnnl_find_conv(px_pass pass, const px_dnnl_conv *c)
 
 px_primitive_desc *px_dnnl_find_matmul(const px_dnnl_matmul *m)
 {
-    PX_CHECK(!m->bias || m->factor == 1);
+    PX_CHECK((!m->bias && !m->residual) || m->factor == 1);
     px_dnnl_tensors t = tensors_of(m->src, &m->weights, m->bias, m->dst);
     dnnl_primitive_attr_t attr = new_attr();
-    px_dnnl_attr_product(attr, m->factor, m->gelu);
+    void *residual = m->residual ? md_of(*m->residual) : NULL;
+    px_dnnl_attr_product(attr, m->factor, residual, m->function);
     px_primitive_desc *found = unless_reference(px_dnnl_describe_matmul(&t, attr));
+    px_dnnl_md_destroy(residual);
     MUST(dnnl_primitive_attr_destroy(attr));
     tensors_finish(&t);
     return found;

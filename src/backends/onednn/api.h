@@ -62,6 +62,7 @@ typedef enum px_dnnl_arg {
     PX_DNNL_DIFF_DST,
     PX_DNNL_WORKSPACE,
     PX_DNNL_SCRATCHPAD,
+    PX_DNNL_RESIDUAL,
     PX_DNNL_ARGS
 } px_dnnl_arg;
 
@@ -74,12 +75,16 @@ typedef struct px_dnnl_conv {
     px_sliding slide;
 } px_dnnl_conv;
 
-/* dst = gelu(factor * src weights + bias) */
+/* The functions that let NaN pass and take as long as our own pass over memory at most. oneDNN's relu, clip and tanh would turn
+ * NaN into a number and so hide that a run has diverged. */
+typedef enum px_dnnl_function { PX_DNNL_NONE, PX_DNNL_GELU, PX_DNNL_SWISH, PX_DNNL_HARD_SWISH } px_dnnl_function;
+
+/* dst = function(factor * src weights + bias + residual) */
 typedef struct px_dnnl_matmul {
     px_layout src, weights, dst;
-    const px_layout *bias; /* or NULL */
-    float factor;          /* must be 1 if there is a bias */
-    bool gelu;             /* false: no gelu */
+    const px_layout *bias, *residual; /* or NULL */
+    float factor;                     /* must be 1 if there is a bias or a residual */
+    px_dnnl_function function;
 } px_dnnl_matmul;
 
 typedef struct px_dnnl_pool {

@@ -18,11 +18,19 @@ static px_layout operand(px_shape shape, px_dtype dtype, bool transposed)
     return (px_layout){shape, dtype, PX_ORDER_TRANSPOSED, NULL};
 }
 
-/* oneDNN's relu (a post-op) would turn NaN into zero and so hide that a run has diverged. */
-static bool in_the_product(const px_node *n)
+/* Whether the primitive can do the whole epilogue; *function gets the activation. */
+static bool takes_epilogue(const px_node *n, px_dnnl_function *function)
 {
     const px_unary_attr *act = px_epilogue_act(n);
-    return act && act->function == PX_FN_GELU && !px_epilogue_residual(n) && !px_epilogue_argument(n);
+    *function = PX_DNNL_NONE;
+    if (px_epilogue_argument(n) || ((const px_matmul_attr *)n->attr)->factor != 1)
+        return false;
+    if (act)
+        *function = act->function == PX_FN_GELU         ? PX_DNNL_GELU
+                    : act->function == PX_FN_SILU       ? PX_DNNL_SWISH
+                    : act->function == PX_FN_HARD_SWISH ? PX_DNNL_HARD_SWISH
+                                                        : PX_DNNL_NONE;
+    return !act || *function != PX_DNNL_NONE;
 }
 
 /* y = act(x w + bias + residual) */
@@ -41,10 +49,16 @@ static bool product(px_plan *p, px_step *s)
                         .weights = operand(w->shape, in, a->transpose_b),
                         .dst = {y->shape, out, PX_ORDER_PLAIN, NULL},
                         .bias = bias ? &row : NULL,
-                        .factor = (float)a->factor,
-                        .gelu = in_the_product(n)};
-    px_primitive_desc *d = px_dnnl_find_matmul(&m);
-    if (!d)
+                        .factor = (float)a->factor};
+    px_layout more = m.dst;
+    px_dnnl_function function;
+    bool whole = takes_epilogue(n, &function);
+    px_dnnl_matmul with = m;
+    with.function = function;
+    with.residual = residual ? &more : NULL;
+    px_primitive_desc *d = whole ? px_dnnl_find_matmul(&with) : NULL;
+    whole = d != NULL;
+    if (!d && !(d = px_dnnl_find_matmul(&m)))
         return false;
     px_plan_need(p, s, 0, px_storage_blocked(x, 1, in));
     px_plan_need(p, s, 1, px_storage_blocked(w, 1, in));
@@ -61,7 +75,9 @@ static bool product(px_plan *p, px_step *s)
     if (bias)
         px_dnnl_arg_from(k, PX_DNNL_BIAS, 'i', 2);
     px_dnnl_arg_from(k, PX_DNNL_DST, 'o', argument);
-    if (!in_the_product(n))
+    if (whole && residual)
+        px_dnnl_arg_from(k, PX_DNNL_RESIDUAL, 'i', residual);
+    if (!whole)
         px_dnnl_then_epilogue(k, s);
     return true;
 }

@@ -42,17 +42,21 @@ int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *type)
 
 /* ---- primitives: first describes the operation, then chooses a kernel ---- */
 
-void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
+void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, const void *residual, px_dnnl_function function)
 {
+    static const dnnl_alg_kind_t kinds[] = {[PX_DNNL_GELU] = dnnl_eltwise_gelu_erf,
+                                            [PX_DNNL_SWISH] = dnnl_eltwise_swish,
+                                            [PX_DNNL_HARD_SWISH] = dnnl_eltwise_hardswish};
+    dnnl_post_ops_t post;
     if (factor != 1)
         MUST(dnnl_primitive_attr_set_output_scales(attr, 1, 0, &factor));
-    if (gelu) {
-        dnnl_post_ops_t post;
-        MUST(dnnl_post_ops_create(&post));
-        MUST(dnnl_post_ops_append_eltwise(post, 1, dnnl_eltwise_gelu_erf, 0, 0));
-        MUST(dnnl_primitive_attr_set_post_ops(attr, post));
-        MUST(dnnl_post_ops_destroy(post));
-    }
+    MUST(dnnl_post_ops_create(&post));
+    if (residual)
+        MUST(dnnl_post_ops_append_binary(post, dnnl_binary_add, residual));
+    if (function != PX_DNNL_NONE)
+        MUST(dnnl_post_ops_append_eltwise(post, 1, kinds[function], 1, 0));
+    MUST(dnnl_primitive_attr_set_post_ops(attr, post));
+    MUST(dnnl_post_ops_destroy(post));
 }
 
 static dnnl_primitive_desc_t kernel_for(dnnl_status_t status, const void *what, const_dnnl_primitive_desc_t hint,

@@ -46,14 +46,23 @@ int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *type)
 /* ---- primitives ---- */
 
 /* Scales would be an argument that is read at every execution; a linear function after the product is constant. */
-void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, bool gelu)
+void px_dnnl_attr_product(dnnl_primitive_attr_t attr, float factor, const void *residual, px_dnnl_function function)
 {
+    static const struct {
+        dnnl_alg_kind_t kind;
+        float alpha, beta;
+    } functions[] = {[PX_DNNL_GELU] = {dnnl_eltwise_gelu_erf, 0, 0},
+                     [PX_DNNL_SWISH] = {dnnl_eltwise_swish, 1, 0},
+                     [PX_DNNL_HARD_SWISH] = {dnnl_eltwise_hardswish, 1.0f / 6, 0.5f}};
     dnnl_post_ops_t post;
     MUST(dnnl_post_ops_create(&post));
     if (factor != 1)
         MUST(dnnl_post_ops_append_eltwise(post, dnnl_eltwise_linear, factor, 0));
-    if (gelu)
-        MUST(dnnl_post_ops_append_eltwise(post, dnnl_eltwise_gelu_erf, 0, 0));
+    if (residual)
+        MUST(dnnl_post_ops_append_binary(post, dnnl_binary_add, residual));
+    if (function != PX_DNNL_NONE)
+        MUST(dnnl_post_ops_append_eltwise(post, functions[function].kind, functions[function].alpha,
+                                          functions[function].beta));
     MUST(dnnl_primitive_attr_set_post_ops(attr, post));
     MUST(dnnl_post_ops_destroy(post));
 }

@@ -22,8 +22,9 @@ void px_dnnl_md_destroy(void *md); /* accepts NULL */
 /* Its extents, at most DNNL_MAX_NDIMS; returns their number. */
 int px_dnnl_md_dims(const void *md, dnnl_dims_t dims, dnnl_data_type_t *);
 
-/* For a matmul: multiplies the product by `factor` and then, if `gelu`, applies gelu. */
-void px_dnnl_attr_product(dnnl_primitive_attr_t, float factor, bool gelu);
+/* For a matmul: multiplies the product by `factor`, adds the residual (md; or NULL), applies the function. The residual is
+ * the first of these operations, or the only one with an argument: DNNL_ARG_ATTR_MULTIPLE_POST_OP(0). */
+void px_dnnl_attr_product(dnnl_primitive_attr_t, float factor, const void *residual, px_dnnl_function);
 
 typedef struct px_dnnl_window {
     dnnl_dims_t kernel, stride, before, after, gap; /* gap: between taps, 0 if they touch */
