@@ -31,7 +31,8 @@ static px_value *small(px_graph *g, px_value *x)
 #define BUILD_EPILOGUES(name, a, b)                                                                                    \
     static px_value *build_conv_##name(px_graph *g, px_value *v[])                                                     \
     {                                                                                                                  \
-        px_value *y = px_conv2d(g, small(g, v[0]), v[1], v[2], 1, 1, 1);                                               \
+        int groups = (int)(v[0]->shape.dim[1] / v[1]->shape.dim[1]);                                                   \
+        px_value *y = px_conv2d(g, small(g, v[0]), v[1], v[2], 1, 1, groups);                                          \
         return epilogue(g, y, v[3], PX_FN_##name, a, b);                                                               \
     }                                                                                                                  \
     static px_value *build_linear_##name(px_graph *g, px_value *v[])                                                   \
@@ -60,6 +61,11 @@ ACTIVATIONS(BUILD_EPILOGUES)
 #define EPILOGUE_CASES(name, a, b)                                                                                     \
     {"conv " #name, build_conv_##name, {IN(2, 3, 5, 4), PARAM(16, 3, 3, 3), PARAM(16)}},                               \
         {"conv + " #name, build_conv_##name, {IN(2, 3, 5, 4), PARAM(16, 3, 3, 3), PARAM(16), IN(2, 16, 5, 4)}},        \
+        {"conv in groups + " #name,                                                                                    \
+         build_conv_##name,                                                                                            \
+         {IN(2, 8, 5, 4), PARAM(16, 2, 3, 3), PARAM(16), IN(2, 16, 5, 4)}},                                            \
+        {"depthwise " #name, build_conv_##name, {IN(2, 16, 5, 4), PARAM(16, 1, 3, 3), PARAM(16)}},                     \
+        {"depthwise + " #name, build_conv_##name, {IN(2, 16, 5, 4), PARAM(16, 1, 3, 3), PARAM(16), IN(2, 16, 5, 4)}},  \
         {"linear " #name, build_linear_##name, {IN(5, 13), PARAM(9, 13), PARAM(9)}},                                   \
         {"linear + " #name, build_linear_##name, {IN(5, 13), PARAM(9, 13), PARAM(9), IN(5, 9)}},                       \
         {"product " #name, build_product_##name, {IN(3, 7, 5), IN(3, 7, 2)}},                                          \
