@@ -192,11 +192,11 @@ static void products_have_factor_and_function(void **state)
 static void reference_kernels_are_refused(void **state)
 {
     (void)state;
-    px_dnnl_conv c = {.src = layout(PX_SHAPE(2, 16, 8, 8), PX_ORDER_PLAIN),
-                      .weights = layout(PX_SHAPE(16, 16, 3, 3), PX_ORDER_TRANSPOSED),
-                      .dst = layout(PX_SHAPE(2, 16, 8, 8), PX_ORDER_BLOCKS_OF_8),
-                      .stride = 1,
-                      .pad = 1};
+    px_dnnl_conv c = {
+        .src = layout(PX_SHAPE(2, 16, 8, 8), PX_ORDER_PLAIN),
+        .weights = layout(PX_SHAPE(16, 16, 3, 3), PX_ORDER_TRANSPOSED),
+        .dst = layout(PX_SHAPE(2, 16, 8, 8), PX_ORDER_BLOCKS_OF_8),
+        .slide = {.kernel = {3, 3}, .stride = {1, 1}, .before = {1, 1}, .after = {1, 1}, .dilation = {1, 1}}};
     for (px_pass pass = PX_PASS_FORWARD; pass <= PX_PASS_BACK_WEIGHTS; pass++)
         assert_null(px_dnnl_find_conv(pass, &c));
     c.src.order = c.weights.order = c.dst.order = PX_ORDER_ANY;
