@@ -1,8 +1,10 @@
 /* cpu.c - asks the processor for its instructions, and Linux for permission to use AMX. */
 #include "base/cpu.h"
+#include "base/error.h"
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #ifdef __x86_64__
@@ -91,4 +93,27 @@ const char *px_isa_name(px_isa isa)
         [PX_ISA_AMX] = "AVX-512 with bf16 and AMX",
     };
     return name[isa];
+}
+
+int px_cpu_narrow(const char *isa)
+{
+    static const struct {
+        const char *name, *value; /* ours, and oneDNN's */
+    } choices[PX_ISAS] = {
+        [PX_ISA_AVX2] = {"avx2", "AVX2"},
+        [PX_ISA_AVX512] = {"avx512", "AVX512_CORE"},
+        [PX_ISA_AVX512_BF16] = {"avx512_bf16", "AVX512_CORE_BF16"},
+        [PX_ISA_AMX] = {"amx", "AVX512_CORE_AMX"},
+    };
+    px_isa there = px_cpu_isa();
+    char fit[64] = "auto";
+    for (px_isa i = PX_ISA_AVX2; i <= there; i++) {
+        if (strcmp(isa, choices[i].name) == 0)
+            return setenv("ONEDNN_MAX_CPU_ISA", choices[i].value, 1);
+        strcat(strcat(fit, i == there ? " or " : ", "), choices[i].name);
+    }
+    if (strcmp(isa, "auto") == 0)
+        return 0;
+    return px_fail(PX_USAGE, "isa = %s: this processor has %s%s; choose %s", isa, px_isa_name(there),
+                   there < of_the_machine() ? " as far as ONEDNN_MAX_CPU_ISA allows" : "", fit);
 }

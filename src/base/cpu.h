@@ -9,6 +9,9 @@
 
 #include <stdbool.h>
 
+/* The choices of px_cpu_narrow: PX_ISA_AVX2 and above, or what there is. */
+#define PX_ISA_CHOICES "auto|avx2|avx512|avx512_bf16|amx"
+
 /* Each level includes the ones before it. */
 typedef enum px_isa {
     PX_ISA_BASE,        /* what every processor of this architecture has */
@@ -22,5 +25,9 @@ typedef enum px_isa {
 px_isa px_cpu_isa(void); /* the highest level */
 bool px_cpu_has(px_isa);
 const char *px_isa_name(px_isa); /* "AVX-512 with bf16" */
+
+/* Narrows the answer to one of PX_ISA_CHOICES, for the rest of the process and for oneDNN, by ONEDNN_MAX_CPU_ISA: to be
+ * called before oneDNN is used and before there are threads. -1 (PX_USAGE): the processor, or the environment, has less. */
+int px_cpu_narrow(const char *isa);
 
 #endif

@@ -70,7 +70,9 @@ static int bench(px_job *job, const px_args *args)
     }
     px_job_threads(job, s.train.threads);
     px_job_watch(job, s.train.rank_timeout);
-    status = px_bench(&s, &o, &job->comm, &job->log, &r);
+    status = px_job_isa(job, s.train.isa);
+    if (status == 0)
+        status = px_bench(&s, &o, &job->comm, &job->log, &r);
     if (status == 0 && job->comm.rank == 0) {
         if (given->plan)
             fputs(r.plan, stdout);

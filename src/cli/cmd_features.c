@@ -34,7 +34,7 @@ static const px_option options[] = {
                    "the network to use, where a method has several: teacher; empty: the one that is trained"),
     {0}};
 
-static const char *const run_keys[] = {"backbone", "backend", "threads", "rank_timeout", "seed", NULL};
+static const char *const run_keys[] = {"backbone", "backend", "isa", "threads", "rank_timeout", "seed", NULL};
 static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
 
 /* The command's state. */
@@ -193,8 +193,10 @@ static int features(px_job *job, const px_args *args)
     if (status == 0) {
         px_job_threads(job, w.s.train.threads);
         px_job_watch(job, w.s.train.rank_timeout);
-        status = px_agree(&job->comm, open_data(&w));
+        status = px_job_isa(job, w.s.train.isa);
     }
+    if (status == 0)
+        status = px_agree(&job->comm, open_data(&w));
     if (status == 0)
         status = encode(&w);
     px_dataset_close(w.data);

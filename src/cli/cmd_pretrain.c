@@ -79,7 +79,9 @@ static int pretrain(px_job *job, const px_args *args)
     }
     px_job_threads(job, s.train.threads);
     px_job_watch(job, s.train.rank_timeout);
-    status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command);
+    status = px_job_isa(job, s.train.isa);
+    if (status == 0)
+        status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command);
     px_settings_finish(&s);
     return status;
 }

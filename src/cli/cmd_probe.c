@@ -9,7 +9,7 @@ typedef struct probe_flags {
 
 static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 
-static const char *const run_keys[] = {"backbone", "backend", "out", "rank_timeout", "seed", "threads", NULL};
+static const char *const run_keys[] = {"backbone", "backend", "isa", "out", "rank_timeout", "seed", "threads", NULL};
 static const px_keys keys[] = {{"", px_train_options, run_keys},
                                {"data", px_data_options, NULL},
                                {"linear", px_probe_options, NULL},
@@ -31,7 +31,9 @@ static int probe(px_job *job, const px_args *args)
     }
     px_job_threads(job, e.run.train.threads);
     px_job_watch(job, e.run.train.rank_timeout);
-    status = px_evaluate(&e, &job->comm, job->command, &job->log);
+    status = px_job_isa(job, e.run.train.isa);
+    if (status == 0)
+        status = px_evaluate(&e, &job->comm, job->command, &job->log);
     px_evaluation_finish(&e);
     return status;
 }
@@ -55,8 +57,8 @@ const px_command px_cmd_probe = {
             "sum of their widths) and for those of all images at the last stage and one more.\n"
             "patches=9 is the protocol of methods that pretrain on patches.\n"
             "If there is not enough memory, a message names settings that would fit.\n"
-            "data.*, threads and backend override the run's settings (data.limit limits the\n"
-            "probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
+            "data.*, threads, backend and isa override the run's settings (data.limit limits\n"
+            "the probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
             "to /eval in the run's run.h5, and a table to standard output. Results of a\n"
             "weights file (safetensors, or of torch.save: .pth) go to out=DIR; one that was\n"
             "not written by pretext export also needs data.path=.\n"

@@ -1,5 +1,6 @@
 /* job.c - see job.h. */
 #include "cli/job.h"
+#include "base/cpu.h"
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/shell.h"
@@ -49,6 +50,11 @@ int px_job_run(const px_command *command, int argc, char **argv, void *flags, in
     free(job.command);
     px_args_finish(&args);
     return status;
+}
+
+int px_job_isa(px_job *job, const char *isa)
+{
+    return px_agree(&job->comm, px_cpu_narrow(isa));
 }
 
 void px_job_threads(px_job *job, int wanted)

@@ -33,6 +33,9 @@ int px_job_run(const px_command *, int argc, char **argv, void *flags, int (*wor
  * its ranks. Warns of ranks that are bound to fewer cores than they could use, and of more threads than cores. */
 void px_job_threads(px_job *, int wanted);
 
+/* Collective: narrows what this rank's processor is asked to do (px_cpu_narrow). -1: some rank's processor lacks it. */
+int px_job_isa(px_job *, const char *isa);
+
 /* Collective: from now on a rank that dies or is stopped ends the job (dist/watch.h); warns if that is impossible. */
 void px_job_watch(px_job *, double seconds);
 

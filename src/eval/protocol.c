@@ -45,7 +45,7 @@ static bool begins(const char *text, const char *with)
 static bool concerns_run(const char *assignment, bool weights)
 {
     if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "rank_timeout=") ||
-        begins(assignment, "backend="))
+        begins(assignment, "backend=") || begins(assignment, "isa="))
         return true;
     if (!weights)
         return false;

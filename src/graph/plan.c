@@ -221,8 +221,10 @@ static const px_kernel_row *const *next_row(const px_plan *p, const px_op *op, c
 static bool prepare_by_row(px_plan *p, px_step *s)
 {
     for (const px_kernel_row *const *r = NULL; (r = next_row(p, s->node->op, r));)
-        if ((!(*r)->accepts || (*r)->accepts(p, s)) && (*r)->prepare(p, s))
+        if ((!(*r)->accepts || (*r)->accepts(p, s)) && (*r)->prepare(p, s)) {
+            s->row = *r;
             return true;
+        }
     return false;
 }
 

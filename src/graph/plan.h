@@ -76,7 +76,8 @@ struct px_step {
     void (*release)(void *data);
     px_plan *plan;
     px_storage in_format[PX_NODE_IN], out_format[PX_NODE_OUT];
-    const char *kernel; /* its name, for listings; borrowed */
+    const char *kernel;       /* its name, for listings; borrowed */
+    const px_kernel_row *row; /* where it comes from; NULL: it is the portable one */
     /* planning */
     int in_buffer[PX_NODE_IN], out_buffer[PX_NODE_OUT];
     size_t scratch_bytes, scratch_offset; /* offset: within the arena */
@@ -211,7 +212,8 @@ typedef struct px_step_info {
     px_shape shape; /* of output 0 */
     double seconds; /* in all runs since px_plan_profile */
     double multiply_adds;
-    bool backward; /* made by differentiation */
+    bool backward;            /* made by differentiation */
+    const px_kernel_row *row; /* of its kernel; NULL: portable, or a reorder */
 } px_step_info;
 int px_plan_steps(const px_plan *);
 px_step_info px_plan_step_info(const px_plan *, int step);

@@ -269,6 +269,7 @@ px_step_info px_plan_step_info(const px_plan *p, int step)
     px_step_info info = {.op = "reorder",
                          .place = "",
                          .kernel = s->kernel ? s->kernel : "",
+                         .row = s->row,
                          .seconds = p->seconds ? p->seconds[step] : 0};
     if (s->node) {
         info.op = px_node_text(s->node);

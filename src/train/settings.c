@@ -1,5 +1,6 @@
 /* settings.c - see settings.h; the tables of the run's options. */
 #include "train/settings.h"
+#include "base/cpu.h"
 #include "base/error.h"
 #include "dist/shards.h"
 
@@ -35,6 +36,12 @@ const px_option px_train_options[] = {
         "kernels: our own and, where there is none, the portable ones with OpenBLAS (auto), or the portable "
         "ones alone; this build has no oneDNN"),
 #endif
+    PX_OPTION_CHOICE(
+        px_train_cfg, isa, "auto", PX_ISA_CHOICES,
+        "the most that the choice of kernels and oneDNN may ask of an x86 processor, to test and time what a smaller "
+        "one "
+        "would run; auto: all that it has. Our own vector loops and OpenBLAS do not follow (for the latter "
+        "OPENBLAS_CORETYPE=Haswell in the environment)"),
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "precision of layers and activations; auto: bf16 if every rank's processor supports it. Parameters, "

@@ -16,7 +16,7 @@
 #include "train/method.h"
 
 typedef struct px_train_cfg {
-    const char *method, *backbone, *out, *init, *augment, *backend, *precision, *nonfinite;
+    const char *method, *backbone, *out, *init, *augment, *backend, *isa, *precision, *nonfinite;
     int64_t seed;
     double epochs;
     int batch, accumulate;

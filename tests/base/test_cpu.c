@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/cpu.h"
+#include "base/error.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,9 +93,31 @@ static void the_environment_narrows(void **state)
     set(NULL, NULL);
 }
 
+/* isa=: no more than there is, and oneDNN's name for it in the environment. */
+static void a_choice_narrows(void **state)
+{
+    static const char *const choices[] = {"avx2", "avx512", "avx512_bf16", "amx"};
+    (void)state;
+    set(NULL, NULL);
+    px_isa there = px_cpu_isa();
+    for (px_isa i = PX_ISA_AVX2; i < PX_ISAS; i++) {
+        set(NULL, NULL);
+        assert_int_equal(px_cpu_narrow("auto"), 0);
+        assert_int_equal(px_cpu_isa(), there);
+        assert_int_equal(px_cpu_narrow(choices[i - PX_ISA_AVX2]), i <= there ? 0 : -1);
+        assert_int_equal(px_cpu_isa(), i <= there ? i : there);
+    }
+    set("ONEDNN_MAX_CPU_ISA", "SSE41");
+    assert_int_equal(px_cpu_narrow("avx2"), -1);
+    assert_non_null(strstr(px_error(), "isa = avx2: this processor has "));
+    assert_non_null(strstr(px_error(), "; choose auto"));
+    assert_int_equal(px_cpu_isa(), PX_ISA_BASE);
+    set(NULL, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(levels_are_those_that_linux_lists),
-                                       cmocka_unit_test(the_environment_narrows)};
+                                       cmocka_unit_test(the_environment_narrows), cmocka_unit_test(a_choice_narrows)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

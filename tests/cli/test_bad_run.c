@@ -66,6 +66,7 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "resnet.widht=1"}, 2, "unknown key 'resnet.widht', nearest is 'resnet.width'"},
     {{"pretrain", "out=o", "batch=many"}, 2, "batch must be an integer, not \"many\""},
     {{"pretrain", "out=o", "batch=0"}, 2, "batch must be between 1 and 10000000, not 0"},
+    {{"pretrain", "out=o", "isa=neon"}, 2, "isa = \"neon\" is unknown; choose one of: "},
     {{"pretrain", "out=o", "backend=cuda"}, 2, "backend = \"cuda\" is unknown; choose one of: "},
     {{"pretrain", "out=o", "method=simclear"}, 2, "there is no method 'simclear', did you mean 'simclr'?"},
     {{"pretrain", "out=o", "backbone=resnet19"}, 2, "there is no backbone 'resnet19', did you mean 'resnet18'?"},
