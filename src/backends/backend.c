@@ -1,8 +1,36 @@
-/* backend.c - finds backends by name; the portable backend's reorders. */
+/* backend.c - finds backends by name; memory of the host; the portable backend's reorders. */
+#include "backends/rows.h"
 #include "base/error.h"
-#include "graph/plan.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+/* ---- memory of the host ---- */
+
+void px_host_copy(void *to, const void *from, size_t bytes)
+{
+    memcpy(to, from, bytes);
+}
+
+void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide)
+{
+    float m = (float)momentum, rest = (float)(1 - momentum);
+    if (wide) {
+        double *y = to;
+        const double *x = leader;
+#pragma omp parallel for simd schedule(static)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = momentum * y[i] + (1 - momentum) * x[i];
+    } else {
+        float *y = to;
+        const float *x = leader;
+#pragma omp parallel for simd schedule(static)
+        for (int64_t i = 0; i < n; i++)
+            y[i] = m * y[i] + rest * x[i];
+    }
+}
+
+/* ---- the portable backend ---- */
 
 static void copy(const px_step *s)
 {
@@ -23,7 +51,13 @@ static bool same(const void *a, const void *b)
     return a == b;
 }
 
-const px_backend px_backend_openblas = {.name = "openblas", .reorder = reorder, .same = same};
+const px_backend px_backend_openblas = {.name = "openblas",
+                                        .allocate = px_aligned_calloc,
+                                        .release = free,
+                                        .copy = px_host_copy,
+                                        .follow = px_host_follow,
+                                        .reorder = reorder,
+                                        .same = same};
 
 const px_backend *px_backend_find(const char *name)
 {

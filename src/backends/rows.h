@@ -14,6 +14,10 @@
 /* The fast backend's rows, in the order in which a plan asks them; NULL-terminated. */
 extern const px_kernel_row *const px_fast_rows[];
 
+/* px_backend's functions for memory of the host, beside px_aligned_calloc and free. In backend.c. */
+void px_host_copy(void *to, const void *from, size_t bytes);
+void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide);
+
 /* The ops that have a row. */
 extern const px_op px_op_add, px_op_unary, px_op_unary_back, px_op_unary_back_sums, px_op_binary, px_op_reshape,
     px_op_stop_gradient, px_op_batch_sums, px_op_batch_norm, px_op_batch_norm_back_sums, px_op_batch_norm_back_masked,

@@ -427,8 +427,8 @@ px_plan *px_plan_create(px_graph *g, const px_plan_spec *spec)
     p->self = px_comm_self();
     if (!p->spec.comm)
         p->spec.comm = &p->self;
-    if (px_graph_real(g) == PX_F64)
-        p->spec.backend = &px_backend_openblas;
+    if (px_graph_real(g) == PX_F64 && spec->backend->in_double)
+        p->spec.backend = spec->backend->in_double;
     PX_CHECK(spec->precision != PX_BF16 || p->spec.backend->bf16);
     p->isa = px_cpu_isa();
     size_t values = (size_t)px_graph_values(g) + 1;

@@ -28,12 +28,11 @@ typedef struct px_plan px_plan;
 typedef struct px_step px_step;
 
 /* A value's format in memory. Four-dimensional activations are (N, C/block, H, W, block): block 1 is NCHW, block C is
- * NHWC, 8 or 16 are oneDNN's nChw8c and nChw16c (only if they divide C). All else is plain (block 1), or in a format
- * that only a kernel library knows. */
+ * NHWC, others divide C. All else is plain (block 1), or in a format that only the backend knows. */
 typedef struct px_storage {
     px_dtype dtype;
     int block;
-    const void *own; /* the kernel library's descriptor, owned by the plan; NULL: as `block` says */
+    const void *own; /* the backend's descriptor (px_backend.same), owned by the plan; NULL: as `block` says */
     size_t bytes;
 } px_storage;
 
@@ -54,8 +53,15 @@ typedef struct px_kernel_row {
 
 typedef struct px_backend {
     const char *name;
-    const px_kernel_row *const *rows; /* NULL-terminated; NULL: it has only the portable kernels */
-    bool bf16;                        /* it has kernels for px_plan_spec.precision PX_BF16 */
+    const px_kernel_row *const *rows;   /* NULL-terminated; NULL: it has only the portable kernels */
+    bool bf16;                          /* it has kernels for px_plan_spec.precision PX_BF16 */
+    const struct px_backend *in_double; /* takes its place for graphs in PX_F64; NULL: itself */
+    /* Memory for parameters, states, gradients and what is made in a step: zeros, 64-byte aligned. Can't fail. */
+    void *(*allocate)(size_t bytes);
+    void (*release)(void *); /* accepts NULL */
+    void (*copy)(void *to, const void *from, size_t bytes);
+    /* The n numbers at `to`, float or double, become momentum x themselves + (1 - momentum) x those of `leader`. */
+    void (*follow)(void *to, const void *leader, int64_t n, double momentum, bool wide);
     /* Makes `step` copy in[0] to out[0] between the given formats of a tensor of this shape. */
     void (*reorder)(px_step *step, px_shape, px_storage from, px_storage to);
     bool (*same)(const void *own_a, const void *own_b);

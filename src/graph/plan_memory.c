@@ -192,10 +192,11 @@ void px_plan_allocate(px_plan *p)
 {
     const px_plan *with = p->spec.with;
     PX_CHECK(!p->arena && (!with || with->weights));
-    p->weights = with ? with->weights : px_aligned_calloc(p->flat_bytes);
-    p->states = with ? with->states : px_aligned_calloc(p->state_bytes);
-    p->grads = px_aligned_calloc(p->flat_bytes);
-    p->arena = px_aligned_calloc(p->arena_bytes);
+    const px_backend *b = p->spec.backend;
+    p->weights = with ? with->weights : b->allocate(p->flat_bytes);
+    p->states = with ? with->states : b->allocate(p->state_bytes);
+    p->grads = b->allocate(p->flat_bytes);
+    p->arena = b->allocate(p->arena_bytes);
     resolve(p);
 }
 

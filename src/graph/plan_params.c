@@ -16,12 +16,12 @@ static void convert(px_plan *p, px_shape shape, px_storage from_format, const vo
     px_step s = {
         .plan = p, .in = {(void *)(uintptr_t)from}, .out = {to}, .in_format = {from_format}, .out_format = {to_format}};
     p->spec.backend->reorder(&s, shape, from_format, to_format);
-    void *scratch = s.scratch_bytes ? px_aligned_calloc(s.scratch_bytes) : NULL;
+    void *scratch = s.scratch_bytes ? p->spec.backend->allocate(s.scratch_bytes) : NULL;
     s.scratch = scratch;
     s.run(&s);
     if (s.release)
         s.release(s.data);
-    free(scratch);
+    p->spec.backend->release(scratch);
 }
 
 static void get_from(px_plan *p, int param, const char *base, void *plain)
@@ -171,24 +171,6 @@ void px_plan_normalize(px_plan *p)
 
 /* ---- followers ---- */
 
-static void follow(void *to, const void *leader, int64_t n, double momentum, bool wide)
-{
-    float m = (float)momentum, rest = (float)(1 - momentum);
-    if (wide) {
-        double *y = to;
-        const double *x = leader;
-#pragma omp parallel for simd schedule(static)
-        for (int64_t i = 0; i < n; i++)
-            y[i] = momentum * y[i] + (1 - momentum) * x[i];
-    } else {
-        float *y = to;
-        const float *x = leader;
-#pragma omp parallel for simd schedule(static)
-        for (int64_t i = 0; i < n; i++)
-            y[i] = m * y[i] + rest * x[i];
-    }
-}
-
 /* Neighbours that follow neighbours are one loop; between them is padding, which is zero. */
 void px_plan_follow(px_plan *p, int follower, double momentum)
 {
@@ -206,6 +188,7 @@ void px_plan_follow(px_plan *p, int follower, double momentum)
             last = k;
         const px_value *end = px_graph_param(p->graph, last)->value;
         size_t bytes = p->param_offset[last] + p->format[end->index].bytes - to;
-        follow(p->states + to, p->weights + from, (int64_t)(bytes / real), momentum, real == sizeof(double));
+        p->spec.backend->follow(p->states + to, p->weights + from, (int64_t)(bytes / real), momentum,
+                                real == sizeof(double));
     }
 }

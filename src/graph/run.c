@@ -28,16 +28,17 @@ void px_plan_destroy(px_plan *p)
     free(p->read);
     free(p->param_offset);
     free(p->bound);
-    free(p->arena);
+    const px_backend *b = p->spec.backend;
+    b->release(p->arena);
     if (!p->spec.with) {
-        free(p->weights);
-        free(p->states);
+        b->release(p->weights);
+        b->release(p->states);
     }
-    free(p->grads);
+    b->release(p->grads);
     free(p->span);
     free(p->bucket);
     free(p->seconds);
-    free(p->states_saved);
+    b->release(p->states_saved);
     free(p);
 }
 
@@ -99,7 +100,7 @@ static void copy_states(px_plan *p, bool back)
             if (!v || v->kind != PX_STATE)
                 continue;
             char *live = p->states + p->param_offset[v->param], *saved = p->states_saved + p->param_offset[v->param];
-            memcpy(back ? live : saved, back ? saved : live, p->format[v->index].bytes);
+            p->spec.backend->copy(back ? live : saved, back ? saved : live, p->format[v->index].bytes);
         }
     }
 }
@@ -107,7 +108,7 @@ static void copy_states(px_plan *p, bool back)
 void px_plan_save_states(px_plan *p)
 {
     if (!p->states_saved)
-        p->states_saved = px_aligned_calloc(p->state_bytes);
+        p->states_saved = p->spec.backend->allocate(p->state_bytes);
     copy_states(p, false);
 }
 

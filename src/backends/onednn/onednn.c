@@ -132,5 +132,13 @@ static void reorder(px_step *s, px_shape shape, px_storage from, px_storage to)
     px_dnnl_arg_from(k, PX_DNNL_DST, 'o', 0);
 }
 
-const px_backend px_backend_fast = {
-    .name = "onednn", .rows = px_fast_rows, .bf16 = true, .reorder = reorder, .same = px_own_equal};
+const px_backend px_backend_fast = {.name = "onednn",
+                                    .rows = px_fast_rows,
+                                    .in_double = &px_backend_openblas,
+                                    .allocate = px_aligned_calloc,
+                                    .release = free,
+                                    .copy = px_host_copy,
+                                    .follow = px_host_follow,
+                                    .bf16 = true,
+                                    .reorder = reorder,
+                                    .same = px_own_equal};
