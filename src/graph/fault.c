@@ -95,6 +95,16 @@ static void look_at_inputs(px_search *s)
     free(seen);
 }
 
+/* What a mask hides. */
+static void look_at_constants(px_search *s)
+{
+    for (int i = 0; i < px_graph_values(s->plan->graph); i++) {
+        const px_value *v = px_graph_value(s->plan->graph, i);
+        if (v->kind == PX_CONSTANT)
+            s->minus[i] = look(v->data, px_storage_plain(v)).minus > 0;
+    }
+}
+
 px_search *px_search_begin(const px_plan *p, px_fault *fault)
 {
     px_search *s = px_calloc(1, sizeof *s);
@@ -102,6 +112,7 @@ px_search *px_search_begin(const px_plan *p, px_fault *fault)
     s->minus = px_calloc((size_t)px_graph_values(p->graph) + 1, sizeof s->minus[0]);
     look_at_parameters(s);
     look_at_inputs(s);
+    look_at_constants(s);
     return s;
 }
 
@@ -149,7 +160,8 @@ void px_search_step(px_search *s, int step)
         if (!b || (b->last <= step && !gradient) ||
             (s->fault->at != PX_FAULT_NONE && (!gradient || s->fault->gradient)))
             continue;
-        tally t = look(at->out[k], at->out_format[k]);
+        bool alias = at->node && at->node->op->alias; /* of a bound input: only its reader knows where it is */
+        tally t = look(alias ? at->in[0] : at->out[k], at->out_format[k]);
         s->minus[value_of(p, at->out_buffer[k])->index] |= meant && t.minus > 0;
         if (t.bad + (meant ? 0 : t.minus) == 0)
             continue;

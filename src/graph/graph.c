@@ -114,19 +114,30 @@ px_value *px_constant_i32(px_graph *g, px_shape shape, const int32_t *data)
     return v;
 }
 
-px_value *px_constant_fill(px_graph *g, px_shape shape, double x)
+/* Element i is data[i step]. */
+static px_value *constant(px_graph *g, px_shape shape, const double *data, int64_t step)
 {
     px_value *v = px_graph_add_value(g, PX_CONSTANT, g->mode.real, shape, NULL);
     int64_t n = px_shape_count(shape);
-    void *data = px_graph_keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->mode.real)));
+    void *copy = px_graph_keep(g, px_aligned_calloc((size_t)n * px_dtype_size(g->mode.real)));
     for (int64_t i = 0; i < n; i++) {
         if (g->mode.real == PX_F64)
-            ((double *)data)[i] = x;
+            ((double *)copy)[i] = data[i * step];
         else
-            ((float *)data)[i] = (float)x;
+            ((float *)copy)[i] = (float)data[i * step];
     }
-    v->data = data;
+    v->data = copy;
     return v;
+}
+
+px_value *px_constant_real(px_graph *g, px_shape shape, const double *data)
+{
+    return constant(g, shape, data, 1);
+}
+
+px_value *px_constant_fill(px_graph *g, px_shape shape, double x)
+{
+    return constant(g, shape, &x, 0);
 }
 
 void px_after_begin(px_graph *g)

@@ -130,6 +130,7 @@ void px_after_end(px_graph *);
 
 px_value *px_input(px_graph *, const char *name, px_dtype, px_shape);
 px_value *px_constant_i32(px_graph *, px_shape, const int32_t *data); /* copies */
+px_value *px_constant_real(px_graph *, px_shape, const double *data); /* copies; -infinity in it is not a fault */
 px_value *px_constant_fill(px_graph *, px_shape, double value);       /* real, all elements the same */
 px_value *px_parameter(px_graph *, const char *name, px_shape, px_init, int flags);
 px_value *px_state(px_graph *, const char *name, px_shape, px_init);

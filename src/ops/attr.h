@@ -83,10 +83,6 @@ typedef struct px_resample_attr {
     px_tap_axis axis[2]; /* height, width */
 } px_resample_attr;
 
-typedef struct px_attention_attr {
-    int heads;
-} px_attention_attr;
-
 typedef struct px_patch_attr {
     int patch;
     bool channels_last; /* elements of a patch: (row, column, channel), else (channel, row, column) */

@@ -124,9 +124,29 @@ px_value *px_batch_norm(px_graph *, px_value *x, px_value *sums, px_value *gamma
 px_value *px_layer_norm(px_graph *, px_value *x, px_value *gamma, px_value *beta, double eps);
 
 /* ---- tokens (B, T, D) ---- */
-/* qkv (B, T, 3 D) -> (B, T, D). Each token has queries, keys and values, each (heads, D / heads), as in timm. Softmax
- * of Q K^T / sqrt(D / heads), no mask. */
-px_value *px_attention(px_graph *, px_value *qkv, int heads);
+/* Attention: softmax(scale Q K^T + bias) V in each head -> (B, Q, D). The matrices of all heads are never stored.
+ *
+ * The bias repeats by NumPy's rule, aligned at the last axes of (B, heads, Q, K), except that its last extent is K, and that
+ * its first extent n may be any divisor of B: sample b has the bias of b % n. So windows that follow each other in the batch
+ * image by image, as a partition makes them, take a bias for each place of a window:
+ *     relative positions                   (1, heads, Q, K), or (heads, Q, K); learned
+ *     the mask of shifted windows          (windows, 1, Q, K)
+ *     both                                 their sum by px_binary: (windows, heads, Q, K)
+ *     padded keys                          (B, 1, 1, K)
+ * -infinity masks a key; a query all of whose keys are masked gets zeros, and no gradient. Where the bias is learned, its
+ * gradient is computed for (n, heads, Q, K) and then summed over what repeats.
+ *
+ * Heads of a multiple of 8 numbers have fast kernels. */
+typedef struct px_attention_operands {
+    px_value
+        *qkv; /* (B, T, 3 D): rows of queries, keys, values, each (heads, D / heads), as in timm; or NULL, and then */
+    px_value *q, *k, *v; /* (B, Q, D), (B, K, D), (B, K, D) */
+    px_value *bias;      /* or NULL */
+    int heads;
+    double scale; /* positive, or 0: 1 / sqrt(D / heads) */
+} px_attention_operands;
+px_value *px_attention_with(px_graph *, px_attention_operands);
+px_value *px_attention(px_graph *, px_value *qkv, int heads); /* without a bias */
 /* x (B, C, H, W) -> (B, H/patch W/patch, C patch patch), row by row. A patch is (C, patch, patch), as a convolution's
  * weight is, or with `channels_last` (patch, patch, C), as MAE's decoder predicts it. */
 px_value *px_patchify(px_graph *, px_value *x, int patch, bool channels_last);

@@ -413,6 +413,32 @@ static px_value *build_attention_2(px_graph *g, px_value *v[])
     return attention(g, v[0], 2);
 }
 
+/* Relative positions. */
+static px_value *build_attention_bias(px_graph *g, px_value *v[])
+{
+    return px_attention_with(g, (px_attention_operands){.qkv = v[0], .bias = v[1], .heads = 2, .scale = 0.7});
+}
+
+/* Shifted windows: learned positions and a mask for each of two windows. In the last one each query sees one key or two. */
+static px_value *build_attention_windows(px_graph *g, px_value *v[])
+{
+    int64_t T = v[0]->shape.dim[1];
+    double *mask = px_calloc((size_t)(2 * T * T), sizeof mask[0]);
+    for (int64_t i = T * T; i < 2 * T * T; i++)
+        mask[i] = (i / T - i) % 5 % 4 ? -INFINITY : 0;
+    for (int64_t t = 0; t < T; t++)
+        mask[T * T + t * T + t] = 0;
+    px_value *bias = px_binary(g, PX_ADD, v[1], px_constant_real(g, PX_SHAPE(2, 1, T, T), mask));
+    free(mask);
+    return px_attention_with(g, (px_attention_operands){.qkv = v[0], .bias = bias, .heads = 3});
+}
+
+/* Queries of one sequence, keys and values of another. */
+static px_value *build_attention_cross(px_graph *g, px_value *v[])
+{
+    return px_attention_with(g, (px_attention_operands){.q = v[0], .k = v[1], .v = v[2], .bias = v[3], .heads = 2});
+}
+
 static px_value *build_patchify(px_graph *g, px_value *v[])
 {
     return px_linear(g, px_patchify(g, v[0], 2, false), v[1], v[2]);
@@ -568,6 +594,15 @@ static const test_case cases[] = {
     {"attention, heads of 24", build_attention_2, {IN(1, 17, 144)}},
     {"attention, head of 64", build_attention_1, {IN(2, 23, 192)}},
     {"attention, blocks of rows", build_attention_2, {IN(1, 203, 192)}},
+    {"attention, relative positions", build_attention_bias, {IN(3, 5, 48), PARAM(2, 5, 5)}},
+    {"attention, relative positions, head of 5", build_attention_bias, {IN(2, 5, 30), PARAM(1, 2, 1, 5)}},
+    {"attention, bias of each sample", build_attention_bias, {IN(3, 19, 96), IN(3, 1, 19, 19)}},
+    {"attention, many share a bias", build_attention_bias, {IN(70, 5, 48), PARAM(2, 5, 5)}},
+    {"attention, shifted windows", build_attention_windows, {IN(4, 17, 72), PARAM(1, 3, 17, 17)}},
+    {"attention, shifted windows, head of 3", build_attention_windows, {IN(4, 6, 27), PARAM(3, 6, 6)}},
+    {"cross attention", build_attention_cross, {IN(2, 5, 16), IN(2, 18, 16), IN(2, 18, 16), IN(2, 1, 1, 18)}},
+    {"cross attention, one query", build_attention_cross, {IN(4, 1, 32), IN(4, 7, 32), PARAM(4, 7, 32), PARAM(7)}},
+    {"cross attention, head of 3", build_attention_cross, {IN(2, 5, 6), IN(2, 4, 6), IN(2, 4, 6), IN(2, 5, 4)}},
     {"patchify", build_patchify, {IN(2, 3, 4, 6), PARAM(5, 12), PARAM(5)}},
     {"patchify, channels last", build_patchify_last, {IN(2, 2, 6, 3)}},
     {"patchify at places", build_patchify_some, {IN(2, 3, 4, 4), PARAM(5, 12), PARAM(5), PARAM(1, 4, 5)}},

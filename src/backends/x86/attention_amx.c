@@ -1,4 +1,5 @@
-/* attention_amx.c - attention in bf16 by AMX; a task is one head of one sample.
+/* attention_amx.c - attention in bf16 by AMX, of packed queries, keys and values without a bias; a task is one head of
+ * one sample.
  *
  * Probabilities are stored transposed, (keys, queries): sixteen queries are the lanes of a vector, so maxima and sums
  * over the keys need no operation across lanes. Each block of a few queries meets all keys, so that it stays in the
@@ -7,7 +8,7 @@
 #include "backends/rows.h"
 #include "backends/x86/tiles.h"
 #include "graph/op.h"
-#include "ops/attr.h"
+#include "ops/attention.h"
 
 #include <math.h>
 #include <omp.h>
@@ -30,14 +31,12 @@ static int64_t padded(int64_t n, int64_t to)
 /* `qkv`: the number of the input that holds it */
 static sizes sizes_of(const px_node *n, int qkv)
 {
-    px_shape s = n->in[qkv]->shape;
-    sizes z = {.B = s.dim[0], .H = ((const px_attention_attr *)n->attr)->heads, .T = s.dim[1], .D = s.dim[2] / 3};
-    z.d = z.D / z.H;
+    px_attention_sizes a = px_attention_sizes_of(n, qkv);
+    sizes z = {.B = a.B, .H = a.H, .T = a.K, .D = a.D, .d = a.d, .scale = (float)a.scale};
     z.keys = padded(z.T, 16);
     z.summed = padded(z.T, 32);
     z.width = padded(z.d, 32);
     z.span = smaller(z.summed, SPAN);
-    z.scale = 1 / sqrtf((float)z.d);
     return z;
 }
 
@@ -364,8 +363,9 @@ static void forward_task(const px_step *s, const sizes *z, int64_t task, int64_t
 static void backward_task(const px_step *s, const sizes *z, int64_t task, int64_t next, char *scratch)
 {
     const px_bf16 *dy = s->in[0], *qkv = s->in[1];
-    backward_head(z, dy + in_y(z, task), qkv + in_qkv(z, task), (const float *)s->in[2] + task * z->T,
-                  dy + in_y(z, next), qkv + in_qkv(z, next), (px_bf16 *)s->out[0] + in_qkv(z, task), scratch);
+    backward_head(z, dy + in_y(z, task), qkv + in_qkv(z, task),
+                  (const float *)s->in[1 + PX_ATTENTION_INPUTS] + task * z->T, dy + in_y(z, next),
+                  qkv + in_qkv(z, next), (px_bf16 *)s->out[0] + in_qkv(z, task), scratch);
 }
 
 static void all_heads(const px_step *s, const sizes *z, size_t bytes, head *run)
@@ -406,12 +406,11 @@ static size_t bytes_of(const px_node *n, bool back)
 
 /* ---- rows ---- */
 
-/* qkv, and backward dy before it, in bf16 */
+/* Packed qkv, and backward dy before it, in bf16. */
 static bool fits(const px_plan *p, const px_step *s, bool back)
 {
-    const px_value *qkv = s->node->in[back];
-    int heads = ((const px_attention_attr *)s->node->attr)->heads;
-    return px_plan_format(p, qkv).dtype == PX_BF16 && qkv->shape.dim[2] / 3 / heads % 8 == 0;
+    px_attention_sizes z = px_attention_sizes_of(s->node, back);
+    return px_plan_format(p, s->node->in[back]).dtype == PX_BF16 && z.d % 8 == 0 && z.packed && !z.biased;
 }
 
 static bool accepts(const px_plan *p, const px_step *s)
@@ -439,8 +438,10 @@ static bool back_prepare(px_plan *p, px_step *s)
 {
     px_plan_need(p, s, 0, px_storage_blocked(s->node->in[0], 1, PX_BF16));
     px_plan_need(p, s, 1, px_storage_blocked(s->node->in[1], 1, PX_BF16));
-    px_plan_need(p, s, 2, px_storage_plain(s->node->in[2]));
+    px_plan_need(p, s, 1 + PX_ATTENTION_INPUTS, px_storage_plain(s->node->in[1 + PX_ATTENTION_INPUTS]));
     px_plan_make(p, s, 0, px_storage_blocked(s->node->out[0], 1, PX_BF16));
+    for (int i = 1; i < s->node->outputs; i++) /* empty */
+        px_plan_make(p, s, i, px_storage_plain(s->node->out[i]));
     s->scratch_bytes = bytes_of(s->node, true);
     s->run = attention_back;
     s->kernel = "pretext:amx_bf16";

@@ -3,6 +3,7 @@
 #include "backends/x86/kernels.h"
 #include "base/error.h"
 #include "graph/op.h"
+#include "ops/attention.h"
 #include "ops/epilogue.h"
 
 #include <omp.h>
@@ -358,34 +359,31 @@ const px_kernel_row px_row_linear = {.op = &px_op_matmul, .accepts = is_linear, 
 
 /* ---- attention ---- */
 
-static bool has_heads_of_vectors(const px_step *s, bool back)
-{
-    int heads = ((const px_attention_attr *)s->node->attr)->heads;
-    return s->node->in[back]->shape.dim[2] / 3 / heads % 8 == 0;
-}
-
 static bool attention_accepts(const px_plan *p, const px_step *s)
 {
     (void)p;
-    return has_heads_of_vectors(s, false);
+    return px_attention_sizes_of(s->node, 0).d % 8 == 0;
 }
 
 static bool attention_back_accepts(const px_plan *p, const px_step *s)
 {
     (void)p;
-    return has_heads_of_vectors(s, true);
+    return px_attention_sizes_of(s->node, 1).d % 8 == 0;
 }
 
+/* q, k, v, bias -> y, logarithms */
 static bool attention(px_plan *p, px_step *s)
 {
     s->scratch_bytes = px_fast_attention_bytes(s->node, false);
-    return plain(p, s, PX_FAST(attention), (activations){.in = {true}, .out = {true}});
+    return plain(p, s, PX_FAST(attention), (activations){.in = {true, true, true}, .out = {true}});
 }
 
+/* dy, q, k, v, bias, logarithms -> dq, dk, dv, dbias */
 static bool attention_back(px_plan *p, px_step *s)
 {
     s->scratch_bytes = px_fast_attention_bytes(s->node, true);
-    return plain(p, s, PX_FAST(attention_back), (activations){.first = 1, .in = {true, true}, .out = {true}});
+    return plain(p, s, PX_FAST(attention_back),
+                 (activations){.first = 1, .in = {true, true, true, true}, .out = {true, true, true}});
 }
 
 const px_kernel_row px_row_attention = {.op = &px_op_attention, .accepts = attention_accepts, .prepare = attention};
