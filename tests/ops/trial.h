@@ -4,6 +4,7 @@
  *     px_plan_run(t.p, NULL);
  *     double *g = gradient(&t, 0);     // of operand 0; the caller frees it
  *     stop(&t);
+ *     check_differences(&t, c.name);   // gradients against differences, in double; fails the test
  *     compare_case(&c, how);           // outputs and gradients; fails the test where they are too far from portable ones
  */
 #ifndef PX_TESTS_GRAPH_TRIAL_H
@@ -198,6 +199,37 @@ static inline double *gradient(trial *t, int k)
         out[i] = wide ? ((double *)plain)[i] : ((float *)plain)[i];
     free(plain);
     return out;
+}
+
+/* The gradients of some elements of each operand against central differences, in double. */
+static inline void check_differences(trial *t, const char *name)
+{
+    for (int k = 0; k < OPERANDS && t->v[k]; k++) {
+        if (!t->v[k]->grad)
+            continue;
+        px_plan_run(t->p, NULL);
+        double *g = gradient(t, k), largest = 0;
+        int64_t n = px_shape_count(t->v[k]->shape), step = n > 60 ? n / 60 : 1;
+        for (int64_t i = 0; i < n; i++)
+            largest = fmax(largest, fabs(g[i]));
+        for (int64_t i = 0; i < n; i += step) {
+            const double h = 1e-5;
+            double x = t->data[k][i], loss[2];
+            for (int side = 0; side < 2; side++) {
+                t->data[k][i] = x + (side ? h : -h);
+                give(t, k);
+                px_plan_run(t->p, NULL);
+                loss[side] = px_plan_scalar(t->p, t->loss);
+            }
+            t->data[k][i] = x;
+            give(t, k);
+            double numeric = (loss[1] - loss[0]) / (2 * h);
+            if (!(fabs(numeric - g[i]) <= 1e-6 * (1 + largest)))
+                fail_msg("%s, operand %d, element %d: gradient %.9g, by differences %.9g", name, k, (int)i, g[i],
+                         numeric);
+        }
+        free(g);
+    }
 }
 
 /* The largest difference divided by the largest number. In bf16, where rounding may move a number to the other side of
