@@ -5,6 +5,7 @@
 #include "eval/features_file.h"
 #include "eval/need.h"
 #include "train/checkpoint.h"
+#include "train/saved.h"
 #include "train/weights.h"
 
 #include <omp.h>
@@ -102,7 +103,8 @@ static int make_model(work *w, px_task *task, px_model *model, px_checkpoint *sa
 static int write_features(const work *w, const px_extraction *e, int64_t step)
 {
     char *config = px_config_text(w->config);
-    px_features_source source = {.run = w->subject,
+    px_features_source source = {.dataset = w->data,
+                                 .run = w->subject,
                                  .data = px_dataset_about(w->data)->path,
                                  .split = w->split.name,
                                  .backbone = w->s.backbone->name,
@@ -148,14 +150,9 @@ static bool is_own(const char *assignment)
 
 static int load_subject(work *w, const char *const assignments[], int count)
 {
-    px_checkpoint saved;
     if (px_weights_named(w->subject))
         return px_weights_settings(&w->s, w->subject, assignments, count);
-    if (px_checkpoint_peek(w->subject, &saved, &w->job->log) != 0)
-        return -1;
-    int status = px_settings_load_text(&w->s, saved.config, w->subject, assignments, count);
-    px_checkpoint_finish(&saved);
-    return status;
+    return px_saved_settings(&w->s, w->subject, assignments, count, &w->job->log);
 }
 
 static int load_settings(work *w)
@@ -218,8 +215,9 @@ const px_command px_cmd_features = {
     .arguments = "RUN|W.safetensors out=F.h5 [data.path=D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
     .help =
-        "Writes /features (N, D) float32, /labels (N) int32 and /rows (N) int64, each\n"
-        "image's row in the data set; attributes name the sources. Each rank encodes a\n"
+        "Writes /features (N, D) float32, /labels (N) int32, /rows (N) int64, each image's\n"
+        "row in the data set, and /split (N) uint8, a number in the attribute split_names;\n"
+        "other attributes name the sources. Each rank encodes a\n"
         "part of the rows. data.path= names a data set other than the run's, data.split=\n"
         "one of its splits (default: all images); data.limit takes only that many of the\n"
         "images, evenly spaced.\n"

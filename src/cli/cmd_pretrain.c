@@ -3,6 +3,7 @@
 #include "cli/job.h"
 #include "cli/share.h"
 #include "train/checkpoint.h"
+#include "train/saved.h"
 #include "train/trainer.h"
 
 #include <stdlib.h>
@@ -39,7 +40,6 @@ static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 {
     const char *const *given = args->assignments.word, *out = value_of(args, "out");
     int count = args->assignments.count;
-    px_checkpoint saved;
     if (args->words.count) {
         char *path = px_share_config(args->words.word[0], log);
         int status = path ? px_settings_load(s, path, given, count) : -1;
@@ -58,11 +58,7 @@ static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
                              "at the beginning",
                        out);
     }
-    if (px_checkpoint_peek(out, &saved, log) != 0)
-        return -1;
-    int status = px_settings_load_text(s, saved.config, out, given, count);
-    px_checkpoint_finish(&saved);
-    return status;
+    return px_saved_settings(s, out, given, count, log);
 }
 
 static int pretrain(px_job *job, const px_args *args)

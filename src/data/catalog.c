@@ -2,6 +2,7 @@
 #include "data/catalog.h"
 
 #include "base/error.h"
+#include "data/labels.h"
 
 #include <search.h>
 #include <stdlib.h>
@@ -135,7 +136,7 @@ static int visit(void *context, const px_entry *entry)
     }
     if (entry->bad)
         px_catalog_bad(c, entry->bad);
-    else
+    else if (!px_labels_offer(c, entry))
         c->skipped = add_path(c, c->skipped, &c->skipped_count, entry);
     return 0;
 }
@@ -210,12 +211,35 @@ void px_catalog_number_names(px_catalog *c, int classes)
         c->class_names[i] = px_format("%d", i);
 }
 
+static void free_list(char **names)
+{
+    for (int k = 0; names[k]; k++)
+        free(names[k]);
+    free(names);
+}
+
+static void take_list(px_catalog *c, char **names)
+{
+    free_names(c);
+    c->class_names = names;
+    while (names[c->classes])
+        c->classes++;
+}
+
 static int rename_classes(px_catalog *c)
 {
     int classes = c->classes;
-    if (!c->options->class_names[0])
+    char **names = NULL;
+    if (!c->options->class_names[0] || px_labels_class_names(c, &names) != 0)
+        return c->options->class_names[0] ? -1 : 0;
+    if (names && c->options->labels && c->options->labels[0]) { /* labels.c has used them */
+        free_list(names);
         return 0;
-    take_names(c, c->options->class_names, ",");
+    }
+    if (names)
+        take_list(c, names);
+    else
+        take_names(c, c->options->class_names, ",");
     if (c->classes != classes)
         return px_fail(PX_USAGE, "class_names gives %d names, but the sources have %d classes", c->classes, classes);
     if (name_twice(c))
@@ -419,6 +443,8 @@ int px_catalog_make(px_catalog *c, const char *const *sources, int count, const 
     if (c->splits.maps > 0 && c->format != &px_importer_images)
         return px_fail(PX_USAGE, "split: %s has the format %s, which has no folder %s", sources[0], c->format->name,
                        c->splits.map[0].folder);
+    if (options->labels && options->labels[0] && c->format != &px_importer_images)
+        return px_fail(PX_USAGE, "labels: %s has the format %s, which has its own labels", sources[0], c->format->name);
     if (c->format->finish(c) != 0 || rename_classes(c) != 0)
         return -1;
     say_skipped(c);
@@ -446,6 +472,11 @@ void px_catalog_free(px_catalog *c)
         free(c->sides[k].path);
         free(c->sides[k].bytes);
     }
+    for (int k = 0; k < c->text_count; k++) {
+        free(c->texts[k].path);
+        free(c->texts[k].bytes);
+    }
+    free(c->texts);
     free_paths(c->folders, c->folder_count);
     free_paths(c->skipped, c->skipped_count);
     for (int k = 0; k < c->bad_count; k++)

@@ -60,6 +60,8 @@ typedef struct px_catalog {
     px_side *sides;
     px_folder *folders, *skipped; /* skipped: files that no format claims */
     size_t block_count, side_count, folder_count, skipped_count;
+    px_side *texts; /* files that labels= or class_names= names */
+    int text_count;
     int64_t junk; /* hidden files and those of systems */
     char *first_junk;
     char **bad; /* (bad_count) the messages of files that cannot be read */

@@ -115,6 +115,11 @@ int px_dataset_label(const px_dataset *d, int64_t row)
     return d->labels ? d->labels[row] : -1;
 }
 
+int px_dataset_split_of(const px_dataset *d, int64_t row)
+{
+    return d->split_of[row];
+}
+
 static int by_size(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;

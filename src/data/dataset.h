@@ -68,6 +68,9 @@ int px_dataset_side(const px_dataset *);
  * last use, or NULL. */
 int64_t *px_split_limit(px_split *, int64_t limit);
 
+/* The number of an image's split, in info.split_names. */
+int px_dataset_split_of(const px_dataset *, int64_t row);
+
 /* Fills `image` (pixels may point into the mapped file). 0, or -1 with PX_DATA, naming the file and the row. */
 int px_dataset_read(const px_dataset *, int64_t row, px_image *image);
 

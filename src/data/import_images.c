@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "data/catalog.h"
 #include "data/image.h"
+#include "data/labels.h"
 #include "data/layout.h"
 
 #include <stdlib.h>
@@ -70,9 +71,10 @@ static void take_other_pictures(px_catalog *c)
 static int finish(px_catalog *c)
 {
     take_other_pictures(c);
-    if (px_layout_understand(c) != 0)
+    bool labels;
+    if (px_layout_understand(c) != 0 || px_labels_apply(c, &labels) != 0)
         return -1;
-    px_layout_sort_classes(c, false);
+    px_layout_sort_classes(c, labels);
     return 0;
 }
 

@@ -59,10 +59,34 @@ static int by_number(const void *a, const void *b)
     return x != y ? x - y : by_name(a, b);
 }
 
+/* Classes of folders whose images got other labels by labels= are none. */
+static void drop_unused(px_catalog *c)
+{
+    bool *used = px_calloc((size_t)c->classes + 1, sizeof *used);
+    int *place = px_calloc((size_t)c->classes + 1, sizeof *place), kept = 0;
+    for (size_t k = 0; k < c->block_count; k++)
+        if (c->blocks[k].label >= 0)
+            used[c->blocks[k].label] = true;
+    for (int k = 0; k < c->classes; k++) {
+        place[k] = kept;
+        if (used[k])
+            c->class_names[kept++] = c->class_names[k];
+        else
+            free(c->class_names[k]);
+    }
+    c->classes = kept;
+    for (size_t k = 0; k < c->block_count; k++)
+        if (c->blocks[k].label >= 0)
+            c->blocks[k].label = place[c->blocks[k].label];
+    free(used);
+    free(place);
+}
+
 void px_layout_sort_classes(px_catalog *c, bool numbers)
 {
     class_name *sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
     int *place = px_calloc((size_t)c->classes + 1, sizeof *place);
+    drop_unused(c);
     for (int k = 0; k < c->classes; k++) {
         sorted[k] = (class_name){c->class_names[k], k};
         numbers = numbers && whole_number(c->class_names[k]);

@@ -21,12 +21,16 @@ const px_option px_pack_option_table[] = {
         "class); empty: by names"),
     PX_OPTION_CHOICE(px_pack_options, classes, "auto", "auto|first|last|path|none",
                      "which folder below the split is the class; auto: the first, if that is clear"),
+    PX_OPTION_TEXT(
+        px_pack_options, labels, "",
+        "text files with path,label[,split] or one label per line, on the disk or in a source; commas between them"),
     PX_OPTION_CHOICE(px_pack_options, bad, "stop", "stop|skip",
                      "files that cannot be read are all named; then nothing is packed, or they are left out"),
     PX_OPTION(px_pack_options, seed, "0", 0, 0, "decides which images go where if split= divides them"),
     PX_OPTION(px_pack_options, channels, "0", 0, 3, "1: gray, 3: RGB, 0: as in the source (RGB if any image is)"),
-    PX_OPTION_TEXT(px_pack_options, class_names, "",
-                   "\"top,bag,...\" in the order of the labels; empty: the source's names, or numbers"),
+    PX_OPTION_TEXT(
+        px_pack_options, class_names, "",
+        "\"top,bag,...\" in the order of the labels, or a text file of names; empty: the source's names, or numbers"),
     {0}};
 
 /* ---- how to store ------------------------------------------------------------------------------------------------ */

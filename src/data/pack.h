@@ -17,6 +17,7 @@ typedef struct px_pack_options {
     const char *store;       /* "auto|raw|encoded"; auto: raw if all images have the same size, up to 128 px per side */
     const char *split;       /* "": from names as above; else splits.h */
     const char *classes;     /* "auto|first|last|path|none": the folders that are classes */
+    const char *labels;      /* "": none; else text files (labels.h), separated by commas */
     const char *bad;         /* "stop|skip": what is done about files that cannot be read */
     int64_t seed;            /* of the order in which images are divided between splits */
     int channels;            /* 0: as in the source (image folders: 3 unless all are gray); 1; 3 */

@@ -4,6 +4,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/compressed.h"
+#include "data/links.h"
 #include "data/names.h"
 
 #include <archive.h>
@@ -124,6 +125,12 @@ typedef struct opened {
     size_t size, capacity;
 } opened;
 
+/* How much a file of this size may unpack to. */
+static size_t budget(size_t size)
+{
+    return size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
+}
+
 static int unpacks_to_too_much(const walk *w)
 {
     return px_fail(PX_DATA,
@@ -194,6 +201,17 @@ static int read_entry(const walk *w, const char *path, opened *o)
     }
 }
 
+/* The cleaned path of an entry, a new string, or NULL with a message. */
+static char *entry_path(const walk *w, struct archive_entry *entry)
+{
+    const char *given = archive_entry_pathname_utf8(entry);
+    if (!given)
+        given = archive_entry_pathname(entry); /* not UTF-8: take the bytes as they are */
+    if (!given)
+        return px_fail_null(PX_DATA, "%s: contains an entry whose name cannot be read", w->source);
+    return clean_path(w->source, given);
+}
+
 static int visit_single(const walk *w, const char *outer, opened *o, int depth)
 {
     if (read_entry(w, outer, o) != 0)
@@ -205,20 +223,57 @@ static int visit_single(const walk *w, const char *outer, opened *o, int depth)
     return status;
 }
 
+/* Once more through an archive that has links: visits what they lead to under their own paths. */
+static int visit_links(const walk *w, const char *outer, const char *prefix, px_links *links, const uint8_t *bytes,
+                       size_t size, int depth)
+{
+    opened o;
+    struct archive_entry *entry;
+    size_t left = budget(size);
+    int status;
+    walk again = *w;
+    again.left = &left;
+    px_links_resolve(links);
+    int result = open_archive(&o, &again, outer, bytes, size);
+    while (result == 0 && (status = archive_read_next_header(o.archive, &entry)) != ARCHIVE_EOF) {
+        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
+            result = damaged(&again, outer, &o);
+            break;
+        }
+        char *path = entry_path(&again, entry);
+        bool plain = path && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+        result = path ? 0 : -1;
+        size_t at = 0, read = 0;
+        for (char *name; result == 0 && plain && (name = px_links_next(links, path, &at)); free(name)) {
+            char *shown = px_format("%s%s", prefix, name);
+            if (!hidden(name) && !hidden(path)) {
+                result = read++ ? 0 : read_entry(&again, shown, &o);
+                if (result == 0 && read > 1 && o.size > left)
+                    result = unpacks_to_too_much(w);
+                left -= result == 0 && read > 1 ? o.size : 0;
+                if (result == 0)
+                    result = visit_bytes(&again, shown, o.bytes, o.size, depth + 1);
+            }
+            free(shown);
+        }
+        free(path);
+    }
+    close_archive(&o);
+    return result;
+}
+
 /* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
 static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, opened *o,
-                               struct archive_entry *entry, int depth)
+                               struct archive_entry *entry, px_links *links, int depth)
 {
     if (archive_format(o->archive) == ARCHIVE_FORMAT_RAW)
         return visit_single(w, outer, o, depth);
-    const char *given = archive_entry_pathname_utf8(entry);
-    if (!given)
-        given = archive_entry_pathname(entry); /* not UTF-8: take the bytes as they are */
-    if (!given)
-        return px_fail(PX_DATA, "%s: contains an entry whose name cannot be read", w->source);
-    char *clean = clean_path(w->source, given);
+    char *clean = entry_path(w, entry);
     if (!clean)
         return -1;
+    const char *hard = archive_entry_hardlink(entry), *target = hard ? hard : archive_entry_symlink(entry);
+    if (*clean && target && (hard || archive_entry_filetype(entry) == AE_IFLNK))
+        px_links_add(links, clean, target, hard != NULL);
     char *path = px_format("%s%s", prefix, clean);
     bool keep = *clean && !hidden(clean);
     int status = *clean && !keep ? visit_junk(w, path) : 0;
@@ -244,6 +299,7 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
     char *prefix =
         whole ? px_strdup("") : px_format("%.*s/", (int)(folder + px_source_stem(px_base_name(outer))), outer);
     struct archive_entry *entry;
+    px_links links = {0};
     int result = open_archive(&o, w, outer, bytes, size);
     while (result == 0) {
         int status = archive_read_next_header(o.archive, &entry);
@@ -252,11 +308,14 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* warnings concern only names and owners */
             result = damaged(w, outer, &o);
         else
-            result = visit_archive_entry(w, outer, prefix, &o, entry, depth);
+            result = visit_archive_entry(w, outer, prefix, &o, entry, &links, depth);
     }
     if (result == 0 && o.packed && px_compressed_rest(o.archive, o.packed) != 0)
         result = damaged(w, outer, &o);
     close_archive(&o);
+    if (result == 0 && links.count > 0)
+        result = visit_links(w, outer, prefix, &links, bytes, size, depth);
+    px_links_finish(&links);
     free(prefix);
     return result;
 }
@@ -294,7 +353,7 @@ static int visit_file(const walk *w, const char *file, const char *path)
         madvise(map, size, MADV_SEQUENTIAL);
         px_crash_file_add(map, size, file);
     }
-    size_t left = size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
+    size_t left = budget(size);
     walk limited = {w->source, w->visit, w->context, &left};
     int status = visit_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
     px_crash_file_remove(map);

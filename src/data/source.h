@@ -5,8 +5,9 @@
  *     if (px_source_walk("cifar-10-binary.tar.gz", visit, &context) != 0) ...
  *
  * Entries come in the order of the archive; those of a folder are sorted. The order is the same in every walk. Hidden
- * files, and those that systems make for themselves (px_name_is_junk), are only named. Links and devices inside archives
- * are left out. Nothing is written to disk. */
+ * files, and those that systems make for themselves (px_name_is_junk), are only named. Links count as what they point
+ * to; those of an archive come after its other entries, and those that lead out of it, to nothing or in a circle are left
+ * out, as devices are. Nothing is written to disk. */
 #ifndef PX_DATA_SOURCE_H
 #define PX_DATA_SOURCE_H
 

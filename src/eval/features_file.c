@@ -83,6 +83,19 @@ static bool put_array(const writer *w, const char *name, hid_t stored, hid_t mem
     return done;
 }
 
+/* Each image's split, and the splits' names. False if rank 0 could not write them. */
+static bool put_splits(const writer *w, const px_split *split, const px_dataset *data)
+{
+    const px_dataset_info *info = px_dataset_about(data);
+    uint8_t *of = px_calloc((size_t)w->e->rows + 1, 1);
+    for (int64_t i = 0; i < w->e->rows; i++)
+        of[i] = (uint8_t)px_dataset_split_of(data, split->index[w->e->first + i]);
+    bool done = put_array(w, "split", H5T_STD_U8LE, H5T_NATIVE_UINT8, 0, of);
+    free(of);
+    return done && (w->comm->rank > 0 ||
+                    px_h5_put_attribute_texts(w->file, "split_names", info->splits, info->split_names) == 0);
+}
+
 static int write_all(const writer *w, const px_split *split, const px_features_source *from)
 {
     const px_extraction *e = w->e;
@@ -91,6 +104,7 @@ static int write_all(const writer *w, const px_split *split, const px_features_s
     bool done = put_array(w, "features", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, last->width, own);
     done &= put_array(w, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, 0, e->label + e->first);
     done &= put_array(w, "rows", H5T_STD_I64LE, H5T_NATIVE_INT64, 0, split->index + e->first);
+    done &= put_splits(w, split, from->dataset);
     if (w->comm->rank > 0)
         return 0;
     int bad = px_h5_put_attribute_text(w->file, "run", from->run) |

@@ -1,6 +1,7 @@
 /* features_file.h - features as a file, with the rows of all ranks.
  *
- *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: each image's row in the data set
+ *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: each image's row in the data set,
+ *     /split (N) uint8: each image's split, a number in the attribute split_names
  *   attributes of the root: run, data, split, backbone, step, config (how images were prepared)
  */
 #ifndef PX_EVAL_FEATURES_FILE_H
@@ -9,6 +10,7 @@
 #include "eval/extract.h"
 
 typedef struct px_features_source {
+    const px_dataset *dataset;
     const char *run, *data, *split, *backbone, *config;
     int64_t step;
 } px_features_source;

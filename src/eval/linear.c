@@ -33,6 +33,10 @@ typedef struct probe {
     int64_t rows, fitted; /* number of all rows, and of those to fit on */
     int64_t *test_row;    /* labelled rows of the test set */
     int64_t test_rows;
+    int learned;                         /* classes that have training rows: they are learned, numbered without gaps */
+    int *class_of;                       /* (learned) their numbers in the data */
+    px_features dense_train, dense_test; /* with these numbers as labels, if there are gaps */
+    int32_t *label[2];                   /* theirs */
 } probe;
 
 /* Moves every class's held-out rows to the end. They are drawn by (seed, class): at least one and never all of a
@@ -70,6 +74,51 @@ static void hold_out(probe *p, const int64_t *per_class)
     free(begin);
     free(next);
     free(held);
+}
+
+/* A copy of labels under the new numbers. */
+static int32_t *renumbered(const px_features *f, const int *number)
+{
+    int32_t *label = px_calloc((size_t)f->count + 1, sizeof(int32_t));
+    for (int64_t i = 0; i < f->count; i++)
+        label[i] = f->label[i] < 0 ? -1 : number[f->label[i]];
+    return label;
+}
+
+/* Data sets may have classes without images: labels that begin at 1, a class that only another split has. They are not
+ * learned, so that they take no part in the softmax. One that is tested on must be learned. */
+static int number_classes(probe *p, int64_t *per_class, const int64_t *tested)
+{
+    int classes = p->train->classes, *number = px_calloc((size_t)classes, sizeof(int));
+    p->class_of = px_calloc((size_t)classes, sizeof(int));
+    int status = 0;
+    for (int c = 0; c < classes && status == 0; c++) {
+        number[c] = p->learned;
+        if (per_class[c] == 0 && tested[c] > 0)
+            status =
+                px_fail(PX_DATA,
+                        "class %d has no training samples, but %lld test samples: a linear probe needs some of each "
+                        "class that is tested, protocol=knn does not",
+                        c, (long long)tested[c]);
+        if (per_class[c] == 0)
+            continue;
+        per_class[p->learned] = per_class[c];
+        p->class_of[p->learned++] = c;
+    }
+    if (status == 0 && p->learned < 2)
+        status = px_fail(PX_DATA, "a linear probe needs at least two classes, but the training set has images of %d",
+                         p->learned);
+    if (status == 0 && p->learned < classes) {
+        p->dense_train = *p->train;
+        p->dense_test = *p->test;
+        p->dense_train.label = p->label[0] = renumbered(p->train, number);
+        p->dense_test.label = p->label[1] = renumbered(p->test, number);
+        p->dense_train.classes = p->dense_test.classes = p->learned;
+        p->train = &p->dense_train;
+        p->test = &p->dense_test;
+    }
+    free(number);
+    return status;
 }
 
 enum { COLUMNS = 64 };
@@ -123,18 +172,14 @@ static int prepare(probe *p)
     if (f->classes < 2)
         return px_fail(PX_DATA, "a linear probe needs at least two classes, but the training set has %d", f->classes);
     int64_t *per_class = px_calloc((size_t)f->classes, sizeof(int64_t));
-    int64_t *unused = px_calloc((size_t)f->classes, sizeof(int64_t));
+    int64_t *tested = px_calloc((size_t)f->classes, sizeof(int64_t));
     p->mean = px_calloc((size_t)f->width, sizeof(float));
     p->scale = px_calloc((size_t)f->width, sizeof(float));
     p->row = px_features_labelled(f, f->classes, "training", &p->rows, per_class);
-    p->test_row = p->row ? px_features_labelled(p->test, f->classes, "test", &p->test_rows, unused) : NULL;
+    p->test_row = p->row ? px_features_labelled(p->test, f->classes, "test", &p->test_rows, tested) : NULL;
     int rc = p->row && p->test_row ? 0 : -1;
-    for (int c = 0; rc == 0 && c < f->classes; c++)
-        if (per_class[c] == 0)
-            rc = px_fail(PX_DATA,
-                         "class %d has no training samples: a linear probe needs some of each of the %d classes, "
-                         "protocol=knn does not",
-                         c, f->classes);
+    if (rc == 0)
+        rc = number_classes(p, per_class, tested);
     if (rc == 0 && p->test_rows == 0)
         rc = px_fail(PX_DATA, "the test set has no labelled samples; test_split= names another");
     if (rc == 0 && (px_features_finite(f, "training") != 0 || px_features_finite(p->test, "test") != 0))
@@ -149,7 +194,7 @@ static int prepare(probe *p)
                      "linear.rates=0.1 is one rate",
                      p->cfg->rates.count);
     free(per_class);
-    free(unused);
+    free(tested);
     return rc;
 }
 
@@ -265,7 +310,7 @@ static void train_final(const probe *p, px_probe_result *r)
     px_log_progress_end(p->log);
     r->top5 = (double)score.right5 / (double)p->test_rows;
     for (int64_t i = 0; i < p->test_rows; i++)
-        r->confusion[(int64_t)p->test->label[p->test_row[i]] * r->classes + predicted[i]]++;
+        r->confusion[(int64_t)p->class_of[p->test->label[p->test_row[i]]] * r->classes + p->class_of[predicted[i]]]++;
     px_heads_finish(&head);
     free(predicted);
 }
@@ -334,6 +379,9 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
     free(p.scale);
     free(p.row);
     free(p.test_row);
+    free(p.class_of);
+    free(p.label[0]);
+    free(p.label[1]);
     if (rc != 0)
         px_probe_result_finish(r);
     return rc;

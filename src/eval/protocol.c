@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "eval/embed.h"
 #include "eval/extract.h"
+#include "eval/holdout.h"
 #include "eval/knn.h"
 #include "eval/layers.h"
 #include "eval/need.h"
@@ -11,6 +12,7 @@
 #include "train/checkpoint.h"
 #include "train/made.h"
 #include "train/provenance.h"
+#include "train/saved.h"
 #include "train/weights.h"
 
 #include <inttypes.h>
@@ -27,6 +29,9 @@ const px_option px_eval_options[] = {
                    "the network to probe, where a method has several: teacher; empty: the one that is trained"),
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
     PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that the probe is tested on; empty: test, else val"),
+    PX_OPTION(
+        px_eval_cfg, holdout, "0", 0, 0.9,
+        "share of each class of train_split that is held out for the test, by linear.seed; 0: test_split is the test"),
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
     PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),
@@ -59,11 +64,7 @@ static bool concerns_run(const char *assignment, bool weights)
 
 static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
 {
-    px_checkpoint saved;
-    if (px_checkpoint_peek(run, &saved, log) != 0)
-        return -1;
-    int status = px_settings_load_text(&e->run, saved.config, run, assignments, count);
-    px_checkpoint_finish(&saved);
+    int status = px_saved_settings(&e->run, run, assignments, count, log);
     e->folder = px_strdup(run);
     return status;
 }
@@ -137,6 +138,7 @@ typedef struct bench {
     px_split train; /* limited by data.limit */
     int64_t *train_index;
     const px_split *test;
+    px_holdout holdout; /* with holdout=: train and test are its */
     px_task task;
     px_model model;
     px_extract_spec from;
@@ -350,17 +352,33 @@ static int load_parameters(bench *b)
 static int open_data(bench *b)
 {
     const px_data_cfg *d = &b->e->run.data;
-    const char *test = b->e->eval.test_split;
+    const px_eval_cfg *eval = &b->e->eval;
+    const char *test = eval->test_split;
+    if (eval->holdout > 0 && test[0])
+        return px_fail(PX_USAGE, "test_split=%s and holdout=%g: the test is either a split or held out of train_split",
+                       test, eval->holdout);
     if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     const px_dataset_info *info = px_dataset_about(b->data);
     for (int i = 0; !test[0] && i < info->splits; i++)
         if (strcmp(info->split_names[i], "test") == 0)
             test = "test";
-    const px_split *train = px_dataset_split_for(b->data, "train_split", b->e->eval.train_split);
-    b->test = train ? px_dataset_split_for(b->data, "test_split", test[0] ? test : "val") : NULL;
-    if (!b->test)
+    const px_split *train = px_dataset_split_for(b->data, "train_split", eval->train_split);
+    if (!train)
         return -1;
+    if (eval->holdout > 0) {
+        if (px_holdout_make(&b->holdout, b->data, train, eval->holdout, b->e->linear.seed) != 0)
+            return -1;
+        train = &b->holdout.kept;
+        b->test = &b->holdout.held;
+    } else {
+        b->test = px_dataset_split_for(b->data, "test_split", test[0] ? test : "val");
+        if (!b->test && !test[0])
+            return px_fail(PX_DATA, "%s; test_split= names another, holdout=0.1 holds a tenth of %s out", px_error(),
+                           eval->train_split);
+        if (!b->test)
+            return -1;
+    }
     b->train = *train;
     b->train_index = px_split_limit(&b->train, d->limit);
     if (info->classes < 2)
@@ -454,6 +472,7 @@ int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_l
     px_model_finish(&b.model);
     px_dataset_close(b.data);
     free(b.train_index);
+    px_holdout_finish(&b.holdout);
     free(b.config);
     return status;
 }

@@ -27,6 +27,7 @@ typedef struct px_eval_cfg {
     bool baselines, layers;
     px_patches patches;
     int batch, embed;
+    double holdout;
 } px_eval_cfg;
 extern const px_option px_eval_options[];
 

@@ -96,3 +96,17 @@ int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value)
 {
     return put_attribute(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value);
 }
+
+int px_h5_put_attribute_texts(hid_t object, const char *name, int count, const char *const *texts)
+{
+    hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate_simple(1, (hsize_t[]){(hsize_t)count}, NULL);
+    H5Tset_size(type, H5T_VARIABLE);
+    H5Tset_cset(type, H5T_CSET_UTF8);
+    hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    herr_t bad = attribute < 0 ? -1 : H5Awrite(attribute, type, texts);
+    if (attribute >= 0)
+        H5Aclose(attribute);
+    H5Sclose(space);
+    H5Tclose(type);
+    return bad < 0 ? -1 : 0;
+}

@@ -35,4 +35,7 @@ int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);
 int px_h5_put_attribute_text(hid_t object, const char *name, const char *text);
 int px_h5_put_attribute_number(hid_t object, const char *name, int64_t value);
 
+/* The same for a list of `count` > 0 texts of variable length. */
+int px_h5_put_attribute_texts(hid_t object, const char *name, int count, const char *const *texts);
+
 #endif

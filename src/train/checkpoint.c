@@ -296,6 +296,7 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
     if (px_h5_get_attribute_number(file, "format", &format) != 0 || format != PX_CHECKPOINT_FORMAT ||
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
         status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, PX_CHECKPOINT_FORMAT);
+    out->folder = get_text(file, "folder");
     if (status == 0 && (out->step < 0 || out->step > steps_max))
         status = px_fail(PX_DATA, "%s: its step is %" PRId64 ", which no run reaches", path, out->step);
     if (status == 0 && m)
@@ -358,5 +359,6 @@ void px_checkpoint_finish(px_checkpoint *c)
     }
     free(c->array);
     free(c->config);
+    free(c->folder);
     *c = (px_checkpoint){0};
 }

@@ -1,6 +1,7 @@
 /* checkpoint.h - the whole state of a run in one HDF5 file.
  *
  *     /config                      the resolved configuration, text
+ *     /folder                      the folder that its relative paths start from, text; optional
  *     /parameters/NAME             float32, plain order of axes, names of torchvision and timm; running statistics, too
  *     /optimizer/SLOT/NAME         the same shapes: momentum, or the two moments
  *   attributes of the root: format, step, optimizer_step
@@ -27,6 +28,7 @@ typedef struct px_checkpoint_array {
 typedef struct px_checkpoint {
     int64_t step;               /* completed steps */
     char *config;               /* freed by px_checkpoint_finish */
+    char *folder;               /* likewise; NULL: it is not known */
     px_checkpoint_array *array; /* only from px_checkpoint_arrays; freed likewise */
     int count;
 } px_checkpoint;

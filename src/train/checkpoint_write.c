@@ -139,6 +139,10 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
         put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
         (optimizer && put_optimizer(path, file, m, optimizer) != 0))
         status = -1;
+    char *folder = getcwd(NULL, 0); /* not known: it was removed */
+    if (status == 0 && folder)
+        status = put_text(path, file, "folder", folder);
+    free(folder);
     if (H5Fclose(file) < 0 && status == 0)
         status = not_written(path);
     return px_h5_disk_check(&disk, path) != 0 ? -1 : status;

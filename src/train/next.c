@@ -12,9 +12,10 @@
 
 /* The labels of a split. */
 typedef struct labels {
-    int64_t images;   /* that have one */
-    int64_t most;     /* images of the most frequent class */
-    bool all_classes; /* each class has an image */
+    int64_t images; /* that have one */
+    int64_t most;   /* images of the most frequent class */
+    int classes;    /* that have an image */
+    int64_t *count; /* (classes of the data set) images of each; free() it */
 } labels;
 
 static labels count_labels(const px_dataset *data, const char *split)
@@ -22,7 +23,7 @@ static labels count_labels(const px_dataset *data, const char *split)
     int classes = px_dataset_about(data)->classes;
     const px_split *of = px_dataset_split(data, split);
     int64_t *count = px_calloc((size_t)classes + 1, sizeof count[0]);
-    labels l = {.all_classes = true};
+    labels l = {.count = count};
     for (int64_t i = 0; i < of->count; i++) {
         int label = px_dataset_label(data, of->index[i]);
         if (label >= 0)
@@ -31,10 +32,27 @@ static labels count_labels(const px_dataset *data, const char *split)
     for (int c = 0; c < classes; c++) {
         l.images += count[c];
         l.most = count[c] > l.most ? count[c] : l.most;
-        l.all_classes &= count[c] > 0;
+        l.classes += count[c] > 0;
     }
-    free(count);
     return l;
+}
+
+static int64_t images_with_labels(const px_dataset *data, const char *split)
+{
+    labels l = count_labels(data, split);
+    free(l.count);
+    return l.images;
+}
+
+/* Whether each class that is tested has an image to learn from. */
+static bool all_are_learned(const px_dataset *data, const labels *learned, const char *test)
+{
+    labels tested = count_labels(data, test);
+    bool all = true;
+    for (int c = 0; c < px_dataset_about(data)->classes; c++)
+        all &= tested.count[c] == 0 || learned->count[c] > 0;
+    free(tested.count);
+    return all;
 }
 
 static bool has_split(const px_dataset_info *d, const char *name)
@@ -51,10 +69,10 @@ static const char *find_test(const px_dataset *data, const char *train)
     const px_dataset_info *d = px_dataset_about(data);
     static const char *const usual[] = {"test", "val"};
     for (int i = 0; i < 2; i++)
-        if (has_split(d, usual[i]) && strcmp(usual[i], train) != 0 && count_labels(data, usual[i]).images > 0)
+        if (has_split(d, usual[i]) && strcmp(usual[i], train) != 0 && images_with_labels(data, usual[i]) > 0)
             return usual[i];
     for (int i = 0; i < d->splits; i++)
-        if (strcmp(d->split_names[i], train) != 0 && count_labels(data, d->split_names[i]).images > 0)
+        if (strcmp(d->split_names[i], train) != 0 && images_with_labels(data, d->split_names[i]) > 0)
             return d->split_names[i];
     return NULL;
 }
@@ -107,17 +125,22 @@ static char *write_probe(FILE *out, const char *program, const px_settings *s, c
         return px_format("%s has %s", d->path, d->classes == 0 ? "no labels" : "only one class");
     const char *test = find_test(data, train);
     labels learned = count_labels(data, train);
+    bool linear = test && learned.most > 1 && learned.classes > 1 && all_are_learned(data, &learned, test);
+    free(learned.count);
     if (learned.images == 0)
         return px_format("no image of the split %s of %s has a label", train, d->path);
     if (!test)
-        return px_format("no other split than %s of %s has labels to test on", train, d->path);
+        return px_format("no other split than %s of %s has labels to test on; probe with holdout=0.1 holds some of its "
+                         "images out for that",
+                         train, d->path);
     write_command(out, program, "probe", s, true);
     if (strcmp(train, "train") != 0)
         write_assignment(out, "train_split", train);
     if (strcmp(test, has_split(d, "test") ? "test" : "val") != 0)
         write_assignment(out, "test_split", test);
-    if (!learned.all_classes || learned.most < 2)
-        fputs(" protocol=knn", out); /* a linear probe learns every class, and holds out images of some */
+    if (!linear)
+        fputs(" protocol=knn",
+              out); /* a linear probe learns what it is tested on, and holds out images of some classes */
     if (works_on_patches(s, task))
         fputs(" patches=9", out);
     return NULL;

@@ -17,7 +17,9 @@ typedef struct tree {
     const char *files;
     const char *right; /* "train a 2 b 1 - 1, val a 1": of each split its classes, -: without a label; or "! MESSAGE" */
     const char *split, *classes, *bad;
-    const char *source; /* the folder's name; NULL: "set" */
+    const char *source;        /* the folder's name; NULL: "set" */
+    const char *labels, *text; /* labels=, and that file's content */
+    const char *names, *words; /* class_names=, and that file's content, if it is one */
 } tree;
 
 static const tree trees[] = {
@@ -127,6 +129,95 @@ static const tree trees[] = {
     {.files = "a/1.png a/2.webp b/1.png b/2.TIFF", .right = "! 2 bad"},
     {.files = "a/1.png a/2.webp b/1.png", .right = "train a 1 b 1", .bad = "skip"},
     {.files = "a/1.webp b/1.webp", .right = "! 1.webp is a WebP picture, which is not read"},
+    /* labels= */
+    {.files = "images/a.png images/b.png l.csv",
+     .right = "train cat 1 dog 1",
+     .labels = "l.csv",
+     .text = "path,label\nimages/a.png,cat\nimages/b.png,dog\n"},
+    {.files = "a.png b.png c.png l.csv",
+     .right = "train x 1 y 1, val x 1",
+     .labels = "l.csv",
+     .text = "a.png,x,train\nb.png,y,train\nc.png,x,Validation\n"},
+    {.files = "train/a.png train/b.png l.csv", /* Kaggle's: names without extension, text in quotes */
+     .right = "train Shih, Tzu 1 boxer 1",
+     .labels = "l.csv",
+     .text = "id,breed\na,boxer\nb,\"Shih, Tzu\"\nz,boxer\n"},
+    {.files = "train/n1/images/1.png train/n2/images/1.png val/images/v0.png val/images/v1.png val/val_annotations.txt",
+     .right = "train n1 1 n2 1, val n1 1 n2 1",
+     .labels = "val/val_annotations.txt", /* Tiny-ImageNet */
+     .text = "v0.png\tn2\t0\t32\t44\t62\nv1.png\tn1\t1\t2\t3\t4\n"},
+    {.files = "train/n1/0.png train/n2/1.png val/0.png val/1.png val/l.txt", /* the same names in two folders */
+     .right = "train n1 1 n2 1, val n1 1 n2 1",
+     .labels = "val/l.txt",
+     .text = "0.png n2\n1.png n1\n"},
+    {.files = "train/n1/1.png train/n2/1.png val/1.png val/2.png gt.txt", /* ImageNet */
+     .right = "train n1 1 n2 1, val n1 1 n2 1",
+     .labels = "gt.txt",
+     .text = "n2\nn1\n"},
+    {.files = "train/n01440764/1.png train/n01443537/1.png val/1.png val/2.png gt.txt synsets.txt",
+     .right = "train n01440764 1 n01443537 1, val n01440764 1 n01443537 1",
+     .labels = "gt.txt",
+     .text = "2\n1\n",
+     .names = "synsets.txt",
+     .words = "n01443537 goldfish, Carassius auratus\nn01440764 tench, Tinca tinca\n"},
+    {.files = "val/ILSVRC2012_val_1.png val/ILSVRC2012_val_2.png val.txt", /* Caffe's */
+     .right = "val 0 1 65 1",
+     .labels = "val.txt",
+     .text = "ILSVRC2012_val_1.JPEG 65\nILSVRC2012_val_2.JPEG 0\n"},
+    {.files = "val/1.png val/2.png l.csv", /* Kaggle's ImageNet */
+     .right = "val n01440764 1 n03995372 1",
+     .labels = "l.csv",
+     .text = "ImageId,PredictionString\n1,n03995372 85 1 499 272 \n2,n01440764 1 2 3 4 n01440764 5 6 7 8\n"},
+    {.files = "a.png b.png c.png l.csv", .right = "train 2 1 9 1 10 1", .labels = "l.csv", .text = "a,10\nb,9\nc,2\n"},
+    {.files = "cat/1.png cat/2.png l.csv", .right = "train cat 1 dog 1", .labels = "l.csv", .text = "cat/1.png,dog\n"},
+    {.files = "x/1.png x/2.png l.csv", .right = "train a 1 b 1", .labels = "l.csv", .text = "x/1.png,a\nx/2.png,b\n"},
+    {.files = "a.png b.png l.csv",
+     .right = "train 1 1, test 1 1",
+     .labels = "l.csv",
+     .text = "\xEF\xBB\xBFimage;is_train;class\r\na.png;1;1\r\nb.png;0;1\r\n"},
+    {.files = "a.png b.png l.csv",
+     .right = "train 1 1, fold3 1 1",
+     .labels = "l.csv",
+     .text = "file,class,split\n.\\a.png,1,train\n/b.png,1,fold3\n"},
+    {.files = "a.png b.png l.csv", .right = "train - 1 x 1", .labels = "l.csv", .text = "a.png,x\nb.png,\n"},
+    {.files = "p/a.png q/a.png l.csv",
+     .right = "! row 1 names a.png, which may be ",
+     .labels = "l.csv",
+     .text = "a.png,x\n"},
+    {.files = "p/a.png q/a.png l.csv", .right = "train p 1 x 1", .labels = "l.csv", .text = "q/a.png,x\n"},
+    {.files = "a.png l.csv",
+     .right = "! row 2 gives a.png another label",
+     .labels = "l.csv",
+     .text = "a.png,x\na.png,y\n"},
+    {.files = "a.png l.csv",
+     .right = "! none of its 1 rows names an image; the first names b.png",
+     .labels = "l.csv",
+     .text = "b.png,x\n"},
+    {.files = "a.png b.png l.csv",
+     .right = "! has 1 lines, but 2 images have no label",
+     .labels = "l.csv",
+     .text = "x\n"},
+    {.files = "a.png b.png l.csv",
+     .right = "! row 2 has 1 columns, but column 2 is the label",
+     .labels = "l.csv",
+     .text = "a.png,x\nb.png\n"},
+    {.files = "a.png l.csv", .right = "! contains no labels", .labels = "l.csv", .text = "\n\n"},
+    {.files = "a.png", .right = "! cannot be opened, and is in no source", .labels = "l.csv"},
+    {.files = "p/a.png p/l.csv l.csv", .right = "! give more of its path", .labels = "l.csv", .text = "a.png,x\n"},
+    {.files = "a.png b.png l.csv n.txt",
+     .right = "! it is not clear whether they count the 9 names of class_names from 0 or from 1",
+     .labels = "l.csv",
+     .text = "a,3\nb,4\n",
+     .names = "n.txt",
+     .words = "a\nb\nc\nd\ne\nf\ng\nh\ni\n"},
+    {.files = "0/1.png 1/1.png n.txt",
+     .right = "train cat 1 great dog 1",
+     .names = "n.txt",
+     .words = "cat\ngreat dog\n"},
+    {.files = "1.png n.txt",
+     .right = "! class_names gives 1 names, but the sources have 0 classes",
+     .names = "n.txt",
+     .words = "cat\n"},
     /* the option */
     {.files = "a/1.png", .right = "! split: the shares add up to 0.8, not to 1", .split = "train:0.7,val:0.1"},
     {.files = "a/1.png", .right = "! the share of val must be between 0 and 1", .split = "train:0.9,val:-1"},
@@ -152,9 +243,13 @@ static bool next_file(const char **list, char file[200])
 }
 
 /* Gives the bytes of a file by its name; NULL: it is a folder. */
-static blob content_of(char *file)
+static blob content_of(const tree *t, char *file)
 {
     size_t length = strlen(file);
+    if (t->labels && strcmp(file, t->labels) == 0)
+        return (blob){(uint8_t *)px_strdup(t->text), strlen(t->text)};
+    if (t->names && strcmp(file, t->names) == 0)
+        return (blob){(uint8_t *)px_strdup(t->words), strlen(t->words)};
     if (file[length - 1] == '/')
         return (blob){NULL, 0};
     const char *dot = strrchr(file, '.');
@@ -170,7 +265,7 @@ static char *make_tree(const char *folder, const tree *t)
     char file[200];
     const char *root = t->source ? t->source : "set";
     for (const char *list = t->files; next_file(&list, file);) {
-        blob b = content_of(file);
+        blob b = content_of(t, file);
         char *name = px_format("%s/%s%s", root, file, b.bytes ? "" : "x");
         char *path = write_file(folder, name, b.bytes ? (void *)b.bytes : "", b.size);
         if (!b.bytes)
@@ -194,7 +289,7 @@ static char *make_archive(const char *folder, const tree *t)
         const char *list = t->files;
         for (int i = 0; i <= k; i++)
             next_file(&list, file);
-        blob b = content_of(file);
+        blob b = content_of(t, file);
         add_entry(a, file, b.bytes, b.size);
         free(b.bytes);
     }
@@ -238,6 +333,8 @@ static char *understand(const char *source, const tree *t)
     o.split = t->split ? t->split : "";
     o.classes = t->classes ? t->classes : "auto";
     o.bad = t->bad ? t->bad : "stop";
+    o.labels = t->labels;
+    o.class_names = t->names ? t->names : "";
     char *seen, *text = NULL;
     if (px_catalog_make(&c, (const char *const[]){source}, 1, &o, &log) != 0)
         seen = px_format("! %s", px_error());
@@ -275,6 +372,68 @@ static void all_trees(void **state)
         remove_folder(folder);
     }
     assert_int_equal(wrong, 0);
+}
+
+static void add_link(struct archive *a, const char *path, const char *to, bool hard)
+{
+    struct archive_entry *e = archive_entry_new();
+    archive_entry_set_pathname(e, path);
+    archive_entry_set_filetype(e, hard ? AE_IFREG : AE_IFLNK);
+    archive_entry_set_perm(e, 0755);
+    if (hard)
+        archive_entry_set_hardlink(e, to);
+    else
+        archive_entry_set_symlink(e, to);
+    PX_CHECK(archive_write_header(a, e) == ARCHIVE_OK);
+    archive_entry_free(e);
+}
+
+static const struct {
+    const char *path, *to;
+    bool hard;
+} all_links[] = {{"b/2.png", "a/1.png", true},     {"c", "a", false},
+                 {"d/3.png", "../a/1.png", false}, {"e/4.png", "../d/3.png", false},
+                 {"f/5.png", "../z/9.png", false}, {"y", "c", false}};
+static const char linked[] = "train a 1 b 1 c 1 d 1 e 1 f 1 y 1 z 1";
+
+/* Links, hard and symbolic, to files, folders, other links, and to what comes later, count as what they point to. */
+static void links_in_archives(void **state)
+{
+    (void)state;
+    static const int formats[] = {ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED};
+    for (int f = 0; f < 2; f++) {
+        char *folder = make_folder(), *path = px_format("%s/links.tar.gz", folder);
+        struct archive *a = begin_archive(path, formats[f], ARCHIVE_FILTER_GZIP);
+        blob png = make_flat_png(4, 4, 3, 9);
+        add_entry(a, "a/1.png", png.bytes, png.size);
+        for (size_t k = 0; k < sizeof all_links / sizeof *all_links; k++)
+            add_link(a, all_links[k].path, all_links[k].to, all_links[k].hard);
+        add_link(a, "a/up", "..", false); /* these lead nowhere */
+        add_link(a, "g/1.png", "/etc/passwd", false);
+        add_link(a, "g/2.png", "../../x.png", false);
+        add_link(a, "g/3.png", "4.png", false);
+        add_link(a, "g/4.png", "3.png", false);
+        add_link(a, "g/5.png", "none.png", false);
+        add_entry(a, "z/9.png", png.bytes, png.size);
+        end_archive(a);
+        free(png.bytes);
+        assert_int_equal(check(&(tree){.files = "links", .right = linked}, path), 0);
+        remove_folder(folder);
+    }
+}
+
+static void links_in_folders(void **state)
+{
+    (void)state;
+    char *folder = make_folder(), *root = make_tree(folder, &(tree){.files = "a/1.png z/9.png b/ d/ e/ f/"});
+    for (size_t k = 0; k < sizeof all_links / sizeof *all_links; k++) {
+        char *path = px_format("%s/%s", root, all_links[k].path), *target = px_format("%s/%s", root, all_links[k].to);
+        PX_CHECK((all_links[k].hard ? link(target, path) : symlink(all_links[k].to, path)) == 0);
+        free(path);
+        free(target);
+    }
+    assert_int_equal(check(&(tree){.files = "links", .right = linked}, root), 0);
+    remove_folder(folder);
 }
 
 /* Two sources, one letter, a trailing slash: paths begin with the folder. */
@@ -328,6 +487,8 @@ static void names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_trees), cmocka_unit_test(paths), cmocka_unit_test(names)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_trees), cmocka_unit_test(links_in_archives),
+                                       cmocka_unit_test(links_in_folders), cmocka_unit_test(paths),
+                                       cmocka_unit_test(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

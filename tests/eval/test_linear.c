@@ -125,6 +125,38 @@ static void test_units_and_ignored_rows_do_not_matter(void **state)
     blobs_free(&more);
 }
 
+/* Labels that begin at 1 and have gaps: the same result, bit by bit, in the rows of the classes that there are. */
+static void test_gaps_do_not_matter(void **state)
+{
+    (void)state;
+    static const int number[] = {1, 3, 4, 6};
+    blobs train = blobs_make(1200, 12, 4, 0.7f, 1), test = blobs_make(400, 12, 4, 0.7f, 2);
+    px_probe_result a, b;
+    assert_int_equal(probe(&train, &test, &a), 0);
+    for (int i = 0; i < 1200; i++)
+        train.label[i] = number[train.label[i]];
+    for (int i = 0; i < 400; i++)
+        test.label[i] = number[test.label[i]];
+    train.f.classes = test.f.classes = 8;
+    assert_int_equal(probe(&train, &test, &b), 0);
+    assert_int_equal(b.classes, 8);
+    assert_true(a.top1 == b.top1 && a.chosen == b.chosen && a.train_loss[7] == b.train_loss[7]);
+    int64_t all = 0;
+    for (int i = 0; i < 64; i++)
+        all += b.confusion[i];
+    assert_int_equal(all, 400);
+    for (int c = 0; c < 4; c++) {
+        assert_true(b.per_class[number[c]] == a.per_class[c]);
+        for (int k = 0; k < 4; k++)
+            assert_int_equal(b.confusion[number[c] * 8 + number[k]], a.confusion[c * 4 + k]);
+    }
+    assert_true(isnan(b.per_class[0]) && isnan(b.per_class[7]));
+    px_probe_result_finish(&a);
+    px_probe_result_finish(&b);
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
 static void expect(const blobs *train, const blobs *test, px_status status, const char *words)
 {
     px_probe_result r;
@@ -197,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_random_labels_give_chance),
         cmocka_unit_test(test_choice_never_looks_at_the_test_set),
         cmocka_unit_test(test_units_and_ignored_rows_do_not_matter),
+        cmocka_unit_test(test_gaps_do_not_matter),
         cmocka_unit_test(test_bad_data_is_refused),
         cmocka_unit_test(test_one_rate_needs_no_choice),
     };

@@ -118,6 +118,16 @@ static void sources(const char *f)
     put(f, "cifar/stl", "\x02\x03\x02\x80\x02\x80\x01\x0A", 8);
 }
 
+static void labels(const char *f)
+{
+    put_text(f, "labels/table", "path,label,split\na/1.png,cat,train\r\nb.png,\"dog, \"\"old\"\"\",val\n");
+    put_text(f, "labels/tabs", "val_0.JPEG\tn03444034\t0\t32\t44\t62\nval_1.JPEG\tn04067472\t52\t55\t57\t59\n");
+    put_text(f, "labels/blanks", "n01/a b.png 65\nn01/c.png 970\n");
+    put_text(f, "labels/list", "490\n361\n171\n");
+    put_text(f, "labels/semicolons", "\xEF\xBB\xBFimage;is_train;class\r\n1;1;4\r\n2;0;5\r\n");
+    put_text(f, "labels/short", "a.png,1\nb.png\n\"open,2\n");
+}
+
 static void weights(const char *f)
 {
     static const char two[] =
@@ -281,6 +291,7 @@ int main(int argc, char **argv)
     jpeg_files(argv[1]);
     configurations(argv[1]);
     sources(argv[1]);
+    labels(argv[1]);
     weights(argv[1]);
     checkpoints(argv[1]);
     whole_checkpoint(argv[1]);

@@ -1,0 +1,55 @@
+/* saved.c - see saved.h. */
+#include "train/saved.h"
+
+#include "base/error.h"
+#include "train/checkpoint.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Whether the assignments name the data set: then they mean this folder. */
+static bool names_data(const char *const assignments[], int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strncmp(assignments[i], "data.path=", 10) == 0)
+            return true;
+    return false;
+}
+
+/* The data set's path from the run's folder, a new string, or NULL: it is where its path says, or nowhere. */
+static char *elsewhere(const px_settings *s, const px_checkpoint *saved)
+{
+    const char *path = s->data.path;
+    if (!saved->folder || !path[0] || path[0] == '/' || access(path, F_OK) == 0)
+        return NULL;
+    char *there = px_format("%s/%s", saved->folder, path);
+    if (access(there, F_OK) == 0)
+        return there;
+    free(there);
+    return NULL;
+}
+
+int px_saved_settings(px_settings *s, const char *run, const char *const assignments[], int count, px_log *log)
+{
+    px_checkpoint saved;
+    if (px_checkpoint_peek(run, &saved, log) != 0)
+        return -1;
+    int status = px_settings_load_text(s, saved.config, run, assignments, count);
+    char *there = status == 0 && !names_data(assignments, count) ? elsewhere(s, &saved) : NULL;
+    if (there) {
+        px_log_line(log, "data.path=%s is taken from %s, where the run was started", s->data.path, saved.folder);
+        char *found = px_format("data.path=%s", there);
+        const char **all = px_calloc((size_t)count + 1, sizeof *all);
+        all[0] = found;
+        if (count > 0)
+            memcpy(all + 1, assignments, (size_t)count * sizeof *all);
+        px_settings_finish(s);
+        status = px_settings_load_text(s, saved.config, run, all, count + 1);
+        free(all);
+        free(found);
+    }
+    free(there);
+    px_checkpoint_finish(&saved);
+    return status;
+}

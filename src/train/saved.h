@@ -1,0 +1,12 @@
+/* saved.h - the settings of a run from its checkpoint. */
+#ifndef PX_TRAIN_SAVED_H
+#define PX_TRAIN_SAVED_H
+
+#include "base/log.h"
+#include "train/settings.h"
+
+/* Loads the settings of the run `run` with the assignments on top. A relative data.path that is not there is looked for from
+ * the folder in which the run was started, with a note. 0 or -1. */
+int px_saved_settings(px_settings *, const char *run, const char *const assignments[], int count, px_log *);
+
+#endif
