@@ -14,7 +14,7 @@
     CASE(LEAKY_RELU, 0.2, 0)                                                                                           \
     CASE(GELU, 0, 0)                                                                                                   \
     CASE(SILU, 0, 0)                                                                                                   \
-    CASE(HARD_SWISH, 0, 0)                                                                                             \
+    CASE(SIGMOID, 0, 0)                                                                                                \
     CASE(SQUARE, 0, 0)
 
 static px_value *epilogue(px_graph *g, px_value *y, px_value *residual, px_function f, double a, double b)
