@@ -256,6 +256,8 @@ static void store(const px_option *o, void *target, const px_setting *s)
 int px_option_assign(const px_option *o, void *target, const px_setting *setting, const char *key, const char *where)
 {
     px_setting value = setting->kind == PX_SETTING_WORD ? read_word(setting->text, o->type) : *setting;
+    if (value.kind == PX_SETTING_BOOL && o->choices && strstr(o->choices, "true")) /* a choice that was a flag before */
+        value = (px_setting){.kind = PX_SETTING_TEXT, .text = value.flag ? "true" : "false"};
     char *text = describe(&value);
     int rc = convert(o->type, &value)
                  ? check_value(o, &value, text, key, where)

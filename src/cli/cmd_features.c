@@ -229,7 +229,7 @@ const px_command px_cmd_features = {
         "  pretext features runs/first out=features.h5\n"
         "  mpirun -n 2 --bind-to none pretext features runs/first data.path=other.h5 data.split=test out=features.h5\n"
         "  pretext features runs/relative_location patches=9 out=features.h5\n"
-        "  pretext features resnet50.pth data.normalize=true data.path=other.h5 "
+        "  pretext features resnet50.pth data.normalize=imagenet data.path=other.h5 "
         "out=features.h5\n",
     .run = run,
     .flags = flags,

@@ -68,7 +68,7 @@ const px_command px_cmd_probe = {
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n"
             "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
-            "  pretext probe resnet50.pth data.path=flowers.h5 data.normalize=true "
+            "  pretext probe resnet50.pth data.path=flowers.h5 data.normalize=imagenet "
             "out=results/flowers\n",
     .run = run,
     .flags = flags,

@@ -69,9 +69,12 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .batch = batch,
                    .ranks = ranks,
                    .augment = s->train.augment[0] != 'n',
-                   .patch = family->patch ? family->patch(s->backbone) : 0,
-                   .mean = s->data.normalize ? d->mean : NULL,
-                   .std = s->data.normalize ? d->std : NULL};
+                   .patch = family->patch ? family->patch(s->backbone) : 0};
+    bool normalized;
+    if (px_settings_moments(s, d->mean, d->std, d->channels, &normalized) != 0)
+        return -1;
+    t->mean = normalized ? s->moments.mean : NULL;
+    t->std = normalized ? s->moments.std : NULL;
     if (family->settle)
         family->settle(s->backbone_cfg, t->image_size);
     if (s->method->settle)

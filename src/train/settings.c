@@ -69,8 +69,15 @@ const px_option px_data_options[] = {
         px_data_cfg, image_size, "0", 0, 4096,
         "side of a view in pixels; 0: that of the data set's images, or if they vary in size their median shorter "
         "side (a multiple of 8 and of the backbone's patches), at most 224"),
-    PX_OPTION_FLAG(px_data_cfg, normalize, "false",
-                   "subtract the data set's mean and divide by its standard deviation (SimCLR: no)"),
+    PX_OPTION_CHOICE(
+        px_data_cfg, normalize, "auto", "auto|none|dataset|imagenet|half|numbers|false|true",
+        "each channel minus a mean, divided by a deviation: the data set's (dataset, true), those of ImageNet, as "
+        "torchvision's and most of timm's weights need them, 0.5 and 0.5 (half: timm's augreg ViTs, Inception), or "
+        "data.mean and data.std (numbers); none, false: pixels stay in [0,1] (SimCLR); auto: none, with a warning for "
+        "weights that do not say what they need"),
+    PX_OPTION(px_data_cfg, mean, "[]", -1000, 1000,
+              "with data.normalize=numbers: per channel, of pixels in [0,1]; one number is for all channels"),
+    PX_OPTION(px_data_cfg, std, "[]", 1e-6, 1000, "with data.normalize=numbers: the deviations"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads per rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
@@ -87,6 +94,46 @@ const px_option px_weights_options[] = {
                      "tensors of the backbone that it does not have here (LayerScale, registers, ...) and that are not "
                      "known as heads"),
     {0}};
+
+/* 0.485, 0.456, 0.406 and 0.229, 0.224, 0.225: torchvision's, timm's IMAGENET_DEFAULT_MEAN and _STD. */
+static const px_moments imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+
+static int fill(float out[], const px_list *from, int channels, const char *key)
+{
+    if (from->count != channels && from->count != 1)
+        return px_fail(
+            PX_USAGE,
+            "data.normalize = numbers needs %s = [...] with a number for each of the images' %d channels, or "
+            "one for all; it has %d",
+            key, channels, from->count);
+    for (int c = 0; c < channels; c++)
+        out[c] = (float)from->value[from->count == 1 ? 0 : c];
+    return 0;
+}
+
+int px_settings_moments(px_settings *s, const float mean[], const float std[], int channels, bool *normalized)
+{
+    const char *by = s->data.normalize;
+    PX_CHECK(channels <= PX_MOMENTS_MAX);
+    *normalized = strcmp(by, "none") != 0 && strcmp(by, "false") != 0 && strcmp(by, "auto") != 0;
+    if (strcmp(by, "numbers") == 0)
+        return fill(s->moments.mean, &s->data.mean, channels, "data.mean") != 0 ||
+                       fill(s->moments.std, &s->data.std, channels, "data.std") != 0
+                   ? -1
+                   : 0;
+    if (strcmp(by, "imagenet") == 0 && channels != 3)
+        return px_fail(PX_USAGE, "data.normalize = imagenet is for images of 3 channels, but these have %d", channels);
+    if (strcmp(by, "imagenet") == 0) {
+        s->moments = imagenet;
+        return 0;
+    }
+    bool half = strcmp(by, "half") == 0;
+    for (int c = 0; c < channels && *normalized; c++) {
+        s->moments.mean[c] = half ? 0.5f : mean[c];
+        s->moments.std[c] = half ? 0.5f : std[c];
+    }
+    return 0;
+}
 
 static void register_groups(px_settings *s)
 {

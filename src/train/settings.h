@@ -32,7 +32,9 @@ typedef struct px_data_cfg {
     const char *path, *split;
     bool links;
     int image_size;
-    bool normalize, shuffle;
+    const char *normalize;
+    px_list mean, std; /* with normalize=numbers */
+    bool shuffle;
     int workers;
     int64_t limit;
     int timeout;
@@ -45,6 +47,12 @@ typedef struct px_weights_cfg {
 } px_weights_cfg;
 extern const px_option px_weights_options[];
 
+/* What pixels in [0,1] are normalized by, per channel. */
+enum { PX_MOMENTS_MAX = 64 };
+typedef struct px_moments {
+    float mean[PX_MOMENTS_MAX], std[PX_MOMENTS_MAX];
+} px_moments;
+
 typedef struct px_settings {
     px_train_cfg train;
     px_data_cfg data;
@@ -54,8 +62,13 @@ typedef struct px_settings {
     px_method_cfg *method_cfg;
     const px_backbone *backbone;
     px_backbone_cfg *backbone_cfg;
-    px_config *config; /* owns the strings */
+    px_config *config;  /* owns the strings */
+    px_moments moments; /* filled in by px_settings_moments */
 } px_settings;
+
+/* Fills in `moments` as data.normalize says. `mean`, `std`: the data set's. *normalized: false if pixels stay as they are.
+ * 0, or -1 (PX_USAGE) if the numbers do not fit this number of channels. */
+int px_settings_moments(px_settings *, const float mean[], const float std[], int channels, bool *normalized);
 
 /* If `path` is NULL, there are only assignments. 0, or -1 (PX_USAGE) with nothing to finish. */
 int px_settings_load(px_settings *, const char *path, const char *const assignments[], int count);

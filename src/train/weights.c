@@ -205,6 +205,19 @@ static void tell(px_log *log, const char *path, const px_weights_names *names, c
                 spelled, spelled[0] ? ")" : "", unused, n->unused ? n->names : "");
 }
 
+/* A file of another program says nothing of its images. */
+static void warn_of_pixels(const px_settings *s, const char *path, px_log *log)
+{
+    bool vit = strcmp(s->backbone->family->name, "vit") == 0;
+    if (strcmp(s->data.normalize, "auto") == 0)
+        px_log_warning(
+            log, "%s does not say how its images were normalized, so pixels stay in [0,1] (data.normalize=none): %s",
+            path,
+            vit ? "probably data.normalize=imagenet is right (torchvision, DeiT, DINO, MAE), or half (timm's "
+                  "augreg, Google's)"
+                : "probably data.normalize=imagenet is right");
+}
+
 /* Heads of our own files have the names that their methods give them. */
 static int load(px_model *m, const px_graph *bare, const px_settings *s, const px_tensor_file *f, const char *path,
                 px_log *log)
@@ -224,6 +237,8 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
     if (status == 0) {
         count_unused(f, &n);
         tell(log, path, &names, &n);
+        if (!ours)
+            warn_of_pixels(s, path, log);
     }
     px_weights_names_finish(&names);
     free(n.used);
@@ -298,6 +313,15 @@ int px_weights_settings(px_settings *s, const char *path, const char *const assi
 
 /* ---- writing ---- */
 
+static void write_list(FILE *out, const char *name, const px_list *list)
+{
+    for (int i = 0; i < list->count; i++) {
+        fprintf(out, i == 0 ? " %s = [" : ", ", name);
+        px_real_write(out, list->value[i]);
+    }
+    fprintf(out, "];");
+}
+
 /* A file's description of itself, as a configuration. A new string. */
 static char *settings_text(const px_settings *s)
 {
@@ -305,8 +329,14 @@ static char *settings_text(const px_settings *s)
     size_t size;
     FILE *out = open_memstream(&text, &size);
     PX_CHECK(out);
-    fprintf(out, "backbone = \"%s\"; data = { image_size = %d; normalize = %s; };", s->backbone->name,
-            s->data.image_size, s->data.normalize ? "true" : "false");
+    fprintf(out, "backbone = \"%s\"; data = { image_size = %d;", s->backbone->name, s->data.image_size);
+    bool auto_none = strcmp(s->data.normalize, "auto") == 0;
+    fprintf(out, " normalize = \"%s\";", auto_none ? "none" : s->data.normalize);
+    if (strcmp(s->data.normalize, "numbers") == 0) {
+        write_list(out, "mean", &s->data.mean);
+        write_list(out, "std", &s->data.std);
+    }
+    fprintf(out, " };");
     const px_option *o = s->backbone->family->options;
     if (o && o->name)
         fprintf(out, " %s = {", s->backbone->family->name);

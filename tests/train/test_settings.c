@@ -94,7 +94,7 @@ static void text_reads_back(void **state)
         assert_ptr_equal(a.backbone, b.backbone);
         assert_string_equal(b.train.out, "some \"where\"");
         assert_true(b.optim.lr == 0.3 && b.optim.steps.count == 2 && b.optim.steps.value[1] == 4.5);
-        assert_true(b.data.normalize);
+        assert_string_equal(b.data.normalize, "true");
         free(again);
         px_settings_finish(&b);
         assert_int_equal(px_settings_load_text(&b, text, "the text", (const char *const[]){"optim.lr=0.4"}, 1), 0);
@@ -106,9 +106,68 @@ static void text_reads_back(void **state)
     }
 }
 
+/* The moments that an assignment gives for images of this many channels. */
+static bool moments(const char *a, const char *b, int channels, float mean[2], float std[2])
+{
+    static const float own_mean[] = {0.4f, 0.3f, 0.2f}, own_std[] = {0.1f, 0.2f, 0.3f};
+    px_settings s;
+    bool normalized;
+    assert_int_equal(px_settings_load(&s, NULL, (const char *const[]){a, b, "data.std=0.25"}, 3), 0);
+    assert_int_equal(px_settings_moments(&s, own_mean, own_std, channels, &normalized), 0);
+    for (int c = 0; c < 2; c++) {
+        mean[c] = s.moments.mean[c];
+        std[c] = s.moments.std[c];
+    }
+    px_settings_finish(&s);
+    return normalized;
+}
+
+static void check_moments(const char *a, const char *b, float mean, float std, float next_mean, float next_std)
+{
+    float m[2], d[2];
+    assert_true(moments(a, b, 3, m, d));
+    assert_true(m[0] == mean && m[1] == next_mean && d[0] == std && d[1] == next_std);
+}
+
+static void refuse_moments(const char *a, const char *b, int channels, const char *says)
+{
+    px_settings s;
+    bool normalized;
+    assert_int_equal(px_settings_load(&s, NULL, (const char *const[]){a, b}, 2), 0);
+    assert_int_equal(px_settings_moments(&s, NULL, NULL, channels, &normalized), -1);
+    assert_string_equal(px_error(), says);
+    px_settings_finish(&s);
+}
+
+static void pixels_are_normalized_as_said(void **state)
+{
+    (void)state;
+    float m[2], d[2];
+    assert_false(moments("data.normalize=auto", "seed=1", 3, m, d));
+    assert_false(moments("data.normalize=none", "seed=1", 3, m, d));
+    assert_false(moments("data.normalize=false", "seed=1", 3, m, d));
+    check_moments("data.normalize=dataset", "seed=1", 0.4f, 0.1f, 0.3f, 0.2f);
+    check_moments("data.normalize=true", "seed=1", 0.4f, 0.1f, 0.3f, 0.2f);
+    check_moments("data.normalize=imagenet", "seed=1", 0.485f, 0.229f, 0.456f, 0.224f);
+    check_moments("data.normalize=half", "seed=1", 0.5f, 0.5f, 0.5f, 0.5f);
+    check_moments("data.normalize=numbers", "data.mean=[0.5, 0.25, 0]", 0.5f, 0.25f, 0.25f, 0.25f);
+    refuse_moments("data.normalize=imagenet", "seed=1", 1,
+                   "data.normalize = imagenet is for images of 3 channels, but these have 1");
+    refuse_moments(
+        "data.normalize=numbers", "data.mean=[1, 2]", 3,
+        "data.normalize = numbers needs data.mean = [...] with a number for each of the images' 3 channels, or one "
+        "for all; it has 2");
+    /* as files of before have it */
+    px_settings s;
+    assert_int_equal(px_settings_load_text(&s, "data = { normalize = true; };", "a file", NULL, 0), 0);
+    assert_string_equal(s.data.normalize, "true");
+    px_settings_finish(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(later_ones_win), cmocka_unit_test(groups_follow_the_method),
-                                       cmocka_unit_test(text_reads_back)};
+                                       cmocka_unit_test(text_reads_back),
+                                       cmocka_unit_test(pixels_are_normalized_as_said)};
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
 }
