@@ -5,12 +5,10 @@
  *   -> linear [B,K+1,E] -> mask tokens added, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
  *
  * Loss: mean squared error over the pixels of the hidden patches; norm_pix_loss standardises each target patch. */
-#include "backbones/vit.h"
-#include "base/error.h"
+#include "nn/positions.h"
+#include "nn/transformer.h"
 #include "ops/ops.h"
 #include "train/method.h"
-
-#include <string.h>
 
 struct px_method_cfg {
     double mask_ratio, area_min, flip;
@@ -40,14 +38,9 @@ static const char defaults[] =
     "vit = { positions = \"sincos\"; init = \"xavier\"; };\n"
     "optim = { optimizer = \"adamw\"; lr = 1.5e-4; beta2 = 0.95; weight_decay = 0.05; warmup_epochs = 40.0; };\n";
 
-static int patches_of(const px_task *task, int patch)
+static int visible_of(const px_method_cfg *c, const px_task *task)
 {
-    return (task->image_size / patch) * (task->image_size / patch);
-}
-
-static int visible_of(const px_method_cfg *c, int patches)
-{
-    return (int)(patches * (1 - c->mask_ratio));
+    return (int)(px_patch_count(task) * (1 - c->mask_ratio));
 }
 
 /* The paper's decoder, 512 x 8 with heads of 32, is for ViT base to huge. With a ViT tiny it would have five times the
@@ -57,7 +50,7 @@ static void settle(px_method_cfg *c, const px_task *task, const px_backbone *bac
 {
     int width, depth;
     (void)task;
-    px_vit_size(backbone, &width, &depth);
+    backbone->family->size(backbone, &width, &depth);
     bool paper = width >= 768;
     if (c->decoder_width == 0)
         c->decoder_width = paper ? 512 : width / 2;
@@ -74,7 +67,7 @@ static const char *check(const px_method_cfg *given, const px_task *task, const 
 {
     px_method_cfg settled = *given, *c = &settled;
     settle(c, task, backbone);
-    if (visible_of(c, patches_of(task, task->patch)) < 1)
+    if (visible_of(c, task) < 1)
         return "mae.mask_ratio leaves no patch visible; mae.mask_ratio=0.75, larger images (data.image_size) or a "
                "backbone of smaller patches would";
     return c->decoder_width % c->decoder_heads || c->decoder_width % 4
@@ -83,49 +76,32 @@ static const char *check(const px_method_cfg *given, const px_task *task, const 
                : NULL;
 }
 
-/* ---- views: the image, and which patches are hidden ---- */
-
-enum { IMAGE, VISIBLE, RESTORE, HIDDEN };
-
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
-    int T = patches_of(task, task->patch), K = visible_of(c, T), M = T - K;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
-    px_views_add(out, "visible", PX_I32, 1, 1, &K); /* positions of the visible patches */
-    /* for each token of the decoder: 0 the mask token, 1 the class token, 2 + j the j-th visible patch */
-    px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1});
-    px_views_add(out, "hidden", PX_I32, 1, 1, &M); /* positions of the hidden patches, ascending */
+    px_hidden_declare(task, visible_of(c, task), out); /* "visible" (K), "restore" (T + 1), "hidden" (M) */
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
     px_recipe r = px_recipe_crop(task, c->area_min, c->flip);
-    px_recipe_apply(&r, rng, image, px_sample_plane(out, IMAGE, 0), out->scratch);
-    int T = patches_of(task, task->patch), K = visible_of(c, T);
-    int32_t *visible = px_sample_i32(out, VISIBLE, 0), *restore = px_sample_i32(out, RESTORE, 0);
-    px_hide_patches(rng, T, K, visible, px_sample_i32(out, HIDDEN, 0));
-    memset(restore, 0, (size_t)(T + 1) * sizeof restore[0]);
-    restore[0] = 1;
-    for (int j = 0; j < K; j++)
-        restore[1 + visible[j]] = 2 + j;
+    px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    px_hidden_make(task, visible_of(c, task), rng, out, 1);
 }
 
 /* ---- model ---- */
 
 /* tokens [B,K+1,D] of the encoder -> predictions [B,T,patch*patch*C] */
-static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens, int patch)
+static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens)
 {
     px_graph *g = b->g;
-    int E = c->decoder_width, side = b->task->image_size / patch;
+    int E = c->decoder_width, patch = b->task->patch, side = b->task->image_size / patch;
     px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER); /* [B,K+1,E] */
     px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_DECAYS);
     x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore")); /* [B,T+1,E] */
-    x = px_binary(g, PX_ADD, x, px_vit_fixed_positions(g, "decoder_pos_embed", side, side, E));
+    x = px_binary(g, PX_ADD, x, px_sincos_positions(g, "decoder_pos_embed", side, side, E));
     px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};
-    px_scope_push(g, "decoder_blocks");
-    for (int i = 0; i < c->decoder_depth; i++)
-        x = px_transformer_block(g, i, x, &block);
-    px_scope_pop(g);
+    x = px_transformer(g, "decoder_blocks", x, c->decoder_depth, &block);
     x = px_layer_norm_layer(g, "decoder_norm", x);
     x = px_dense_layer(g, "decoder_pred", x, (int64_t)patch * patch * b->task->channels, PX_DENSE_XAVIER);
     return px_slice(g, x, 1, 1, (int64_t)side * side);
@@ -136,16 +112,11 @@ static px_value *build(const px_method_cfg *given, px_build *b)
     px_method_cfg settled = *given, *c = &settled;
     settle(c, b->task, b->backbone);
     px_graph *g = b->g;
-    px_vit vit;
-    PX_CHECK(px_vit_of(&vit, b->backbone, b->backbone_cfg)); /* px_mae.family */
-    px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden"), *positions;
-    px_value *x = px_vit_embed_at(g, &vit, image, px_view_input(b, "visible"), &positions); /* [B,K,D]   */
-    x = px_vit_blocks(g, &vit, px_vit_class_token(g, &vit, x, positions), NULL);            /* [B,K+1,D] */
-    x = px_vit_norm(g, x);
-    px_embedding(b, b->backbone->family->pool(g, b->backbone_cfg, x)); /* [B,D], from the visible patches only */
-    px_value *all = decode(c, b, x, vit.patch);                        /* [B,T,P]   */
+    px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden");
+    px_encoding e = px_encode_masked(b, px_backbone_net(b), image, px_view_input(b, "visible"), PX_DROP);
+    px_value *all = decode(c, b, e.tokens); /* [B,K+1,D] -> [B,T,P] */
     px_graph_output(g, "prediction", all);
-    px_value *target = px_patchify_at(g, image, hidden, vit.patch, true); /* [B,M,P]   */
+    px_value *target = px_patchify_at(g, image, hidden, b->task->patch, true); /* [B,M,P] */
     if (c->norm_pix_loss)
         target = px_standardize(g, target, 1e-6);
     return px_mean_squared_error(g, px_gather_tokens(g, all, hidden), target);
@@ -154,10 +125,9 @@ static px_value *build(const px_method_cfg *given, px_build *b)
 static int figures(const px_method_cfg *c, px_figures *f)
 {
     const px_task *task = px_figures_task(f);
-    int T = patches_of(task, task->patch);
     px_rebuilt what = {.image = "image",
                        .hidden = "hidden",
-                       .count = T - visible_of(c, T),
+                       .count = px_patch_count(task) - visible_of(c, task),
                        .prediction = "prediction",
                        .standardized = c->norm_pix_loss};
     return px_figures_rebuilt(f, "reconstruction", &what);

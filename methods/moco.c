@@ -11,8 +11,6 @@
 #include "train/method.h"
 #include "train/two_views.h"
 
-#include <stdlib.h>
-
 struct px_method_cfg {
     int queue, layers, hidden, dim;
     double temperature, momentum;
@@ -72,15 +70,13 @@ static px_value *info_nce(const px_method_cfg *c, px_graph *g, px_value *q, px_v
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
-    int B = b->task->batch, orders = 1 + c->symmetric;
+    int orders = 1 + c->symmetric;
     px_mlp layers = {.layers = c->layers, .hidden = c->hidden, .out = c->dim, .bias = true};
     px_net *head = px_net_create(g, "head"), *teacher = NULL, *teacher_head = NULL;
     px_value *queue = px_state(g, "queue", PX_SHAPE(c->queue, c->dim), px_init_unit_rows());
     px_value *place = px_state(g, "queue_ptr", PX_SHAPE(1), px_init_constant(0)), *loss = NULL, *keys[2];
-    int32_t *zeros = calloc((size_t)B, sizeof zeros[0]);
-    px_value *first = px_constant_i32(g, PX_SHAPE(B), zeros),
-             *momentum = px_schedule(b, "momentum", c->momentum, 0, PX_STEADY, PX_SHARE);
-    free(zeros);
+    px_value *first = px_copy_numbers(b, 1), /* zeros */
+        *momentum = px_schedule(b, "momentum", c->momentum, 0, PX_STEADY, PX_SHARE);
     for (int v = 0; v < orders; v++) {
         px_value *logits, *q = px_l2_normalize(g, px_head(head, &layers, px_encode(b, px_one_view(b, v)).pooled));
         if (!teacher) {

@@ -6,13 +6,11 @@
  *
  * Rows of the patches: copy k < 8 of image i is its k-th neighbour, row-major without the centre (label k); copy 8 is
  * the centre. */
-#include "base/error.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { NEIGHBOURS = 8, PATCHES = 9 };
@@ -142,14 +140,8 @@ static px_value *head(const px_method_cfg *c, px_graph *g, px_value *h, int B)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
-    int B = b->task->batch;
-    px_encoding h = px_encode(b, px_view_input(b, "patches"));
-    px_value *logits = head(c, b->g, h.pooled, B);
-    int32_t *places = px_calloc((size_t)(NEIGHBOURS * B), sizeof places[0]);
-    for (int i = 0; i < NEIGHBOURS * B; i++)
-        places[i] = i / B;
-    px_value *label = px_constant_i32(b->g, PX_SHAPE(NEIGHBOURS * B), places);
-    free(places);
+    px_value *h = px_encode(b, px_view_input(b, "patches")).pooled, *logits = head(c, b->g, h, b->task->batch);
+    px_value *label = px_copy_numbers(b, NEIGHBOURS);
     px_metric(b, "accuracy", px_accuracy(b->g, logits, label)); /* chance: 1/8 */
     return px_cross_entropy(b->g, logits, label);
 }

@@ -12,9 +12,9 @@
 #ifndef PX_PRETEXT_H
 #define PX_PRETEXT_H
 
-#include "backbones/vit.h"
 #include "base/error.h"
 #include "nn/layers.h"
+#include "nn/positions.h"
 #include "nn/transformer.h"
 #include "ops/ops.h"
 #include "px_interface.h"

@@ -4,8 +4,6 @@
  *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of four angles? */
 #include "pretext.h"
 
-#include <stdlib.h>
-
 struct px_method_cfg {
     double area_min;
 };
@@ -47,12 +45,7 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     (void)c;
-    int B = b->task->batch;
-    int32_t *turns = px_calloc((size_t)(4 * B), sizeof turns[0]); /* copy k of image i is row k*B + i */
-    for (int i = 0; i < 4 * B; i++)
-        turns[i] = i / B;
-    px_value *label = px_constant_i32(b->g, PX_SHAPE(4 * B), turns);
-    free(turns);
+    px_value *label = px_copy_numbers(b, 4); /* copy k of image i is row k*B + i */
     px_encoding h = px_encode(b, px_view_input(b, "turned"));
     px_value *logits = px_linear_layer(b->g, "rotation", h.pooled, 4, true); /* [4B, 4] */
     px_metric(b, "accuracy", px_accuracy(b->g, logits, label));

@@ -17,12 +17,20 @@ enum { PX_STAGES_MAX = 32 };
 
 typedef struct px_encoding {
     px_value *pooled; /* (N, F): what probes read */
+    px_value *
+        tokens; /* build_masked: (N, T, D), the class token first, after the last norm; a ResNet's last map. Else NULL */
     int stages;
     struct {
         const char *name; /* as in PyTorch: "layer1", "blocks.0" */
         px_value *map;    /* (N, C, H, W); ViT: tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
 } px_encoding;
+
+/* What becomes of hidden patches. */
+typedef enum px_hiding {
+    PX_DROP,  /* they are left out, and cost nothing: MAE, I-JEPA, data2vec 2 */
+    PX_TOKEN, /* they are replaced by a learned token: BEiT, SimMIM, MaskFeat, iBOT */
+} px_hiding;
 
 /* A family's configuration, completed privately in its file: the option group named after the family. */
 typedef struct px_backbone_cfg px_backbone_cfg;
@@ -36,6 +44,9 @@ typedef struct px_backbone_family {
 
     /* Side, in pixels, of the patches that an image is cut into. Optional. */
     int (*patch)(const px_backbone *);
+
+    /* Width and number of blocks, for methods that make a decoder in proportion. Optional. */
+    void (*size)(const px_backbone *, int *width, int *depth);
 
     /* Replaces options that depend on the image's size ("auto") by their values for this size. Optional. */
     void (*settle)(px_backbone_cfg *, int image_size);
@@ -53,6 +64,11 @@ typedef struct px_backbone_family {
     /* The layer of a parameter, counted from the images on, from 0 to *layers - 1; what comes after the backbone is in the last
      * one. -1: the backbone has no such parameter. For optim.layer_decay. Optional. */
     int (*layer)(const px_backbone *, const char *parameter, int *layers);
+
+    /* The same for images of which patches are hidden. `places`: with PX_DROP those that stay, i32 (N, K); with PX_TOKEN a mask
+     * (N, rows, columns), 1 where a patch is hidden, else 0; NULL: none is hidden. An encoder that cannot do it refuses. */
+    px_encoding (*build_masked)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x, px_value *places,
+                                px_hiding);
 
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
     px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);

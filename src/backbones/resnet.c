@@ -150,6 +150,42 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     return e;
 }
 
+/* mask (N,R,C) -> (N,1,R down,C right), each element repeated */
+static px_value *enlarge(px_graph *g, px_value *mask, int64_t down, int64_t right)
+{
+    int64_t N = mask->shape.dim[0], R = mask->shape.dim[1], C = mask->shape.dim[2];
+    mask = px_expand(g, px_reshape(g, mask, PX_SHAPE(N, R, 1, C, 1)), PX_SHAPE(N, R, down, C, right));
+    return px_reshape(g, mask, PX_SHAPE(N, 1, R * down, C * right));
+}
+
+/* The pixels of hidden patches become one learned colour (SimMIM's token, before the first layer): patches are as large as the
+ * mask makes them. Leaving them out is for networks whose patches do not overlap. */
+static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x,
+                                px_value *places, px_hiding hiding)
+{
+    if (places && hiding == PX_DROP)
+        px_graph_fail(
+            g,
+            "%s cannot leave out patches: its convolutions read whole images; PX_TOKEN replaces them, and the "
+            "family vit can leave them out",
+            b->name);
+    else if (places && x->shape.rank == 4 && !px_graph_error(g)) {
+        px_shape s = x->shape, m = places->shape;
+        char mask[64], image[64];
+        if (m.rank != 3 || m.dim[0] != s.dim[0] || s.dim[2] % m.dim[1] || s.dim[3] % m.dim[2])
+            px_graph_fail(g, "a mask of hidden patches %s does not divide images %s into patches",
+                          px_shape_text(m, mask), px_shape_text(s, image));
+        else
+            x = px_blend(g, x,
+                         px_parameter(g, "mask_token", PX_SHAPE(1, s.dim[1], 1, 1), px_init_normal(0.02),
+                                      PX_DECAYS | PX_JOINS_LATER),
+                         enlarge(g, places, s.dim[2] / m.dim[1], s.dim[3] / m.dim[2]));
+    }
+    px_encoding e = build(g, b, c, x);
+    e.tokens = e.stage[e.stages - 1].map;
+    return e;
+}
+
 const px_backbone_family px_resnet_family = {.name = "resnet",
                                              .paper = "He et al. 2016, arXiv:1512.03385",
                                              .summary = "residual convolutional networks",
@@ -161,5 +197,6 @@ const px_backbone_family px_resnet_family = {.name = "resnet",
                                              .check = check,
                                              .layer = layer,
                                              .build = build,
+                                             .build_masked = build_masked,
                                              .pool = pool,
                                              .pools_last = true};

@@ -5,6 +5,9 @@
  */
 #include "backbones/vit.h"
 #include "base/error.h"
+#include "nn/layers.h"
+#include "nn/positions.h"
+#include "nn/transformer.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -75,26 +78,8 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     return NULL;
 }
 
-bool px_vit_of(px_vit *v, const px_backbone *b, const px_backbone_cfg *c)
+static void size(const px_backbone *b, int *width, int *depth)
 {
-    if (b->family != &px_vit_family)
-        return false;
-    const px_vit_variant *s = b->variant;
-    *v = (px_vit){.width = s->width,
-                  .depth = s->depth,
-                  .heads = s->heads,
-                  .patch = s->patch,
-                  .fixed_positions = strcmp(c->positions, "sincos") == 0,
-                  .mean_pooling = strcmp(c->pool, "mean") == 0,
-                  .dropout = c->dropout,
-                  .drop_path = c->drop_path,
-                  .init = strcmp(c->init, "xavier") == 0 ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
-    return true;
-}
-
-void px_vit_size(const px_backbone *b, int *width, int *depth)
-{
-    PX_CHECK(b->family == &px_vit_family);
     const px_vit_variant *s = b->variant;
     *width = s->width;
     *depth = s->depth;
@@ -102,107 +87,125 @@ void px_vit_size(const px_backbone *b, int *width, int *depth)
 
 /* ---- embedding ---- */
 
-/* Sines, then cosines, of position / 10000^(k / count) for k < count. */
-static void waves(float *out, int64_t count, double place)
+/* The network that is built, with its options read. */
+typedef struct vit {
+    px_graph *g;
+    const px_vit_variant *size;
+    const px_backbone_cfg *c;
+    px_dense_init init;
+} vit;
+
+static vit vit_of(px_graph *g, const px_backbone *b, const px_backbone_cfg *c)
 {
-    for (int64_t k = 0; k < count; k++) {
-        double angle = place / pow(10000, (double)k / (double)count);
-        out[k] = (float)sin(angle);
-        out[count + k] = (float)cos(angle);
-    }
+    return (vit){g, b->variant, c, strcmp(c->init, "xavier") == 0 ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
 }
 
-px_value *px_vit_fixed_positions(px_graph *g, const char *name, int64_t rows, int64_t columns, int64_t width)
+/* The convolution of kernel and stride `patch` as a matrix product over patches, all or those at `places`. timm keeps torch's
+ * default initial values here. */
+static px_value *project(const vit *v, px_value *images, px_value *places)
 {
-    PX_CHECK(width % 4 == 0);
-    int64_t T = rows * columns;
-    float *table = px_calloc((size_t)((1 + T) * width), sizeof table[0]);
-    for (int64_t t = 0; t < T; t++) {
-        int64_t row = t / columns, column = t % columns;
-        waves(table + (1 + t) * width, width / 4, (double)column);
-        waves(table + (1 + t) * width + width / 2, width / 4, (double)row);
-    }
-    px_value *v = px_state(g, name, PX_SHAPE(1, 1 + T, width), px_init_values(g, table, (1 + T) * width));
-    free(table);
-    return v;
-}
-
-/* The convolution of kernel and stride `patch` as a matrix product over patches. timm keeps torch's default initial
- * values here. */
-static px_value *project(px_graph *g, const px_vit *v, px_value *images, px_value *places)
-{
-    int64_t C = images->shape.dim[1], p = v->patch, D = v->width, in = C * p * p;
+    px_graph *g = v->g;
+    int64_t C = images->shape.dim[1], p = v->size->patch, D = v->size->width, in = C * p * p;
     px_init torch = px_init_uniform(1 / sqrt((double)in));
     px_init weight = v->init == PX_DENSE_XAVIER ? px_init_uniform(sqrt(6.0 / (double)(in + D))) : torch;
     px_scope_push(g, "patch_embed");
     px_scope_push(g, "proj");
     px_value *w = px_parameter(g, "weight", PX_SHAPE(D, C, p, p), weight, PX_DECAYS);
     px_value *b = px_parameter(g, "bias", PX_SHAPE(D), torch, PX_EXEMPT);
-    px_value *x = px_patchify_at(g, images, places, v->patch, false);
+    px_value *x = px_patchify_at(g, images, places, (int)p, false);
     x = px_linear(g, x, px_reshape(g, w, PX_SHAPE(D, in)), b);
     px_scope_pop(g);
     px_scope_pop(g);
     return x;
 }
 
-px_value *px_vit_embed_at(px_graph *g, const px_vit *v, px_value *images, px_value *places, px_value **positions)
+/* x (B,T,D) where `hidden` (B,rows,columns) is 0, the mask token where it is 1; before positions are added (BEiT, SimMIM). */
+static px_value *replace(const vit *v, px_value *x, px_value *hidden)
 {
+    int64_t B = x->shape.dim[0], T = x->shape.dim[1], D = x->shape.dim[2];
+    px_value *token =
+        px_parameter(v->g, "mask_token", PX_SHAPE(1, 1, D), px_init_normal(0.02), PX_DECAYS | PX_JOINS_LATER);
+    return px_blend(v->g, x, token, px_reshape(v->g, hidden, PX_SHAPE(B, T, 1)));
+}
+
+/* What `places` must be; true if it is. */
+static bool places_fit(px_graph *g, px_value *images, const px_value *places, px_hiding hiding, int patch)
+{
+    int64_t B = images->shape.dim[0], rows = images->shape.dim[2] / patch, columns = images->shape.dim[3] / patch;
+    px_shape s = places->shape;
+    char text[64];
+    bool fits = hiding == PX_DROP ? s.rank == 2 && s.dim[0] == B && s.dim[1] > 0 && s.dim[1] <= rows * columns
+                                  : px_shape_equal(s, PX_SHAPE(B, rows, columns));
+    if (hiding == PX_DROP && (!fits || places->dtype != PX_I32))
+        px_graph_fail(g, "places of the patches that stay must be integers (%lld, 1 to %lld), not %s", (long long)B,
+                      (long long)(rows * columns), px_shape_text(s, text));
+    else if (!fits || (hiding == PX_TOKEN && places->dtype == PX_I32))
+        px_graph_fail(g, "the mask of hidden patches must be numbers (%lld, %lld, %lld), not %s", (long long)B,
+                      (long long)rows, (long long)columns, px_shape_text(s, text));
+    return !px_graph_error(g);
+}
+
+/* images (B,C,H,W) -> (B,T,D), row by row, or with dropped ones (B,K,D); *positions gets (1,1+T,D), the class token's first. */
+static px_value *embed(const vit *v, px_value *images, px_value *places, px_hiding hiding, px_value **positions)
+{
+    px_graph *g = v->g;
     *positions = images;
     if (px_graph_error(g))
         return images;
     if (images->shape.rank != 4)
         return px_graph_fail(g, "a ViT needs images (N, C, H, W)");
-    int64_t rows = images->shape.dim[2] / v->patch, columns = images->shape.dim[3] / v->patch, T = rows * columns;
-    *positions = v->fixed_positions
-                     ? px_vit_fixed_positions(g, "pos_embed", rows, columns, v->width)
-                     : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, v->width), px_init_normal(0.02), PX_EXEMPT);
-    px_value *x = project(g, v, images, places), *table = px_slice(g, *positions, 1, 1, T);
-    return places ? px_add_rows_at(g, x, table, places) : px_binary(g, PX_ADD, x, table);
+    int patch = v->size->patch, D = v->size->width;
+    if (places && !places_fit(g, images, places, hiding, patch))
+        return images;
+    int64_t rows = images->shape.dim[2] / patch, columns = images->shape.dim[3] / patch, T = rows * columns;
+    *positions = strcmp(v->c->positions, "sincos") == 0
+                     ? px_sincos_positions(g, "pos_embed", rows, columns, D)
+                     : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, D), px_init_normal(0.02), PX_EXEMPT);
+    px_value *visible = hiding == PX_DROP ? places : NULL, *x = project(v, images, visible);
+    if (places && hiding == PX_TOKEN)
+        x = replace(v, x, places);
+    px_value *table = px_slice(g, *positions, 1, 1, T);
+    return visible ? px_add_rows_at(g, x, table, visible) : px_binary(g, PX_ADD, x, table);
 }
 
-px_value *px_vit_embed(px_graph *g, const px_vit *v, px_value *images, px_value **positions)
+static px_value *prepend_class_token(const vit *v, px_value *tokens, px_value *positions)
 {
-    return px_vit_embed_at(g, v, images, NULL, positions);
-}
-
-px_value *px_vit_class_token(px_graph *g, const px_vit *v, px_value *tokens, px_value *positions)
-{
+    px_graph *g = v->g;
     /* timm: deviation 1e-6, no weight decay; MAE's code: 0.02, and decay, as for all but biases and norms */
     bool mae = v->init == PX_DENSE_XAVIER;
-    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->width), px_init_normal(mae ? 0.02 : 1e-6),
+    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->size->width), px_init_normal(mae ? 0.02 : 1e-6),
                                    mae ? PX_DECAYS : PX_EXEMPT);
     px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice(g, positions, 1, 0, 1)));
-    return px_dropout(g, x, v->dropout, tokens->shape.dim[0]);
+    return px_dropout(g, x, v->c->dropout, tokens->shape.dim[0]);
 }
 
 /* ---- the whole encoder ---- */
 
-px_value *px_vit_blocks(px_graph *g, const px_vit *v, px_value *x, px_encoding *e)
+static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
 {
     static const char *const names[] = {"blocks.0",  "blocks.1",  "blocks.2",  "blocks.3",  "blocks.4",  "blocks.5",
                                         "blocks.6",  "blocks.7",  "blocks.8",  "blocks.9",  "blocks.10", "blocks.11",
                                         "blocks.12", "blocks.13", "blocks.14", "blocks.15", "blocks.16", "blocks.17",
                                         "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
-    px_graph_cut(g);
-    px_scope_push(g, "blocks");
-    for (int i = 0; i < v->depth; i++) {
-        px_block_spec spec = {.heads = v->heads,
+    int depth = v->size->depth;
+    px_graph_cut(v->g);
+    px_scope_push(v->g, "blocks");
+    for (int i = 0; i < depth; i++) {
+        px_block_spec spec = {.heads = v->size->heads,
                               .mlp_ratio = 4,
-                              .dropout = v->dropout,
-                              .drop_path = v->depth > 1 ? v->drop_path * i / (v->depth - 1) : v->drop_path,
+                              .dropout = v->c->dropout,
+                              .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
                               .init = v->init};
-        x = px_transformer_block(g, i, x, &spec);
-        if (e) {
-            PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
-            e->stage[e->stages].name = names[i];
-            e->stage[e->stages++].map = x;
-        }
+        x = px_transformer_block(v->g, i, x, &spec);
+        PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
+        e->stage[e->stages].name = names[i];
+        e->stage[e->stages++].map = x;
     }
-    px_scope_pop(g);
+    px_scope_pop(v->g);
     return x;
 }
 
-px_value *px_vit_norm(px_graph *g, px_value *tokens)
+static px_value *norm(px_graph *g, px_value *tokens)
 {
     return px_layer_norm_layer(g, "norm", tokens);
 }
@@ -216,17 +219,27 @@ static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)
 {
-    px_vit v;
-    PX_CHECK(px_vit_of(&v, b, c));
+    vit v = vit_of(g, b, c);
     px_encoding e = {0};
-    px_value *positions, *x = px_vit_embed(g, &v, images, &positions);
-    x = px_vit_blocks(g, &v, px_vit_class_token(g, &v, x, positions), &e);
+    px_value *positions, *x = embed(&v, images, NULL, PX_DROP, &positions);
+    x = blocks(&v, prepend_class_token(&v, x, positions), &e);
     if (px_graph_error(g))
         e.pooled = x;
-    else if (v.mean_pooling)
-        e.pooled = pool(g, c, px_vit_norm(g, x));
+    else if (strcmp(c->pool, "mean") == 0)
+        e.pooled = pool(g, c, norm(g, x));
     else
-        e.pooled = px_vit_norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */
+        e.pooled = norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */
+    return e;
+}
+
+static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images,
+                                px_value *places, px_hiding hiding)
+{
+    vit v = vit_of(g, b, c);
+    px_encoding e = {0};
+    px_value *positions, *x = embed(&v, images, places, hiding, &positions);
+    e.tokens = norm(g, blocks(&v, prepend_class_token(&v, x, positions), &e));
+    e.pooled = pool(g, c, e.tokens);
     return e;
 }
 
@@ -237,7 +250,9 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .options = options,
                                           .variants = variants,
                                           .patch = patch,
+                                          .size = size,
                                           .check = check,
                                           .layer = layer,
                                           .build = build,
+                                          .build_masked = build_masked,
                                           .pool = pool};

@@ -62,8 +62,9 @@ px_init px_init_values(px_graph *, const float *values, int64_t count); /* copie
 
 enum px_param_flags {
     PX_DECAYS = 0,
-    PX_EXEMPT = 1,    /* biases and parameters of norms: no weight decay, no LARS adaptation */
-    PX_UNIT_ROWS = 2, /* after each step its rows are scaled to length 1 (px_plan_normalize): prototypes */
+    PX_EXEMPT = 1,      /* biases and parameters of norms: no weight decay, no LARS adaptation */
+    PX_JOINS_LATER = 4, /* a network may first be applied without it: a mask token */
+    PX_UNIT_ROWS = 2,   /* after each step its rows are scaled to length 1 (px_plan_normalize): prototypes */
 };
 
 typedef struct px_param {

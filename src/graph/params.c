@@ -88,7 +88,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
         return &g->dummy;
     char *whole = px_graph_keep(g, g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name));
     const px_param *there = find_param(g, whole);
-    if (g->net && g->net->complete)
+    if (g->net && g->net->complete && (there || !(flags & PX_JOINS_LATER)))
         return same_param(g, there, whole, shape);
     if (there)
         return px_graph_fail(g, "there are two parameters named %s", whole);

@@ -59,6 +59,12 @@ px_value *px_batch_norm_layer(px_graph *g, const char *name, px_value *x, bool c
     return y;
 }
 
+px_value *px_blend(px_graph *g, px_value *x, px_value *other, px_value *mask)
+{
+    px_value *kept = px_binary(g, PX_MUL, x, px_unary(g, PX_FN_AFFINE, mask, -1, 1));
+    return px_binary(g, PX_ADD, kept, px_binary(g, PX_MUL, mask, other));
+}
+
 px_value *px_mlp_layers(px_graph *g, const px_mlp *m, px_value *x)
 {
     for (int i = 1; i <= m->layers && !px_graph_error(g); i++) {

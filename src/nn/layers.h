@@ -22,6 +22,9 @@ px_value *px_linear_layer(px_graph *, const char *name, px_value *x, int out, bo
  * x (N, C, H, W) or (N, C) */
 px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool center);
 
+/* x where `mask` is 0, `other` where it is 1: x (1 - mask) + other mask, with broadcasting. */
+px_value *px_blend(px_graph *, px_value *x, px_value *other, px_value *mask);
+
 /* Layers of linear, batch norm, relu; the last one without relu. */
 typedef struct px_mlp {
     int layers;

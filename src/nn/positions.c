@@ -1,7 +1,8 @@
-/* positions.c - bicubic resampling of a grid of embeddings, as torch's interpolate(mode="bicubic", antialias=True):
- * Keys' cubic with a = -0.5, widened by the scale when the grid shrinks, cut off and renormalised at the border. */
+/* positions.c - see positions.h. Resampling is torch's interpolate(mode="bicubic", antialias=True): Keys' cubic with a = -0.5,
+ * widened by the scale when the grid shrinks, cut off and renormalised at the border. */
 #include "nn/positions.h"
 #include "base/error.h"
+#include "ops/ops.h"
 #include "ops/taps.h"
 
 #include <math.h>
@@ -57,4 +58,31 @@ int px_positions_resample(px_shape from, const float *in, px_shape to, float *ou
     free(rows);
     free(all);
     return 0;
+}
+
+/* ---- sines and cosines ---- */
+
+/* Sines, then cosines, of position / 10000^(k / count) for k < count. */
+static void waves(float *out, int64_t count, double place)
+{
+    for (int64_t k = 0; k < count; k++) {
+        double angle = place / pow(10000, (double)k / (double)count);
+        out[k] = (float)sin(angle);
+        out[count + k] = (float)cos(angle);
+    }
+}
+
+px_value *px_sincos_positions(px_graph *g, const char *name, int64_t rows, int64_t columns, int64_t width)
+{
+    PX_CHECK(width % 4 == 0);
+    int64_t T = rows * columns;
+    float *table = px_calloc((size_t)((1 + T) * width), sizeof table[0]);
+    for (int64_t t = 0; t < T; t++) {
+        int64_t row = t / columns, column = t % columns;
+        waves(table + (1 + t) * width, width / 4, (double)column);
+        waves(table + (1 + t) * width + width / 2, width / 4, (double)row);
+    }
+    px_value *v = px_state(g, name, PX_SHAPE(1, 1 + T, width), px_init_values(g, table, (1 + T) * width));
+    free(table);
+    return v;
 }

@@ -1,13 +1,17 @@
-/* positions.h - position embeddings of one image size, resampled for another. */
+/* positions.h - position embeddings: fixed ones, and those of one image size resampled for another. */
 #ifndef PX_NN_POSITIONS_H
 #define PX_NN_POSITIONS_H
 
-#include "tensor/shape.h"
+#include "graph/graph.h"
 
 /* Resamples learned positions (1, P + h*h, D) to (1, Q + k*k, D), where P and Q are 1 with a class token, else 0. The
  * grid is resampled as timm does it (bicubic, antialiased); the class token's position is copied, or dropped if only
  * `from` has one. Returns 0, or -1 if the shapes are not such grids or only `to` has a class token: no message is set,
  * since only the caller knows the names. */
 int px_positions_resample(px_shape from, const float *in, px_shape to, float *out);
+
+/* MAE's fixed positions (1, 1 + rows columns, width), a state of that name: zero for the class token, then for each
+ * patch sines and cosines of its column (first half) and its row, at wavelengths from 2 pi to 10000 * 2 pi. */
+px_value *px_sincos_positions(px_graph *, const char *name, int64_t rows, int64_t columns, int64_t width);
 
 #endif

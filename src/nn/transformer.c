@@ -71,3 +71,12 @@ px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_bl
     px_graph_cut(g);
     return x;
 }
+
+px_value *px_transformer(px_graph *g, const char *name, px_value *x, int depth, const px_block_spec *s)
+{
+    px_scope_push(g, "%s", name);
+    for (int i = 0; i < depth; i++)
+        x = px_transformer_block(g, i, x, s);
+    px_scope_pop(g);
+    return x;
+}

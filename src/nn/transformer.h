@@ -2,10 +2,7 @@
  * pre-norm block of both with its residual connections (Vaswani et al. 2017, Dosovitskiy et al. 2021).
  *
  *     px_block_spec spec = {.heads = 3, .mlp_ratio = 4, .init = PX_DENSE_TIMM};
- *     px_scope_push(g, "blocks");
- *     for (int i = 0; i < 12; i++)
- *         x = px_transformer_block(g, i, x, &spec);               // blocks.0.norm1.weight, ...
- *     px_scope_pop(g);
+ *     x = px_transformer(g, "blocks", x, 12, &spec);              // blocks.0.norm1.weight, ...
  *     x = px_layer_norm_layer(g, "norm", x);                      // norm.weight, norm.bias
  *
  * Tokens are (B, T, D). */
@@ -36,5 +33,8 @@ px_value *px_layer_norm_layer(px_graph *, const char *name, px_value *x);
 
 /* x (B, T, D) -> (B, T, D) in the scope `number`: x + attn(norm1(x)), then + mlp(norm2(.)) */
 px_value *px_transformer_block(px_graph *, int number, px_value *x, const px_block_spec *);
+
+/* `depth` such blocks in the scope `name`. */
+px_value *px_transformer(px_graph *, const char *name, px_value *x, int depth, const px_block_spec *);
 
 #endif

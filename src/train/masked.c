@@ -20,7 +20,12 @@ px_recipe px_recipe_crop(const px_task *task, double area_min, double flip)
     return r;
 }
 
-void px_hide_patches(px_rng *rng, int T, int K, int32_t *visible, int32_t *hidden)
+int px_patch_count(const px_task *task)
+{
+    return (task->image_size / task->patch) * (task->image_size / task->patch);
+}
+
+static void hide(px_rng *rng, int T, int K, int32_t *visible, int32_t *hidden)
 {
     int32_t *order = px_calloc((size_t)T, sizeof order[0]);
     for (int i = 0; i < T; i++)
@@ -37,6 +42,25 @@ void px_hide_patches(px_rng *rng, int T, int K, int32_t *visible, int32_t *hidde
         if (!order[i])
             hidden[m++] = i;
     free(order);
+}
+
+void px_hidden_declare(const px_task *task, int K, px_views *out)
+{
+    int T = px_patch_count(task);
+    px_views_add(out, "visible", PX_I32, 1, 1, &K);
+    px_views_add(out, "restore", PX_I32, 1, 1, (int[]){T + 1});
+    px_views_add(out, "hidden", PX_I32, 1, 1, (int[]){T - K});
+}
+
+void px_hidden_make(const px_task *task, int K, px_rng *rng, px_sample *out, int first)
+{
+    int T = px_patch_count(task);
+    int32_t *visible = px_sample_i32(out, first, 0), *restore = px_sample_i32(out, first + 1, 0);
+    hide(rng, T, K, visible, px_sample_i32(out, first + 2, 0));
+    memset(restore, 0, (size_t)(T + 1) * sizeof restore[0]);
+    restore[0] = 1;
+    for (int j = 0; j < K; j++)
+        restore[1 + visible[j]] = 2 + j;
 }
 
 /* ---- the picture: original, masked, rebuilt, rebuilt with the visible patches put back ---- */

@@ -19,6 +19,17 @@ px_value *px_view_input(px_build *b, const char *name)
     return v ? v : px_graph_fail(b->g, "the method has no view '%s'", name);
 }
 
+px_value *px_copy_numbers(px_build *b, int copies)
+{
+    int64_t batch = b->task->batch, rows = copies * batch;
+    int32_t *number = px_calloc((size_t)rows + 1, sizeof number[0]);
+    for (int64_t i = 0; i < rows; i++)
+        number[i] = (int32_t)(i / batch);
+    px_value *v = px_constant_i32(b->g, PX_SHAPE(rows), number);
+    free(number);
+    return v;
+}
+
 px_net *px_backbone_net(px_build *b)
 {
     if (!b->backbone_net)
@@ -34,12 +45,29 @@ px_encoding px_encode_by(px_build *b, px_net *net, px_value *x)
     return e;
 }
 
-px_encoding px_encode(px_build *b, px_value *x)
+static px_encoding watched(px_build *b, px_encoding e)
 {
-    px_encoding e = px_encode_by(b, px_backbone_net(b), x);
     if (!b->embedding)
         b->embedding = e.pooled;
     return e;
+}
+
+px_encoding px_encode(px_build *b, px_value *x)
+{
+    return watched(b, px_encode_by(b, px_backbone_net(b), x));
+}
+
+px_encoding px_encode_masked(px_build *b, px_net *net, px_value *x, px_value *places, px_hiding hiding)
+{
+    const px_backbone_family *family = b->backbone->family;
+    px_net_enter(net);
+    px_encoding e = {0};
+    if (family->build_masked)
+        e = family->build_masked(b->g, b->backbone, b->backbone_cfg, x, places, hiding);
+    else
+        e.pooled = e.tokens = px_graph_fail(b->g, "the family %s cannot hide patches", family->name);
+    px_net_leave(net);
+    return net == px_backbone_net(b) ? watched(b, e) : e;
 }
 
 px_value *px_head(px_net *net, const px_mlp *layers, px_value *x)

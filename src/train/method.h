@@ -106,8 +106,15 @@ typedef struct px_method {
 /* The batch's tensor with this name: (copies * batch, ...). */
 px_value *px_view_input(px_build *, const char *name);
 
+/* Labels (copies * batch): of each row of a tensor of so many copies, the number of its copy. */
+px_value *px_copy_numbers(px_build *, int copies);
+
 /* Runs the backbone on x (N, C, S, S). Its parameters are named as in torchvision or timm, and are the same in each call. */
 px_encoding px_encode(px_build *, px_value *x);
+
+/* Runs the backbone (px_backbone_net) or one that follows it on images of which patches are hidden: `places` and what becomes of
+ * them as in backbones/backbone.h. The encoding has tokens. */
+px_encoding px_encode_masked(px_build *, px_net *, px_value *x, px_value *places, px_hiding);
 
 /* The backbone's network, for px_net_follow after the first px_encode; and the backbone run as one that follows it. */
 px_net *px_backbone_net(px_build *);
@@ -135,8 +142,13 @@ void px_metric(px_build *, const char *name, px_value *);
 /* ---- for make_views of methods that hide patches (masked.c) ---- */
 /* A random crop and a flip; with augment=none neither. */
 px_recipe px_recipe_crop(const px_task *, double area_min, double flip);
-/* Which K of T patches stay visible, in random order, and the T - K hidden ones, ascending. */
-void px_hide_patches(px_rng *, int T, int K, int32_t *visible, int32_t *hidden);
+/* The patches of an image, in the backbone's grid. */
+int px_patch_count(const px_task *);
+/* A random choice of K of the T patches that stay. Three tensors: "visible" (K), their places in random order; "hidden" (T - K),
+ * the others', ascending; "restore" (T + 1), which token of [mask token, class token, visible patches] each of a decoder's
+ * tokens is: 0 the mask token, 1 the class token, 2 + j visible patch j. `first`: the number of "visible" among the views. */
+void px_hidden_declare(const px_task *, int K, px_views *);
+void px_hidden_make(const px_task *, int K, px_rng *, px_sample *, int first);
 
 /* ---- for figures ---- */
 const px_task *px_figures_task(const px_figures *);
