@@ -145,6 +145,20 @@ static bool places_fit(px_graph *g, px_value *images, const px_value *places, px
     return !px_graph_error(g);
 }
 
+/* Positions (1,1+rows columns,D). The table is of the size of the first images; for others it is resampled. */
+static px_value *table_for(const vit *v, int64_t rows, int64_t columns)
+{
+    px_graph *g = v->g;
+    px_shape shape = PX_SHAPE(1, 1 + rows * columns, v->size->width), known;
+    bool fixed = strcmp(v->c->positions, "sincos") == 0, again = px_param_known(g, "pos_embed", &known);
+    bool other = again && known.dim[1] != shape.dim[1];
+    int64_t side = other ? llround(sqrt((double)known.dim[1] - 1)) : 0;
+    px_value *table =
+        fixed ? px_sincos_positions(g, "pos_embed", other ? side : rows, other ? side : columns, v->size->width)
+              : px_parameter(g, "pos_embed", other ? known : shape, px_init_normal(0.02), PX_EXEMPT);
+    return px_positions_for(g, table, rows, columns);
+}
+
 /* images (B,C,H,W) -> (B,T,D), row by row, or with dropped ones (B,K,D); *positions gets (1,1+T,D), the class token's first. */
 static px_value *embed(const vit *v, px_value *images, px_value *places, px_hiding hiding, px_value **positions)
 {
@@ -154,17 +168,15 @@ static px_value *embed(const vit *v, px_value *images, px_value *places, px_hidi
         return images;
     if (images->shape.rank != 4)
         return px_graph_fail(g, "a ViT needs images (N, C, H, W)");
-    int patch = v->size->patch, D = v->size->width;
+    int patch = v->size->patch;
     if (places && !places_fit(g, images, places, hiding, patch))
         return images;
-    int64_t rows = images->shape.dim[2] / patch, columns = images->shape.dim[3] / patch, T = rows * columns;
-    *positions = strcmp(v->c->positions, "sincos") == 0
-                     ? px_sincos_positions(g, "pos_embed", rows, columns, D)
-                     : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + T, D), px_init_normal(0.02), PX_EXEMPT);
+    int64_t rows = images->shape.dim[2] / patch, columns = images->shape.dim[3] / patch;
+    *positions = table_for(v, rows, columns);
     px_value *visible = hiding == PX_DROP ? places : NULL, *x = project(v, images, visible);
     if (places && hiding == PX_TOKEN)
         x = replace(v, x, places);
-    px_value *table = px_slice(g, *positions, 1, 1, T);
+    px_value *table = px_slice(g, *positions, 1, 1, rows * columns);
     return visible ? px_add_rows_at(g, x, table, visible) : px_binary(g, PX_ADD, x, table);
 }
 

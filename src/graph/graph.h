@@ -104,7 +104,7 @@ void px_scope_pop(px_graph *);
  *     y = px_linear_layer(g, "fc1", x, 128, true);
  *     px_net_leave(student);
  *
- * A network that cannot take an input of this size (a position table of another length) is an error, at that place. */
+ * A network that cannot take an input of this size (a layer that wants other channels) is an error, at that place. */
 typedef struct px_net px_net;
 
 /* Owned by the graph. `scope`: "" or a name; within the current scope. */
@@ -135,6 +135,9 @@ px_value *px_constant_real(px_graph *, px_shape, const double *data); /* copies;
 px_value *px_constant_fill(px_graph *, px_shape, double value);       /* real, all elements the same */
 px_value *px_parameter(px_graph *, const char *name, px_shape, px_init, int flags);
 px_value *px_state(px_graph *, const char *name, px_shape, px_init);
+/* Whether the current network must give a parameter or state of this name a certain shape: it has it from an earlier
+ * application, or the network that it follows has. */
+bool px_param_known(px_graph *, const char *name, px_shape *shape);
 
 /* Parameters and states in the order in which they were made. */
 int px_graph_params(const px_graph *);

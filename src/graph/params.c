@@ -104,6 +104,18 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
     return new_param(g, kind, shape, p);
 }
 
+bool px_param_known(px_graph *g, const char *name, px_shape *shape)
+{
+    char *whole = g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name);
+    const px_param *p = g->net && g->net->complete ? find_param(g, whole) : NULL;
+    if (!p && g->net && g->net->leader)
+        p = find_param(g, whole + strlen(g->follower[g->net->follower].name) + 1);
+    if (p)
+        *shape = p->value->shape;
+    free(whole);
+    return p != NULL;
+}
+
 px_value *px_parameter(px_graph *g, const char *name, px_shape shape, px_init init, int flags)
 {
     return add_param(g, PX_PARAMETER, name, shape, init, flags);

@@ -60,6 +60,51 @@ int px_positions_resample(px_shape from, const float *in, px_shape to, float *ou
     return 0;
 }
 
+/* Row (y, x) of the new grid is made of rows (i, j) of the old one by weight[y, i] weight[x, j]. */
+static double *of_grid(int64_t inputs, int64_t outputs)
+{
+    px_tap_axis axis = {.rule = PX_TAP_CUBIC, .inputs = inputs, .outputs = outputs, .antialias = true};
+    void *memory = px_calloc(1, px_taps_bytes(&axis, false));
+    px_taps t = px_taps_make(&axis, false, memory);
+    int64_t from = inputs * inputs, to = outputs * outputs;
+    double *side = px_calloc((size_t)(inputs * outputs), sizeof side[0]);
+    double *whole = px_calloc((size_t)(from * to), sizeof whole[0]);
+    for (int64_t o = 0; o < outputs; o++)
+        for (int i = 0; i < t.count[o]; i++)
+            side[o * inputs + t.first[o] + i] = t.weight[o * t.most + i];
+    for (int64_t o = 0; o < to; o++)
+        for (int64_t i = 0; i < from; i++)
+            whole[o * from + i] = side[o / outputs * inputs + i / inputs] * side[o % outputs * inputs + i % inputs];
+    free(side);
+    free(memory);
+    return whole;
+}
+
+px_value *px_positions_for(px_graph *g, px_value *table, int64_t rows, int64_t columns)
+{
+    grid a, b;
+    px_shape to = table->shape;
+    char text[64];
+    if (px_graph_error(g))
+        return table;
+    if (to.rank == 3)
+        to.dim[1] = 1 + rows * columns;
+    if (px_shape_equal(to, table->shape))
+        return table;
+    a = grid_of(table->shape);
+    b = grid_of(to);
+    if (a.side == 0 || b.side == 0 || rows != columns || a.prefix != 1)
+        return px_graph_fail(g, "positions %s cannot be resampled for %lld x %lld patches: both must be squares",
+                             px_shape_text(table->shape, text), (long long)rows, (long long)columns);
+    int64_t D = to.dim[2], inputs = a.side * a.side, outputs = b.side * b.side;
+    double *weight = of_grid(a.side, b.side);
+    px_value *w = px_constant_real(g, PX_SHAPE(outputs, inputs), weight);
+    free(weight);
+    px_value *patches = px_reshape(g, px_slice(g, table, 1, 1, inputs), PX_SHAPE(inputs, D));
+    patches = px_reshape(g, px_matmul(g, w, patches, false, false, 1), PX_SHAPE(1, outputs, D));
+    return px_concat(g, 1, (px_value *[]){px_slice(g, table, 1, 0, 1), patches}, 2);
+}
+
 /* ---- sines and cosines ---- */
 
 /* Sines, then cosines, of position / 10000^(k / count) for k < count. */

@@ -36,9 +36,11 @@ void px_two_views_make(const px_two_views *c, const px_task *task, px_rng *rng, 
         px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
 }
 
+/* Half of a view, in whole patches. */
 static int small_side(const px_small_crops *c, const px_task *task)
 {
-    return c->side ? c->side : task->image_size / 2;
+    int half = task->image_size / 2, patch = task->patch ? task->patch : 1;
+    return c->side ? c->side : half < patch ? patch : half / patch * patch;
 }
 
 const char *px_small_crops_check(const px_small_crops *c, const px_task *task, const px_backbone *backbone)
@@ -47,8 +49,9 @@ const char *px_small_crops_check(const px_small_crops *c, const px_task *task, c
         return NULL;
     if (c->area_min > c->area_max)
         return "small_area_min is larger than small_area_max";
-    if (backbone->family->patch)
-        return "small_crops: this family's position tables are for images of one size; use small_crops=0";
+    if (backbone->family->patch && small_side(c, task) % backbone->family->patch(backbone))
+        return "small_size is not divisible into the backbone's patches (the number in its name is the side of one); "
+               "small_size=0 chooses a size";
     return small_side(c, task) < 8 ? "small_size is less than 8 pixels" : NULL;
 }
 

@@ -11,6 +11,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "graph/plan.h"
+#include "nn/positions.h"
 #include "ops/ops.h"
 
 #include <stdlib.h>
@@ -127,6 +128,84 @@ static void stochastic_depth(void **state)
     drop(&evaluation);
 }
 
+static int param(const px_graph *g, const char *name)
+{
+    for (int i = 0; i < px_graph_params(g); i++)
+        if (strcmp(px_graph_param(g, i)->name, name) == 0)
+            return i;
+    fail_msg("there is no %s", name);
+    return -1;
+}
+
+static px_plan *planned(px_graph *g)
+{
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast});
+    if (!p)
+        fail_msg("%s", px_error());
+    px_plan_init_params(p, 1);
+    return p;
+}
+
+static px_value *apply(const model *m, px_net *net, px_value *x)
+{
+    px_net_enter(net);
+    px_value *y = m->backbone->family->build(m->g, m->backbone, m->cfg, x).pooled;
+    px_net_leave(net);
+    return y;
+}
+
+/* A network and its teacher on images of 64 and of 32 px: features of the small ones are those of a ViT for 32 px whose table
+ * was resampled as if it came from a file. With fixed positions, too. */
+static void images_of_several_sizes(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"vit.positions=learned", "vit.positions=sincos"};
+    float image[2 * 3 * 32 * 32], large[2 * 3 * 64 * 64], table[5 * 192], whole[17 * 192];
+    for (int i = 0; i < 2 * 3 * 64 * 64; i++)
+        large[i] = (float)(i * 37 % 101) / 101;
+    memcpy(image, large, sizeof image);
+    for (int k = 0; k < 2; k++) {
+        model one = make("vit_tiny_16", 32, false, (const char *[]){kinds[k], NULL}), both = one;
+        px_graph_output(one.g, "features", one.e.pooled);
+        both.g = px_graph_create((px_mode){.real = PX_F32});
+        px_value *x = px_input(both.g, "images", PX_F32, PX_SHAPE(2, 3, 64, 64)),
+                 *s = px_input(both.g, "small", PX_F32, PX_SHAPE(2, 3, 32, 32)),
+                 *m = px_input(both.g, "momentum", PX_F32, (px_shape){0});
+        px_net *net = px_net_create(both.g, ""), *teacher;
+        px_graph_output(both.g, "large", apply(&both, net, x));
+        px_value *small = apply(&both, net, s);
+        px_graph_output(both.g, "small", small);
+        teacher = px_net_follow(net, "teacher", m);
+        px_value *taught = apply(&both, teacher, s); /* it sees only small ones, with a table for large ones */
+        px_graph_output(both.g, "taught", taught);
+        px_value *loss = px_reduce(both.g, PX_SUM, small, (px_axes){2, {0, 1}, false});
+        px_graph_output(both.g, "loss", loss);
+        px_graph_differentiate(both.g, loss);
+        px_plan *p = planned(both.g), *q = planned(one.g);
+        px_plan_get_param(p, param(both.g, "pos_embed"), whole);
+        assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, 192), whole, PX_SHAPE(1, 5, 192), table), 0);
+        px_plan_set_param(q, param(one.g, "pos_embed"), table);
+        px_plan_bind(p, x, large);
+        px_plan_bind(p, s, image);
+        px_plan_bind(q, px_graph_find_input(one.g, "images"), image);
+        px_plan_run(p, NULL);
+        px_plan_run(q, NULL);
+        const float *a = px_plan_read(p, small), *b = px_plan_read(q, one.e.pooled), *c = px_plan_read(p, taught);
+        for (int i = 0; i < 2 * 192; i++) {
+            assert_float_equal(a[i], b[i], 1e-4);
+            assert_float_equal(c[i], b[i], 1e-4);
+        }
+        if (k == 0) {
+            px_plan_get_grad(p, param(both.g, "pos_embed"), whole);
+            assert_true(whole[192] != 0 && whole[16 * 192] != 0);
+        }
+        px_plan_destroy(p);
+        px_plan_destroy(q);
+        px_graph_destroy(both.g);
+        drop(&one);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -135,6 +214,7 @@ int main(void)
         cmocka_unit_test(fixed_positions_are_no_parameter),
         cmocka_unit_test(images_must_be_whole_patches),
         cmocka_unit_test(stochastic_depth),
+        cmocka_unit_test(images_of_several_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,7 +7,10 @@
 
 #include <cmocka.h>
 
+#include "base/error.h"
+#include "graph/plan.h"
 #include "nn/positions.h"
+#include "ops/ops.h"
 
 #include <math.h>
 #include <string.h>
@@ -72,9 +75,103 @@ static void what_is_no_grid(void **state)
     assert_int_equal(px_positions_resample(PX_SHAPE(17, D), in, PX_SHAPE(1, 17, D), out), -1);
 }
 
+/* The table resampled in the graph, (1, 1 + side^2, D), weighted by waves and summed as `loss`. */
+typedef struct resampled {
+    px_graph *g;
+    px_value *out, *loss;
+    px_plan *plan;
+} resampled;
+
+static resampled in_graph(px_dtype real, int64_t side)
+{
+    resampled r = {.g = px_graph_create((px_mode){.real = real})};
+    px_value *table = px_parameter(r.g, "pos_embed", PX_SHAPE(1, 17, D), px_init_normal(1), PX_EXEMPT);
+    r.out = px_positions_for(r.g, table, side, side);
+    double wave[50 * D];
+    for (int i = 0; i < (1 + side * side) * D; i++)
+        wave[i] = sin(i + 1.0);
+    px_value *weighted = px_binary(r.g, PX_MUL, r.out, px_constant_real(r.g, r.out->shape, wave));
+    r.loss = px_reduce(r.g, PX_SUM, px_unary(r.g, PX_FN_SIN, weighted, 0, 0), (px_axes){3, {0, 1, 2}, false});
+    px_graph_output(r.g, "out", r.out);
+    px_graph_output(r.g, "loss", r.loss);
+    px_graph_differentiate(r.g, r.loss);
+    r.plan = px_plan_create(r.g, &(px_plan_spec){.backend = &px_backend_fast});
+    if (!r.plan)
+        fail_msg("%s", px_error());
+    px_plan_init_params(r.plan, 1);
+    return r;
+}
+
+static void drop(resampled *r)
+{
+    px_plan_destroy(r->plan);
+    px_graph_destroy(r->g);
+}
+
+static void the_graph_has_the_same_formula(void **state)
+{
+    (void)state;
+    static const int64_t sides[] = {2, 3, 7};
+    for (size_t k = 0; k < sizeof sides / sizeof *sides; k++) {
+        int64_t count = (1 + sides[k] * sides[k]) * D;
+        resampled r = in_graph(PX_F32, sides[k]);
+        float in[17 * D], expected[50 * D];
+        make(in);
+        px_plan_set_param(r.plan, 0, in);
+        px_plan_run(r.plan, NULL);
+        assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, D), in, r.out->shape, expected), 0);
+        const float *out = px_plan_read(r.plan, r.out);
+        for (int64_t i = 0; i < count; i++)
+            assert_float_equal(out[i], expected[i], 1e-5);
+        drop(&r);
+    }
+}
+
+/* Finite differences in double. */
+static void gradients_reach_the_table(void **state)
+{
+    (void)state;
+    for (int64_t side = 3; side < 7; side += 3) {
+        resampled r = in_graph(PX_F64, side);
+        double x[17 * D], grad[17 * D], step = 1e-6, loss[2];
+        px_plan_get_param(r.plan, 0, x);
+        px_plan_run(r.plan, NULL);
+        px_plan_get_grad(r.plan, 0, grad);
+        for (int i = 0; i < 17 * D; i++) {
+            for (int k = 0; k < 2; k++) {
+                double before = x[i];
+                x[i] += k ? step : -step;
+                px_plan_set_param(r.plan, 0, x);
+                px_plan_run(r.plan, NULL);
+                loss[k] = px_plan_scalar(r.plan, r.loss);
+                x[i] = before;
+            }
+            assert_true(fabs((loss[1] - loss[0]) / (2 * step) - grad[i]) < 1e-7);
+        }
+        drop(&r);
+    }
+}
+
+static void grids_that_are_not_square_are_refused(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 17, D), px_init_normal(1), PX_EXEMPT);
+    assert_ptr_equal(px_positions_for(g, table, 2, 8), table); /* as many: they are the same */
+    px_positions_for(g, table, 2, 3);
+    assert_string_equal(px_graph_error(g),
+                        "positions (1, 17, 2) cannot be resampled for 2 x 3 patches: both must be squares");
+    px_graph_destroy(g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(grows_as_torch_does), cmocka_unit_test(shrinks_as_torch_does),
-                                       cmocka_unit_test(the_class_token), cmocka_unit_test(what_is_no_grid)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(grows_as_torch_does),
+                                       cmocka_unit_test(shrinks_as_torch_does),
+                                       cmocka_unit_test(the_class_token),
+                                       cmocka_unit_test(what_is_no_grid),
+                                       cmocka_unit_test(the_graph_has_the_same_formula),
+                                       cmocka_unit_test(gradients_reach_the_table),
+                                       cmocka_unit_test(grids_that_are_not_square_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

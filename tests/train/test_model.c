@@ -93,6 +93,29 @@ static void methods_build_on_families(void **state)
     }
 }
 
+/* Small crops on a ViT: their side is whole patches, and the table of positions learns from them. */
+static void small_crops_on_a_vit(void **state)
+{
+    (void)state;
+    px_settings s;
+    px_model m;
+    px_comm self = px_comm_self();
+    const char *given[] = {"method=swav", "backbone=vit_tiny_8", "swav.small_crops=2", "swav.prototypes=8",
+                           "swav.small_size=20"};
+    assert_int_equal(px_settings_load(&s, NULL, given, 5), 0);
+    px_task t = task_of(s.backbone, 40, 2);
+    assert_int_equal(px_model_pretrain(&m, &s, &t, &self), -1);
+    assert_non_null(strstr(px_error(), "small_size is not divisible into the backbone's patches"));
+    px_settings_finish(&s);
+    assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
+    if (px_model_pretrain(&m, &s, &t, &self) != 0)
+        fail_msg("%s", px_error());
+    assert_true(px_shape_equal(m.input[1]->shape, PX_SHAPE(4, 3, 16, 16))); /* half of 40 are two patches and a half */
+    has_all_gradients(m.graph, "swav", "vit_tiny_8");
+    px_model_finish(&m);
+    px_settings_finish(&s);
+}
+
 /* Graphs only: the largest need gigabytes as plans. */
 static void build_backbone(const px_backbone *b, bool evaluation)
 {
@@ -375,6 +398,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_build_on_families),
+        cmocka_unit_test(small_crops_on_a_vit),
         cmocka_unit_test(backbones_build),
         cmocka_unit_test(counts_are_torchvisions),
         cmocka_unit_test(names_are_torchvisions),
