@@ -139,7 +139,7 @@ static px_fault describe(const px_plan *p, int step)
     f.place = px_plan_step_info(p, step).place;
     for (int k = 0; k < PX_NODE_IN && !f.name; k++) {
         const px_value *v = value_of(p, s->in_buffer[k] < 0 ? -1 : px_buffer_root(p, s->in_buffer[k]));
-        f.name = v && v->kind == PX_PARAMETER ? v->name : NULL;
+        f.name = v && (v->kind == PX_PARAMETER || v->kind == PX_FOLLOWER) ? v->name : NULL;
     }
     return f;
 }

@@ -47,8 +47,8 @@ px_encoding px_encode_by(px_build *b, px_net *net, px_value *x)
 
 static px_encoding watched(px_build *b, px_encoding e)
 {
-    if (!b->embedding)
-        b->embedding = e.pooled;
+    if (!b->embedding[PX_WATCHED_STUDENT])
+        b->embedding[PX_WATCHED_STUDENT] = e.pooled;
     return e;
 }
 
@@ -116,15 +116,24 @@ void px_treat(px_build *b, const char *scope, px_rule_kind kind, double value)
         b->rule[b->rules++] = (px_rule){scope, kind, value};
 }
 
+static void watch(px_build *b, int which, const char *caller, px_value *x)
+{
+    char shape[64];
+    if (x && (x->shape.rank != 2 || x->shape.dim[0] < b->task->batch))
+        px_graph_fail(b->g, "%s needs a row for each of the batch's %d images, not %s", caller, b->task->batch,
+                      px_shape_text(x->shape, shape));
+    else
+        b->embedding[which] = x;
+}
+
 void px_embedding(px_build *b, px_value *x)
 {
-    if (x && (x->shape.rank != 2 || x->shape.dim[0] < b->task->batch)) {
-        char shape[64];
-        px_graph_fail(b->g, "px_embedding needs a row for each of the batch's %d images, not %s", b->task->batch,
-                      px_shape_text(x->shape, shape));
-        return;
-    }
-    b->embedding = x;
+    watch(b, PX_WATCHED_STUDENT, "px_embedding", x);
+}
+
+void px_teacher_embedding(px_build *b, px_value *x)
+{
+    watch(b, PX_WATCHED_TEACHER, "px_teacher_embedding", x);
 }
 
 void px_metric(px_build *b, const char *name, px_value *v)

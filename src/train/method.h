@@ -54,6 +54,9 @@ typedef struct px_scheduled {
 } px_scheduled;
 double px_scheduled_at(const px_scheduled *, double progress); /* progress: k / K */
 
+/* Embeddings that are watched for collapse: the network's that is trained, and its teacher's. */
+enum { PX_WATCHED_STUDENT, PX_WATCHED_TEACHER, PX_WATCHED };
+
 enum { PX_SCHEDULED_MAX = 8, PX_OWN_RULES_MAX = 8 };
 
 /* The context of `build`. */
@@ -62,7 +65,7 @@ typedef struct px_build {
     const px_task *task;
     const px_backbone *backbone;
     const px_backbone_cfg *backbone_cfg;
-    px_value *embedding; /* see px_embedding */
+    px_value *embedding[PX_WATCHED]; /* see px_embedding */
     px_net *backbone_net;
     px_scheduled scheduled[PX_SCHEDULED_MAX];
     int scheduled_count;
@@ -135,6 +138,8 @@ void px_treat(px_build *, const char *scope, px_rule_kind, double value);
 /* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
  * Without this call it watches the pooled output of the first px_encode. */
 void px_embedding(px_build *, px_value *x);
+/* The same of a network that follows, beside it: for methods that are judged by their teacher. */
+void px_teacher_embedding(px_build *, px_value *x);
 
 /* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
 void px_metric(px_build *, const char *name, px_value *);

@@ -182,13 +182,15 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
     m->loss = s->method->build(s->method_cfg, &b);
     px_graph_output(m->graph, "loss", m->loss);
-    m->embedding = b.embedding;
+    memcpy(m->embedding, b.embedding, sizeof m->embedding);
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     m->rules = b.rules;
     memcpy(m->rule, b.rule, sizeof m->rule);
-    if (m->embedding)
-        px_graph_output(m->graph, "the embedding", m->embedding); /* a name that no method uses */
+    static const char *const watched[PX_WATCHED] = {"the embedding", "the teacher's"}; /* names that no method uses */
+    for (int i = 0; i < PX_WATCHED; i++)
+        if (m->embedding[i])
+            px_graph_output(m->graph, watched[i], m->embedding[i]);
     if (check_built(m, s, task) != 0) {
         px_model_finish(m);
         return -1;

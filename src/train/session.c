@@ -121,14 +121,16 @@ static const float *scheduled(const px_session *s, const px_value *input)
     return &s->scheduled[i];
 }
 
-static void find_embedding(px_session *s)
+static void find_embeddings(px_session *s)
 {
-    const px_value *v = s->model.embedding;
     int batch = s->settings->train.batch;
-    if (!v || v->shape.rank != 2 || v->shape.dim[0] < s->task.batch)
-        return;
-    s->rows = batch < PX_ROWS_MAX ? batch : PX_ROWS_MAX;
-    s->row = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
+    for (int w = 0; w < PX_WATCHED; w++) {
+        const px_value *v = s->model.embedding[w];
+        if (!v || v->shape.rank != 2 || v->shape.dim[0] < s->task.batch)
+            continue;
+        s->rows = batch < PX_ROWS_MAX ? batch : PX_ROWS_MAX;
+        s->row[w] = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
+    }
 }
 
 /* Allocates the memory and initialises what the first step needs. */
@@ -151,7 +153,7 @@ static int furnish(px_session *s)
     if (s->settings->train.accumulate > 1)
         s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->parts) * sizeof(float));
     find_scalars(s);
-    find_embedding(s);
+    find_embeddings(s);
     return 0;
 }
 
@@ -179,7 +181,8 @@ void px_session_finish(px_session *s)
     free(s->split_index);
     free(s->sum);
     free(s->tally);
-    free(s->row);
+    for (int w = 0; w < PX_WATCHED; w++)
+        free(s->row[w]);
     *s = (px_session){0};
 }
 
@@ -351,17 +354,22 @@ static void sum_scalars(px_session *s, double *votes)
     *votes = tally(s, 0)[s->scalars];
 }
 
-/* Copies the rows of the embedding that this rank has in this micro-batch; the others stay 0. */
-static void keep_rows(px_session *s)
+static int64_t row_floats(const px_session *s, int w)
 {
-    const px_value *v = s->model.embedding;
+    return s->look && s->row[w] ? s->rows * s->model.embedding[w]->shape.dim[1] : 0;
+}
+
+/* Copies the rows of an embedding that this rank has in this micro-batch; the others stay 0. */
+static void keep_rows(px_session *s, int w)
+{
+    const px_value *v = s->model.embedding[w];
     int64_t width = v->shape.dim[1];
     for (int k = 0; k < s->parts; k++) {
         const px_plan *plan = part(s, k)->plan;
         const float *x = px_plan_read(plan, v);
         px_draws place = px_plan_draws(plan);
         for (int64_t i = 0; i < place.batch && place.first + i < s->rows; i++)
-            memcpy(s->row + (place.first + i) * width, x + i * width, (size_t)width * sizeof x[0]);
+            memcpy(s->row[w] + (place.first + i) * width, x + i * width, (size_t)width * sizeof x[0]);
     }
 }
 
@@ -371,9 +379,9 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
     memset(s->tally, 0, (size_t)s->parts * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
     px_plan_save_states(s->model.plan);
     schedule(s, step);
-    int64_t row_floats = s->look && s->rows ? s->rows * s->model.embedding->shape.dim[1] : 0;
-    if (row_floats)
-        memset(s->row, 0, (size_t)row_floats * sizeof s->row[0]);
+    for (int w = 0; w < PX_WATCHED; w++)
+        if (row_floats(s, w) > 0)
+            memset(s->row[w], 0, (size_t)row_floats(s, w) * sizeof(float));
     for (int k = 0; k < micros; k++) {
         bool last = k == micros - 1;
         if (run_micro(s, step, k, last) != 0)
@@ -381,8 +389,9 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
         if (!last)
             keep_gradients(s, k == 0);
         add_scalars(s);
-        if (row_floats)
-            keep_rows(s);
+        for (int w = 0; w < PX_WATCHED; w++)
+            if (row_floats(s, w) > 0)
+                keep_rows(s, w);
     }
     px_crash_doing("the sum of the ranks' gradients", step + 1);
     if (s->reduce)
@@ -390,8 +399,10 @@ int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX
     else
         sum_gradients(s);
     sum_scalars(s, votes);
-    if (row_floats)
-        px_all_reduce_f32(s->comm, s->row, row_floats); /* each row comes from one rank only, so the sum is exact */
+    for (int w = 0; w < PX_WATCHED; w++)
+        if (row_floats(s, w) > 0)
+            px_all_reduce_f32(s->comm, s->row[w],
+                              row_floats(s, w)); /* each row comes from one rank only, so the sum is exact */
     memcpy(mean, tally(s, 0), (size_t)s->scalars * sizeof mean[0]);
     return 0;
 }

@@ -47,11 +47,11 @@ typedef struct px_session {
     int scalars;
     const char *scalar_name[PX_SCALARS_MAX];
     px_value *scalar[PX_SCALARS_MAX]; /* of a scheduled number: its input */
-    /* The embedding (px_embedding) of the first images of the global batch, one view of each, which does not depend on
+    /* The embeddings (px_embedding) of the first images of the global batch, one view of each, which does not depend on
      * the number of ranks. If `look` is set, px_session_gradients stores it here, on all ranks. */
     bool look;
-    int rows;   /* 0: no embedding */
-    float *row; /* (rows, width of the embedding) */
+    int rows;               /* 0: no embedding */
+    float *row[PX_WATCHED]; /* (rows, width of the embedding), or NULL */
     /* While px_session_diagnose repeats a step: the first fault of each of this rank's parts, and its
      * micro-batch. */
     px_fault *fault;

@@ -27,7 +27,7 @@
 enum {
     OWN_SERIES = 6,
     COLLAPSE_SERIES = 3,
-    SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + COLLAPSE_SERIES,
+    SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + PX_WATCHED * COLLAPSE_SERIES,
     SHOW_SECONDS = 5,
     SKIPS_MAX = 10,
     LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
@@ -41,16 +41,16 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
-    char *config;               /* resolved text */
-    char *again;                /* the command that continues this run */
-    px_results *results;        /* rank 0 */
-    px_made made;               /* rank 0: what a failure before the first step removes again */
-    int64_t first, step, steps; /* first: the first of this session */
-    int64_t saved_step;         /* of the last checkpoint; -1: none */
-    int skips;                  /* steps left out in a row */
-    int64_t left_out;           /* all steps left out in this session */
-    double loss;                /* of the last step */
-    px_collapse embedding;      /* rank 0: result of the last look at it */
+    char *config;                      /* resolved text */
+    char *again;                       /* the command that continues this run */
+    px_results *results;               /* rank 0 */
+    px_made made;                      /* rank 0: what a failure before the first step removes again */
+    int64_t first, step, steps;        /* first: the first of this session */
+    int64_t saved_step;                /* of the last checkpoint; -1: none */
+    int skips;                         /* steps left out in a row */
+    int64_t left_out;                  /* all steps left out in this session */
+    double loss;                       /* of the last step */
+    px_collapse embedding[PX_WATCHED]; /* rank 0: results of the last look at them */
     /* times by px_now: begin of set-up, of the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     px_forecast forecast;
@@ -63,8 +63,14 @@ typedef struct trainer {
 static const char *const own_series[OWN_SERIES] = {"epoch",     "lr",     "grad_norm", "images_per_second",
                                                    "data_wait", "skipped"};
 
-/* ... and those of rank 0's last look at the embedding, if there is an embedding. */
-static const char *const collapse_series[COLLAPSE_SERIES] = {"embedding_deviation", "embedding_rank", "collapsed"};
+/* ... and those of rank 0's last look at the embeddings that there are. */
+static const char *const collapse_series[PX_WATCHED][COLLAPSE_SERIES] = {
+    {"embedding_deviation", "embedding_rank", "collapsed"}, {"teacher_deviation", "teacher_rank", "teacher_collapsed"}};
+
+static bool watches(const trainer *t, int w)
+{
+    return t->session.rows > 1 && t->session.row[w];
+}
 
 static int series_names(const trainer *t, const char *names[SERIES_MAX])
 {
@@ -73,8 +79,9 @@ static int series_names(const trainer *t, const char *names[SERIES_MAX])
         names[n++] = t->session.scalar_name[i];
     for (int i = 0; i < OWN_SERIES; i++)
         names[n++] = own_series[i];
-    for (int i = 0; i < COLLAPSE_SERIES && t->session.rows > 1; i++)
-        names[n++] = collapse_series[i];
+    for (int w = 0; w < PX_WATCHED; w++)
+        for (int i = 0; i < COLLAPSE_SERIES && watches(t, w); i++)
+            names[n++] = collapse_series[w][i];
     return n;
 }
 
@@ -142,11 +149,13 @@ static int take_up_series(trainer *t)
 {
     if (px_results_truncate(t->results, "/train", t->step) != 0)
         return -1;
-    t->embedding = (px_collapse){.deviation = NAN, .rank = NAN};
-    if (t->step > 0 && t->session.rows > 1)
-        t->embedding =
-            (px_collapse){last_value(t->results, collapse_series[0]), last_value(t->results, collapse_series[1]),
-                          last_value(t->results, collapse_series[2]) == 1};
+    for (int w = 0; w < PX_WATCHED; w++) {
+        const char *const *name = collapse_series[w];
+        t->embedding[w] = (px_collapse){.deviation = NAN, .rank = NAN};
+        if (t->step > 0 && watches(t, w))
+            t->embedding[w] = (px_collapse){last_value(t->results, name[0]), last_value(t->results, name[1]),
+                                            last_value(t->results, name[2]) == 1};
+    }
     return px_results_live(t->results);
 }
 
@@ -185,9 +194,14 @@ static int record(trainer *t, const double *mean, double lr, double norm, double
     memcpy(values, mean, (size_t)t->session.scalars * sizeof values[0]);
     double epoch = (double)(t->step + 1) / (double)t->session.per_epoch;
     const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds, t->skips > 0};
-    const double look[COLLAPSE_SERIES] = {t->embedding.deviation, t->embedding.rank, t->embedding.collapsed};
     memcpy(values + t->session.scalars, own, sizeof own);
-    memcpy(values + t->session.scalars + OWN_SERIES, look, sizeof look);
+    double *look = values + t->session.scalars + OWN_SERIES;
+    for (int w = 0; w < PX_WATCHED; w++)
+        if (watches(t, w)) {
+            *look++ = t->embedding[w].deviation;
+            *look++ = t->embedding[w].rank;
+            *look++ = t->embedding[w].collapsed;
+        }
     show_progress(t, mean, seconds);
     return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
 }
@@ -253,23 +267,25 @@ static int not_finite(trainer *t, const char *what)
     return status;
 }
 
-/* Rank 0: looks at this step's embedding, and reports if it collapses or recovers. */
-static void look_at_embedding(trainer *t)
+/* Rank 0: looks at an embedding of this step, and reports if it collapses or recovers. */
+static void look_at_embedding(trainer *t, int w)
 {
+    static const char *const whose[PX_WATCHED] = {"the", "the teacher's"};
     const px_session *s = &t->session;
-    int width = (int)s->model.embedding->shape.dim[1], most = s->rows < width ? s->rows : width;
-    bool before = t->embedding.collapsed;
-    if (px_collapse_measure(&t->embedding, s->row, s->rows, width) != 0)
-        px_log_warning(t->log, "step %" PRId64 ": the embedding's rank is unknown: %s", t->step + 1, px_error());
-    const px_collapse *c = &t->embedding;
+    int width = (int)s->model.embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
+    px_collapse *c = &t->embedding[w];
+    bool before = c->collapsed;
+    if (px_collapse_measure(c, s->row[w], s->rows, width) != 0)
+        px_log_warning(t->log, "step %" PRId64 ": %s embedding's rank is unknown: %s", t->step + 1, whose[w],
+                       px_error());
     if (c->collapsed && !before)
         px_log_warning(t->log,
-                       "step %" PRId64 ": the embedding collapses: its deviation is %.3g of an even spread's (limit "
+                       "step %" PRId64 ": %s embedding collapses: its deviation is %.3g of an even spread's (limit "
                        "%g), its effective rank %.3g of %d (limit %g)",
-                       t->step + 1, c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
+                       t->step + 1, whose[w], c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
     else if (before && !c->collapsed)
-        px_log_line(t->log, "step %" PRId64 ": the embedding has recovered: deviation %.3g, effective rank %.3g of %d",
-                    t->step + 1, c->deviation, c->rank, most);
+        px_log_line(t->log, "step %" PRId64 ": %s embedding has recovered: deviation %.3g, effective rank %.3g of %d",
+                    t->step + 1, whose[w], c->deviation, c->rank, most);
 }
 
 /* Depends only on the step and the number of all steps, so that an interrupted run has the same series as one that was
@@ -297,8 +313,9 @@ static int one_step(trainer *t, bool stop, bool *stopping)
         t->skips = 0;
     else if (not_finite(t, isfinite(mean[0]) ? "gradient" : "loss") != 0)
         return -1;
-    if (t->results && s->look && s->rows > 1 && isfinite(norm))
-        look_at_embedding(t);
+    for (int w = 0; w < PX_WATCHED && t->results && s->look && isfinite(norm); w++)
+        if (watches(t, w))
+            look_at_embedding(t, w);
     *stopping = votes > 0;
     t->loss = mean[0];
     int status = record(t, mean, lr, norm, seconds, wait);

@@ -99,6 +99,17 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         px_embedding(b, z);
         return px_mean_squared_error(b->g, z, px_constant_fill(b->g, PX_SHAPE(b->task->batch, 8), 1));
     }
+    if (fault && strcmp(fault, "teacher") == 0) { /* the same, and a teacher follows there */
+        px_mlp layers = {.layers = 1, .out = 8, .bias = true};
+        px_net *head = px_net_create(b->g, "head");
+        px_value *z = px_head(head, &layers, h.pooled),
+                 *momentum = px_schedule(b, "speed", 0.5, 0, PX_STEADY, PX_SHARE);
+        px_embedding(b, NULL); /* only the teacher's is watched */
+        px_value *seen =
+            px_encode_by(b, px_net_follow(px_backbone_net(b), "teacher", momentum), px_view_input(b, "image")).pooled;
+        px_teacher_embedding(b, px_head(px_net_follow(head, "teacher", momentum), &layers, seen));
+        return px_mean_squared_error(b->g, z, px_constant_fill(b->g, PX_SHAPE(b->task->batch, 8), 1));
+    }
     if (fault && strcmp(fault, "misfit") == 0)
         px_embedding(b, px_view_input(b, "image")); /* no rows */
     return px_cross_entropy(b->g, px_linear_layer(b->g, "head", h.pooled, 2, true), label);

@@ -60,6 +60,30 @@ static void is_told(void **state)
     free(out);
 }
 
+/* Of a network that follows, in series of its own, which a resumed run continues. */
+static void a_teachers_is_told(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/teacher", f->folder);
+    run_result r = train(f, out, 0, "teacher", "epochs=20", NULL);
+    expect(&r, 0, ": the teacher's embedding collapses: its deviation is ");
+    assert_null(strstr(r.err, ": the embedding"));
+    run_finish(&r);
+    r = train(f, out, 2, "teacher", "epochs=30", "--resume");
+    expect(&r, 0, "resumed");
+    run_finish(&r);
+    array deviation = read_array(out, "run.h5", "/train/teacher_deviation"),
+          rank = read_array(out, "run.h5", "/train/teacher_rank"),
+          collapsed = read_array(out, "run.h5", "/train/teacher_collapsed");
+    assert_int_equal(deviation.count, STEPS);
+    assert_true(deviation.data[0] > 0.05 && rank.data[0] > 1 && collapsed.data[0] == 0);
+    assert_true(deviation.data[STEPS - 1] < 0.05 && rank.data[STEPS - 1] < 1.5 && collapsed.data[STEPS - 1] == 1);
+    free(deviation.data);
+    free(rank.data);
+    free(collapsed.data);
+    free(out);
+}
+
 static void a_misfit_is_refused(void **state)
 {
     const fixture *f = *state;
@@ -131,7 +155,8 @@ static void any_ranks_see_the_same(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(is_told), cmocka_unit_test(a_misfit_is_refused),
-                                       cmocka_unit_test(health_is_not), cmocka_unit_test(any_ranks_see_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(is_told), cmocka_unit_test(a_teachers_is_told),
+                                       cmocka_unit_test(a_misfit_is_refused), cmocka_unit_test(health_is_not),
+                                       cmocka_unit_test(any_ranks_see_the_same)};
     return cmocka_run_group_tests_name("collapse", tests, set_up, tear_down);
 }

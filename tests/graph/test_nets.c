@@ -137,6 +137,50 @@ static void followers_follow(void **state)
     }
 }
 
+/* A NaN in a follower's parameter is named as that, whoever reads it. */
+static void a_follower_that_is_not_finite_is_named(void **state)
+{
+    (void)state;
+    for (int b = 0; b < 2; b++) {
+        px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+        px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(B, D)), *m = px_input(g, "momentum", PX_F32, (px_shape){0});
+        px_net *net = px_net_create(g, "head");
+        px_value *y = apply(net, "fc", x, K), *t = apply(px_net_follow(net, "teacher", m), "fc", x, K);
+        px_value *loss = px_mean_squared_error(g, y, px_stop_gradient(g, t));
+        px_graph_output(g, "loss", loss);
+        px_graph_differentiate(g, loss);
+        px_plan *p = planned(g, backends[b]);
+        px_plan_bind(p, x, images);
+        assert_null(px_plan_not_finite(p));
+        float bad[K] = {0, 0, NAN, 0, 0};
+        px_plan_set_param(p, find(g, "teacher.head.fc.bias"), bad);
+        assert_string_equal(px_plan_not_finite(p), "teacher.head.fc.bias");
+        px_fault fault = {.at = PX_FAULT_NONE};
+        px_plan_run(p, &(px_plan_hooks){.fault = &fault});
+        assert_int_equal(fault.at, PX_FAULT_PARAMETER);
+        char *text = px_fault_text(&fault);
+        assert_non_null(strstr(text, "parameter teacher.head.fc.bias, 1 of 5 values"));
+        free(text);
+
+        float weight[K * D], huge[B * D];
+        bad[2] = 0;
+        px_plan_set_param(p, find(g, "teacher.head.fc.bias"), bad);
+        for (int i = 0; i < K * D; i++)
+            weight[i] = 3e38f;
+        px_plan_set_param(p, find(g, "teacher.head.fc.weight"), weight); /* its product with x is infinite */
+        for (int i = 0; i < B * D; i++)
+            huge[i] = 10;
+        px_plan_bind(p, x, huge);
+        assert_null(px_plan_not_finite(p));
+        fault = (px_fault){.at = PX_FAULT_NONE};
+        px_plan_run(p, &(px_plan_hooks){.fault = &fault});
+        assert_int_equal(fault.at, PX_FAULT_STEP);
+        assert_string_equal(fault.name, "teacher.head.fc.weight");
+        px_plan_destroy(p);
+        px_graph_destroy(g);
+    }
+}
+
 /* A gradient that reads a queue reads it as it was before the step's rows joined it. */
 static void gradients_read_the_queue_as_it_was(void **state)
 {
@@ -309,8 +353,11 @@ static void unclear_graphs_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(applied_twice_is_one_network),       cmocka_unit_test(followers_follow),
-        cmocka_unit_test(gradients_read_the_queue_as_it_was), cmocka_unit_test(states_can_be_assigned),
+        cmocka_unit_test(applied_twice_is_one_network),
+        cmocka_unit_test(followers_follow),
+        cmocka_unit_test(a_follower_that_is_not_finite_is_named),
+        cmocka_unit_test(gradients_read_the_queue_as_it_was),
+        cmocka_unit_test(states_can_be_assigned),
         cmocka_unit_test(unclear_graphs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
