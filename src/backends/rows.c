@@ -32,6 +32,7 @@
     ROW(unary)                                                                                                         \
     ROW(unary_back)                                                                                                    \
     ROW(unary_back_sums)                                                                                               \
+    ROW(binary_channels)                                                                                               \
     ROW(binary)                                                                                                        \
     ROW(reshape)                                                                                                       \
     ROW(stop_gradient)                                                                                                 \
@@ -49,6 +50,7 @@
     ROW(global_avg_pool_back)                                                                                          \
     ROW(layer_norm)                                                                                                    \
     ROW(layer_norm_back)                                                                                               \
+    ROW(sum_channels)                                                                                                  \
     ROW(channel_sum)                                                                                                   \
     ROW(attention)                                                                                                     \
     ROW(attention_back)

@@ -130,6 +130,13 @@ static px_value *build_states(px_graph *g, px_value *v[])
     return px_add(g, v[0], px_stop_gradient(g, px_constant_fill(g, PX_SHAPE(3, 7), 2)));
 }
 
+/* A number for each channel, on both sides, in a convolution's format. */
+static px_value *build_conv_channels(px_graph *g, px_value *v[])
+{
+    px_value *x = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_binary(g, PX_SUB, px_unary(g, PX_FN_TANH, v[3], 0, 0), px_binary(g, PX_MUL, x, v[2]));
+}
+
 /* In a convolution's format. */
 static px_value *build_conv_silu(px_graph *g, px_value *v[])
 {
@@ -517,6 +524,10 @@ static const test_case cases[] = {
     {"concat", build_concat, {IN(2, 3, 4), PARAM(2, 1, 4)}},
     {"concat, one axis", build_concat, {IN(3, 4), IN(5, 4)}},
     {"windows of a map", build_partition, {IN(2, 4, 6, 5), PARAM(4, 1)}},
+    {"channels", build_conv_channels, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16, 1, 1), IN(2, 16, 1, 1)}},
+    {"channels, 8", build_conv_channels, {IN(2, 3, 7, 65), PARAM(8, 3, 3, 3), IN(2, 8, 1, 1), PARAM(1, 8, 1, 1)}},
+    {"channels, 11", build_conv_channels, {IN(2, 3, 7, 5), PARAM(11, 3, 3, 3), IN(2, 11, 1, 1), PARAM(11, 1, 1)}},
+    {"channels, many", build_conv_channels, {IN(2, 3, 2, 3), PARAM(544, 3, 3, 3), IN(2, 544, 1, 1), PARAM(544, 1, 1)}},
     {"relu", build_relu, {IN(7, 11), PARAM(7, 11)}},
     {"reshape", build_reshape, {IN(2, 3, 5, 7)}},
     {"conv 3x3", build_conv_3x3, {IN(2, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(16)}},

@@ -342,13 +342,43 @@ static void bf16_agrees_with_portable(void **state)
                                              .precision = PX_BF16, .limit = 8e-2});
 }
 
+static px_value *build_squeeze_then_conv(px_graph *g, px_value *v[])
+{
+    px_value *y = build_squeeze(g, v);
+    int64_t C = y->shape.dim[1];
+    px_value *weight = px_parameter(g, "last", PX_SHAPE(C, C, 1, 1), px_init_uniform(0.5), PX_DECAYS);
+    return px_conv2d(g, y, weight, NULL, 1, 0, 1);
+}
+
+/* Nothing leaves the convolutions' format: neither the product nor its gradients. */
+static void channels_stay_in_blocks(void **state)
+{
+    (void)state;
+    if (strcmp(px_backend_fast.name, "onednn") != 0)
+        skip();
+    test_case c = blocks[0].c;
+    c.build = build_squeeze_then_conv;
+    const variant how = {PX_F32, &px_backend_fast, .fuse = true};
+    compare_case(&c, how);
+    trial t = start(&c, how);
+    int products = 0, sums = 0;
+    for (int i = 0; i < px_plan_steps(t.p); i++) {
+        px_step_info step = px_plan_step_info(t.p, i);
+        bool product = strcmp(step.op, "mul") == 0, sum = strcmp(step.op, "sum") == 0;
+        products += product && strcmp(step.kernel, "pretext:channels") == 0;
+        sums += sum && strcmp(step.kernel, "pretext") == 0;
+    }
+    assert_int_equal(products, 2); /* forward, and the gradient of the activation */
+    assert_int_equal(sums, 1);     /* the gradient of the channels' numbers */
+    stop(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(blocks_follow_their_definitions),
-        cmocka_unit_test(gradients_agree_with_differences),
-        cmocka_unit_test(fast_agrees_with_portable),
-        cmocka_unit_test(bf16_agrees_with_portable),
+        cmocka_unit_test(blocks_follow_their_definitions), cmocka_unit_test(gradients_agree_with_differences),
+        cmocka_unit_test(fast_agrees_with_portable),       cmocka_unit_test(bf16_agrees_with_portable),
+        cmocka_unit_test(channels_stay_in_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

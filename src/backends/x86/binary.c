@@ -1,5 +1,6 @@
 /* binary.c - functions of two numbers, each operand and the result in float or bf16: strips of numbers are converted to float,
- * computed, and converted back. */
+ * computed, and converted back. A number for each channel meets an activation in the activation's own format. */
+#include "backends/rows.h"
 #include "backends/x86/kernels.h"
 #include "ops/attr.h"
 #include "ops/functions.h"
@@ -94,3 +95,101 @@ void px_fast_binary_run(const px_step *s)
         piece(function, operand_of(s, 0, p), operand_of(s, 1, p), (char *)s->out[0] + (size_t)p.at * size, bf16, p.n);
     }
 }
+
+/* ---- a number for each channel, or for each channel of each sample, with (N, C, H, W) in a blocked format ---- */
+
+/* The number of the operand that has the result's shape, the other one being (C, 1, 1), (1, C, 1, 1) or (N, C, 1, 1);
+ * -1: there is none. */
+static int whole_operand(const px_node *n)
+{
+    px_shape y = n->out[0]->shape;
+    int whole = px_shape_equal(n->in[0]->shape, y) ? 0 : 1;
+    px_shape x = n->in[1 - whole]->shape;
+    if (!px_shape_equal(n->in[whole]->shape, y) || y.rank != 4 || x.rank < 3 || x.dim[x.rank - 1] != 1 ||
+        x.dim[x.rank - 2] != 1 || x.dim[x.rank - 3] != y.dim[1])
+        return -1;
+    return whole;
+}
+
+static bool accepts(const px_plan *p, const px_step *s)
+{
+    int whole = whole_operand(s->node);
+    if (whole < 0 || px_plan_undecided(p, s->node->in[whole]))
+        return false;
+    px_storage st = px_plan_format(p, s->node->in[whole]);
+    return !st.own && st.block > 1;
+}
+
+/* A task's rows of `B` channels, its pattern (the channels' numbers), and the results. */
+typedef struct rows {
+    operand x;
+    operand pattern;
+    void *y;
+    int64_t count, B;
+} rows;
+
+static operand moved(operand x, int64_t by)
+{
+    size_t size = x.bf16 ? sizeof(px_bf16) : sizeof(float);
+    x.at = (const char *)x.at + (size_t)by * size;
+    return x;
+}
+
+/* Channels `from` to `from` + width of all rows. If that is the whole row, several rows make a strip. */
+static void strips(px_pair function, const rows *r, bool whole_first, int64_t from, int64_t width)
+{
+    float pattern[STRIP], strip_x[STRIP], strip_y[STRIP];
+    int64_t repeat = width == r->B ? STRIP / width : 1;
+    const float *one = load(moved(r->pattern, from), 0, width, strip_x);
+    for (int64_t i = 0; i < repeat; i++)
+        for (int64_t b = 0; b < width; b++)
+            pattern[i * width + b] = one[b];
+    for (int64_t k = 0; k < r->count; k += repeat) {
+        int64_t n = (r->count - k < repeat ? r->count - k : repeat) * width, at = k * r->B + from;
+        const float *x = load(moved(r->x, at), 0, n, strip_x);
+        float *y = r->x.bf16 ? strip_y : (float *)r->y + at;
+        compute(function, y, whole_first ? x : pattern, whole_first ? pattern : x, n);
+        if (r->x.bf16)
+            narrow((px_bf16 *)r->y + at, y, n);
+    }
+}
+
+static void per_channel(const px_step *s)
+{
+    const px_node *n = s->node;
+    int whole = whole_operand(n), other = 1 - whole;
+    px_blocks v = px_blocks_of(n->out[0], s->out_format[0]);
+    px_pair function = ((const px_binary_attr *)n->attr)->function;
+    bool each = px_shape_count(n->in[other]->shape) > v.G * v.B; /* each sample has its own numbers */
+    int64_t piece = v.B < PX_PIECE ? PX_PIECE / v.B : 1, pieces = (v.S + piece - 1) / piece;
+    operand x = {s->in[whole], s->in_format[whole].dtype == PX_BF16, 1},
+            channels = {s->in[other], s->in_format[other].dtype == PX_BF16, 1};
+    size_t size = x.bf16 ? sizeof(px_bf16) : sizeof(float);
+#pragma omp parallel for schedule(static)
+    for (int64_t k = 0; k < v.N * v.G * pieces; k++) {
+        int64_t plane = k / pieces, first = k % pieces * piece, at = (plane * v.S + first) * v.B;
+        rows r = {.x = moved(x, at),
+                  .pattern = moved(channels, (each ? plane : plane % v.G) * v.B),
+                  .y = (char *)s->out[0] + (size_t)at * size,
+                  .count = v.S - first < piece ? v.S - first : piece,
+                  .B = v.B};
+        for (int64_t from = 0; from < v.B; from += STRIP)
+            strips(function, &r, whole == 0, from, v.B - from < STRIP ? v.B - from : STRIP);
+    }
+}
+
+static bool prepare(px_plan *p, px_step *s)
+{
+    const px_node *n = s->node;
+    int whole = whole_operand(n), other = 1 - whole;
+    px_storage st = px_plan_format(p, n->in[whole]);
+    s->in_place = 1 + whole;
+    px_plan_need(p, s, whole, st);
+    px_plan_need(p, s, other, px_storage_blocked(n->in[other], 1, px_plan_format(p, n->in[other]).dtype));
+    px_plan_make(p, s, 0, px_storage_blocked(n->out[0], st.block, st.dtype));
+    s->run = per_channel;
+    s->kernel = "pretext:channels";
+    return true;
+}
+
+const px_kernel_row px_row_binary_channels = {.op = &px_op_binary, .accepts = accepts, .prepare = prepare};

@@ -46,6 +46,7 @@ INLINE size_t px_fast_resample_row_bytes(int64_t W, int64_t B) /* of scratch mem
 {
     return ((size_t)(W * B) * sizeof(float) + 63) / 64 * 64;
 }
+PX_FAST_DECLARE(sum_channels); /* over rows and columns, or also over samples; blocked (N, C, H, W) */
 PX_FAST_DECLARE(layer_norm);
 PX_FAST_DECLARE(layer_norm_back);
 PX_FAST_DECLARE(channel_sum);

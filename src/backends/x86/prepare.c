@@ -302,6 +302,30 @@ static bool resample_back(px_plan *p, px_step *s)
 const px_kernel_row px_row_resample = {.op = &px_op_resample, .prepare = resample};
 const px_kernel_row px_row_resample_back = {.op = &px_op_resample_back, .prepare = resample_back};
 
+/* ---- sums for each channel ---- */
+
+/* Over rows and columns, or also over samples. */
+static bool sums_channels(const px_plan *p, const px_step *s)
+{
+    const px_value *x = s->node->in[0];
+    const bool *over = ((const px_reduce_attr *)s->node->attr)->over;
+    return x->shape.rank == 4 && !over[1] && over[2] && over[3] && is_decided(p, x) && px_plan_format(p, x).block > 1 &&
+           px_shape_count(x->shape) > 0;
+}
+
+static bool sum_channels(px_plan *p, px_step *s)
+{
+    px_shape x = s->node->in[0]->shape;
+    px_storage st = px_plan_format(p, s->node->in[0]);
+    s->scratch_bytes = (size_t)(x.dim[0] * x.dim[1]) * sizeof(double);
+    px_plan_need(p, s, 0, st);
+    px_plan_make(p, s, 0, px_storage_plain(s->node->out[0]));
+    set(s, PX_FAST(sum_channels), st.dtype);
+    return true;
+}
+
+const px_kernel_row px_row_sum_channels = {.op = &px_op_sum, .accepts = sums_channels, .prepare = sum_channels};
+
 /* ---- rows ---- */
 
 static bool layer_norm(px_plan *p, px_step *s)
