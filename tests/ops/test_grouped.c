@@ -1,4 +1,4 @@
-/* test_grouped.c - convolutions in groups: which kernels make them, and that gradients do not depend on the number of
+/* test_grouped.c - convolutions in groups, and of odd numbers of channels: which kernels make them, and that gradients do not depend on the number of
  * threads. What they compute is checked in test_ops.c and test_maps.c. */
 #include <omp.h>
 
@@ -87,6 +87,32 @@ static void groups_have_kernels(void **state)
     }
 }
 
+static px_value *build_narrow(px_graph *g, px_value *v[])
+{
+    px_value *y = px_relu(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1));
+    return px_conv2d(g, px_conv2d(g, y, v[2], NULL, 1, 0, 1), v[3], NULL, 2, 1, 1);
+}
+
+/* Not every block divides 24, 40 and 72 channels, which mobile networks have. */
+static void odd_channels_have_kernels(void **state)
+{
+    static const test_case c = {"24 to 72 channels",
+                                build_narrow,
+                                {IN(2, 3, 9, 9), PARAM(24, 3, 3, 3), PARAM(72, 24, 1, 1), PARAM(40, 72, 3, 3)}};
+    (void)state;
+    if (strcmp(px_backend_fast.name, "onednn") != 0)
+        skip();
+    trial t = start(&c, (variant){PX_F32, &px_backend_fast, .fuse = true});
+    for (int k = 0; k < px_plan_steps(t.p); k++) {
+        px_step_info s = px_plan_step_info(t.p, k);
+        if ((strcmp(s.op, "conv2d") == 0 || strcmp(s.op, "conv2d_back_data") == 0) && s.shape.dim[1] > 3 &&
+            strcmp(s.kernel, "portable") == 0)
+            fail_msg("%s: %s is made by %s", c.name, s.op, s.kernel);
+    }
+    stop(&t);
+    compare_case(&c, (variant){PX_F32, &px_backend_fast, .fuse = true});
+}
+
 static double *gradient_on(const test_case *c, int threads)
 {
     int before = omp_get_max_threads();
@@ -118,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(groups_have_kernels),
+        cmocka_unit_test(odd_channels_have_kernels),
         cmocka_unit_test(gradients_do_not_depend_on_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

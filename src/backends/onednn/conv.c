@@ -77,6 +77,14 @@ static bool fits_our_kernels(px_storage st)
     return st.own == NULL;
 }
 
+/* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then blocks of
+ * 8 are asked for, where they divide the channels. */
+static px_layout in_eights(const px_plan *p, const px_value *v)
+{
+    px_dtype dtype = px_plan_precision(p);
+    return v->shape.dim[1] % 8 ? any_of(v->shape, dtype) : px_dnnl_layout(v->shape, px_storage_blocked(v, 8, dtype));
+}
+
 /* ---- the three kernels ---- */
 
 static bool conv2d(px_plan *p, px_step *s)
@@ -92,6 +100,12 @@ static bool conv2d(px_plan *p, px_step *s)
                                  any_of(y->shape, dtype));
         c.bias = bias ? &row : NULL;
         d = better(d, px_dnnl_find_conv(PX_PASS_FORWARD, &c));
+    }
+    if (d && !fits_our_kernels(px_dnnl_storage_of(p, y, d, PX_DNNL_DST))) {
+        px_dnnl_conv c = conv_of(a, in_eights(p, x), any_of(weight_shape(a, w->shape), dtype), in_eights(p, y));
+        c.bias = bias ? &row : NULL;
+        px_primitive_desc_destroy(d);
+        d = px_dnnl_find_conv(PX_PASS_FORWARD, &c);
     }
     px_storage ys = d ? px_dnnl_storage_of(p, y, d, PX_DNNL_DST) : px_storage_plain(y);
     if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(ys)) {
@@ -130,6 +144,11 @@ static bool back_data(px_plan *p, px_step *s)
     for (int attempt = 0; attempt < 2 && !is_best(p, d); attempt++) {
         px_dnnl_conv c = conv_of(a, activation(p, x, attempt == 0), weights, activation(p, dy, attempt == 0));
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_DATA, &c));
+    }
+    if (d && !fits_our_kernels(px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC))) {
+        px_dnnl_conv c = conv_of(a, in_eights(p, x), weights, in_eights(p, dy));
+        px_primitive_desc_destroy(d);
+        d = px_dnnl_find_conv(PX_PASS_BACK_DATA, &c);
     }
     px_storage dxs = d ? px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC) : px_storage_plain(dx);
     if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(dxs)) {
