@@ -193,6 +193,12 @@ typedef struct px_resizing {
 /* x (N, C, H, W) -> (N, C, height, width). x itself if it has this size. */
 px_value *px_resize_map(px_graph *, px_value *x, int64_t height, int64_t width, px_resizing);
 
+/* ---- local response normalisation (Krizhevsky et al. 2012), as torch.nn.LocalResponseNorm ---- */
+/* x (N, C, H, W) / (k + alpha m)^beta, where m is the sum of x^2 over a window of `size` neighbouring channels, divided by
+ * size. It begins size / 2 channels before; what lies beyond the first and the last channel is 0. AlexNet: 5, 1e-4, 0.75, 2
+ * (there alpha is not divided by size). */
+px_value *px_local_response_norm(px_graph *, px_value *x, int size, double alpha, double beta, double k);
+
 /* ---- losses ---- */
 px_value *px_l2_normalize(px_graph *, px_value *x);                   /* rows of (N, D) to length 1 (at least 1e-12) */
 px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place); /* x (N, M): x[i, place[i]] = -infinity */

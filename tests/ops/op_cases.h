@@ -357,6 +357,11 @@ static px_value *build_adaptive(px_graph *g, px_value *v[])
     return px_adaptive_avg_pool(g, px_adaptive_avg_pool(g, v[0], 9, 4), 1, 1);
 }
 
+static px_value *build_response_norm(px_graph *g, px_value *v[])
+{
+    return px_local_response_norm(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1), 5, 0.5, 0.75, 2);
+}
+
 static px_value *build_max_pool(px_graph *g, px_value *v[])
 {
     return px_max_pool(g, v[0], 3, 2, 1);
@@ -582,6 +587,8 @@ static const test_case cases[] = {
     {"average pool without padding", build_avg_pool_without_pad, {IN(2, 5, 8, 6)}},
     {"the same, one pixel", build_avg_pool_without_pad, {IN(2, 5, 1, 1)}},
     {"adaptive average pool", build_adaptive, {IN(2, 5, 7, 6)}},
+    {"local response norm", build_response_norm, {IN(2, 3, 4, 5), PARAM(16, 3, 3, 3)}},
+    {"the same, few channels", build_response_norm, {IN(2, 3, 4, 5), PARAM(2, 3, 3, 3)}},
     {"resize, nearest", build_resize_nearest, {IN(2, 5, 7, 6)}},
     {"resize, bilinear", build_resize_linear, {IN(2, 5, 7, 6)}},
     {"resize, bicubic", build_resize_cubic, {IN(2, 5, 7, 6)}},

@@ -1,4 +1,4 @@
-/* test_maps.c - resized, pooled and convolved maps, against PyTorch's numbers (map_fixtures.py). */
+/* test_maps.c - resized, pooled, normalised and convolved maps, against PyTorch's numbers (map_fixtures.py). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,6 +99,16 @@ static px_value *adaptive_one(px_graph *g, px_value *x)
     return px_adaptive_avg_pool(g, x, 1, 1);
 }
 
+static px_value *response_norm(px_graph *g, px_value *x)
+{
+    return px_local_response_norm(g, x, 5, 0.3, 0.75, 2);
+}
+
+static px_value *response_norm_even(px_graph *g, px_value *x)
+{
+    return px_local_response_norm(g, x, 4, 1.5, 0.5, 1);
+}
+
 /* ---- convolutions ---- */
 
 static px_value *convolve(px_graph *g, px_value *x, px_convolution how)
@@ -155,6 +165,8 @@ static const map_case map_cases[] = {
     CASE(adaptive, 1, 2, 7, 6),
     CASE(adaptive_larger, 1, 2, 7, 6),
     CASE(adaptive_one, 1, 2, 7, 6),
+    CASE(response_norm, 1, 7, 2, 3),
+    CASE(response_norm_even, 1, 7, 2, 3),
     CONVOLUTION(convolved, 3, 4, 3, 2),
     CONVOLUTION(depthwise, 4, 1, 5, 5),
     CONVOLUTION(depthwise_twice, 8, 1, 3, 3),

@@ -38,7 +38,8 @@ PX_FAST_DECLARE(global_avg_pool_back);
 /* Forward or its adjoint: tables of the map that is to be computed; in `data` of the step. */
 typedef struct px_resampler {
     px_taps h, w;
-    int64_t H, W; /* inputs */
+    int64_t H, W;   /* inputs */
+    bool rows_only; /* each column stays as it is */
     double memory[];
 } px_resampler;
 PX_FAST_DECLARE(resample);

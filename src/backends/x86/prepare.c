@@ -279,7 +279,9 @@ static bool resample_like(px_plan *p, px_step *s, const px_value *like, bool bac
     *r = (px_resampler){.h = px_taps_make(&a->axis[0], back, r->memory),
                         .w = px_taps_make(&a->axis[1], back, (char *)r->memory + first),
                         .H = from->shape.dim[2],
-                        .W = from->shape.dim[3]};
+                        .W = from->shape.dim[3],
+                        .rows_only = a->axis[1].rule == PX_TAP_WINDOW && a->axis[1].kernel == 1 &&
+                                     a->axis[1].inputs == a->axis[1].outputs};
     px_plan_need(p, s, 0, px_storage_blocked(from, block, st.dtype));
     px_plan_make(p, s, 0, px_storage_blocked(to, block, st.dtype));
     set(s, PX_FAST(resample), st.dtype);

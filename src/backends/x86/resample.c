@@ -51,15 +51,21 @@ INLINE void columns(elem *restrict y, const float *restrict t, const px_taps *w,
 }
 
 PX_MULTIVERSION
-static void row(elem *y, const elem *x, float *t, const px_taps *h, const px_taps *w, int64_t o, int64_t W, int64_t B)
+static void row(elem *y, const elem *x, float *t, const px_resampler *r, int64_t o, int64_t B)
 {
-    int64_t n = W * B;
+    const px_taps *h = &r->h, *w = &r->w;
+    int64_t n = r->W * B;
     if (h->count[o] == 0) /* an input that no output sees has no gradient */
         for (int64_t i = 0; i < w->outputs * B; i++)
             y[i] = down(0);
     else {
         rows(t, x + h->first[o] * n, n, h->single + o * h->most, h->count[o]);
-        columns(y, t, w, B);
+        if (r->rows_only)
+#pragma omp simd
+            for (int64_t i = 0; i < n; i++)
+                y[i] = down(t[i]);
+        else
+            columns(y, t, w, B);
     }
 }
 
@@ -76,7 +82,7 @@ void KERNEL(resample)(const px_step *s)
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < v.N * v.G * r->h.outputs; i++) {
             int64_t plane = i / r->h.outputs, o = i % r->h.outputs;
-            row(y + i * r->w.outputs * v.B, x + plane * r->H * r->W * v.B, t, &r->h, &r->w, o, r->W, v.B);
+            row(y + i * r->w.outputs * v.B, x + plane * r->H * r->W * v.B, t, r, o, v.B);
         }
     }
 }
