@@ -75,6 +75,19 @@ static inline int put_layers(px_results *r, const char *subject, double top1, in
     return bad;
 }
 
+/* Eigenvalues 1, ratio, ratio^2, ... of four directions, and one of rounding error. */
+static inline int put_spectrum(px_results *r, const char *subject, double ratio)
+{
+    double value[5] = {1, ratio, ratio * ratio, ratio * ratio * ratio, 1e-15}, rank = 1 / (1 - ratio);
+    char *values = px_format("/eval/spectrum/%s/eigenvalues", subject),
+         *number = px_format("/eval/spectrum/%s/rankme", subject);
+    int bad =
+        px_results_put(r, values, PX_F64, 1, (int64_t[]){5}, value) | px_results_put(r, number, PX_F64, 0, NULL, &rank);
+    free(values);
+    free(number);
+    return bad;
+}
+
 /* Writes FOLDER/run.h5; with `evaluated`, also everything that eval/ writes. The class names try to break out of a
  * script. */
 static inline int write_synthetic_run(const char *folder, bool evaluated)
@@ -109,6 +122,7 @@ static inline int write_synthetic_run(const char *folder, bool evaluated)
         bad |= put_evaluation(r, "untrained", 0.6, (double[]){0.5, 0.6, 0.7});
         bad |= put_layers(r, "pretrained", 0.9, 4);
         bad |= put_layers(r, "untrained", 0.6, 4);
+        bad |= put_spectrum(r, "pretrained", 0.5) | put_spectrum(r, "untrained", 0.1);
         bad |= px_results_put(r, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){SYNTHETIC_POINTS, 2}, xy);
         bad |= px_results_put(r, "/eval/embedding/label", PX_I32, 1, (int64_t[]){SYNTHETIC_POINTS}, label);
         bad |= px_results_put_texts(r, "/eval/embedding/class_names", classes, SYNTHETIC_CLASSES);

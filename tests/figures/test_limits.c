@@ -220,6 +220,9 @@ static void test_odd_shapes(void **state)
     put("/eval/knn/pixels/confusion", 2, (hsize_t[]){2, 2}, (double[]){-1, NAN, INFINITY, 3});
     put("/eval/embedding/xy", 2, (hsize_t[]){2, 2}, four);
     put("/eval/embedding/label", 1, (hsize_t[]){2}, &huge[2]);
+    put("/eval/spectrum/a/eigenvalues", 1, (hsize_t[]){4}, huge);
+    put("/eval/spectrum/b/eigenvalues", 1, (hsize_t[]){1}, &(double){0});
+    put("/eval/spectrum/c/eigenvalues", 1, (hsize_t[]){4}, four);
     put("/figures/empty", 3, (hsize_t[]){0, 5, 1}, four);
     put("/figures/bytes", 3, (hsize_t[]){2, 2, 1}, huge);
     H5Fclose(file);
@@ -231,6 +234,9 @@ static void test_odd_shapes(void **state)
             "drawn confusion",
             "drawn bytes",
             "drawn curves",
+            "drawn spectrum",
+            "/eval/spectrum/a/eigenvalues: not numbers from 0 on",
+            "/eval/spectrum/b/eigenvalues: not numbers from 0 on",
             "/train/table: the number of its axes is 2, not 1",
             "four/top1: the number of its axes is 1, not 0",
             "array/confusion: the number of its axes is 1, not 2",

@@ -69,11 +69,11 @@ static void test_one_run(void **state)
     if (px_plot_runs((const char *[]){folder}, 1, figures, &done) != 0)
         fail_msg("%s", px_error());
     assert_int_equal(chdir(here), 0);
-    static const char *const names[] = {"/curves.", "/diagnostics.", "/accuracy.", "/probe_epochs.",
-                                        "/layers.", "/confusion.",   "/embedding."};
-    assert_int_equal(done.drawn, 7);
+    static const char *const names[] = {"/curves.", "/diagnostics.", "/accuracy.",  "/probe_epochs.",
+                                        "/layers.", "/confusion.",   "/embedding.", "/spectrum."};
+    assert_int_equal(done.drawn, 8);
     assert_int_equal(done.left_out, 0);
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < 8; i++) {
         assert_true(drawn(&done, names[i]));
         check_picture(done.file[i]);
     }
@@ -93,7 +93,7 @@ static void test_several_runs(void **state)
     assert_int_equal(write_synthetic_run(b, false), 0);
     px_plot_outcome done;
     assert_int_equal(px_plot_runs((const char *[]){a, file}, 2, folder, &done), 0);
-    assert_int_equal(done.drawn, 7);
+    assert_int_equal(done.drawn, 8);
     assert_true(drawn(&done, "/curves.") && drawn(&done, "/layers.") && drawn(&done, "/a_confusion.") &&
                 drawn(&done, "/a_embedding."));
     px_plot_outcome_finish(&done);

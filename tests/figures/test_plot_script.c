@@ -273,6 +273,27 @@ static void many_runs_look_different(void **state)
         free(run[i]);
 }
 
+/* Shares of the variance: 1 / (1 + 1/2 + 1/4 + 1/8) = 53.3 % first; the fifth is rounding error. */
+static void spectrum_is_in_shares(void **state)
+{
+    (void)state;
+    char *run = make_run("spectrum", 20, 5, 4, -1), *file = px_format("%s/run.h5", run);
+    px_results *r;
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    int bad = put_spectrum(r, "pretrained", 0.5) | put_spectrum(r, "untrained", 0.1);
+    assert_int_equal(px_results_close(r) | bad, 0);
+    draw(&run, 1);
+    char *script = script_of("spectrum");
+    expect(script, "$line0 << EOD\n1 53.3333\n2 26.6667\n3 13.3333\n4 6.66667\nEOD\n");
+    expect(script, "set logscale xy");
+    expect(script, "'simclr, pretrained: rank 2 of 5'");
+    expect(script, "'untrained twin: rank 1.11 of 5'");
+    assert_int_equal(count_of(script, "dt 2"), 1); /* the twin's */
+    free(script);
+    free(file);
+    free(run);
+}
+
 static void texts_fit(void **state)
 {
     (void)state;
@@ -315,6 +336,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spikes_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(layers_have_chance_and_a_band_for_the_legend, setup, teardown),
         cmocka_unit_test_setup_teardown(many_runs_look_different, setup, teardown),
+        cmocka_unit_test_setup_teardown(spectrum_is_in_shares, setup, teardown),
         cmocka_unit_test(texts_fit),
     };
     return cmocka_run_group_tests_name("plot_script", tests, NULL, NULL);

@@ -43,6 +43,7 @@ static const char *const members[] = {"train/step",
                                       "train@note",
                                       "train/step@note",
                                       "eval/linear",
+                                      "eval/spectrum/pretrained/eigenvalues",
                                       NULL};
 
 int __wrap_px_gnuplot_find(px_gnuplot *);
