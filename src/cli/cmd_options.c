@@ -1,7 +1,8 @@
 /* cmd_options.c - pretext options: lists every key that a configuration may have. */
+#include "base/error.h"
 #include "cli/args.h"
 #include "cli/job.h"
-#include "eval/protocol.h"
+#include "eval/evaluation.h"
 #include "train/settings.h"
 
 #include <stdio.h>
@@ -40,8 +41,11 @@ static void print_all(void)
         if (px_backbone_families[i]->options)
             print(px_backbone_families[i]->summary, px_backbone_families[i]->name, px_backbone_families[i]->options);
     print("Evaluation (pretext probe)", "", px_eval_options);
-    print("Linear probe (pretext probe)", "linear", px_probe_options);
-    print("Nearest neighbours (pretext probe protocol=knn)", "knn", px_knn_options);
+    for (int i = 0; px_protocols[i]; i++) {
+        char *title = px_format("%s (pretext probe protocol=%s)", px_protocols[i]->title, px_protocols[i]->name);
+        print(title, px_protocols[i]->name, px_protocols[i]->options);
+        free(title);
+    }
 }
 
 typedef struct options_flags {

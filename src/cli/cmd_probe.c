@@ -1,7 +1,9 @@
 /* cmd_probe.c - pretext probe: measures how good a run's representation is. */
 #include "base/error.h"
 #include "cli/job.h"
-#include "eval/protocol.h"
+#include "eval/evaluation.h"
+
+#include <stdio.h>
 
 typedef struct probe_flags {
     px_words plugin;
@@ -10,11 +12,19 @@ typedef struct probe_flags {
 static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "isa", "out", "rank_timeout", "seed", "threads", NULL};
-static const px_keys keys[] = {{"", px_train_options, run_keys},
-                               {"data", px_data_options, NULL},
-                               {"linear", px_probe_options, NULL},
-                               {"knn", px_knn_options, NULL},
-                               {0}};
+static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
+
+static char *list_protocols(void)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    fputs("\nProtocols\n", out);
+    for (int i = 0; px_protocols[i]; i++)
+        fprintf(out, "  %-8s %s\n", px_protocols[i]->name, px_protocols[i]->summary);
+    fclose(out);
+    return text;
+}
 
 static int probe(px_job *job, const px_args *args)
 {
@@ -58,18 +68,18 @@ const px_command px_cmd_probe = {
             "patches=9 is the protocol of methods that pretrain on patches.\n"
             "If there is not enough memory, a message names settings that would fit.\n"
             "data.*, threads, backend and isa override the run's settings (data.limit limits\n"
-            "the probe's training split); 'pretext options' lists linear.* and knn.*. Results go\n"
+            "the probe's training split); 'pretext options' lists the protocols' keys. Results go\n"
             "to /eval in the run's run.h5, and a table to standard output. Results of a\n"
             "weights file (safetensors, or of torch.save: .pth) go to out=DIR; one that was\n"
             "not written by pretext export also needs data.path=.\n"
-            "\n"
-            "Examples:\n"
+            "\nExamples:\n"
             "  pretext probe runs/first baselines=true\n"
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n"
             "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
             "  pretext probe resnet50.pth data.path=flowers.h5 data.normalize=imagenet "
             "out=results/flowers\n",
+    .list = list_protocols,
     .run = run,
     .flags = flags,
     .min_words = 1,
@@ -78,5 +88,6 @@ const px_command px_cmd_probe = {
     .options = px_eval_options,
     .keys = keys,
     .backbone_keys = true,
+    .protocol_keys = true,
     .word = PX_WORD_SUBJECT,
 };

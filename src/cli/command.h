@@ -95,7 +95,7 @@ typedef struct px_command {
     const struct px_option *options;   /* the keys that --help lists, or NULL */
     const char *options_group;         /* their group: "bench" for bench.seconds; NULL: none */
     const px_keys *keys;               /* keys that it takes besides; NULL, or ends with NULL options */
-    bool method_keys, backbone_keys;   /* takes those of the method and of the backbone, too */
+    bool method_keys, backbone_keys, protocol_keys; /* takes those of the method, backbone and protocols, too */
     px_out out;
     px_word_kind word;
 } px_command;

@@ -1,6 +1,7 @@
 /* keys.c - see keys.h. */
 #include "cli/keys.h"
 
+#include "eval/protocol.h"
 #include "train/method.h"
 
 #include <string.h>
@@ -46,6 +47,8 @@ void px_keys_walk(const px_command *c, const char *method, const char *backbone,
     visit_all(c->options_group ? c->options_group : "", c->options, NULL, visit, context);
     for (const px_keys *k = c->keys; k && k->options; k++)
         visit_all(k->group, k->options, k->only, visit, context);
+    for (int i = 0; c->protocol_keys && px_protocols[i]; i++)
+        visit_all(px_protocols[i]->name, px_protocols[i]->options, NULL, visit, context);
     if (c->method_keys)
         visit_methods(method, visit, context);
     const px_backbone_family *chosen = family_of(backbone);

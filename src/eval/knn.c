@@ -2,9 +2,12 @@
 #include "eval/knn.h"
 
 #include "base/error.h"
+#include "eval/protocol.h"
+#include "eval/write.h"
 
 #include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 
 const px_option px_knn_options[] = {
@@ -237,3 +240,52 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
     free(test_scale);
     return 0;
 }
+
+/* ---- as a protocol ---- */
+
+int px_knn_write(px_results *r, const char *group, const px_knn_result *k)
+{
+    int32_t neighbours[PX_LIST_MAX];
+    for (int i = 0; i < k->count; i++)
+        neighbours[i] = k->k[i];
+    if (px_put(r, group, "k", PX_I32, k->count, neighbours) != 0 ||
+        px_put(r, group, "top1", PX_F64, k->count, k->top1) != 0)
+        return -1;
+    return px_put(r, group, "top5", PX_F64, k->count, k->top5);
+}
+
+struct px_protocol_cfg {
+    px_knn_cfg knn;
+};
+
+static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
+{
+    return px_knn_bytes(&cfg->knn, size->train, size->test, size->classes, omp_get_max_threads());
+}
+
+static int run(const px_protocol_cfg *cfg, px_trial *t)
+{
+    int last = t->train->layers - 1;
+    px_features train = px_extraction_features(t->train, last, t->classes),
+                test = px_extraction_features(t->test, last, t->classes);
+    px_knn_result r;
+    int status = px_agree(t->comm, px_knn(&cfg->knn, &train, &test, t->comm, t->log, &r));
+    if (status == 0 && t->results) {
+        status = px_trial_seal(t, t->group, px_knn_write(t->results, t->group, &r));
+        for (int i = 0; i < r.count && status == 0; i++)
+            px_trial_print(t, "%-12s %8.2f %8.2f   k = %d", t->subject, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+    }
+    return px_agree(t->comm, status);
+}
+
+const px_protocol px_protocol_knn = {
+    .name = "knn",
+    .title = "Nearest neighbours",
+    .label = "k-NN",
+    .summary = "weighted nearest neighbours by cosine similarity; nothing is trained (Wu et al. 2018, DINO)",
+    .columns = "  top-1 %  top-5 %",
+    .cfg_size = sizeof(px_protocol_cfg),
+    .options = px_knn_options,
+    .bytes = bytes,
+    .run = run,
+};

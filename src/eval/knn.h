@@ -12,6 +12,7 @@
 #define PX_EVAL_KNN_H
 
 #include "eval/linear.h"
+#include "results/results.h"
 
 typedef struct px_knn_cfg {
     px_list k;
@@ -31,5 +32,8 @@ double px_knn_bytes(const px_knn_cfg *, int64_t train, int64_t test, int classes
 /* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
 int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
            px_knn_result *);
+
+/* Into `group`: k, top1, top5 (K). 0 or -1. */
+int px_knn_write(px_results *, const char *group, const px_knn_result *);
 
 #endif

@@ -2,7 +2,7 @@
  *
  *     px_layers l;
  *     px_layers_probe(&l, &cfg, &train, &test, classes, &last, comm, log);   // all ranks together
- *     px_layers_write(results, "/eval/linear/pretrained/layers", &l);       // write.h
+ *     px_layers_write(results, "/eval/linear/pretrained/layers", &l);    
  *
  * The last stage is not always the best: for Relative Location on ImageNet, MMSelfSup reports 15, 30, 43, 51 and 41%
  * after the stem and the four stages of a ResNet-50 (there maps are pooled to several places, here to one).
@@ -12,6 +12,7 @@
 
 #include "eval/extract.h"
 #include "eval/linear.h"
+#include "results/results.h"
 
 typedef struct px_layer_score {
     const char *name; /* borrowed from the extraction's model */
@@ -30,5 +31,8 @@ typedef struct px_layers {
  * more. 0 or -1. */
 int px_layers_probe(px_layers *, const px_probe_cfg *, px_extraction *train, px_extraction *test, int classes,
                     const px_probe_result *last, const px_comm *, px_log *);
+
+/* Into `group`: names (L texts), width, top1, top5, holdout_top1, chosen_rate (L): layers from the first stage on. 0 or -1. */
+int px_layers_write(px_results *, const char *group, const px_layers *);
 
 #endif

@@ -5,9 +5,13 @@
 #include "base/rng.h"
 #include "base/simd.h"
 #include "eval/heads.h"
+#include "eval/layers.h"
+#include "eval/protocol.h"
+#include "eval/write.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const px_option px_probe_options[] = {
     PX_OPTION(px_probe_cfg, epochs, "30", 1, 100000,
@@ -397,3 +401,110 @@ void px_probe_result_finish(px_probe_result *r)
     free(r->confusion);
     *r = (px_probe_result){0};
 }
+
+/* ---- as a protocol ---- */
+
+static int put_confusion(px_results *r, const char *group, const px_probe_result *p)
+{
+    int64_t dim[] = {p->classes, p->classes}, count = dim[0] * dim[1];
+    int32_t *narrow = px_calloc((size_t)count, sizeof(int32_t)); /* px_dtype's widest integer */
+    for (int64_t i = 0; i < count; i++)
+        narrow[i] = (int32_t)p->confusion[i];
+    char *path = px_format("%s/confusion", group);
+    int rc = px_results_put(r, path, PX_I32, 2, dim, narrow);
+    free(path);
+    free(narrow);
+    return rc;
+}
+
+int px_linear_probe_write(px_results *r, const char *group, const px_probe_result *p)
+{
+    int32_t best_epoch = p->best_epoch;
+    if (px_put(r, group, "top1", PX_F64, 0, &p->top1) != 0 || px_put(r, group, "top5", PX_F64, 0, &p->top5) != 0 ||
+        px_put(r, group, "best_top1", PX_F64, 0, &p->best_top1) != 0 ||
+        px_put(r, group, "best_epoch", PX_I32, 0, &best_epoch) != 0 ||
+        px_put(r, group, "chosen_rate", PX_F64, 0, &p->rate[p->chosen]) != 0 ||
+        px_put(r, group, "rates", PX_F64, p->rates, p->rate) != 0 ||
+        px_put(r, group, "holdout_top1", PX_F64, p->rates, p->holdout_top1) != 0 ||
+        px_put(r, group, "train_loss", PX_F64, p->epochs, p->train_loss) != 0 ||
+        px_put(r, group, "test_top1", PX_F64, p->epochs, p->test_top1) != 0 ||
+        px_put(r, group, "per_class", PX_F64, p->classes, p->per_class) != 0)
+        return -1;
+    return put_confusion(r, group, p);
+}
+
+struct px_protocol_cfg {
+    px_probe_cfg linear;
+};
+
+int64_t px_linear_seed(const px_protocol_cfg *cfg)
+{
+    return cfg->linear.seed;
+}
+
+static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
+{
+    return px_linear_probe_bytes(&cfg->linear, size->train, size->test, size->classes, size->width, size->comm);
+}
+
+static const char *one_rate(px_protocol_cfg *cfg)
+{
+    cfg->linear.rates = (px_list){.count = 1, .value = {0.1}};
+    return "linear.rates=0.1";
+}
+
+static void print_scores(px_trial *t, const char *indent, const char *name, double top1, double top5, double holdout,
+                         double rate)
+{
+    px_trial_print(t, "%s%-*s %8.2f %8.2f %10.2f   %g", indent, 12 - (int)strlen(indent), name, 100 * top1, 100 * top5,
+                   100 * holdout, rate);
+}
+
+/* All stages before the last one, whose result `last` is. */
+static int run_layers(const px_protocol_cfg *cfg, px_trial *t, const px_probe_result *last)
+{
+    px_layers l;
+    int status = px_layers_probe(&l, &cfg->linear, t->train, t->test, t->classes, last, t->comm, t->log);
+    if (status == 0 && t->results) {
+        char *group = px_format("%s/layers", t->group);
+        status = px_trial_seal(t, group, px_layers_write(t->results, group, &l));
+        for (int i = 0; i < l.count && status == 0; i++) {
+            const px_layer_score *s = &l.layer[i];
+            print_scores(t, "  ", s->name, s->top1, s->top5, s->holdout_top1, s->rate);
+        }
+        free(group);
+    }
+    return px_agree(t->comm, status);
+}
+
+static int run(const px_protocol_cfg *cfg, px_trial *t)
+{
+    int last = t->train->layers - 1;
+    px_features train = px_extraction_features(t->train, last, t->classes),
+                test = px_extraction_features(t->test, last, t->classes);
+    px_probe_result r;
+    int status = px_agree(t->comm, px_linear_probe(&cfg->linear, &train, &test, t->comm, t->log, &r));
+    if (status == 0 && t->results) {
+        status = px_trial_seal(t, t->group, px_linear_probe_write(t->results, t->group, &r));
+        print_scores(t, "", t->subject, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
+    }
+    status = px_agree(t->comm, status);
+    if (status == 0 && t->layers && last > 0)
+        status = run_layers(cfg, t, &r);
+    px_probe_result_finish(&r);
+    return status;
+}
+
+const px_protocol px_protocol_linear = {
+    .name = "linear",
+    .title = "Linear probe",
+    .label = "linear probe",
+    .summary = "a linear classifier on the frozen features; a grid of learning rates (DINOv2)",
+    .columns = "  top-1 %  top-5 % held-out %   rate",
+    .cfg_size = sizeof(px_protocol_cfg),
+    .options = px_probe_options,
+    .layers = true,
+    .bytes = bytes,
+    .cheaper = one_rate,
+    .run = run,
+};

@@ -20,6 +20,7 @@
 #include "base/option.h"
 #include "dist/comm.h"
 #include "eval/features.h"
+#include "results/results.h"
 
 typedef struct px_probe_cfg {
     int epochs;
@@ -53,5 +54,13 @@ double px_linear_probe_bytes(const px_probe_cfg *, int64_t train, int64_t test, 
 /* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
 int px_linear_probe(const px_probe_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                     px_probe_result *);
+
+/* Into `group`: top1, top5, best_top1, best_epoch, chosen_rate: scalars; per_class (C), confusion (C, C: row true, column
+ * predicted), rates (R), holdout_top1 (R), train_loss (E), test_top1 (E). 0 or -1. */
+int px_linear_probe_write(px_results *, const char *group, const px_probe_result *);
+
+/* The seed of protocol=linear: what is held out of a split for the test follows it, too. */
+struct px_protocol_cfg;
+int64_t px_linear_seed(const struct px_protocol_cfg *);
 
 #endif

@@ -1,13 +1,15 @@
 /* need.c - see need.h. Subjects are evaluated one after the other: first the images are encoded, then the features are
  * probed. The need is that of the largest of these phases. */
 #include "eval/need.h"
+#include "base/error.h"
 #include "data/loader.h"
 #include "eval/extract.h"
 #include "eval/spectrum.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
 
 static const char *const part_name[PX_EVAL_NEED_PARTS] = {"the encoder's activations and parameters", "images",
                                                           "features", "the probe's classifiers and buffers"};
@@ -38,12 +40,12 @@ static double own_rows(const subject *s, int64_t count, int ranks)
     return fmin((double)count, ceil(batches / ranks) * s->images);
 }
 
-/* Several ranks gather the last layer of one split after the other (protocol.c), then the layers before it in turn
+/* Several ranks gather the last layer of one split after the other (evaluation.c), then the layers before it in turn
  * (layers.c). While one is gathered, the rank's own rows are still there. */
 static double features_bytes(const px_eval_need_case *c, const subject *s)
 {
     int ranks = c->comm->size, last = s->layers - 1;
-    bool gathers = ranks > 1 && (c->linear || c->knn);
+    bool gathers = ranks > 1 && c->protocol;
     double train = own_rows(s, c->train, ranks), test = own_rows(s, c->test, ranks);
     if (!gathers)
         return rows_bytes(s, train + test, 0, s->layers);
@@ -60,13 +62,13 @@ static double features_bytes(const px_eval_need_case *c, const subject *s)
 static double probe_bytes(const px_eval_need_case *c, const subject *s, bool pixels)
 {
     double most = 0;
+    if (!c->protocol)
+        return 0;
     for (int i = 0; i < s->layers; i++) {
-        if (c->linear)
-            most = fmax(most, px_linear_probe_bytes(c->linear, c->train, c->test, c->classes, s->width[i], c->comm));
-        if (c->knn)
-            most = fmax(most, px_knn_bytes(c->knn, c->train, c->test, c->classes, omp_get_max_threads()));
+        px_trial_size size = {c->train, c->test, c->classes, s->width[i], c->comm};
+        most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));
     }
-    if (!pixels && (c->linear || c->knn))
+    if (!pixels)
         most = fmax(most, px_spectrum_bytes(s->width[s->layers - 1]));
     return most;
 }
@@ -78,10 +80,9 @@ static px_need larger(px_need a, px_need b)
 
 static px_need need_of(const px_eval_need_case *c, const subject *s, double encoder, bool pixels)
 {
-    bool probes = c->linear || c->knn;
-    px_need encoding = {.of = pixels   ? "probing the raw pixels"
-                              : probes ? "probing"
-                                       : "encoding",
+    px_need encoding = {.of = pixels        ? "probing the raw pixels"
+                              : c->protocol ? "probing"
+                                            : "encoding",
                         .name = part_name,
                         .parts = PX_EVAL_NEED_PARTS};
     encoding.part[PX_EVAL_NEED_ENCODER] = encoder;
@@ -158,11 +159,24 @@ static int fewer_images(px_eval_need_case c, double room)
     return 0;
 }
 
+/* The same protocol with settings that take less. */
+static void propose_cheaper(px_eval_need_case c, double room, px_proposals *p)
+{
+    if (!c.protocol || !c.protocol->cheaper)
+        return;
+    px_protocol_cfg *cfg = px_calloc(1, c.protocol->cfg_size);
+    memcpy(cfg, c.protocol_cfg, c.protocol->cfg_size);
+    const char *what = c.protocol->cheaper(cfg);
+    c.protocol_cfg = cfg;
+    if (sum_of(&c) <= room)
+        px_propose(p, "%s", what);
+    free(cfg);
+}
+
 static void propose(const void *about, double room, px_proposals *p)
 {
     const px_eval_need_case *now = about;
     px_eval_need_case c = *now;
-    px_probe_cfg one_rate;
     c.baselines = false;
     if (now->baselines && sum_of(&c) <= room)
         px_propose(p, "baselines=false");
@@ -174,13 +188,7 @@ static void propose(const void *about, double room, px_proposals *p)
     if (batch)
         px_propose(p, "batch=%d", batch);
     c = *now;
-    if (c.linear) {
-        one_rate = *c.linear;
-        one_rate.rates.count = 1;
-        c.linear = &one_rate;
-        if (sum_of(&c) <= room)
-            px_propose(p, "linear.rates=0.1");
-    }
+    propose_cheaper(c, room, p);
     int images = fewer_images(*now, room);
     if (images)
         px_propose(p, "data.limit=%d", images);

@@ -2,7 +2,8 @@
  *
  *     px_model_plan_encoder(&model, ...);
  *     px_eval_need_case about = {.settings = &run, .task = &task, .comm = &comm, .patches = &patches, .batch = 256,
- *                                .train = train.count, .test = test.count, .classes = 10, .linear = &cfg};
+ *                                .train = train.count, .test = test.count, .classes = 10, .protocol = protocol,
+ *                                .protocol_cfg = cfg};
  *     if (px_eval_need_check(&about, &model) != 0) ...       // the message says why, and what would fit
  *     px_plan_allocate(model.plan);
  */
@@ -10,16 +11,15 @@
 #define PX_EVAL_NEED_H
 
 #include "base/need.h"
-#include "eval/knn.h"
-#include "eval/linear.h"
 #include "eval/patches.h"
+#include "eval/protocol.h"
 #include "train/model.h"
 
 /* Bytes per rank: the encoder's plan (values made in a pass, parameters), the loader's batches, the features of both
  * splits, and what probes them. */
 enum { PX_EVAL_NEED_ENCODER, PX_EVAL_NEED_VIEWS, PX_EVAL_NEED_FEATURES, PX_EVAL_NEED_PROBE, PX_EVAL_NEED_PARTS };
 
-/* What it depends on. Without `linear` and `knn` features are only written: there is no test split, and each rank has its
+/* What it depends on. Without a protocol features are only written: there is no test split, and each rank has its
  * own rows alone. */
 typedef struct px_eval_need_case {
     const px_settings *settings;
@@ -29,10 +29,10 @@ typedef struct px_eval_need_case {
     int batch;                 /* images or patches that a rank encodes at a time */
     int64_t train, test;       /* images */
     int classes;
-    const px_probe_cfg *linear; /* or NULL */
-    const px_knn_cfg *knn;      /* or NULL */
-    bool layers;                /* features of all stages */
-    bool baselines;             /* the pixels, too */
+    const px_protocol *protocol; /* or NULL */
+    const px_protocol_cfg *protocol_cfg;
+    bool layers;    /* features of all stages */
+    bool baselines; /* the pixels, too */
 } px_eval_need_case;
 
 /* The need at the moment when it is largest. `model` is the case's encoder, planned. */

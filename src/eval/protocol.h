@@ -1,54 +1,77 @@
-/* protocol.h - evaluates a run: reads its folder and writes /eval of its run.h5.
+/* protocol.h - a way to measure how good features are: linear probe, nearest neighbours. One file each: to add a protocol,
+ * write NAME.c with `const px_protocol px_protocol_NAME`, and NAME in meson.build. Then protocol=NAME chooses it, its options
+ * are the keys NAME.*, help, completion and figures know it, and it writes /eval/NAME/SUBJECT.
  *
- *     px_evaluation e;
- *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 ||
- *         px_evaluate(&e, &comm, "pretext probe runs/first", &log) != 0) ...          // collective
- *     px_evaluation_finish(&e);
- *
- * Subjects: `pretrained` (the run's checkpoint; with net=NAME it is called NAME), and with baselines=true `untrained` (the same backbone with its
- * initial values) and `pixels`. Written to
- *     /eval/linear/SUBJECT/{top1, top5, per_class, confusion, ...}, /eval/linear/class_names,
- *     /eval/linear/SUBJECT/layers/{names, width, top1, top5, holdout_top1, chosen_rate} (L), with layers=true,
- *     /eval/embedding and /eval/spectrum/SUBJECT;
- * the groups SUBJECT and layers have the evaluation's settings as their attribute `config`.
+ *     struct px_protocol_cfg { px_list k; };
+ *     static const px_option options[] = {PX_OPTION(px_protocol_cfg, k, "[10, 20]", 1, 1000, "..."), {0}};
+ *     static int run(const px_protocol_cfg *cfg, px_trial *t)
+ *     {
+ *         ... px_extraction_features(t->train, t->train->layers - 1, t->classes) ...      // all ranks together
+ *         if (t->results)                                                                 // rank 0
+ *             status = px_trial_seal(t, t->group, px_put(t->results, t->group, "top1", PX_F64, 0, &top1));
+ *         return px_agree(t->comm, status);
+ *     }
  */
 #ifndef PX_EVAL_PROTOCOL_H
 #define PX_EVAL_PROTOCOL_H
 
 #include "base/log.h"
+#include "base/option.h"
 #include "dist/comm.h"
-#include "eval/knn.h"
-#include "eval/linear.h"
-#include "eval/patches.h"
-#include "train/settings.h"
+#include "eval/extract.h"
+#include "results/results.h"
 
-typedef struct px_eval_cfg {
-    const char *protocol, *net, *train_split, *test_split;
-    bool baselines, layers;
-    px_patches patches;
-    int batch, embed;
-    double holdout;
-} px_eval_cfg;
-extern const px_option px_eval_options[];
+/* What a protocol works on: the features of one subject (a network, or the pixels), of the same kind for both splits. */
+typedef struct px_trial {
+    const char *subject;         /* "pretrained" */
+    char *group;                 /* where its results go: "/eval/NAME/pretrained" */
+    px_extraction *train, *test; /* all ranks have all rows of the last layer, and their own ones of those before it */
+    int classes;
+    bool layers;         /* all layers are asked for */
+    px_results *results; /* rank 0; NULL on the others */
+    const char *config;  /* the evaluation's settings as text */
+    const px_comm *comm;
+    px_log *log;
+} px_trial;
 
-typedef struct px_evaluation {
-    px_settings run; /* the run's settings, with data.* overridden */
-    px_eval_cfg eval;
-    px_probe_cfg linear;
-    px_knn_cfg knn;
-    px_config *config;
-    char *folder;  /* where run.h5 is, or will be */
-    char *weights; /* a weights file to evaluate instead of a run's checkpoint, or NULL */
-} px_evaluation;
+/* Rank 0: prints one line of the table and writes it to the log's file. */
+void px_trial_print(px_trial *, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads, backend and isa override the
- * run's settings (its data.limit is not used), the others belong to the evaluation. `run` may be a weights file: then
- * backbone= and the backbone's options are needed, too, and out= is the folder that gets run.h5. 0 or -1. */
-int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
-void px_evaluation_finish(px_evaluation *);
+/* Rank 0, after results were written into `group` with this status: adds the settings that gave them. 0 or -1. */
+int px_trial_seal(px_trial *, const char *group, int status);
 
-/* Collective; rank 0 writes the results and prints a table to standard output. `command`, as it was typed, is kept in
- * /provenance of a weights file's results. 0 or -1. */
-int px_evaluate(px_evaluation *, const px_comm *, const char *command, px_log *);
+/* What the memory of a protocol depends on. */
+typedef struct px_trial_size {
+    int64_t train, test; /* rows */
+    int classes, width;
+    const px_comm *comm;
+} px_trial_size;
+
+/* A protocol's configuration, completed privately in its file: the option group named after it. */
+typedef struct px_protocol_cfg px_protocol_cfg;
+
+typedef struct px_protocol {
+    const char *name, *title; /* "knn", "nearest neighbours": for lists of options */
+    const char *label;        /* "k-NN": in figures */
+    const char *summary;      /* one line for help; names the source */
+    const char *columns;      /* of the table that it prints, after the subject's 12 characters */
+    size_t cfg_size;
+    const px_option *options;
+    bool layers; /* it can also measure the layers before the last one */
+
+    /* Bytes of memory that it takes on a rank, beside the features. */
+    double (*bytes)(const px_protocol_cfg *, const px_trial_size *);
+
+    /* Changes the settings to such as take less memory; what the user would write for that. Optional. */
+    const char *(*cheaper)(px_protocol_cfg *);
+
+    /* Collective. 0 or -1. */
+    int (*run)(const px_protocol_cfg *, px_trial *);
+} px_protocol;
+
+extern const px_protocol *const px_protocols[]; /* NULL-terminated */
+
+/* Its index in px_protocols; their number, if there is none of this name. */
+int px_protocol_index(const char *name);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/simd.h"
+#include "eval/write.h"
 #include "tensor/eigen.h"
 
 #include <cblas.h>
@@ -160,4 +161,13 @@ void px_spectrum_finish(px_spectrum *s)
 {
     free(s->eigenvalue);
     *s = (px_spectrum){0};
+}
+
+int px_spectrum_write(px_results *r, const char *group, const px_spectrum *s)
+{
+    if (px_put(r, group, "deviation", PX_F64, 0, &s->deviation) != 0 ||
+        px_put(r, group, "healthy_deviation", PX_F64, 0, &s->healthy) != 0 ||
+        px_put(r, group, "rankme", PX_F64, 0, &s->rankme) != 0 || px_put(r, group, "alpha", PX_F64, 0, &s->alpha) != 0)
+        return -1;
+    return px_put(r, group, "eigenvalues", PX_F64, s->width, s->eigenvalue);
 }

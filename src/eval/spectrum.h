@@ -17,6 +17,7 @@
 #define PX_EVAL_SPECTRUM_H
 
 #include "eval/linear.h"
+#include "results/results.h"
 
 typedef struct px_spectrum {
     int width;
@@ -32,5 +33,8 @@ double px_spectrum_bytes(int width);
 
 /* Uses all rows, labelled or not. 0 or -1 (fewer than two rows, or features that are not finite: PX_DATA). */
 int px_spectrum_measure(const px_features *, const px_comm *, px_spectrum *);
+
+/* Into `group`: deviation, healthy_deviation, rankme, alpha: scalars; eigenvalues (width). 0 or -1. */
+int px_spectrum_write(px_results *, const char *group, const px_spectrum *);
 
 #endif

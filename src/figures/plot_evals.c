@@ -1,5 +1,6 @@
 /* plot_evals.c - the list of evaluations in some runs, their names and colours. */
 #include "base/error.h"
+#include "eval/protocol.h"
 #include "figures/plot_private.h"
 
 #include <math.h>
@@ -8,9 +9,6 @@
 
 static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
 static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
-static const char *const protocols[] = {"linear", "knn", "finetune"};
-static const char *const protocol_names[] = {"linear probe", "k-NN", "fine-tuning"};
-
 static int place(const char *word, const char *const list[3])
 {
     int i = 0;
@@ -22,7 +20,7 @@ static int place(const char *word, const char *const list[3])
 static int in_order(const void *a, const void *b)
 {
     const plot_eval *x = a, *y = b;
-    int by = place(x->protocol, protocols) - place(y->protocol, protocols);
+    int by = px_protocol_index(x->protocol) - px_protocol_index(y->protocol);
     if (by == 0)
         by = strcmp(x->protocol, y->protocol);
     if (by == 0)
@@ -110,8 +108,8 @@ void px_plot_evals_free(plot_eval *evals, int count)
 
 char *px_plot_protocol_name(const plot_eval *e)
 {
-    int i = place(e->protocol, protocols);
-    char *name = px_plot_shorten(i < 3 ? protocol_names[i] : e->protocol, PLOT_LABEL);
+    const px_protocol *p = px_protocols[px_protocol_index(e->protocol)];
+    char *name = px_plot_shorten(p ? p->label : e->protocol, PLOT_LABEL);
     if (!e->k)
         return name;
     char *longer = px_format("%s (k = %d)", name, e->k);

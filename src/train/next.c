@@ -1,4 +1,4 @@
-/* next.c - looks at what a probe of the run would need (eval/protocol.c): labels, a split to learn from and another to
+/* next.c - looks at what a probe of the run would need (eval/evaluation.c): labels, a split to learn from and another to
  * be tested on. */
 #include "train/next.h"
 #include "base/error.h"

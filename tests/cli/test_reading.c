@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "eval/protocol.h"
 #include "figures/plot.h"
 #include "make_set.h"
 #include "run.h"
@@ -30,6 +31,11 @@ static void lists_name_all(void **state)
     }
     for (int i = 0; px_backbone_families[i]; i++)
         says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
+    for (int i = 0; px_protocols[i]; i++) {
+        says(RUN("probe", "--help"), px_protocols[i]->summary);
+        says(RUN("options"), px_protocols[i]->title);
+        says(RUN("man", "probe"), px_protocols[i]->options[0].help);
+    }
     for (int i = 0; px_charts[i]; i++) {
         says(RUN("plot", "--list"), px_charts[i]->name);
         says(RUN("plot", "--list"), px_charts[i]->group);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "eval/linear.h"
 #include "eval/need.h"
 
 enum { TRAIN = 5000, TEST = 1000, BATCH = 64, SIDE = 32 };
@@ -16,7 +17,10 @@ static px_settings settings;
 static px_task task;
 static px_comm comm;
 static const px_patches whole_image;
-static px_probe_cfg linear = {.epochs = 1, .batch = 256, .rates = {.count = 14}};
+struct px_protocol_cfg {
+    px_probe_cfg linear;
+};
+static px_protocol_cfg linear = {{.epochs = 1, .batch = 256, .rates = {.count = 14}}};
 
 static int setup(void **state)
 {
@@ -44,7 +48,8 @@ static px_eval_need_case usual(void)
                                .train = TRAIN,
                                .test = TEST,
                                .classes = 10,
-                               .linear = &linear};
+                               .protocol = px_protocols[px_protocol_index("linear")],
+                               .protocol_cfg = &linear};
 }
 
 /* `widths`: the sum over the encoder's layers; `last`: the width of the last. */
@@ -101,7 +106,7 @@ static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (2 * TRAIN + own_train));
     c.test = TEST;
-    c.linear = NULL;
+    c.protocol = NULL;
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
 }

@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "eval/write.h"
+#include "eval/knn.h"
+#include "eval/layers.h"
+#include "eval/spectrum.h"
 
 #include <stdio.h>
 #include <stdlib.h>
