@@ -10,7 +10,8 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    const char *stem, *max_pool;
+    enum { STEM_AUTO, STEM_3X3, STEM_7X7 } stem;
+    enum { POOL_AUTO, POOL_YES, POOL_NO } max_pool;
     double width;
 };
 
@@ -74,20 +75,20 @@ static const px_backbone variants[] = {
 
 static bool small_stem(const px_backbone_cfg *c, int64_t size)
 {
-    return strcmp(c->stem, "3x3") == 0 || (strcmp(c->stem, "auto") == 0 && size <= 64);
+    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= 64);
 }
 
 static bool pooled_stem(const px_backbone_cfg *c, bool small)
 {
-    return strcmp(c->max_pool, "yes") == 0 || (!small && strcmp(c->max_pool, "auto") == 0);
+    return c->max_pool == POOL_YES || (!small && c->max_pool == POOL_AUTO);
 }
 
 /* A method may feed the backbone less than an image (patches); the stem still follows the image's size. */
 static void settle(px_backbone_cfg *c, int image_size)
 {
     bool small = small_stem(c, image_size);
-    c->max_pool = pooled_stem(c, small) ? "yes" : "no";
-    c->stem = small ? "3x3" : "7x7";
+    c->max_pool = pooled_stem(c, small) ? POOL_YES : POOL_NO;
+    c->stem = small ? STEM_3X3 : STEM_7X7;
 }
 
 /* conv1: (64 x width, C, side, side) */

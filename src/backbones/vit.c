@@ -15,7 +15,9 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    const char *pool, *positions, *init;
+    enum { POOL_CLASS, POOL_MEAN } pool;
+    enum { POSITIONS_LEARNED, POSITIONS_FIXED } positions;
+    enum { INIT_TIMM, INIT_XAVIER } init;
     double dropout, drop_path;
 };
 
@@ -97,7 +99,7 @@ typedef struct vit {
 
 static vit vit_of(px_graph *g, const px_backbone *b, const px_backbone_cfg *c)
 {
-    return (vit){g, b->variant, c, strcmp(c->init, "xavier") == 0 ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
+    return (vit){g, b->variant, c, c->init == INIT_XAVIER ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
 }
 
 /* The convolution of kernel and stride `patch` as a matrix product over patches, all or those at `places`. timm keeps torch's
@@ -150,7 +152,7 @@ static px_value *table_for(const vit *v, int64_t rows, int64_t columns)
 {
     px_graph *g = v->g;
     px_shape shape = PX_SHAPE(1, 1 + rows * columns, v->size->width), known;
-    bool fixed = strcmp(v->c->positions, "sincos") == 0, again = px_param_known(g, "pos_embed", &known);
+    bool fixed = v->c->positions == POSITIONS_FIXED, again = px_param_known(g, "pos_embed", &known);
     bool other = again && known.dim[1] != shape.dim[1];
     int64_t side = other ? llround(sqrt((double)known.dim[1] - 1)) : 0;
     px_value *table =
@@ -224,7 +226,7 @@ static px_value *norm(px_graph *g, px_value *tokens)
 
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
 {
-    if (px_graph_error(g) || strcmp(c->pool, "mean") != 0)
+    if (px_graph_error(g) || c->pool != POOL_MEAN)
         return px_select(g, tokens, 1, 0);
     return px_reduce(g, PX_MEAN, px_slice(g, tokens, 1, 1, tokens->shape.dim[1] - 1), (px_axes){1, {1}, false});
 }
@@ -237,7 +239,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     x = blocks(&v, prepend_class_token(&v, x, positions), &e);
     if (px_graph_error(g))
         e.pooled = x;
-    else if (strcmp(c->pool, "mean") == 0)
+    else if (c->pool == POOL_MEAN)
         e.pooled = pool(g, c, norm(g, x));
     else
         e.pooled = norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */

@@ -14,6 +14,7 @@
 static const char *const wanted[] = {
     [PX_OPTION_INT] = "an integer",     [PX_OPTION_INT64] = "an integer",   [PX_OPTION_REAL] = "a number",
     [PX_OPTION_BOOL] = "true or false", [PX_OPTION_STRING] = "quoted text", [PX_OPTION_LIST] = "a list of numbers",
+    [PX_OPTION_WORD] = "quoted text",
 };
 
 char **px_split_choices(const char *choices)
@@ -81,7 +82,7 @@ static bool read_list(const char *text, px_list *list)
 static px_setting read_word(const char *word, px_option_type type)
 {
     px_setting s = {.text = word, .kind = PX_SETTING_TEXT};
-    if (type == PX_OPTION_STRING)
+    if (type == PX_OPTION_STRING || type == PX_OPTION_WORD)
         return s;
     if (type == PX_OPTION_LIST && read_list(word, &s.list)) {
         s.kind = PX_SETTING_LIST;
@@ -135,6 +136,7 @@ static bool convert(px_option_type type, px_setting *s)
     case PX_OPTION_BOOL:
         return s->kind == PX_SETTING_BOOL;
     case PX_OPTION_STRING:
+    case PX_OPTION_WORD:
         return s->kind == PX_SETTING_TEXT;
     case PX_OPTION_LIST:
         if (number)
@@ -228,6 +230,17 @@ static int check_value(const px_option *o, const px_setting *value, const char *
     return o->type == PX_OPTION_REAL ? check_number(o, value->real, text, key, where) : 0;
 }
 
+/* The place of a word among the choices, one of which it is. */
+static unsigned choice_of(const px_option *o, const char *word)
+{
+    char **choices = px_split_choices(o->choices);
+    unsigned i = 0;
+    while (strcmp(choices[i], word) != 0)
+        i++;
+    free(choices);
+    return i;
+}
+
 static void store(const px_option *o, void *target, const px_setting *s)
 {
     void *field = (char *)target + o->offset;
@@ -249,6 +262,9 @@ static void store(const px_option *o, void *target, const px_setting *s)
         break;
     case PX_OPTION_LIST:
         *(px_list *)field = s->list;
+        break;
+    case PX_OPTION_WORD:
+        *(unsigned *)field = choice_of(o, s->text);
         break;
     }
 }
@@ -318,6 +334,12 @@ void px_option_write(FILE *out, const px_option *o, const void *target)
     case PX_OPTION_STRING:
         write_string(out, *(const char *const *)field);
         break;
+    case PX_OPTION_WORD: {
+        char **choices = px_split_choices(o->choices);
+        write_string(out, choices[*(const unsigned *)field]);
+        free(choices);
+        break;
+    }
     case PX_OPTION_LIST: {
         const px_list *list = field;
         fputc('[', out);
@@ -336,6 +358,7 @@ char *px_option_allowed(const px_option *o)
     static const char *const names[] = {
         [PX_OPTION_INT] = "int",         [PX_OPTION_INT64] = "int",   [PX_OPTION_REAL] = "real",
         [PX_OPTION_BOOL] = "true|false", [PX_OPTION_STRING] = "text", [PX_OPTION_LIST] = "list",
+        [PX_OPTION_WORD] = "text",
     };
     if (o->choices)
         return px_strdup(o->choices);

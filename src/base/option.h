@@ -1,6 +1,9 @@
 /* option.h - options stated once; everything else (parsing, checking, help, the resolved text) is derived from them.
  *
- *     typedef struct simclr { double temperature; int projection_dim; bool blur; const char *loss; } simclr;
+ *     typedef struct simclr {
+ *         double temperature; int projection_dim; bool blur;
+ *         enum { MEAN, SUM } loss;
+ *     } simclr;
  *     static const px_option options[] = {
  *         PX_OPTION(simclr, temperature, "0.5", 0.001, 100, "softmax temperature of NT-Xent (paper, CIFAR: 0.5)"),
  *         PX_OPTION(simclr, projection_dim, "128", 1, 65536, "width of the embedding that the loss sees"),
@@ -9,7 +12,8 @@
  *         {0}};
  *
  * A table ends with an entry whose name is NULL. The type is taken from the field: int, int64_t, double, bool,
- * const char * (owned by the config, never NULL; "" when unset), px_list.
+ * const char * (owned by the config, never NULL; "" when unset), px_list, or an enum: the place of the word among the
+ * choices, counted from 0, so that nobody compares words after a configuration is read.
  */
 #ifndef PX_BASE_OPTION_H
 #define PX_BASE_OPTION_H
@@ -31,6 +35,7 @@ typedef enum px_option_type {
     PX_OPTION_BOOL,
     PX_OPTION_STRING,
     PX_OPTION_LIST,
+    PX_OPTION_WORD, /* one of `choices`, as its index */
 } px_option_type;
 
 typedef struct px_option {
@@ -45,7 +50,7 @@ typedef struct px_option {
 
 #define PX_OPTION_TYPE(field)                                                                                          \
     _Generic((field), int : PX_OPTION_INT, int64_t : PX_OPTION_INT64, double : PX_OPTION_REAL, bool : PX_OPTION_BOOL,      \
-             const char * : PX_OPTION_STRING, px_list : PX_OPTION_LIST)
+             const char * : PX_OPTION_STRING, px_list : PX_OPTION_LIST, unsigned : PX_OPTION_WORD /* an enum */)
 #define PX_OPTION(type, field, def, min, max, help)                                                                    \
     {                                                                                                                  \
 #field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, min, max, NULL, help                   \

@@ -24,6 +24,7 @@ typedef struct top {
     bool resume;
     const char *method, *note;
     px_list steps;
+    enum { COSINE, STEP, CONSTANT } curve;
 } top;
 
 static const px_option top_options[] = {
@@ -34,6 +35,7 @@ static const px_option top_options[] = {
     PX_OPTION_CHOICE(top, method, "simclr", "simclr|rotation|jigsaw|mae", "the method"),
     PX_OPTION_TEXT(top, note, "", "any text"),
     PX_OPTION(top, steps, "[15, 25]", 0, 1000, "epochs where something happens"),
+    PX_OPTION_CHOICE(top, curve, "step", "cosine|step|constant", "a word that becomes an enum"),
     {0}};
 
 typedef struct optim {
@@ -121,6 +123,24 @@ static void long_integers_keep_all_digits(void **state)
     assert_true(f->top.seed == INT64_MIN);
     load(f, "seed = 0xFFFFFFFF;");
     assert_true(f->top.seed == 0xFFFFFFFF);
+}
+
+static void words_become_enums(void **state)
+{
+    fixture *f = *state;
+    assert_int_equal(px_config_finish(f->config), 0);
+    assert_int_equal(f->top.curve, STEP);
+    load(f, "curve = \"constant\";");
+    assert_int_equal(f->top.curve, CONSTANT);
+    assert_int_equal(px_config_set(f->config, "curve=cosine"), 0);
+    assert_int_equal(px_config_finish(f->config), 0);
+    assert_int_equal(f->top.curve, COSINE);
+    char *text = px_config_text(f->config);
+    assert_non_null(strstr(text, "curve = \"cosine\""));
+    free(text);
+    assert_true(px_config_set(f->config, "curve=cosin") != 0 || px_config_finish(f->config) != 0);
+    assert_non_null(strstr(px_error(), "curve = \"cosin\" is unknown; choose one of: cosine, "));
+    assert_int_equal(f->top.curve, COSINE);
 }
 
 static void overrides_win_and_need_no_quotes(void **state)
@@ -225,6 +245,7 @@ static void files_are_refused(void **state)
         {"method = \"rotatoin\";",
          "a.cfg:1: method = \"rotatoin\" is unknown; choose one of: rotation, mae, simclr, jigsaw"},
         {"steps = \"x\";", "a.cfg:1: steps must be a list of numbers, not \"x\""},
+        {"curve = 1;", "a.cfg:1: curve must be quoted text, not 1"},
         {"steps = [\"x\"];", "a.cfg:1: steps must be a list of numbers, not a list of something other than numbers"},
         {"steps = [1, 2000];", "a.cfg:1: element 2 of steps must be between 0 and 1000, not 2000"},
         {"steps = [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0];",
@@ -476,7 +497,7 @@ static void text_has_one_key_per_line(void **state)
     assert_int_equal(px_config_finish(f->config), 0);
     char *text = px_config_text(f->config);
     assert_string_equal(text, "epochs = 100;\nseed = 5000000000L;\nscale = 0.0001;\nresume = false;\n"
-                              "method = \"simclr\";\nnote = \"\";\nsteps = [15.0, 25.0];\n"
+                              "method = \"simclr\";\nnote = \"\";\nsteps = [15.0, 25.0];\ncurve = \"step\";\n"
                               "optim = {\n    lr = 0.3;\n    momentum = 0.9;\n    warmup = 10;\n};\n"
                               "eval = {\n    linear = {\n        lr = 0.3;\n        momentum = 0.9;\n"
                               "        warmup = 10;\n    };\n};\n");
@@ -589,6 +610,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(defaults_are_assigned, setup, teardown),
         cmocka_unit_test_setup_teardown(a_file_is_read, setup, teardown),
         cmocka_unit_test_setup_teardown(long_integers_keep_all_digits, setup, teardown),
+        cmocka_unit_test_setup_teardown(words_become_enums, setup, teardown),
         cmocka_unit_test_setup_teardown(overrides_win_and_need_no_quotes, setup, teardown),
         cmocka_unit_test_setup_teardown(lists_are_written_in_many_ways, setup, teardown),
         cmocka_unit_test_setup_teardown(quoted_overrides_are_unescaped, setup, teardown),
