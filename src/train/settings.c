@@ -39,9 +39,8 @@ const px_option px_train_options[] = {
     PX_OPTION_CHOICE(
         px_train_cfg, isa, "auto", PX_ISA_CHOICES,
         "the most that the choice of kernels and oneDNN may ask of an x86 processor, to test and time what a smaller "
-        "one "
-        "would run; auto: all that it has. Our own vector loops and OpenBLAS do not follow (for the latter "
-        "OPENBLAS_CORETYPE=Haswell in the environment)"),
+        "one would run; auto: all that it has. Our own vector loops do not follow, nor does OpenBLAS, which has "
+        "OPENBLAS_CORETYPE=Haswell for that"),
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "precision of layers and activations; auto: bf16 if every rank's processor supports it. Parameters, "
@@ -70,14 +69,14 @@ const px_option px_data_options[] = {
         "side of a view in pixels; 0: that of the data set's images, or if they vary in size their median shorter "
         "side (a multiple of 8 and of the backbone's patches), at most 224"),
     PX_OPTION_CHOICE(
-        px_data_cfg, normalize, "auto", "auto|none|dataset|imagenet|half|numbers|false|true",
-        "each channel minus a mean, divided by a deviation: the data set's (dataset, true), those of ImageNet, as "
-        "torchvision's and most of timm's weights need them, 0.5 and 0.5 (half: timm's augreg ViTs, Inception), or "
-        "data.mean and data.std (numbers); none, false: pixels stay in [0,1] (SimCLR); auto: none, with a warning for "
-        "weights that do not say what they need"),
+        px_data_cfg, normalize, "auto", "auto|none|dataset|imagenet|half|given|false|true",
+        "each channel minus a mean, divided by a deviation: those of the data set (dataset, true), of ImageNet "
+        "(imagenet: for weights of torchvision and most of timm), 0.5 and 0.5 (half), data.mean and data.std "
+        "(given); none, false: pixels stay in [0,1]; auto: the same, but weights that do not say what they "
+        "need give a warning"),
     PX_OPTION(px_data_cfg, mean, "[]", -1000, 1000,
-              "with data.normalize=numbers: per channel, of pixels in [0,1]; one number is for all channels"),
-    PX_OPTION(px_data_cfg, std, "[]", 1e-6, 1000, "with data.normalize=numbers: the deviations"),
+              "with data.normalize=given: per channel, of pixels in [0,1]; one number is for all channels"),
+    PX_OPTION(px_data_cfg, std, "[]", 1e-6, 1000, "with data.normalize=given: the deviations"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads per rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
@@ -103,7 +102,7 @@ static int fill(float out[], const px_list *from, int channels, const char *key)
     if (from->count != channels && from->count != 1)
         return px_fail(
             PX_USAGE,
-            "data.normalize = numbers needs %s = [...] with a number for each of the images' %d channels, or "
+            "data.normalize = given needs %s = [...] with a number for each of the images' %d channels, or "
             "one for all; it has %d",
             key, channels, from->count);
     for (int c = 0; c < channels; c++)
@@ -116,7 +115,7 @@ int px_settings_moments(px_settings *s, const float mean[], const float std[], i
     const char *by = s->data.normalize;
     PX_CHECK(channels <= PX_MOMENTS_MAX);
     *normalized = strcmp(by, "none") != 0 && strcmp(by, "false") != 0 && strcmp(by, "auto") != 0;
-    if (strcmp(by, "numbers") == 0)
+    if (strcmp(by, "given") == 0)
         return fill(s->moments.mean, &s->data.mean, channels, "data.mean") != 0 ||
                        fill(s->moments.std, &s->data.std, channels, "data.std") != 0
                    ? -1

@@ -33,7 +33,7 @@ typedef struct px_data_cfg {
     bool links;
     int image_size;
     const char *normalize;
-    px_list mean, std; /* with normalize=numbers */
+    px_list mean, std; /* with normalize=given */
     bool shuffle;
     int workers;
     int64_t limit;

@@ -332,7 +332,7 @@ static char *settings_text(const px_settings *s)
     fprintf(out, "backbone = \"%s\"; data = { image_size = %d;", s->backbone->name, s->data.image_size);
     bool auto_none = strcmp(s->data.normalize, "auto") == 0;
     fprintf(out, " normalize = \"%s\";", auto_none ? "none" : s->data.normalize);
-    if (strcmp(s->data.normalize, "numbers") == 0) {
+    if (strcmp(s->data.normalize, "given") == 0) {
         write_list(out, "mean", &s->data.mean);
         write_list(out, "std", &s->data.std);
     }

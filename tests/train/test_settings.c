@@ -150,12 +150,12 @@ static void pixels_are_normalized_as_said(void **state)
     check_moments("data.normalize=true", "seed=1", 0.4f, 0.1f, 0.3f, 0.2f);
     check_moments("data.normalize=imagenet", "seed=1", 0.485f, 0.229f, 0.456f, 0.224f);
     check_moments("data.normalize=half", "seed=1", 0.5f, 0.5f, 0.5f, 0.5f);
-    check_moments("data.normalize=numbers", "data.mean=[0.5, 0.25, 0]", 0.5f, 0.25f, 0.25f, 0.25f);
+    check_moments("data.normalize=given", "data.mean=[0.5, 0.25, 0]", 0.5f, 0.25f, 0.25f, 0.25f);
     refuse_moments("data.normalize=imagenet", "seed=1", 1,
                    "data.normalize = imagenet is for images of 3 channels, but these have 1");
     refuse_moments(
-        "data.normalize=numbers", "data.mean=[1, 2]", 3,
-        "data.normalize = numbers needs data.mean = [...] with a number for each of the images' 3 channels, or one "
+        "data.normalize=given", "data.mean=[1, 2]", 3,
+        "data.normalize = given needs data.mean = [...] with a number for each of the images' 3 channels, or one "
         "for all; it has 2");
     /* as files of before have it */
     px_settings s;
