@@ -100,11 +100,10 @@ static const px_moments imagenet = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0
 static int fill(float out[], const px_list *from, int channels, const char *key)
 {
     if (from->count != channels && from->count != 1)
-        return px_fail(
-            PX_USAGE,
-            "data.normalize = given needs %s = [...] with a number for each of the images' %d channels, or "
-            "one for all; it has %d",
-            key, channels, from->count);
+        return px_fail(PX_USAGE,
+                       "data.normalize = given needs %s = [...] with a number for each of the images' %d channels, or "
+                       "one for all; it has %d",
+                       key, channels, from->count);
     for (int c = 0; c < channels; c++)
         out[c] = (float)from->value[from->count == 1 ? 0 : c];
     return 0;
