@@ -3,6 +3,7 @@
 #include "base/error.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -107,10 +108,12 @@ int px_cpu_narrow(const char *isa)
     };
     px_isa there = px_cpu_isa();
     char fit[64] = "auto";
+    size_t length = strlen(fit);
     for (px_isa i = PX_ISA_AVX2; i <= there; i++) {
         if (strcmp(isa, choices[i].name) == 0)
             return setenv("ONEDNN_MAX_CPU_ISA", choices[i].value, 1);
-        strcat(strcat(fit, i == there ? " or " : ", "), choices[i].name);
+        length +=
+            (size_t)snprintf(fit + length, sizeof fit - length, "%s%s", i == there ? " or " : ", ", choices[i].name);
     }
     if (strcmp(isa, "auto") == 0)
         return 0;

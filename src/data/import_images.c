@@ -23,7 +23,7 @@ static bool claims(const px_entry *entry)
 static int list(px_catalog *c, const px_entry *entry)
 {
     char name[PX_ENTRY_NAME];
-    int height, width, channels;
+    int height = 0, width = 0, channels = 0;
     px_block *b = px_catalog_block(c, entry, &px_importer_images, PX_SPLIT_TRAIN, 1);
     if (!b)
         return -1;

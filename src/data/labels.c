@@ -166,10 +166,10 @@ static int class_text(const finder *f, const char *text, const char *name, int64
 static int give_label(finder *f, px_block *b, const px_label_row *row, const char *name)
 {
     size_t at = (size_t)(b - f->c->blocks);
-    char *text;
+    char *text = NULL;
     if (b->split == PX_SPLIT_LEFT_OUT)
         return 0;
-    if (class_text(f, row->label, name, row->line, &text) != 0)
+    if (class_text(f, row->label, name, row->line, &text) != 0 || !text)
         return -1;
     int label = *text ? px_layout_class(f->c, text) : -1;
     free(text);
@@ -192,7 +192,7 @@ static int apply_table(finder *f, const px_label_rows *rows, const char *name)
     for (int k = 0; k < rows->count && status == 0; k++) {
         const px_label_row *row = &rows->row[k];
         px_block *second = NULL, *b = find_image(f, row->path, &several, &second);
-        if (several > 1) {
+        if (several > 1 && b && second) {
             status = px_fail(PX_DATA, "%s: row %lld names %s, which may be %s or %s; give its folder", name,
                              (long long)row->line, row->path, b->path, second->path);
         } else if (b) {
@@ -372,8 +372,8 @@ int px_labels_class_names(const px_catalog *c, char ***names)
 
 static int apply_file(finder *f, const char *path)
 {
-    size_t size;
-    char *folder, *text = read_text(f->c, path, &size, &folder);
+    size_t size = 0;
+    char *folder = NULL, *text = read_text(f->c, path, &size, &folder);
     if (!text)
         return -1;
     px_label_rows rows;

@@ -484,7 +484,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
                 test = px_extraction_features(t->test, last, t->classes);
     px_probe_result r;
     int status = px_agree(t->comm, px_linear_probe(&cfg->linear, &train, &test, t->comm, t->log, &r));
-    if (status == 0 && t->results) {
+    if (status == 0 && r.holdout_top1 && t->results) {
         status = px_trial_seal(t, t->group, px_linear_probe_write(t->results, t->group, &r));
         print_scores(t, "", t->subject, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
     }

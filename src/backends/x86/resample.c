@@ -23,10 +23,11 @@ INLINE void rows(float *restrict t, const elem *restrict x, int64_t n, const flo
 INLINE void pixel(elem *restrict y, const float *restrict t, int64_t B, int width, const float *weight, int count)
 {
     float sum[64] = {0};
-    for (int k = 0; k < count; k++)
+    for (int k = 0; k < count; k++) {
 #pragma omp simd
         for (int b = 0; b < width; b++)
             sum[b] += weight[k] * t[k * B + b];
+    }
 #pragma omp simd
     for (int b = 0; b < width; b++)
         y[b] = down(sum[b]);
