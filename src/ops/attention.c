@@ -148,8 +148,10 @@ px_value *px_attention_with(px_graph *g, px_attention_operands o)
     px_value *q = o.qkv ? o.qkv : o.q, *in[PX_ATTENTION_INPUTS] = {q, o.qkv ? NULL : o.k, o.qkv ? NULL : o.v, o.bias};
     px_attention_attr a = {.heads = o.heads, .scale = o.scale};
     PX_CHECK(o.qkv ? !o.q && !o.k && !o.v : o.q && o.k && o.v);
-    if (a.scale == 0 && a.heads > 0 && q->shape.rank == 3)
-        a.scale = 1 / sqrt((double)(q->shape.dim[2] / parts / a.heads));
+    if (a.scale == 0 && a.heads > 0 && q->shape.rank == 3) {
+        int64_t width = q->shape.dim[2] / parts / a.heads;
+        a.scale = 1 / sqrt((double)width);
+    }
     return px_node_add(g, &px_op_attention, in, PX_ATTENTION_INPUTS, &a);
 }
 
