@@ -125,7 +125,7 @@ static const hostile weights[] = {
     TENSOR("dtype", "8 bytes after the last tensor belong to no tensor", "\"F33\"", "[2]", "[0,8]"),
     TENSOR("dtype-number", "tensor a has no dtype", "32", "[2]", "[0,8]"),
     TENSOR("dtype-escape", "8 bytes after the last tensor belong to no tensor", "\"\\u001b[2J\"", "[2]", "[0,8]"),
-    HEADER("type", "tensor conv1.weight has the type I64, but only F32, F16, BF16 and F64",
+    HEADER("type", "has no tensor bn1.weight, which resnet18 needs; it has 1 of the 100 that are needed",
            "{\"conv1.weight\":{\"dtype\":\"I64\",\"shape\":[2],\"data_offsets\":[0,16]}}"),
     HEADER("lines", "tensor a?b, F32 (3), takes 12 bytes, not 8",
            "{\"a\\u000ab\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,8]}}"),

@@ -466,6 +466,26 @@ static void of_several_encoders_the_usual_one_is_taken(void **state)
     stop(&e);
 }
 
+static void integers_are_not_weights(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    foreign o = {0};
+    start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    add_renamed(&o, &e, "", NULL, 1);
+    for (int i = 0; i < o.count; i++) {
+        px_stored_tensor *t = &o.list[i];
+        if (strcmp(t->name, "bn1.bias") != 0)
+            continue;
+        free((void *)(uintptr_t)t->data);
+        t->data = px_calloc((size_t)px_shape_count(t->shape), sizeof(int64_t));
+        t->type = "I64";
+    }
+    write_foreign(f, &o);
+    check_refused(f, &e, "tensor bn1.bias has the type I64, but only F32, F16, BF16 and F64 can be read");
+    stop(&e);
+}
+
 static void what_the_backbone_lacks_is_named(void **state)
 {
     static const char *const cases[][2] = {
@@ -507,6 +527,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_backbone_follows_from_the_tensors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(integers_are_not_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(positions_follow_the_image_size, set_up, tear_down),
     };
