@@ -36,7 +36,8 @@ static const px_option options[] = {
     {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "isa", "threads", "rank_timeout", "seed", NULL};
-static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
+static const px_keys keys[] = {
+    {"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {"weights", px_weights_options, NULL}, {0}};
 
 /* The command's state. */
 typedef struct work {

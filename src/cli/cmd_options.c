@@ -32,6 +32,7 @@ static void print_all(void)
 {
     print("Run", "", px_train_options);
     print("Data", "data", px_data_options);
+    print("Files of weights (init=, probe, features)", "weights", px_weights_options);
     print("Optimizer and schedule", "optim", px_optim_options);
     const px_method *m;
     for (int i = 0; (m = px_method_at(i)); i++)

@@ -22,7 +22,8 @@ static const px_flag flags[] = {
     PX_PLUGIN_FLAG(pretrain_flags),
     {0}};
 
-static const px_keys keys[] = {{"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
+static const px_keys keys[] = {
+    {"data", px_data_options, NULL}, {"weights", px_weights_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
 
 /* The value of the last assignment of `key`, or NULL. */
 static const char *value_of(const px_args *args, const char *key)

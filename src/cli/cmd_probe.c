@@ -12,7 +12,8 @@ typedef struct probe_flags {
 static const px_flag flags[] = {PX_PLUGIN_FLAG(probe_flags), {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "isa", "out", "rank_timeout", "seed", "threads", NULL};
-static const px_keys keys[] = {{"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {0}};
+static const px_keys keys[] = {
+    {"", px_train_options, run_keys}, {"data", px_data_options, NULL}, {"weights", px_weights_options, NULL}, {0}};
 
 static char *list_protocols(void)
 {

@@ -56,7 +56,8 @@ static bool concerns_run(const char *assignment, bool weights)
         if (begins(assignment, name) && assignment[strlen(name)] == '.')
             return true;
     }
-    return begins(assignment, "backbone=") || begins(assignment, "out=") || begins(assignment, "seed=");
+    return begins(assignment, "backbone=") || begins(assignment, "weights.") || begins(assignment, "out=") ||
+           begins(assignment, "seed=");
 }
 
 static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)

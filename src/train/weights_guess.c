@@ -45,6 +45,7 @@ static int try(match *best, const px_settings *s, const px_tensor_file *f, const
     px_weights_names names;
     if (!g)
         return 0;
+    bool given = strcmp(s->weights.prefix, "auto") != 0; /* then nothing may be there under it for this backbone */
     int status = px_weights_names_find(&names, f, path, s, g);
     if (status == 0) {
         match m = {s->backbone, px_weights_names_count(&names, g), count_shapes(&names, g)};
@@ -54,7 +55,7 @@ static int try(match *best, const px_settings *s, const px_tensor_file *f, const
         px_weights_names_finish(&names);
     }
     px_graph_destroy(g);
-    return status;
+    return given ? 0 : status;
 }
 
 /* The value of a key among key=value, or NULL. */

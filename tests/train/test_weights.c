@@ -376,6 +376,7 @@ static void the_backbone_follows_from_the_tensors(void **state)
     check_guess(f, NULL, "resnet34", "width", "0.125");
     check_guess(f, "backbone=resnet34", "resnet34", "width", "0.125");
     check_guess(f, "resnet.width=0.25", "resnet34", "width", "0.25");
+    check_guess(f, "weights.prefix=module", "resnet34", "width", "0.125");
     start(&e, 32, 1, "backbone=vit_tiny_8", "vit.pool=cls");
     add_renamed(&o, &e, "", torchvision, 1);
     write_foreign(f, &o);
