@@ -330,13 +330,14 @@ static char *understand(const char *source, const tree *t)
     px_pack_options o = {.store = "auto", .class_names = ""};
     px_log log = px_log_make(stderr, true);
     px_catalog c = {0};
+    const char *const sources[] = {source}; /* the catalog keeps the array */
     o.split = t->split ? t->split : "";
     o.classes = t->classes ? t->classes : "auto";
     o.bad = t->bad ? t->bad : "stop";
     o.labels = t->labels;
     o.class_names = t->names ? t->names : "";
     char *seen, *text = NULL;
-    if (px_catalog_make(&c, (const char *const[]){source}, 1, &o, &log) != 0)
+    if (px_catalog_make(&c, sources, 1, &o, &log) != 0)
         seen = px_format("! %s", px_error());
     else if (c.bad_count > 0 && !t->bad)
         seen = px_format("! %d bad", c.bad_count);
