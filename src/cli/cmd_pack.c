@@ -78,8 +78,9 @@ static int pack(const px_args *args)
 
 static int run(int argc, char **argv)
 {
+    pack_flags given = {0};
     px_args args;
-    if (px_args_read(&args, &px_cmd_pack, argc, argv, &(pack_flags){0}) != 0)
+    if (px_args_read(&args, &px_cmd_pack, argc, argv, &given) != 0)
         return -1;
     int status = pack(&args);
     px_args_finish(&args);
