@@ -278,21 +278,24 @@ static int place_of(const px_graph *g, const px_node *n)
     return i;
 }
 
-/* Everybody who read `from` reads `to`. */
-static void replace(px_graph *g, const px_value *from, px_value *to)
+static bool reads(const px_node *n, const px_value *v)
 {
-    for (int i = 0; i < g->nodes; i++)
-        for (int k = 0; k < g->node[i]->inputs; k++)
-            if (g->node[i]->in[k] == from) {
-                g->node[i]->in[k] = to;
-                to->uses++;
-            }
-    for (int i = 0; i < g->outputs; i++)
-        if (g->output[i].value == from)
-            g->output[i].value = to;
-    for (int i = 0; i < g->values; i++)
-        if (g->value[i]->grad == from)
-            g->value[i]->grad = to;
+    for (int k = 0; k < n->inputs; k++)
+        if (n->in[k] == v)
+            return true;
+    return false;
+}
+
+/* Whether `n` can come before `by`: it reads nothing that `by` makes, and changes no state that `by` reads. */
+static bool can_pass(const px_node *n, const px_node *by)
+{
+    for (int out = 1; out < by->outputs; out++)
+        if (reads(n, by->out[out]))
+            return false;
+    for (int k = 0; k < by->inputs && n->op->effect; k++)
+        if (by->in[k] && by->in[k]->kind == PX_STATE && reads(n, by->in[k]))
+            return false;
+    return true;
 }
 
 bool px_node_absorb(px_graph *g, px_node *node, px_node *by)
@@ -300,15 +303,18 @@ bool px_node_absorb(px_graph *g, px_node *node, px_node *by)
     int at = place_of(g, node), old = place_of(g, by);
     PX_CHECK(old < at);
     for (int i = old + 1; i < at; i++)
-        for (int k = 0; k < g->node[i]->inputs && !g->node[i]->dead; k++)
-            for (int out = 1; out < by->outputs; out++)
-                if (g->node[i]->in[k] == by->out[out])
-                    return false;
+        if (!g->node[i]->dead && !can_pass(g->node[i], by))
+            return false;
     for (int k = 0; k < node->inputs; k++)
         if (node->in[k])
             node->in[k]->uses--;
     node->dead = true;
-    replace(g, node->out[0], by->out[0]);
+    /* Whoever has a pointer to the result, outside of the graph too, keeps the same one. */
+    px_value *result = node->out[0];
+    node->out[0] = by->out[0];
+    node->out[0]->producer = node;
+    by->out[0] = result;
+    result->producer = by;
     /* At the later place all its inputs exist; its output has no use before that. */
     g->node[at] = by;
     g->node[old] = node;

@@ -104,8 +104,8 @@ px_value *px_graph_value(const px_graph *, int i);
 int px_graph_outputs(const px_graph *);
 px_value *px_graph_output_at(const px_graph *, int i, const char **name);
 
-/* For `fuse`: `node` and its output 0 disappear. Who read it now reads output 0 of `by`, which takes the place of `node` in
- * the order. False, and nothing has changed: somebody in between reads another output of `by`. */
+/* For `fuse`: `node` disappears. `by` now makes its output 0, the same px_value as before, and takes its place in the order.
+ * False, and nothing has changed: somebody in between reads another output of `by`, or changes a state that `by` reads. */
 bool px_node_absorb(px_graph *, px_node *node, px_node *by);
 /* The node whose output 0 is v, if nobody but one node reads v: it is no output of the graph and nobody's gradient; else
  * NULL. */

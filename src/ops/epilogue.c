@@ -55,7 +55,6 @@ static bool take_residual(px_graph *g, px_node *sum, px_node *by, px_value *resi
         return false;
     *in = residual;
     residual->uses++;
-    by->out[0]->needs_grad |= residual->needs_grad;
     return true;
 }
 

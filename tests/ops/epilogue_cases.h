@@ -15,6 +15,7 @@
     CASE(GELU, 0, 0)                                                                                                   \
     CASE(SILU, 0, 0)                                                                                                   \
     CASE(SIGMOID, 0, 0)                                                                                                \
+    CASE(HARD_SWISH, 0, 0)                                                                                             \
     CASE(SQUARE, 0, 0)
 
 static px_value *epilogue(px_graph *g, px_value *y, px_value *residual, px_function f, double a, double b)
@@ -28,16 +29,23 @@ static px_value *small(px_graph *g, px_value *x)
     return px_scale(g, x, 0.3);
 }
 
+/* Hard swish's slope jumps by 1/2 at -3 and 3, which rounding to bf16 crosses for arguments nearby: so that few are, they are
+ * spread further. */
+static px_value *spread(px_graph *g, px_value *x, px_function f)
+{
+    return f == PX_FN_HARD_SWISH ? px_scale(g, x, 3) : small(g, x);
+}
+
 #define BUILD_EPILOGUES(name, a, b)                                                                                    \
     static px_value *build_conv_##name(px_graph *g, px_value *v[])                                                     \
     {                                                                                                                  \
         int groups = (int)(v[0]->shape.dim[1] / v[1]->shape.dim[1]);                                                   \
-        px_value *y = px_conv2d(g, small(g, v[0]), v[1], v[2], 1, 1, groups);                                          \
+        px_value *y = px_conv2d(g, spread(g, v[0], PX_FN_##name), v[1], v[2], 1, 1, groups);                           \
         return epilogue(g, y, v[3], PX_FN_##name, a, b);                                                               \
     }                                                                                                                  \
     static px_value *build_linear_##name(px_graph *g, px_value *v[])                                                   \
     {                                                                                                                  \
-        return epilogue(g, px_linear(g, small(g, v[0]), v[1], v[2]), v[3], PX_FN_##name, a, b);                        \
+        return epilogue(g, px_linear(g, spread(g, v[0], PX_FN_##name), v[1], v[2]), v[3], PX_FN_##name, a, b);         \
     }                                                                                                                  \
     static px_value *build_product_##name(px_graph *g, px_value *v[])                                                  \
     {                                                                                                                  \

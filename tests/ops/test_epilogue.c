@@ -149,6 +149,60 @@ static void gradient_around_a_norm_is_fused(void **state)
     }
 }
 
+/* What a method has in its hands, its loss and its embedding, is still what the graph computes. */
+static void values_outlive_fusing(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(1, 4));
+    px_value *w = px_parameter(g, "w", PX_SHAPE(4, 4), px_init_constant(0.5), PX_DECAYS);
+    px_value *u = px_parameter(g, "u", PX_SHAPE(1, 4), px_init_constant(1), PX_DECAYS);
+    px_value *embedding = px_relu(g, px_linear(g, x, w, NULL)),
+             *loss = px_scale(g, px_linear(g, embedding, u, NULL), 3);
+    px_graph_output(g, "embedding", embedding);
+    px_graph_output(g, "loss", loss);
+    int before = lines(g);
+    px_graph_fuse(g);
+    assert_int_equal(before - lines(g), 2);
+    px_graph_differentiate(g, loss);
+    assert_null(px_graph_error(g));
+    assert_non_null(w->grad);
+    assert_non_null(u->grad);
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast});
+    px_plan_init_params(p, 1);
+    px_plan_bind(p, x, (const float[]){1, 2, 3, 4});
+    px_plan_run(p, NULL);
+    assert_true(fabs(px_plan_scalar(p, loss) - 60) < 1e-4);
+    float grad[16];
+    for (int i = 0; i < 4; i++)
+        assert_true(fabsf(((const float *)px_plan_read(p, embedding))[i] - 5) < 1e-5f);
+    px_plan_get_grad(p, 1, grad);
+    assert_true(fabsf(grad[0] - 15) < 1e-4f);
+    px_plan_get_grad(p, 0, grad);
+    assert_true(fabsf(grad[3] - 12) < 1e-4f);
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+}
+
+/* After the step, a product reads a queue and then the queue is changed: the product does not move past that. */
+static void a_reader_stays_before_the_writer(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(4, 4));
+    px_value *queue = px_state(g, "queue", PX_SHAPE(4, 4), px_init_constant(1));
+    px_after_begin(g);
+    px_value *product = px_linear(g, x, queue, NULL);
+    px_assign(g, queue, x);
+    px_graph_output(g, "y", px_relu(g, product));
+    px_after_end(g);
+    int before = lines(g);
+    px_graph_fuse(g);
+    assert_int_equal(before - lines(g), 0);
+    assert_null(px_graph_error(g));
+    px_graph_destroy(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +210,8 @@ int main(void)
         cmocka_unit_test(epilogues_are_fused),
         cmocka_unit_test(arguments_are_kept_for_gradients),
         cmocka_unit_test(gradient_around_a_norm_is_fused),
+        cmocka_unit_test(values_outlive_fusing),
+        cmocka_unit_test(a_reader_stays_before_the_writer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
