@@ -173,7 +173,10 @@ static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_back
     else if (places && x->shape.rank == 4 && !px_graph_error(g)) {
         px_shape s = x->shape, m = places->shape;
         char mask[64], image[64];
-        if (m.rank != 3 || m.dim[0] != s.dim[0] || s.dim[2] % m.dim[1] || s.dim[3] % m.dim[2])
+        bool real = places->dtype != PX_I32, cut = m.rank == 3 && m.dim[1] > 0 && m.dim[2] > 0;
+        if (!real)
+            px_graph_fail(g, "a mask of hidden patches has numbers 0 and 1, not integers");
+        else if (!cut || m.dim[0] != s.dim[0] || s.dim[2] % m.dim[1] || s.dim[3] % m.dim[2])
             px_graph_fail(g, "a mask of hidden patches %s does not divide images %s into patches",
                           px_shape_text(m, mask), px_shape_text(s, image));
         else

@@ -38,7 +38,7 @@ static void copy(const px_step *s)
 }
 
 /* All formats are plain: a reorder only copies. */
-static void reorder(px_step *step, px_shape shape, px_storage from, px_storage to)
+void px_plain_reorder(px_step *step, px_shape shape, px_storage from, px_storage to)
 {
     (void)shape;
     PX_CHECK(from.block == 1 && to.block == 1 && from.dtype == to.dtype && from.bytes == to.bytes);
@@ -46,9 +46,9 @@ static void reorder(px_step *step, px_shape shape, px_storage from, px_storage t
     step->run = copy;
 }
 
-static bool same(const void *a, const void *b)
+bool px_plain_same(const void *own_a, const void *own_b)
 {
-    return a == b;
+    return own_a == own_b;
 }
 
 const px_backend px_backend_openblas = {.name = "openblas",
@@ -56,8 +56,8 @@ const px_backend px_backend_openblas = {.name = "openblas",
                                         .release = free,
                                         .copy = px_host_copy,
                                         .follow = px_host_follow,
-                                        .reorder = reorder,
-                                        .same = same};
+                                        .reorder = px_plain_reorder,
+                                        .same = px_plain_same};
 
 const px_backend *px_backend_find(const char *name)
 {

@@ -16,6 +16,8 @@ extern const px_kernel_row *const px_fast_rows[];
 
 /* px_backend's functions for memory of the host, beside px_aligned_calloc and free. In backend.c. */
 void px_host_copy(void *to, const void *from, size_t bytes);
+void px_plain_reorder(px_step *, px_shape, px_storage from, px_storage to); /* between plain formats: a copy */
+bool px_plain_same(const void *own_a, const void *own_b);
 void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide);
 
 /* The ops that have a row. */

@@ -14,8 +14,9 @@ static void print_split(FILE *out, const px_catalog *c, int split, const int64_t
     int classes = 0, shown = 0;
     for (int k = 0; k < c->classes; k++)
         classes += count[k] > 0;
-    fprintf(out, "  %-10s %lld image%s", px_split_name(c, split), (long long)c->in_split[split],
-            c->in_split[split] == 1 ? "" : "s");
+    char *of = px_one_line(px_strdup(px_split_name(c, split)));
+    fprintf(out, "  %-10s %lld image%s", of, (long long)c->in_split[split], c->in_split[split] == 1 ? "" : "s");
+    free(of);
     if (classes > 0)
         fprintf(out, ", %d class%s", classes, classes == 1 ? "" : "es");
     if (count[c->classes] > 0)

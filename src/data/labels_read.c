@@ -44,18 +44,38 @@ static const char *const path_names[] = {"path",      "filepath", "file_path",  
                                          "image_id",  "imageid",  "img",        "img_path",   "img_name",
                                          "id_code",   "id",       "name",       NULL};
 static const char *const label_names[] = {
-    "label",  "labels",  "class", "class_name", "classname",  "class_id",         "category", "category_name",
-    "target", "species", "breed", "diagnosis",  "label_name", "predictionstring", "y",        NULL};
+    "label",      "labels",           "class",  "class_name", "classname", "class_id",
+    "category",   "category_name",    "target", "species",    "breed",     "diagnosis",
+    "label_name", "predictionstring", "y",      "dx",         "classid",   NULL};
 static const char *const split_names[] = {"split", "set", "subset", "partition", "fold", NULL};
 static const char *const train_names[] = {"is_train", "is_training_image", "train", NULL};
 
-/* Takes the first record as the columns' names if it has those of a path and of a label, and is no image. */
+/* A first line that names its columns must name one for labels, too: taking the second would label wrongly. */
+static int no_label_column(reading *r)
+{
+    char *names = px_strdup(r->now.field[0]);
+    for (int k = 1; k < r->now.fields; k++) {
+        char *longer = px_format("%s, %s", names, r->now.field[k]);
+        free(names);
+        names = longer;
+    }
+    int status = px_fail(PX_DATA,
+                         "%s: row 1 names the columns %s, but none of them is known as the label; call the one that "
+                         "is 'label'",
+                         r->name, names);
+    free(names);
+    return status;
+}
+
+/* Takes the first record as the columns' names if it has that of a path, and is not an image itself. */
 static bool is_head(reading *r)
 {
     const record *first = &r->now;
     int path = column_called(first, path_names), label = column_called(first, label_names);
-    if (path < 0 || label < 0 || path == label || r->is_image(r->context, first->field[path]))
+    if (path < 0 || path == label || first->fields < 2 || r->is_image(r->context, first->field[path]))
         return false;
+    if (label < 0)
+        r->failed = no_label_column(r);
     r->path = path;
     r->label = label;
     r->split = column_called(first, split_names);

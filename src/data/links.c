@@ -126,7 +126,8 @@ void px_links_resolve(px_links *l)
     qsort(l->link, (size_t)l->count, sizeof *l->link, by_target);
 }
 
-/* The first link whose target is path[0 : length]. */
+/* The first link whose target begins with path[0 : length]: the shortest such target, so path[0 : length] itself if it is
+ * there. */
 static int first_to(const px_links *l, const char *path, size_t length)
 {
     int low = 0, high = l->count;
@@ -139,9 +140,6 @@ static int first_to(const px_links *l, const char *path, size_t length)
         else
             high = middle;
     }
-    while (low < l->count && l->link[low].target && strncmp(l->link[low].target, path, length) == 0 &&
-           l->link[low].target[length] != '\0') /* one that only begins alike */
-        low++;
     return low;
 }
 

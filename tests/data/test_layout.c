@@ -201,6 +201,14 @@ static const tree trees[] = {
      .right = "! row 2 has 1 columns, but column 2 is the label",
      .labels = "l.csv",
      .text = "a.png,x\nb.png\n"},
+    {.files = "a.png b.png l.csv", /* ISIC's: a column for each class */
+     .right = "! row 1 names the columns image, MEL, NV, but none of them is known as the label",
+     .labels = "l.csv",
+     .text = "image,MEL,NV\na,0.0,1.0\nb,1.0,0.0\n"},
+    {.files = "a.png b.png l.csv", /* HAM10000's */
+     .right = "train mel 1 nv 1",
+     .labels = "l.csv",
+     .text = "lesion_id,image_id,dx\nH1,a,nv\nH2,b,mel\n"},
     {.files = "a.png l.csv", .right = "! contains no labels", .labels = "l.csv", .text = "\n\n"},
     {.files = "a.png", .right = "! cannot be opened, and is in no source", .labels = "l.csv"},
     {.files = "p/a.png p/l.csv l.csv", .right = "! give more of its path", .labels = "l.csv", .text = "a.png,x\n"},

@@ -332,7 +332,7 @@ static sizes sizes_of(const px_node *n, int first)
     sizes z = {.in = px_attention_sizes_of(n, first), .wide = is_wide()};
     z.Kp = (z.in.K + 15) / 16 * 16;
     int64_t blocks = (z.in.Q + BLOCK - 1) / BLOCK;
-    z.rows = (z.in.Q + blocks - 1) / blocks;
+    z.rows = blocks > 0 ? (z.in.Q + blocks - 1) / blocks : 0;
     z.scale = (float)z.in.scale;
     return z;
 }
