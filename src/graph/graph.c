@@ -158,19 +158,29 @@ px_value *px_graph_find_input(const px_graph *g, const char *name)
     return NULL;
 }
 
-void px_graph_output(px_graph *g, const char *name, px_value *v)
+static void add_output(px_graph *g, const char *name, px_value *v)
 {
     if (v == &g->dummy)
         return;
-    PX_CHECK(!px_graph_find_output(g, name));
     g->output = px_grow(g->output, g->outputs, sizeof g->output[0]);
-    g->output[g->outputs++] = (px_output){px_graph_keep(g, px_strdup(name)), v};
+    g->output[g->outputs++] = (px_output){name, v};
+}
+
+void px_graph_read(px_graph *g, px_value *v)
+{
+    add_output(g, NULL, v);
+}
+
+void px_graph_output(px_graph *g, const char *name, px_value *v)
+{
+    PX_CHECK(!px_graph_find_output(g, name));
+    add_output(g, px_graph_keep(g, px_strdup(name)), v);
 }
 
 px_value *px_graph_find_output(const px_graph *g, const char *name)
 {
     for (int i = 0; i < g->outputs; i++)
-        if (strcmp(g->output[i].name, name) == 0)
+        if (g->output[i].name && strcmp(g->output[i].name, name) == 0)
             return g->output[i].value;
     return NULL;
 }

@@ -144,7 +144,9 @@ int px_graph_params(const px_graph *);
 const px_param *px_graph_param(const px_graph *, int i);
 px_value *px_graph_find_input(const px_graph *, const char *name);
 
-/* Keeps a value readable after each run, under a name. */
+/* Keeps a value readable after each run (px_plan_read). */
+void px_graph_read(px_graph *, px_value *);
+/* ... and gives it a name by which others find it. */
 void px_graph_output(px_graph *, const char *name, px_value *);
 px_value *px_graph_find_output(const px_graph *, const char *name);
 

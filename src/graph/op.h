@@ -102,7 +102,7 @@ px_node *px_graph_node(const px_graph *, int i);
 int px_graph_values(const px_graph *);
 px_value *px_graph_value(const px_graph *, int i);
 int px_graph_outputs(const px_graph *);
-px_value *px_graph_output_at(const px_graph *, int i, const char **name);
+px_value *px_graph_output_at(const px_graph *, int i, const char **name); /* NULL: px_graph_read */
 
 /* For `fuse`: `node` disappears. `by` now makes its output 0, the same px_value as before, and takes its place in the order.
  * False, and nothing has changed: somebody in between reads another output of `by`, or changes a state that `by` reads. */

@@ -99,7 +99,7 @@ typedef struct px_plan_spec {
      * parameters, their gradients, statistics and losses are PX_F32. Else (0) all values have the graph's real type. */
     px_dtype precision;
     /* Not 0: the batch is cut into this many shards, the plan computes one of them, and its kernels run on one thread
-     * (px_shards_run). */
+     * (px_plans_run). */
     int shards;
     px_plan *with;     /* NULL, or another shard's plan on this rank, whose parameters and states this one shares */
     bool memory_later; /* px_plan_create allocates nothing; call px_plan_allocate before any other use */
@@ -160,11 +160,13 @@ typedef struct px_plan_hooks {
 /* Executes all steps. `hooks` may be NULL. */
 void px_plan_run(px_plan *, const px_plan_hooks *hooks);
 
-/* Reproducible mode: the batch is cut into a fixed number of shards, each computed by one thread with the same kernels;
- * sums over samples follow one tree (dist/shards.h). So the results have the same bits on any number of ranks and
- * threads. Executes the plans of all shards of this rank, the first of which owns parameters and states. Afterwards
- * each has its own gradients. `fault`: NULL, or one per shard, as in px_plan_hooks. */
-void px_shards_run(px_plan *const shard[], int count, px_fault *fault);
+/* Executes the plans of all of this rank's parts of a batch: one, or all of its shards. The first one owns parameters and
+ * states; each has its own gradients. hooks->fault is NULL, or one per part.
+ *
+ * Shards are for reproducible mode: the batch is cut into a fixed number of them, each computed by one thread with the same
+ * kernels; sums over samples follow one tree (dist/shards.h). So the results have the same bits on any number of ranks and
+ * threads. Their buckets are complete together, at the end. */
+void px_plans_run(px_plan *const part[], int count, const px_plan_hooks *hooks);
 
 /* The name of the first parameter or state that is not finite, or NULL. Borrowed. */
 const char *px_plan_not_finite(const px_plan *);

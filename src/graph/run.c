@@ -161,13 +161,13 @@ static void walk_together(px_plan *const shard[], int count, int i, px_search *c
             px_search_step(search[k], i);
 }
 
-void px_shards_run(px_plan *const shard[], int count, px_fault *fault)
+static void run_shards(px_plan *const shard[], int count, const px_plan_hooks *hooks)
 {
     int steps = shard[0]->steps, to;
     px_search *search[PX_SHARDS_MAX] = {NULL};
     PX_CHECK(count <= PX_SHARDS_MAX);
-    for (int k = 0; k < count && fault; k++)
-        search[k] = px_search_begin(shard[k], &fault[k]);
+    for (int k = 0; k < count && hooks->fault; k++)
+        search[k] = px_search_begin(shard[k], &hooks->fault[k]);
     for (int from = 0; from < steps; from = to) {
         if (together(shard[0], from)) {
             to = from + 1;
@@ -180,6 +180,17 @@ void px_shards_run(px_plan *const shard[], int count, px_fault *fault)
     }
     for (int k = 0; k < count; k++)
         px_search_end(search[k]);
+    for (int b = shard[0]->buckets - 1; b >= 0 && hooks->bucket; b--)
+        hooks->bucket(hooks->context, b);
+}
+
+void px_plans_run(px_plan *const part[], int count, const px_plan_hooks *hooks)
+{
+    PX_CHECK(part[0]->spec.shards || count == 1);
+    if (part[0]->spec.shards)
+        run_shards(part, count, hooks);
+    else
+        px_plan_run(part[0], hooks);
 }
 
 const void *px_plan_read(const px_plan *p, const px_value *v)

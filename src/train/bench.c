@@ -77,7 +77,7 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
     uint8_t *pixels = px_calloc((size_t)bytes, 1);
     px_scratch scratch = {0};
     px_image image = {.pixels = pixels, .height = size, .width = size, .channels = s->task.channels};
-    px_sample out = {.views = &s->model.views, .batch = s->task.batch, .scratch = &scratch};
+    px_sample out = {.views = &s->model->views, .batch = s->task.batch, .scratch = &scratch};
     int images = s->parts * out.batch;
     for (int i = 0; i < 2 * images; i++) {
         int at = i % images;
@@ -102,8 +102,8 @@ static void make_random(bench *b)
     px_session *s = &b->session;
     void *tensor[PX_VIEWS_MAX] = {NULL};
     int images = s->parts * s->task.batch;
-    for (int i = 0; i < s->model.views.count; i++)
-        b->random.tensor[i] = tensor[i] = px_aligned_calloc(px_view_bytes(&s->model.views.view[i], images));
+    for (int i = 0; i < s->model->views.count; i++)
+        b->random.tensor[i] = tensor[i] = px_aligned_calloc(px_view_bytes(&s->model->views.view[i], images));
     make_views(b, tensor);
     b->random.batch = b->random.valid = images;
     s->batch = &b->random;
@@ -122,7 +122,7 @@ static int set_up(bench *b, px_settings *s, const px_bench_options *o, const px_
         s->data.normalize = "none"; /* there are no moments to normalise by */
     if (px_session_create(&b->session, s, comm, &info) != 0)
         return -1;
-    b->columns = PX_BENCH_PARTS + px_plan_steps(b->session.model.plan);
+    b->columns = PX_BENCH_PARTS + px_plan_steps(b->session.model->plan);
     if (b->session.data)
         return px_session_load(&b->session, 0);
     make_random(b);
@@ -132,11 +132,6 @@ static int set_up(bench *b, px_settings *s, const px_bench_options *o, const px_
 static double waited_for_data(const px_session *s)
 {
     return s->loader ? px_loader_waited(s->loader) : 0;
-}
-
-static px_plan *plan_of(const px_session *s, int k)
-{
-    return k == 0 ? s->model.plan : s->other[k - 1].plan;
 }
 
 /* How many threads execute this rank's plans at the same time. */
@@ -160,19 +155,18 @@ static void add_plan(const px_session *s, const px_plan *plan, double *part)
 static int one_step(bench *b, double *part, double *votes)
 {
     px_session *s = &b->session;
-    double mean[PX_SCALARS_MAX];
     for (int k = 0; k < s->parts; k++)
-        px_plan_profile(plan_of(s, k), true);
-    double start = px_now(), waited = waited_for_data(s), reduced = px_session_reduced(s);
-    if (px_session_gradients(s, b->taken++, mean, votes) != 0)
+        px_plan_profile(s->plan[k], true);
+    double start = px_now(), waited = waited_for_data(s), reduced = px_reducer_waited(s->reducer);
+    if (px_session_gradients(s, b->taken++, votes) != 0)
         return -1;
     double ready = px_now();
     px_session_update(s, learning_rate);
     double end = px_now();
     for (int k = 0; k < s->parts; k++)
-        add_plan(s, plan_of(s, k), part);
+        add_plan(s, s->plan[k], part);
     part[PX_BENCH_WAIT] = waited_for_data(s) - waited;
-    part[PX_BENCH_REDUCE] = px_session_reduced(s) - reduced;
+    part[PX_BENCH_REDUCE] = px_reducer_waited(s->reducer) - reduced;
     part[PX_BENCH_OPTIMIZER] = end - ready;
     part[PX_BENCH_STEP] = part[PX_BENCH_OTHER] = end - start;
     for (int i = PX_BENCH_WAIT; i < PX_BENCH_OTHER; i++)
@@ -232,7 +226,7 @@ static int more_expensive(const void *a, const void *b)
 /* Adds up the seconds of the plan's steps with the same op and kernel, and keeps the most expensive ones. */
 static void find_top(const bench *b, const double *seconds, px_bench_report *r)
 {
-    px_plan *plan = b->session.model.plan;
+    px_plan *plan = b->session.model->plan;
     int n = px_plan_steps(plan), count = 0, micros = b->session.settings->train.accumulate;
     px_bench_op *ops = px_calloc((size_t)n + 1, sizeof ops[0]);
     for (int i = 0; i < n; i++) {
@@ -270,7 +264,7 @@ static void report_loader(const bench *b, px_bench_report *r)
     px_loader_work made = s->loader ? px_loader_worked(s->loader) : b->made;
     int images = s->parts * s->task.batch * s->settings->train.accumulate;
     r->seconds[PX_BENCH_LOADER] = made.seconds / (double)made.images * images;
-    r->views_per_second = (double)made.images * views_of(&s->model.views) / made.seconds;
+    r->views_per_second = (double)made.images * views_of(&s->model->views) / made.seconds;
 }
 
 static void report(bench *b, double seconds, px_bench_report *r)
@@ -282,7 +276,7 @@ static void report(bench *b, double seconds, px_bench_report *r)
     getrusage(RUSAGE_SELF, &usage);
     FILE *text = open_memstream(&r->plan, &size);
     PX_CHECK(text);
-    px_plan_print(s->model.plan, text);
+    px_plan_print(s->model->plan, text);
     fclose(text);
     double *mean = middle_half(b);
     memcpy(r->seconds, mean, sizeof r->seconds);
@@ -294,10 +288,10 @@ static void report(bench *b, double seconds, px_bench_report *r)
     r->ranks = s->comm->size;
     r->threads = omp_get_max_threads();
     r->images_per_second = c->batch / step;
-    r->gflops = 2e-9 * px_graph_multiply_adds(s->model.graph) * s->parts * c->accumulate / step;
+    r->gflops = 2e-9 * px_graph_multiply_adds(s->model->graph) * s->parts * c->accumulate / step;
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
-    r->arena_bytes = (double)px_plan_arena_bytes(s->model.plan);
-    r->reorders = px_plan_activation_reorders(s->model.plan);
+    r->arena_bytes = (double)px_plan_arena_bytes(s->model->plan);
+    r->reorders = px_plan_activation_reorders(s->model->plan);
     r->machine_gflops = machine_rate(strcmp(c->precision, "bf16") == 0 ? PX_BF16 : PX_F32, seconds);
 }
 

@@ -138,7 +138,15 @@ void px_teacher_embedding(px_build *b, px_value *x)
 
 void px_metric(px_build *b, const char *name, px_value *v)
 {
-    px_graph_output(b->g, name, v);
+    bool taken = strcmp(name, "loss") == 0 || px_graph_find_output(b->g, name) != NULL;
+    for (int i = 0; i < b->scheduled_count; i++)
+        taken = taken || strcmp(b->scheduled[i].name, name) == 0;
+    if (taken)
+        px_graph_fail(b->g, "px_metric: there is a series '%s' already", name);
+    else if (v && px_shape_count(v->shape) != 1)
+        px_graph_fail(b->g, "px_metric: '%s' is not a single number", name);
+    else
+        px_graph_output(b->g, name, v);
 }
 
 /* ---- registry ---- */

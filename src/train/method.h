@@ -141,7 +141,8 @@ void px_embedding(px_build *, px_value *x);
 /* The same of a network that follows, beside it: for methods that are judged by their teacher. */
 void px_teacher_embedding(px_build *, px_value *x);
 
-/* Records a scalar as a series of run.h5 (/train/NAME), averaged over ranks. */
+/* Records a single number as a series of run.h5 (/train/NAME), averaged over ranks and micro-batches. A method may record as
+ * many as it likes. */
 void px_metric(px_build *, const char *name, px_value *);
 
 /* ---- for make_views of methods that hide patches (masked.c) ---- */

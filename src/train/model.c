@@ -187,10 +187,9 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     m->rules = b.rules;
     memcpy(m->rule, b.rule, sizeof m->rule);
-    static const char *const watched[PX_WATCHED] = {"the embedding", "the teacher's"}; /* names that no method uses */
     for (int i = 0; i < PX_WATCHED; i++)
         if (m->embedding[i])
-            px_graph_output(m->graph, watched[i], m->embedding[i]);
+            px_graph_read(m->graph, m->embedding[i]);
     if (check_built(m, s, task) != 0) {
         px_model_finish(m);
         return -1;

@@ -3,7 +3,6 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
-#include "dist/shards.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -49,12 +48,13 @@ static int make_task(px_session *s, const px_dataset_info *instead)
 /* Makes the plans of all of this rank's parts of the batch, without memory. */
 static int plan_parts(px_session *s)
 {
-    if (px_model_plan(&s->model, s->settings, &s->task, s->comm, 0, NULL) != 0)
-        return -1;
-    s->other = px_calloc((size_t)s->parts, sizeof s->other[0]);
-    for (int k = 1; k < s->parts; k++)
-        if (px_model_plan(&s->other[k - 1], s->settings, &s->task, s->comm, k, &s->model) != 0)
+    s->model = px_calloc((size_t)s->parts, sizeof s->model[0]);
+    s->plan = px_calloc((size_t)s->parts, sizeof s->plan[0]);
+    for (int k = 0; k < s->parts; k++) {
+        if (px_model_plan(&s->model[k], s->settings, &s->task, s->comm, k, k ? s->model : NULL) != 0)
             return -1;
+        s->plan[k] = s->model[k].plan;
+    }
     return 0;
 }
 
@@ -67,7 +67,7 @@ static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_
                                 .loading = {s->parts, s->task.batch, s->split.count},
                                 .comm = s->comm,
                                 .side = s->data ? px_dataset_side(s->data) : 0};
-    s->need = px_train_need_of(&s->model, s->settings, about.loading);
+    s->need = px_train_need_of(s->model, s->settings, about.loading);
     return px_train_need_check(&s->need, &about);
 }
 
@@ -85,39 +85,20 @@ static int design(px_session *s, const px_dataset_info *instead)
     return status;
 }
 
-static void find_scalars(px_session *s)
-{
-    px_graph *g = s->model.graph;
-    s->scalar_name[0] = "loss";
-    s->scalar[s->scalars++] = s->model.loss;
-    for (int i = 0; i < px_graph_outputs(g); i++) {
-        const char *name;
-        px_value *v = px_graph_output_at(g, i, &name);
-        if (strcmp(name, "loss") != 0 && px_shape_count(v->shape) == 1 && s->scalars < PX_SCALARS_MAX) {
-            s->scalar_name[s->scalars] = name;
-            s->scalar[s->scalars++] = v;
-        }
-    }
-    for (int i = 0; i < s->model.scheduled_count && s->scalars < PX_SCALARS_MAX; i++) {
-        s->scalar_name[s->scalars] = s->model.scheduled[i].name;
-        s->scalar[s->scalars++] = s->model.scheduled[i].value;
-    }
-}
-
 static void schedule(px_session *s, int64_t step)
 {
     double progress = s->steps ? (double)step / (double)s->steps : 0;
-    for (int i = 0; i < s->model.scheduled_count; i++)
-        s->scheduled[i] = (float)px_scheduled_at(&s->model.scheduled[i], progress);
+    for (int i = 0; i < s->model->scheduled_count; i++)
+        s->scheduled[i] = (float)px_scheduled_at(&s->model->scheduled[i], progress);
 }
 
 /* The value, in this step, of the input of a scheduled number. */
 static const float *scheduled(const px_session *s, const px_value *input)
 {
     int i = 0;
-    while (i < s->model.scheduled_count && s->model.scheduled[i].value->index != input->index)
+    while (i < s->model->scheduled_count && s->model->scheduled[i].value->index != input->index)
         i++;
-    PX_CHECK(i < s->model.scheduled_count);
+    PX_CHECK(i < s->model->scheduled_count);
     return &s->scheduled[i];
 }
 
@@ -125,7 +106,7 @@ static void find_embeddings(px_session *s)
 {
     int batch = s->settings->train.batch;
     for (int w = 0; w < PX_WATCHED; w++) {
-        const px_value *v = s->model.embedding[w];
+        const px_value *v = s->model->embedding[w];
         if (!v || v->shape.rank != 2 || v->shape.dim[0] < s->task.batch)
             continue;
         s->rows = batch < PX_ROWS_MAX ? batch : PX_ROWS_MAX;
@@ -133,26 +114,33 @@ static void find_embeddings(px_session *s)
     }
 }
 
+/* The way in which gradients are summed: over shards by a tree, else over ranks by a ring. */
+static void choose_reducer(px_session *s)
+{
+    px_gradients of = {.part = s->grad, .parts = s->parts};
+    int micros = s->settings->train.accumulate;
+    of.bound = px_plan_buckets(s->plan[0], &of.buckets);
+    s->reducer = s->settings->train.reproducible ? px_reducer_tree(s->comm, of) : px_reducer_ring(s->comm, of);
+    if (micros > 1)
+        s->reducer = px_reducer_micros(s->reducer, of, micros);
+}
+
 /* Allocates the memory and initialises what the first step needs. */
 static int furnish(px_session *s)
 {
-    px_plan *plan = s->model.plan;
-    px_plan_allocate(plan);
-    for (int k = 1; k < s->parts; k++)
-        px_plan_allocate(s->other[k - 1].plan);
-    int spans, buckets;
-    const px_param_span *span = px_plan_spans(plan, &spans);
-    const int64_t *bound = px_plan_buckets(plan, &buckets);
+    int spans;
+    const px_param_span *span = px_plan_spans(s->plan[0], &spans);
+    s->grad = px_calloc((size_t)s->parts, sizeof s->grad[0]);
+    for (int k = 0; k < s->parts; k++) {
+        px_plan_allocate(s->plan[k]);
+        s->grad[k] = px_plan_grads(s->plan[k]);
+    }
     if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0 ||
-        px_model_treat(&s->model, s->settings, s->per_epoch, s->optimizer) != 0)
+        px_model_treat(s->model, s->settings, s->per_epoch, s->optimizer) != 0)
         return -1;
-    px_plan_init_params(plan, (uint64_t)s->settings->train.seed);
-    if (!s->settings->train.reproducible)
-        s->reduce = px_allreduce_create(s->comm, px_plan_grads(plan), bound, buckets);
-    s->tally = px_calloc((size_t)s->parts * (PX_SCALARS_MAX + 1), sizeof s->tally[0]);
-    if (s->settings->train.accumulate > 1)
-        s->sum = px_aligned_calloc((size_t)(px_plan_flat_count(plan) * s->parts) * sizeof(float));
-    find_scalars(s);
+    px_plan_init_params(s->plan[0], (uint64_t)s->settings->train.seed);
+    choose_reducer(s);
+    px_scalars_find(&s->scalars, s->model, s->parts, s->scheduled);
     find_embeddings(s);
     return 0;
 }
@@ -171,16 +159,16 @@ int px_session_create(px_session *s, px_settings *settings, const px_comm *comm,
 void px_session_finish(px_session *s)
 {
     px_loader_destroy(s->loader);
-    px_allreduce_destroy(s->reduce);
+    px_reducer_destroy(s->reducer);
     px_optimizer_destroy(s->optimizer);
-    for (int k = 1; k < s->parts && s->other; k++)
-        px_model_finish(&s->other[k - 1]);
-    free(s->other);
-    px_model_finish(&s->model);
+    px_scalars_finish(&s->scalars);
+    for (int k = s->parts - 1; k >= 0 && s->model; k--)
+        px_model_finish(&s->model[k]); /* the first one last: it owns what the others share */
+    free(s->model);
+    free(s->plan);
+    free(s->grad);
     px_dataset_close(s->data);
     free(s->split_index);
-    free(s->sum);
-    free(s->tally);
     for (int w = 0; w < PX_WATCHED; w++)
         free(s->row[w]);
     *s = (px_session){0};
@@ -202,7 +190,7 @@ int px_session_load(px_session *s, int64_t step)
     const px_data_cfg *d = &s->settings->data;
     px_loader_spec spec = {.data = s->data,
                            .split = &s->split,
-                           .views = &s->model.views,
+                           .views = &s->model->views,
                            .make = make_views,
                            .context = s,
                            .seed = (uint64_t)c->seed,
@@ -219,46 +207,15 @@ int px_session_load(px_session *s, int64_t step)
 
 /* ---- one step ---- */
 
-/* The model of one of this rank's parts of the batch (the only one, or its shards). */
-static px_model *part(px_session *s, int k)
+/* The plan's hooks, in which `context` is the reducer. */
+static void bucket_is_ready(void *context, int bucket)
 {
-    return k == 0 ? &s->model : &s->other[k - 1];
-}
-
-/* Adds the earlier micro-batches' sums to a complete bucket and starts its all-reduce. */
-static void send_bucket(void *context, int bucket)
-{
-    px_session *s = context;
-    int buckets;
-    const int64_t *bound = px_plan_buckets(s->model.plan, &buckets);
-    float *grad = px_plan_grads(s->model.plan);
-    const float *sum = s->sum;
-    if (sum) {
-#pragma omp parallel for simd schedule(static)
-        for (int64_t i = bound[bucket]; i < bound[bucket + 1]; i++)
-            grad[i] += sum[i];
-    }
-    px_allreduce_start(s->reduce, bucket);
+    px_reducer_ready(context, bucket);
 }
 
 static void move_messages(void *context)
 {
-    px_allreduce_progress(((px_session *)context)->reduce);
-}
-
-/* sum = terms, or sum += terms */
-static void gather_terms(float *sum, const float *term, int64_t n, bool first)
-{
-#pragma omp parallel for simd schedule(static)
-    for (int64_t i = 0; i < n; i++)
-        sum[i] = first ? term[i] : sum[i] + term[i];
-}
-
-static void keep_gradients(px_session *s, bool first)
-{
-    int64_t n = px_plan_flat_count(s->model.plan);
-    for (int k = 0; k < s->parts; k++)
-        gather_terms(s->sum + k * n, px_plan_grads(part(s, k)->plan), n, first);
+    px_reducer_progress(context);
 }
 
 /* Dropout's random numbers belong to samples, whatever the number of ranks and micro-batches. */
@@ -266,12 +223,12 @@ static void draw_for(px_session *s, int k, int64_t step, int micro)
 {
     int64_t share = s->task.batch, first = ((int64_t)micro * s->task.ranks + s->comm->rank * s->parts + k) * share;
     uint64_t seed = (uint64_t)s->settings->train.seed;
-    px_plan_draw_by(part(s, k)->plan, (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
+    px_plan_draw_by(s->plan[k], (px_draws){.seed = seed, .step = step, .first = first, .batch = share});
 }
 
 static void bind_views(px_session *s, int k)
 {
-    const px_model *m = part(s, k);
+    const px_model *m = &s->model[k];
     PX_CHECK(s->batch); /* px_session_load succeeded */
     for (int i = 0; i < m->views.count; i++) {
         size_t at = (size_t)k * px_view_bytes(&m->views.view[i], s->task.batch);
@@ -282,10 +239,9 @@ static void bind_views(px_session *s, int k)
 }
 
 /* Forward and backward of one micro-batch. */
-static int run_micro(px_session *s, int64_t step, int micro, bool last)
+static int run_micro(px_session *s, int64_t step, int micro)
 {
-    const px_plan_hooks hooks = {s, last ? send_bucket : NULL, last ? move_messages : NULL, s->fault};
-    px_plan *plan[PX_SHARDS_MAX];
+    const px_plan_hooks hooks = {s->reducer, bucket_is_ready, move_messages, s->fault};
     px_crash_doing("the wait for images", step + 1);
     if (s->loader)
         s->batch = px_loader_next(s->loader);
@@ -298,74 +254,26 @@ static int run_micro(px_session *s, int64_t step, int micro, bool last)
     for (int k = 0; k < s->parts; k++) {
         bind_views(s, k);
         draw_for(s, k, step, micro);
-        plan[k] = part(s, k)->plan;
         if (s->fault && s->fault[k].at == PX_FAULT_NONE)
             s->fault_micro[k] = micro;
     }
     px_crash_doing("the forward and backward passes", step + 1);
-    if (s->settings->train.reproducible)
-        px_shards_run(plan, s->parts, s->fault);
-    else
-        px_plan_run(s->model.plan, &hooks);
+    px_plans_run(s->plan, s->parts, &hooks);
     return 0;
-}
-
-/* Sums the gradients of all shards and micro-batches into those of the first shard. */
-static void sum_gradients(px_session *s)
-{
-    void *grad[PX_SHARDS_MAX];
-    int64_t n = px_plan_flat_count(s->model.plan);
-    for (int k = 0; k < s->parts; k++) {
-        grad[k] = px_plan_grads(part(s, k)->plan);
-        if (s->sum)
-            gather_terms(grad[k], s->sum + k * n, n, false);
-    }
-    double start = px_now();
-    px_shards_sum(s->comm, px_summand_f32(), grad, s->parts, n);
-    s->summing += px_now() - start;
-}
-
-static double *tally(px_session *s, int k)
-{
-    return s->tally + k * (PX_SCALARS_MAX + 1);
-}
-
-/* The graphs of all shards have the same values with the same indices. */
-static void add_scalars(px_session *s)
-{
-    int terms = s->task.ranks * s->settings->train.accumulate;
-    for (int k = 0; k < s->parts; k++)
-        for (int i = 0; i < s->scalars; i++)
-            tally(s, k)[i] += (s->scalar[i]->kind == PX_INPUT ? *scheduled(s, s->scalar[i])
-                                                              : px_plan_scalar(part(s, k)->plan, s->scalar[i])) /
-                              terms;
-}
-
-static void sum_scalars(px_session *s, double *votes)
-{
-    void *all[PX_SHARDS_MAX];
-    for (int k = 0; k < s->parts; k++)
-        all[k] = tally(s, k);
-    tally(s, 0)[s->scalars] = *votes;
-    if (s->settings->train.reproducible)
-        px_shards_sum(s->comm, px_summand_f64(), all, s->parts, s->scalars + 1);
-    else
-        px_all_reduce_f64(s->comm, tally(s, 0), s->scalars + 1);
-    *votes = tally(s, 0)[s->scalars];
 }
 
 static int64_t row_floats(const px_session *s, int w)
 {
-    return s->look && s->row[w] ? s->rows * s->model.embedding[w]->shape.dim[1] : 0;
+    return s->look && s->row[w] ? s->rows * s->model->embedding[w]->shape.dim[1] : 0;
 }
 
 /* Copies the rows of an embedding that this rank has in this micro-batch; the others stay 0. */
 static void keep_rows(px_session *s, int w)
 {
-    const px_value *v = s->model.embedding[w];
+    const px_value *v = s->model->embedding[w];
     int64_t width = v->shape.dim[1];
     for (int k = 0; k < s->parts; k++) {
-        const px_plan *plan = part(s, k)->plan;
+        const px_plan *plan = s->plan[k];
         const float *x = px_plan_read(plan, v);
         px_draws place = px_plan_draws(plan);
         for (int64_t i = 0; i < place.batch && place.first + i < s->rows; i++)
@@ -373,55 +281,43 @@ static void keep_rows(px_session *s, int w)
     }
 }
 
-int px_session_gradients(px_session *s, int64_t step, double mean[PX_SCALARS_MAX], double *votes)
+int px_session_gradients(px_session *s, int64_t step, double *votes)
 {
     int micros = s->settings->train.accumulate;
-    memset(s->tally, 0, (size_t)s->parts * (PX_SCALARS_MAX + 1) * sizeof s->tally[0]);
-    px_plan_save_states(s->model.plan);
+    px_scalars_begin(&s->scalars);
+    px_plan_save_states(s->plan[0]);
     schedule(s, step);
     for (int w = 0; w < PX_WATCHED; w++)
         if (row_floats(s, w) > 0)
             memset(s->row[w], 0, (size_t)row_floats(s, w) * sizeof(float));
     for (int k = 0; k < micros; k++) {
-        bool last = k == micros - 1;
-        if (run_micro(s, step, k, last) != 0)
+        if (run_micro(s, step, k) != 0)
             return -1;
-        if (!last)
-            keep_gradients(s, k == 0);
-        add_scalars(s);
+        px_scalars_add(&s->scalars, s->model, s->task.ranks * micros);
         for (int w = 0; w < PX_WATCHED; w++)
             if (row_floats(s, w) > 0)
                 keep_rows(s, w);
     }
     px_crash_doing("the sum of the ranks' gradients", step + 1);
-    if (s->reduce)
-        px_allreduce_finish(s->reduce);
-    else
-        sum_gradients(s);
-    sum_scalars(s, votes);
+    px_reducer_finish(s->reducer);
+    px_scalars_sum(&s->scalars, s->reducer, votes);
     for (int w = 0; w < PX_WATCHED; w++)
         if (row_floats(s, w) > 0)
             px_all_reduce_f32(s->comm, s->row[w],
                               row_floats(s, w)); /* each row comes from one rank only, so the sum is exact */
-    memcpy(mean, tally(s, 0), (size_t)s->scalars * sizeof mean[0]);
     return 0;
-}
-
-double px_session_reduced(const px_session *s)
-{
-    return s->summing + (s->reduce ? px_allreduce_waited(s->reduce) : 0);
 }
 
 double px_session_update(px_session *s, double lr)
 {
-    px_plan *plan = s->model.plan;
+    px_plan *plan = s->model->plan;
     double scale = 1.0 / (s->task.ranks * s->settings->train.accumulate);
     double norm = px_optimizer_step(s->optimizer, px_plan_weights(plan), px_plan_grads(plan), scale, lr);
     if (isfinite(norm))
         px_plan_normalize(plan);
-    for (int i = 0; i < px_graph_followers(s->model.graph) && isfinite(norm); i++) {
+    for (int i = 0; i < px_graph_followers(s->model->graph) && isfinite(norm); i++) {
         px_value *momentum;
-        px_graph_follower(s->model.graph, i, &momentum);
+        px_graph_follower(s->model->graph, i, &momentum);
         px_plan_follow(plan, i, *scheduled(s, momentum));
     }
     return norm;
@@ -434,7 +330,7 @@ static int64_t place_of(const px_session *s, int part)
 {
     const px_fault *f = &s->fault[part];
     return f->at == PX_FAULT_NONE ? INT64_MAX
-                                  : s->fault_micro[part] * (px_plan_steps(s->model.plan) + 1LL) + f->step + 1;
+                                  : s->fault_micro[part] * (px_plan_steps(s->model->plan) + 1LL) + f->step + 1;
 }
 
 /* Every rank has found its first fault, or none; they agree on the earliest one. */
@@ -466,8 +362,8 @@ static char *agree_on_fault(const px_session *s)
 static char *fault_of_sums(const px_session *s)
 {
     int spans;
-    const px_param_span *span = px_plan_spans(s->model.plan, &spans);
-    const float *grad = px_plan_grads(s->model.plan);
+    const px_param_span *span = px_plan_spans(s->model->plan, &spans);
+    const float *grad = px_plan_grads(s->model->plan);
     for (int i = 0; i < spans; i++)
         for (int64_t k = 0; k < span[i].count; k++)
             if (!isfinite(grad[span[i].offset + k]))
@@ -477,15 +373,15 @@ static char *fault_of_sums(const px_session *s)
 
 int px_session_diagnose(px_session *s, int64_t step, char **where)
 {
-    double mean[PX_SCALARS_MAX], votes = 0;
-    px_plan_restore_states(s->model.plan);
+    double votes = 0;
+    px_plan_restore_states(s->model->plan);
     px_loader_destroy(s->loader); /* a batch is a function of the step, so the loader makes the same ones again */
     s->loader = NULL;
     if (px_session_load(s, step) != 0)
         return -1;
     s->fault = px_calloc((size_t)s->parts, sizeof s->fault[0]);
     s->fault_micro = px_calloc((size_t)s->parts, sizeof s->fault_micro[0]);
-    int status = px_session_gradients(s, step, mean, &votes);
+    int status = px_session_gradients(s, step, &votes);
     if (status == 0) {
         *where = agree_on_fault(s);
         if (!*where)
@@ -494,6 +390,6 @@ int px_session_diagnose(px_session *s, int64_t step, char **where)
     free(s->fault);
     free(s->fault_micro);
     s->fault = NULL;
-    px_plan_restore_states(s->model.plan);
+    px_plan_restore_states(s->model->plan);
     return status;
 }

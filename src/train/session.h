@@ -5,8 +5,8 @@
  *     if (px_session_create(&s, &settings, &comm, NULL) != 0) ...           // collective
  *     if (px_session_load(&s, first_step) != 0) ...                         // collective: starts the loader
  *     for (int64_t step = first_step; ...; step++) {
- *         double mean[PX_SCALARS_MAX], votes = stop;
- *         if (px_session_gradients(&s, step, mean, &votes) != 0) ...        // forward, backward, all-reduce
+ *         double votes = stop;
+ *         if (px_session_gradients(&s, step, &votes) != 0) ...              // forward, backward, sums over ranks
  *         double norm = px_session_update(&s, lr);                          // optimizer
  *     }
  *     px_session_finish(&s);
@@ -15,11 +15,11 @@
 #define PX_TRAIN_SESSION_H
 
 #include "data/loader.h"
-#include "dist/allreduce.h"
 #include "train/model.h"
 #include "train/need.h"
+#include "train/scalars.h"
 
-enum { PX_SCALARS_MAX = 16, PX_ROWS_MAX = 256 };
+enum { PX_ROWS_MAX = 256 };
 
 typedef struct px_session {
     px_settings *settings;
@@ -31,22 +31,18 @@ typedef struct px_session {
     int64_t steps;        /* in all */
     px_task task;
     px_need need;    /* memory, by part */
-    px_model model;  /* with random initial weights */
     int parts;       /* how many parts of the batch this rank has: 1, or if reproducible, its shards */
-    px_model *other; /* the models of those parts after the first; task.ranks counts the parts of all ranks */
+    px_model *model; /* one per part, the first of which owns parameters and states, with random initial weights.
+                      * task.ranks counts the parts of all ranks */
+    px_plan **plan;  /* theirs */
+    float **grad;    /* theirs */
     px_optimizer *optimizer;
-    px_allreduce *reduce; /* NULL if reproducible */
+    px_reducer *reducer;
     px_loader *loader;
     const px_batch *batch; /* the last one from the loader. Without a loader, the caller's batch for every step */
     bool begun;            /* all ranks had their first batch */
-    float *sum;            /* (parts, parameters): gradients of the micro-batches so far; NULL without accumulation */
-    double *tally;         /* (parts, PX_SCALARS_MAX + 1) */
-    double summing;        /* seconds spent on sums over shards */
     float scheduled[PX_SCHEDULED_MAX]; /* the model's scheduled numbers in this step */
-    /* What the graph computes besides gradients: first the loss, then the method's metrics; then its scheduled numbers. */
-    int scalars;
-    const char *scalar_name[PX_SCALARS_MAX];
-    px_value *scalar[PX_SCALARS_MAX]; /* of a scheduled number: its input */
+    px_scalars scalars;
     /* The embeddings (px_embedding) of the first images of the global batch, one view of each, which does not depend on
      * the number of ranks. If `look` is set, px_session_gradients stores it here, on all ranks. */
     bool look;
@@ -70,13 +66,10 @@ int px_session_load(px_session *, int64_t step);
 /* Makes the method's views of one image. */
 void px_session_views(const px_session *, px_rng *, const px_image *, px_sample *out);
 
-/* Forward and backward of all micro-batches of a step, and the sum of gradients over ranks. mean[scalars] gets means
- * over micro-batches and ranks; `votes` becomes its sum over ranks. 0, or -1, perhaps only on this rank: an image
- * cannot be read. */
-int px_session_gradients(px_session *, int64_t step, double mean[PX_SCALARS_MAX], double *votes);
-
-/* Seconds since creation in which this rank only waited for or computed sums of gradients. */
-double px_session_reduced(const px_session *);
+/* Forward and backward of all micro-batches of a step, and the sum of gradients over ranks. scalars.mean gets means over
+ * micro-batches and ranks; `votes` becomes its sum over ranks. 0, or -1, perhaps only on this rank: an image cannot be
+ * read. */
+int px_session_gradients(px_session *, int64_t step, double *votes);
 
 /* Takes the optimizer's step with these gradients. Returns their norm; if it is not finite, nothing has changed. */
 double px_session_update(px_session *, double lr);

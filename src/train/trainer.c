@@ -27,7 +27,6 @@
 enum {
     OWN_SERIES = 6,
     COLLAPSE_SERIES = 3,
-    SERIES_MAX = PX_SCALARS_MAX + OWN_SERIES + PX_WATCHED * COLLAPSE_SERIES,
     SHOW_SECONDS = 5,
     SKIPS_MAX = 10,
     LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
@@ -51,6 +50,9 @@ typedef struct trainer {
     int64_t left_out;                  /* all steps left out in this session */
     double loss;                       /* of the last step */
     px_collapse embedding[PX_WATCHED]; /* rank 0: results of the last look at them */
+    int series;                        /* of run.h5 */
+    const char **series_name;
+    double *row; /* their values in this step */
     /* times by px_now: begin of set-up, of the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     px_forecast forecast;
@@ -72,25 +74,34 @@ static bool watches(const trainer *t, int w)
     return t->session.rows > 1 && t->session.row[w];
 }
 
-static int series_names(const trainer *t, const char *names[SERIES_MAX])
+/* Lists all series: the graph's scalars, then the loop's. 0, or -1: a method's number has the name of one of the loop's. */
+static int list_series(trainer *t)
 {
-    int n = 0;
-    for (int i = 0; i < t->session.scalars; i++)
-        names[n++] = t->session.scalar_name[i];
-    for (int i = 0; i < OWN_SERIES; i++)
-        names[n++] = own_series[i];
+    const px_scalars *graph = &t->session.scalars;
+    int n = graph->count;
+    int most = n + OWN_SERIES + PX_WATCHED * COLLAPSE_SERIES;
+    t->series_name = px_calloc((size_t)most, sizeof t->series_name[0]);
+    t->row = px_calloc((size_t)most, sizeof t->row[0]);
+    memcpy(t->series_name, graph->name, (size_t)n * sizeof graph->name[0]);
+    memcpy(t->series_name + n, own_series, sizeof own_series);
+    n += OWN_SERIES;
     for (int w = 0; w < PX_WATCHED; w++)
         for (int i = 0; i < COLLAPSE_SERIES && watches(t, w); i++)
-            names[n++] = collapse_series[w][i];
-    return n;
+            t->series_name[n++] = collapse_series[w][i];
+    t->series = n;
+    for (int i = 0; i < t->series; i++)
+        for (int k = 0; k < i; k++)
+            if (strcmp(t->series_name[i], t->series_name[k]) == 0 || strcmp(t->series_name[k], "step") == 0)
+                return px_fail(PX_USAGE, "method %s records '%s', which is the name of a series of every run",
+                               t->s->method->name, t->series_name[k]);
+    return 0;
 }
 
 /* Rank 0: run.h5, locked against a second run in the folder; and log.txt. */
 static int open_results(trainer *t, bool resume, const char *hosts, const char *command)
 {
-    const char *out = t->s->train.out, *names[SERIES_MAX];
+    const char *out = t->s->train.out;
     char *path = px_format("%s/run.h5", out);
-    int count = series_names(t, names);
     int status = px_made_begin(&t->made, out);
     if (status == 0)
         status = px_results_open(&t->results, path, PX_RESULTS_APPEND);
@@ -101,7 +112,7 @@ static int open_results(trainer *t, bool resume, const char *hosts, const char *
     if (status == 0)
         status = px_results_put_text(t->results, "/config", t->config);
     if (status == 0)
-        status = px_results_series(t->results, "/train", names, count);
+        status = px_results_series(t->results, "/train", t->series_name, t->series);
     if (status == 0)
         status = px_provenance_write(t->results, t->comm, hosts, command, omp_get_max_threads());
     free(path);
@@ -120,7 +131,7 @@ static int restore(trainer *t)
         px_log_line(t->log, "%s: no checkpoint yet, starting at the beginning", out);
         return 0;
     }
-    if (px_checkpoint_load(out, &t->session.model, t->session.optimizer, &saved, t->log) != 0)
+    if (px_checkpoint_load(out, t->session.model, t->session.optimizer, &saved, t->log) != 0)
         return -1;
     t->step = t->saved_step = saved.step;
     px_changes_tell(t->log, saved.config, t->config); /* changes are legitimate (more epochs), but never silent */
@@ -170,40 +181,38 @@ static int start_weights(trainer *t, bool resume)
                        "init = \"%s\" is not a weights file, W.safetensors or W.pth; 'pretext export RUN "
                        "out=W.safetensors' writes those of a run, then init=W.safetensors reads them",
                        init);
-    return px_weights_load(&t->session.model, t->s, &t->session.task, init, t->log);
+    return px_weights_load(t->session.model, t->s, &t->session.task, init, t->log);
 }
 
 /* ---- one step ---- */
 
-static void show_progress(trainer *t, const double *mean, double step_seconds)
+static void show_progress(trainer *t, double step_seconds)
 {
     char left[32];
     t->pace = t->pace > 0 ? 0.95 * t->pace + 0.05 * step_seconds : step_seconds;
     double done = (double)(t->step + 1) / (double)t->session.per_epoch,
            seconds = (double)(t->steps - t->step - 1) * t->pace;
     px_log_progress(t->log, "epoch %.1f/%g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f images/s  %s left", done,
-                    t->s->train.epochs, t->step + 1, t->steps, mean[0], t->s->train.batch / t->pace,
+                    t->s->train.epochs, t->step + 1, t->steps, t->loss, t->s->train.batch / t->pace,
                     px_duration(seconds, left));
 }
 
-static int record(trainer *t, const double *mean, double lr, double norm, double seconds, double wait)
+static int record(trainer *t, double lr, double norm, double seconds, double wait)
 {
-    const char *names[SERIES_MAX];
-    double values[SERIES_MAX];
-    int n = series_names(t, names);
-    memcpy(values, mean, (size_t)t->session.scalars * sizeof values[0]);
+    const px_scalars *graph = &t->session.scalars;
     double epoch = (double)(t->step + 1) / (double)t->session.per_epoch;
     const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds, t->skips > 0};
-    memcpy(values + t->session.scalars, own, sizeof own);
-    double *look = values + t->session.scalars + OWN_SERIES;
+    memcpy(t->row, graph->mean, (size_t)graph->count * sizeof t->row[0]);
+    memcpy(t->row + graph->count, own, sizeof own);
+    double *look = t->row + graph->count + OWN_SERIES;
     for (int w = 0; w < PX_WATCHED; w++)
         if (watches(t, w)) {
             *look++ = t->embedding[w].deviation;
             *look++ = t->embedding[w].rank;
             *look++ = t->embedding[w].collapsed;
         }
-    show_progress(t, mean, seconds);
-    return t->results ? px_results_row(t->results, "/train", t->step, names, values, n) : 0;
+    show_progress(t, seconds);
+    return t->results ? px_results_row(t->results, "/train", t->step, t->series_name, t->row, t->series) : 0;
 }
 
 /* What the line of a crash says about the last checkpoint, which a crash cannot damage: a new one replaces it only when
@@ -221,14 +230,14 @@ static void tell_saved(const trainer *t)
 
 static int save(trainer *t)
 {
-    const char *bad = px_plan_not_finite(t->session.model.plan);
+    const char *bad = px_plan_not_finite(t->session.model->plan);
     if (bad) /* the update itself went too far: keep the last good checkpoint */
         return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
                        t->steps, bad);
     t->saved = t->shown = px_now();
     px_crash_doing("the checkpoint after the end", t->step);
     if (px_results_flush(t->results) != 0 ||
-        px_checkpoint_save(t->s->train.out, &t->session.model, t->session.optimizer, t->step, t->config) != 0)
+        px_checkpoint_save(t->s->train.out, t->session.model, t->session.optimizer, t->step, t->config) != 0)
         return -1;
     t->saved_step = t->step;
     tell_saved(t);
@@ -242,7 +251,7 @@ static int not_finite(trainer *t, const char *what)
     char *where;
     if (px_session_diagnose(&t->session, t->step, &where) != 0)
         return -1;
-    bool good = !px_plan_not_finite(t->session.model.plan), skip = strcmp(t->s->train.nonfinite, "skip") == 0;
+    bool good = !px_plan_not_finite(t->session.model->plan), skip = strcmp(t->s->train.nonfinite, "skip") == 0;
     if (skip && good && t->skips < SKIPS_MAX) {
         t->skips++;
         t->left_out++;
@@ -272,7 +281,7 @@ static void look_at_embedding(trainer *t, int w)
 {
     static const char *const whose[PX_WATCHED] = {"the", "the teacher's"};
     const px_session *s = &t->session;
-    int width = (int)s->model.embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
+    int width = (int)s->model->embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
     px_collapse *c = &t->embedding[w];
     bool before = c->collapsed;
     if (px_collapse_measure(c, s->row[w], s->rows, width) != 0)
@@ -301,24 +310,24 @@ static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
     const px_train_cfg *c = &t->s->train;
-    double mean[PX_SCALARS_MAX], votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
+    double votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
     s->look = looks(t);
-    if (px_session_gradients(s, t->step, mean, &votes) != 0)
+    if (px_session_gradients(s, t->step, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
     px_crash_doing("the update", t->step + 1);
-    double norm = isfinite(mean[0]) ? px_session_update(s, lr) : NAN;
+    t->loss = s->scalars.mean[0];
+    double norm = isfinite(t->loss) ? px_session_update(s, lr) : NAN;
     double seconds = px_now() - start, wait = px_loader_waited(s->loader) - waited;
     if (isfinite(norm))
         t->skips = 0;
-    else if (not_finite(t, isfinite(mean[0]) ? "gradient" : "loss") != 0)
+    else if (not_finite(t, isfinite(t->loss) ? "gradient" : "loss") != 0)
         return -1;
     for (int w = 0; w < PX_WATCHED && t->results && s->look && isfinite(norm); w++)
         if (watches(t, w))
             look_at_embedding(t, w);
     *stopping = votes > 0;
-    t->loss = mean[0];
-    int status = record(t, mean, lr, norm, seconds, wait);
+    int status = record(t, lr, norm, seconds, wait);
     t->step++;
     return status;
 }
@@ -389,6 +398,8 @@ static int set_up(trainer *t, bool resume, const char *command)
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
     t->steps = t->session.steps;
+    if (px_agree(t->comm, list_series(t)) != 0)
+        return -1;
     t->config = px_config_text(t->s->config);
     t->again = px_next_resume(program_invocation_name, t->s, t->comm);
     if (px_agree(t->comm, start_weights(t, resume)) != 0)
@@ -409,6 +420,8 @@ static void finish(trainer *t)
     px_session_finish(&t->session);
     free(t->config);
     free(t->again);
+    free(t->series_name);
+    free(t->row);
 }
 
 /* Tells what the run is going to do. */
@@ -418,8 +431,8 @@ static void introduce(const trainer *t)
     const px_train_cfg *c = &t->s->train;
     int ranks = t->comm->size;
     int64_t parameters = 0;
-    for (int i = 0; i < px_graph_params(s->model.graph); i++) {
-        const px_value *v = px_graph_param(s->model.graph, i)->value;
+    for (int i = 0; i < px_graph_params(s->model->graph); i++) {
+        const px_value *v = px_graph_param(s->model->graph, i)->value;
         parameters += v->kind == PX_PARAMETER ? px_shape_count(v->shape) : 0;
     }
     px_log_line(t->log, "%s on %s: %.2f M parameters, %s", t->s->method->name, t->s->backbone->name,
@@ -444,7 +457,7 @@ static void introduce(const trainer *t)
 /* Stores the method's pictures of the last batch; run.h5 is opened again, since a live file accepts only rows. */
 static int write_figures(trainer *t)
 {
-    px_figures f = {.task = &t->session.task, .model = &t->session.model, .batch = t->session.batch};
+    px_figures f = {.task = &t->session.task, .model = t->session.model, .batch = t->session.batch};
     char *path = px_format("%s/run.h5", t->s->train.out);
     int status = px_results_open(&f.results, path, PX_RESULTS_APPEND);
     free(path);
