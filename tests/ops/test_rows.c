@@ -1,0 +1,215 @@
+/* test_rows.c - every row of the fast backend against the portable kernels, for every step of the cases that it accepts: in
+ * plans whose other ops have all their rows, since formats come from there, and this op only that one. `test_rows avx2`
+ * does so on as much of the processor as isa=avx2 leaves. Also how a plan chooses among rows. */
+#include "op_cases.h"
+
+#include "backends/rows.h"
+
+#include <stdio.h>
+
+enum { ROWS = 64 };
+
+/* Cases that bring formats which others do not: blocks between layers, whole blocks of channels. */
+static px_value *build_between(px_graph *g, px_value *v[])
+{
+    return px_conv2d(g, px_relu(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1)), v[2], NULL, 1, 0, 1);
+}
+
+static px_value *build_half(px_graph *g, px_value *v[])
+{
+    return px_conv2d(g, px_conv2d(g, v[0], v[1], NULL, 2, 1, 1), v[2], NULL, 1, 0, 1);
+}
+
+static px_value *build_pooled(px_graph *g, px_value *v[])
+{
+    return px_global_avg_pool(g, px_max_pool(g, px_conv2d(g, v[0], v[1], NULL, 1, 1, 1), 3, 2, 1));
+}
+
+static px_value *build_added(px_graph *g, px_value *v[])
+{
+    px_value *x = px_conv2d(g, v[0], v[1], NULL, 1, 1, 1);
+    return px_conv2d(g, px_add(g, x, px_unary(g, PX_FN_SIGMOID, x, 0, 0)), v[2], NULL, 1, 0, 1);
+}
+
+static const test_case blocks[] = {
+    {"conv between layers", build_between, {IN(3, 16, 7, 5), PARAM(32, 16, 3, 3), PARAM(16, 32, 1, 1)}},
+    {"the same, large maps", build_between, {IN(1, 16, 23, 21), PARAM(32, 16, 3, 3), PARAM(16, 32, 1, 1)}},
+    {"the same, odd channels", build_between, {IN(2, 5, 7, 6), PARAM(7, 5, 3, 3), PARAM(3, 7, 1, 1)}},
+    {"the same, stride 2", build_half, {IN(2, 32, 9, 11), PARAM(32, 32, 3, 3), PARAM(32, 32, 1, 1)}},
+    {"pools of blocks", build_pooled, {IN(2, 3, 9, 7), PARAM(16, 3, 3, 3)}},
+    {"sums of blocks", build_added, {IN(2, 3, 9, 7), PARAM(16, 3, 3, 3), PARAM(32, 16, 1, 1)}},
+};
+
+static int steps_of[ROWS]; /* by row: how many steps it took */
+
+static int number_of(const px_kernel_row *row)
+{
+    int i = 0;
+    while (px_fast_rows[i] && px_fast_rows[i] != row)
+        i++;
+    assert_true(px_fast_rows[i] && i < ROWS);
+    return i;
+}
+
+/* Marks the rows whose op is in the plan, and counts steps by row. */
+static void look_at(const test_case *c, variant how, bool asked[ROWS], int taken[ROWS])
+{
+    trial t = start(c, how);
+    for (int i = 0; i < px_plan_steps(t.p); i++) {
+        const px_kernel_row *taker = px_plan_step_info(t.p, i).row;
+        if (!taker)
+            continue;
+        taken[number_of(taker)]++;
+        for (int r = 0; px_fast_rows[r]; r++)
+            asked[r] |= px_fast_rows[r]->op == taker->op && px_cpu_has(px_fast_rows[r]->needs);
+    }
+    stop(&t);
+}
+
+/* `how` with a backend in which the op of row `only` has just that one. */
+static void compare_row(const test_case *c, variant how, int only)
+{
+    const px_kernel_row *rows[ROWS + 1];
+    int count = 0, taken[ROWS] = {0};
+    for (int r = 0; px_fast_rows[r]; r++)
+        if (r == only || px_fast_rows[r]->op != px_fast_rows[only]->op)
+            rows[count++] = px_fast_rows[r];
+    rows[count] = NULL;
+    px_backend backend = px_backend_fast;
+    backend.rows = rows;
+    how.backend = &backend;
+    look_at(c, how, (bool[ROWS]){0}, taken);
+    if (taken[only] == 0)
+        return;
+    steps_of[only] += taken[only];
+    compare_case(c, how);
+}
+
+/* First the rows that a plan chooses by itself, then each of those that it passed over. */
+static void compare_rows(const test_case *c, variant how)
+{
+    bool asked[ROWS] = {0};
+    int taken[ROWS] = {0};
+    look_at(c, how, asked, taken);
+    compare_case(c, how);
+    for (int r = 0; px_fast_rows[r]; r++) {
+        steps_of[r] += taken[r];
+        if (asked[r] && taken[r] == 0)
+            compare_row(c, how, r);
+    }
+}
+
+static void compare_all(const test_case *c, int count)
+{
+    for (int i = 0; i < count; i++) {
+        compare_rows(&c[i], (variant){PX_F32, &px_backend_fast, .fuse = true});
+        compare_rows(&c[i], (variant){PX_F32, &px_backend_fast, .fuse = false});
+        if (bf16_runs())
+            compare_rows(&c[i],
+                         (variant){PX_F32, &px_backend_fast, .fuse = true, .layers = true, .precision = PX_BF16});
+    }
+}
+
+static void rows_agree_with_portable(void **state)
+{
+    int rows = 0, reached = 0;
+    (void)state;
+    compare_all(cases, sizeof cases / sizeof cases[0]);
+    compare_all(blocks, sizeof blocks / sizeof blocks[0]);
+    for (int r = 0; px_fast_rows[r]; r++) {
+        const px_kernel_row *row = px_fast_rows[r];
+        rows++;
+        reached += steps_of[r] > 0;
+        if (px_cpu_has(row->needs) && steps_of[r] == 0)
+            print_message("row %d, of %s: no step of any case with this processor\n", r, row->op->name);
+    }
+    print_message("%d of %d rows compared\n", reached, rows);
+    for (int r = 0; px_fast_rows[r]; r++) { /* of each op some row is */
+        bool any = false;
+        for (int q = 0; px_fast_rows[q]; q++)
+            any |= px_fast_rows[q]->op == px_fast_rows[r]->op && steps_of[q] > 0;
+        if (!any)
+            fail_msg("no case has a step that a row of %s accepts", px_fast_rows[r]->op->name);
+    }
+}
+
+/* ---- how a plan chooses ---- */
+
+static int asked, refused;
+
+static bool never(const px_plan *p, const px_step *s)
+{
+    (void)p, (void)s;
+    asked++;
+    return false;
+}
+
+static bool fails(px_plan *p, px_step *s)
+{
+    (void)p, (void)s;
+    refused++;
+    return false;
+}
+
+static bool is_not_asked(const px_plan *p, const px_step *s)
+{
+    (void)p, (void)s;
+    fail_msg("a row was asked of what the processor lacks, or after one that accepted");
+    return false;
+}
+
+/* A product with these rows: the one that made it. */
+static const px_kernel_row *row_of_sigmoid(const px_kernel_row *const *rows)
+{
+    static const test_case sigmoid = {
+        "sigmoid of a sum", build_added, {IN(2, 3, 9, 7), PARAM(16, 3, 3, 3), PARAM(4, 16, 1, 1)}};
+    px_backend backend = px_backend_fast;
+    backend.rows = rows;
+    trial t = start(&sigmoid, (variant){PX_F32, &backend, .fuse = false});
+    const px_kernel_row *found = NULL;
+    int count = 0;
+    px_plan_run(t.p, NULL);
+    for (int i = 0; i < px_plan_steps(t.p); i++) {
+        px_step_info s = px_plan_step_info(t.p, i);
+        if (strcmp(s.op, "sigmoid") == 0) {
+            found = s.row;
+            count++;
+        }
+    }
+    assert_int_equal(count, 1);
+    stop(&t);
+    compare_case(&sigmoid, (variant){PX_F32, &backend, .fuse = false});
+    return found;
+}
+
+static void a_row_that_refuses_leaves_it_to_the_next(void **state)
+{
+    (void)state;
+    const px_kernel_row *real = NULL;
+    for (int r = 0; px_fast_rows[r] && !real; r++)
+        real = px_fast_rows[r]->op == &px_op_unary ? px_fast_rows[r] : NULL;
+    assert_non_null(real);
+    const px_kernel_row lacking = {.op = &px_op_unary, .needs = PX_ISAS, .accepts = is_not_asked, .prepare = fails};
+    const px_kernel_row refuses = {.op = &px_op_unary, .accepts = never, .prepare = fails};
+    const px_kernel_row broken = {.op = &px_op_unary, .prepare = fails};
+    const px_kernel_row after = {.op = &px_op_unary, .accepts = is_not_asked, .prepare = fails};
+    asked = refused = 0;
+    assert_ptr_equal(row_of_sigmoid((const px_kernel_row *[]){&lacking, &refuses, &broken, real, &after, NULL}), real);
+    assert_int_equal(asked, 2); /* two plans */
+    assert_int_equal(refused, 2);
+    assert_null(row_of_sigmoid((const px_kernel_row *[]){&lacking, &refuses, &broken, NULL}));
+    assert_int_equal(refused, 4);
+    assert_null(row_of_sigmoid((const px_kernel_row *[]){NULL}));
+    assert_null(row_of_sigmoid(NULL));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1 && px_cpu_narrow(argv[1]) != 0) {
+        printf("skipped: %s\n", px_error());
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {cmocka_unit_test(rows_agree_with_portable),
+                                       cmocka_unit_test(a_row_that_refuses_leaves_it_to_the_next)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
