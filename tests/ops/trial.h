@@ -267,28 +267,39 @@ static inline double *output(trial *t)
     return out;
 }
 
-static inline void compare_case(const test_case *c, variant how)
+/* The operands' values of both are the same, those of compare_case. */
+static inline void compare_trials(const char *name, trial *a, trial *b, variant how)
 {
-    variant portable = {PX_F32, &px_backend_openblas, .layers = how.layers};
-    trial a = start(c, portable), b = start(c, how);
     for (int run = 0; run < 2; run++) { /* twice, since a step must not depend on the arena's old content */
-        px_plan_run(a.p, NULL);
-        px_plan_run(b.p, NULL);
+        px_plan_run(a->p, NULL);
+        px_plan_run(b->p, NULL);
     }
-    double *ya = output(&a), *yb = output(&b);
-    compare(c->name, "output", ya, yb, px_shape_count(px_graph_find_output(a.g, "y")->shape), how);
+    double *ya = output(a), *yb = output(b);
+    compare(name, "output", ya, yb, px_shape_count(px_graph_find_output(a->g, "y")->shape), how);
     free(ya);
     free(yb);
-    for (int k = 0; k < OPERANDS && a.v[k]; k++) {
+    for (int k = 0; k < OPERANDS && a->v[k]; k++) {
         char what[32];
-        if (!a.v[k]->grad)
+        if (!a->v[k]->grad)
             continue;
         snprintf(what, sizeof what, "gradient of operand %d", k);
-        double *ga = gradient(&a, k), *gb = gradient(&b, k);
-        compare(c->name, what, ga, gb, px_shape_count(a.v[k]->shape), how);
+        double *ga = gradient(a, k), *gb = gradient(b, k);
+        compare(name, what, ga, gb, px_shape_count(a->v[k]->shape), how);
         free(ga);
         free(gb);
     }
+}
+
+/* The yardstick of a variant. */
+static inline trial start_portable(const test_case *c, variant how)
+{
+    return start(c, (variant){PX_F32, &px_backend_openblas, .layers = how.layers});
+}
+
+static inline void compare_case(const test_case *c, variant how)
+{
+    trial a = start_portable(c, how), b = start(c, how);
+    compare_trials(c->name, &a, &b, how);
     stop(&a);
     stop(&b);
 }
