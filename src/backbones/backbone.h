@@ -61,14 +61,14 @@ typedef struct px_backbone_family {
     /* Parameters are named as in torchvision or timm, within the current scope. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
 
-    /* The layer of a parameter, counted from the images on, from 0 to *layers - 1; what comes after the backbone is in the last
-     * one. -1: the backbone has no such parameter. For optim.layer_decay. Optional. */
-    int (*layer)(const px_backbone *, const char *parameter, int *layers);
-
-    /* The same for images of which patches are hidden. `places`: with PX_DROP those that stay, i32 (N, K); with PX_TOKEN a mask
+    /* The same as `build` for images of which patches are hidden. `places`: with PX_DROP those that stay, i32 (N, K); with PX_TOKEN a mask
      * (N, rows, columns), 1 where a patch is hidden, else 0; NULL: none is hidden. An encoder that cannot do it refuses. */
     px_encoding (*build_masked)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x, px_value *places,
                                 px_hiding);
+
+    /* The layer of a parameter of the backbone, counted from the images on, from 0 to *layers - 1; what comes after the backbone
+     * is in the last one. -1: the backbone has no parameter of this name. For optim.layer_decay. Optional. */
+    int (*layer)(const px_backbone *, const char *parameter, int *layers);
 
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
     px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);

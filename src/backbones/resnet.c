@@ -116,7 +116,8 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     *layers = 6;
     if (strncmp(parameter, "layer", 5) == 0 && parameter[5] >= '1' && parameter[5] <= '4' && parameter[6] == '.')
         return parameter[5] - '0';
-    return strncmp(parameter, "conv1.", 6) == 0 || strncmp(parameter, "bn1.", 4) == 0 ? 0 : -1;
+    bool stem = strncmp(parameter, "conv1.", 6) == 0 || strncmp(parameter, "bn1.", 4) == 0;
+    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
 }
 
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *map)

@@ -72,7 +72,8 @@ typedef struct px_param {
     px_value *value;
     px_init init;
     int flags;
-    int leader, follower; /* PX_FOLLOWER: the leader's number among the parameters, and the follower's; else -1 */
+    int leader, follower;     /* PX_FOLLOWER: the leader's number among the parameters, and the follower's; else -1 */
+    const struct px_net *net; /* the network that made it, or NULL */
 } px_param;
 
 /* Properties of the whole graph. */

@@ -92,7 +92,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
         return same_param(g, there, whole, shape);
     if (there)
         return px_graph_fail(g, "there are two parameters named %s", whole);
-    px_param p = {.name = whole, .init = init, .flags = flags, .leader = -1, .follower = -1};
+    px_param p = {.name = whole, .init = init, .flags = flags, .leader = -1, .follower = -1, .net = g->net};
     if (kind == PX_PARAMETER && g->net && g->net->leader) {
         const px_param *leader = leading(g, whole, shape);
         if (!leader)

@@ -186,6 +186,7 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     m->rules = b.rules;
+    m->backbone = b.backbone_net;
     memcpy(m->rule, b.rule, sizeof m->rule);
     for (int i = 0; i < PX_WATCHED; i++)
         if (m->embedding[i])

@@ -29,7 +29,8 @@ typedef struct px_model {
     int scheduled_count;
     px_rule rule[PX_OWN_RULES_MAX]; /* pretraining: px_treat */
     int rules;
-    px_value *features; /* encoder: (batch, F), those of the last layer */
+    const px_net *backbone; /* pretraining: whose parameters are the backbone's; NULL: the method does not use it */
+    px_value *features;     /* encoder: (batch, F), those of the last layer */
     const char *net; /* encoder: whose parameters a checkpoint gives it: a follower's name (px_net_follow); NULL or "":
                       * those that are trained */
     int layers;      /* encoder: 1, or with px_encoder_spec.layers one per stage */

@@ -5,9 +5,19 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* BEiT (Bao et al. 2022) and MAE: the rate of layer k of n is times decay^(n - 1 - k). */
-static int slow_down(px_treatment *how, const px_param_span *span, int spans, const px_settings *s)
+/* A method's own parameter may have the name of one of the backbone's: `mask_token` of MAE's decoder. */
+static bool is_of_backbone(const px_model *m, const char *name)
+{
+    for (int i = 0; i < px_graph_params(m->graph); i++)
+        if (strcmp(px_graph_param(m->graph, i)->name, name) == 0)
+            return m->backbone && px_graph_param(m->graph, i)->net == m->backbone;
+    return false;
+}
+
+/* BEiT (Bao et al. 2022) and MAE: the rate of layer k of n is times decay^(n - 1 - k). What is not the backbone's has factor 1. */
+static int slow_down(px_treatment *how, const px_param_span *span, int spans, const px_model *m, const px_settings *s)
 {
     const px_backbone *b = s->backbone;
     if (s->optim.layer_decay == 1)
@@ -16,7 +26,7 @@ static int slow_down(px_treatment *how, const px_param_span *span, int spans, co
         return px_fail(PX_USAGE, "optim.layer_decay: the family %s does not count its layers", b->family->name);
     for (int i = 0; i < spans; i++) {
         int layers, layer = b->family->layer(b, span[i].name, &layers);
-        if (layer >= 0)
+        if (layer >= 0 && is_of_backbone(m, span[i].name))
             how[i].rate *= pow(s->optim.layer_decay, layers - 1 - layer);
     }
     return 0;
@@ -31,7 +41,7 @@ int px_model_treat(const px_model *m, const px_settings *s, int64_t steps_per_ep
     px_rules users;
     int status = px_rules_apply(how, span, spans, m->rule, m->rules, (double)steps_per_epoch, origin);
     if (status == 0)
-        status = slow_down(how, span, spans, s);
+        status = slow_down(how, span, spans, m, s);
     if (status == 0)
         status = px_rules_read(&users, s->optim.rules);
     if (status == 0) {

@@ -123,6 +123,32 @@ static void layers_of_a_resnet(void **state)
         e);
 }
 
+/* The decoder has a mask token of its own, which has the name of an encoder's (SimMIM, BEiT: layer 0). */
+static void layers_of_mae(void **state)
+{
+    (void)state;
+    const double d = 0.75;
+    const expected e[] = {{"patch_embed.proj.weight", pow(d, 13)},
+                          {"norm.weight", 1},
+                          {"mask_token", 1},
+                          {"decoder_embed.weight", 1},
+                          {NULL, 0}};
+    check((const char *[]){"method=mae", "backbone=vit_tiny_8", "mae.decoder_width=32", "mae.decoder_heads=2",
+                           "mae.decoder_depth=1", "optim.layer_decay=0.75", NULL},
+          e);
+}
+
+static void mask_tokens_of_backbones_are_in_layer_0(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"resnet18", "vit_tiny_8"};
+    for (int i = 0; i < 2; i++) {
+        int layers;
+        const px_backbone *b = px_backbone_find(name[i]);
+        assert_int_equal(b->family->layer(b, "mask_token", &layers), 0);
+    }
+}
+
 static void rules_of_user_and_method(void **state)
 {
     (void)state;
@@ -154,7 +180,10 @@ static void rules_that_miss_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(layers_of_a_vit), cmocka_unit_test(layers_of_a_resnet),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(layers_of_a_vit),
+                                       cmocka_unit_test(layers_of_a_resnet),
+                                       cmocka_unit_test(layers_of_mae),
+                                       cmocka_unit_test(mask_tokens_of_backbones_are_in_layer_0),
                                        cmocka_unit_test(rules_of_user_and_method),
                                        cmocka_unit_test(rules_that_miss_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
