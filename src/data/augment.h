@@ -51,7 +51,8 @@ px_crop px_crop_center(const px_image *, float share);
 px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_max, float ratio_min, float ratio_max);
 
 /* Resamples the crop, which lies within the image, to plane->size by a separable antialiased filter (its support grows
- * when shrinking), mirrored if `flip`. Converts to plane->channels if needed (gray is repeated, RGB becomes luma).
+ * when shrinking), mirrored if `flip`. Converts to plane->channels if needed (gray is repeated, RGB becomes
+ * luma); otherwise both have as many.
  * Results are clipped to [0,1]. */
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 

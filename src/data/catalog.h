@@ -19,6 +19,7 @@ typedef struct px_block {
     int split; /* number of a split, or PX_SPLIT_LEFT_OUT */
     bool bad;  /* an image file that cannot be read: it counts when folders are understood, and is then dropped */
     int height, width, channels;
+    bool oriented;         /* its file tells an orientation other than upright */
     int label;             /* of all its images, unless there are `labels` */
     int32_t *labels;       /* (count), or NULL */
     int64_t count, row;    /* number of images; the first one's row in the data set */
@@ -85,8 +86,8 @@ struct px_importer {
     int (*list)(px_catalog *, const px_entry *);
     /* After the first walk: labels, classes and class names. 0 or -1. */
     int (*finish)(px_catalog *);
-    /* Gives the pixels of `count` images from `first` on as (count, height, width, channels). NULL: entries are JPEG
-     * or PNG files. */
+    /* Gives the pixels of `count` images from `first` on as (count, height, width, channels). NULL: entries are image
+     * files. */
     void (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
 };
 

@@ -134,10 +134,10 @@ static int median_side(const px_dataset *d)
     int64_t looks = d->info.count < MOST ? d->info.count : MOST;
     for (int64_t i = 0; i < looks; i++) {
         int64_t row = d->info.count * i / looks;
-        int height, width, channels;
-        if (px_image_probe(d->bytes + d->offsets[row], (size_t)(d->offsets[row + 1] - d->offsets[row]), &height, &width,
-                           &channels, d->path) == 0)
-            side[count++] = height < width ? height : width;
+        px_image_about about;
+        if (px_image_probe(d->bytes + d->offsets[row], (size_t)(d->offsets[row + 1] - d->offsets[row]), &about,
+                           d->path) == 0)
+            side[count++] = about.height < about.width ? about.height : about.width;
     }
     qsort(side, (size_t)count, sizeof side[0], by_size);
     return count ? side[count / 2] : 0;
@@ -176,5 +176,5 @@ int px_dataset_read(const px_dataset *d, int64_t row, px_image *image)
     char name[300];
     snprintf(name, sizeof name, "%s: image %lld", d->path, (long long)row);
     return px_image_decode(image, d->bytes + d->offsets[row], (size_t)(d->offsets[row + 1] - d->offsets[row]),
-                           d->info.channels, name);
+                           (px_image_want){.channels = d->info.channels, .unturned = d->unturned}, name);
 }

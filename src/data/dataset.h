@@ -3,7 +3,7 @@
  * File format (made by `pretext pack`, or by a few lines of h5py; contiguous, uncompressed arrays are mapped, others
  * are read into memory as a whole):
  *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for large images or images of varying size,
- *     /encoded  uint8 (total bytes)          JPEG or PNG files one after the other,
+ *     /encoded  uint8 (total bytes)          image files (image.h) one after the other,
  *     /offsets  uint64 (N+1)                 image i is encoded[offsets[i] : offsets[i+1]]
  *     /labels   int32 (N)                    0..classes-1, or -1: no label
  *     /split    uint8 (N)                    index into the attribute split_names
@@ -11,6 +11,7 @@
  *     class_names, split_names               variable-length strings
  *     mean, std                              float32 (C), of the train split's pixels scaled to [0,1]
  *     channels                               int32
+ *     exif                                   string: "ignore": /encoded files' own orientation does not count
  *     source                                 string: what was packed
  * Without /labels there are no classes; without class_names their numbers are their names; without /split and
  * split_names everything is "train". The rest is required.

@@ -270,6 +270,7 @@ static int load_encoded(px_dataset *d, hid_t file)
         return -1;
     if (d->info.channels != 1 && d->info.channels != 3)
         return px_fail(PX_DATA, "%s: attribute channels is %d, but must be 1 or 3", d->path, d->info.channels);
+    d->unturned = has_attribute(file, "exif");
     hid_t set = open_array(d, file, "/encoded", 1, true, &total);
     if (set < 0)
         return -1;

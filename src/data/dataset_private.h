@@ -17,6 +17,7 @@ struct px_dataset {
     off_t file_end;    /* what its images reach to */
     size_t stride;     /* bytes of a raw image */
     uint64_t *offsets; /* (N+1), NULL: raw */
+    bool unturned;     /* image files' own orientation does not count */
     int32_t *labels;   /* (N), NULL: none */
     uint8_t *split_of; /* (N) */
     int64_t *rows;     /* (N), the indices of one split after the other */

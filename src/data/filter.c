@@ -94,6 +94,27 @@ static axis axis_make(float *memory, int outputs, int stride, px_filter filter, 
     return a;
 }
 
+/* One row's pixels to every LANES-th float. If `channels` differs from the image's, RGB becomes luma. */
+static inline void load_row(float *out, const uint8_t *in, int pixels, int channels, int own)
+{
+    if (channels == own)
+        for (int k = 0; k < pixels * channels; k++)
+            out[k * LANES] = in[k];
+    else
+        for (int x = 0; x < pixels; x++)
+            out[x * LANES] = PX_LUMA_R * in[3 * x] + PX_LUMA_G * in[3 * x + 1] + PX_LUMA_B * in[3 * x + 2];
+}
+
+static inline void load_wide_row(float *out, const uint16_t *in, int pixels, int channels, int own)
+{
+    if (channels == own)
+        for (int k = 0; k < pixels * channels; k++)
+            out[k * LANES] = in[k];
+    else
+        for (int x = 0; x < pixels; x++)
+            out[x * LANES] = PX_LUMA_R * in[3 * x] + PX_LUMA_G * in[3 * x + 1] + PX_LUMA_B * in[3 * x + 2];
+}
+
 /* column[(x * channels + c) * LANES + lane] = channel c of the pixel (row + lane, left + x); lanes without a row repeat
  * the last one. If `channels` is 1, an RGB image becomes luma. */
 PX_MULTIVERSION
@@ -101,18 +122,16 @@ static void load_columns(float *column, const px_image *image, int row, int rows
 {
     enum { TILE = 32 }; /* pixels: all lanes of a tile stay in the first cache while they are transposed */
     size_t depth = (size_t)image->channels, pitch = (size_t)image->width * depth;
-    const uint8_t *first = image->pixels + (size_t)row * pitch;
+    const uint16_t *wide = image->bits == 16 ? (const void *)image->pixels : NULL;
     for (int start = across.begin; start < across.end; start += TILE) {
         int pixels = across.end - start < TILE ? across.end - start : TILE;
         for (int lane = 0; lane < LANES; lane++) {
-            const uint8_t *in = first + (size_t)(lane < rows ? lane : rows - 1) * pitch + (size_t)start * depth;
+            size_t at = (size_t)(row + (lane < rows ? lane : rows - 1)) * pitch + (size_t)start * depth;
             float *out = column + (start - across.begin) * channels * LANES + lane;
-            if (channels == image->channels)
-                for (int k = 0; k < pixels * channels; k++)
-                    out[k * LANES] = in[k];
+            if (wide)
+                load_wide_row(out, wide + at, pixels, channels, image->channels);
             else
-                for (int x = 0; x < pixels; x++)
-                    out[x * LANES] = PX_LUMA_R * in[3 * x] + PX_LUMA_G * in[3 * x + 1] + PX_LUMA_B * in[3 * x + 2];
+                load_row(out, image->pixels + at, pixels, channels, image->channels);
         }
     }
 }
@@ -171,11 +190,13 @@ static void mix_rows(float *out, const float *in, int rows, int width, const axi
 
 void px_resize(px_plane *plane, const px_image *image, px_crop crop, bool flip, px_filter filter, px_scratch *scratch)
 {
-    PX_CHECK(plane->size > 0 && (plane->channels == 1 || plane->channels == 3));
-    PX_CHECK(image->channels == 1 || image->channels == 3);
+    PX_CHECK(plane->size > 0);
+    PX_CHECK(plane->channels == image->channels || image->channels == 1 ||
+             (image->channels == 3 && plane->channels == 1));
     int size = plane->size, channels = image->channels < plane->channels ? image->channels : plane->channels;
     span across = touched(crop.left, crop.width, image->width), down = touched(crop.top, crop.height, image->height);
     int width = across.end - across.begin, height = down.end - down.begin;
+    double most = image->bits == 16 ? 65535 : 255;
     double scale_x = (double)crop.width / size, scale_y = (double)crop.height / size;
     int stride_x = stride_of(filter, scale_x), stride_y = stride_of(filter, scale_y);
 
@@ -183,7 +204,7 @@ void px_resize(px_plane *plane, const px_image *image, px_crop crop, bool flip, 
     size_t taps_x = axis_floats(size, stride_x), taps_y = axis_floats(size, stride_y);
     float *column = px_scratch_reserve(scratch, columns + one * (size_t)channels + taps_x + taps_y);
     float *middle = column + columns, *taps = middle + one * (size_t)channels; /* middle: (channels, height, size) */
-    axis x = axis_make(taps, size, stride_x, filter, scale_x, crop.left - across.begin, width, 1.0 / 255, flip);
+    axis x = axis_make(taps, size, stride_x, filter, scale_x, crop.left - across.begin, width, 1 / most, flip);
     axis y = axis_make(taps + taps_x, size, stride_y, filter, scale_y, crop.top - down.begin, height, 1, false);
 
     for (int row = 0; row < height; row += LANES) {

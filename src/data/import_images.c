@@ -1,29 +1,23 @@
-/* import_images.c - folders of JPEG and PNG files; layout.c understands the folders. */
+/* import_images.c - folders of image files (image.h); layout.c understands the folders. */
 #include "base/error.h"
 #include "data/catalog.h"
 #include "data/image.h"
 #include "data/labels.h"
 #include "data/layout.h"
+#include "data/names.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static bool claims(const px_entry *entry)
 {
-    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png"};
-    const char *dot = strrchr(px_base_name(entry->path), '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof *endings; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return entry->size >= 8 &&
-           (memcmp(entry->bytes, "\xFF\xD8\xFF", 3) == 0 || memcmp(entry->bytes, "\x89PNG\r\n\x1a\n", 8) == 0);
+    return px_name_is_picture(px_base_name(entry->path)) || px_image_is(entry->bytes, entry->size);
 }
 
 static int list(px_catalog *c, const px_entry *entry)
 {
     char name[PX_ENTRY_NAME];
-    int height = 0, width = 0, channels = 0;
+    px_image_about about = {0};
     px_block *b = px_catalog_block(c, entry, &px_importer_images, PX_SPLIT_TRAIN, 1);
     if (!b)
         return -1;
@@ -33,14 +27,17 @@ static int list(px_catalog *c, const px_entry *entry)
     else if (entry->size == 0)
         b->bad = px_fail(PX_DATA, "%s: is empty", name) != 0;
     else
-        b->bad = px_image_probe(entry->bytes, entry->size, &height, &width, &channels, name) != 0;
+        b->bad = px_image_probe(entry->bytes, entry->size, &about, name) != 0;
     if (b->bad) {
         px_catalog_bad(c, entry->bad ? entry->bad : px_error());
         return 0;
     }
-    b->height = height;
-    b->width = width;
-    b->channels = channels;
+    bool turned = about.orientation > 1 && px_pack_turns(c->options);
+    bool lying = turned && about.orientation >= 5;
+    b->height = lying ? about.width : about.height;
+    b->width = lying ? about.height : about.width;
+    b->channels = about.channels;
+    b->oriented = about.orientation > 1;
     return 0;
 }
 
@@ -60,7 +57,7 @@ static void take_other_pictures(px_catalog *c)
         px_entry entry = {.source = c->sources[file->source], .path = file->path};
         px_block *b = px_catalog_block(c, &entry, &px_importer_images, PX_SPLIT_TRAIN, 1);
         b->bad = true;
-        px_fail(PX_DATA, "%s: is a %s picture, which is not read; convert it to PNG or JPEG",
+        px_fail(PX_DATA, "%s: is a %s picture, which is not read; convert it to PNG, JPEG or TIFF",
                 px_entry_name(entry.source, entry.path, name), kind);
         px_catalog_bad(c, px_error());
         free(file->path);

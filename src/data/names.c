@@ -169,12 +169,22 @@ bool px_name_is_junk(const char *name, size_t length)
     return false;
 }
 
+bool px_name_is_picture(const char *path)
+{
+    static const char *const endings[] = {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff",
+                                          ".bmp", ".dib",  ".gif", ".ppm",  ".pgm", ".pbm",  ".pnm", NULL};
+    const char *dot = strrchr(path, '.');
+    for (int i = 0; dot && endings[i]; i++)
+        if (strcasecmp(dot, endings[i]) == 0)
+            return true;
+    return false;
+}
+
 const char *px_name_other_picture(const char *path)
 {
-    static const char *const kinds[][2] = {
-        {".webp", "WebP"}, {".tif", "TIFF"},  {".tiff", "TIFF"},   {".bmp", "BMP"},       {".gif", "GIF"},
-        {".ppm", "PNM"},   {".pgm", "PNM"},   {".pbm", "PNM"},     {".pnm", "PNM"},       {".heic", "HEIC"},
-        {".heif", "HEIC"}, {".avif", "AVIF"}, {".jxl", "JPEG XL"}, {".jp2", "JPEG 2000"}, {NULL, NULL}};
+    static const char *const kinds[][2] = {{".heic", "HEIC"},   {".heif", "HEIC"},     {".avif", "AVIF"},
+                                           {".jxl", "JPEG XL"}, {".jp2", "JPEG 2000"}, {".exr", "OpenEXR"},
+                                           {".dcm", "DICOM"},   {".svg", "SVG"},       {NULL, NULL}};
     const char *dot = strrchr(path, '.');
     for (int i = 0; dot && kinds[i][0]; i++)
         if (strcasecmp(dot, kinds[i][0]) == 0)

@@ -24,7 +24,10 @@ bool px_name_is_container(const char *name, size_t length);
 /* Whether a file or folder is hidden (.git, ._x.jpg), or is made by a system for itself (__MACOSX, @eaDir, Thumbs.db). */
 bool px_name_is_junk(const char *name, size_t length);
 
-/* The format of a picture that is not read, by the name's extension: "WebP". NULL: it is no such picture. */
+/* Whether the name's extension is that of a picture in a format that is read. */
+bool px_name_is_picture(const char *path);
+
+/* The format of a picture that is not read, by the name's extension: "HEIC". NULL: it is no such picture. */
 const char *px_name_other_picture(const char *path);
 
 #endif

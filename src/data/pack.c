@@ -14,7 +14,7 @@ enum { RAW_SIDE = 128, CLASSES_SHOWN = 20 };
 
 const px_option px_pack_option_table[] = {
     PX_OPTION_CHOICE(px_pack_options, store, "auto", "auto|raw|encoded",
-                     "as pixels (raw) or as JPEG and PNG; auto: raw if all have the same size, up to 128 px per side"),
+                     "as pixels (raw) or as image files; auto: raw if all have the same size, up to 128 px per side"),
     PX_OPTION_TEXT(
         px_pack_options, split, "",
         "train: all images; train:0.9,val:0.1: divided by class; FOLDER:test: that folder (none: left out, class: a "
@@ -26,6 +26,8 @@ const px_option px_pack_option_table[] = {
         "text files with path,label[,split] or one label per line, on the disk or in a source; commas between them"),
     PX_OPTION_CHOICE(px_pack_options, bad, "stop", "stop|skip",
                      "files that cannot be read are all named; then nothing is packed, or they are left out"),
+    PX_OPTION_CHOICE(px_pack_options, exif, "apply", "apply|ignore",
+                     "the orientation that photos tell (EXIF): they are turned upright, or stay as stored"),
     PX_OPTION(px_pack_options, seed, "0", 0, 0, "decides which images go where if split= divides them"),
     PX_OPTION(px_pack_options, channels, "0", 0, 3, "1: gray, 3: RGB, 0: as in the source (RGB if any image is)"),
     PX_OPTION_TEXT(
@@ -61,7 +63,7 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
          pixels = c->format->unpack != NULL;
     *shape = (px_pack_shape){.count = c->count, .channels = o->channels ? o->channels : natural_channels(c)};
     if (pixels && encoded)
-        return px_fail(PX_USAGE, "store=encoded is for JPEG and PNG files; %s has the format %s, which is stored raw",
+        return px_fail(PX_USAGE, "store=encoded is for image files; %s has the format %s, which is stored raw",
                        c->sources[0], c->format->name);
     if ((pixels || raw) && other)
         return px_fail(PX_DATA, "%s is %d x %d, but %s is %d x %d (height x width); raw storage needs one size",
@@ -179,10 +181,23 @@ static void print_classes(FILE *out, const px_catalog *c, const table *t)
     free(count);
 }
 
+static int64_t count_oriented(const px_catalog *c)
+{
+    int64_t count = 0;
+    for (size_t k = 0; k < c->block_count; k++)
+        count += c->blocks[k].oriented;
+    return count;
+}
+
+bool px_pack_turns(const px_pack_options *o)
+{
+    return !o->exif || strcmp(o->exif, "ignore") != 0;
+}
+
 static char *summary_text(const px_catalog *c, const table *t, const px_pack_shape *shape, const px_pack_about *about,
                           const char *path)
 {
-    char *text = NULL, size[40] = "JPEG and PNG of varying size";
+    char *text = NULL, size[40] = "image files of varying size";
     size_t length = 0;
     struct stat file = {0};
     stat(path, &file);
@@ -190,10 +205,14 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
     PX_CHECK(out != NULL);
     const px_block *one = other_size(c) ? NULL : &c->blocks[0];
     if (one)
-        snprintf(size, sizeof size, "%d x %d%s", one->height, one->width, shape->height ? "" : " JPEG and PNG");
+        snprintf(size, sizeof size, "%d x %d%s", one->height, one->width, shape->height ? "" : " image files");
     fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", path, (long long)c->count, size,
             shape->channels == 1 ? "gray" : "RGB", c->classes, (double)file.st_size * 1e-6);
     print_classes(out, c, t);
+    int64_t oriented = count_oriented(c);
+    if (oriented > 0)
+        fprintf(out, "%lld images tell an orientation (EXIF); %s\n", (long long)oriented,
+                px_pack_turns(c->options) ? "they were turned upright" : "exif=ignore leaves them as stored");
     if (c->bad_count > 0)
         fprintf(out, "%d bad files were left out; they are listed in the attribute skipped\n", c->bad_count);
     for (int ch = 0; ch < shape->channels; ch++)
@@ -220,6 +239,7 @@ static int write_about(const px_catalog *c, px_pack_file *file, const px_pack_sh
                            .split_names = t.split_names,
                            .splits = t.splits,
                            .source = t.source,
+                           .unturned = !px_pack_turns(c->options),
                            .skipped = (const char *const *)c->bad,
                            .skips = c->bad_count};
     statistics(sums, shape->channels, &about);

@@ -5,7 +5,7 @@
  *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels);
  *                              batches.meta.txt, fine_label_names.txt give class names
  *     STL-10 binary            train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin, class_names.txt
- *     images (JPEG, PNG)       folders of splits and classes: layout.h, docs/files.md
+ *     images (image.h)         folders of splits and classes: layout.h, docs/files.md
  */
 #ifndef PX_DATA_PACK_H
 #define PX_DATA_PACK_H
@@ -18,6 +18,7 @@ typedef struct px_pack_options {
     const char *split;       /* "": from names as above; else splits.h */
     const char *classes;     /* "auto|first|last|path|none": the folders that are classes */
     const char *labels;      /* "": none; else text files (labels.h), separated by commas */
+    const char *exif;        /* "apply|ignore": the orientation that image files tell */
     const char *bad;         /* "stop|skip": what is done about files that cannot be read */
     int64_t seed;            /* of the order in which images are divided between splits */
     int channels;            /* 0: as in the source (image folders: 3 unless all are gray); 1; 3 */
@@ -25,6 +26,8 @@ typedef struct px_pack_options {
 } px_pack_options;
 
 extern const px_option px_pack_option_table[];
+
+bool px_pack_turns(const px_pack_options *); /* exif=apply */
 
 typedef struct px_pack_summary {
     int64_t count;

@@ -161,6 +161,7 @@ static int write_about(const px_pack_file *f, const px_pack_about *a)
         (a->offsets && write_array(file, "/offsets", H5T_STD_U64LE, H5T_NATIVE_UINT64, count + 1, a->offsets) < 0) ||
         (a->classes && write_strings(file, "class_names", a->classes, a->class_names) < 0) ||
         (a->skips && write_strings(file, "skipped", a->skips, a->skipped) < 0) ||
+        (a->unturned && a->offsets && write_strings(file, "exif", 0, &(const char *){"ignore"}) < 0) ||
         write_strings(file, "split_names", a->splits, a->split_names) < 0 ||
         write_attribute(file, "mean", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, channels, a->mean) < 0 ||
         write_attribute(file, "std", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, channels, a->std) < 0 ||

@@ -29,6 +29,7 @@ typedef struct px_pack_about {
     int splits;
     float mean[3], std[3];
     const char *source;
+    bool unturned;              /* the orientation that image files tell does not count */
     const char *const *skipped; /* why files were left out */
     int skips;
 } px_pack_about;

@@ -15,7 +15,8 @@ typedef struct packer {
     px_catalog *catalog;
     px_pack_file *file;  /* NULL: images are only decoded */
     px_pack_shape shape; /* the file's */
-    bool found_bad;      /* from then on nothing is written */
+    px_image_want want;
+    bool found_bad; /* from then on nothing is written */
     int sums_split;
     px_pack_sums *sums;
     size_t next;     /* the block that the walk meets next */
@@ -109,7 +110,7 @@ static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
     const px_pack_shape *shape = &p->shape;
     const px_block *b = p->block[i];
     char name[PX_ENTRY_NAME];
-    if (px_image_decode(image, p->bytes + p->at[i], p->at[i + 1] - p->at[i], shape->channels,
+    if (px_image_decode(image, p->bytes + p->at[i], p->at[i + 1] - p->at[i], p->want,
                         px_block_name(p->catalog, b, name)) != 0)
         return -1;
     size_t area = (size_t)image->height * (size_t)image->width, size = area * (size_t)shape->channels;
@@ -256,7 +257,12 @@ static int pack_pixels(packer *p)
 int px_pack_pixels(px_catalog *catalog, px_pack_file *file, int sums_split, px_pack_sums *sums)
 {
     packer *p = px_calloc(1, sizeof *p);
-    *p = (packer){.catalog = catalog, .file = file, .shape = file->shape, .sums_split = sums_split, .sums = sums};
+    *p = (packer){.catalog = catalog,
+                  .file = file,
+                  .shape = file->shape,
+                  .want = {.channels = file->shape.channels, .unturned = !px_pack_turns(catalog->options)},
+                  .sums_split = sums_split,
+                  .sums = sums};
     int status = pack_pixels(p);
     free(p);
     return status;
@@ -266,7 +272,11 @@ int px_pack_check(px_catalog *catalog)
 {
     px_pack_sums sums;
     packer *p = px_calloc(1, sizeof *p);
-    *p = (packer){.catalog = catalog, .shape = {.channels = 3}, .sums_split = -1, .sums = &sums};
+    *p = (packer){.catalog = catalog,
+                  .shape = {.channels = 3},
+                  .want = {.channels = 3, .unturned = !px_pack_turns(catalog->options)},
+                  .sums_split = -1,
+                  .sums = &sums};
     int status = catalog->format->unpack ? 0 : pack_pixels(p);
     free(p);
     return status;

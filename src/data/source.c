@@ -4,6 +4,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/compressed.h"
+#include "data/entry_name.h"
 #include "data/links.h"
 #include "data/names.h"
 
@@ -202,14 +203,14 @@ static int read_entry(const walk *w, const char *path, opened *o)
 }
 
 /* The cleaned path of an entry, a new string, or NULL with a message. */
-static char *entry_path(const walk *w, struct archive_entry *entry)
+static char *entry_path(const walk *w, struct archive *archive, struct archive_entry *entry)
 {
-    const char *given = archive_entry_pathname_utf8(entry);
-    if (!given)
-        given = archive_entry_pathname(entry); /* not UTF-8: take the bytes as they are */
+    const char *given = archive_entry_pathname(entry);
     if (!given)
         return px_fail_null(PX_DATA, "%s: contains an entry whose name cannot be read", w->source);
-    return clean_path(w->source, given);
+    char *name = px_entry_utf8(archive, given), *path = clean_path(w->source, name);
+    free(name);
+    return path;
 }
 
 static int visit_single(const walk *w, const char *outer, opened *o, int depth)
@@ -240,7 +241,7 @@ static int visit_links(const walk *w, const char *outer, const char *prefix, px_
             result = damaged(&again, outer, &o);
             break;
         }
-        char *path = entry_path(&again, entry);
+        char *path = entry_path(&again, o.archive, entry);
         bool plain = path && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
         result = path ? 0 : -1;
         size_t at = 0, read = 0;
@@ -268,7 +269,7 @@ static int visit_archive_entry(const walk *w, const char *outer, const char *pre
 {
     if (archive_format(o->archive) == ARCHIVE_FORMAT_RAW)
         return visit_single(w, outer, o, depth);
-    char *clean = entry_path(w, entry);
+    char *clean = entry_path(w, o->archive, entry);
     if (!clean)
         return -1;
     const char *hard = archive_entry_hardlink(entry), *target = hard ? hard : archive_entry_symlink(entry);
@@ -438,6 +439,19 @@ static int visit_folder(const walk *w)
     return status;
 }
 
+static int visit_source_file(const walk *w)
+{
+    return visit_file(w, w->source, px_base_name(w->source));
+}
+
+static int visit_in_utf8(const walk *w, int (*visit_all)(const walk *))
+{
+    px_utf8_locale before = px_utf8_locale_enter();
+    int status = visit_all(w);
+    px_utf8_locale_leave(before);
+    return status;
+}
+
 int px_source_walk(const char *source, px_entry_visit *visit, void *context)
 {
     struct stat about;
@@ -445,10 +459,10 @@ int px_source_walk(const char *source, px_entry_visit *visit, void *context)
     if (stat(source, &about) != 0)
         return px_fail(PX_DATA, "%s: cannot be opened: %s", source, strerror(errno));
     if (S_ISDIR(about.st_mode))
-        return visit_folder(&w);
+        return visit_in_utf8(&w, visit_folder);
     if (!S_ISREG(about.st_mode))
         return px_fail(PX_DATA, "%s: is neither a file nor a folder", source);
     if (about.st_size == 0)
         return px_fail(PX_DATA, "%s: is empty", source);
-    return visit_file(&w, source, px_base_name(source));
+    return visit_in_utf8(&w, visit_source_file);
 }

@@ -14,16 +14,16 @@ enum { H = 19, W = 23, AREA = H * W };
 static void check_decodes(blob file, int want, int channels, const uint8_t *expected, int tolerance)
 {
     px_image image = {0};
-    int h, w, c;
-    assert_int_equal(px_image_decode(&image, file.bytes, file.size, want, "x"), 0);
-    assert_int_equal(px_image_probe(file.bytes, file.size, &h, &w, &c, "x"), 0);
-    assert_int_equal(h, H);
-    assert_int_equal(w, W);
+    px_image_about about;
+    assert_int_equal(px_image_decode(&image, file.bytes, file.size, (px_image_want){.channels = want}, "x"), 0);
+    assert_int_equal(px_image_probe(file.bytes, file.size, &about, "x"), 0);
+    assert_int_equal(about.height, H);
+    assert_int_equal(about.width, W);
     assert_int_equal(image.height, H);
     assert_int_equal(image.width, W);
     assert_int_equal(image.channels, channels);
     if (want == 0)
-        assert_int_equal(c, channels);
+        assert_int_equal(about.channels, channels);
     for (int i = 0; i < AREA * channels; i++)
         assert_in_range(image.pixels[i] + 100, expected[i] + 100 - tolerance, expected[i] + 100 + tolerance);
     px_image_finish(&image);
@@ -32,7 +32,7 @@ static void check_decodes(blob file, int want, int channels, const uint8_t *expe
 static void check_fails(const uint8_t *bytes, size_t size, const char *why)
 {
     px_image image = {0};
-    assert_int_equal(px_image_decode(&image, bytes, size, 3, "folder/cat.jpg"), -1);
+    assert_int_equal(px_image_decode(&image, bytes, size, (px_image_want){.channels = 3}, "folder/cat.jpg"), -1);
     assert_int_equal(px_error_status(), PX_DATA);
     assert_non_null(strstr(px_error(), "folder/cat.jpg"));
     if (!strstr(px_error(), why))
@@ -140,7 +140,7 @@ static void damaged_and_foreign_files(void **state)
     (void)state;
     uint8_t rgb[AREA * 3];
     fill_pattern(rgb, sizeof rgb, 5);
-    check_fails((const uint8_t *)"GIF89a and so on", 16, "neither JPEG nor PNG");
+    check_fails((const uint8_t *)"GIF90a and so on", 16, "neither JPEG nor PNG");
     check_fails((const uint8_t *)"\xFF\xD8\xFF\xE0 not more than a beginning", 32, "cannot be decoded");
     /* Bytes between the data and the end marker do no harm: several files of ImageNet have them. */
     blob jpeg = make_jpeg(H, W, TJPF_RGB, TJSAMP_444, rgb);
@@ -148,8 +148,8 @@ static void damaged_and_foreign_files(void **state)
     memcpy(longer.bytes, jpeg.bytes, jpeg.size - 2);
     memcpy(longer.bytes + jpeg.size - 2, "\x11\x22\x33\xFF\xD9", 5);
     px_image whole = {0}, odd = {0};
-    assert_int_equal(px_image_decode(&whole, jpeg.bytes, jpeg.size, 3, "whole"), 0);
-    assert_int_equal(px_image_decode(&odd, longer.bytes, longer.size, 3, "odd"), 0);
+    assert_int_equal(px_image_decode(&whole, jpeg.bytes, jpeg.size, (px_image_want){.channels = 3}, "whole"), 0);
+    assert_int_equal(px_image_decode(&odd, longer.bytes, longer.size, (px_image_want){.channels = 3}, "odd"), 0);
     assert_memory_equal(whole.pixels, odd.pixels, sizeof rgb);
     px_image_finish(&whole);
     px_image_finish(&odd);
@@ -183,16 +183,16 @@ static void threads_agree(void **state)
     fill_pattern(rgb, sizeof rgb, 6);
     blob jpeg = make_jpeg(H, W, TJPF_RGB, TJSAMP_420, rgb), png = make_png(H, W, 3, rgb);
     px_image first = {0};
-    assert_int_equal(px_image_decode(&first, jpeg.bytes, jpeg.size, 3, "jpeg"), 0);
+    assert_int_equal(px_image_decode(&first, jpeg.bytes, jpeg.size, (px_image_want){.channels = 3}, "jpeg"), 0);
     int wrong = 0;
 #pragma omp parallel num_threads(4) reduction(+ : wrong)
     {
         px_image image = {0};
         for (int i = 0; i < 50; i++) {
-            wrong += px_image_decode(&image, jpeg.bytes, jpeg.size, 3, "jpeg") != 0;
+            wrong += px_image_decode(&image, jpeg.bytes, jpeg.size, (px_image_want){.channels = 3}, "jpeg") != 0;
             wrong += memcmp(image.pixels, first.pixels, sizeof rgb) != 0;
-            wrong += px_image_decode(&image, jpeg.bytes, jpeg.size / 2, 3, "half") == 0;
-            wrong += px_image_decode(&image, png.bytes, png.size, 3, "png") != 0;
+            wrong += px_image_decode(&image, jpeg.bytes, jpeg.size / 2, (px_image_want){.channels = 3}, "half") == 0;
+            wrong += px_image_decode(&image, png.bytes, png.size, (px_image_want){.channels = 3}, "png") != 0;
             wrong += memcmp(image.pixels, rgb, sizeof rgb) != 0;
         }
         px_image_finish(&image);
