@@ -93,8 +93,9 @@ const px_command px_cmd_pack = {
     .summary = "make a data set from image folders, IDX, CIFAR, STL-10, or archives of these",
     .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst,\n"
             "lz4, lzma), which is read without unpacking it, of:\n"
-            "  images    JPEG and PNG: [.../][SPLIT/]CLASS/NAME.jpg; SPLIT is train, val,\n"
-            "            test or unlabeled, in any usual spelling (seg_train, VAL2017)\n"
+            "  images    JPEG, PNG, WebP, TIFF, BMP, PNM, GIF: [.../][SPLIT/]CLASS/NAME.jpg;\n"
+            "            SPLIT is train, val, test or unlabeled, in any usual spelling\n"
+            "            (seg_train, VAL2017)\n"
             "  IDX       train-images-idx3-ubyte and train-labels-idx1-ubyte;\n"
             "            t10k-*: the test split\n"
             "  CIFAR     binary version of CIFAR-10 and CIFAR-100 (fine labels)\n"

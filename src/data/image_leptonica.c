@@ -4,6 +4,7 @@
 
 #include <allheaders.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- both formats ------------------------------------------------------------------------------------------------ */
@@ -13,11 +14,31 @@ static void say_nothing(const char *text)
     (void)text;
 }
 
+/* Leptonica 1.82 gives the bytes of 16-bit PGM, and red and blue of 32-bit BMP, in the other order. */
+static bool swaps_gray, swaps_rgb;
+
+/* Looks how this version does it. */
+static void see_orders(void)
+{
+    static const uint8_t gray[] = "P5\n1 1\n65535\n\x01\x02";
+    static const uint8_t rgb[58] = {
+        'B', 'M', 58, [10] = 54, [14] = 40, [18] = 1, [22] = 1, [26] = 1, [28] = 32, [54] = 3, 2, 1, 255};
+    PIX *one = pixReadMemPnm(gray, sizeof gray - 1), *other = pixReadMemBmp(rgb, sizeof rgb);
+    l_int32 r = 1, g, b;
+    swaps_gray = one && GET_DATA_TWO_BYTES(pixGetData(one), 0) == 0x0201;
+    if (other)
+        extractRGBValues(pixGetData(other)[0], &r, &g, &b);
+    swaps_rgb = r == 3;
+    pixDestroy(&one);
+    pixDestroy(&other);
+}
+
 /* Leptonica's messages belong to the process. Nobody else uses it here. */
 static void set_handlers(void)
 {
     setMsgSeverity(L_SEVERITY_NONE);
     leptSetStderrHandler(say_nothing);
+    see_orders();
 }
 
 static void start(void)
@@ -36,8 +57,9 @@ static void copy_gray(PIX *pix, px_image *image, int bits)
         l_uint32 *line = data + (size_t)y * (size_t)words;
         for (int x = 0; x < image->width; x++) {
             size_t i = (size_t)y * (size_t)image->width + (size_t)x;
+            uint16_t wide = image->bits == 16 ? (uint16_t)GET_DATA_TWO_BYTES(line, x) : 0;
             if (image->bits == 16)
-                ((uint16_t *)image->storage)[i] = (uint16_t)GET_DATA_TWO_BYTES(line, x);
+                ((uint16_t *)image->storage)[i] = swaps_gray ? (uint16_t)(wide << 8 | wide >> 8) : wide;
             else if (bits == 1) /* in Leptonica 1 is black */
                 out[i] = GET_DATA_BIT(line, x) ? 0 : 255;
             else if (bits == 2)
@@ -50,7 +72,7 @@ static void copy_gray(PIX *pix, px_image *image, int bits)
     }
 }
 
-static void copy_rgb(PIX *pix, px_image *image)
+static void copy_rgb(PIX *pix, px_image *image, bool swapped)
 {
     l_uint32 *data = pixGetData(pix);
     int words = pixGetWpl(pix);
@@ -59,9 +81,9 @@ static void copy_rgb(PIX *pix, px_image *image)
         for (int x = 0; x < image->width; x++, out += 3) {
             l_int32 r, g, b;
             extractRGBValues(data[(size_t)y * (size_t)words + (size_t)x], &r, &g, &b);
-            out[0] = (uint8_t)r;
+            out[0] = (uint8_t)(swapped ? b : r);
             out[1] = (uint8_t)g;
-            out[2] = (uint8_t)b;
+            out[2] = (uint8_t)(swapped ? r : b);
         }
 }
 
@@ -82,7 +104,7 @@ static int take(const px_picture *p, PIX *pix, px_image *image, const px_image_a
     }
     px_image_reserve(image, a->height, a->width, depth == 32 ? 3 : 1, depth == 16 ? 16 : 8);
     if (depth == 32)
-        copy_rgb(pix, image);
+        copy_rgb(pix, image, a->kind == 32 && swaps_rgb);
     else
         copy_gray(pix, image, depth);
     pixDestroy(&pix);
@@ -100,6 +122,8 @@ static int check_uncompressed(const px_picture *p, int64_t height, int64_t width
 }
 
 /* ---- BMP --------------------------------------------------------------------------------------------------------- */
+
+enum { BMP_HEAD = 54 };
 
 static uint32_t little(const uint8_t *b, int bytes)
 {
@@ -136,7 +160,7 @@ static int about_bmp(const px_picture *p, px_image *scratch, px_image_about *a)
 {
     (void)scratch;
     const uint8_t *b = p->bytes;
-    if (little(b + 14, 4) < 40 || p->size < 54)
+    if (little(b + 14, 4) < 40 || p->size < BMP_HEAD)
         return px_picture_bad(p, "it is an OS/2 bitmap, which is not read");
     int64_t width = (int32_t)little(b + 18, 4), height = (int32_t)little(b + 22, 4);
     int bits = (int)little(b + 28, 2);
@@ -148,6 +172,7 @@ static int about_bmp(const px_picture *p, px_image *scratch, px_image_about *a)
     a->height = (int)height;
     a->width = (int)width;
     a->channels = bits <= 8 && is_gray_palette(p, bits) ? 1 : 3;
+    a->kind = bits;
     return check_uncompressed(p, height, width, bits);
 }
 
@@ -155,9 +180,18 @@ static int decode_bmp(const px_picture *p, px_image *image, const px_image_about
 {
     (void)want;
     start();
-    if (take(p, pixReadMemBmp(p->bytes, p->size), image, a) != 0)
-        return -1;
-    return 0;
+    /* Leptonica refuses files with bytes behind the pixels, and odd values of fields that say nothing new: the size of the
+     * pixels and the resolution. */
+    uint64_t row = ((uint64_t)a->width * (uint64_t)a->kind + 31) / 32 * 4;
+    uint64_t size = little(p->bytes + 10, 4) + row * (uint64_t)a->height;
+    if (size > p->size || size < BMP_HEAD)
+        return px_picture_bad(p, "it ends too early");
+    uint8_t *copy = px_realloc(NULL, size);
+    memcpy(copy, p->bytes, size);
+    memset(copy + 34, 0, 12);
+    int status = take(p, pixReadMemBmp(copy, size), image, a);
+    free(copy);
+    return status;
 }
 
 /* ---- PNM --------------------------------------------------------------------------------------------------------- */

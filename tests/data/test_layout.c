@@ -126,9 +126,9 @@ static const tree trees[] = {
     {.files = "cat/1.png cat/.ipynb_checkpoints/1.png cat/Thumbs.db dog/1.png .git/x.png",
      .right = "train cat 1 dog 1"},
     /* formats that are not read */
-    {.files = "a/1.png a/2.webp b/1.png b/2.TIFF", .right = "! 2 bad"},
-    {.files = "a/1.png a/2.webp b/1.png", .right = "train a 1 b 1", .bad = "skip"},
-    {.files = "a/1.webp b/1.webp", .right = "! 1.webp is a WebP picture, which is not read"},
+    {.files = "a/1.png a/2.heic b/1.png b/2.JXL", .right = "! 2 bad"},
+    {.files = "a/1.png a/2.heic b/1.png", .right = "train a 1 b 1", .bad = "skip"},
+    {.files = "a/1.heic b/1.heic", .right = "! 1.heic is a HEIC picture, which is not read"},
     /* labels= */
     {.files = "images/a.png images/b.png l.csv",
      .right = "train cat 1 dog 1",

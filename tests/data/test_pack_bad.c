@@ -101,7 +101,7 @@ static void bad_idx(void **state)
     check_refused(f, "", &named, PX_USAGE, "class_names gives 3 names, but the sources have 2 classes");
     px_pack_options encoded = plain;
     encoded.store = "encoded";
-    check_refused(f, "", &encoded, PX_USAGE, "store=encoded is for JPEG and PNG");
+    check_refused(f, "", &encoded, PX_USAGE, "store=encoded is for image files");
     put(f, "t10k-labels-idx1-ubyte", idx_two_labels, sizeof idx_two_labels);
     check_refused(f, "", &plain, PX_DATA,
                   "t10k-labels-idx1-ubyte: contains labels, but the images for them are missing");
@@ -183,7 +183,7 @@ static void skipped(void **state)
         put(folder, "a/3.jpg", "text", 4);
         put(folder, "aa/1.png", "", 0); /* a class without a good image keeps its number */
         check_refused(folder, "", &plain, PX_DATA, "; bad=skip leaves these 3 files out");
-        assert_non_null(strstr(px_error(), "in: a/3.jpg: cannot be decoded: it is neither JPEG nor PNG; "));
+        assert_non_null(strstr(px_error(), "in: a/3.jpg: cannot be decoded: it is neither JPEG nor PNG, WebP, TIFF, BMP, PNM or GIF; "));
         assert_non_null(strstr(px_error(), "in: aa/1.png: is empty; "));
         assert_non_null(strstr(px_error(), "in: b/3.png: cannot be decoded: "));
         px_pack_options o = plain;

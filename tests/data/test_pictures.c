@@ -177,7 +177,7 @@ static void bmp(void **state)
     }
     files[0].bytes[30] = 1; /* run lengths */
     check_refused(files[0], 3, "it is a compressed bitmap");
-    memcpy(files[1].bytes + 18, "\x00\x80\0\0\x00\x80\0", 7); /* 32768 on each side */
+    memcpy(files[1].bytes + 18, "\x00\x80\0\0\x00\x80\0\0", 8); /* 32768 on each side */
     check_refused(files[1], 3, "32768 x 32768 pixels");
     for (int i = 0; i < 4; i++)
         free(files[i].bytes);

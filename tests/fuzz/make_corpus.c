@@ -1,6 +1,6 @@
 /* make_corpus.c - makes the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. It needs no
  * other files; what fuzzing found was added by hand. */
-#include "../data/make_data.h"
+#include "../data/make_pictures.h"
 #include "results/h5.h"
 
 #include <stdio.h>
@@ -61,6 +61,38 @@ static void jpeg_files(const char *f)
     setenv("TJ_RESTART", "1", 1);
     put_image(f, "image/restart.jpg", 2, make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_444, pixels));
     unsetenv("TJ_RESTART");
+}
+
+static void other_pictures(const char *f)
+{
+    enum { SIDE = 9 };
+    uint8_t pixels[SIDE * SIDE * 10], exif[EXIF_SIZE], prefixed[EXIF_SIZE + 6] = "Exif\0";
+    static const tiff_spec tiffs[] = {
+        {SIDE, SIDE, .samples = 3, .bits = 8, .photometric = PHOTOMETRIC_RGB, .rows = 4, .orientation = 6},
+        {SIDE, SIDE, .samples = 5, .bits = 16, .photometric = PHOTOMETRIC_MINISBLACK, .tile = 16,
+         .compression = COMPRESSION_LZW},
+        {SIDE, SIDE, .samples = 4, .bits = 8, .photometric = PHOTOMETRIC_SEPARATED, .rows = 9, .separate = true},
+        {SIDE, SIDE, .samples = 1, .bits = 1, .photometric = PHOTOMETRIC_MINISWHITE, .rows = 9,
+         .compression = COMPRESSION_CCITTFAX4}};
+    GifColorType colours[256] = {{0, 0, 0}};
+    fill_pattern(pixels, sizeof pixels, 3);
+    make_exif(exif, 8);
+    memcpy(prefixed + 6, exif, EXIF_SIZE);
+    for (int i = 0; i < 4; i++) {
+        char *name = px_format("image/%d.tif", i);
+        put_image(f, name, (uint8_t)(i == 1 ? 64 : 3), make_tiff(&tiffs[i], pixels));
+        free(name);
+    }
+    put_image(f, "image/lossless.webp", 2, make_webp(SIDE, SIDE, pixels, exif, sizeof exif));
+    put_image(f, "image/24.bmp", 2, make_bmp(SIDE, SIDE, 24, pixels, false));
+    put_image(f, "image/8.bmp", 0, make_bmp(SIDE, SIDE, 8, pixels, true));
+    put_image(f, "image/rgb.ppm", 0, make_pnm(SIDE, SIDE, 6, 255, pixels, SIDE * SIDE * 3));
+    put_image(f, "image/gray16.pgm", 64, make_pnm(SIDE, SIDE, 5, 65535, pixels, SIDE * SIDE * 2));
+    put_image(f, "image/bits.pbm", 2, make_pnm(SIDE, SIDE, 4, 1, pixels, SIDE * 2));
+    put_image(f, "image/interlaced.gif", 0, make_gif(SIDE, SIDE, 1, 1, 8, 8, pixels, colours, true));
+    blob jpeg = make_jpeg(SIDE, SIDE, TJPF_RGB, TJSAMP_420, pixels);
+    put_image(f, "image/exif.jpg", 2, insert_segment(jpeg, 0xE1, prefixed, sizeof prefixed));
+    free(jpeg.bytes);
 }
 
 static void configurations(const char *f)
@@ -288,6 +320,7 @@ int main(int argc, char **argv)
         return 2;
     }
     png_files(argv[1]);
+    other_pictures(argv[1]);
     jpeg_files(argv[1]);
     configurations(argv[1]);
     sources(argv[1]);
