@@ -183,7 +183,8 @@ static void skipped(void **state)
         put(folder, "a/3.jpg", "text", 4);
         put(folder, "aa/1.png", "", 0); /* a class without a good image keeps its number */
         check_refused(folder, "", &plain, PX_DATA, "; bad=skip leaves these 3 files out");
-        assert_non_null(strstr(px_error(), "in: a/3.jpg: cannot be decoded: it is neither JPEG nor PNG, WebP, TIFF, BMP, PNM or GIF; "));
+        assert_non_null(strstr(
+            px_error(), "in: a/3.jpg: cannot be decoded: it is neither JPEG nor PNG, WebP, TIFF, BMP, PNM or GIF; "));
         assert_non_null(strstr(px_error(), "in: aa/1.png: is empty; "));
         assert_non_null(strstr(px_error(), "in: b/3.png: cannot be decoded: "));
         px_pack_options o = plain;
