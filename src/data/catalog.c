@@ -63,17 +63,19 @@ void px_catalog_side(px_catalog *c, const px_entry *entry, const px_importer *fo
     memcpy(s->bytes, entry->bytes, entry->size);
 }
 
-/* A class_names.txt among image files is not STL-10's. */
+/* A class_names.txt among image files is not STL-10's: it is left out as other files are. */
 static void drop_foreign_sides(px_catalog *c)
 {
     size_t kept = 0;
     for (size_t k = 0; k < c->side_count; k++) {
-        if (c->sides[k].format == c->format) {
-            c->sides[kept++] = c->sides[k];
-        } else {
-            free(c->sides[k].path);
-            free(c->sides[k].bytes);
+        px_side *s = &c->sides[k];
+        if (s->format == c->format) {
+            c->sides[kept++] = *s;
+            continue;
         }
+        c->skipped = grown(c->skipped, c->skipped_count, sizeof *c->skipped);
+        c->skipped[c->skipped_count++] = (px_folder){.path = s->path, .source = s->source};
+        free(s->bytes);
     }
     c->side_count = kept;
 }
@@ -126,6 +128,8 @@ static int visit(void *context, const px_entry *entry)
         if (!formats[f]->claims(entry))
             continue;
         char name[PX_ENTRY_NAME];
+        if (formats[f] != &px_importer_images && !entry->bad && px_labels_offer(c, entry))
+            return 0; /* an option names it: class_names.txt is not only STL-10's */
         if (entry->bad && formats[f] != &px_importer_images)
             return px_fail(PX_DATA, "%s", entry->bad);
         if (entry->size == 0 && formats[f] != &px_importer_images)

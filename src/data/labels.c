@@ -12,93 +12,120 @@
 
 #define TEXT_MAX ((off_t)1 << 30)
 
-/* An image under its name, or its name without extension. */
+/* The path of an image, whole or without its extension. */
 typedef struct key {
-    const char *name;
+    const char *path;
     size_t length;
     px_block *image;
 } key;
 
+/* Sorted from their ends, so that the paths that end with a row's lie side by side. */
+typedef struct keys {
+    key *key;
+    size_t count;
+} keys;
+
 typedef struct finder {
     px_catalog *c;
-    key *by_name, *by_stem; /* (block_count) sorted */
-    const char *folder;     /* of the file of labels, in its source; NULL: it is elsewhere */
-    int64_t unknown;        /* rows that name no image */
+    keys whole, stems;         /* of all images */
+    keys own_whole, own_stems; /* of those below the folder of the file of labels; none if that is not in a source */
+    int64_t unknown;           /* rows that name no image */
     char *first_unknown;
     char **names; /* of classes, for labels that are numbers; NULL: none */
-    int base;     /* of these numbers */
-    bool *given;  /* (block_count) the image has its label from the file */
+    int name_count;
+    int base;    /* of these numbers */
+    bool *given; /* (block_count) the image has its label from the file */
 } finder;
 
 /* ---- images by name ---------------------------------------------------------------------------------------------- */
 
-static int by_key(const void *left, const void *right)
+/* The byte before the last `back`; a path's beginning and slashes come first, in this order. */
+static int byte_from_end(const char *path, size_t length, size_t back)
+{
+    if (back >= length)
+        return -1;
+    unsigned char c = (unsigned char)path[length - 1 - back];
+    return c == '/' ? 0 : c;
+}
+
+static int compare_ends(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    for (size_t back = 0;; back++) {
+        int x = byte_from_end(a, a_length, back), y = byte_from_end(b, b_length, back);
+        if (x != y || x < 0)
+            return x - y;
+    }
+}
+
+static int by_end(const void *left, const void *right)
 {
     const key *a = left, *b = right;
-    size_t least = a->length < b->length ? a->length : b->length;
-    int order = memcmp(a->name, b->name, least);
-    return order ? order : (a->length > b->length) - (a->length < b->length);
+    int order = compare_ends(a->path, a->length, b->path, b->length);
+    return order ? order : a->image->source - b->image->source;
 }
 
-static void make_keys(finder *f)
+/* Whether the image is in the folder or below it. */
+static bool is_below_folder(const px_block *b, const char *folder)
 {
-    size_t count = f->c->block_count;
-    f->by_name = px_calloc(count + 1, sizeof(key));
-    f->by_stem = px_calloc(count + 1, sizeof(key));
-    f->given = px_calloc(count + 1, sizeof(bool));
-    for (size_t k = 0; k < count; k++) {
-        px_block *b = &f->c->blocks[k];
-        const char *name = px_base_name(b->path), *dot = strrchr(name, '.');
-        size_t length = strlen(name);
-        f->by_name[k] = (key){name, length, b};
-        f->by_stem[k] = (key){name, dot && dot > name ? (size_t)(dot - name) : length, b};
+    size_t length = strlen(folder);
+    return strncmp(b->path, folder, length) == 0 && (length == 0 || b->path[length] == '/');
+}
+
+/* The images below `folder`; NULL: all. */
+static keys make_keys(px_catalog *c, const char *folder, bool stems)
+{
+    keys k = {.key = px_calloc(c->block_count + 1, sizeof(key))};
+    for (size_t i = 0; i < c->block_count; i++) {
+        px_block *b = &c->blocks[i];
+        if (folder && !is_below_folder(b, folder))
+            continue;
+        const char *name = px_base_name(b->path), *dot = stems ? strrchr(name, '.') : NULL;
+        k.key[k.count++] = (key){b->path, dot && dot > name ? (size_t)(dot - b->path) : strlen(b->path), b};
     }
-    qsort(f->by_name, count, sizeof(key), by_key);
-    qsort(f->by_stem, count, sizeof(key), by_key);
+    qsort(k.key, k.count, sizeof(key), by_end);
+    return k;
 }
 
-/* Whether one of the paths ends with the other, at a slash. Extensions do not count if `stem`. */
-static bool paths_agree(const char *row, size_t row_length, const key *k, bool stem)
+/* The first of the paths that end with path[0 : length], if there are any. */
+static size_t first_that_ends(const keys *k, const char *path, size_t length)
 {
-    const char *path = k->image->path;
-    size_t length = (size_t)(k->name - path) + (stem ? k->length : strlen(k->name));
-    size_t least = row_length < length ? row_length : length;
-    if (memcmp(row + row_length - least, path + length - least, least) != 0)
-        return false;
-    return (row_length == least || row[row_length - least - 1] == '/') &&
-           (length == least || path[length - least - 1] == '/');
-}
-
-static bool is_beside(const finder *f, const px_block *b)
-{
-    size_t length = f->folder ? strlen(f->folder) : 0;
-    return f->folder && strncmp(b->path, f->folder, length) == 0 && (length == 0 || b->path[length] == '/');
-}
-
-/* The image that a row names: NULL, or the first of *several. One below the file's own folder goes before others. */
-static px_block *find_in(const finder *f, const key *keys, const char *path, bool stem, int *several, px_block **second)
-{
-    size_t length = strlen(path), count = f->c->block_count, low = 0, high = count;
-    key wanted = {px_base_name(path), strlen(px_base_name(path)), NULL};
+    size_t low = 0, high = k->count;
     while (low < high) {
         size_t middle = (low + high) / 2;
-        if (by_key(&keys[middle], &wanted) < 0)
+        if (compare_ends(k->key[middle].path, k->key[middle].length, path, length) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    px_block *found = NULL;
-    *several = 0;
-    for (int own = 1; own >= 0 && !found; own--)
-        for (size_t k = low; k < count && by_key(&keys[k], &wanted) == 0; k++) {
-            if ((own && !is_beside(f, keys[k].image)) || !paths_agree(path, length, &keys[k], stem))
-                continue;
-            *second = found ? keys[k].image : NULL;
-            found = found ? found : keys[k].image;
-            if (++*several > 1)
-                return found;
-        }
-    return found;
+    return low;
+}
+
+/* What was found: at most two images, since two are one too many. */
+typedef struct found {
+    px_block *image[2];
+    int count;
+} found;
+
+/* Images whose paths end with the row's, at a slash; or if `same`, that are the same. */
+static void find_ends(const keys *k, const char *path, size_t length, bool same, found *f)
+{
+    for (size_t i = first_that_ends(k, path, length); i < k->count && f->count < 2; i++) {
+        const key *at = &k->key[i];
+        if (at->length < length || memcmp(at->path + at->length - length, path, length) != 0 ||
+            (at->length > length && (same || at->path[at->length - length - 1] != '/')))
+            return;
+        f->image[f->count++] = at->image;
+    }
+}
+
+/* Images whose paths end with the row's, or the other way round. */
+static found find_in(const keys *k, const char *path)
+{
+    found f = {0};
+    find_ends(k, path, strlen(path), false, &f);
+    for (const char *slash = strchr(path, '/'); slash && f.count < 2; slash = strchr(slash + 1, '/'))
+        find_ends(k, slash + 1, strlen(slash + 1), true, &f);
+    return f;
 }
 
 /* Backslashes become slashes; "./" and "/" at the front go. A new string. */
@@ -113,26 +140,30 @@ static char *clean(const char *path)
     return copy;
 }
 
-static px_block *find_image(const finder *f, const char *given, int *several, px_block **second)
+/* The images that a row names. Those below the file's own folder go before others. */
+static found find_image(const finder *f, const char *given)
 {
     char *path = clean(given);
-    px_block *found = find_in(f, f->by_name, path, false, several, second);
-    if (!found)
-        found = find_in(f, f->by_stem, path, true, several, second);
-    char *dot = strrchr(px_base_name(path), '.');
-    if (!found && dot) { /* the files were converted: .tif in the table, .png here */
-        *dot = '\0';
-        found = find_in(f, f->by_stem, path, true, several, second);
+    found is = find_in(&f->own_whole, path);
+    if (is.count == 0)
+        is = find_in(&f->whole, path);
+    for (int converted = 0; converted < 2 && is.count == 0; converted++) {
+        char *dot = converted ? strrchr(px_base_name(path), '.') : NULL;
+        if (converted && !dot)
+            break;
+        if (dot) /* the files were converted: .tif in the table, .png here */
+            *dot = '\0';
+        is = find_in(&f->own_stems, path);
+        if (is.count == 0)
+            is = find_in(&f->stems, path);
     }
     free(path);
-    return found;
+    return is;
 }
 
 static bool is_image(void *context, const char *path)
 {
-    int several;
-    px_block *second;
-    return find_image(context, path, &several, &second) != NULL;
+    return find_image(context, path).count > 0;
 }
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
@@ -151,9 +182,7 @@ static int class_text(const finder *f, const char *text, const char *name, int64
     *label = px_format("%.*s", boxes ? 9 : (int)strlen(text), text);
     if (!f->names || !is_number(*label))
         return 0;
-    int number = atoi(*label) - f->base, count = 0;
-    while (f->names[count])
-        count++;
+    int number = atoi(*label) - f->base, count = f->name_count;
     free(*label);
     *label = NULL;
     if (number < 0 || number >= count)
@@ -187,17 +216,17 @@ static int give_label(finder *f, px_block *b, const px_label_row *row, const cha
 
 static int apply_table(finder *f, const px_label_rows *rows, const char *name)
 {
-    int status = 0, several;
+    int status = 0;
     int64_t known = 0;
     for (int k = 0; k < rows->count && status == 0; k++) {
         const px_label_row *row = &rows->row[k];
-        px_block *second = NULL, *b = find_image(f, row->path, &several, &second);
-        if (several > 1 && b && second) {
+        found is = find_image(f, row->path);
+        if (is.count > 1) {
             status = px_fail(PX_DATA, "%s: row %lld names %s, which may be %s or %s; give its folder", name,
-                             (long long)row->line, row->path, b->path, second->path);
-        } else if (b) {
+                             (long long)row->line, row->path, is.image[0]->path, is.image[1]->path);
+        } else if (is.count == 1) {
             known++;
-            status = give_label(f, b, row, name);
+            status = give_label(f, is.image[0], row, name);
         } else if (f->unknown++ == 0) {
             f->first_unknown = px_strdup(row->path);
         }
@@ -246,7 +275,7 @@ static int apply_list(finder *f, const px_label_rows *rows, const char *name)
 /* Whether numbers as labels begin at 0 or 1, where they count the lines of class_names=. */
 static int find_base(finder *f, const px_label_rows *rows, const char *name)
 {
-    int least = INT32_MAX, most = -1, count = 0;
+    int least = INT32_MAX, most = -1, count = f->name_count;
     for (int k = 0; k < rows->count; k++) {
         if (!is_number(rows->row[k].label))
             continue;
@@ -254,8 +283,6 @@ static int find_base(finder *f, const px_label_rows *rows, const char *name)
         least = number < least ? number : least;
         most = number > most ? number : most;
     }
-    while (f->names && f->names[count])
-        count++;
     f->base = least > 0 && most >= count;
     if (!f->names || most < 0 || least == 0 || most >= count)
         return 0;
@@ -377,14 +404,19 @@ static int apply_file(finder *f, const char *path)
     if (!text)
         return -1;
     px_label_rows rows;
-    f->folder = folder;
+    if (folder) {
+        f->own_whole = make_keys(f->c, folder, false);
+        f->own_stems = make_keys(f->c, folder, true);
+    }
     int status = px_label_rows_read(&rows, text, size, path, is_image, f);
     if (status == 0)
         status = find_base(f, &rows, path);
     if (status == 0)
         status = rows.list ? apply_list(f, &rows, path) : apply_table(f, &rows, path);
     px_label_rows_free(&rows);
-    f->folder = NULL;
+    free(f->own_whole.key);
+    free(f->own_stems.key);
+    f->own_whole = f->own_stems = (keys){0};
     free(folder);
     free(text);
     return status;
@@ -396,16 +428,21 @@ int px_labels_apply(px_catalog *c, bool *any)
     char *copy = px_strdup(c->options->labels ? c->options->labels : ""), *rest = copy, *path;
     *any = *copy != '\0';
     int status = *any ? px_labels_class_names(c, &f.names) : 0;
-    if (*any)
-        make_keys(&f);
+    while (f.names && f.names[f.name_count])
+        f.name_count++;
+    if (*any) {
+        f.whole = make_keys(c, NULL, false);
+        f.stems = make_keys(c, NULL, true);
+        f.given = px_calloc(c->block_count + 1, sizeof *f.given);
+    }
     while (status == 0 && (path = strsep(&rest, ",")))
         if (*path)
             status = apply_file(&f, path);
     for (int k = 0; f.names && f.names[k]; k++)
         free(f.names[k]);
     free(f.names);
-    free(f.by_name);
-    free(f.by_stem);
+    free(f.whole.key);
+    free(f.stems.key);
     free(f.given);
     free(f.first_unknown);
     free(copy);

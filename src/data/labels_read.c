@@ -147,6 +147,9 @@ static void take_record(int end, void *context)
     if (!r->failed && (!label || (r->path >= 0 && (!path || !*path))))
         r->failed = px_fail(PX_DATA, "%s: row %lld has %d columns, but column %d is %s", r->name, (long long)r->line,
                             r->now.fields, (label ? r->path : r->label) + 1, label ? "the image" : "the label");
+    if (!r->failed && ((path && strpbrk(path, "\r\n")) || strpbrk(label, "\r\n")))
+        r->failed = px_fail(PX_DATA, "%s: row %lld goes on over several lines; is a quote missing?", r->name,
+                            (long long)r->line);
     if (!r->failed) {
         px_label_rows *rows = r->rows;
         rows->row = px_grow(rows->row, rows->count, sizeof *rows->row);
@@ -205,9 +208,13 @@ static void read_csv(reading *r, const char *text, size_t size, char by)
     struct csv_parser parser;
     PX_CHECK(csv_init(&parser, 0) == 0);
     csv_set_delim(&parser, (unsigned char)by);
+    csv_set_blk_size(&parser, 1 << 16); /* a field grows by so much; by its own 128 bytes a long one takes long */
     if (csv_parse(&parser, text, size, take_field, take_record, r) != size && !r->failed)
         r->failed = px_fail(PX_DATA, "%s: cannot be read as a table: %s", r->name, csv_strerror(csv_error(&parser)));
-    csv_fini(&parser, take_field, take_record, r);
+    int64_t last = r->line + 1;
+    csv_set_opts(&parser, CSV_STRICT | CSV_STRICT_FINI); /* only now: quotes within fields are left alone */
+    if (!r->failed && csv_fini(&parser, take_field, take_record, r) != 0)
+        r->failed = px_fail(PX_DATA, "%s: row %lld has a quote that does not end", r->name, (long long)last);
     csv_free(&parser);
 }
 

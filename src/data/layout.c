@@ -4,7 +4,6 @@
 #include "base/error.h"
 #include "data/layout_tree.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,92 +17,10 @@ typedef struct layout {
     char *first_nested;      /* the first of them */
     int64_t strays, outside; /* images beside class folders, and beside folders of splits */
     const px_block *first_stray, *first_outside;
+    const px_folder **other; /* the catalog's skipped files, by source and path */
+    int64_t empty;           /* folders without images of classes that have images elsewhere */
+    const px_folder *first_empty;
 } layout;
-
-/* ---- classes ----------------------------------------------------------------------------------------------------- */
-
-typedef struct class_name {
-    char *name; /* the catalog's */
-    int number;
-} class_name;
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(((const class_name *)a)->name, ((const class_name *)b)->name);
-}
-
-int px_layout_class(px_catalog *c, const char *name)
-{
-    class_name *wanted = px_calloc(1, sizeof *wanted);
-    *wanted = (class_name){px_strdup(name), c->classes};
-    class_name *found = *(class_name **)tsearch(wanted, &c->class_index, by_name);
-    if (found != wanted) {
-        free(wanted->name);
-        free(wanted);
-        return found->number;
-    }
-    c->class_names = px_grow(c->class_names, c->classes, sizeof *c->class_names);
-    c->class_names[c->classes++] = wanted->name;
-    return found->number;
-}
-
-static bool whole_number(const char *text)
-{
-    size_t digits = strspn(text, "0123456789");
-    return digits > 0 && digits < 10 && text[digits] == '\0';
-}
-
-static int by_number(const void *a, const void *b)
-{
-    int x = atoi(((const class_name *)a)->name), y = atoi(((const class_name *)b)->name);
-    return x != y ? x - y : by_name(a, b);
-}
-
-/* Classes of folders whose images got other labels by labels= are none. */
-static void drop_unused(px_catalog *c)
-{
-    bool *used = px_calloc((size_t)c->classes + 1, sizeof *used);
-    int *place = px_calloc((size_t)c->classes + 1, sizeof *place), kept = 0;
-    for (size_t k = 0; k < c->block_count; k++)
-        if (c->blocks[k].label >= 0)
-            used[c->blocks[k].label] = true;
-    for (int k = 0; k < c->classes; k++) {
-        place[k] = kept;
-        if (used[k])
-            c->class_names[kept++] = c->class_names[k];
-        else
-            free(c->class_names[k]);
-    }
-    c->classes = kept;
-    for (size_t k = 0; k < c->block_count; k++)
-        if (c->blocks[k].label >= 0)
-            c->blocks[k].label = place[c->blocks[k].label];
-    free(used);
-    free(place);
-}
-
-void px_layout_sort_classes(px_catalog *c, bool numbers)
-{
-    class_name *sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
-    int *place = px_calloc((size_t)c->classes + 1, sizeof *place);
-    drop_unused(c);
-    for (int k = 0; k < c->classes; k++) {
-        sorted[k] = (class_name){c->class_names[k], k};
-        numbers = numbers && whole_number(c->class_names[k]);
-    }
-    qsort(sorted, (size_t)c->classes, sizeof *sorted, numbers ? by_number : by_name);
-    for (int k = 0; k < c->classes; k++) {
-        place[sorted[k].number] = k;
-        c->class_names[k] = sorted[k].name;
-    }
-    for (size_t k = 0; k < c->block_count; k++)
-        if (c->blocks[k].label >= 0)
-            c->blocks[k].label = place[c->blocks[k].label];
-    tdestroy(c->class_index, free);
-    c->class_index = NULL;
-    free(sorted);
-    free(place);
-}
 
 /* ---- giving images their split and class ------------------------------------------------------------------------- */
 
@@ -416,20 +333,37 @@ static int understand_source(layout *l, px_node *at)
 
 /* ---- what is said ------------------------------------------------------------------------------------------------ */
 
-static bool has_class(const px_catalog *c, const char *name)
+static int by_place(const void *left, const void *right)
 {
-    class_name wanted = {(char *)name, 0};
-    return tfind(&wanted, &c->class_index, by_name) != NULL;
+    const px_folder *a = *(px_folder *const *)left, *b = *(px_folder *const *)right;
+    return a->source != b->source ? a->source - b->source : strcmp(a->path, b->path);
 }
 
-static bool has_other_files(const px_catalog *c, const px_folder *folder)
+/* What other files are in the sources, so that a folder's are found by halving. */
+static void sort_others(layout *l)
 {
-    size_t length = strlen(folder->path);
-    for (size_t k = 0; k < c->skipped_count; k++)
-        if (c->skipped[k].source == folder->source && strncmp(c->skipped[k].path, folder->path, length) == 0 &&
-            c->skipped[k].path[length] == '/')
-            return true;
-    return false;
+    l->other = px_calloc(l->c->skipped_count + 1, sizeof(px_folder *));
+    for (size_t k = 0; k < l->c->skipped_count; k++)
+        l->other[k] = &l->c->skipped[k];
+    qsort(l->other, l->c->skipped_count, sizeof(px_folder *), by_place);
+}
+
+static bool has_other_files(const layout *l, const px_folder *folder)
+{
+    char *below = px_format("%s/", folder->path);
+    const px_folder wanted = {.path = below, .source = folder->source}, *at = &wanted;
+    size_t low = 0, high = l->c->skipped_count, length = strlen(below);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (by_place(&l->other[middle], &at) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool has = low < l->c->skipped_count && l->other[low]->source == folder->source &&
+               strncmp(l->other[low]->path, below, length) == 0;
+    free(below);
+    return has;
 }
 
 /* A folder without images beside those of splits or classes is a mistake, or a class that would not be numbered. */
@@ -444,11 +378,12 @@ static int check_empty(layout *l, const px_folder *folder)
     free(above);
     if (parent && parent->level == PX_LEVEL_SPLITS && px_split_of_name(base, strlen(base)) >= 0)
         return px_fail(PX_DATA, "the split's folder %s contains no images; split=%s:none leaves it out", path, path);
-    if (!parent || parent->level != PX_LEVEL_CLASSES || parent->kids == 0 || has_other_files(l->c, folder))
+    if (!parent || parent->level != PX_LEVEL_CLASSES || parent->kids == 0 || has_other_files(l, folder))
         return 0;
-    if (!has_class(l->c, base))
+    if (!px_layout_has_class(l->c, base))
         return px_fail(PX_DATA, "the class folder %s contains no images; split=%s:none leaves it out", path, path);
-    px_log_warning(l->c->log, "the class folder %s contains no images", path);
+    if (l->empty++ == 0)
+        l->first_empty = folder;
     return 0;
 }
 
@@ -470,6 +405,11 @@ static void warn(const layout *l)
     if (l->outside > 0)
         px_log_warning(log, "%lld images are in no split's folder and are left out; the first one is %s",
                        (long long)l->outside, px_block_name(l->c, l->first_outside, name));
+    if (l->empty == 1)
+        px_log_warning(log, "the class folder %s contains no images", l->first_empty->path);
+    if (l->empty > 1)
+        px_log_warning(log, "%lld class folders contain no images; the first one is %s", (long long)l->empty,
+                       l->first_empty->path);
     if (l->first_nested)
         px_log_warning(
             log,
@@ -484,6 +424,7 @@ int px_layout_understand(px_catalog *c)
     int status = 0;
     l.automatic = strcmp(l.mode, "auto") == 0;
     px_tree_make(&l.tree, c);
+    sort_others(&l);
     for (int r = 0; r < l.tree.roots && status == 0; r++)
         status = understand_source(&l, &l.tree.node[r]);
     for (size_t k = 0; k < c->folder_count && status == 0; k++)
@@ -496,6 +437,7 @@ int px_layout_understand(px_catalog *c)
         if (c->blocks[k].split != PX_SPLIT_LEFT_OUT)
             c->blocks[k].split = c->splits.whole;
     free(l.first_nested);
+    free(l.other);
     px_tree_finish(&l.tree);
     return status;
 }

@@ -12,7 +12,11 @@ int px_layout_understand(px_catalog *);
 /* The number of a class in the catalog's class_names while they are being collected; it is added if it is new. */
 int px_layout_class(px_catalog *, const char *name);
 
-/* Drops classes without images, sorts the class names, as numbers if all are whole numbers and `numbers`, and renumbers the labels. */
+/* Whether it is among them. */
+bool px_layout_has_class(const px_catalog *, const char *name);
+
+/* Drops classes without images, sorts the class names and renumbers the labels. The names are sorted as numbers if all are
+ * whole numbers and `numbers` is true. */
 void px_layout_sort_classes(px_catalog *, bool numbers);
 
 #endif

@@ -105,6 +105,33 @@ const char *px_tree_name(const px_tree *t, const px_node *n, size_t *length)
     return t->sorted[n->first]->path + n->name;
 }
 
+/* The order of folders side by side: paths are sorted byte by byte, and a folder's go on with a slash. */
+static int compare_names(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    size_t least = a_length < b_length ? a_length : b_length;
+    int order = memcmp(a, b, least);
+    if (order != 0 || a_length == b_length)
+        return order;
+    return (a_length > least ? (unsigned char)a[least] : '/') - (b_length > least ? (unsigned char)b[least] : '/');
+}
+
+static px_node *find_kid(const px_tree *t, const px_node *at, const char *name, size_t length)
+{
+    int low = 0, high = at->kids;
+    while (low < high) {
+        int middle = low + (high - low) / 2;
+        size_t own;
+        px_node *kid = &t->node[at->kid + middle];
+        const char *text = px_tree_name(t, kid, &own);
+        int order = compare_names(text, own, name, length);
+        if (order == 0)
+            return kid;
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return NULL;
+}
+
 px_node *px_tree_find(const px_tree *t, int source, const char *path)
 {
     px_node *at = NULL;
@@ -113,15 +140,7 @@ px_node *px_tree_find(const px_tree *t, int source, const char *path)
             at = &t->node[r];
     while (at && *path) {
         size_t want = strcspn(path, "/");
-        px_node *next = NULL;
-        for (int k = 0; k < at->kids && !next; k++) {
-            size_t length;
-            px_node *kid = &t->node[at->kid + k];
-            const char *name = px_tree_name(t, kid, &length);
-            if (length == want && memcmp(name, path, want) == 0)
-                next = kid;
-        }
-        at = next;
+        at = find_kid(t, at, path, want);
         path += want + (path[want] == '/');
     }
     return at;

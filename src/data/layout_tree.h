@@ -29,8 +29,9 @@ typedef struct px_tree {
 void px_tree_make(px_tree *, px_catalog *);
 void px_tree_finish(px_tree *);
 
-/* A folder's path in its source, as a new string; its name; the name of one of its images' source. */
+/* A folder's path in its source, as a new string, with control characters replaced. */
 char *px_tree_path(const px_tree *, const px_node *);
+/* Its name, which is borrowed and does not end with a zero. */
 const char *px_tree_name(const px_tree *, const px_node *, size_t *length);
 
 /* The folder at a path of a source, or NULL: it holds no images. */

@@ -11,6 +11,7 @@
 #include "make_data.h"
 
 #include <strings.h>
+#include <time.h>
 
 /* Files that end in .png are pictures, those that end in ! are not readable as such; names that end in / are folders. */
 typedef struct tree {
@@ -209,6 +210,34 @@ static const tree trees[] = {
      .right = "train mel 1 nv 1",
      .labels = "l.csv",
      .text = "lesion_id,image_id,dx\nH1,a,nv\nH2,b,mel\n"},
+    {.files = "a.png b.png l.csv", /* a quote that does not end swallows the rows behind it */
+     .right = "! l.csv: row 2 has a quote that does not end",
+     .labels = "l.csv",
+     .text = "a.png,x\n\"b.png,y\n"},
+    {.files = "a.png b.png c.png l.csv",
+     .right = "! l.csv: row 2 goes on over several lines; is a quote missing?",
+     .labels = "l.csv",
+     .text = "a.png,x\nb.png,\"y\nc.png,z\"\n"},
+    {.files = "a.png b.png l.csv",
+     .right = "train 5\" disc 1 x 1",
+     .labels = "l.csv",
+     .text = "a.png,5\" disc\n\"b.png\",\"x\"\n"},
+    {.files = "p/a.png q/b.png l.csv", /* a path that is longer than the source's, by several folders */
+     .right = "train q 1 x 1",
+     .labels = "l.csv",
+     .text = "/home/me/set/p/a.png,x\n"},
+    {.files = "p/a.png r/p/a.png r/l.csv", /* the own folder goes before others */
+     .right = "train p 1 x 1",
+     .labels = "r/l.csv",
+     .text = "p/a.png,x\n"},
+    {.files = "p/xa.png q/b.png l.csv", /* only at a slash */
+     .right = "! none of its 1 rows names an image",
+     .labels = "l.csv",
+     .text = "a.png,x\n"},
+    {.files = "a/1.png b/1.png class_names.txt", /* it is not only STL-10's */
+     .right = "train cat 1 dog 1",
+     .names = "class_names.txt",
+     .words = "cat\ndog\n"},
     {.files = "a.png l.csv", .right = "! contains no labels", .labels = "l.csv", .text = "\n\n"},
     {.files = "a.png", .right = "! cannot be opened, and is in no source", .labels = "l.csv"},
     {.files = "p/a.png p/l.csv l.csv", .right = "! give more of its path", .labels = "l.csv", .text = "a.png,x\n"},
@@ -465,6 +494,46 @@ static void paths(void **state)
     remove_folder(folder);
 }
 
+/* Rows that name the same file in many folders, and as many empty folders: what took minutes must not grow with the
+ * square. With linear searches these took 7 s. */
+static void many_folders(void **state)
+{
+    (void)state;
+    enum { FOLDERS = 10000, SECONDS = 5 };
+    char *folder = make_folder(), *path = px_format("%s/set.tar", folder), *text = NULL;
+    struct archive *a = begin_archive(path, ARCHIVE_FORMAT_TAR_USTAR, ARCHIVE_FILTER_NONE);
+    blob png = make_flat_png(4, 4, 3, 9);
+    size_t length = 0;
+    FILE *rows = open_memstream(&text, &length);
+    for (int k = 0; k < FOLDERS; k++) {
+        char name[64];
+        snprintf(name, sizeof name, "train/%d/1.png", k);
+        add_entry(a, name, png.bytes, png.size);
+        fprintf(rows, "%d/1.png,%d\n", k, k % 7);
+        snprintf(name, sizeof name, "train/%d-empty", k);
+        add_entry(a, name, NULL, 0);
+        snprintf(name, sizeof name, "train/%d-empty/note.txt", k);
+        add_entry(a, name, "no picture", 10);
+    }
+    fclose(rows);
+    add_entry(a, "l.csv", text, length);
+    end_archive(a);
+    tree t = {
+        .files = "many folders", .right = "train 0 1429 1 1429 2 1429 3 1429 4 1428 5 1428 6 1428", .labels = "l.csv"};
+    clock_t start = clock();
+    assert_int_equal(check(&t, px_strdup(path)), 0);
+    t.labels = NULL;
+    t.right = "! no";
+    char *seen = understand(path, &t);
+    assert_memory_equal(seen, "train 0 1 1 1 10 1", 18);
+    assert_true(clock() - start < SECONDS * CLOCKS_PER_SEC);
+    free(seen);
+    free(text);
+    free(path);
+    free(png.bytes);
+    remove_folder(folder);
+}
+
 static void names(void **state)
 {
     (void)state;
@@ -496,8 +565,8 @@ static void names(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_trees), cmocka_unit_test(links_in_archives),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(all_trees),        cmocka_unit_test(links_in_archives),
                                        cmocka_unit_test(links_in_folders), cmocka_unit_test(paths),
-                                       cmocka_unit_test(names)};
+                                       cmocka_unit_test(many_folders),     cmocka_unit_test(names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
