@@ -9,7 +9,7 @@
 #ifndef PX_BACKENDS_ROWS_H
 #define PX_BACKENDS_ROWS_H
 
-#include "graph/plan.h"
+#include "graph/kernel.h"
 
 /* The fast backend's rows, in the order in which a plan asks them; NULL-terminated. */
 extern const px_kernel_row *const px_fast_rows[];

@@ -3,7 +3,8 @@
 #ifndef PX_GRAPH_PLAN_INTERNAL_H
 #define PX_GRAPH_PLAN_INTERNAL_H
 
-#include "graph/plan.h"
+#include "graph/kernel.h"
+#include "graph/plan_params.h"
 
 typedef enum px_place {
     PX_IN_ARENA,

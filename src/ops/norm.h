@@ -7,7 +7,7 @@
 #ifndef PX_OPS_NORM_H
 #define PX_OPS_NORM_H
 
-#include "graph/plan.h"
+#include "graph/kernel.h"
 #include "ops/attr.h"
 
 #include <math.h>

@@ -1,6 +1,7 @@
 /* model.c - see model.h. */
 #include "train/model.h"
 #include "base/error.h"
+#include "graph/kernel.h"
 #include "ops/ops.h"
 #include "train/advice.h"
 

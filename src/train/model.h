@@ -15,7 +15,7 @@
 
 #include "data/dataset.h"
 #include "dist/comm.h"
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "train/settings.h"
 
 typedef struct px_model {

@@ -10,7 +10,7 @@
 #include "backbones/vit.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "ops/ops.h"
 
 #include <math.h>

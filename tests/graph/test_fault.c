@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "ops/ops.h"
 
 #include <math.h>

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "ops/ops.h"
 #include "train/settings.h"
 

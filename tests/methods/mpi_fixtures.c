@@ -7,7 +7,7 @@
 
 #include "../golden/formula.h"
 #include "base/error.h"
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "results/results.h"
 #include "train/settings.h"
 

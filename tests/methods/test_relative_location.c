@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "ops/ops.h"
 #include "scene.h"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "graph/plan.h"
+#include "graph/kernel.h"
 #include "map_fixtures.h"
 #include "ops/ops.h"
 

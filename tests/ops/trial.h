@@ -23,7 +23,8 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/rng.h"
-#include "graph/plan.h"
+#include "graph/kernel.h"
+#include "graph/plan_params.h"
 #include "ops/ops.h"
 #include "tensor/bf16.h"
 

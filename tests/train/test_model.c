@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "graph/kernel.h"
 #include "ops/ops.h"
 #include "train/model.h"
 

@@ -7,7 +7,7 @@
 #ifndef PX_BACKENDS_PORTABLE_H
 #define PX_BACKENDS_PORTABLE_H
 
-#include "graph/plan.h"
+#include "graph/kernel.h"
 #include "ops/attr.h"
 #include "tensor/bf16.h"
 

@@ -2,7 +2,7 @@
 #ifndef PX_BACKENDS_X86_BLOCKS_H
 #define PX_BACKENDS_X86_BLOCKS_H
 
-#include "graph/plan.h"
+#include "graph/kernel.h"
 
 /* A value as the blocked kernels see it: (N, G, S, B), G * B channels. Matrices (N, C): one group of C. */
 typedef struct px_blocks {

@@ -8,7 +8,7 @@
 
 #include "backends/x86/blocks.h"
 #include "base/simd.h"
-#include "graph/plan.h"
+#include "graph/kernel.h"
 #include "ops/attr.h"
 #include "ops/taps.h"
 #include "tensor/bf16.h"
