@@ -22,7 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PX_LIST_MAX = 32 };
+enum { PX_LIST_MAX = 64 };
 typedef struct px_list {
     int count;
     double value[PX_LIST_MAX];

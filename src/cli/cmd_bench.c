@@ -21,7 +21,7 @@ static const px_flag flags[] = {
 static const px_option options[] = {
     PX_OPTION(px_bench_options, seconds, "20", 0.1, 1e5, "how long to measure"),
     PX_OPTION(px_bench_options, image_size, "32", 8, 4096, "side of the random images in pixels (without data.path)"),
-    PX_OPTION(px_bench_options, channels, "3", 1, 3, "channels of the random images"),
+    PX_OPTION(px_bench_options, channels, "3", 1, PX_CHANNELS_MAX, "channels of the random images"),
     PX_OPTION(px_bench_options, classes, "10", 0, 1e6, "classes of the random images"),
     {0}};
 

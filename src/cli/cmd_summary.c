@@ -3,6 +3,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
+#include "data/image.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@ typedef struct summary_cfg {
 } summary_cfg;
 
 static const px_option options[] = {PX_OPTION(summary_cfg, image_size, "224", 1, 4096, "side of the image in pixels"),
-                                    PX_OPTION(summary_cfg, channels, "3", 1, 3, "1 or 3"),
+                                    PX_OPTION(summary_cfg, channels, "3", 1, PX_CHANNELS_MAX, "of the images"),
                                     {0}};
 
 /* The number of elements of all parameters in the scope `scope`. */

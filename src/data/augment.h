@@ -57,7 +57,7 @@ px_crop px_crop_random(px_rng *, const px_image *, float area_min, float area_ma
 void px_resize(px_plane *, const px_image *, px_crop, bool flip, px_filter, px_scratch *);
 
 /* As in torchvision.transforms.functional, on float images; each clips to [0,1]. Saturation, hue and gray do nothing to
- * planes of one channel. */
+ * planes of one channel; contrast is for one or three. */
 void px_brightness(px_plane *, float factor);
 void px_contrast(px_plane *, float factor);
 void px_saturation(px_plane *, float factor);

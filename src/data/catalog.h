@@ -19,6 +19,7 @@ typedef struct px_block {
     int split; /* number of a split, or PX_SPLIT_LEFT_OUT */
     bool bad;  /* an image file that cannot be read: it counts when folders are understood, and is then dropped */
     int height, width, channels;
+    int bits;              /* 16, else 8 */
     bool oriented;         /* its file tells an orientation other than upright */
     int label;             /* of all its images, unless there are `labels` */
     int32_t *labels;       /* (count), or NULL */
@@ -86,9 +87,9 @@ struct px_importer {
     int (*list)(px_catalog *, const px_entry *);
     /* After the first walk: labels, classes and class names. 0 or -1. */
     int (*finish)(px_catalog *);
-    /* Gives the pixels of `count` images from `first` on as (count, height, width, channels). NULL: entries are image
-     * files. */
-    void (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
+    /* Gives the pixels of `count` images from `first` on as (count, height, width, channels) of the
+     * block's bits. 0 or -1. NULL: entries are image files. */
+    int (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
 };
 
 extern const px_importer px_importer_idx, px_importer_cifar10, px_importer_cifar100, px_importer_stl10,

@@ -19,7 +19,6 @@ static inline float luma(float r, float g, float b)
 
 static size_t area(const px_plane *p)
 {
-    PX_CHECK(p->channels == 1 || p->channels == 3);
     return (size_t)p->size * (size_t)p->size;
 }
 
@@ -107,6 +106,7 @@ void px_brightness(px_plane *p, float factor)
 
 void px_contrast(px_plane *p, float factor)
 {
+    PX_CHECK(p->channels == 1 || p->channels == 3);
     size_t n = area(p);
     double mean = sum(p->data, n);
     if (p->channels == 3) /* the mean of the gray image is the gray of the channels' means */

@@ -74,6 +74,7 @@ void px_dataset_close(px_dataset *d)
     free_strings(d->class_names);
     free_strings(d->split_names);
     free(d->path);
+    free(d->note);
     free(d);
 }
 
@@ -84,6 +85,12 @@ int px_dataset_check(const px_dataset *d)
     if (!d->map || (fstat(d->fd, &about) == 0 && about.st_size >= d->file_end))
         return 0;
     return px_crash_file_lost(d->path);
+}
+
+void px_dataset_tell(const px_dataset *d)
+{
+    if (d->note)
+        px_tell("%s", d->note);
 }
 
 const px_dataset_info *px_dataset_about(const px_dataset *d)
@@ -171,10 +178,12 @@ int px_dataset_read(const px_dataset *d, int64_t row, px_image *image)
         image->height = d->info.height;
         image->width = d->info.width;
         image->channels = d->info.channels;
+        image->bits = d->info.bits;
         return 0;
     }
     char name[300];
     snprintf(name, sizeof name, "%s: image %lld", d->path, (long long)row);
     return px_image_decode(image, d->bytes + d->offsets[row], (size_t)(d->offsets[row + 1] - d->offsets[row]),
-                           (px_image_want){.channels = d->info.channels, .unturned = d->unturned}, name);
+                           (px_image_want){.channels = d->info.channels, .bits = d->info.bits, .unturned = d->unturned},
+                           name);
 }

@@ -2,7 +2,7 @@
  *
  * File format (made by `pretext pack`, or by a few lines of h5py; contiguous, uncompressed arrays are mapped, others
  * are read into memory as a whole):
- *     /images   uint8 (N, H, W, C)           C is 1 or 3; or, for large images or images of varying size,
+ *     /images   uint8 or uint16 (N, H, W, C)  C is 1 to 64; or, for large images or images of varying size,
  *     /encoded  uint8 (total bytes)          image files (image.h) one after the other,
  *     /offsets  uint64 (N+1)                 image i is encoded[offsets[i] : offsets[i+1]]
  *     /labels   int32 (N)                    0..classes-1, or -1: no label
@@ -11,10 +11,11 @@
  *     class_names, split_names               variable-length strings
  *     mean, std                              float32 (C), of the train split's pixels scaled to [0,1]
  *     channels                               int32
+ *     bits                                   int32: 16: /encoded files are decoded to uint16. Optional
  *     exif                                   string: "ignore": /encoded files' own orientation does not count
  *     source                                 string: what was packed
  * Without /labels there are no classes; without class_names their numbers are their names; without /split and
- * split_names everything is "train". The rest is required.
+ * split_names everything is "train"; without mean and std those of /images are measured. The rest is required.
  *
  *     px_dataset *d;
  *     if (px_dataset_open(&d, "cifar10.h5", PX_LINKS_REFUSED) != 0) return -1;
@@ -39,12 +40,14 @@ typedef struct px_dataset_info {
     const char *path;
     int64_t count;
     int height, width; /* 0 if images vary in size, or are encoded: then sizes are known only after decoding */
-    int channels;      /* 1 or 3 */
+    int channels;      /* 1 (gray), 3 (RGB), or others up to PX_CHANNELS_MAX */
+    int bits;          /* of a value: 8 or 16 */
     int classes;       /* 0: no labels */
     const char *const *class_names;
     int splits;
     const char *const *split_names;
-    float mean[3], std[3];
+    float mean[PX_CHANNELS_MAX], std[PX_CHANNELS_MAX];
+    const char *note; /* what was left out or measured, a line; NULL: nothing */
 } px_dataset_info;
 
 /* What to do about parts of a data set that lie in other files: behind external links, in external storage, in virtual data
@@ -54,6 +57,7 @@ typedef enum px_links { PX_LINKS_REFUSED, PX_LINKS_FOLLOWED } px_links;
 /* 0, or -1: PX_DATA, or PX_USAGE if `path` is empty (data.path has no default). */
 int px_dataset_open(px_dataset **out, const char *path, px_links);
 void px_dataset_close(px_dataset *);
+void px_dataset_tell(const px_dataset *); /* says the note, if there is one: for one rank */
 const px_dataset_info *px_dataset_about(const px_dataset *);
 const px_split *px_dataset_split(const px_dataset *, const char *name); /* NULL: px_error() names those that exist */
 /* The same where a configuration's key names the split: the message names the key, too. */

@@ -37,8 +37,20 @@ static int unbelievable(const px_dataset *d, const char *name)
     return px_fail(PX_DATA, "%s: %s claims to be larger than the file can contain", d->path, name);
 }
 
-/* Opens an HDF5 data set with `rank` axes, of integers (`bytes`: of uint8 only). Returns the id, or -1. */
-static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int rank, bool bytes, hsize_t dims[])
+/* Of what type an array must be. */
+typedef enum element { BYTES, PIXELS /* uint8 or uint16 */, INTEGERS } element;
+
+static bool is_of(hid_t type, element kind)
+{
+    bool unsign = H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE;
+    size_t size = H5Tget_size(type);
+    if (kind == INTEGERS)
+        return H5Tget_class(type) == H5T_INTEGER;
+    return unsign && (size == 1 || (kind == PIXELS && size == 2));
+}
+
+/* Opens an HDF5 data set with `rank` axes of this type. Returns the id, or -1. */
+static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int rank, element kind, hsize_t dims[])
 {
     char why[PX_H5_WHY];
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
@@ -53,7 +65,8 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
     }
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     int axes = H5Sget_simple_extent_ndims(space);
-    bool typed = bytes ? H5Tequal(type, H5T_NATIVE_UINT8) > 0 : H5Tget_class(type) == H5T_INTEGER;
+    static const char *const expected[] = {"uint8", "uint8 or uint16", "integers"};
+    bool typed = is_of(type, kind);
     if (axes == rank)
         H5Sget_simple_extent_dims(space, dims, NULL);
     H5Tclose(type);
@@ -62,8 +75,7 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
     if (axes != rank)
         status = px_fail(PX_DATA, "%s: %s has %d axes, but %d are expected", d->path, name, axes, rank);
     else if (!typed)
-        status =
-            px_fail(PX_DATA, "%s: %s has the wrong type; %s expected", d->path, name, bytes ? "uint8" : "integers");
+        status = px_fail(PX_DATA, "%s: %s has the wrong type; %s expected", d->path, name, expected[kind]);
     if (status != 0)
         H5Dclose(set);
     return status == 0 ? set : -1;
@@ -73,7 +85,7 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
 static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t type, int64_t count)
 {
     hsize_t length = 0;
-    hid_t set = open_array(d, file, name, 1, false, &length);
+    hid_t set = open_array(d, file, name, 1, INTEGERS, &length);
     if (set < 0)
         return NULL;
     void *values = NULL;
@@ -136,21 +148,32 @@ static int map_file(px_dataset *d, hid_t set, haddr_t offset, size_t size)
     return 0;
 }
 
-/* Makes the `size` bytes of a uint8 HDF5 data set accessible as d->bytes. */
-static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size)
+/* Whether the file has 16-bit values in the other byte order. */
+static bool is_swapped(hid_t set, size_t width)
+{
+    hid_t type = H5Dget_type(set);
+    bool same = width == 1 || H5Tequal(type, H5T_NATIVE_UINT16) > 0;
+    H5Tclose(type);
+    return !same;
+}
+
+/* Makes the `size` bytes of an HDF5 data set of values of `width` bytes accessible as d->bytes. */
+static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size, size_t width)
 {
     haddr_t offset =
         H5Dget_offset(set); /* from the file's first byte, user block included; undefined unless contiguous */
-    if (offset != HADDR_UNDEF && size > 0 && map_file(d, set, offset, size) != 0)
+    bool mapped = offset != HADDR_UNDEF && offset % width == 0 && !is_swapped(set, width);
+    hid_t type = width == 2 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT8;
+    if (mapped && size > 0 && map_file(d, set, offset, size) != 0)
         return -1;
     if (d->map || size == 0)
         return 0;
     char why[PX_H5_WHY];
-    if (!px_h5_outside(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size}, 1))
+    if (!px_h5_outside(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size / width}, width))
         return unbelievable(d, name);
     d->copy = px_realloc(NULL, size);
     d->bytes = d->copy;
-    return H5Dread(set, H5T_NATIVE_UINT8, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->copy) < 0 ? unreadable(d, name) : 0;
+    return H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->copy) < 0 ? unreadable(d, name) : 0;
 }
 
 /* Reads an attribute of exactly `count` numbers. */
@@ -219,22 +242,27 @@ static char **read_strings(const px_dataset *d, hid_t file, const char *name, in
 static int load_raw(px_dataset *d, hid_t file)
 {
     hsize_t dims[4] = {0};
-    hid_t set = open_array(d, file, "/images", 4, true, dims);
+    hid_t set = open_array(d, file, "/images", 4, PIXELS, dims);
     if (set < 0)
         return -1;
     int status = 0;
-    if (dims[1] < 1 || dims[2] < 1 || dims[1] > SIDE_MAX || dims[2] > SIDE_MAX || (dims[3] != 1 && dims[3] != 3) ||
-        dims[0] > (hsize_t)INT64_MAX / (dims[1] * dims[2] * dims[3])) {
-        status = px_fail(PX_DATA, "%s: /images is (%llu, %llu, %llu, %llu), but (N, height, width, 1 or 3) is expected",
-                         d->path, (unsigned long long)dims[0], (unsigned long long)dims[1], (unsigned long long)dims[2],
-                         (unsigned long long)dims[3]);
+    hid_t type = H5Dget_type(set);
+    size_t width = H5Tget_size(type);
+    H5Tclose(type);
+    if (dims[1] < 1 || dims[2] < 1 || dims[1] > SIDE_MAX || dims[2] > SIDE_MAX || dims[3] < 1 ||
+        dims[3] > PX_CHANNELS_MAX || dims[0] > (hsize_t)INT64_MAX / (dims[1] * dims[2] * dims[3] * width)) {
+        status =
+            px_fail(PX_DATA, "%s: /images is (%llu, %llu, %llu, %llu), but (N, height, width, 1 to 64) is expected",
+                    d->path, (unsigned long long)dims[0], (unsigned long long)dims[1], (unsigned long long)dims[2],
+                    (unsigned long long)dims[3]);
     } else {
         d->info.count = (int64_t)dims[0];
         d->info.height = (int)dims[1];
         d->info.width = (int)dims[2];
         d->info.channels = (int)dims[3];
-        d->stride = (size_t)(dims[1] * dims[2] * dims[3]);
-        status = load_bytes(d, set, "/images", d->stride * (size_t)dims[0]);
+        d->info.bits = (int)width * 8;
+        d->stride = (size_t)(dims[1] * dims[2] * dims[3]) * width;
+        status = load_bytes(d, set, "/images", d->stride * (size_t)dims[0], width);
     }
     H5Dclose(set);
     return status;
@@ -243,7 +271,7 @@ static int load_raw(px_dataset *d, hid_t file)
 static int load_offsets(px_dataset *d, hid_t file, uint64_t total)
 {
     hsize_t length = 0;
-    hid_t set = open_array(d, file, "/offsets", 1, false, &length);
+    hid_t set = open_array(d, file, "/offsets", 1, INTEGERS, &length);
     if (set < 0)
         return -1;
     H5Dclose(set);
@@ -268,23 +296,53 @@ static int load_encoded(px_dataset *d, hid_t file)
         return px_fail(PX_DATA, "%s: has /encoded but no /offsets", d->path);
     if (read_numbers(d, file, "channels", H5T_NATIVE_INT, 1, &d->info.channels) != 0)
         return -1;
-    if (d->info.channels != 1 && d->info.channels != 3)
-        return px_fail(PX_DATA, "%s: attribute channels is %d, but must be 1 or 3", d->path, d->info.channels);
+    if (d->info.channels < 1 || d->info.channels > PX_CHANNELS_MAX)
+        return px_fail(PX_DATA, "%s: attribute channels is %d, but must be 1 to %d", d->path, d->info.channels,
+                       PX_CHANNELS_MAX);
+    d->info.bits = 8;
+    if (has_attribute(file, "bits") && read_numbers(d, file, "bits", H5T_NATIVE_INT, 1, &d->info.bits) != 0)
+        return -1;
+    if (d->info.bits != 8 && d->info.bits != 16)
+        return px_fail(PX_DATA, "%s: attribute bits is %d, but must be 8 or 16", d->path, d->info.bits);
     d->unturned = has_attribute(file, "exif");
-    hid_t set = open_array(d, file, "/encoded", 1, true, &total);
+    hid_t set = open_array(d, file, "/encoded", 1, BYTES, &total);
     if (set < 0)
         return -1;
     int status = load_offsets(d, file, total);
     if (status == 0)
-        status = load_bytes(d, set, "/encoded", (size_t)total);
+        status = load_bytes(d, set, "/encoded", (size_t)total, 1);
     H5Dclose(set);
     return status;
+}
+
+/* Keeps a line about the file. */
+static void note(px_dataset *d, const char *text)
+{
+    char *longer = d->note ? px_format("%s; %s", d->note, text) : px_format("%s: %s", d->path, text);
+    free(d->note);
+    d->info.note = d->note = longer;
+}
+
+/* Files of others have /labels of several numbers per image, or of fractions: no classes. */
+static bool are_classes(px_dataset *d, hid_t file)
+{
+    hid_t set = H5Dopen2(file, "/labels", H5P_DEFAULT);
+    if (set < 0)
+        return true; /* read_array says why */
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    bool classes = H5Sget_simple_extent_ndims(space) == 1 && H5Tget_class(type) == H5T_INTEGER;
+    H5Tclose(type);
+    H5Sclose(space);
+    H5Dclose(set);
+    if (!classes)
+        note(d, "/labels are not one whole number per image and are ignored");
+    return classes;
 }
 
 static int load_labels(px_dataset *d, hid_t file)
 {
     int highest = -1;
-    if (has(file, "/labels")) {
+    if (has(file, "/labels") && are_classes(d, file)) {
         d->labels = read_array(d, file, "/labels", H5T_NATIVE_INT32, d->info.count);
         if (!d->labels)
             return -1;
@@ -357,9 +415,50 @@ static int load_splits(px_dataset *d, hid_t file)
     return 0;
 }
 
+/* Sums values and squares of one image, per channel. */
+static void add_image(const px_dataset *d, int64_t row, double *sum, double *square)
+{
+    size_t channels = (size_t)d->info.channels, values = d->stride / (d->info.bits == 16 ? 2 : 1);
+    const uint8_t *byte = d->bytes + (size_t)row * d->stride;
+    const uint16_t *wide = (const void *)byte;
+    for (size_t i = 0; i < values; i++) {
+        double v = d->info.bits == 16 ? wide[i] / 65535.0 : byte[i] / 255.0;
+        sum[i % channels] += v;
+        square[i % channels] += v * v;
+    }
+}
+
+/* Mean and deviation of the first split's pixels, or of images evenly spaced in it. */
+static void measure(px_dataset *d)
+{
+    enum { MOST = 5000 };
+    double sum[PX_CHANNELS_MAX] = {0}, square[PX_CHANNELS_MAX] = {0};
+    const px_split *split = &d->splits[0];
+    for (int s = 0; s < d->info.splits; s++)
+        if (strcmp(d->split_names[s], "train") == 0 && d->splits[s].count > 0)
+            split = &d->splits[s];
+    int64_t looks = split->count < MOST ? split->count : MOST;
+    for (int64_t i = 0; i < looks; i++)
+        add_image(d, split->index[(int64_t)((double)i * (double)split->count / (double)looks)], sum, square);
+    double n = (double)looks * d->info.height * d->info.width, step = d->info.bits == 16 ? 1.0 / 65535 : 1.0 / 255;
+    for (int c = 0; c < d->info.channels; c++) {
+        double mean = looks ? sum[c] / n : 0, variance = looks ? square[c] / n - mean * mean : 1;
+        d->info.mean[c] = (float)mean;
+        d->info.std[c] = (float)(variance > step * step ? sqrt(variance) : step);
+    }
+    char *text = px_format("has no mean and std; they were measured on %lld images of the split %s", (long long)looks,
+                           split->name);
+    note(d, text);
+    free(text);
+}
+
 static int load_statistics(px_dataset *d, hid_t file)
 {
     int channels = d->info.channels;
+    if (!d->offsets && !has_attribute(file, "mean") && !has_attribute(file, "std")) {
+        measure(d);
+        return 0;
+    }
     if (read_numbers(d, file, "mean", H5T_NATIVE_FLOAT, channels, d->info.mean) != 0 ||
         read_numbers(d, file, "std", H5T_NATIVE_FLOAT, channels, d->info.std) != 0)
         return -1;

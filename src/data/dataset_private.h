@@ -7,7 +7,7 @@
 
 struct px_dataset {
     px_dataset_info info;
-    char *path;
+    char *path, *note;
     px_h5_disk disk;      /* for the time of opening */
     const uint8_t *bytes; /* raw: (N, H, W, C); encoded: one file after the other */
     uint8_t *copy;        /* `bytes`, if they could not be mapped */

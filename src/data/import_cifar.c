@@ -92,7 +92,7 @@ static int finish100(px_catalog *c)
     return finish_names(c, 100);
 }
 
-static void unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
+static int unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
 {
     size_t record = (size_t)(b->size / (uint64_t)b->count), lead = record - PIXELS;
     for (int64_t i = 0; i < count; i++) {
@@ -102,6 +102,7 @@ static void unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64
             for (size_t ch = 0; ch < 3; ch++)
                 out[3 * k + ch] = planes[ch * PLANE + k];
     }
+    return 0;
 }
 
 const px_importer px_importer_cifar10 = {

@@ -145,11 +145,12 @@ static int finish(px_catalog *c)
     return 0;
 }
 
-static void unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
+static int unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
 {
     size_t stride = (size_t)b->height * (size_t)b->width * (size_t)b->channels;
     size_t lead = (size_t)b->size - stride * (size_t)b->count;
     memcpy(pixels, bytes + lead + (size_t)first * stride, (size_t)count * stride);
+    return 0;
 }
 
 const px_importer px_importer_idx = {.name = "IDX", .claims = claims, .list = list, .finish = finish, .unpack = unpack};

@@ -37,6 +37,7 @@ static int list(px_catalog *c, const px_entry *entry)
     b->height = lying ? about.width : about.height;
     b->width = lying ? about.height : about.width;
     b->channels = about.channels;
+    b->bits = about.bits;
     b->oriented = about.orientation > 1;
     return 0;
 }

@@ -99,7 +99,7 @@ static int finish(px_catalog *c)
     return 0;
 }
 
-static void unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
+static int unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
 {
     (void)b;
     for (int64_t i = 0; i < count; i++) {
@@ -110,6 +110,7 @@ static void unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64
                 for (size_t ch = 0; ch < 3; ch++)
                     out[(y * SIDE + x) * 3 + ch] = in[ch * PLANE + x * SIDE + y];
     }
+    return 0;
 }
 
 const px_importer px_importer_stl10 = {

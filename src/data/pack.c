@@ -29,7 +29,9 @@ const px_option px_pack_option_table[] = {
     PX_OPTION_CHOICE(px_pack_options, exif, "apply", "apply|ignore",
                      "the orientation that photos tell (EXIF): they are turned upright, or stay as stored"),
     PX_OPTION(px_pack_options, seed, "0", 0, 0, "decides which images go where if split= divides them"),
-    PX_OPTION(px_pack_options, channels, "0", 0, 3, "1: gray, 3: RGB, 0: as in the source (RGB if any image is)"),
+    PX_OPTION(px_pack_options, channels, "0", 0, PX_CHANNELS_MAX,
+              "1: gray, 3: RGB; 0: as in the source (RGB if any image is); others must be the source's"),
+    PX_OPTION(px_pack_options, bits, "0", 0, 16, "of a value: 8 or 16; 0: 16 if all images have 16, else 8"),
     PX_OPTION_TEXT(
         px_pack_options, class_names, "",
         "\"top,bag,...\" in the order of the labels, or a text file of names; empty: the source's names, or numbers"),
@@ -46,12 +48,34 @@ static const px_block *other_size(const px_catalog *c)
     return NULL;
 }
 
-static int natural_channels(const px_catalog *c)
+/* Gray and RGB may be mixed; other numbers of channels must be the same everywhere, and as they are wanted. */
+static int choose_channels(const px_catalog *c)
 {
-    for (size_t k = 0; k < c->block_count; k++)
-        if (c->blocks[k].channels != 1)
-            return 3;
-    return 1;
+    int wanted = c->options->channels, most = 1;
+    const px_block *first = &c->blocks[0], *other = NULL;
+    char name[2][PX_ENTRY_NAME];
+    for (size_t k = 0; k < c->block_count; k++) {
+        const px_block *b = &c->blocks[k];
+        most = b->channels > most ? b->channels : most;
+        if (b->channels != first->channels)
+            other = b;
+        if (wanted && b->channels != wanted && b->channels != 1 && !(b->channels == 3 && wanted == 1))
+            return px_fail(PX_USAGE, "channels=%d: %s has %d channels", wanted, px_block_name(c, b, name[0]),
+                           b->channels);
+    }
+    if (!wanted && other && most != 3)
+        return px_fail(PX_DATA, "%s has %d channels, but %s has %d; a data set has one number of them",
+                       px_block_name(c, first, name[0]), first->channels, px_block_name(c, other, name[1]),
+                       other->channels);
+    return wanted ? wanted : most;
+}
+
+static int choose_bits(const px_catalog *c)
+{
+    for (size_t k = 0; k < c->block_count && c->options->bits == 0; k++)
+        if (c->blocks[k].bits != 16)
+            return 8;
+    return c->options->bits ? c->options->bits : 16;
 }
 
 static int choose_shape(const px_catalog *c, px_pack_shape *shape)
@@ -61,7 +85,12 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
     char name[2][PX_ENTRY_NAME];
     bool raw = strcmp(o->store, "raw") == 0, encoded = strcmp(o->store, "encoded") == 0,
          pixels = c->format->unpack != NULL;
-    *shape = (px_pack_shape){.count = c->count, .channels = o->channels ? o->channels : natural_channels(c)};
+    *shape = (px_pack_shape){.count = c->count, .channels = choose_channels(c), .bits = choose_bits(c)};
+    if (shape->channels < 0)
+        return -1;
+    if (pixels && o->bits && o->bits != (first->bits == 16 ? 16 : 8))
+        return px_fail(PX_USAGE, "bits=%d: %s has %d bits per value, and stays so", o->bits, c->sources[0],
+                       first->bits == 16 ? 16 : 8);
     if (pixels && encoded)
         return px_fail(PX_USAGE, "store=encoded is for image files; %s has the format %s, which is stored raw",
                        c->sources[0], c->format->name);
@@ -133,14 +162,15 @@ static void free_table(table *t)
 }
 
 /* Mean and standard deviation of pixels scaled to [0,1]. */
-static void statistics(const px_pack_sums *sums, int channels, px_pack_about *about)
+static void statistics(const px_pack_sums *sums, const px_pack_shape *shape, px_pack_about *about)
 {
-    for (int ch = 0; ch < channels; ch++) {
+    double most = shape->bits == 16 ? 65535 : 255;
+    for (int ch = 0; ch < shape->channels; ch++) {
         double n = (double)sums->pixels, mean = (double)sums->sum[ch] / n;
         double variance = (double)sums->square[ch] / n - mean * mean;
-        about->mean[ch] = (float)(mean / 255);
-        /* If all pictures have a single colour: at least one step of 8 bits, since values are divided by it. */
-        about->std[ch] = (float)(sqrt(variance > 1 ? variance : 1) / 255);
+        about->mean[ch] = (float)(mean / most);
+        /* If all pictures have a single colour: at least one step of its bits, since values are divided by it. */
+        about->std[ch] = (float)(sqrt(variance > 1 ? variance : 1) / most);
     }
 }
 
@@ -194,10 +224,20 @@ bool px_pack_turns(const px_pack_options *o)
     return !o->exif || strcmp(o->exif, "ignore") != 0;
 }
 
+static const char *channels_text(const px_pack_shape *s, char text[40])
+{
+    snprintf(text, 40, "%d channels", s->channels);
+    if (s->channels == 1 || s->channels == 3)
+        snprintf(text, 40, "%s", s->channels == 1 ? "gray" : "RGB");
+    if (s->bits == 16)
+        snprintf(text + strlen(text), 40 - strlen(text), " of 16 bits");
+    return text;
+}
+
 static char *summary_text(const px_catalog *c, const table *t, const px_pack_shape *shape, const px_pack_about *about,
                           const char *path)
 {
-    char *text = NULL, size[40] = "image files of varying size";
+    char *text = NULL, kind[40], size[40] = "image files of varying size";
     size_t length = 0;
     struct stat file = {0};
     stat(path, &file);
@@ -207,7 +247,7 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
     if (one)
         snprintf(size, sizeof size, "%d x %d%s", one->height, one->width, shape->height ? "" : " image files");
     fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", path, (long long)c->count, size,
-            shape->channels == 1 ? "gray" : "RGB", c->classes, (double)file.st_size * 1e-6);
+            channels_text(shape, kind), c->classes, (double)file.st_size * 1e-6);
     print_classes(out, c, t);
     int64_t oriented = count_oriented(c);
     if (oriented > 0)
@@ -242,7 +282,7 @@ static int write_about(const px_catalog *c, px_pack_file *file, const px_pack_sh
                            .unturned = !px_pack_turns(c->options),
                            .skipped = (const char *const *)c->bad,
                            .skips = c->bad_count};
-    statistics(sums, shape->channels, &about);
+    statistics(sums, shape, &about);
     int status = px_pack_file_finish(file, &about);
     if (status == 0) {
         bool one_size = other_size(c) == NULL;
@@ -316,8 +356,8 @@ static int pack_catalog(px_catalog *c, const char *out, px_pack_summary *summary
 static int check_arguments(const char *const *sources, int count, const char *out, const px_pack_options *o)
 {
     struct stat target, source;
-    if (o->channels != 0 && o->channels != 1 && o->channels != 3)
-        return px_fail(PX_USAGE, "channels=%d: must be 0, 1 or 3", o->channels);
+    if (o->bits != 0 && o->bits != 8 && o->bits != 16)
+        return px_fail(PX_USAGE, "bits=%d: must be 0, 8 or 16", o->bits);
     if (stat(out, &target) != 0)
         return 0;
     for (int i = 0; i < count; i++)

@@ -21,7 +21,8 @@ typedef struct px_pack_options {
     const char *exif;        /* "apply|ignore": the orientation that image files tell */
     const char *bad;         /* "stop|skip": what is done about files that cannot be read */
     int64_t seed;            /* of the order in which images are divided between splits */
-    int channels;            /* 0: as in the source (image folders: 3 unless all are gray); 1; 3 */
+    int channels;            /* 0: as in the source (3 if gray and RGB are mixed); 1; 3; others as in the source */
+    int bits;                /* of a value: 8, 16; 0: 16 if all images have 16 */
     const char *class_names; /* "shirt,bag,...", in the order of the labels; "": the source's names */
 } px_pack_options;
 

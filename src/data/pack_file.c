@@ -41,7 +41,7 @@ static hid_t create_pixels(const px_pack_file *f)
     if (s->height == 0)
         return create_array(f->file, "/encoded", H5T_STD_U8LE, 1, (hsize_t[]){s->encoded_size});
     hsize_t dims[] = {(hsize_t)s->count, (hsize_t)s->height, (hsize_t)s->width, (hsize_t)s->channels};
-    return create_array(f->file, "/images", H5T_STD_U8LE, 4, dims);
+    return create_array(f->file, "/images", s->bits == 16 ? H5T_NATIVE_UINT16 : H5T_STD_U8LE, 4, dims);
 }
 
 /* Reserves the space on the disk now, so that a full disk shows before hours of decoding, and before HDF5 has anything
@@ -49,7 +49,7 @@ static hid_t create_pixels(const px_pack_file *f)
 static int claim_space(const px_pack_file *f)
 {
     const px_pack_shape *s = &f->shape;
-    int64_t area = (int64_t)s->height * s->width * s->channels;
+    int64_t area = (int64_t)s->height * s->width * s->channels * (s->bits == 16 ? 2 : 1);
     off_t pixels = s->height ? s->count * area : (off_t)s->encoded_size;
     off_t beside = s->count * (off_t)(sizeof(int32_t) + sizeof(uint64_t) + 1) + (1 << 20); /* labels, names, ... */
     int fd = open(f->partial, O_WRONLY | O_CLOEXEC), error = 0;
@@ -106,7 +106,7 @@ int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char 
     return status;
 }
 
-int px_pack_file_write(px_pack_file *f, int64_t first, int64_t count, const uint8_t *bytes)
+int px_pack_file_write(px_pack_file *f, int64_t first, int64_t count, const void *pixels)
 {
     const px_pack_shape *s = &f->shape;
     int rank = s->height ? 4 : 1;
@@ -115,7 +115,8 @@ int px_pack_file_write(px_pack_file *f, int64_t first, int64_t count, const uint
     hid_t space = H5Dget_space(f->pixels), memory = H5Screate_simple(rank, extent, NULL);
     herr_t status = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, extent, NULL);
     if (status >= 0)
-        status = H5Dwrite(f->pixels, H5T_NATIVE_UINT8, memory, space, H5P_DEFAULT, bytes);
+        status = H5Dwrite(f->pixels, s->height && s->bits == 16 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT8, memory, space,
+                          H5P_DEFAULT, pixels);
     int result = status < 0 || f->disk.error ? unwritable(f) : 0;
     H5Sclose(memory);
     H5Sclose(space);
@@ -166,6 +167,7 @@ static int write_about(const px_pack_file *f, const px_pack_about *a)
         write_attribute(file, "mean", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, channels, a->mean) < 0 ||
         write_attribute(file, "std", H5T_IEEE_F32LE, H5T_NATIVE_FLOAT, channels, a->std) < 0 ||
         write_attribute(file, "channels", H5T_STD_I32LE, H5T_NATIVE_INT, 0, &channels) < 0 ||
+        (f->shape.bits == 16 && write_attribute(file, "bits", H5T_STD_I32LE, H5T_NATIVE_INT, 0, &f->shape.bits) < 0) ||
         write_strings(file, "source", 0, &a->source) < 0)
         return unwritable(f);
     return 0;

@@ -8,6 +8,7 @@
 #ifndef PX_DATA_PACK_FILE_H
 #define PX_DATA_PACK_FILE_H
 
+#include "data/image.h"
 #include "results/h5_disk.h"
 
 #include <stdint.h>
@@ -15,6 +16,7 @@
 typedef struct px_pack_shape {
     int64_t count;               /* images */
     int height, width, channels; /* height 0: stored encoded */
+    int bits;                    /* of a value: 8 or 16 */
     uint64_t encoded_size;       /* bytes of all encoded images */
 } px_pack_shape;
 
@@ -27,7 +29,7 @@ typedef struct px_pack_about {
     int classes;
     const char *const *split_names;
     int splits;
-    float mean[3], std[3];
+    float mean[PX_CHANNELS_MAX], std[PX_CHANNELS_MAX];
     const char *source;
     bool unturned;              /* the orientation that image files tell does not count */
     const char *const *skipped; /* why files were left out */
@@ -45,7 +47,7 @@ typedef struct px_pack_file {
 int px_pack_file_create(px_pack_file *, const px_pack_shape *, const char *path);
 
 /* Writes `count` rows of /images, or bytes of /encoded, from `first` on. */
-int px_pack_file_write(px_pack_file *, int64_t first, int64_t count, const uint8_t *bytes);
+int px_pack_file_write(px_pack_file *, int64_t first, int64_t count, const void *pixels);
 
 /* Writes the rest, syncs and renames. On failure, removes the partial file. In any case the px_pack_file is no longer
  * usable. */

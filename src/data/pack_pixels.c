@@ -46,14 +46,39 @@ static void add_channel_sums(px_pack_sums *s, const uint8_t *pixels, int channel
         s->sum[c] += sum;
         s->square[c] += square;
     }
+}
+
+static void add_wide_sums(px_pack_sums *s, const uint16_t *pixels, int channels, size_t count)
+{
+    for (int c = 0; c < channels; c++) {
+        uint64_t sum = 0, square = 0;
+        for (size_t i = 0; i < count; i++) {
+            uint64_t v = pixels[i * (size_t)channels + (size_t)c];
+            sum += v;
+            square += v * v;
+        }
+        s->sum[c] += sum;
+        s->square[c] += square;
+    }
+}
+
+static void add_sums(px_pack_sums *s, const px_pack_shape *shape, const void *pixels, size_t count)
+{
+    const size_t part = 1 << 16, channels = (size_t)shape->channels;
+    for (size_t first = 0; first < count; first += part) {
+        size_t some = count - first < part ? count - first : part;
+        if (shape->bits == 16)
+            add_wide_sums(s, (const uint16_t *)pixels + first * channels, shape->channels, some);
+        else
+            add_channel_sums(s, (const uint8_t *)pixels + first * channels, shape->channels, some);
+    }
     s->pixels += count;
 }
 
-static void add_sums(px_pack_sums *s, const uint8_t *pixels, int channels, size_t count)
+/* Bytes of an image in the file. */
+static size_t stride_of(const px_pack_shape *s)
 {
-    const size_t part = 1 << 16;
-    for (size_t first = 0; first < count; first += part)
-        add_channel_sums(s, pixels + first * (size_t)channels, channels, count - first < part ? count - first : part);
+    return (size_t)s->height * (size_t)s->width * (size_t)s->channels * (s->bits == 16 ? 2 : 1);
 }
 
 /* Whether image `i` of the block counts in the statistics. */
@@ -80,21 +105,25 @@ static void show_progress(packer *p, int64_t images)
 
 static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
 {
-    int channels = p->shape.channels;
-    size_t area = (size_t)b->height * (size_t)b->width;
-    int64_t part = PART_BYTES / (int64_t)(area * 3);
+    int channels = p->shape.channels, most = b->channels > channels ? b->channels : channels;
+    size_t area = (size_t)b->height * (size_t)b->width, value = b->bits == 16 ? 2 : 1, stride = stride_of(&p->shape);
+    int64_t part = PART_BYTES / (int64_t)(area * (size_t)most * value);
     part = part < 1 ? 1 : part > b->count ? b->count : part;
-    uint8_t *own = px_realloc(NULL, (size_t)part * area * (size_t)b->channels);
-    uint8_t *wanted = px_realloc(NULL, (size_t)part * area * (size_t)channels);
+    uint8_t *own = px_realloc(NULL, (size_t)part * area * (size_t)b->channels * value);
+    uint8_t *wanted = px_realloc(NULL, (size_t)part * stride);
     int status = 0;
     for (int64_t first = 0; first < b->count && status == 0; first += part) {
         int64_t count = b->count - first < part ? b->count - first : part;
-        p->catalog->format->unpack(b, bytes, first, count, own);
-        px_pixels_convert(own, b->channels, wanted, channels, (size_t)count * area);
-        for (int64_t i = 0; i < count; i++)
+        status = p->catalog->format->unpack(b, bytes, first, count, own);
+        if (status == 0 && b->channels == channels)
+            memcpy(wanted, own, (size_t)count * stride);
+        else if (status == 0)
+            px_pixels_convert(own, b->channels, wanted, channels, (size_t)count * area);
+        for (int64_t i = 0; i < count && status == 0; i++)
             if (counts(p, b, first + i))
-                add_sums(p->sums, wanted + (size_t)i * area * (size_t)channels, channels, area);
-        status = px_pack_file_write(p->file, b->row + first, count, wanted);
+                add_sums(p->sums, &p->shape, wanted + (size_t)i * stride, area);
+        if (status == 0)
+            status = px_pack_file_write(p->file, b->row + first, count, wanted);
         show_progress(p, count);
     }
     free(own);
@@ -113,13 +142,13 @@ static int decode_one(packer *p, int i, px_image *image, px_pack_sums *sums)
     if (px_image_decode(image, p->bytes + p->at[i], p->at[i + 1] - p->at[i], p->want,
                         px_block_name(p->catalog, b, name)) != 0)
         return -1;
-    size_t area = (size_t)image->height * (size_t)image->width, size = area * (size_t)shape->channels;
+    size_t area = (size_t)image->height * (size_t)image->width, size = stride_of(shape);
     if (image->height != b->height || image->width != b->width)
         return px_fail(PX_DATA, "%s: changed while it was being packed", name);
     if (p->pixels)
         memcpy(p->pixels + (size_t)i * size, image->pixels, size);
-    if (counts(p, b, 0))
-        add_sums(sums, image->pixels, shape->channels, area);
+    if (p->file && counts(p, b, 0))
+        add_sums(sums, shape, image->pixels, area);
     return 0;
 }
 
@@ -135,7 +164,7 @@ static void decode_all(packer *p)
 #pragma omp critical
         {
             p->sums->pixels += sums.pixels;
-            for (int c = 0; c < 3; c++) {
+            for (int c = 0; c < p->shape.channels; c++) {
                 p->sums->sum[c] += sums.sum[c];
                 p->sums->square[c] += sums.square[c];
             }
@@ -163,8 +192,7 @@ static int write_run(packer *p, int first, int last)
     if (s->height == 0)
         return px_pack_file_write(p->file, (int64_t)b->offset, (int64_t)(p->at[last] - p->at[first]),
                                   p->bytes + p->at[first]);
-    size_t stride = (size_t)s->height * (size_t)s->width * (size_t)s->channels;
-    return px_pack_file_write(p->file, b->row, last - first, p->pixels + (size_t)first * stride);
+    return px_pack_file_write(p->file, b->row, last - first, p->pixels + (size_t)first * stride_of(s));
 }
 
 static int flush(packer *p)
@@ -242,7 +270,7 @@ static int pack_pixels(packer *p)
     p->threads = omp_get_max_threads();
     p->images = px_calloc((size_t)p->threads, sizeof *p->images);
     if (p->file && s->height && !p->catalog->format->unpack)
-        p->pixels = px_realloc(NULL, (size_t)BATCH * (size_t)s->height * (size_t)s->width * (size_t)s->channels);
+        p->pixels = px_realloc(NULL, (size_t)BATCH * stride_of(s));
     *p->sums = (px_pack_sums){0};
     int status = walk(p);
     px_log_progress_end(p->catalog->log);
@@ -260,7 +288,9 @@ int px_pack_pixels(px_catalog *catalog, px_pack_file *file, int sums_split, px_p
     *p = (packer){.catalog = catalog,
                   .file = file,
                   .shape = file->shape,
-                  .want = {.channels = file->shape.channels, .unturned = !px_pack_turns(catalog->options)},
+                  .want = {.channels = file->shape.channels,
+                           .bits = file->shape.bits,
+                           .unturned = !px_pack_turns(catalog->options)},
                   .sums_split = sums_split,
                   .sums = sums};
     int status = pack_pixels(p);
@@ -273,8 +303,8 @@ int px_pack_check(px_catalog *catalog)
     px_pack_sums sums;
     packer *p = px_calloc(1, sizeof *p);
     *p = (packer){.catalog = catalog,
-                  .shape = {.channels = 3},
-                  .want = {.channels = 3, .unturned = !px_pack_turns(catalog->options)},
+                  .shape = {.channels = 1, .bits = 8},
+                  .want = {.unturned = !px_pack_turns(catalog->options)},
                   .sums_split = -1,
                   .sums = &sums};
     int status = catalog->format->unpack ? 0 : pack_pixels(p);

@@ -6,9 +6,12 @@
 #include "data/catalog.h"
 #include "data/pack_file.h"
 
+__extension__ typedef unsigned __int128 px_sum; /* 2^64 squares of 16 bits fit */
+
 /* Exact sums, which do not depend on the order. */
 typedef struct px_pack_sums {
-    uint64_t pixels, sum[3], square[3]; /* sums over pixels, per channel */
+    uint64_t pixels;
+    px_sum sum[PX_CHANNELS_MAX], square[PX_CHANNELS_MAX]; /* over pixels, per channel */
 } px_pack_sums;
 
 /* Writes all images of the catalog, and sums those of `sums_split` (-1: all). 0 or -1. Image files that cannot be decoded

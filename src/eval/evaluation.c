@@ -306,6 +306,8 @@ static int open_data(bench *b)
                        test, eval->holdout);
     if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
+    if (b->comm->rank == 0)
+        px_dataset_tell(b->data);
     const px_dataset_info *info = px_dataset_about(b->data);
     for (int i = 0; !test[0] && i < info->splits; i++)
         if (strcmp(info->split_names[i], "test") == 0)

@@ -29,7 +29,9 @@ typedef struct px_task {
     int batch;                /* images per step on this rank */
     int ranks;
     bool augment; /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
-    const float *mean, *std; /* per channel; NULL: values stay in [0,1] (data.normalize) */
+    const float *mean, *std;   /* per channel; NULL: values stay in [0,1] (data.normalize) */
+    int bits;                  /* of a value in the data set: 16, else 8 */
+    int shown[3], shown_count; /* data.shown; 0: not given */
 } px_task;
 
 /* A number that changes from step to step. */

@@ -58,6 +58,20 @@ int px_image_size_for(const px_backbone *b, int side)
     return side < unit ? unit : side / unit * unit;
 }
 
+static int take_shown(px_task *t, const px_list *shown)
+{
+    if (shown->count != 0 && shown->count != 1 && shown->count != 3)
+        return px_fail(PX_USAGE, "data.shown has %d channels, but pictures have 1 or 3", shown->count);
+    t->shown_count = shown->count;
+    for (int i = 0; i < shown->count; i++) {
+        t->shown[i] = (int)shown->value[i];
+        if (t->shown[i] >= t->channels)
+            return px_fail(PX_USAGE, "data.shown: there is no channel %d; these images have %d, counted from 0",
+                           t->shown[i], t->channels);
+    }
+    return 0;
+}
+
 int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labelled, int batch, int ranks)
 {
     const px_backbone_family *family = s->backbone->family;
@@ -65,6 +79,7 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
         s->data.image_size = d->height == 0 ? 224 : d->height > d->width ? d->height : d->width;
     *t = (px_task){.image_size = s->data.image_size,
                    .channels = d->channels,
+                   .bits = d->bits,
                    .classes = d->classes,
                    .labelled = labelled,
                    .batch = batch,
@@ -72,6 +87,8 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .augment = s->train.augment[0] != 'n',
                    .patch = family->patch ? family->patch(s->backbone) : 0};
     bool normalized;
+    if (take_shown(t, &s->data.shown) != 0)
+        return -1;
     if (px_settings_moments(s, d->mean, d->std, d->channels, &normalized) != 0)
         return -1;
     t->mean = normalized ? s->moments.mean : NULL;
@@ -169,11 +186,34 @@ static int check_built(const px_model *m, const px_settings *s, const px_task *t
     return status;
 }
 
+/* Changes of colours mean something for gray and RGB; methods call their probabilities so. */
+static int check_colours(const px_settings *s, const px_task *task)
+{
+    static const char *const names[] = {"jitter", "gray", "solarize"};
+    const char *method = s->method->name;
+    if (task->channels == 1 || task->channels == 3 || !task->augment)
+        return 0;
+    for (const px_option *o = s->method->options; o && o->name; o++)
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            double value = 0;
+            if (strcmp(o->name, names[i]) == 0 && o->type == PX_OPTION_REAL)
+                memcpy(&value, (const char *)s->method_cfg + o->offset, sizeof value);
+            if (value > 0)
+                return px_fail(PX_USAGE,
+                               "%s.%s = %g changes colours, which is for images of 1 or 3 channels, but these have %d; "
+                               "%s.%s=0 turns it off",
+                               method, o->name, value, task->channels, method, o->name);
+        }
+    return 0;
+}
+
 /* Builds the model for one part of the batch. */
 static int build_part(px_model *m, const px_settings *s, const px_task *task, int part, px_plan_spec spec)
 {
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
     *m = (px_model){0};
+    if (check_colours(s, task) != 0)
+        return -1;
     if (why)
         return px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
                        task->image_size, why);

@@ -18,6 +18,8 @@ static int open_data(px_session *s)
     int batch = s->settings->train.batch;
     if (px_dataset_open(&s->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
+    if (s->comm->rank == 0)
+        px_dataset_tell(s->data);
     const px_split *whole = px_dataset_split_for(s->data, "data.split", d->split);
     if (!whole)
         return -1;

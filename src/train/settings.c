@@ -77,6 +77,10 @@ const px_option px_data_options[] = {
     PX_OPTION(px_data_cfg, mean, "[]", -1000, 1000,
               "with data.normalize=given: per channel, of pixels in [0,1]; one number is for all channels"),
     PX_OPTION(px_data_cfg, std, "[]", 1e-6, 1000, "with data.normalize=given: the deviations"),
+    PX_OPTION(
+        px_data_cfg, shown, "[]", 0, PX_CHANNELS_MAX - 1,
+        "the channels that a method's pictures show as red, green and blue, or one as gray, counted from 0; []: the "
+        "first three"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads per rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,

@@ -34,6 +34,7 @@ typedef struct px_data_cfg {
     int image_size;
     const char *normalize;
     px_list mean, std; /* with normalize=given */
+    px_list shown;     /* channels that pictures show; none: the first three */
     bool shuffle;
     int workers;
     int64_t limit;
