@@ -330,7 +330,9 @@ static bool are_classes(px_dataset *d, hid_t file)
     if (set < 0)
         return true; /* read_array says why */
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
-    bool classes = H5Sget_simple_extent_ndims(space) == 1 && H5Tget_class(type) == H5T_INTEGER;
+    bool whole = H5Tget_class(type) == H5T_INTEGER, number = whole || H5Tget_class(type) == H5T_FLOAT;
+    int axes = H5Sget_simple_extent_ndims(space);
+    bool classes = !number || axes < 1 || (whole && axes == 1); /* what is no number is refused by read_array */
     H5Tclose(type);
     H5Sclose(space);
     H5Dclose(set);

@@ -53,17 +53,19 @@ static int choose_channels(const px_catalog *c)
 {
     int wanted = c->options->channels, most = 1;
     const px_block *first = &c->blocks[0], *other = NULL;
+    bool plain = true;
     char name[2][PX_ENTRY_NAME];
     for (size_t k = 0; k < c->block_count; k++) {
         const px_block *b = &c->blocks[k];
         most = b->channels > most ? b->channels : most;
+        plain = plain && (b->channels == 1 || b->channels == 3);
         if (b->channels != first->channels)
             other = b;
-        if (wanted && b->channels != wanted && b->channels != 1 && !(b->channels == 3 && wanted == 1))
+        if (wanted && b->channels != wanted && b->channels + wanted != 4)
             return px_fail(PX_USAGE, "channels=%d: %s has %d channels", wanted, px_block_name(c, b, name[0]),
                            b->channels);
     }
-    if (!wanted && other && most != 3)
+    if (!wanted && other && !plain)
         return px_fail(PX_DATA, "%s has %d channels, but %s has %d; a data set has one number of them",
                        px_block_name(c, first, name[0]), first->channels, px_block_name(c, other, name[1]),
                        other->channels);

@@ -23,7 +23,7 @@ typedef enum fault {
     NO_IMAGES,
     FLOAT_IMAGES,
     THREE_AXES,
-    TWO_CHANNELS,
+    MANY_CHANNELS,
     EMPTY,
     SHORT_LABELS,
     HIGH_LABEL,
@@ -116,7 +116,7 @@ static char *make_raw(const char *folder, layout l, fault f)
         H5Pset_userblock(how, 1024);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, how, H5P_DEFAULT);
     fill_pattern(pixels, sizeof pixels, 9);
-    hsize_t dims[4] = {f == EMPTY ? 0 : N, SIDE, SIDE, f == TWO_CHANNELS ? 2 : C};
+    hsize_t dims[4] = {f == EMPTY ? 0 : N, SIDE, SIDE, f == MANY_CHANNELS ? 65 : C};
     float reals[N * STRIDE] = {0};
     if (f == FLOAT_IMAGES)
         put_array(file, "/images", H5T_NATIVE_FLOAT, 4, dims, l, reals);
@@ -256,6 +256,52 @@ static void minimal(void **state)
     free(path);
 }
 
+/* Labels that are no classes are ignored, statistics that lack are measured; a note says so. */
+static void files_of_others(void **state)
+{
+    char *path = make_raw(*state, CONTIGUOUS, FLOAT_LABELS);
+    px_dataset *d;
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
+    assert_non_null(strstr(px_dataset_about(d)->note, "/labels are not one whole number per image and are ignored"));
+    assert_int_equal(px_dataset_label(d, 3), -1);
+    px_dataset_close(d);
+    free(path);
+    enum { CHANNELS = 5 };
+    uint16_t wide[N * SIDE * SIDE * CHANNELS];
+    double sum[CHANNELS] = {0}, square[CHANNELS] = {0};
+    for (int i = 0; i < N * SIDE * SIDE * CHANNELS; i++) {
+        wide[i] = (uint16_t)(i * 40503u % 5000 + 1000 * (unsigned)(i % CHANNELS));
+        sum[i % CHANNELS] += wide[i] / 65535.0;
+        square[i % CHANNELS] += wide[i] / 65535.0 * (wide[i] / 65535.0);
+    }
+    for (int swapped = 0; swapped < 2; swapped++) { /* a file in the other byte order is converted */
+        path = px_format("%s/wide.h5", (const char *)*state);
+        hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+        hid_t space = H5Screate_simple(4, (hsize_t[]){N, SIDE, SIDE, CHANNELS}, NULL);
+        hid_t set = H5Dcreate2(file, "/images", swapped ? H5T_STD_U16BE : H5T_STD_U16LE, space, H5P_DEFAULT,
+                               H5P_DEFAULT, H5P_DEFAULT);
+        assert_true(H5Dwrite(set, H5T_NATIVE_UINT16, H5S_ALL, H5S_ALL, H5P_DEFAULT, wide) >= 0);
+        H5Dclose(set);
+        H5Sclose(space);
+        H5Fclose(file);
+        px_image image = {0};
+        assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
+        const px_dataset_info *info = px_dataset_about(d);
+        assert_int_equal(info->channels, CHANNELS);
+        assert_int_equal(info->bits, 16);
+        assert_non_null(strstr(info->note, "has no mean and std; they were measured on 6 images"));
+        for (int c = 0; c < CHANNELS; c++) {
+            double mean = sum[c] / (N * SIDE * SIDE), variance = square[c] / (N * SIDE * SIDE) - mean * mean;
+            assert_float_equal(info->mean[c], mean, 1e-6);
+            assert_float_equal(info->std[c], sqrt(variance), 1e-6);
+        }
+        assert_int_equal(px_dataset_read(d, 4, &image), 0);
+        assert_memory_equal(image.pixels, wide + 4 * SIDE * SIDE * CHANNELS, SIDE * SIDE * CHANNELS * 2);
+        px_dataset_close(d);
+        free(path);
+    }
+}
+
 static void check_refused(const char *path, const char *why)
 {
     px_dataset *d;
@@ -275,14 +321,13 @@ static void faults(void **state)
         fault fault;
         const char *why;
     } cases[] = {{NO_IMAGES, "neither /images nor /encoded"},
-                 {FLOAT_IMAGES, "uint8 expected"},
+                 {FLOAT_IMAGES, "uint8 or uint16 expected"},
                  {THREE_AXES, "3 axes, but 4 are expected"},
-                 {TWO_CHANNELS, "(6, 5, 5, 2)"},
+                 {MANY_CHANNELS, "(6, 5, 5, 65)"},
                  {EMPTY, "contains no images"},
                  {SHORT_LABELS, "/labels has 5 entries, but 6 are expected"},
                  {HIGH_LABEL, "label 2 of image 3 is not in 0..1"},
                  {LOW_LABEL, "label -2 of image 3"},
-                 {FLOAT_LABELS, "integers expected"},
                  {HIGH_SPLIT, "split 2 of image 5"},
                  {NO_SPLIT_NAMES, "split_names belong together"},
                  {NUMBER_NAMES, "class_names must be strings"},
@@ -354,6 +399,7 @@ int main(void)
         cmocka_unit_test(layouts),
         cmocka_unit_test(raw_is_not_copied),
         cmocka_unit_test(minimal),
+        cmocka_unit_test(files_of_others),
         cmocka_unit_test(faults),
         cmocka_unit_test(image_that_does_not_decode),
         cmocka_unit_test(files_that_are_no_data_sets),
