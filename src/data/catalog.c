@@ -87,11 +87,12 @@ static px_folder *add_path(px_catalog *c, px_folder *list, size_t *count, const 
     return list;
 }
 
-static void add_junk(px_catalog *c, const px_entry *entry)
+/* Counts an entry that is left out, and keeps the name of the first. */
+static void add_left_out(const px_entry *entry, int64_t *count, char **first)
 {
     char name[PX_ENTRY_NAME];
-    if (c->junk++ == 0)
-        c->first_junk = px_strdup(px_entry_name(entry->source, entry->path, name));
+    if ((*count)++ == 0)
+        *first = px_strdup(px_entry_name(entry->source, entry->path, name));
 }
 
 static void say_bad(px_catalog *c, int which)
@@ -121,8 +122,10 @@ static int visit(void *context, const px_entry *entry)
     if (entry->folder)
         c->folders = add_path(c, c->folders, &c->folder_count, entry);
     else if (entry->junk)
-        add_junk(c, entry);
-    if (entry->folder || entry->junk)
+        add_left_out(entry, &c->junk, &c->first_junk);
+    else if (entry->nowhere)
+        add_left_out(entry, &c->lost, &c->first_lost);
+    if (entry->folder || entry->junk || entry->nowhere)
         return 0;
     for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
         if (!formats[f]->claims(entry))
@@ -419,6 +422,11 @@ static int walk_sources(px_catalog *c)
             return px_fail(PX_DATA,
                            "%s: contains nothing to pack; JPEG, PNG, IDX, CIFAR and STL-10 binary files are supported",
                            source);
+        if (c->lost > 0)
+            return px_fail(PX_DATA,
+                           "%s: contains no images, but %lld links that lead out of it, to nothing or in a circle; "
+                           "the first one is %s",
+                           source, (long long)c->lost, c->first_lost);
         return px_fail(PX_DATA, "%s: contains no images", source);
     }
     return 0;
@@ -427,6 +435,11 @@ static int walk_sources(px_catalog *c)
 static void say_skipped(const px_catalog *c)
 {
     char name[PX_ENTRY_NAME];
+    if (c->lost > 0)
+        px_log_warning(c->log,
+                       "%lld links that lead out of their archive, to nothing or in a circle are left out; the first "
+                       "one is %s",
+                       (long long)c->lost, c->first_lost);
     if (c->skipped_count > 0)
         px_log_warning(c->log, "%zu other files are left out; the first one is %s", c->skipped_count,
                        px_entry_name(c->sources[c->skipped[0].source], c->skipped[0].path, name));
@@ -493,5 +506,6 @@ void px_catalog_free(px_catalog *c)
     free(c->sides);
     free(c->bad);
     free(c->first_junk);
+    free(c->first_lost);
     *c = (px_catalog){0};
 }

@@ -66,6 +66,8 @@ typedef struct px_catalog {
     int text_count;
     int64_t junk; /* hidden files and those of systems */
     char *first_junk;
+    int64_t lost; /* links of archives that lead out of them, to nothing or in a circle */
+    char *first_lost;
     char **bad; /* (bad_count) the messages of files that cannot be read */
     int bad_count;
     px_splits splits;

@@ -6,7 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOPS = 40 }; /* as many as Linux follows */
+enum {
+    HOPS = 40,      /* as many as Linux follows */
+    LONGEST = 1024, /* paths of links beyond this, or in more folders than DEEPEST, are not followed: */
+    DEEPEST = 64,   /* a search per folder and hop would take minutes */
+};
+
+static bool is_followed(const char *path)
+{
+    int folders = 0;
+    for (const char *slash = strchr(path, '/'); slash && folders <= DEEPEST; slash = strchr(slash + 1, '/'))
+        folders++;
+    return folders <= DEEPEST && strlen(path) <= LONGEST;
+}
 
 /* The path that `relative` means in `folder`, without "." and "..": a new string, or NULL: it leads out. */
 static char *joined(const char *folder, size_t folder_length, const char *relative)
@@ -43,7 +55,8 @@ void px_links_add(px_links *l, const char *path, const char *target, bool hard)
 {
     const char *slash = strrchr(path, '/');
     size_t folder = hard || !slash ? 0 : (size_t)(slash - path);
-    char *to = target[0] == '/' && !hard ? NULL : joined(path, folder, target);
+    bool follow = (hard || target[0] != '/') && is_followed(path) && is_followed(target);
+    char *to = follow ? joined(path, folder, target) : NULL;
     l->link = px_grow(l->link, l->count, sizeof *l->link);
     l->link[l->count++] = (px_link){.path = px_strdup(path), .target = to};
 }
@@ -53,13 +66,13 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const px_link *)a)->path, ((const px_link *)b)->path);
 }
 
-/* Links without a target come last. */
+/* Links without a target come last, by their own paths. */
 static int by_target(const void *left, const void *right)
 {
     const px_link *a = left, *b = right;
-    if (!a->target || !b->target)
-        return (a->target == NULL) - (b->target == NULL);
-    int order = strcmp(a->target, b->target);
+    if (!a->target != !b->target)
+        return a->target ? -1 : 1;
+    int order = !a->target ? 0 : strcmp(a->target, b->target);
     return order ? order : by_path(a, b);
 }
 
@@ -92,8 +105,10 @@ static char *followed(const px_links *l, const char *target)
             return path;
         char *next = link->target ? px_format("%s%s", link->target, rest) : NULL;
         free(path);
-        if (!next)
+        if (!next || !is_followed(next)) {
+            free(next);
             return NULL;
+        }
         path = next;
     }
     free(path);
@@ -143,28 +158,38 @@ static int first_to(const px_links *l, const char *path, size_t length)
     return low;
 }
 
-/* *at counts the links that lead to the path or to folders above it, from the outermost folder on. */
-char *px_links_next(px_links *l, const char *path, size_t *at)
+/* Goes on to the next folder above the path. False: there is none. */
+static bool next_folder(const px_links *l, const char *path, px_links_at *at)
 {
-    size_t seen = 0;
-    for (const char *end = path; l->count > 0; end++) {
-        if (*end && *end != '/')
-            continue;
-        size_t length = (size_t)(end - path);
-        for (int k = length ? first_to(l, path, length) : l->count; k < l->count; k++) {
-            px_link *link = &l->link[k];
-            if (!link->target || strncmp(link->target, path, length) != 0 || link->target[length])
-                break;
-            if (seen++ < *at)
-                continue;
-            ++*at;
-            link->found = true;
-            return px_format("%s%s", link->path, end);
-        }
-        if (!*end)
-            break;
-    }
-    return NULL;
+    if (at->last)
+        return false;
+    size_t from = at->length ? at->length + 1 : 0;
+    at->length = from + strcspn(path + from, "/");
+    at->last = path[at->length] == '\0';
+    at->next = at->end = at->length > 0 && at->length <= LONGEST ? first_to(l, path, at->length) : 0;
+    while (at->end < l->count && at->length > 0 && at->length <= LONGEST && l->link[at->end].target &&
+           strncmp(l->link[at->end].target, path, at->length) == 0 && !l->link[at->end].target[at->length])
+        at->end++;
+    return at->length <= LONGEST;
+}
+
+char *px_links_next(px_links *l, const char *path, px_links_at *at)
+{
+    while (at->next == at->end)
+        if (!next_folder(l, path, at))
+            return NULL;
+    px_link *link = &l->link[at->next++];
+    link->found = true;
+    return px_format("%s%s", link->path, path + at->length);
+}
+
+void px_links_found(px_links *l, const char *folder)
+{
+    px_links_at at = {0};
+    do
+        for (; at.next < at.end; at.next++)
+            l->link[at.next].found = true;
+    while (next_folder(l, folder, &at));
 }
 
 void px_links_finish(px_links *l)

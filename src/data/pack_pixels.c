@@ -240,7 +240,8 @@ static int visit(void *context, const px_entry *entry)
     packer *p = v->packer;
     px_catalog *c = p->catalog;
     px_block *b = p->next < c->block_count ? &c->blocks[p->next] : NULL;
-    if (entry->folder || entry->junk || entry->bad || !b || b->source != v->source || strcmp(b->path, entry->path) != 0)
+    if (entry->folder || entry->junk || entry->nowhere || entry->bad || !b || b->source != v->source ||
+        strcmp(b->path, entry->path) != 0)
         return 0; /* the first walk did not list it */
     p->next++;
     char name[PX_ENTRY_NAME];

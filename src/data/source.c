@@ -31,8 +31,14 @@ typedef struct walk {
     const char *source;
     px_entry_visit *visit;
     void *context;
-    size_t *left; /* bytes that may still be unpacked from the current file */
+    size_t *left;    /* bytes that may still be unpacked from the current file */
+    int64_t *linked; /* files that links of archives in it may still lead to */
+    bool through_link;
 } walk;
+
+/* Links to folders multiply their files. So many per entry of the archive, and so many in any case, are no attack: a
+ * class is linked in a few splits. */
+enum { LINKED_PER_ENTRY = 16, LINKED_ALWAYS = 10000 };
 
 const char *px_base_name(const char *path)
 {
@@ -224,7 +230,55 @@ static int visit_single(const walk *w, const char *outer, opened *o, int depth)
     return status;
 }
 
-/* Once more through an archive that has links: visits what they lead to under their own paths. */
+static int leads_to_too_much(const walk *w, const char *outer, const px_links *links)
+{
+    char name[PX_ENTRY_NAME];
+    return px_fail(PX_DATA,
+                   "%s: its %d links lead to more than %d times as many files as it holds, like a bomb; if it is not "
+                   "one, unpack it and give its folder",
+                   px_entry_name(w->source, outer, name), links->count, LINKED_PER_ENTRY);
+}
+
+/* What the links to the entry `path` lead to, under their own paths. */
+static int visit_linked(const walk *w, const char *outer, const char *prefix, px_links *links, opened *o,
+                        const char *path, int depth)
+{
+    px_links_at at = {0};
+    int result = 0;
+    bool read = false;
+    for (char *name; result == 0 && (name = px_links_next(links, path, &at)); free(name)) {
+        if (--*w->linked < 0)
+            result = leads_to_too_much(w, outer, links);
+        if (result != 0 || hidden(name) || hidden(path))
+            continue;
+        char *shown = px_format("%s%s", prefix, name);
+        result = read ? 0 : read_entry(w, shown, o);
+        if (result == 0 && read && o->size > *w->left)
+            result = unpacks_to_too_much(w);
+        *w->left -= result == 0 && read ? o->size : 0;
+        read = true;
+        if (result == 0)
+            result = visit_bytes(w, shown, o->bytes, o->size, depth + 1);
+        free(shown);
+    }
+    return result;
+}
+
+/* Names the links that lead out of the archive, in a circle or to nothing. */
+static int visit_lost_links(const walk *w, const char *prefix, const px_links *links)
+{
+    int result = 0;
+    for (int k = 0; k < links->count && result == 0; k++) {
+        if (links->link[k].found || hidden(links->link[k].path))
+            continue;
+        char *path = px_format("%s%s", prefix, links->link[k].path);
+        result = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .nowhere = true});
+        free(path);
+    }
+    return result;
+}
+
+/* Once more through an archive that has links: visits what they lead to. */
 static int visit_links(const walk *w, const char *outer, const char *prefix, px_links *links, const uint8_t *bytes,
                        size_t size, int depth)
 {
@@ -234,6 +288,7 @@ static int visit_links(const walk *w, const char *outer, const char *prefix, px_
     int status;
     walk again = *w;
     again.left = &left;
+    again.through_link = true;
     px_links_resolve(links);
     int result = open_archive(&o, &again, outer, bytes, size);
     while (result == 0 && (status = archive_read_next_header(o.archive, &entry)) != ARCHIVE_EOF) {
@@ -242,25 +297,15 @@ static int visit_links(const walk *w, const char *outer, const char *prefix, px_
             break;
         }
         char *path = entry_path(&again, o.archive, entry);
-        bool plain = path && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
         result = path ? 0 : -1;
-        size_t at = 0, read = 0;
-        for (char *name; result == 0 && plain && (name = px_links_next(links, path, &at)); free(name)) {
-            char *shown = px_format("%s%s", prefix, name);
-            if (!hidden(name) && !hidden(path)) {
-                result = read++ ? 0 : read_entry(&again, shown, &o);
-                if (result == 0 && read > 1 && o.size > left)
-                    result = unpacks_to_too_much(w);
-                left -= result == 0 && read > 1 ? o.size : 0;
-                if (result == 0)
-                    result = visit_bytes(&again, shown, o.bytes, o.size, depth + 1);
-            }
-            free(shown);
-        }
+        if (path && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
+            result = visit_linked(&again, outer, prefix, links, &o, path, depth);
+        else if (path && archive_entry_filetype(entry) == AE_IFDIR)
+            px_links_found(links, path);
         free(path);
     }
     close_archive(&o);
-    return result;
+    return result == 0 ? visit_lost_links(w, prefix, links) : result;
 }
 
 /* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
@@ -308,8 +353,11 @@ static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes,
             break;
         if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* warnings concern only names and owners */
             result = damaged(w, outer, &o);
+        else if (w->through_link && --*w->linked < 0)
+            result = leads_to_too_much(w, outer, &links);
         else
             result = visit_archive_entry(w, outer, prefix, &o, entry, &links, depth);
+        *w->linked += w->through_link ? 0 : LINKED_PER_ENTRY;
     }
     if (result == 0 && o.packed && px_compressed_rest(o.archive, o.packed) != 0)
         result = damaged(w, outer, &o);
@@ -355,7 +403,8 @@ static int visit_file(const walk *w, const char *file, const char *path)
         px_crash_file_add(map, size, file);
     }
     size_t left = budget(size);
-    walk limited = {w->source, w->visit, w->context, &left};
+    int64_t linked = LINKED_ALWAYS;
+    walk limited = {.source = w->source, .visit = w->visit, .context = w->context, .left = &left, .linked = &linked};
     int status = visit_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
     px_crash_file_remove(map);
     if (map)

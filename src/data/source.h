@@ -6,8 +6,8 @@
  *
  * Entries come in the order of the archive; those of a folder are sorted. The order is the same in every walk. Hidden
  * files, and those that systems make for themselves (px_name_is_junk), are only named. Links count as what they point
- * to; those of an archive come after its other entries, and those that lead out of it, to nothing or in a circle are left
- * out, as devices are. Nothing is written to disk. */
+ * to; those of an archive come after its other entries, and those that lead out of it, to nothing or in a circle are only
+ * named. Devices are left out. Nothing is written to disk. */
 #ifndef PX_DATA_SOURCE_H
 #define PX_DATA_SOURCE_H
 
@@ -23,6 +23,7 @@ typedef struct px_entry {
     size_t size;
     bool folder;
     bool junk;       /* has no bytes: it is hidden, or a system's own */
+    bool nowhere;    /* has no bytes: a link of an archive that leads out of it, to nothing or in a circle */
     const char *bad; /* has no bytes: the message that says why it cannot be read; else NULL */
 } px_entry;          /* all borrowed, valid during the visit */
 

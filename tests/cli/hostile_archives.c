@@ -133,6 +133,63 @@ static void bomb(const hostile *h)
     free(zeros);
 }
 
+static void add_link(struct archive *a, const char *path, const char *to)
+{
+    struct archive_entry *e = archive_entry_new();
+    archive_entry_set_pathname(e, path);
+    archive_entry_set_filetype(e, AE_IFLNK);
+    archive_entry_set_perm(e, 0777);
+    archive_entry_set_symlink(e, to);
+    PX_CHECK(archive_write_header(a, e) == ARCHIVE_OK);
+    archive_entry_free(e);
+}
+
+/* `at` links to a folder of `size` files, which are empty texts, or pictures if `kind` is set: at * size files. */
+static void linked(const hostile *h)
+{
+    blob png = h->kind[0] ? picture() : (blob){(uint8_t *)px_strdup(""), 0};
+    struct archive *a = begin(h->name);
+    for (int i = 0; i < h->size + h->at; i++) {
+        char name[32];
+        snprintf(name, sizeof name, i >= h->size ? "link%d" : h->kind[0] ? "folder/%d.png" : "folder/%d.txt", i);
+        if (i < h->size)
+            add_entry(a, name, png.bytes, png.size);
+        else
+            add_link(a, name, "folder");
+    }
+    end_archive(a);
+    free(png.bytes);
+}
+
+/* A chain of `size` links, each to the next, in folders of long names; the last leads to a picture. */
+static void chain(const hostile *h)
+{
+    enum { LONG = 200 };
+    char folder[LONG + 1] = {0}, name[2 * LONG], to[2 * LONG];
+    memset(folder, 'n', LONG);
+    blob png = picture();
+    struct archive *a = begin_archive(h->name, ARCHIVE_FORMAT_TAR_PAX_RESTRICTED, ARCHIVE_FILTER_NONE);
+    add_entry(a, "a/1.png", png.bytes, png.size);
+    for (int i = 0; i < h->size; i++) {
+        snprintf(name, sizeof name, "%s/%d.png", folder, i);
+        snprintf(to, sizeof to, i + 1 < h->size ? "%d.png" : "../a/1.png", i + 1);
+        add_link(a, name, to);
+    }
+    end_archive(a);
+    free(png.bytes);
+}
+
+/* A picture, and a link called `from` to `text`. */
+static void lost(const hostile *h)
+{
+    blob png = picture();
+    struct archive *a = begin(h->name);
+    add_entry(a, "a/1.png", png.bytes, png.size);
+    add_link(a, h->from, h->text);
+    end_archive(a);
+    free(png.bytes);
+}
+
 /* `size` empty folders. */
 static void many(const hostile *h)
 {
@@ -224,6 +281,35 @@ static const hostile archives[] = {
     OTHER("block.tar", AE_IFBLK, NULL),
     OTHER("pipe.tar", AE_IFIFO, NULL),
     OTHER("symlink.zip", AE_IFLNK, "/etc/passwd"),
+#define LOST "1 links that lead out of their archive, to nothing or in a circle are left out; the first one is lost"
+    {.name = "links.tar",
+     .make = linked,
+     .size = 2000,
+     .at = 2000,
+     .status = 3,
+     .says = "links.tar: its 2000 links lead to more than 16 times as many files as it holds"},
+    {.name = "links.tar.gz",
+     .make = linked,
+     .size = 3000,
+     .at = 3000,
+     .status = 3,
+     .says = "links.tar.gz: its 3000 links lead to more than 16 times as many files as it holds"},
+    {.name = "links.zip",
+     .make = linked,
+     .size = 2000,
+     .at = 2000,
+     .status = 3,
+     .says = "links.zip: its 2000 links lead to more than 16 times"},
+    {.name = "linked-pictures.tar", .make = linked, .size = 20, .at = 100, .kind = "pictures", .says = "2020 images"},
+    {.name = "chain.tar", .make = chain, .size = 5000, .says = "1 image"},
+    {.name = "lost.tar", .make = lost, .words = {"pack", "%"}, .from = "lost", .text = "/etc", .says = LOST},
+    {.name = "lost-up.zip", .make = lost, .from = "lost", .text = "../../etc", .says = LOST},
+    {.name = "lost-self.7z", .make = lost, .from = "lost", .text = "lost", .says = LOST},
+    {.name = "lost-name.tar",
+     .make = lost,
+     .from = "lost\033[2J",
+     .text = "nowhere",
+     .says = "the first one is lost-name.tar: lost?[2J"},
     {.name = "nested.tar",
      .make = nested,
      .size = 5,

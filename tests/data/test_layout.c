@@ -362,6 +362,9 @@ static char *describe(const px_catalog *c)
     return text;
 }
 
+/* How many links were left out by the last understand(). */
+static int64_t lost_links;
+
 static char *understand(const char *source, const tree *t)
 {
     px_pack_options o = {.store = "auto", .class_names = ""};
@@ -383,6 +386,7 @@ static char *understand(const char *source, const tree *t)
     if (seen[0] != '!')
         assert_non_null(strstr(text = px_catalog_text(&c), "found in"));
     free(text);
+    lost_links = c.lost;
     px_catalog_free(&c);
     return seen;
 }
@@ -452,10 +456,15 @@ static void links_in_archives(void **state)
         add_link(a, "g/3.png", "4.png", false);
         add_link(a, "g/4.png", "3.png", false);
         add_link(a, "g/5.png", "none.png", false);
+        add_link(a, "h", "empty", false); /* leads to a folder, which has no files */
+        add_link(a, ".hidden", "/etc/passwd", false);
+        add_entry(a, "empty", NULL, 0);
+        add_entry(a, "empty/note.txt", "text", 4);
         add_entry(a, "z/9.png", png.bytes, png.size);
         end_archive(a);
         free(png.bytes);
         assert_int_equal(check(&(tree){.files = "links", .right = linked}, path), 0);
+        assert_int_equal(lost_links, 6);
         remove_folder(folder);
     }
 }
