@@ -151,13 +151,12 @@ static bool places_fit(px_graph *g, px_value *images, const px_value *places, px
 static px_value *table_for(const vit *v, int64_t rows, int64_t columns)
 {
     px_graph *g = v->g;
-    px_shape shape = PX_SHAPE(1, 1 + rows * columns, v->size->width), known;
-    bool fixed = v->c->positions == POSITIONS_FIXED, again = px_param_known(g, "pos_embed", &known);
-    bool other = again && known.dim[1] != shape.dim[1];
-    int64_t side = other ? llround(sqrt((double)known.dim[1] - 1)) : 0;
-    px_value *table =
-        fixed ? px_sincos_positions(g, "pos_embed", other ? side : rows, other ? side : columns, v->size->width)
-              : px_parameter(g, "pos_embed", other ? known : shape, px_init_normal(0.02), PX_EXEMPT);
+    const px_param *known = px_param_known(g, "pos_embed");
+    int64_t h = known ? known->grid[0] : rows, w = known ? known->grid[1] : columns, D = v->size->width;
+    px_value *table = v->c->positions == POSITIONS_FIXED
+                          ? px_sincos_positions(g, "pos_embed", h, w, D)
+                          : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + h * w, D), px_init_normal(0.02), PX_EXEMPT);
+    px_param_grid(g, table, h, w);
     return px_positions_for(g, table, rows, columns);
 }
 

@@ -74,6 +74,7 @@ typedef struct px_param {
     int flags;
     int leader, follower;     /* PX_FOLLOWER: the leader's number among the parameters, and the follower's; else -1 */
     const struct px_net *net; /* the network that made it, or NULL */
+    int64_t grid[2];          /* positions: rows and columns (px_param_grid); else 0 */
 } px_param;
 
 /* Properties of the whole graph. */
@@ -136,9 +137,11 @@ px_value *px_constant_real(px_graph *, px_shape, const double *data); /* copies;
 px_value *px_constant_fill(px_graph *, px_shape, double value);       /* real, all elements the same */
 px_value *px_parameter(px_graph *, const char *name, px_shape, px_init, int flags);
 px_value *px_state(px_graph *, const char *name, px_shape, px_init);
-/* Whether the current network must give a parameter or state of this name a certain shape: it has it from an earlier
- * application, or the network that it follows has. */
-bool px_param_known(px_graph *, const char *name, px_shape *shape);
+/* Whose shape the current network must give a parameter or state of this name: its own from an earlier application, or that of
+ * the network which it follows. NULL: any. */
+const px_param *px_param_known(px_graph *, const char *name);
+/* Tells how many rows and columns a table of positions has, which its shape does not say (4 x 9, 6 x 6). */
+void px_param_grid(px_graph *, const px_value *param, int64_t rows, int64_t columns);
 
 /* Parameters and states in the order in which they were made. */
 int px_graph_params(const px_graph *);

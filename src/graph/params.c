@@ -104,16 +104,22 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
     return new_param(g, kind, shape, p);
 }
 
-bool px_param_known(px_graph *g, const char *name, px_shape *shape)
+const px_param *px_param_known(px_graph *g, const char *name)
 {
     char *whole = g->scope[0] ? px_format("%s.%s", g->scope, name) : px_strdup(name);
     const px_param *p = g->net && g->net->complete ? find_param(g, whole) : NULL;
     if (!p && g->net && g->net->leader)
         p = find_param(g, whole + strlen(g->follower[g->net->follower].name) + 1);
-    if (p)
-        *shape = p->value->shape;
     free(whole);
-    return p != NULL;
+    return p;
+}
+
+void px_param_grid(px_graph *g, const px_value *param, int64_t rows, int64_t columns)
+{
+    if (g->error)
+        return;
+    g->param[param->param].grid[0] = rows;
+    g->param[param->param].grid[1] = columns;
 }
 
 px_value *px_parameter(px_graph *g, const char *name, px_shape shape, px_init init, int flags)

@@ -10,94 +10,86 @@
 #include <string.h>
 
 typedef struct grid {
-    int64_t prefix, side;
+    int64_t prefix, rows, columns;
 } grid;
 
-/* (1, P + side^2, D) with P 0 or 1; side 0: not a grid. */
-static grid grid_of(px_shape s)
+/* (1, P + side^2, D) with P 0 or 1; no rows: not a square. */
+static grid square_of(px_shape s)
 {
     for (int64_t prefix = 0; prefix < 2 && s.rank == 3 && s.dim[0] == 1; prefix++) {
         int64_t side = (int64_t)llround(sqrt((double)(s.dim[1] - prefix)));
         if (side > 0 && side * side == s.dim[1] - prefix)
-            return (grid){prefix, side};
+            return (grid){prefix, side, side};
     }
-    return (grid){0, 0};
+    return (grid){0};
 }
 
-/* out (outputs, width) = weighted sums of rows of in (inputs, width) */
-static void mix(const px_taps *t, const double *in, int64_t width, double *out)
-{
-    for (int64_t o = 0; o < t->outputs; o++)
-        for (int i = 0; i < t->count[o]; i++)
-            for (int64_t k = 0; k < width; k++)
-                out[o * width + k] += t->weight[o * t->most + i] * in[(t->first[o] + i) * width + k];
-}
-
-int px_positions_resample(px_shape from, const float *in, px_shape to, float *out)
-{
-    grid a = grid_of(from), b = grid_of(to);
-    if (a.side == 0 || b.side == 0 || from.dim[2] != to.dim[2] || b.prefix > a.prefix)
-        return -1;
-    int64_t D = to.dim[2], h = a.side, k = b.side;
-    memcpy(out, in, (size_t)(b.prefix * D) * sizeof out[0]);
-    px_tap_axis axis = {.rule = PX_TAP_CUBIC, .inputs = h, .outputs = k, .antialias = true};
-    void *memory = px_calloc(1, px_taps_bytes(&axis, false));
-    px_taps taps = px_taps_make(&axis, false, memory);
-    double *whole = px_calloc((size_t)(h * h * D), sizeof whole[0]);
-    double *rows = px_calloc((size_t)(h * k * D), sizeof rows[0]);
-    double *all = px_calloc((size_t)(k * k * D), sizeof all[0]);
-    for (int64_t i = 0; i < h * h * D; i++)
-        whole[i] = in[a.prefix * D + i];
-    for (int64_t y = 0; y < h; y++) /* along each row */
-        mix(&taps, whole + y * h * D, D, rows + y * k * D);
-    mix(&taps, rows, k * D, all); /* whole rows, from top to bottom */
-    for (int64_t i = 0; i < k * k * D; i++)
-        out[b.prefix * D + i] = (float)all[i];
-    free(memory);
-    free(whole);
-    free(rows);
-    free(all);
-    return 0;
-}
-
-/* Row (y, x) of the new grid is made of rows (i, j) of the old one by weight[y, i] weight[x, j]. */
-static double *of_grid(int64_t inputs, int64_t outputs)
+/* weight[o, i] (outputs, inputs) along one axis */
+static double *along_axis(int64_t inputs, int64_t outputs)
 {
     px_tap_axis axis = {.rule = PX_TAP_CUBIC, .inputs = inputs, .outputs = outputs, .antialias = true};
     void *memory = px_calloc(1, px_taps_bytes(&axis, false));
     px_taps t = px_taps_make(&axis, false, memory);
-    int64_t from = inputs * inputs, to = outputs * outputs;
-    double *side = px_calloc((size_t)(inputs * outputs), sizeof side[0]);
-    double *whole = px_calloc((size_t)(from * to), sizeof whole[0]);
+    double *weight = px_calloc((size_t)(inputs * outputs), sizeof weight[0]);
     for (int64_t o = 0; o < outputs; o++)
         for (int i = 0; i < t.count[o]; i++)
-            side[o * inputs + t.first[o] + i] = t.weight[o * t.most + i];
+            weight[o * inputs + t.first[o] + i] = t.weight[o * t.most + i];
+    free(memory);
+    return weight;
+}
+
+/* Place (y, x) of grid b is made of the places (i, j) of grid a by down[y, i] right[x, j]. */
+static double *between(grid a, grid b)
+{
+    double *down = along_axis(a.rows, b.rows), *right = along_axis(a.columns, b.columns);
+    int64_t from = a.rows * a.columns, to = b.rows * b.columns;
+    double *whole = px_calloc((size_t)(from * to), sizeof whole[0]);
     for (int64_t o = 0; o < to; o++)
         for (int64_t i = 0; i < from; i++)
-            whole[o * from + i] = side[o / outputs * inputs + i / inputs] * side[o % outputs * inputs + i % inputs];
-    free(side);
-    free(memory);
+            whole[o * from + i] =
+                down[o / b.columns * a.rows + i / a.columns] * right[o % b.columns * a.columns + i % a.columns];
+    free(down);
+    free(right);
     return whole;
+}
+
+int px_positions_resample(px_shape from, const float *in, px_shape to, float *out)
+{
+    grid a = square_of(from), b = square_of(to);
+    if (a.rows == 0 || b.rows == 0 || from.dim[2] != to.dim[2] || b.prefix > a.prefix)
+        return -1;
+    int64_t D = to.dim[2], inputs = a.rows * a.columns, outputs = b.rows * b.columns;
+    double *weight = between(a, b), *row = px_calloc((size_t)D + 1, sizeof row[0]);
+    memcpy(out, in, (size_t)(b.prefix * D) * sizeof out[0]);
+    for (int64_t o = 0; o < outputs; o++) {
+        for (int64_t k = 0; k < D; k++)
+            row[k] = 0;
+        for (int64_t i = 0; i < inputs; i++)
+            for (int64_t k = 0; k < D && weight[o * inputs + i] != 0; k++)
+                row[k] += weight[o * inputs + i] * in[(a.prefix + i) * D + k];
+        for (int64_t k = 0; k < D; k++)
+            out[(b.prefix + o) * D + k] = (float)row[k];
+    }
+    free(weight);
+    free(row);
+    return 0;
 }
 
 px_value *px_positions_for(px_graph *g, px_value *table, int64_t rows, int64_t columns)
 {
-    grid a, b;
-    px_shape to = table->shape;
     char text[64];
     if (px_graph_error(g))
         return table;
-    if (to.rank == 3)
-        to.dim[1] = 1 + rows * columns;
-    if (px_shape_equal(to, table->shape))
-        return table;
-    a = grid_of(table->shape);
-    b = grid_of(to);
-    if (a.side == 0 || b.side == 0 || rows != columns || a.prefix != 1)
-        return px_graph_fail(g, "positions %s cannot be resampled for %lld x %lld patches: both must be squares",
+    const int64_t *known = px_graph_param(g, table->param)->grid;
+    grid a = known[0] ? (grid){1, known[0], known[1]} : square_of(table->shape), b = {1, rows, columns};
+    if (a.rows == 0 || a.prefix != 1)
+        return px_graph_fail(g,
+                             "positions %s cannot be resampled for %lld x %lld patches: they are not those of a square",
                              px_shape_text(table->shape, text), (long long)rows, (long long)columns);
-    int64_t D = to.dim[2], inputs = a.side * a.side, outputs = b.side * b.side;
-    double *weight = of_grid(a.side, b.side);
+    if (a.rows == rows && a.columns == columns)
+        return table;
+    int64_t D = table->shape.dim[2], inputs = a.rows * a.columns, outputs = rows * columns;
+    double *weight = between(a, b);
     px_value *w = px_constant_real(g, PX_SHAPE(outputs, inputs), weight);
     free(weight);
     px_value *patches = px_reshape(g, px_slice(g, table, 1, 1, inputs), PX_SHAPE(inputs, D));

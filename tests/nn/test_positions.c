@@ -152,15 +152,46 @@ static void gradients_reach_the_table(void **state)
     }
 }
 
-static void grids_that_are_not_square_are_refused(void **state)
+/* 4 x 9 patches are as many as 6 x 6, but not the same. A plane, of which resampling leaves the middle rows and columns as they
+ * are, tells which way is down. */
+static void as_many_patches_are_not_the_same(void **state)
 {
     (void)state;
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
-    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 17, D), px_init_normal(1), PX_EXEMPT);
-    assert_ptr_equal(px_positions_for(g, table, 2, 8), table); /* as many: they are the same */
+    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 37, D), px_init_normal(1), PX_EXEMPT);
+    px_param_grid(g, table, 4, 9);
+    assert_ptr_equal(px_positions_for(g, table, 4, 9), table);
+    px_value *square = px_positions_for(g, table, 6, 6);
+    assert_ptr_not_equal(square, table);
+    assert_true(px_shape_equal(square->shape, table->shape));
+    px_graph_output(g, "square", square);
+    px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_fast});
+    float in[37 * D] = {0};
+    for (int y = 0; y < 4; y++)
+        for (int x = 0; x < 9; x++) {
+            in[(1 + y * 9 + x) * D] = (float)(y + 0.5) / 4;
+            in[(1 + y * 9 + x) * D + 1] = (float)(x + 0.5) / 9;
+        }
+    px_plan_set_param(p, 0, in);
+    px_plan_run(p, NULL);
+    const float *out = px_plan_read(p, square);
+    for (int y = 2; y < 4; y++)
+        for (int x = 2; x < 4; x++) {
+            assert_float_equal(out[(1 + y * 6 + x) * D], (y + 0.5) / 6, 2e-2);
+            assert_float_equal(out[(1 + y * 6 + x) * D + 1], (x + 0.5) / 6, 2e-2);
+        }
+    px_plan_destroy(p);
+    px_graph_destroy(g);
+}
+
+static void tables_that_are_not_grids_are_refused(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 16, D), px_init_normal(1), PX_EXEMPT);
     px_positions_for(g, table, 2, 3);
     assert_string_equal(px_graph_error(g),
-                        "positions (1, 17, 2) cannot be resampled for 2 x 3 patches: both must be squares");
+                        "positions (1, 16, 2) cannot be resampled for 2 x 3 patches: they are not those of a square");
     px_graph_destroy(g);
 }
 
@@ -172,6 +203,7 @@ int main(void)
                                        cmocka_unit_test(what_is_no_grid),
                                        cmocka_unit_test(the_graph_has_the_same_formula),
                                        cmocka_unit_test(gradients_reach_the_table),
-                                       cmocka_unit_test(grids_that_are_not_square_are_refused)};
+                                       cmocka_unit_test(as_many_patches_are_not_the_same),
+                                       cmocka_unit_test(tables_that_are_not_grids_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
