@@ -91,20 +91,6 @@ const px_op px_op_conv2d_back_weight = {.name = "conv2d_back_weight",
                                         .scratch = back_weight_scratch,
                                         .portable = PX_PORTABLE(conv2d_back_weight)};
 
-static void channel_sum_infer(px_graph *g, px_node *n)
-{
-    (void)g;
-    n->out[0]->shape = PX_SHAPE(n->in[0]->shape.dim[1]);
-}
-
-const px_op px_op_channel_sum = {
-    .name = "channel_sum", .in_min = 1, .infer = channel_sum_infer, .portable = PX_PORTABLE(channel_sum)};
-
-px_value *px_channel_sum(px_graph *g, px_value *dy)
-{
-    return px_node_add(g, &px_op_channel_sum, &dy, 1, NULL);
-}
-
 static void grad(px_graph *g, px_node *n)
 {
     px_value *x = n->in[0], *w = n->in[1], *bias = n->in[2], *residual = n->in[3], *dy = px_epilogue_back(g, n);

@@ -2,6 +2,7 @@
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/attr.h"
+#include "ops/epilogue.h"
 #include "ops/ops.h"
 
 /* ---- repeating ---- */
@@ -186,6 +187,15 @@ px_value *px_argmax(px_graph *g, px_value *x, int axis)
 }
 
 /* ---- compositions ---- */
+
+px_value *px_channel_sum(px_graph *g, px_value *dy)
+{
+    px_axes over = {0};
+    for (int i = 0; i < dy->shape.rank; i++)
+        if (i != 1)
+            over.axis[over.count++] = i;
+    return px_reduce(g, PX_SUM, dy, over);
+}
 
 px_value *px_log_softmax(px_graph *g, px_value *x, int axis)
 {

@@ -227,20 +227,3 @@ void KERNEL(conv2d_back_weight)(const px_step *s)
                  g.rows);
         }
 }
-
-/* dy (N, C, H, W) or (N, C) -> (C): the gradient of a bias */
-void KERNEL(channel_sum)(const px_step *s)
-{
-    px_shape shape = s->node->in[0]->shape;
-    int64_t N = shape.dim[0], C = shape.dim[1], S = px_shape_tail(shape, 2);
-    const real *dy = s->in[0];
-    real *sum = s->out[0];
-#pragma omp parallel for schedule(static)
-    for (int64_t c = 0; c < C; c++) {
-        double total = 0;
-        for (int64_t n = 0; n < N; n++)
-            for (int64_t i = 0; i < S; i++)
-                total += dy[(n * C + c) * S + i];
-        sum[c] = (real)total;
-    }
-}

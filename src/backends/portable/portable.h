@@ -35,7 +35,6 @@ PX_DECLARE(unary_back_sums);
 PX_DECLARE(conv2d);
 PX_DECLARE(conv2d_back_data);
 PX_DECLARE(conv2d_back_weight);
-PX_DECLARE(channel_sum);
 PX_DECLARE(matmul);
 PX_DECLARE(batch_sums);
 PX_DECLARE(running_sums);

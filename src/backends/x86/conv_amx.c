@@ -396,7 +396,7 @@ static bool conv_prepare(px_plan *p, px_step *s)
     const px_value *x = s->node->in[0], *dy = s->node->in[1], *dw = s->node->out[0];
     px_plan_need(p, s, 0, px_storage_blocked(x, (int)x->shape.dim[1], PX_BF16));
     px_plan_need(p, s, 1, px_plan_format(p, dy));
-    px_plan_make(p, s, 0, weight_in_rows(p, dw));
+    px_plan_make(p, s, 0, weight_in_rows(dw));
     s->scratch_bytes = conv_bytes(s->node);
     s->run = conv_back_weight;
     s->kernel = "pretext:amx_bf16";
@@ -408,7 +408,7 @@ static bool conv_wish(px_plan *p, const px_node *forward, px_storage in, px_stor
     const px_value *x = forward->in[0], *w = forward->in[1];
     if (!fits(p, forward->attr, x, in, forward->out[0], out, w->shape))
         return false;
-    *wish = weight_in_rows(p, w);
+    *wish = weight_in_rows(w);
     return true;
 }
 

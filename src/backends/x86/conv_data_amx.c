@@ -241,7 +241,7 @@ static bool prepare(px_plan *p, px_step *s)
 {
     const px_value *dy = s->node->in[0], *w = s->node->in[1], *x = s->node->in[2], *dx = s->node->out[0];
     px_plan_need(p, s, 0, px_plan_format(p, dy));
-    px_plan_need(p, s, 1, weight_in_rows(p, w));
+    px_plan_need(p, s, 1, weight_in_rows(w));
     px_plan_make(p, s, 0, px_storage_blocked(dx, (int)x->shape.dim[1], PX_BF16));
     s->scratch_bytes = bytes_of(s->node);
     s->run = back_data;

@@ -121,7 +121,7 @@ void KERNEL(layer_norm_back)(const px_step *s)
 }
 
 /* dy (N, C) -> (C) */
-void KERNEL(channel_sum)(const px_step *s)
+void KERNEL(sum_rows)(const px_step *s)
 {
     px_shape shape = s->node->in[0]->shape;
     int64_t rows = shape.dim[0], C = shape.dim[1];

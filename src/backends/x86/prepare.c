@@ -311,8 +311,7 @@ static bool sums_channels(const px_plan *p, const px_step *s)
 {
     const px_value *x = s->node->in[0];
     const bool *over = ((const px_reduce_attr *)s->node->attr)->over;
-    return x->shape.rank == 4 && !over[1] && over[2] && over[3] && is_decided(p, x) && px_plan_format(p, x).block > 1 &&
-           px_shape_count(x->shape) > 0;
+    return x->shape.rank == 4 && !over[1] && over[2] && over[3] && is_decided(p, x) && px_plan_format(p, x).block > 1;
 }
 
 static bool sum_channels(px_plan *p, px_step *s)
@@ -326,6 +325,21 @@ static bool sum_channels(px_plan *p, px_step *s)
     return true;
 }
 
+/* Of a matrix. */
+static bool sums_rows(const px_plan *p, const px_step *s)
+{
+    (void)p;
+    const bool *over = ((const px_reduce_attr *)s->node->attr)->over;
+    return s->node->in[0]->shape.rank == 2 && over[0] && !over[1];
+}
+
+static bool sum_rows(px_plan *p, px_step *s)
+{
+    s->scratch_bytes = px_chunks_bytes(s->node->in[0]->shape.dim[1]);
+    return plain(p, s, PX_FAST(sum_rows), (activations){.in = {true}});
+}
+
+const px_kernel_row px_row_sum_rows = {.op = &px_op_sum, .accepts = sums_rows, .prepare = sum_rows};
 const px_kernel_row px_row_sum_channels = {.op = &px_op_sum, .accepts = sums_channels, .prepare = sum_channels};
 
 /* ---- rows ---- */
@@ -343,18 +357,6 @@ static bool layer_norm_back(px_plan *p, px_step *s)
     s->scratch_bytes = px_chunks_bytes(2 * px_shape_count(s->node->in[3]->shape));
     return plain(p, s, PX_FAST(layer_norm_back),
                  (activations){.first = 1, .in = {[0] = true, [1] = true, [4] = true}, .out = {true}});
-}
-
-static bool is_matrix(const px_plan *p, const px_step *s)
-{
-    (void)p;
-    return s->node->in[0]->shape.rank == 2;
-}
-
-static bool channel_sum(px_plan *p, px_step *s)
-{
-    s->scratch_bytes = px_chunks_bytes(s->node->in[0]->shape.dim[1]);
-    return plain(p, s, PX_FAST(channel_sum), (activations){.in = {true}});
 }
 
 static bool unary_back_sums(px_plan *p, px_step *s)
@@ -379,7 +381,6 @@ static bool linear(px_plan *p, px_step *s)
 
 const px_kernel_row px_row_layer_norm = {.op = &px_op_layer_norm, .prepare = layer_norm};
 const px_kernel_row px_row_layer_norm_back = {.op = &px_op_layer_norm_back, .prepare = layer_norm_back};
-const px_kernel_row px_row_channel_sum = {.op = &px_op_channel_sum, .accepts = is_matrix, .prepare = channel_sum};
 const px_kernel_row px_row_unary_back_sums = {.op = &px_op_unary_back_sums, .prepare = unary_back_sums};
 const px_kernel_row px_row_linear = {.op = &px_op_matmul, .accepts = is_linear, .prepare = linear};
 

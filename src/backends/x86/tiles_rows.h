@@ -2,7 +2,6 @@
 #ifndef PX_BACKENDS_X86_TILES_ROWS_H
 #define PX_BACKENDS_X86_TILES_ROWS_H
 
-#include "backends/onednn/onednn.h"
 #include "backends/x86/tiles.h"
 
 static inline bool is_in_rows(px_storage st, const px_value *v)
@@ -10,9 +9,11 @@ static inline bool is_in_rows(px_storage st, const px_value *v)
     return st.dtype == PX_BF16 && !st.own && st.block == v->shape.dim[1];
 }
 
-static inline px_storage weight_in_rows(px_plan *p, const px_value *w)
+/* With one channel or one tap this is the plain format. */
+static inline px_storage weight_in_rows(const px_value *w)
 {
-    return px_dnnl_storage(p, w, (px_layout){w->shape, PX_F32, PX_ORDER_CHANNELS_LAST, NULL});
+    bool plain = w->shape.dim[1] == 1 || px_shape_tail(w->shape, 2) == 1;
+    return px_storage_blocked(w, plain ? 1 : (int)w->shape.dim[1], PX_F32);
 }
 
 #endif
