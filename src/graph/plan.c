@@ -218,8 +218,21 @@ static const px_kernel_row *const *next_row(const px_plan *p, const px_op *op, c
     return row && *row ? row : NULL;
 }
 
+/* Fast kernels need not know of axes without elements. */
+static bool is_empty(const px_node *n)
+{
+    bool empty = false;
+    for (int i = 0; i < n->inputs; i++)
+        empty = empty || (n->in[i] && px_shape_count(n->in[i]->shape) == 0);
+    for (int i = 0; i < n->outputs; i++)
+        empty = empty || px_shape_count(n->out[i]->shape) == 0;
+    return empty;
+}
+
 static bool prepare_by_row(px_plan *p, px_step *s)
 {
+    if (is_empty(s->node))
+        return false;
     for (const px_kernel_row *const *r = NULL; (r = next_row(p, s->node->op, r));)
         if ((!(*r)->accepts || (*r)->accepts(p, s)) && (*r)->prepare(p, s)) {
             s->row = *r;

@@ -33,6 +33,10 @@ static void infer(px_graph *g, px_node *n)
     if (!broadcast(n->in[0]->shape, n->in[1]->shape, &out))
         px_graph_fail(g, "%s: shapes %s and %s do not broadcast", text(n), px_shape_text(n->in[0]->shape, a),
                       px_shape_text(n->in[1]->shape, b));
+    for (int i = 0; i < 2; i++)
+        if (n->in[i]->dtype != px_graph_real(g))
+            px_graph_fail(g, "%s: operand %d is of type %s, not %s", text(n), i + 1, px_dtype_name(n->in[i]->dtype),
+                          px_dtype_name(px_graph_real(g)));
     n->out[0]->shape = out;
 }
 

@@ -80,8 +80,10 @@ px_value *px_linear(px_graph *g, px_value *x, px_value *weight, px_value *bias)
     if (px_graph_error(g) || x->shape.rank <= 2)
         return px_node_add(g, &px_op_matmul, (px_value *[]){x, weight, bias, NULL}, 4, &at);
     px_shape y = x->shape;
-    int64_t K = y.dim[y.rank - 1];
-    px_value *rows = px_linear(g, px_reshape(g, x, PX_SHAPE(px_shape_count(y) / K, K)), weight, bias);
+    int64_t K = y.dim[y.rank - 1], count = 1;
+    for (int i = 0; i < y.rank - 1; i++)
+        count *= y.dim[i];
+    px_value *rows = px_linear(g, px_reshape(g, x, PX_SHAPE(count, K)), weight, bias);
     y.dim[y.rank - 1] = weight->shape.dim[0];
     return px_reshape(g, rows, y);
 }

@@ -231,6 +231,67 @@ static void nothing_is_a_tensor(void **state)
     px_graph_destroy(g);
 }
 
+/* Products of no rows, of no columns, over nothing (the bias alone), of no matrices; convolutions of no images. */
+static px_value *products_of_nothing(px_graph *g, px_value *x, px_value *w, px_value *bias)
+{
+    px_value *none = px_slice(g, x, 0, 1, 0), *thin = px_slice(g, x, 1, 0, 0); /* (0, 3), (2, 0) */
+    px_value *image = px_reshape(g, none, PX_SHAPE(0, 3, 1, 1)), *filter = px_reshape(g, w, PX_SHAPE(4, 3, 1, 1));
+    px_value *part[] = {
+        px_linear(g, none, w, bias),                                                         /* (0, 4) */
+        px_linear(g, thin, px_slice(g, w, 1, 0, 0), bias),                                   /* (2, 4): bias */
+        px_matmul(g, thin, px_slice(g, w, 1, 1, 0), false, true, 3),                         /* (2, 4): 0 */
+        px_linear(g, px_reshape(g, thin, PX_SHAPE(1, 2, 0)), px_slice(g, w, 1, 0, 0), bias), /* (1, 2, 4): bias */
+        px_linear(g, x, px_slice(g, w, 0, 2, 0), px_slice(g, bias, 0, 1, 0)),                /* (2, 0) */
+        px_matmul(g, px_reshape(g, none, PX_SHAPE(0, 2, 3)), px_reshape(g, none, PX_SHAPE(0, 2, 3)), true, false, 1),
+        px_relu(g, px_conv2d(g, image, filter, bias, 1, 0, 1)), /* (0, 4, 1, 1) */
+    };
+    px_value *sum = px_reduce(g, PX_SUM, x, (px_axes){2, {0, 1}, false});
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++) {
+        px_axes all = {.count = part[i]->shape.rank, .axis = {0, 1, 2, 3}};
+        sum = px_add(g, sum, px_reduce(g, PX_SUM, part[i], all));
+    }
+    return sum;
+}
+
+static void products_with_nothing_are_defined(void **state)
+{
+    (void)state;
+    for (int fused = 0; fused < 2; fused++) {
+        px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+        px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(2, 3));
+        px_graph_want_grad(x);
+        px_value *w = px_parameter(g, "weight", PX_SHAPE(4, 3), px_init_constant(5), PX_DECAYS);
+        px_value *bias = px_parameter(g, "bias", PX_SHAPE(4), px_init_constant(0.25), PX_EXEMPT);
+        px_value *loss = products_of_nothing(g, x, w, bias);
+        px_graph_output(g, "loss", loss);
+        if (fused)
+            px_graph_fuse(g);
+        px_graph_differentiate(g, loss);
+        assert_null(px_graph_error(g));
+        const float data[6] = {1, 2, 3, 4, 5, 6};
+        for (int fast = 0; fast < 2 + bf16_runs(); fast++) {
+            px_plan *p = px_plan_create(g, &(px_plan_spec){.backend = fast ? &px_backend_fast : &px_backend_openblas,
+                                                           .precision = fast == 2 ? PX_BF16 : 0});
+            float grad[12];
+            px_plan_init_params(p, 1);
+            px_plan_bind(p, x, data);
+            for (int run = 0; run < 2; run++)
+                px_plan_run(p, NULL);
+            assert_float_equal(px_plan_scalar(p, loss), 21 + 2 * 2 * 4 * 0.25, 1e-6);
+            for (int i = 0; i < 6; i++)
+                assert_float_equal(((const float *)px_plan_read(p, x->grad))[i], 1, 0);
+            px_plan_get_grad(p, w->param, grad);
+            for (int i = 0; i < 12; i++)
+                assert_float_equal(grad[i], 0, 0);
+            px_plan_get_grad(p, bias->param, grad);
+            for (int i = 0; i < 4; i++)
+                assert_float_equal(grad[i], 4, 0); /* two rows, twice */
+            px_plan_destroy(p);
+        }
+        px_graph_destroy(g);
+    }
+}
+
 /* The first mistake stays, with the scope in which it was made. */
 static void refuse(const char *message, px_value *(*build)(px_graph *, px_value *x))
 {
@@ -246,6 +307,11 @@ static void refuse(const char *message, px_value *(*build)(px_graph *, px_value 
 static px_value *unlike(px_graph *g, px_value *x)
 {
     return px_binary(g, PX_MUL, x, px_reshape(g, x, PX_SHAPE(3, 2)));
+}
+
+static px_value *of_integers(px_graph *g, px_value *x)
+{
+    return px_binary(g, PX_ADD, px_reduce(g, PX_SUM, x, (px_axes){1, {1}, false}), px_argmax(g, x, 1));
 }
 
 static px_value *beyond(px_graph *g, px_value *x)
@@ -287,6 +353,7 @@ static void wrong_words_are_refused(void **state)
 {
     (void)state;
     refuse("head: mul: shapes (2, 3) and (3, 2) do not broadcast", unlike);
+    refuse("head: add: operand 2 is of type i32, not f32", of_integers);
     refuse("head: slice: (2, 3) has no elements 2 to 3 along axis 1", beyond);
     refuse("head: logsumexp: (2, 3) has no axis 2", no_axis);
     refuse("head: sum: axis -1 of (2, 3) is named twice", axis_twice);
@@ -327,6 +394,7 @@ int main(void)
         cmocka_unit_test(bf16_scatter_rounds_once),
         cmocka_unit_test(nan_is_not_hidden),
         cmocka_unit_test(nothing_is_a_tensor),
+        cmocka_unit_test(products_with_nothing_are_defined),
         cmocka_unit_test(wrong_words_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,11 +212,11 @@ static bool wish(px_plan *p, const px_node *forward, px_storage in, px_storage o
     px_dnnl_conv c = conv_of(a, px_dnnl_layout(x->shape, in), any_of(weight_shape(a, w->shape), PX_F32),
                              px_dnnl_layout(y->shape, out));
     px_primitive_desc *back = px_dnnl_find_conv(PX_PASS_BACK_WEIGHTS, &c);
-    if (!back)
-        return false;
-    *wish = px_dnnl_storage_of(p, w, back, PX_DNNL_DIFF_WEIGHTS);
+    bool takes = rank_of(back) >= DIRECT && is_worth_it(a, w->shape, back);
+    if (takes)
+        *wish = px_dnnl_storage_of(p, w, back, PX_DNNL_DIFF_WEIGHTS);
     px_primitive_desc_destroy(back);
-    return true;
+    return takes;
 }
 
 const px_kernel_row px_row_conv2d_onednn = {.op = &px_op_conv2d, .prepare = conv2d};

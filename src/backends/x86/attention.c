@@ -105,15 +105,6 @@ static void product(float *c, int64_t ldc, matrix a, const float *b, int64_t ldb
         panel(c + j, ldc, a, b + j, ldb, M, K, 8, add);
 }
 
-static bool is_wide(void)
-{
-#ifdef __x86_64__
-    return __builtin_cpu_supports("avx512f");
-#else
-    return false;
-#endif
-}
-
 /* ---- rows of P: K numbers, padded to Kp, a multiple of 16 ---- */
 
 /* Lanes of a where `mask` is -1, of b where it is 0. */
@@ -329,7 +320,7 @@ typedef struct sizes {
 /* `first`: the number of the queries' input */
 static sizes sizes_of(const px_node *n, int first)
 {
-    sizes z = {.in = px_attention_sizes_of(n, first), .wide = is_wide()};
+    sizes z = {.in = px_attention_sizes_of(n, first)};
     z.Kp = (z.in.K + 15) / 16 * 16;
     int64_t blocks = (z.in.Q + BLOCK - 1) / BLOCK;
     z.rows = blocks > 0 ? (z.in.Q + blocks - 1) / blocks : 0;
@@ -459,6 +450,7 @@ static void backward_head(const sizes *z, head x, gradients to, float *scratch)
 void KERNEL(attention)(const px_step *s)
 {
     sizes z = sizes_of(s->node, 0);
+    z.wide = px_plan_isa(s->plan) >= PX_ISA_AVX512;
     int64_t floats = forward_floats(&z);
     elem *y = s->out[0];
     float *logs = s->out[1];
@@ -525,6 +517,7 @@ static void sum_parts(const sizes *z, float *dbias, const float *part, int64_t p
 void KERNEL(attention_back)(const px_step *s)
 {
     sizes z = sizes_of(s->node, 1);
+    z.wide = px_plan_isa(s->plan) >= PX_ISA_AVX512;
     bool learned = learns_bias(s->node);
     int64_t floats = backward_floats(&z), shared = bias_floats(&z, learned), parts = parts_of(&z, learned);
     float *sums = s->scratch, *scratch = sums + shared;
