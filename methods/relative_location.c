@@ -11,14 +11,13 @@
 #include "train/method.h"
 
 #include <math.h>
-#include <string.h>
 
 enum { NEIGHBOURS = 8, PATCHES = 9 };
 
 struct px_method_cfg {
     int patch, hidden;
     double share, gray, downsample, flip, dropout;
-    const char *colour;
+    enum { KEEP, DROP, PROJECT } colour;
     bool standardise;
 };
 
@@ -78,9 +77,9 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 
 static void finish_patch(const px_method_cfg *c, const px_task *task, px_plane p, px_rng *rng)
 {
-    if (strcmp(c->colour, "drop") == 0)
+    if (c->colour == DROP)
         px_drop_channels(&p, rng);
-    else if (strcmp(c->colour, "project") == 0)
+    else if (c->colour == PROJECT)
         px_project_green(&p);
     if (c->standardise)
         px_standardize_plane(&p);

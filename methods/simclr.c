@@ -10,12 +10,11 @@
 #include "train/two_views.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 struct px_method_cfg {
     double temperature;
     int projection_layers, projection_hidden, projection_dim;
-    const char *loss;
+    enum { MEAN, SUM } loss;
     px_two_views views;
 };
 
@@ -76,7 +75,7 @@ static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
     free(other);
     px_metric(b, "contrast_accuracy", px_accuracy(g, sim, positives));
     px_value *loss = px_cross_entropy(g, sim, positives);
-    return strcmp(c->loss, "sum") == 0 ? px_scale(g, loss, 2) : loss;
+    return c->loss == SUM ? px_scale(g, loss, 2) : loss;
 }
 
 static px_value *build(const px_method_cfg *c, px_build *b)

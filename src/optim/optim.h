@@ -14,14 +14,18 @@
 #include "tensor/span.h"
 
 typedef struct px_optim_cfg {
-    const char *optimizer;  /* "sgd|adamw|lars" */
-    double lr;              /* base rate, for a global batch of 256 when lr_scaling is linear */
-    const char *lr_scaling; /* "linear|sqrt|none": lr * batch/256, lr * sqrt(batch) as in SimCLR, or lr */
-    const char *schedule;   /* "cosine|step|constant" */
-    double warmup_epochs;   /* linear from 0 */
-    double lr_min;          /* final rate of the cosine */
-    px_list steps;          /* epochs of the step schedule */
-    double step_factor;     /* the rate is multiplied by this at each of `steps` */
+    enum { PX_SGD, PX_ADAMW, PX_LARS } optimizer;
+    double lr; /* base rate, for a global batch of 256 if PX_LR_LINEAR */
+    enum {
+        PX_LR_LINEAR,
+        PX_LR_SQRT,
+        PX_LR_AS_IS
+    } lr_scaling; /* lr * batch/256, lr * sqrt(batch) as in SimCLR, or lr */
+    enum { PX_LR_COSINE, PX_LR_STEPS, PX_LR_CONSTANT } schedule;
+    double warmup_epochs; /* linear from 0 */
+    double lr_min;        /* final rate of the cosine */
+    px_list steps;        /* epochs of PX_LR_STEPS */
+    double step_factor;   /* the rate is multiplied by this at each of `steps` */
     double momentum;
     bool nesterov;
     double weight_decay;

@@ -10,7 +10,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Ranks on different processors must make the same weights from the same gradients, so that copies of the model never
  * drift apart. So there are no fused multiply-adds here, which not all processors have. Everything is bound by memory
@@ -90,7 +89,6 @@ typedef struct pace {
 
 /* One algorithm. */
 typedef struct algorithm {
-    const char *name;
     int slots;
     const char *slot_names[2];
     bool adapts; /* needs each parameter's norms */
@@ -253,23 +251,14 @@ static void adamw(const px_optimizer *o, const block *b, const pace *p, float *w
 /* ---- the optimizer ---- */
 
 static const algorithm algorithms[] = {
-    {"sgd", 1, {"momentum"}, false, sgd},
-    {"adamw", 2, {"first_moment", "second_moment"}, false, adamw},
-    {"lars", 1, {"momentum"}, true, lars},
+    [PX_SGD] = {1, {"momentum"}, false, sgd},
+    [PX_ADAMW] = {2, {"first_moment", "second_moment"}, false, adamw},
+    [PX_LARS] = {1, {"momentum"}, true, lars},
 };
-
-static const algorithm *find_algorithm(const char *name)
-{
-    for (size_t i = 0; i < sizeof algorithms / sizeof *algorithms; i++)
-        if (strcmp(algorithms[i].name, name) == 0)
-            return &algorithms[i];
-    return NULL;
-}
 
 int px_optimizer_slot_count(const px_optim_cfg *cfg)
 {
-    const algorithm *a = find_algorithm(cfg->optimizer);
-    return a ? a->slots : 0;
+    return algorithms[cfg->optimizer].slots;
 }
 
 static int blocks_of(int64_t count)
@@ -304,10 +293,8 @@ static int64_t lay_out(px_optimizer *o, const px_param_span *params)
 
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_param_span *spans, int count)
 {
-    const algorithm *a = find_algorithm(cfg->optimizer);
+    const algorithm *a = &algorithms[cfg->optimizer];
     *out = NULL;
-    if (!a)
-        return px_fail(PX_USAGE, "optim.optimizer: there is no '%s'; choose sgd, adamw or lars", cfg->optimizer);
     if (cfg->nesterov && cfg->momentum == 0)
         return px_fail(PX_USAGE, "optim.nesterov needs optim.momentum above 0");
 

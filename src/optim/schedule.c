@@ -4,20 +4,19 @@
 #include "base/error.h"
 
 #include <math.h>
-#include <string.h>
 
 static double scaled_rate(const px_optim_cfg *cfg, int64_t global_batch)
 {
-    if (strcmp(cfg->lr_scaling, "linear") == 0)
+    if (cfg->lr_scaling == PX_LR_LINEAR)
         return cfg->lr * (double)global_batch / 256;
-    if (strcmp(cfg->lr_scaling, "sqrt") == 0)
+    if (cfg->lr_scaling == PX_LR_SQRT)
         return cfg->lr * sqrt((double)global_batch);
     return cfg->lr;
 }
 
 int px_schedule_check(const px_optim_cfg *cfg, double epochs)
 {
-    bool step = strcmp(cfg->schedule, "step") == 0;
+    bool step = cfg->schedule == PX_LR_STEPS;
     if (cfg->warmup_epochs > 0 && cfg->warmup_epochs >= epochs)
         return px_fail(PX_USAGE,
                        "optim.warmup_epochs = %g does not fit into epochs = %g; optim.warmup_epochs=%.3g would",
@@ -38,12 +37,12 @@ double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_e
     const double warm = cfg->warmup_epochs * (double)steps_per_epoch, total = epochs * (double)steps_per_epoch;
     if ((double)step < warm)
         return peak * (double)step / warm;
-    if (strcmp(cfg->schedule, "cosine") == 0) {
+    if (cfg->schedule == PX_LR_COSINE) {
         double done = total > warm ? ((double)step - warm) / (total - warm) : 1;
         return cfg->lr_min + (peak - cfg->lr_min) * 0.5 * (1 + cos(M_PI * fmin(done, 1)));
     }
     double rate = peak;
-    if (strcmp(cfg->schedule, "step") == 0)
+    if (cfg->schedule == PX_LR_STEPS)
         for (int i = 0; i < cfg->steps.count; i++)
             if ((double)step >= cfg->steps.value[i] * (double)steps_per_epoch)
                 rate *= cfg->step_factor;

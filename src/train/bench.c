@@ -292,7 +292,7 @@ static void report(bench *b, double seconds, px_bench_report *r)
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
     r->arena_bytes = (double)px_plan_arena_bytes(s->model->plan);
     r->reorders = px_plan_activation_reorders(s->model->plan);
-    r->machine_gflops = machine_rate(strcmp(c->precision, "bf16") == 0 ? PX_BF16 : PX_F32, seconds);
+    r->machine_gflops = machine_rate(c->precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32, seconds);
 }
 
 int px_bench(px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)

@@ -14,7 +14,7 @@ void px_bench_print(const px_bench_report *r, const px_settings *s, FILE *out)
 {
     char processor[96], onednn[96];
     fprintf(out, "%s on %s, %d px, batch %d, %s: %d %s x %d threads, %s, oneDNN %s\n\n", s->method->name,
-            s->backbone->name, s->data.image_size, s->train.batch, s->train.precision, r->ranks,
+            s->backbone->name, s->data.image_size, s->train.batch, px_precision_name(&s->train), r->ranks,
             r->ranks == 1 ? "rank" : "ranks", r->threads, px_version_processor(processor), px_version_onednn(onednn));
     for (int i = PX_BENCH_WAIT; i < PX_BENCH_PARTS; i++)
         fprintf(out, "%-16s %10.2f ms %6.1f%%\n", px_bench_part_names[i], 1e3 * r->seconds[i],
@@ -67,8 +67,10 @@ static int put_words(px_results *out, const px_settings *s)
 {
     char processor[96], onednn[96];
     const char *const word[][2] = {
-        {"method", s->method->name},           {"backbone", s->backbone->name},
-        {"precision", s->train.precision},     {"processor", px_version_processor(processor)},
+        {"method", s->method->name},
+        {"backbone", s->backbone->name},
+        {"precision", px_precision_name(&s->train)},
+        {"processor", px_version_processor(processor)},
         {"onednn", px_version_onednn(onednn)},
     };
     int status = 0;

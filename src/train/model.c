@@ -84,7 +84,7 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .labelled = labelled,
                    .batch = batch,
                    .ranks = ranks,
-                   .augment = s->train.augment[0] != 'n',
+                   .augment = s->train.augment == PX_AUGMENT_RECIPE,
                    .patch = family->patch ? family->patch(s->backbone) : 0};
     bool normalized;
     if (take_shown(t, &s->data.shown) != 0)
@@ -140,7 +140,7 @@ static int make_plan(px_model *m, const px_settings *s, px_plan_spec spec)
 
 int px_precision_settle(px_settings *s, const px_comm *comm)
 {
-    bool automatic = strcmp(s->train.precision, "auto") == 0, bf16 = strcmp(s->train.precision, "bf16") == 0;
+    bool automatic = s->train.precision == PX_PRECISION_AUTO, bf16 = s->train.precision == PX_PRECISION_BF16;
     const px_backend *backend = px_backend_find(s->train.backend);
     if (!backend)
         return -1;
@@ -162,7 +162,7 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
             comm->size == 1    ? "this host"
             : px_bf16_native() ? "another rank"
                                : "this rank");
-    s->train.precision = all ? "bf16" : "fp32";
+    s->train.precision = all ? PX_PRECISION_BF16 : PX_PRECISION_FP32;
     return 0;
 }
 
@@ -239,7 +239,7 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
     px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_SEGMENTS : PX_RECOMPUTE_LIGHT);
-    spec.precision = strcmp(s->train.precision, "bf16") == 0 ? PX_BF16 : PX_F32;
+    spec.precision = s->train.precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32;
     spec.memory_later = true;
     return make_plan(m, s, spec);
 }

@@ -16,7 +16,10 @@
 #include "train/method.h"
 
 typedef struct px_train_cfg {
-    const char *method, *backbone, *out, *init, *augment, *backend, *isa, *precision, *nonfinite;
+    const char *method, *backbone, *out, *init, *backend, *isa;
+    enum { PX_AUGMENT_RECIPE, PX_AUGMENT_NONE } augment;
+    enum { PX_PRECISION_FP32, PX_PRECISION_BF16, PX_PRECISION_AUTO } precision; /* px_precision_settle decides AUTO */
+    enum { PX_NONFINITE_STOP, PX_NONFINITE_SKIP } nonfinite;
     int64_t seed;
     double epochs;
     int batch, accumulate;
@@ -27,6 +30,12 @@ typedef struct px_train_cfg {
     double rank_timeout;
 } px_train_cfg;
 extern const px_option px_train_options[];
+
+/* "bf16" or "fp32"; PX_PRECISION_AUTO must have been settled. Static. */
+static inline const char *px_precision_name(const px_train_cfg *c)
+{
+    return c->precision == PX_PRECISION_BF16 ? "bf16" : "fp32";
+}
 
 typedef struct px_data_cfg {
     const char *path, *split;

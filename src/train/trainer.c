@@ -251,7 +251,7 @@ static int not_finite(trainer *t, const char *what)
     char *where;
     if (px_session_diagnose(&t->session, t->step, &where) != 0)
         return -1;
-    bool good = !px_plan_not_finite(t->session.model->plan), skip = strcmp(t->s->train.nonfinite, "skip") == 0;
+    bool good = !px_plan_not_finite(t->session.model->plan), skip = t->s->train.nonfinite == PX_NONFINITE_SKIP;
     if (skip && good && t->skips < SKIPS_MAX) {
         t->skips++;
         t->left_out++;
@@ -436,7 +436,7 @@ static void introduce(const trainer *t)
         parameters += v->kind == PX_PARAMETER ? px_shape_count(v->shape) : 0;
     }
     px_log_line(t->log, "%s on %s: %.2f M parameters, %s", t->s->method->name, t->s->backbone->name,
-                (double)parameters / 1e6, c->precision);
+                (double)parameters / 1e6, px_precision_name(c));
     px_log_line(t->log,
                 "%" PRId64 " images, used at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
                 s->split.count, s->task.image_size,

@@ -27,14 +27,14 @@ static const double expected_norms[STEPS] = {0.945796622, 0.929129297, 0.8860904
                                              0.945796622, 0.868277749, 0.970260919, 0.91215747, 0.894863816};
 static const struct fixture fixtures[] = {
     {"plain",
-     {.optimizer = "sgd", .lr = 0.125},
+     {.optimizer = PX_SGD, .lr = 0.125},
      {{-0.71875, 0.01171875, 0.7421875, -0.27734375, 0.515625, -0.50390625, 0.2265625, -0.73046875, 0, 0.73046875},
       {-0.7109375, -0.01953125, 0.796875, -0.26171875, 0.4921875, -0.44140625, 0.25, -0.74609375, -0.0546875,
        0.76171875},
       {-0.72265625, 0.03125, 0.78515625, -0.2109375, 0.60546875, -0.390625, 0.23828125, -0.6953125, 0.05859375,
        0.8125}}},
     {"momentum",
-     {.optimizer = "sgd", .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01},
+     {.optimizer = PX_SGD, .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01},
      {{-0.718281269, 0.01171875, 0.741718769, -0.277187496, 0.515312493, -0.503593743, 0.2265625, -0.73046875, 0,
        0.73046875},
       {-0.652477145, 0.00154785067, 0.780572891, -0.310153514, 0.518793344, -0.446933001, 0.207812503, -0.7109375,
@@ -42,7 +42,7 @@ static const struct fixture fixtures[] = {
       {-0.356657207, 0.177226424, 0.721821725, -0.32032311, 0.962197483, -0.156477079, 0.129803941, -0.538913488,
        -0.14203319, 0.942750275}}},
     {"nesterov",
-     {.optimizer = "sgd", .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
+     {.optimizer = PX_SGD, .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
      {{-0.689734399, 0.0222656243, 0.734265625, -0.301656246, 0.529093742, -0.506828129, 0.205468744, -0.712890625, 0,
        0.712890625},
       {-0.621868134, -0.0181778818, 0.823012352, -0.315296054, 0.508112133, -0.392696291, 0.212031245, -0.7109375,
@@ -50,7 +50,7 @@ static const struct fixture fixtures[] = {
       {-0.361343145, 0.188119411, 0.750272274, -0.268953204, 1.01084685, -0.0787788182, 0.13010481, -0.505334616,
        -0.069236137, 0.985975266}}},
     {"clipped",
-     {.optimizer = "sgd", .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .clip = 0.5},
+     {.optimizer = PX_SGD, .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .clip = 0.5},
      {{-0.733010828, 0.00619516801, 0.745401144, -0.264299154, 0.507947743, -0.501752555, 0.23760967, -0.739674747, 0,
        0.739674747},
       {-0.697309792, 0.000521922484, 0.765620828, -0.281298846, 0.509006083, -0.470646352, 0.227919668, -0.729497671,
@@ -58,7 +58,7 @@ static const struct fixture fixtures[] = {
       {-0.536111534, 0.0904010311, 0.719123185, -0.287967503, 0.734315336, -0.300232291, 0.189346105, -0.637312949,
        -0.0709603801, 0.859775662}}},
     {"decay_all",
-     {.optimizer = "sgd", .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .decay_all = true},
+     {.optimizer = PX_SGD, .lr = 0.125, .momentum = 0.9, .weight_decay = 0.01, .decay_all = true},
      {{-0.718281269, 0.01171875, 0.741718769, -0.277187496, 0.515312493, -0.503593743, 0.226406246, -0.730000019, 0,
        0.730000019},
       {-0.652477145, 0.00154785067, 0.780572891, -0.310153514, 0.518793344, -0.446933001, 0.207091987, -0.708712518,
@@ -66,14 +66,14 @@ static const struct fixture fixtures[] = {
       {-0.356657207, 0.177226424, 0.721821725, -0.32032311, 0.962197483, -0.156477079, 0.120761037, -0.507189691,
        -0.136802211, 0.905732036}}},
     {"mae",
-     {.optimizer = "adamw", .lr = 0.0625, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-08, .weight_decay = 0.05},
+     {.optimizer = PX_ADAMW, .lr = 0.0625, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-08, .weight_decay = 0.05},
      {{-0.717578173, 0.0312499944, 0.717578173, -0.280859381, 0.530468762, -0.530468762, 0.21875, -0.71875, 0, 0.71875},
       {-0.667421639, 0.0191002786, 0.748208046, -0.307762951, 0.534413576, -0.488342971, 0.20197691, -0.696950197,
        -0.0459349975, 0.715107143},
       {-0.566603005, 0.109663971, 0.737103045, -0.350159347, 0.709780514, -0.367365181, 0.153906062, -0.606678784,
        -0.11736998, 0.770311058}}},
     {"adamw clipped",
-     {.optimizer = "adamw",
+     {.optimizer = PX_ADAMW,
       .lr = 0.0625,
       .beta1 = 0.9,
       .beta2 = 0.999,
@@ -87,21 +87,21 @@ static const struct fixture fixtures[] = {
       {-0.577807188, 0.106363699, 0.738537192, -0.350815803, 0.705750465, -0.366358519, 0.157285184, -0.608661473,
        -0.113269195, 0.774253786}}},
     {"lars",
-     {.optimizer = "lars", .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02},
+     {.optimizer = PX_LARS, .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02},
      {{-0.714849522, 0.0129866299, 0.740822782, -0.280128981, 0.516969196, -0.503982567, -0.5, -0.125, 0, 0.125},
       {-0.673629551, -0.00974653272, 0.791749518, -0.289657942, 0.505727613, -0.438066814, -0.425, -0.0625, -1.75,
        0.5625},
       {-0.511122041, 0.308442136, 0.723767849, -0.101057822, 1.15690479, -0.0717156417, -0.858570342, 9.25276543,
        -1.90393739, 9.42684222}}},
     {"lars nesterov",
-     {.optimizer = "lars", .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02, .nesterov = true},
+     {.optimizer = PX_LARS, .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02, .nesterov = true},
      {{-0.683214091, 0.0246745968, 0.732563285, -0.307245065, 0.532241473, -0.507566876, -1.175, 0.4375, 0, -0.4375},
       {-0.636729952, -0.029819478, 0.836887561, -0.298376757, 0.495891921, -0.379575831, -0.3575, -0.00625, -3.325,
        0.95625},
       {-0.437003841, 0.303752176, 0.698678924, 0.0117063522, 1.20910004, -0.022606467, -1.12271331, 10.0024889,
        0.161456347, 10.559158}}},
     {"lars clipped",
-     {.optimizer = "lars", .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02, .clip = 0.5},
+     {.optimizer = PX_LARS, .lr = 4.0, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02, .clip = 0.5},
      {{-0.714514041, 0.0129400739, 0.740394189, -0.279867141, 0.516600702, -0.503660628, -0.146490741, -0.419591049, 0,
        0.419591049},
       {-0.672175743, -0.00976090861, 0.789910104, -0.288876722, 0.50448817, -0.437042479, -0.099729166, -0.391291821,
@@ -184,7 +184,7 @@ static void test_resume(void **state)
             if (step == STEPS) {
                 int slots = px_optimizer_slots(o[0], names[0], slot[0]);
                 assert_int_equal(px_optimizer_slots(o[1], names[1], slot[1]), slots);
-                assert_int_equal(slots, strcmp(f->cfg.optimizer, "adamw") == 0 ? 2 : 1);
+                assert_int_equal(slots, f->cfg.optimizer == PX_ADAMW ? 2 : 1);
                 for (int s = 0; s < slots; s++) {
                     assert_string_equal(names[0][s], names[1][s]);
                     memcpy(slot[1][s], slot[0][s], sizeof w[0]);
@@ -259,7 +259,7 @@ static void test_not_finite(void **state)
 static void test_lars_zero(void **state)
 {
     (void)state;
-    const px_optim_cfg cfg = {.optimizer = "lars", .eta = 0.001, .weight_decay = 0.1};
+    const px_optim_cfg cfg = {.optimizer = PX_LARS, .eta = 0.001, .weight_decay = 0.1};
     px_optimizer *o;
     float w[COUNT + GAP] = {0}, g[COUNT + GAP] = {0};
     g[2] = 3;
@@ -275,13 +275,10 @@ static void test_wrong_settings(void **state)
 {
     (void)state;
     px_optimizer *o;
-    px_optim_cfg cfg = {.optimizer = "sgd", .nesterov = true};
+    px_optim_cfg cfg = {.optimizer = PX_SGD, .nesterov = true};
     assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_string_equal(px_error(), "optim.nesterov needs optim.momentum above 0");
-    cfg = (px_optim_cfg){.optimizer = "adam"};
-    assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), -1);
-    assert_int_equal(px_error_status(), PX_USAGE);
     assert_null(o);
     px_optimizer_destroy(o);
 }

@@ -141,9 +141,9 @@ static void rules_for_nothing_are_refused(void **state)
 /* ---- steps ---- */
 
 static const px_optim_cfg cfgs[] = {
-    {.optimizer = "sgd", .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
-    {.optimizer = "adamw", .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.05},
-    {.optimizer = "lars", .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02},
+    {.optimizer = PX_SGD, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
+    {.optimizer = PX_ADAMW, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.05},
+    {.optimizer = PX_LARS, .momentum = 0.9, .weight_decay = 0.01, .eta = 0.02},
 };
 enum { CFGS = sizeof cfgs / sizeof *cfgs };
 

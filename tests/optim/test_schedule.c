@@ -22,7 +22,8 @@ static void assert_rate(const px_optim_cfg *cfg, int64_t step, double expected)
 static void test_cosine(void **state)
 {
     (void)state;
-    px_optim_cfg cfg = {.lr = 0.3, .lr_scaling = "linear", .schedule = "cosine", .warmup_epochs = 10, .lr_min = 0.1};
+    px_optim_cfg cfg = {
+        .lr = 0.3, .lr_scaling = PX_LR_LINEAR, .schedule = PX_LR_COSINE, .warmup_epochs = 10, .lr_min = 0.1};
     assert_rate(&cfg, 0, 0);
     assert_rate(&cfg, 1, 0.6 / 500);
     assert_rate(&cfg, 250, 0.3);
@@ -38,8 +39,8 @@ static void test_step(void **state)
 {
     (void)state;
     px_optim_cfg cfg = {.lr = 0.1,
-                        .lr_scaling = "none",
-                        .schedule = "step",
+                        .lr_scaling = PX_LR_AS_IS,
+                        .schedule = PX_LR_STEPS,
                         .warmup_epochs = 5,
                         .steps = {2, {30, 50}},
                         .step_factor = 0.1};
@@ -54,12 +55,12 @@ static void test_step(void **state)
 static void test_constant_and_scaling(void **state)
 {
     (void)state;
-    px_optim_cfg cfg = {.lr = 0.075, .lr_scaling = "sqrt", .schedule = "constant"};
+    px_optim_cfg cfg = {.lr = 0.075, .lr_scaling = PX_LR_SQRT, .schedule = PX_LR_CONSTANT};
     assert_rate(&cfg, 0, 0.075 * sqrt(512));
     assert_rate(&cfg, 4999, 0.075 * sqrt(512));
-    cfg.lr_scaling = "linear";
+    cfg.lr_scaling = PX_LR_LINEAR;
     assert_rate(&cfg, 0, 0.15);
-    cfg.lr_scaling = "none";
+    cfg.lr_scaling = PX_LR_AS_IS;
     assert_rate(&cfg, 0, 0.075);
     cfg.warmup_epochs = 0.5;
     assert_rate(&cfg, 5, 0.075 / 5);
@@ -69,12 +70,12 @@ static void test_constant_and_scaling(void **state)
 static void test_check(void **state)
 {
     (void)state;
-    px_optim_cfg cfg = {.schedule = "cosine", .warmup_epochs = 10};
+    px_optim_cfg cfg = {.schedule = PX_LR_COSINE, .warmup_epochs = 10};
     assert_int_equal(px_schedule_check(&cfg, 11), 0);
     assert_int_equal(px_schedule_check(&cfg, 10), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_non_null(strstr(px_error(), "optim.warmup_epochs"));
-    cfg = (px_optim_cfg){.schedule = "step"};
+    cfg = (px_optim_cfg){.schedule = PX_LR_STEPS};
     assert_int_equal(px_schedule_check(&cfg, 10), -1);
     cfg.steps = (px_list){3, {5, 8, 7}};
     assert_int_equal(px_schedule_check(&cfg, 10), -1);
@@ -93,8 +94,8 @@ static void test_defaults(void **state)
     px_config *c = px_config_create();
     px_config_group(c, "optim", px_optim_options, &cfg);
     assert_int_equal(px_config_finish(c), 0);
-    assert_string_equal(cfg.optimizer, "sgd");
-    assert_string_equal(cfg.schedule, "cosine");
+    assert_int_equal(cfg.optimizer, PX_SGD);
+    assert_int_equal(cfg.schedule, PX_LR_COSINE);
     assert_true(cfg.lr == 0.12 && cfg.momentum == 0.9 && cfg.weight_decay == 5e-4 && cfg.clip == 0 && cfg.eta == 0.001);
     assert_true(cfg.beta1 == 0.9 && cfg.beta2 == 0.999 && cfg.eps == 1e-8 && cfg.step_factor == 0.1);
     assert_true(!cfg.nesterov && !cfg.decay_all && cfg.steps.count == 0);

@@ -34,7 +34,7 @@ static void later_ones_win(void **state)
     assert_int_equal(px_settings_load(&s, NULL, NULL, 0), 0);
     assert_string_equal(s.method->name, "simclr"); /* the table's */
     assert_string_equal(s.backbone->name, "resnet18");
-    assert_string_equal(s.optim.optimizer, "lars"); /* SimCLR's, over the table's sgd */
+    assert_int_equal(s.optim.optimizer, PX_LARS); /* SimCLR's, over the table's sgd */
     assert_int_equal(s.train.batch, 512);
     assert_true(s.optim.momentum == 0.9); /* the table's: SimCLR says nothing of it */
     px_settings_finish(&s);
@@ -46,7 +46,7 @@ static void later_ones_win(void **state)
     assert_int_equal(s.train.batch, 64); /* the file's, over the method's */
     assert_true(s.optim.lr == 0.25);
     assert_int_equal(s.train.seed, 7); /* the command line's, over the file's */
-    assert_string_equal(s.optim.optimizer, "adamw");
+    assert_int_equal(s.optim.optimizer, PX_ADAMW);
     assert_true(s.optim.warmup_epochs == 10); /* still the method's */
     px_settings_finish(&s);
     unlink(path);
