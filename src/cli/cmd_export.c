@@ -1,4 +1,4 @@
-/* cmd_export.c - pretext export: writes the weights of a run, for use elsewhere. */
+/* cmd_export.c - pretext export: writes the weights of a run, or its backbone as a graph, for use elsewhere. */
 #include "base/config.h"
 #include "base/error.h"
 #include "cli/args.h"
@@ -26,22 +26,33 @@ static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "also the me
                                 PX_PLUGIN_FLAG(export_flags),
                                 {0}};
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t length = strlen(text), last = strlen(end);
+    return length > last && strcmp(text + length - last, end) == 0;
+}
+
 static int write(const px_args *args, const export_flags *given, px_log *log)
 {
     export_cfg own;
     px_config *config = px_config_create();
     px_config_group(config, "", options, &own);
     int status = px_job_plugins(&given->plugin);
-    size_t length = strlen(args->out), end = sizeof ".safetensors" - 1;
-    if (status == 0 && (length <= end || strcmp(args->out + length - end, ".safetensors") != 0))
+    bool onnx = ends_with(args->out, ".onnx");
+    if (status == 0 && !onnx && !ends_with(args->out, ".safetensors"))
         status =
-            px_fail(PX_USAGE, "%s: the file's name must end with .safetensors, the format that is written", args->out);
+            px_fail(PX_USAGE, "%s: the file's name must end with .safetensors or .onnx, by which the format is chosen",
+                    args->out);
+    if (status == 0 && onnx && given->all)
+        status = px_fail(PX_USAGE, "%s: --all is for .safetensors; in ONNX the backbone is written, without heads",
+                         args->out);
     for (int i = 0; i < args->assignments.count && status == 0; i++)
         status = px_config_set(config, args->assignments.word[i]);
     if (status == 0)
         status = px_config_finish(config);
     if (status == 0)
-        status = px_weights_export(args->words.word[0], args->out, own.net, given->all, log);
+        status = onnx ? px_weights_export_onnx(args->words.word[0], args->out, own.net, log)
+                      : px_weights_export(args->words.word[0], args->out, own.net, given->all, log);
     px_config_destroy(config);
     return status;
 }
@@ -61,8 +72,8 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_export = {
     .name = "export",
-    .arguments = "RUN out=W.safetensors [net=NAME]",
-    .summary = "write the weights of a run in PyTorch's usual format (safetensors)",
+    .arguments = "RUN out=W.safetensors|W.onnx [net=NAME]",
+    .summary = "write the weights of a run for PyTorch (safetensors), or its backbone as ONNX",
     .help = "Writes float32 parameters and running statistics from the last checkpoint, with\n"
             "timm's names (ViT) or torchvision's (others). The file also names its backbone:\n"
             "features, probe and pretrain init= can read it. In Python:\n"
@@ -71,8 +82,13 @@ const px_command px_cmd_export = {
             "filters and have width 1: if the run's differ (resnet.stem, resnet.width in\n"
             "'pretext show RUN'), change the model's conv1 and width accordingly.\n"
             "\n"
+            "out=W.onnx writes the backbone itself, for inference by onnxruntime and others:\n"
+            "operator set 17; images (N, C, S, S) with pixels from 0 to 1 -> features (N, F).\n"
+            "The graph normalizes as the run did; S is the run's data.image_size.\n"
+            "\n"
             "Examples:\n"
             "  pretext export runs/first out=first.safetensors\n"
+            "  pretext export runs/first out=first.onnx\n"
             "  pretext export runs/first --all out=with_heads.safetensors\n"
             "  pretext export runs/byol net=teacher out=teacher.safetensors\n",
     .run = run,

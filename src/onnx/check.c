@@ -157,7 +157,7 @@ static unsigned char *read_all(const char *path, size_t *size)
 
 int px_onnx_check(const char *path)
 {
-    size_t size;
+    size_t size = 0;
     unsigned char *bytes = read_all(path, &size);
     if (!bytes)
         return -1;

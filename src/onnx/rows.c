@@ -46,17 +46,9 @@ static const char *affine(px_onnx_writer *w, const char *x, double a, double b)
 
 /* Functions that ONNX has under a name of its own, without numbers. */
 static const char *const plain[PX_FN_COUNT] = {
-    [PX_FN_IDENTITY] = "Identity",
-    [PX_FN_RELU] = "Relu",
-    [PX_FN_SIGMOID] = "Sigmoid",
-    [PX_FN_HARD_SWISH] = "HardSwish",
-    [PX_FN_TANH] = "Tanh",
-    [PX_FN_EXP] = "Exp",
-    [PX_FN_LOG] = "Log",
-    [PX_FN_SQRT] = "Sqrt",
-    [PX_FN_ABS] = "Abs",
-    [PX_FN_SIN] = "Sin",
-    [PX_FN_COS] = "Cos",
+    [PX_FN_IDENTITY] = "Identity", [PX_FN_RELU] = "Relu", [PX_FN_SIGMOID] = "Sigmoid", [PX_FN_HARD_SWISH] = "HardSwish",
+    [PX_FN_TANH] = "Tanh",         [PX_FN_EXP] = "Exp",   [PX_FN_LOG] = "Log",         [PX_FN_SQRT] = "Sqrt",
+    [PX_FN_ABS] = "Abs",           [PX_FN_SIN] = "Sin",   [PX_FN_COS] = "Cos",
 };
 
 static const char *function(px_onnx_writer *w, const px_unary_attr *f, const char *x)

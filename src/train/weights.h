@@ -28,4 +28,9 @@ int px_weights_settings(px_settings *, const char *path, const char *const assig
  * follower (px_net_follow): then its parameters, under the names of its leader's. For one rank. 0 or -1. */
 int px_weights_export(const char *run, const char *path, const char *net, bool heads, px_log *);
 
+/* Writes the backbone for inference, with the same parameters, as a file of ONNX (onnx/onnx.h): images (N, C, S, S) with
+ * pixels from 0 to 1 -> features (N, F), and tokens (N, T, D) or map (N, C', H, W). The graph normalises as the run did. If
+ * that was by its data set's numbers, the data set must be there. For one rank. 0 or -1. */
+int px_weights_export_onnx(const char *run, const char *path, const char *net, px_log *);
+
 #endif
