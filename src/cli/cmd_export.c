@@ -98,5 +98,5 @@ const px_command px_cmd_export = {
     .assignments = true,
     .options = options,
     .word = PX_WORD_RUN,
-    .out = {"W.safetensors", "the file to write", true, "pretext export runs/first out=first.safetensors"},
+    .out = {"W.safetensors|onnx", "the file to write", true, "pretext export runs/first out=first.safetensors"},
 };

@@ -64,20 +64,24 @@ static int check_initial(const names *n, const Onnx__TensorProto *t)
     return 0;
 }
 
-/* An input or output of the model: a type, and a shape whose first axis is N. */
+/* An input or output of the model: a type, and a shape of which one axis is N or a multiple of it. */
 static int check_end(const names *n, const char *what, const Onnx__ValueInfoProto *v)
 {
     const Onnx__TypeProto__Tensor *t = v->type ? v->type->tensor_type : NULL;
+    int open = 0;
     if (!v->name || !*v->name)
         return px_fail(PX_DATA, "%s: %s without a name", n->path, what);
-    if (!t || !t->has_elem_type || !t->shape || t->shape->n_dim < 1)
+    if (!t || !t->has_elem_type || !t->shape)
         return px_fail(PX_DATA, "%s: %s %s has no type or shape", n->path, what, v->name);
     for (size_t i = 0; i < t->shape->n_dim; i++) {
         const Onnx__TensorShapeProto__Dimension *d = t->shape->dim[i];
-        bool open = d->dim_param && strcmp(d->dim_param, "N") == 0;
-        if (i == 0 ? !open : !d->has_dim_value || d->dim_value < 1)
+        bool named = d->dim_param && *d->dim_param;
+        if (!named && (!d->has_dim_value || d->dim_value < 1))
             return px_fail(PX_DATA, "%s: %s %s has no extent along axis %zu", n->path, what, v->name, i);
+        open += named;
     }
+    if (open != 1)
+        return px_fail(PX_DATA, "%s: %s %s has %d axes for the samples, not one", n->path, what, v->name, open);
     return 0;
 }
 

@@ -150,6 +150,8 @@ static Onnx__ValueInfoProto *describe(px_onnx_writer *w, const char *name, const
         onnx__tensor_shape_proto__dimension__init(d);
         if (v->shape.dim[i] == PX_ONNX_BATCH)
             d->dim_param = copy(w, "N");
+        else if (px_onnx_follows_batch(v->shape.dim[i]))
+            d->dim_param = keep(w, px_format("%lldN", (long long)(v->shape.dim[i] / PX_ONNX_BATCH)));
         d->has_dim_value = !px_onnx_follows_batch(v->shape.dim[i]);
         d->dim_value = d->has_dim_value ? v->shape.dim[i] : 0;
     }
