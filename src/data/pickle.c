@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OVERHEAD = 24, GROWN = 2 * sizeof(void *) /* of a block of malloc; of an element of an array that doubles */ };
+
 px_item *px_pickle_make(px_machine *m, px_item_kind kind)
 {
     px_pickle_block *b = m->p->blocks;
@@ -18,6 +20,7 @@ px_item *px_pickle_make(px_machine *m, px_item_kind kind)
     }
     px_item *i = &b->item[b->count++];
     i->kind = kind;
+    m->memory += sizeof *i;
     return i;
 }
 
@@ -27,12 +30,19 @@ const void *px_pickle_keep(px_machine *m, const void *bytes, size_t length)
     memcpy(t->bytes, bytes, length);
     t->next = m->p->kept;
     m->p->kept = t;
+    m->memory += sizeof *t + length + OVERHEAD;
     return t->bytes;
 }
 
 int px_pickle_damaged(const px_machine *m, const char *why)
 {
     return px_fail(PX_DATA, "%s: its pickle is damaged or cut off at byte %zu: %s", m->path, m->at, why);
+}
+
+static int too_large(const px_machine *m)
+{
+    return px_fail(PX_DATA, "%s: up to byte %zu its pickle takes more than %d MiB of memory, which no weights need",
+                   m->path, m->at, PICKLE_MEMORY >> 20);
 }
 
 /* ---- bytes ---- */
@@ -76,6 +86,10 @@ int px_pickle_push(px_machine *m, px_item *i)
 {
     m->stack = px_grow(m->stack, m->depth, sizeof m->stack[0]);
     m->stack[m->depth++] = i;
+    if (m->depth > m->deepest) {
+        m->deepest = m->depth;
+        m->memory += GROWN;
+    }
     return 0;
 }
 
@@ -115,6 +129,10 @@ static int set_mark(px_machine *m, uint64_t n, int what)
     (void)n, (void)what;
     m->mark = px_grow(m->mark, m->marks, sizeof m->mark[0]);
     m->mark[m->marks++] = m->depth;
+    if (m->marks > m->most_marks) {
+        m->most_marks = m->marks;
+        m->memory += GROWN;
+    }
     return 0;
 }
 
@@ -203,6 +221,7 @@ static int tuple_of(px_machine *m, uint64_t n, int count)
     m->depth -= count;
     t->count = count;
     t->item = px_calloc((size_t)count + 1, sizeof t->item[0]);
+    m->memory += (size_t)(count + 1) * sizeof t->item[0] + OVERHEAD;
     if (count > 0)
         memcpy(t->item, m->stack + m->depth, (size_t)count * sizeof t->item[0]);
     return px_pickle_push(m, t);
@@ -223,9 +242,11 @@ static int tuple_to_mark(px_machine *m, uint64_t n, int what)
     return pop_mark(m, &first) == 0 ? tuple_of(m, n, m->depth - first) : -1;
 }
 
-static void append(px_item *to, px_item *i)
+void px_pickle_append(px_machine *m, px_item *to, px_item *i)
 {
+    enum { FIRST = 8 * sizeof(px_item *) }; /* px_grow begins with so many */
     to->item = px_grow(to->item, to->count, sizeof(px_item *));
+    m->memory += to->count == 0 ? FIRST + OVERHEAD : to->count < 8 ? 0 : GROWN;
     to->item[to->count++] = i;
 }
 
@@ -236,7 +257,7 @@ static int extend(px_machine *m, int count, int kind)
     if (first <= floor_of(m) || m->stack[first - 1]->kind != (px_item_kind)kind || (kind == PX_ITEM_DICT && count % 2))
         return px_pickle_damaged(m, "an instruction does not find what it needs on the stack");
     for (int i = first; i < m->depth; i++)
-        append(m->stack[first - 1], m->stack[i]);
+        px_pickle_append(m, m->stack[first - 1], m->stack[i]);
     m->depth = first;
     return 0;
 }
@@ -260,10 +281,13 @@ static int remember(px_machine *m, uint64_t at, int what)
     px_item *i = top(m, PX_ITEM_OTHER);
     if (!i)
         return -1;
-    if (at >= m->size)
-        return px_pickle_damaged(m, "a number of the memo is larger than the pickle");
+    if (at >= m->at) /* they are counted from 0 */
+        return px_pickle_damaged(m, "a number of the memo is larger than what came before");
     if (at >= m->memo_count) {
         size_t count = 2 * (size_t)at + 64;
+        m->memory += (count - m->memo_count) * sizeof m->memo[0];
+        if (m->memory > PICKLE_MEMORY)
+            return too_large(m);
         m->memo = px_realloc(m->memo, count * sizeof m->memo[0]);
         memset(m->memo + m->memo_count, 0, (count - m->memo_count) * sizeof m->memo[0]);
         m->memo_count = count;
@@ -411,6 +435,8 @@ static int run(px_machine *m)
             return unknown(m, *code);
         if (take_number(m, i->bytes, &n) != 0 || i->run(m, n, i->what) != 0)
             return -1;
+        if (m->memory > PICKLE_MEMORY)
+            return too_large(m);
     }
     if (m->p->storages > 0)
         qsort(m->p->storage, (size_t)m->p->storages, sizeof m->p->storage[0], by_key);

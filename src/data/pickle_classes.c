@@ -99,6 +99,20 @@ static int tensor(px_machine *m, const px_item *a)
     return px_pickle_push(m, t);
 }
 
+/* OrderedDict([(key, value), ...]), as Python 2 writes it: with lists in place of tuples. */
+static int dict_of_pairs(px_machine *m, const px_item *pairs)
+{
+    px_item *dict = px_pickle_make(m, PX_ITEM_DICT);
+    for (int i = 0; i < pairs->count; i++) {
+        const px_item *pair = pairs->item[i];
+        if ((pair->kind != PX_ITEM_TUPLE && pair->kind != PX_ITEM_LIST) || pair->count != 2)
+            return px_pickle_damaged(m, "an OrderedDict is made of something else than pairs");
+        px_pickle_append(m, dict, pair->item[0]);
+        px_pickle_append(m, dict, pair->item[1]);
+    }
+    return px_pickle_push(m, dict);
+}
+
 /* Calls one of the known classes: the stack has it, and a tuple of arguments above. */
 int px_pickle_call(px_machine *m)
 {
@@ -107,6 +121,9 @@ int px_pickle_call(px_machine *m)
         return -1;
     if (strcmp(class->text, ordered) == 0 && a->count == 0)
         return px_pickle_push(m, px_pickle_make(m, PX_ITEM_DICT));
+    if (strcmp(class->text, ordered) == 0 && a->count == 1 &&
+        (a->item[0]->kind == PX_ITEM_LIST || a->item[0]->kind == PX_ITEM_TUPLE))
+        return dict_of_pairs(m, a->item[0]);
     if (strcmp(class->text, size_class) == 0 && a->count == 1 && a->item[0]->kind == PX_ITEM_TUPLE)
         return px_pickle_push(m, a->item[0]);
     if (strcmp(class->text, parameter) == 0 && a->count >= 1 && a->item[0]->kind == PX_ITEM_TENSOR)

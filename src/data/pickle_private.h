@@ -37,12 +37,18 @@ typedef struct px_machine {
     px_item **memo;
     size_t memo_count; /* allocated; NULL where nothing was kept */
     int next_memo;
+    size_t memory;           /* what all of this takes, in bytes */
+    int deepest, most_marks; /* of depth and marks */
 } px_machine;
+
+/* What a pickle may take. That of a ViT-L with its optimizer has half a million bytes and takes 20 MiB. */
+enum { PICKLE_MEMORY = 128 << 20 };
 
 px_item *px_pickle_make(px_machine *, px_item_kind);
 const void *px_pickle_keep(px_machine *, const void *bytes, size_t length); /* a copy, with a zero byte behind it */
 int px_pickle_damaged(const px_machine *, const char *why);                 /* -1 */
 int px_pickle_push(px_machine *, px_item *);                                /* 0 */
+void px_pickle_append(px_machine *, px_item *to, px_item *);                /* to a list or dict */
 px_item *px_pickle_pop(px_machine *,
                        px_item_kind); /* the topmost item, of this kind (PX_ITEM_OTHER: any), or NULL with an error */
 

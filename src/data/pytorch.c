@@ -15,14 +15,16 @@ enum {
     NESTING_MAX = 16,     /* containers within containers */
     VISITS_MAX = 1 << 20, /* items of all containers; a pickle may name one container many times */
     NAME_MAX_BYTES = 1024,
+    TENSORS_MAX = 1 << 16, /* a pickle may name one tensor many times; a ViT-g with its optimizer has some thousand */
+    NAMES_MAX = 16 << 20,  /* bytes of all names */
 };
 
 /* The numbers of one storage. */
 typedef struct numbers {
     char *key;
-    uint8_t *owned; /* NULL: part of the mapped file */
-    const uint8_t *bytes;
-    size_t size;
+    uint8_t *owned;        /* NULL: part of the mapped file */
+    const uint8_t *bytes;  /* NULL: there is none */
+    size_t size, capacity; /* capacity: of `owned` */
 } numbers;
 
 struct px_pytorch {
@@ -31,7 +33,8 @@ struct px_pytorch {
     int storages;
     char **name; /* of tensors */
     int names;
-    void **copy; /* numbers of tensors that are not contiguous in their storage */
+    size_t named; /* bytes of all names */
+    void **copy;  /* numbers of tensors that are not contiguous in their storage */
     int copies;
     size_t copied; /* their bytes */
 };
@@ -149,6 +152,11 @@ static int place(px_tensor_file *f, px_stored_tensor *t, const px_item *item)
 static int add(px_tensor_file *f, const char *name, const px_item *item)
 {
     struct px_pytorch *p = f->loaded;
+    p->named += strlen(name) + 1;
+    if (f->count == TENSORS_MAX || p->named > NAMES_MAX)
+        return px_fail(PX_DATA,
+                       "%s: holds more than %d tensors, or their names have more than %d MiB: too much for weights",
+                       f->path, TENSORS_MAX, NAMES_MAX >> 20);
     f->list = px_grow(f->list, f->count, sizeof f->list[0]);
     p->name = px_grow(p->name, p->names, sizeof p->name[0]);
     px_stored_tensor *t = &f->list[f->count++];
@@ -213,26 +221,45 @@ static int damaged_zip(const px_tensor_file *f, struct archive *a)
     return px_fail(PX_DATA, "%s: is damaged or cut off: %s", f->path, why ? why : "no reason given");
 }
 
+/* Adds a piece of an entry. What is stored as it is lies in the mapped file already; anything else is copied. */
+static void take_piece(const px_tensor_file *f, numbers *n, const uint8_t *piece, size_t size)
+{
+    bool mapped = piece >= f->bytes && piece + size <= f->bytes + f->size;
+    if (mapped && !n->owned && (n->size == 0 || n->bytes + n->size == piece)) {
+        n->bytes = n->size == 0 ? piece : n->bytes;
+        n->size += size;
+        return;
+    }
+    if (n->size + size > n->capacity) {
+        const uint8_t *before = n->owned ? NULL : n->bytes;
+        n->capacity = n->size + size > 2 * n->capacity ? n->size + size : 2 * n->capacity;
+        n->owned = px_realloc(n->owned, n->capacity);
+        if (before)
+            memcpy(n->owned, before, n->size);
+        n->bytes = n->owned;
+    }
+    memcpy(n->owned + n->size, piece, size);
+    n->size += size;
+}
+
 /* The current entry's bytes. torch.save never compresses: all entries together are smaller than the file. */
 static int read_entry(const px_tensor_file *f, struct archive *a, size_t *left, numbers *n)
 {
-    enum { PIECE = 1 << 16 };
-    size_t capacity = 0;
+    n->bytes = f->bytes;
     for (;;) {
-        if (n->size == capacity) {
-            capacity = capacity ? 2 * capacity : PIECE;
-            n->owned = px_realloc(n->owned, capacity);
-        }
-        la_ssize_t got = archive_read_data(a, n->owned + n->size, capacity - n->size);
-        n->bytes = n->owned;
-        if (got < 0)
-            return damaged_zip(f, a);
-        if (got == 0)
+        const void *piece;
+        size_t size;
+        la_int64_t offset;
+        int status = archive_read_data_block(a, &piece, &size, &offset);
+        if (status == ARCHIVE_EOF)
             return 0;
-        if ((size_t)got > *left)
+        if (status != ARCHIVE_OK)
+            return damaged_zip(f, a);
+        if (size > *left)
             return px_fail(PX_DATA, "%s: is compressed, which torch.save does not do", f->path);
-        *left -= (size_t)got;
-        n->size += (size_t)got;
+        *left -= size;
+        if (size > 0)
+            take_piece(f, n, piece, size);
     }
 }
 
@@ -249,9 +276,9 @@ static int read_named(px_tensor_file *f, struct archive *a, const char *name, si
     if (strncmp(part, "code/", 5) == 0)
         return px_fail(PX_DATA, "%s: is a program of TorchScript; in Python, torch.save the state_dict of its module",
                        f->path);
-    if (strcmp(part, "data.pkl") == 0 && !c->pickle.owned)
+    if (strcmp(part, "data.pkl") == 0 && !c->pickle.bytes)
         return read_entry(f, a, left, &c->pickle);
-    if (strcmp(part, "byteorder") == 0 && !c->order.owned)
+    if (strcmp(part, "byteorder") == 0 && !c->order.bytes)
         return read_entry(f, a, left, &c->order);
     if (strncmp(part, "data/", 5) != 0 || !part[5])
         return 0;
@@ -273,7 +300,7 @@ static int read_entries(px_tensor_file *f, struct archive *a, contents *c)
         if (read_named(f, a, archive_entry_pathname(entry), &left, c) != 0)
             return -1;
     }
-    if (!c->pickle.owned)
+    if (!c->pickle.bytes)
         return px_fail(PX_DATA, "%s: is a zip, but torch.save did not write it: it has no data.pkl", f->path);
     if (begins(c->order.bytes, c->order.size, "big", 3))
         return px_fail(PX_DATA, "%s: was written by a big-endian machine; load and save it again on another", f->path);

@@ -10,8 +10,8 @@
  *
  * The format is told by the first bytes, not by the name. A file of torch.save holds dictionaries and lists of tensors
  * within each other: a tensor's name is its path in them, joined by points ("state_dict.module.conv1.weight").
- * Everything that can be wrong is found on opening, so reading a tensor cannot fail. A safetensors file is mapped, not
- * read. Tensors are borrowed until the file is closed.
+ * Everything that can be wrong is found on opening, so reading a tensor cannot fail. The file is mapped, not
+ * read; what torch.save has compressed or does not store contiguously is copied. Tensors are borrowed until the file is closed.
  */
 #ifndef PX_DATA_TENSOR_FILE_H
 #define PX_DATA_TENSOR_FILE_H

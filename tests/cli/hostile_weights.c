@@ -1,4 +1,4 @@
-/* hostile_weights.c - hostile safetensors files (hostile.h). */
+/* hostile_weights.c - hostile safetensors files, and those of torch.save (hostile.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,6 +60,68 @@ static void changed(const hostile *h)
         b.bytes[LENGTH + length / 2] ^= 0x80;
     hostile_put(h->name, b.bytes, b.size);
     free(b.bytes);
+}
+
+/* ---- files of torch.save ----------------------------------------------------------------------------------------- */
+
+#define PUT(TEXT) fwrite(TEXT, 1, sizeof(TEXT) - 1, out)
+#define OLDER "\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\2M\xe9\3.\x80\2}.\x80\2"
+#define TENSOR_OF_ONE                                                                                                  \
+    "ctorch._utils\n_rebuild_tensor_v2\n((X\7\0\0\0storagectorch\nFloatStorage\nX\1\0\0\0"                             \
+    "0X\3\0\0\0cpuK\1tQK\0K\1\x85K\1\x85\x89}tR"
+#define STORAGES                                                                                                       \
+    "\x80\2]X\1\0\0\0"                                                                                                 \
+    "0a.\1\0\0\0\0\0\0\0\0\0\0\0"
+
+/* The format before PyTorch 1.6. Its pickle is `text`, of `at` bytes, `size` times. */
+static void pickle(const hostile *h)
+{
+    FILE *out = fopen(h->name, "wb");
+    assert_non_null(out);
+    PUT(OLDER);
+    for (int64_t i = 0; i < h->size; i++)
+        fwrite(h->text, 1, (size_t)h->at, out);
+    PUT("." STORAGES);
+    fclose(out);
+}
+
+/* `size` dictionaries of long names lead to one of `at` entries, which are all the same tensor. */
+static void named_often(const hostile *h)
+{
+    enum { LONG = 900 };
+    char name[LONG];
+    FILE *out = fopen(h->name, "wb");
+    assert_non_null(out);
+    PUT(OLDER "}(");
+    for (int32_t i = 0; i < (int32_t)h->at; i++) {
+        PUT("J");
+        fwrite(&i, sizeof i, 1, out);
+        if (i == 0)
+            PUT(TENSOR_OF_ONE "q\0");
+        else
+            PUT("h\0");
+    }
+    PUT("uq\1}(");
+    for (int i = 0; i < (int)h->size; i++) {
+        memset(name, 'a' + i, LONG);
+        PUT("X\x84\3\0\0");
+        fwrite(name, 1, LONG, out);
+        PUT("h\1");
+    }
+    PUT("u." STORAGES);
+    fclose(out);
+}
+
+/* A zip of `size` small entries. */
+static void entries(const hostile *h)
+{
+    struct archive *a = begin_archive(h->name, ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE);
+    for (int i = 0; i < (int)h->size; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "a/data/%d", i);
+        add_entry(a, name, "1234", 4);
+    }
+    end_archive(a);
 }
 
 #define NAMED(NAME) .name = NAME ".safetensors"
@@ -145,6 +207,63 @@ static const hostile weights[] = {
      .says = "tensor a, F32 (3), takes 12 bytes, not 8", .text = "{" ONE(F32, "[3]", "[0,8]") "}"},
     {NAMED("probe"), .make = header, .words = {"probe", "%", "out=x"}, .status = 3,
      .says = "tensor a, F32 (3), takes 12 bytes, not 8", .text = "{" ONE(F32, "[3]", "[0,8]") "}"},
+    {.name = "items.pth",
+     .make = pickle,
+     .text = "}",
+     .at = 1,
+     .size = 8000000,
+     .status = 3,
+     .says = "its pickle takes more than 128 MiB of memory"},
+    {.name = "tuples.pth",
+     .make = pickle,
+     .text = ")0",
+     .at = 2,
+     .size = 4000000,
+     .status = 3,
+     .says = "its pickle takes more than 128 MiB of memory"},
+    {.name = "marks.pth", .make = pickle, .text = "(", .at = 1, .size = 8388000, .status = 3, .says = "marks.pth: "},
+    {.name = "texts.pth",
+     .make = pickle,
+     .text = "U\1a0",
+     .at = 4,
+     .size = 2000000,
+     .status = 3,
+     .says = "its pickle takes more than 128 MiB of memory"},
+    {.name = "lists.pth", .make = pickle, .text = "](]a", .at = 4, .size = 2000000, .status = 3, .says = "lists.pth: "},
+    {.name = "memo.pth",
+     .make = pickle,
+     .text = "}r\0\0\x70\0",
+     .at = 6,
+     .size = 1200000,
+     .status = 3,
+     .says = "a number of the memo is larger than what came before"},
+    {.name = "dicts.pth",
+     .make = pickle,
+     .text = "ccollections\nOrderedDict\n)R",
+     .at = 27,
+     .size = 300000,
+     .status = 3,
+     .says = "dicts.pth: "},
+    {.name = "too-large.pth",
+     .make = pickle,
+     .text = "}0",
+     .at = 2,
+     .size = 6000000,
+     .status = 3,
+     .says = "too-large.pth: "},
+    {.name = "names.pth",
+     .make = named_often,
+     .size = 20,
+     .at = 1000,
+     .status = 3,
+     .says = "their names have more than 16 MiB"},
+    {.name = "tensors.pth",
+     .make = named_often,
+     .size = 1,
+     .at = 70000,
+     .status = 3,
+     .says = "holds more than 65536 tensors"},
+    {.name = "entries.pth", .make = entries, .size = 20000, .status = 3, .says = "it has no data.pkl"},
     {NAMED("nowhere"), .status = 3, .says = "nowhere.safetensors: No such file or directory"},
 };
 

@@ -199,7 +199,7 @@ static void pickles_that_are_damaged(void **state)
                         "0X\3\0\0\0cpuK\4tQ."),
                  "is not a tensor's storage");
     check_pickle(PICKLE("\x80\2h\5."), "the memo has no such number");
-    check_pickle(PICKLE("\x80\2}r\xff\xff\xff\xff."), "larger than the pickle");
+    check_pickle(PICKLE("\x80\2}r\xff\xff\xff\xff."), "larger than what came before");
     check_pickle(PICKLE("\x80\2t."), "there is no mark");
     check_pickle(PICKLE("\x80\2}(K\1e."), "does not find what it needs");
     check_pickle(PICKLE("\x80\2}(K\1u."), "does not find what it needs");
@@ -207,6 +207,32 @@ static void pickles_that_are_damaged(void **state)
     check_pickle(PICKLE("\x80\2."), "does not find what it needs");
     check_pickle(PICKLE("\x80\2X\xff\xff\xff\x7f"), "it ends within an instruction");
     check_pickle(PICKLE("\x80\2}q\0X\1\0\0\0ah\0s."), "nested more than 16 deep"); /* it holds itself */
+}
+
+/* As Python 2 writes it: OrderedDict([["a", tensor]]), a list in place of a tuple. */
+static void an_ordered_dict_of_lists(void **state)
+{
+    (void)state;
+    bytes b = {.size = 0};
+    put(&b, PICKLE("\x80\2\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."));
+    put(&b, PICKLE("\x80\2M\xe9\3."));
+    put(&b, PICKLE("\x80\2}."));
+    put(&b, PICKLE("\x80\2ccollections\nOrderedDict\n]](X\1\0\0\0a" TENSOR "(" STORAGE "K\0K\2\x85K\1\x85\x89}tRea"
+                   "](X\1\0\0\0bK\7ea\x85R."));
+    put(&b, PICKLE("\x80\2]X\1\0\0\0"
+                   "0a."));
+    put(&b, &(int64_t){4}, sizeof(int64_t));
+    put(&b, (float[]){5, 6, 7, 8}, 4 * sizeof(float));
+    px_tensor_file *f = NULL;
+    char *path = write_bytes(b.byte, b.size);
+    assert_int_equal(px_tensor_file_open(&f, path), 0);
+    assert_int_equal(px_tensor_file_count(f), 1);
+    check(f, "a", "F32", PX_SHAPE(2), (float[]){5, 6});
+    px_tensor_file_close(f);
+    unlink(path);
+    free(path);
+    check_pickle(PICKLE("\x80\2ccollections\nOrderedDict\n]](K\1K\2K\3ea\x85R."), "something else than pairs");
+    check_pickle(PICKLE("\x80\2ccollections\nOrderedDict\n]K\1a\x85R."), "something else than pairs");
 }
 
 /* Fourteen dictionaries, each of which holds the one before three times: millions of paths. */
@@ -287,6 +313,7 @@ int main(void)
         cmocka_unit_test(what_is_not_weights_is_named),
         cmocka_unit_test(pickles_that_do_more_than_hold_tensors),
         cmocka_unit_test(pickles_that_are_damaged),
+        cmocka_unit_test(an_ordered_dict_of_lists),
         cmocka_unit_test(a_pickle_that_explodes),
         cmocka_unit_test(other_files),
         cmocka_unit_test(damaged_anywhere),
