@@ -9,8 +9,8 @@
 #include <string.h>
 #include <strings.h>
 
-static const px_importer *const formats[] = {&px_importer_idx, &px_importer_cifar10, &px_importer_cifar100,
-                                             &px_importer_stl10, &px_importer_images};
+static const px_importer *const formats[] = {&px_importer_idx,   &px_importer_cifar10, &px_importer_cifar100,
+                                             &px_importer_stl10, &px_importer_h5,      &px_importer_images};
 
 /* ---- splits and names -------------------------------------------------------------------------------------------- */
 
@@ -37,9 +37,17 @@ static void *grown(void *array, size_t count, size_t size)
     return (count & (count - 1)) == 0 ? px_realloc(array, (count ? 2 * count : 1) * size) : array;
 }
 
+void px_catalog_leave_out(px_catalog *c, const char *path, int source)
+{
+    c->skipped = grown(c->skipped, c->skipped_count, sizeof *c->skipped);
+    c->skipped[c->skipped_count++] = (px_folder){.path = px_strdup(path), .source = source};
+}
+
 px_block *px_catalog_block(px_catalog *c, const px_entry *entry, const px_importer *format, int split, int64_t count)
 {
     char name[PX_ENTRY_NAME];
+    if (c->format == &px_importer_h5 && format != c->format)
+        px_h5_drop(c);
     if (c->format && c->format != format)
         return px_fail_null(PX_DATA, "%s: has the format %s, but the files before it have %s; pack them separately",
                             px_entry_name(entry->source, entry->path, name), format->name, c->format->name);
@@ -73,8 +81,8 @@ static void drop_foreign_sides(px_catalog *c)
             c->sides[kept++] = *s;
             continue;
         }
-        c->skipped = grown(c->skipped, c->skipped_count, sizeof *c->skipped);
-        c->skipped[c->skipped_count++] = (px_folder){.path = s->path, .source = s->source};
+        px_catalog_leave_out(c, s->path, s->source);
+        free(s->path);
         free(s->bytes);
     }
     c->side_count = kept;
@@ -337,6 +345,8 @@ static void drop_blocks(px_catalog *c)
         }
         free(b->path);
         free(b->labels);
+        free(b->file);
+        free(b->array);
     }
     c->block_count = kept;
 }
@@ -420,7 +430,8 @@ static int walk_sources(px_catalog *c)
                            c->skipped[skipped].path, kind);
         if (c->skipped_count > skipped)
             return px_fail(PX_DATA,
-                           "%s: contains nothing to pack; JPEG, PNG, IDX, CIFAR and STL-10 binary files are supported",
+                           "%s: contains nothing to pack; image files, IDX, CIFAR and STL-10 binary files, and HDF5 "
+                           "(not in archives) are supported",
                            source);
         if (c->lost > 0)
             return px_fail(PX_DATA,
@@ -483,6 +494,8 @@ void px_catalog_free(px_catalog *c)
     free_names(c);
     for (size_t k = 0; k < c->block_count; k++) {
         free(c->blocks[k].path);
+        free(c->blocks[k].file);
+        free(c->blocks[k].array);
         free(c->blocks[k].labels);
     }
     for (size_t k = 0; k < c->side_count; k++) {

@@ -23,6 +23,8 @@ typedef struct px_block {
     bool oriented;         /* its file tells an orientation other than upright */
     int label;             /* of all its images, unless there are `labels` */
     int32_t *labels;       /* (count), or NULL */
+    char *file, *array;    /* HDF5: where the images are; NULL in other formats */
+    bool turned_axes;      /* HDF5: (N, channels, height, width) */
     int64_t count, row;    /* number of images; the first one's row in the data set */
     uint64_t size, offset; /* bytes of the entry; image files: their place in /encoded */
 } px_block;
@@ -94,7 +96,7 @@ struct px_importer {
     int (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
 };
 
-extern const px_importer px_importer_idx, px_importer_cifar10, px_importer_cifar100, px_importer_stl10,
+extern const px_importer px_importer_idx, px_importer_cifar10, px_importer_cifar100, px_importer_stl10, px_importer_h5,
     px_importer_images;
 
 /* Walks all sources for the first time and sorts the images. 0 or -1. Zero-initialise; px_catalog_free in any case. */
@@ -103,7 +105,11 @@ void px_catalog_free(px_catalog *);
 
 /* For the formats' list(): NULL with a message if the sources have images of two formats. Valid until the next call. */
 px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, int split, int64_t count);
-/* The same for a side file; it is dropped if the images turn out to have another format. */
+/* Counts a file among those that are left out. */
+void px_catalog_leave_out(px_catalog *, const char *path, int source);
+/* HDF5 files beside images are somebody's results: they count only where there is nothing else. Leaves all of them out. */
+void px_h5_drop(px_catalog *);
+/* The same as px_catalog_block for a side file; it is dropped if the images turn out to have another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 
 /* A file that cannot be read: its message is kept. Without bad=skip, a few are named in the error itself; when there are

@@ -243,11 +243,15 @@ static int visit(void *context, const px_entry *entry)
     if (entry->folder || entry->junk || entry->nowhere || entry->bad || !b || b->source != v->source ||
         strcmp(b->path, entry->path) != 0)
         return 0; /* the first walk did not list it */
-    p->next++;
     char name[PX_ENTRY_NAME];
+    int status = 0;
     if (b->size != entry->size)
         return px_fail(PX_DATA, "%s: changed while it was being packed", px_block_name(c, b, name));
-    return c->format->unpack ? write_unpacked(p, b, entry->bytes) : gather(p, b, entry);
+    do /* an HDF5 file can have several arrays of images */
+        status = c->format->unpack ? write_unpacked(p, b, entry->bytes) : gather(p, b, entry);
+    while (++p->next < c->block_count && status == 0 && c->format->unpack && strcmp((++b)->path, entry->path) == 0 &&
+           b->source == v->source);
+    return status;
 }
 
 static int walk(packer *p)

@@ -1,0 +1,443 @@
+/* import_h5.c - HDF5 files of others: an array of images, and one of labels, under the names that people give them
+ * (docs/files.md). The words of an array's name, of the groups that it is in, and of the file tell what it is: x, images, data
+ * or y, labels, target; train, valid or test. Labels may lie in a file beside that of the images (PatchCamelyon). */
+#include "base/error.h"
+#include "data/catalog.h"
+#include "data/image.h"
+#include "data/names.h"
+#include "results/h5.h"
+#include "results/h5_disk.h"
+
+#include <ctype.h>
+#include <hdf5.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+enum { ARRAYS_MAX = 64, SIDE_MAX = 65500, WORD = 24, UNREADABLE = -2 };
+
+typedef enum role { NOTHING, IMAGES, LABELS } role;
+
+/* An array of the file. */
+typedef struct array {
+    char *name;
+    role role;
+    int split; /* -1: its name does not tell */
+    int64_t count;
+    int height, width, channels, bits;
+    bool channels_first;
+} array;
+
+typedef struct contents {
+    array list[ARRAYS_MAX];
+    int count;
+} contents;
+
+static bool claims(const px_entry *entry)
+{
+    return entry->size >= 8 && memcmp(entry->bytes, "\x89HDF\r\n\x1a\n", 8) == 0;
+}
+
+/* ---- what names say ---------------------------------------------------------------------------------------------- */
+
+static role role_of_word(const char *word)
+{
+    static const char *const images[] = {"x", "images", "image", "img", "imgs", "data", "pixels", NULL};
+    static const char *const labels[] = {"y", "labels", "label", "target", "targets", "class", "ans", "cls", NULL};
+    for (int i = 0; images[i]; i++)
+        if (strcasecmp(word, images[i]) == 0)
+            return IMAGES;
+    for (int i = 0; labels[i]; i++)
+        if (strcasecmp(word, labels[i]) == 0)
+            return LABELS;
+    return NOTHING;
+}
+
+/* Takes the next word of letters from *at on. False at the end. */
+static bool next_word(const char *name, size_t *at, char word[WORD])
+{
+    size_t n = 0;
+    while (name[*at] && !isalpha((unsigned char)name[*at]))
+        ++*at;
+    for (; isalpha((unsigned char)name[*at]); ++*at)
+        if (n + 1 < WORD)
+            word[n++] = name[*at];
+    word[n] = '\0';
+    return n > 0;
+}
+
+/* The last word that has a role decides: in "data/y" it is y. */
+static role role_of(const char *name)
+{
+    char word[WORD];
+    role found = NOTHING;
+    for (size_t at = 0; next_word(name, &at, word);)
+        if (role_of_word(word) != NOTHING)
+            found = role_of_word(word);
+    return found;
+}
+
+static int split_of(const char *name)
+{
+    char word[WORD];
+    int found = -1;
+    for (size_t at = 0; next_word(name, &at, word);)
+        if (role_of_word(word) == NOTHING && px_split_of_name(word, strlen(word)) >= 0)
+            found = px_split_of_name(word, strlen(word));
+    return found;
+}
+
+/* A file's name without its role, so that those of images and labels are the same. A new string. */
+static char *pair_key(const char *path)
+{
+    char word[WORD], *key = px_strdup("");
+    for (size_t at = 0; next_word(path, &at, word);) {
+        if (role_of_word(word) != NOTHING)
+            continue;
+        char *longer = px_format("%s/%s", key, word);
+        free(key);
+        key = longer;
+    }
+    return key;
+}
+
+/* ---- the file ---------------------------------------------------------------------------------------------------- */
+
+static bool is_image_array(hid_t set, array *a)
+{
+    hsize_t d[4] = {0, 0, 0, 1};
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    int rank = H5Sget_simple_extent_ndims(space);
+    size_t width = H5Tget_size(type);
+    bool pixels = (rank == 3 || rank == 4) && H5Tget_class(type) == H5T_INTEGER && H5Tget_sign(type) == H5T_SGN_NONE &&
+                  (width == 1 || width == 2);
+    if (pixels)
+        H5Sget_simple_extent_dims(space, d, NULL);
+    H5Tclose(type);
+    H5Sclose(space);
+    /* Channels come last unless only the second axis is short enough. */
+    a->channels_first = rank == 4 && d[1] <= PX_CHANNELS_MAX && (d[3] > PX_CHANNELS_MAX || (d[1] <= 4 && d[3] > 4));
+    hsize_t h = a->channels_first ? d[2] : d[1], w = a->channels_first ? d[3] : d[2],
+            c = a->channels_first ? d[1] : d[3];
+    if (!pixels || d[0] < 1 || h < 1 || w < 1 || c < 1 || h > SIDE_MAX || w > SIDE_MAX || c > PX_CHANNELS_MAX ||
+        d[0] > (hsize_t)INT64_MAX / (h * w * c * width))
+        return false;
+    a->count = (int64_t)d[0];
+    a->height = (int)h;
+    a->width = (int)w;
+    a->channels = (int)c;
+    a->bits = (int)width * 8;
+    return true;
+}
+
+/* Whole numbers, one per image: (N), or (N, 1, 1, 1). */
+static bool is_label_array(hid_t set, array *a)
+{
+    hid_t space = H5Dget_space(set), type = H5Dget_type(set);
+    hsize_t d[H5S_MAX_RANK] = {0};
+    int rank = H5Sget_simple_extent_ndims(space);
+    hssize_t points = H5Sget_simple_extent_npoints(space);
+    bool right = rank >= 1 && H5Tget_class(type) == H5T_INTEGER;
+    if (right)
+        H5Sget_simple_extent_dims(space, d, NULL);
+    H5Tclose(type);
+    H5Sclose(space);
+    a->count = (int64_t)d[0];
+    return right && points > 0 && (hsize_t)points == d[0];
+}
+
+static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, void *context)
+{
+    contents *all = context;
+    array a = {.split = split_of(name), .role = role_of(name)};
+    if (info->type != H5O_TYPE_DATASET || a.role == NOTHING || all->count == ARRAYS_MAX)
+        return 0;
+    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (set < 0)
+        return 0;
+    bool taken = a.role == IMAGES ? is_image_array(set, &a) : is_label_array(set, &a);
+    H5Dclose(set);
+    if (taken) {
+        a.name = px_strdup(name);
+        all->list[all->count++] = a;
+    }
+    return 0;
+}
+
+static void free_contents(contents *all)
+{
+    for (int i = 0; i < all->count; i++)
+        free(all->list[i].name);
+}
+
+/* Where the entry lies on the disk. A new string, or NULL with a message. */
+static char *file_of(const char *source, const char *path)
+{
+    struct stat about;
+    char name[PX_ENTRY_NAME];
+    bool folder = stat(source, &about) == 0 && S_ISDIR(about.st_mode);
+    if (folder)
+        return px_format("%s/%s", source, path);
+    if (strcmp(px_base_name(source), path) == 0)
+        return px_strdup(source);
+    return px_fail_null(PX_DATA, "%s: is an HDF5 file in an archive, or compressed; unpack it first",
+                        px_entry_name(source, path, name));
+}
+
+static hid_t open_file(const char *path, px_h5_disk *disk)
+{
+    *disk = (px_h5_disk){.alone = true};
+    px_h5_quiet();
+    hid_t file = px_h5_open(path, false, disk);
+    return file < 0 ? px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0})) : file;
+}
+
+/* Opens an array whose values lie in the file itself. The id, or -1 with a message. */
+static hid_t open_array(hid_t file, const char *path, const char *name, size_t element)
+{
+    char why[PX_H5_WHY];
+    hsize_t d[H5S_MAX_RANK];
+    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
+    if (set < 0)
+        return px_fail(PX_DATA, "%s: %s cannot be read: %s", path, name, px_h5_why(why));
+    hid_t space = H5Dget_space(set);
+    int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
+    H5Sclose(space);
+    if (px_h5_outside(set, why))
+        status = px_fail(PX_DATA, "%s: %s: %s", path, name, why);
+    else if (!px_h5_plausible(set, rank, d, element))
+        status = px_fail(PX_DATA, "%s: %s claims to be larger than the file can contain", path, name);
+    if (status != 0)
+        H5Dclose(set);
+    return status == 0 ? set : -1;
+}
+
+/* The labels: a new array, or NULL with a message. */
+static int32_t *read_labels(hid_t file, const char *path, const array *a)
+{
+    hid_t set = open_array(file, path, a->name, sizeof(int32_t));
+    if (set < 0)
+        return NULL;
+    int32_t *labels = px_calloc((size_t)a->count, sizeof *labels);
+    if (H5Dread(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) < 0) {
+        px_fail(PX_DATA, "%s: %s cannot be read: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
+        free(labels);
+        labels = NULL;
+    }
+    H5Dclose(set);
+    return labels;
+}
+
+/* ---- the first walk ---------------------------------------------------------------------------------------------- */
+
+static bool same_split(const array *a, const array *b)
+{
+    return a->split == b->split;
+}
+
+/* The labels of these images in the same file. 0 or -1. */
+static int find_labels(px_block *b, hid_t file, const char *path, const contents *all, const array *images)
+{
+    const array *found = NULL;
+    for (int i = 0; i < all->count; i++) {
+        const array *a = &all->list[i];
+        if (a->role != LABELS || !same_split(a, images) || a->count != images->count)
+            continue;
+        if (found)
+            return px_fail(PX_DATA, "%s: both %s and %s could be the labels of %s; remove one, or give it another name",
+                           path, found->name, a->name, images->name);
+        found = a;
+    }
+    b->labels = found ? read_labels(file, path, found) : NULL;
+    return found && !b->labels ? -1 : 0;
+}
+
+static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const char *path, const contents *all,
+                      const array *a)
+{
+    int split = a->split >= 0 ? a->split : split_of(entry->path);
+    for (const array *other = all->list; other < a; other++)
+        if (other->role == IMAGES && same_split(other, a))
+            return px_fail(PX_DATA, "%s: both %s and %s are arrays of images; remove one, or give it another name",
+                           path, other->name, a->name);
+    px_block *b = px_catalog_block(c, entry, &px_importer_h5, split >= 0 ? split : PX_SPLIT_TRAIN, a->count);
+    if (!b)
+        return -1;
+    b->height = a->height;
+    b->width = a->width;
+    b->channels = a->channels;
+    b->bits = a->bits;
+    b->turned_axes = a->channels_first;
+    b->file = px_strdup(path);
+    b->array = px_strdup(a->name);
+    return find_labels(b, file, path, all, a);
+}
+
+/* Keeps labels without images for the file beside this one. */
+static int add_labels(px_catalog *c, const px_entry *entry, hid_t file, const char *path, const array *a)
+{
+    int32_t *labels = read_labels(file, path, a);
+    if (!labels)
+        return -1;
+    px_catalog_side(c,
+                    &(px_entry){.source = entry->source,
+                                .path = entry->path,
+                                .bytes = (const uint8_t *)labels,
+                                .size = (size_t)a->count * sizeof *labels},
+                    &px_importer_h5);
+    free(labels);
+    return 0;
+}
+
+/* 0, -1, or UNREADABLE: nothing is known by its name; the latter two with a message. */
+static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const char *path)
+{
+    contents all = {0};
+    int images = 0, labels = 0, status = 0;
+    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, take_array, &all);
+    for (int i = 0; i < all.count && status == 0; i++)
+        if (all.list[i].role == IMAGES) {
+            images++;
+            status = add_images(c, entry, file, path, &all, &all.list[i]);
+        }
+    for (int i = 0; i < all.count && status == 0 && images == 0; i++)
+        if (labels++ == 0)
+            status = add_labels(c, entry, file, path, &all.list[i]);
+    bool none = status == 0 && images + labels == 0;
+    if (none)
+        px_fail(PX_DATA,
+                "%s: has no array of images that is known by its name (x, images, data, ...; uint8 or uint16, "
+                "(N, height, width, channels)) and none of labels (y, labels, target, ...)",
+                path);
+    free_contents(&all);
+    return none ? UNREADABLE : status;
+}
+
+void px_h5_drop(px_catalog *c)
+{
+    for (size_t k = 0; k < c->block_count; k++) {
+        px_block *b = &c->blocks[k];
+        bool again = k > 0 && strcmp(b->path, c->blocks[k - 1].path) == 0; /* one file's second array */
+        if (!again)
+            px_catalog_leave_out(c, b->path, b->source);
+        free(b->labels);
+        free(b->file);
+        free(b->array);
+    }
+    for (size_t k = 0; k < c->block_count; k++)
+        free(c->blocks[k].path);
+    c->block_count = 0;
+    c->format = NULL;
+}
+
+/* Beside images, and where nothing in them is known by its name, HDF5 files are left out; not if the source is the file. */
+static int list(px_catalog *c, const px_entry *entry)
+{
+    px_h5_disk disk;
+    bool itself = strcmp(px_base_name(entry->source), entry->path) == 0;
+    if (!itself && c->format && c->format != &px_importer_h5) {
+        px_catalog_leave_out(c, entry->path, c->source);
+        return 0;
+    }
+    char *path = file_of(entry->source, entry->path);
+    hid_t file = path ? open_file(path, &disk) : -1;
+    int found = file < 0 ? UNREADABLE : list_arrays(c, entry, file, path);
+    if (file >= 0)
+        H5Fclose(file);
+    free(path);
+    if (found == UNREADABLE && !itself)
+        px_catalog_leave_out(c, entry->path, c->source);
+    return found == 0 || (found == UNREADABLE && !itself) ? 0 : -1;
+}
+
+/* ---- labels and pixels ------------------------------------------------------------------------------------------- */
+
+static void join(px_block *b, px_side *s)
+{
+    char *images = pair_key(b->path), *labels = pair_key(s->path);
+    size_t size = (size_t)b->count * sizeof *b->labels;
+    if (!b->labels && !s->used && s->size == size && b->source == s->source && strcmp(images, labels) == 0) {
+        b->labels = px_realloc(NULL, size);
+        memcpy(b->labels, s->bytes, size);
+        s->used = true;
+    }
+    free(images);
+    free(labels);
+}
+
+static int finish(px_catalog *c)
+{
+    char name[PX_ENTRY_NAME];
+    int highest = -1;
+    for (size_t k = 0; k < c->block_count; k++) {
+        px_block *b = &c->blocks[k];
+        for (size_t j = 0; j < c->side_count; j++)
+            join(b, &c->sides[j]);
+        if (!b->labels)
+            px_log_warning(c->log,
+                           "%s: no labels are known by their names (y, labels, target, ...: whole numbers, one "
+                           "per image); the images get none",
+                           px_block_name(c, b, name));
+        for (int64_t i = 0; b->labels && i < b->count; i++) {
+            if (b->labels[i] < -1 || b->labels[i] > 1 << 20)
+                return px_fail(PX_DATA, "%s: label %d of image %lld is not a class, which are counted from 0",
+                               px_block_name(c, b, name), b->labels[i], (long long)i);
+            highest = b->labels[i] > highest ? b->labels[i] : highest;
+        }
+    }
+    for (size_t j = 0; j < c->side_count; j++)
+        if (!c->sides[j].used)
+            px_log_warning(c->log, "%s: its labels fit no images and are left out",
+                           px_side_name(c, &c->sides[j], name));
+    px_catalog_number_names(c, highest + 1);
+    return 0;
+}
+
+/* (count, channels, height, width) to (count, height, width, channels) */
+static void put_channels_last(const px_block *b, int64_t count, const uint8_t *from, uint8_t *to)
+{
+    size_t value = b->bits == 16 ? 2 : 1, C = (size_t)b->channels, area = (size_t)b->height * (size_t)b->width;
+    for (size_t n = 0; n < (size_t)count; n++)
+        for (size_t c = 0; c < C; c++)
+            for (size_t i = 0; i < area; i++)
+                memcpy(to + ((n * area + i) * C + c) * value, from + ((n * C + c) * area + i) * value, value);
+}
+
+static int read_rows(hid_t set, const px_block *b, int64_t first, int64_t count, void *out)
+{
+    hid_t space = H5Dget_space(set), type = b->bits == 16 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT8;
+    hsize_t d[4] = {0}, start[4] = {(hsize_t)first};
+    int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
+    bool same = rank >= 3 && rank <= 4 && (int64_t)d[0] == b->count;
+    d[0] = (hsize_t)count;
+    hid_t memory = same ? H5Screate_simple(rank, d, NULL) : -1;
+    if (!same || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, d, NULL) < 0 ||
+        H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
+        status = px_fail(PX_DATA, "%s: %s cannot be read: %s", b->file, b->array, px_h5_why((char[PX_H5_WHY]){0}));
+    if (memory >= 0)
+        H5Sclose(memory);
+    H5Sclose(space);
+    return status;
+}
+
+static int unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
+{
+    (void)bytes;
+    px_h5_disk disk;
+    size_t size = (size_t)count * (size_t)b->height * (size_t)b->width * (size_t)b->channels * (b->bits == 16 ? 2 : 1);
+    hid_t file = open_file(b->file, &disk);
+    hid_t set = file < 0 ? -1 : open_array(file, b->file, b->array, b->bits == 16 ? 2 : 1);
+    uint8_t *turned = b->turned_axes ? px_realloc(NULL, size) : NULL;
+    int status = set < 0 ? -1 : read_rows(set, b, first, count, turned ? turned : pixels);
+    if (status == 0 && turned)
+        put_channels_last(b, count, turned, pixels);
+    free(turned);
+    if (set >= 0)
+        H5Dclose(set);
+    if (file >= 0)
+        H5Fclose(file);
+    return status;
+}
+
+const px_importer px_importer_h5 = {.name = "HDF5", .claims = claims, .list = list, .finish = finish, .unpack = unpack};

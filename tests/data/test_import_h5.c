@@ -1,0 +1,233 @@
+/* test_import_h5.c - HDF5 files of others are packed as they are named: PatchCamelyon's pairs of files, Keras's arrays, channels
+ * first. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "data/dataset.h"
+#include "data/pack.h"
+#include "make_data.h"
+
+#include <hdf5.h>
+
+enum { N = 6, SIDE = 5 };
+
+static const px_pack_options plain = {
+    .store = "auto", .split = "", .classes = "auto", .labels = "", .bad = "stop", .exif = "apply", .class_names = ""};
+
+static hid_t create(const char *folder, const char *name)
+{
+    char *path = write_file(folder, name, "", 0);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    free(path);
+    return file;
+}
+
+static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dims, bool packed,
+                const void *values)
+{
+    hid_t space = H5Screate_simple(rank, dims, NULL), how = H5Pcreate(H5P_DATASET_CREATE);
+    if (packed) {
+        H5Pset_chunk(how, rank, dims);
+        H5Pset_deflate(how, 4);
+    }
+    hid_t links = H5Pcreate(H5P_LINK_CREATE);
+    H5Pset_create_intermediate_group(links, 1);
+    hid_t set = H5Dcreate2(file, name, type, space, links, how, H5P_DEFAULT);
+    assert_true(H5Dwrite(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) >= 0);
+    H5Dclose(set);
+    H5Pclose(how);
+    H5Pclose(links);
+    H5Sclose(space);
+}
+
+#define PUT(file, name, type, packed, values, ...)                                                                     \
+    put(file, name, type, (int)(sizeof((hsize_t[]){__VA_ARGS__}) / sizeof(hsize_t)), (hsize_t[]){__VA_ARGS__}, packed, \
+        values)
+
+static px_dataset *pack_open(const char *folder, const char *what)
+{
+    px_log log = px_log_make(stderr, true);
+    px_pack_summary summary;
+    px_dataset *d;
+    char *source = px_format("%s/%s", folder, what), *out = px_format("%s/out.h5", folder);
+    if (px_pack((const char *const[]){source}, 1, out, &plain, &log, &summary) != 0 ||
+        px_dataset_open(&d, out, PX_LINKS_REFUSED) != 0)
+        fail_msg("%s", px_error());
+    free(summary.text);
+    free(source);
+    free(out);
+    return d;
+}
+
+static void check_refused(const char *folder, const char *what, const char *why)
+{
+    px_log log = px_log_make(stderr, true);
+    px_pack_summary summary;
+    char *source = px_format("%s/%s", folder, what), *out = px_format("%s/out.h5", folder);
+    assert_int_equal(px_pack((const char *const[]){source}, 1, out, &plain, &log, &summary), -1);
+    if (!strstr(px_error(), why))
+        fail_msg("'%s' does not say '%s'", px_error(), why);
+    free(source);
+    free(out);
+}
+
+/* Image `i` of the split is `pixels`, with this label. */
+static void check_row(const px_dataset *d, const char *split, int i, const void *pixels, size_t size, int label)
+{
+    px_image image = {0};
+    const px_split *s = px_dataset_split(d, split);
+    assert_non_null(s);
+    assert_int_equal(px_dataset_read(d, s->index[i], &image), 0);
+    assert_int_equal(image.label, label);
+    assert_memory_equal(image.pixels, pixels, size);
+    px_image_finish(&image);
+}
+
+/* Rows keep their order within a class; the pattern's label grows with the row, so that it is the file's order. */
+static void patch_camelyon(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t train[N * SIDE * SIDE * 3], test[2 * SIDE * SIDE * 3];
+    const uint8_t labels[N] = {0, 0, 0, 1, 1, 1};
+    const size_t one = SIDE * SIDE * 3;
+    fill_pattern(train, sizeof train, 1);
+    fill_pattern(test, sizeof test, 2);
+    hid_t file = create(folder, "cam/level_2_split_train_x.h5");
+    PUT(file, "x", H5T_STD_U8LE, true, train, N, SIDE, SIDE, 3);
+    H5Fclose(file);
+    file = create(folder, "cam/level_2_split_train_y.h5");
+    PUT(file, "y", H5T_STD_U8LE, false, labels, N, 1, 1, 1);
+    H5Fclose(file);
+    file = create(folder, "cam/level_2_split_test_x.h5");
+    PUT(file, "x", H5T_STD_U8LE, true, test, 2, SIDE, SIDE, 3);
+    H5Fclose(file);
+    file = create(folder, "cam/level_2_split_test_y.h5");
+    PUT(file, "y", H5T_STD_U8LE, false, labels + 2, 2, 1, 1, 1);
+    H5Fclose(file);
+    px_dataset *d = pack_open(folder, "cam");
+    assert_int_equal(px_dataset_about(d)->count, N + 2);
+    assert_int_equal(px_dataset_about(d)->classes, 2);
+    for (int i = 0; i < N; i++)
+        check_row(d, "train", i, train + (size_t)i * one, one, labels[i]);
+    for (int i = 0; i < 2; i++)
+        check_row(d, "test", i, test + (size_t)i * one, one, i);
+    px_dataset_close(d);
+    remove_folder(folder);
+}
+
+static void arrays_of_several_splits_in_one_file(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[N * SIDE * SIDE];
+    const int64_t labels[N] = {0, 1, 2, 3, 4, 5};
+    const size_t one = SIDE * SIDE;
+    fill_pattern(pixels, sizeof pixels, 3);
+    hid_t file = create(folder, "keras.h5");
+    PUT(file, "x_train", H5T_STD_U8LE, false, pixels, 4, SIDE, SIDE);
+    PUT(file, "y_train", H5T_NATIVE_INT64, false, labels, 4);
+    PUT(file, "x_test", H5T_STD_U8LE, false, pixels + 4 * one, 2, SIDE, SIDE);
+    PUT(file, "y_test", H5T_NATIVE_INT64, false, labels, 2);
+    PUT(file, "notes", H5T_NATIVE_INT64, false, labels, 3);
+    H5Fclose(file);
+    px_dataset *d = pack_open(folder, "keras.h5");
+    assert_int_equal(px_dataset_about(d)->channels, 1);
+    for (int i = 0; i < N; i++)
+        check_row(d, i < 4 ? "train" : "test", i % 4, pixels + (size_t)i * one, one, i % 4);
+    px_dataset_close(d);
+    remove_folder(folder);
+}
+
+static void channels_first_of_16_bits(void **state)
+{
+    (void)state;
+    enum { C = 13, WIDE = 70 };
+    char *folder = make_folder();
+    static uint16_t first[N * C * WIDE * WIDE], last[WIDE * WIDE * C];
+    const uint8_t labels[N] = {0, 1, 2, 3, 4, 5};
+    for (int i = 0; i < N * C * WIDE * WIDE; i++)
+        first[i] = (uint16_t)((unsigned)i * 7919u % 65521);
+    hid_t file = create(folder, "galaxy.h5");
+    PUT(file, "group/images", H5T_STD_U16LE, true, first, N, C, WIDE, WIDE);
+    PUT(file, "group/ans", H5T_STD_U8LE, false, labels, N);
+    H5Fclose(file);
+    px_dataset *d = pack_open(folder, "galaxy.h5");
+    assert_int_equal(px_dataset_about(d)->channels, C);
+    assert_int_equal(px_dataset_about(d)->bits, 16);
+    for (int i = 0; i < N; i++) {
+        for (int p = 0; p < WIDE * WIDE; p++)
+            for (int c = 0; c < C; c++)
+                last[p * C + c] = first[(i * C + c) * WIDE * WIDE + p];
+        check_row(d, "train", i, last, sizeof last, i);
+    }
+    px_dataset_close(d);
+    remove_folder(folder);
+}
+
+/* Somebody's results among images, whatever comes first in the walk. */
+static void left_out_beside_images(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[N * SIDE * SIDE * 3] = {0};
+    blob png = make_flat_png(SIDE, SIDE, 3, 7);
+    static const char *const names[] = {"in/a.h5", "in/dog/b.h5", "in/z.h5"};
+    free(write_file(folder, "in/cat/1.png", png.bytes, png.size));
+    free(write_file(folder, "in/dog/1.png", png.bytes, png.size));
+    for (int i = 0; i < 3; i++) {
+        hid_t file = create(folder, names[i]);
+        PUT(file, i == 1 ? "stuff" : "images", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+        H5Fclose(file);
+    }
+    px_dataset *d = pack_open(folder, "in");
+    assert_int_equal(px_dataset_about(d)->count, 2);
+    assert_int_equal(px_dataset_about(d)->classes, 2);
+    px_dataset_close(d);
+    free(png.bytes);
+    remove_folder(folder);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[N * SIDE * SIDE * 3] = {0};
+    const int32_t far[N] = {0, 1, 2, 3, 4, 1 << 24};
+    hid_t file = create(folder, "two.h5");
+    PUT(file, "images", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    PUT(file, "data", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    H5Fclose(file);
+    file = create(folder, "unknown.h5");
+    PUT(file, "stuff", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    H5Fclose(file);
+    file = create(folder, "far.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    PUT(file, "y", H5T_NATIVE_INT32, false, far, N);
+    H5Fclose(file);
+    file = create(folder, "labels.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    PUT(file, "y", H5T_NATIVE_INT32, false, far, N);
+    PUT(file, "target", H5T_NATIVE_INT32, false, far, N);
+    H5Fclose(file);
+    free(write_file(folder, "damaged.h5", "\x89HDF\r\n\x1a\n and no more", 20));
+    check_refused(folder, "two.h5", "both data and images are arrays of images");
+    check_refused(folder, "unknown.h5", "has no array of images that is known by its name");
+    check_refused(folder, "far.h5", "label 16777216 of image 5 is not a class");
+    check_refused(folder, "labels.h5", "both target and y could be the labels of x");
+    check_refused(folder, "damaged.h5", "cannot be opened: ");
+    remove_folder(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(patch_camelyon),
+                                       cmocka_unit_test(arrays_of_several_splits_in_one_file),
+                                       cmocka_unit_test(channels_first_of_16_bits),
+                                       cmocka_unit_test(left_out_beside_images), cmocka_unit_test(refusals)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
