@@ -10,33 +10,8 @@
 
 /* ---- functions of one and of two numbers ---- */
 
-static const char *clip(px_onnx_writer *w, const char *x, double least, double most)
-{
-    return px_onnx_emit(w, "Clip", (const char *[]){x, px_onnx_number(w, least), px_onnx_number(w, most)}, 3);
-}
-
-static const char *hard_sigmoid(px_onnx_writer *w, const char *x)
-{
-    const char *y = px_onnx_one(w, "HardSigmoid", x);
-    px_onnx_float(w, "alpha", 1.0 / 6);
-    px_onnx_float(w, "beta", 0.5);
-    return y;
-}
-
-/* x/2 (1 + erf(x / sqrt(2))), in the form that runtimes recognise */
-static const char *gelu(px_onnx_writer *w, const char *x)
-{
-    const char *erf = px_onnx_one(w, "Erf", px_onnx_two(w, "Div", x, px_onnx_number(w, sqrt(2))));
-    const char *twice = px_onnx_two(w, "Mul", x, px_onnx_two(w, "Add", erf, px_onnx_number(w, 1)));
-    return px_onnx_two(w, "Mul", twice, px_onnx_number(w, 0.5));
-}
-
-static const char *leaky_relu(px_onnx_writer *w, const char *x, double slope)
-{
-    const char *y = px_onnx_one(w, "LeakyRelu", x);
-    px_onnx_float(w, "alpha", slope);
-    return y;
-}
+/* f(x) with the function's numbers a and b. */
+typedef const char *form(px_onnx_writer *w, const char *x, double a, double b);
 
 static const char *affine(px_onnx_writer *w, const char *x, double a, double b)
 {
@@ -44,38 +19,94 @@ static const char *affine(px_onnx_writer *w, const char *x, double a, double b)
     return b == 0 ? x : px_onnx_two(w, "Add", x, px_onnx_number(w, b));
 }
 
-/* Functions that ONNX has under a name of its own, without numbers. */
-static const char *const plain[PX_FN_COUNT] = {
-    [PX_FN_IDENTITY] = "Identity", [PX_FN_RELU] = "Relu", [PX_FN_SIGMOID] = "Sigmoid", [PX_FN_HARD_SWISH] = "HardSwish",
-    [PX_FN_TANH] = "Tanh",         [PX_FN_EXP] = "Exp",   [PX_FN_LOG] = "Log",         [PX_FN_SQRT] = "Sqrt",
-    [PX_FN_ABS] = "Abs",           [PX_FN_SIN] = "Sin",   [PX_FN_COS] = "Cos",
+static const char *clamp(px_onnx_writer *w, const char *x, double a, double b)
+{
+    return px_onnx_emit(w, "Clip", (const char *[]){x, px_onnx_number(w, a), px_onnx_number(w, b)}, 3);
+}
+
+static const char *relu6(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)a;
+    (void)b;
+    return clamp(w, x, 0, 6);
+}
+
+static const char *leaky_relu(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)b;
+    const char *y = px_onnx_one(w, "LeakyRelu", x);
+    px_onnx_float(w, "alpha", a);
+    return y;
+}
+
+static const char *hard_sigmoid(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)a;
+    (void)b;
+    const char *y = px_onnx_one(w, "HardSigmoid", x);
+    px_onnx_float(w, "alpha", 1.0 / 6);
+    px_onnx_float(w, "beta", 0.5);
+    return y;
+}
+
+/* x/2 (1 + erf(x / sqrt(2))), in the form that runtimes recognise */
+static const char *gelu(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)a;
+    (void)b;
+    const char *erf = px_onnx_one(w, "Erf", px_onnx_two(w, "Div", x, px_onnx_number(w, sqrt(2))));
+    const char *twice = px_onnx_two(w, "Mul", x, px_onnx_two(w, "Add", erf, px_onnx_number(w, 1)));
+    return px_onnx_two(w, "Mul", twice, px_onnx_number(w, 0.5));
+}
+
+static const char *silu(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)a;
+    (void)b;
+    return px_onnx_two(w, "Mul", x, px_onnx_one(w, "Sigmoid", x));
+}
+
+static const char *square(px_onnx_writer *w, const char *x, double a, double b)
+{
+    (void)a;
+    (void)b;
+    return px_onnx_two(w, "Mul", x, x);
+}
+
+/* What ONNX has under a name of its own, or how it is made of other ops. */
+static const struct {
+    const char *name;
+    form *made;
+} functions[PX_FN_COUNT] = {
+    [PX_FN_IDENTITY] = {"Identity", NULL},
+    [PX_FN_AFFINE] = {NULL, affine},
+    [PX_FN_RELU] = {"Relu", NULL},
+    [PX_FN_RELU6] = {NULL, relu6},
+    [PX_FN_LEAKY_RELU] = {NULL, leaky_relu},
+    [PX_FN_SIGMOID] = {"Sigmoid", NULL},
+    [PX_FN_HARD_SIGMOID] = {NULL, hard_sigmoid},
+    [PX_FN_GELU] = {NULL, gelu},
+    [PX_FN_SILU] = {NULL, silu},
+    [PX_FN_HARD_SWISH] = {"HardSwish", NULL},
+    [PX_FN_TANH] = {"Tanh", NULL},
+    [PX_FN_EXP] = {"Exp", NULL},
+    [PX_FN_LOG] = {"Log", NULL},
+    [PX_FN_SQRT] = {"Sqrt", NULL},
+    [PX_FN_SQUARE] = {NULL, square},
+    [PX_FN_ABS] = {"Abs", NULL},
+    [PX_FN_SIN] = {"Sin", NULL},
+    [PX_FN_COS] = {"Cos", NULL},
+    [PX_FN_CLAMP] = {NULL, clamp},
 };
 
 static const char *function(px_onnx_writer *w, const px_unary_attr *f, const char *x)
 {
-    if (plain[f->function])
-        return px_onnx_one(w, plain[f->function], x);
-    switch (f->function) {
-    case PX_FN_AFFINE:
-        return affine(w, x, f->a, f->b);
-    case PX_FN_RELU6:
-        return clip(w, x, 0, 6);
-    case PX_FN_LEAKY_RELU:
-        return leaky_relu(w, x, f->a);
-    case PX_FN_HARD_SIGMOID:
-        return hard_sigmoid(w, x);
-    case PX_FN_GELU:
-        return gelu(w, x);
-    case PX_FN_SILU:
-        return px_onnx_two(w, "Mul", x, px_onnx_one(w, "Sigmoid", x));
-    case PX_FN_SQUARE:
-        return px_onnx_two(w, "Mul", x, x);
-    case PX_FN_CLAMP:
-        return clip(w, x, f->a, f->b);
-    default:
-        px_onnx_refuse(w, "function number %d has no form in it", (int)f->function);
-        return x;
-    }
+    if (functions[f->function].name)
+        return px_onnx_one(w, functions[f->function].name, x);
+    if (functions[f->function].made)
+        return functions[f->function].made(w, x, f->a, f->b);
+    px_onnx_refuse(w, "function number %d has no form in it", (int)f->function);
+    return x;
 }
 
 static void unary(px_onnx_writer *w, const px_node *n)

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "graph/op.h"
 #include "graph/plan.h"
+#include "graph/plan_params.h"
 #include "nn/layers.h"
 #include "nn/transformer.h"
 #include "onnx/onnx.h"
@@ -18,9 +19,11 @@
 #include "ops/table.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -448,6 +451,45 @@ static void is_not_written_over_a_pipe(void **state)
     assert_non_null(strstr(px_error(), "/nowhere/x.onnx.partial: cannot be written"));
 }
 
+/* A file that cannot grow leaves nothing. */
+static void a_full_disk_leaves_nothing(void **state)
+{
+    fixture *f = *state;
+    struct rlimit before, few;
+    if (!f->folder)
+        skip();
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    few = before;
+    few.rlim_cur = 4096;
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &few), 0);
+    int status =
+        px_onnx_write(f->file, &(px_onnx_model){.graph = f->open, .weights = (const float *const *)f->weights});
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(status, -1);
+    assert_non_null(strstr(px_error(), "m.onnx.partial: cannot be written"));
+    assert_int_equal(rmdir(f->folder), 0); /* it is empty */
+    assert_int_equal(mkdir(f->folder, 0700), 0);
+}
+
+/* Refused by its size, before any weight is read: there is none. */
+static void more_than_protobuf_holds(void **state)
+{
+    (void)state;
+    if (px_onnx_missing())
+        skip();
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
+    px_value *x = px_input(g, "images", PX_F32, PX_SHAPE(PX_ONNX_BATCH, 20000));
+    px_graph_output(g, "features",
+                    px_linear(g, x, px_parameter(g, "w", PX_SHAPE(30000, 20000), px_init_constant(0), 0), NULL));
+    const float nothing = 0, *list[] = {&nothing};
+    assert_int_equal(px_onnx_write("/tmp/pretext_onnx_never.onnx", &(px_onnx_model){.graph = g, .weights = list}), -1);
+    assert_int_equal(px_error_status(), PX_USAGE);
+    assert_non_null(strstr(px_error(), "the weights take 2.4 GB, but one file of ONNX holds at most 2 GB"));
+    px_graph_destroy(g);
+}
+
 static void a_build_without_it_says_so(void **state)
 {
     (void)state;
@@ -467,6 +509,8 @@ int main(void)
         cmocka_unit_test(every_op_is_known),
         cmocka_unit_test(refuses_what_has_no_form),
         cmocka_unit_test_setup_teardown(is_not_written_over_a_pipe, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_leaves_nothing, set_up, tear_down),
+        cmocka_unit_test(more_than_protobuf_holds),
         cmocka_unit_test(a_build_without_it_says_so),
     };
     return cmocka_run_group_tests_name("onnx", tests, NULL, NULL);
