@@ -2,6 +2,7 @@
 #include "data/layout.h"
 
 #include "base/error.h"
+#include "data/layout_names.h"
 #include "data/layout_tree.h"
 
 #include <stdlib.h>
@@ -13,6 +14,7 @@ typedef struct layout {
     px_catalog *c;
     const char *mode;        /* the option classes= */
     bool automatic;          /* it is not given */
+    bool asks;               /* nor are labels: what is unlikely is refused */
     int64_t nested;          /* folders in class folders, which count as parts of the class */
     char *first_nested;      /* the first of them */
     int64_t strays, outside; /* images beside class folders, and beside folders of splits */
@@ -222,6 +224,8 @@ static int classes_in(layout *l, px_node *at, int split, bool open)
         first_parted = parts && !first_parted && !all_are_said(l, kid) ? kid : first_parted;
         pure += parts && kid->direct == 0;
     }
+    if (l->asks && px_layout_check_names(&l->tree, at) != 0)
+        return -1;
     at->level = PX_LEVEL_CLASSES;
     give_unlabeled(l, at, split, at->kids > containers && strcmp(l->mode, "none") != 0);
     if (l->automatic && containers > 0 && containers < at->kids)
@@ -325,6 +329,8 @@ static int understand_source(layout *l, px_node *at)
             continue;
         }
         int split = own < 0 ? PX_SPLIT_TRAIN : own;
+        if (calls == 0 && l->automatic && own < 0 && px_layout_take_splits(&l->tree, at))
+            return splits_in(l, at);
         if (calls == 0)
             return classes_in(l, at, split, own < 0);
         return calls == at->kids ? splits_in(l, at) : mixed(l, at, split, own >= 0);
@@ -423,6 +429,7 @@ int px_layout_understand(px_catalog *c)
     layout l = {.c = c, .mode = c->options->classes ? c->options->classes : "auto"};
     int status = 0;
     l.automatic = strcmp(l.mode, "auto") == 0;
+    l.asks = l.automatic && !(c->options->labels && c->options->labels[0]);
     px_tree_make(&l.tree, c);
     sort_others(&l);
     for (int r = 0; r < l.tree.roots && status == 0; r++)

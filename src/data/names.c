@@ -2,6 +2,7 @@
 #include "data/names.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -128,6 +129,39 @@ int px_split_of_name(const char *name, size_t length)
         found = split >= 0 ? split : found;
     }
     return negated ? -1 : found;
+}
+
+int px_split_in_name(const char *name, size_t length, char rest[PX_NAME_REST])
+{
+    int found = -1;
+    bool several = false;
+    size_t used = 0;
+    word w;
+    rest[0] = '\0';
+    for (size_t at = 0; next_word(name, length, &at, &w);) {
+        int split = split_of_word(&w);
+        several = several || (split >= 0 && found >= 0 && split != found);
+        found = split >= 0 ? split : found;
+        if (split >= 0 || says_nothing(&w) || used + strlen(w.text) + 2 > PX_NAME_REST)
+            continue;
+        used += (size_t)sprintf(rest + used, "%s%s", used ? " " : "", w.text);
+    }
+    return several ? -1 : found;
+}
+
+bool px_name_is_fold(const char *name, size_t length)
+{
+    static const char *const words[] = {"fold", "kfold", "cv", "cvfold", NULL};
+    bool fold = false, number = false;
+    word w;
+    for (size_t at = 0; next_word(name, length, &at, &w);) {
+        bool is = in_list(w.text, words);
+        if (!is && !says_nothing(&w))
+            return false;
+        fold = fold || is;
+        number = number || w.number;
+    }
+    return fold && number;
 }
 
 bool px_name_is_container(const char *name, size_t length)

@@ -18,6 +18,14 @@ extern const char *const px_split_standard[PX_SPLITS_STANDARD];
  * (numbers, "set", "images", "seg"). -1: none. */
 int px_split_of_name(const char *name, size_t length);
 
+/* The standard split that one word of a name stands for, whatever the others say: "MNIST_train", "trainA". -1: none, or
+ * several. rest: the other words that say something, in lower case, with blanks between them, cut off if they are long. */
+enum { PX_NAME_REST = 80 };
+int px_split_in_name(const char *name, size_t length, char rest[PX_NAME_REST]);
+
+/* Whether a name is that of a part of a cross-validation: "fold0", "Fold_3", "cv-1". */
+bool px_name_is_fold(const char *name, size_t length);
+
 /* Whether a name only says that pictures are below, as "images", "JPEGImages" and "images_001" do. */
 bool px_name_is_container(const char *name, size_t length);
 
