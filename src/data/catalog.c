@@ -7,7 +7,6 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 static const px_importer *const formats[] = {&px_importer_idx,   &px_importer_cifar10, &px_importer_cifar100,
                                              &px_importer_stl10, &px_importer_h5,      &px_importer_images};
@@ -124,6 +123,30 @@ void px_catalog_bad(px_catalog *c, const char *message)
         say_bad(c, k);
 }
 
+int px_catalog_refuse_bad(const px_catalog *c, int first)
+{
+    int count = c->bad_count - first;
+    bool others = c->block_count > 0; /* that can be read, so that bad=skip helps */
+    const char *source = c->sources[c->source < c->source_count ? c->source : 0];
+    if (count == 1)
+        return px_fail(PX_DATA, others ? "%s; bad=skip leaves it out" : "%s", c->bad[first]);
+    if (px_catalog_skips(c) || c->bad_count > PX_BAD_IN_ERROR)
+        return px_fail(PX_DATA, "%s: %d files cannot be read (named above)%s", source, count,
+                       others ? "; bad=skip leaves them out" : "; nothing else is left to pack");
+    char *all = px_strdup(c->bad[first]);
+    for (int k = first + 1; k < c->bad_count; k++) {
+        char *longer = px_format("%s; %s", all, c->bad[k]);
+        free(all);
+        all = longer;
+    }
+    if (others)
+        px_fail(PX_DATA, "%s; bad=skip leaves these %d files out", all, count);
+    else
+        px_fail(PX_DATA, "%s; nothing else is left to pack", all);
+    free(all);
+    return -1;
+}
+
 static int visit(void *context, const px_entry *entry)
 {
     px_catalog *c = context;
@@ -154,169 +177,6 @@ static int visit(void *context, const px_entry *entry)
     else if (!px_labels_offer(c, entry))
         c->skipped = add_path(c, c->skipped, &c->skipped_count, entry);
     return 0;
-}
-
-/* ---- classes ----------------------------------------------------------------------------------------------------- */
-
-static void free_names(px_catalog *c)
-{
-    for (int i = 0; i < c->classes; i++)
-        free(c->class_names[i]);
-    free(c->class_names);
-    c->class_names = NULL;
-    c->classes = 0;
-}
-
-/* Splits text at any of `separators` into the catalog's class names, without surrounding blanks and empty pieces. */
-static void take_names(px_catalog *c, const char *text, const char *separators)
-{
-    char *copy = px_strdup(text), *rest = NULL;
-    free_names(c);
-    for (char *word = strtok_r(copy, separators, &rest); word; word = strtok_r(NULL, separators, &rest)) {
-        word += strspn(word, " \t\r");
-        size_t length = strlen(word);
-        while (length > 0 && strchr(" \t\r", word[length - 1]))
-            length--;
-        if (length == 0)
-            continue;
-        c->class_names = grown(c->class_names, (size_t)c->classes, sizeof *c->class_names);
-        c->class_names[c->classes++] = px_format("%.*s", (int)length, word);
-    }
-    free(copy);
-}
-
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* A class name that occurs twice, or NULL. Borrowed. */
-static const char *name_twice(const px_catalog *c)
-{
-    const char *twice = NULL, **sorted = px_calloc((size_t)c->classes + 1, sizeof *sorted);
-    for (int i = 0; i < c->classes; i++)
-        sorted[i] = c->class_names[i];
-    qsort(sorted, (size_t)c->classes, sizeof *sorted, by_text);
-    for (int i = 1; i < c->classes && !twice; i++)
-        if (strcmp(sorted[i - 1], sorted[i]) == 0)
-            twice = sorted[i];
-    free(sorted);
-    return twice;
-}
-
-int px_catalog_names(px_catalog *c, px_side *side, int classes)
-{
-    char name[PX_ENTRY_NAME];
-    take_names(c, (const char *)side->bytes, "\n");
-    side->used = true;
-    if (c->classes != classes)
-        return px_fail(PX_DATA, "%s: names %d classes, but %s has %d", px_side_name(c, side, name), c->classes,
-                       c->format->name, classes);
-    if (name_twice(c))
-        return px_fail(PX_DATA, "%s: gives two classes the name %s", px_side_name(c, side, name), name_twice(c));
-    return 0;
-}
-
-void px_catalog_number_names(px_catalog *c, int classes)
-{
-    free_names(c);
-    c->class_names = px_calloc((size_t)classes, sizeof *c->class_names);
-    c->classes = classes;
-    for (int i = 0; i < classes; i++)
-        c->class_names[i] = px_format("%d", i);
-}
-
-static void free_list(char **names)
-{
-    for (int k = 0; names[k]; k++)
-        free(names[k]);
-    free(names);
-}
-
-static void take_list(px_catalog *c, char **names)
-{
-    free_names(c);
-    c->class_names = names;
-    while (names[c->classes])
-        c->classes++;
-}
-
-static int rename_classes(px_catalog *c)
-{
-    int classes = c->classes;
-    char **names = NULL;
-    if (!c->options->class_names[0] || px_labels_class_names(c, &names) != 0)
-        return c->options->class_names[0] ? -1 : 0;
-    if (names && c->options->labels && c->options->labels[0]) { /* labels.c has used them */
-        free_list(names);
-        return 0;
-    }
-    if (names)
-        take_list(c, names);
-    else
-        take_names(c, c->options->class_names, ",");
-    if (c->classes != classes)
-        return px_fail(PX_USAGE, "class_names gives %d names, but the sources have %d classes", c->classes, classes);
-    if (name_twice(c))
-        return px_fail(PX_USAGE, "class_names gives two classes the name %s", name_twice(c));
-    return 0;
-}
-
-static int label_of(const px_block *b, int64_t i)
-{
-    return b->labels ? b->labels[i] : b->label;
-}
-
-static int only_elsewhere(const px_catalog *c, const px_block *b, int class, const int64_t *in_train)
-{
-    char name[PX_ENTRY_NAME];
-    const char *other = NULL;
-    for (int k = 0; k < c->classes && !other; k++)
-        if (k != class && in_train[k] > 0 && strcasecmp(c->class_names[k], c->class_names[class]) == 0)
-            other = c->class_names[k];
-    if (other)
-        return px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train, which has a class %s",
-                       px_block_name(c, b, name), c->class_names[class], px_split_name(c, b->split), other);
-    const char *base = px_base_name(b->path);
-    char *way = c->format == &px_importer_images && base > b->path
-                    ? px_format("; split=%.*s:none leaves it out, split=all puts all images into one split",
-                                (int)(base - b->path - 1), b->path)
-                    : px_strdup("");
-    px_fail(PX_DATA, "%s: class %s has images in split %s but none in split train%s", px_block_name(c, b, name),
-            c->class_names[class], px_split_name(c, b->split), way);
-    free(way);
-    return -1;
-}
-
-/* Refuses a class that has test images but no training images; warns of classes without images. */
-static int check_classes(px_catalog *c)
-{
-    int64_t *in_train = px_calloc((size_t)c->classes + 1, sizeof *in_train), train = 0;
-    const px_block **elsewhere = px_calloc((size_t)c->classes + 1, sizeof *elsewhere);
-    for (size_t k = 0; k < c->block_count; k++) {
-        const px_block *b = &c->blocks[k];
-        for (int64_t i = 0; i < b->count; i++) {
-            int label = label_of(b, i);
-            if (label >= 0 && b->split == PX_SPLIT_TRAIN) {
-                in_train[label]++;
-                train++;
-            } else if (label >= 0 && !elsewhere[label]) {
-                elsewhere[label] = b;
-            }
-        }
-    }
-    int status = 0;
-    for (int k = 0; k < c->classes && status == 0; k++) {
-        if (in_train[k] > 0)
-            continue;
-        if (!elsewhere[k])
-            px_log_warning(c->log, "class %s has no images", c->class_names[k]);
-        else if (train > 0)
-            status = only_elsewhere(c, elsewhere[k], k, in_train);
-    }
-    free(elsewhere);
-    free(in_train);
-    return status;
 }
 
 /* ---- order ------------------------------------------------------------------------------------------------------- */
@@ -366,7 +226,7 @@ static int divide(px_catalog *c)
     for (size_t k = 0; k < c->block_count; k++) {
         const px_block *b = &c->blocks[k];
         for (int64_t i = 0; i < b->count; i++) {
-            labels[b->row + i] = label_of(b, i);
+            labels[b->row + i] = px_block_label(b, i);
             c->split_of_row[b->row + i] = (uint8_t)b->split;
         }
     }
@@ -385,7 +245,7 @@ int px_catalog_number(px_catalog *c)
     c->encoded_size = 0;
     memset(c->in_split, 0, sizeof c->in_split);
     if (c->block_count == 0 && c->bad_count > 0)
-        return px_fail(PX_DATA, "%s", c->bad[0]);
+        return px_catalog_refuse_bad(c, 0);
     if (c->block_count == 0)
         return px_fail(PX_DATA, "%s: all images are left out", c->sources[0]);
 
@@ -423,7 +283,7 @@ static int walk_sources(px_catalog *c)
         if (c->block_count + c->side_count > before)
             continue;
         if (c->bad_count > bad)
-            return px_fail(PX_DATA, "%s", c->bad[bad]);
+            return px_catalog_refuse_bad(c, bad);
         const char *kind = c->skipped_count > skipped ? px_name_other_picture(c->skipped[skipped].path) : NULL;
         if (kind)
             return px_fail(PX_DATA, "%s: %s is a %s picture, which is not read; convert it to PNG or JPEG", source,
@@ -473,12 +333,12 @@ int px_catalog_make(px_catalog *c, const char *const *sources, int count, const 
                        c->splits.map[0].folder);
     if (options->labels && options->labels[0] && c->format != &px_importer_images)
         return px_fail(PX_USAGE, "labels: %s has the format %s, which has its own labels", sources[0], c->format->name);
-    if (c->format->finish(c) != 0 || rename_classes(c) != 0)
+    if (c->format->finish(c) != 0 || px_catalog_rename_classes(c) != 0)
         return -1;
     say_skipped(c);
     int status = px_catalog_number(c);
     bool refused = c->bad_count > 0 && !px_catalog_skips(c); /* with a message about bad files */
-    return status == 0 && !refused ? check_classes(c) : status;
+    return status == 0 && !refused ? px_catalog_check_classes(c) : status;
 }
 
 static void free_paths(px_folder *list, size_t count)
@@ -491,7 +351,7 @@ static void free_paths(px_folder *list, size_t count)
 void px_catalog_free(px_catalog *c)
 {
     tdestroy(c->class_index, free);
-    free_names(c);
+    px_catalog_drop_names(c);
     for (size_t k = 0; k < c->block_count; k++) {
         free(c->blocks[k].path);
         free(c->blocks[k].file);

@@ -46,17 +46,17 @@ typedef struct px_folder {
     int source;
 } px_folder;
 
-/* Which folders are a split. */
+/* The folders whose images are in one split. */
 typedef struct px_split_found {
-    int folders;
+    int folders; /* how many they are */
     char *first; /* the first one's path */
 } px_split_found;
 
 typedef struct px_catalog {
     const px_pack_options *options;
     px_log *log;
-    double start; /* px_now() at the first walk's */
-    bool told;    /* px_catalog_tell */
+    double start; /* px_now() when the first walk began */
+    bool told;    /* px_catalog_tell has said what was found */
     const char *const *sources;
     int source_count, source;  /* their number; the one being walked */
     const px_importer *format; /* of all blocks; NULL until the first */
@@ -76,7 +76,7 @@ typedef struct px_catalog {
     px_split_found found[PX_SPLITS];
     char **class_names; /* (classes) */
     int classes;
-    void *class_index; /* of class_names, while they are collected (layout.h) */
+    void *class_index; /* finds a name's place in class_names, while they are collected (layout.h) */
     int64_t count;     /* images */
     int64_t in_split[PX_SPLITS];
     uint8_t *split_of_row; /* (count), if split= divides the images; else a block's images have its split */
@@ -117,6 +117,8 @@ void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 enum { PX_BAD_IN_ERROR = 3 };
 void px_catalog_bad(px_catalog *, const char *message);
 bool px_catalog_skips(const px_catalog *); /* bad=skip */
+/* Refuses the sources for the bad files from number `first` on, all of which are named here or were above. -1. */
+int px_catalog_refuse_bad(const px_catalog *, int first);
 
 /* Drops the image files that are bad or left out, and gives the others their rows. 0 or -1. */
 int px_catalog_number(px_catalog *);
@@ -124,14 +126,26 @@ int px_catalog_number(px_catalog *);
 /* What was understood, as lines of text: a new string. */
 char *px_catalog_text(const px_catalog *);
 
-/* Says it, once. On a terminal that is before packing; elsewhere only once packing has taken a moment, or in the end, so
- * that a failure stays one line. */
+/* Says it, once. On a terminal it is said before packing. Elsewhere it is said when packing has taken a moment or has
+ * ended, so that a failure stays one line. */
 void px_catalog_tell(px_catalog *);
 
 /* For the formats' finish(): takes the lines of a side file as class names, `classes` different ones. 0 or -1. */
 int px_catalog_names(px_catalog *, px_side *, int classes);
 /* Takes numbers as class names. */
 void px_catalog_number_names(px_catalog *, int classes);
+
+/* What class_names= says: names in the order of the labels, or a file of them. 0 or -1. */
+int px_catalog_rename_classes(px_catalog *);
+/* Refuses a class that has test images but no training images; warns of classes without images. 0 or -1. */
+int px_catalog_check_classes(px_catalog *);
+void px_catalog_drop_names(px_catalog *);
+
+/* The label of image i of a block; -1: none. */
+static inline int px_block_label(const px_block *b, int64_t i)
+{
+    return b->labels ? b->labels[i] : b->label;
+}
 
 /* The names of source and entry, for messages. Returns `name`. */
 const char *px_block_name(const px_catalog *, const px_block *, char name[PX_ENTRY_NAME]);

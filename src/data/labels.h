@@ -20,8 +20,8 @@ typedef struct px_label_rows {
     bool list; /* one label per line */
 } px_label_rows;
 
-/* Reads a text; `name` is the file's, for messages; `is_image` tells whether a path names an image, so that it is no head
- * of a column. 0 or -1 (PX_DATA). px_label_rows_free in any case. */
+/* Reads a text. `name` is the file's, for messages. `is_image` tells whether a path names an image: then it is not the
+ * name of a column. 0 or -1 (PX_DATA). px_label_rows_free in any case. */
 int px_label_rows_read(px_label_rows *, const char *text, size_t size, const char *name,
                        bool (*is_image)(void *, const char *path), void *context);
 void px_label_rows_free(px_label_rows *);
@@ -29,7 +29,7 @@ void px_label_rows_free(px_label_rows *);
 /* First walk: keeps the entry if labels= or class_names= names it. */
 bool px_labels_offer(px_catalog *, const px_entry *);
 
-/* Sets labels and splits of the images that the files name; *any: there are such files. 0 or -1. */
+/* Gives the images that the files of labels= name their labels and splits. *any: the option names a file. 0 or -1. */
 int px_labels_apply(px_catalog *, bool *any);
 
 /* The names in the file that class_names= names, one per line, as a NULL-terminated array of new strings. *names is NULL if it

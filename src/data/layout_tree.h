@@ -1,4 +1,4 @@
-/* layout_tree.h - the folders of image files as a tree, for layout.c. */
+/* layout_tree.h - the folders of image files as a tree, for layout*.c. */
 #ifndef PX_DATA_LAYOUT_TREE_H
 #define PX_DATA_LAYOUT_TREE_H
 
@@ -13,7 +13,7 @@ typedef struct px_node {
     int64_t direct;      /* how many are not in a folder below it */
     size_t name, length; /* where in an image's path the folder's name begins, and where it ends; the source: 0, 0 */
     int kid, kids;       /* the folders in it: node[kid] to node[kid + kids - 1] */
-    int said;            /* px_splits_of_folder */
+    int said;            /* what split= says of it (px_splits_of_folder) */
     int split;           /* what the option or the name says: a split or PX_SPLIT_UNKNOWN */
     px_level level;
 } px_node;

@@ -319,33 +319,15 @@ static outcome write_data_set(px_catalog *c, const char *path, px_pack_summary *
     return status == 0 ? FOUND_BAD : FAILED;
 }
 
-static int refuse_bad(const px_catalog *c)
-{
-    if (c->bad_count == 1)
-        return px_fail(PX_DATA, "%s; bad=skip leaves it out", c->bad[0]);
-    if (c->bad_count > PX_BAD_IN_ERROR)
-        return px_fail(PX_DATA, "%s: %d files cannot be read (named above); bad=skip leaves them out", c->sources[0],
-                       c->bad_count);
-    char *all = px_strdup(c->bad[0]);
-    for (int k = 1; k < c->bad_count; k++) {
-        char *longer = px_format("%s; %s", all, c->bad[k]);
-        free(all);
-        all = longer;
-    }
-    px_fail(PX_DATA, "%s; bad=skip leaves these %d files out", all, c->bad_count);
-    free(all);
-    return -1;
-}
-
 /* Bad files whose heads are good are found while packing; what was written is then written again without them. */
 static int pack_catalog(px_catalog *c, const char *out, px_pack_summary *summary)
 {
     bool skip = px_catalog_skips(c);
     if (c->bad_count > 0 && !skip) /* only to find the rest of them */
-        return px_pack_check(c) == 0 ? refuse_bad(c) : -1;
+        return px_pack_check(c) == 0 ? px_catalog_refuse_bad(c, 0) : -1;
     outcome o = write_data_set(c, out, summary);
     if (o == FOUND_BAD && !skip)
-        return refuse_bad(c);
+        return px_catalog_refuse_bad(c, 0);
     while (o == FOUND_BAD) {
         if (px_catalog_number(c) != 0)
             return -1;

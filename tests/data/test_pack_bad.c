@@ -216,6 +216,27 @@ static void skipped(void **state)
     free(out);
 }
 
+/* Where nothing is good, all are named all the same. */
+static void all_are_bad(void **state)
+{
+    char *folder = *state;
+    px_pack_options skip = plain;
+    skip.bad = "skip";
+    put(folder, "a/1.png", "text", 4);
+    check_refused(folder, "", &plain, PX_DATA, "in: a/1.png: cannot be decoded: ");
+    check_refused(folder, "", &skip, PX_DATA, "in: a/1.png: cannot be decoded: ");
+    put(folder, "a/2.png", "", 0);
+    for (int k = 0; k < 2; k++) {
+        check_refused(folder, "", k ? &skip : &plain, PX_DATA, "; nothing else is left to pack");
+        assert_true(k || strstr(px_error(), "in: a/1.png: cannot be decoded: "));
+        assert_true(k || strstr(px_error(), "in: a/2.png: is empty"));
+    }
+    put(folder, "a/3.png", "", 0);
+    put(folder, "b/4.png", "", 0);
+    check_refused(folder, "", &plain, PX_DATA,
+                  "in: 4 files cannot be read (named above); nothing else is left to pack");
+}
+
 /* The reasons are in the file. */
 static void listed(void **state)
 {
@@ -385,6 +406,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(bad_cifar_and_stl, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_images, set_up, tear_down),
         cmocka_unit_test_setup_teardown(skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_are_bad, set_up, tear_down),
         cmocka_unit_test_setup_teardown(listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_archives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_to_pack, set_up, tear_down),
