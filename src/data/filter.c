@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/simd.h"
 #include "data/augment.h"
+#include "tensor/cubic.h"
 
 #include <math.h>
 #include <string.h>
@@ -40,13 +41,7 @@ static span touched(float start, float length, int limit)
 
 static double kernel(px_filter filter, double x)
 {
-    x = fabs(x);
-    if (filter == PX_BILINEAR)
-        return x < 1 ? 1 - x : 0;
-    const double a = -0.5; /* Keys' cubic as in PIL; torch uses -0.75 only without antialiasing */
-    if (x < 1)
-        return ((a + 2) * x - (a + 3)) * x * x + 1;
-    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+    return filter == PX_BILINEAR ? fmax(0, 1 - fabs(x)) : px_keys_cubic(x, -0.5);
 }
 
 static double support_of(px_filter filter, double scale)

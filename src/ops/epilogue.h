@@ -15,8 +15,8 @@
 #include "graph/op.h"
 #include "ops/attr.h"
 
-/* The `fuse` of px_unary, px_add and px_binary: the node becomes part of the one before it, if that one takes an epilogue and
- * nobody else reads it. */
+/* The `fuse` of px_unary and px_add: the node becomes part of the one before it, if that one takes an epilogue and nobody else
+ * reads it. px_binary is not fused: its sums may repeat an operand, which a residual cannot. */
 bool px_epilogue_fuse(px_graph *, px_node *);
 
 /* For gradient rules: the gradient of v + bias + residual. */

@@ -12,15 +12,15 @@
 
 #include <math.h>
 
-typedef struct px_moments {
+typedef struct px_channel_moments {
     double mean, inverse;
-} px_moments;
+} px_channel_moments;
 
-static inline px_moments px_moments_of(const void *sums, int64_t c, int64_t C, double n, double eps)
+static inline px_channel_moments px_channel_moments_of(const void *sums, int64_t c, int64_t C, double n, double eps)
 {
     const double *s = sums;
     double mean = s[c] / n, var = s[C + c] / n - mean * mean;
-    return (px_moments){mean, 1 / sqrt((var > 0 ? var : 0) + eps)};
+    return (px_channel_moments){mean, 1 / sqrt((var > 0 ? var : 0) + eps)};
 }
 
 /* Elements per channel over the whole batch; running statistics come with a count of 1. */

@@ -1,17 +1,10 @@
 /* taps.c - the weights of maps along an axis, after PyTorch's UpSampleKernel.cpp, AvgPoolKernel.cpp and AdaptivePooling.h. */
 #include "ops/taps.h"
 #include "base/error.h"
+#include "tensor/cubic.h"
 
 #include <math.h>
 #include <string.h>
-
-double px_keys_cubic(double x, double a)
-{
-    x = fabs(x);
-    if (x < 1)
-        return ((a + 2) * x - (a + 3)) * x * x + 1;
-    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
-}
 
 static double triangle(double x)
 {

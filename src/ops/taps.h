@@ -41,8 +41,4 @@ size_t px_taps_bytes(const px_tap_axis *, bool back);
 /* `memory` must be aligned to 8 bytes and is borrowed. */
 px_taps px_taps_make(const px_tap_axis *, bool back, void *memory);
 
-/* Keys' cubic (1981), the weight of a sample at distance x: a -0.5 is the most exact one, -0.75 is usual without
- * antialiasing. */
-double px_keys_cubic(double x, double a);
-
 #endif

@@ -70,7 +70,7 @@ void KERNEL(batch_norm)(const px_step *s)
     double n = px_norm_count(s);
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < e.C; c++) {
-        px_moments m = px_moments_of(s->in[1], c, e.C, n, a->eps);
+        px_channel_moments m = px_channel_moments_of(s->in[1], c, e.C, n, a->eps);
         for (int64_t k = 0; k < e.N; k++)
             for (int64_t i = 0; i < e.S; i++) {
                 int64_t at = (k * e.C + c) * e.S + i;
@@ -84,8 +84,8 @@ enum { PIECE = 256 };
 
 /* d = dy times the slope of the activation, of `count` elements of channel c: from `of`, y or the argument, or NULL: computed
  * again from x. */
-static void through(const px_step *s, int64_t c, px_moments m, const real *dy, const real *x, const real *of, real *d,
-                    int64_t count)
+static void through(const px_step *s, int64_t c, px_channel_moments m, const real *dy, const real *x, const real *of,
+                    real *d, int64_t count)
 {
     const real *gamma = s->in[3], *beta = s->in[4], a = (real)(gamma[c] * m.inverse);
     const px_unary_attr *act = px_epilogue_act(s->node);
@@ -110,7 +110,7 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
     real *d = s->out[1];
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < e.C; c++) {
-        px_moments m = px_moments_of(s->in[2], c, e.C, n, a->eps);
+        px_channel_moments m = px_channel_moments_of(s->in[2], c, e.C, n, a->eps);
         double first = 0, second = 0;
         for (int64_t k = 0; k < e.N; k++)
             for (int64_t i = 0; i < e.S; i += PIECE) {
@@ -139,7 +139,7 @@ void KERNEL(batch_norm_back)(const px_step *s)
     real *dx = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t c = 0; c < e.C; c++) {
-        px_moments m = px_moments_of(s->in[2], c, e.C, n, a->eps);
+        px_channel_moments m = px_channel_moments_of(s->in[2], c, e.C, n, a->eps);
         double mean_d = a->frozen ? 0 : back[c] / n, mean_dx = a->frozen ? 0 : back[e.C + c] / n;
         for (int64_t k = 0; k < e.N; k++)
             for (int64_t i = 0; i < e.S; i += PIECE) {

@@ -97,35 +97,31 @@ static void results(const reduction *r, const real *x, int64_t o, int64_t first,
         lane[i] /= (double)(r->inners * r->run);
 }
 
-void KERNEL(reduce)(const px_step *s)
+/* Stores the results in y or, sums of bf16, in float in `sums`; the other one is NULL. */
+static void reduce_to(const px_step *s, real *y, wide *sums)
 {
     reduction r = reduction_of(s);
-    real *y = s->out[0];
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t o = 0; o < r.outers; o++)
         for (int64_t c = 0; c < r.columns; c += LANES) {
             double lane[LANES];
-            int64_t n = r.columns - c < LANES ? r.columns - c : LANES;
+            int64_t n = r.columns - c < LANES ? r.columns - c : LANES, at = o * r.columns + c;
             results(&r, s->in[0], o, c, n, lane);
-            for (int64_t i = 0; i < n; i++)
-                y[o * r.columns + c + i] = down((wide)lane[i]);
+            for (int64_t i = 0; y && i < n; i++)
+                y[at + i] = down((wide)lane[i]);
+            for (int64_t i = 0; sums && i < n; i++)
+                sums[at + i] = (wide)lane[i];
         }
 }
 
-/* The same for sums, of bf16 in float. */
+void KERNEL(reduce)(const px_step *s)
+{
+    reduce_to(s, s->out[0], NULL);
+}
+
 void KERNEL(sum)(const px_step *s)
 {
-    reduction r = reduction_of(s);
-    wide *y = s->out[0];
-#pragma omp parallel for collapse(2) schedule(static)
-    for (int64_t o = 0; o < r.outers; o++)
-        for (int64_t c = 0; c < r.columns; c += LANES) {
-            double lane[LANES];
-            int64_t n = r.columns - c < LANES ? r.columns - c : LANES;
-            results(&r, s->in[0], o, c, n, lane);
-            for (int64_t i = 0; i < n; i++)
-                y[o * r.columns + c + i] = (wide)lane[i];
-        }
+    reduce_to(s, NULL, s->out[0]);
 }
 
 /* The place of the largest element along the one reduced axis; the first one of several. */

@@ -108,7 +108,7 @@ static void back_weight(const px_step *s)
     }
 }
 
-static bool is_in_blocks(px_storage st)
+static bool has_blocks_of_vectors(px_storage st)
 {
     return !st.own && (st.block == 8 || st.block == 16);
 }
@@ -120,8 +120,8 @@ static bool accepts(const px_plan *p, const px_step *s)
     const px_value *x = s->node->in[0], *dy = s->node->in[1];
     const px_conv_attr *a = s->node->attr;
     return px_plan_precision(p) == PX_F32 && a->groups == 1 && px_sliding_is_even(&a->slide) &&
-           px_shape_tail(dy->shape, 2) <= SMALL_MAP && is_in_blocks(px_plan_format(p, x)) &&
-           is_in_blocks(px_plan_format(p, dy));
+           px_shape_tail(dy->shape, 2) <= SMALL_MAP && has_blocks_of_vectors(px_plan_format(p, x)) &&
+           has_blocks_of_vectors(px_plan_format(p, dy));
 }
 
 static bool prepare(px_plan *p, px_step *s)

@@ -357,7 +357,7 @@ static channels channels_of(const px_step *s, int64_t C, const double *sums, con
     channels c = {f, f + C, f + 2 * C, f + 3 * C, f + 4 * C};
     double n = px_norm_count(s);
     for (int64_t i = 0; i < C; i++) {
-        px_moments m = px_moments_of(sums, i, C, n, at->eps);
+        px_channel_moments m = px_channel_moments_of(sums, i, C, n, at->eps);
         double a = gamma[i] * m.inverse;
         c.mean[i] = (float)m.mean;
         c.a[i] = (float)a;
@@ -456,7 +456,7 @@ void KERNEL(batch_norm_back_sums)(const px_step *s)
             }
     add_chunks(chunks, C, out);
     for (int64_t i = 0; i < C; i++) {
-        px_moments m = px_moments_of(s->in[2], i, C, count, at->eps);
+        px_channel_moments m = px_channel_moments_of(s->in[2], i, C, count, at->eps);
         /* The loops subtracted the mean rounded to float; the difference is a multiple of the first sum. */
         out[C + i] = (out[C + i] + out[i] * ((double)(float)m.mean - m.mean)) * m.inverse;
     }
