@@ -38,10 +38,10 @@ static bool is_known(const names *n, const char *name)
 static int64_t element_size(const Onnx__TensorProto *t)
 {
     switch (t->has_data_type ? t->data_type : 0) {
-    case ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT:
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT32:
+    case PX_ONNX_FLOAT:
+    case PX_ONNX_INT32:
         return 4;
-    case ONNX__TENSOR_PROTO__DATA_TYPE__INT64:
+    case PX_ONNX_INT64:
         return 8;
     default:
         return 0;

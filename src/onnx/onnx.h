@@ -17,6 +17,9 @@
 
 enum { PX_ONNX_OPSET = 17, PX_ONNX_IR = 8, PX_ONNX_BATCH = 1000003 };
 
+/* The standard's numbers of types of elements. */
+enum { PX_ONNX_FLOAT = 1, PX_ONNX_INT32 = 6, PX_ONNX_INT64 = 7 };
+
 /* One entry of the file's description (metadata_props). */
 typedef struct px_onnx_note {
     const char *key, *text;

@@ -121,9 +121,8 @@ static void binary(px_onnx_writer *w, const px_node *n)
     px_pair pair = ((const px_binary_attr *)n->attr)->function;
     const char *y = px_onnx_two(w, names[pair], px_onnx_name(w, n->in[0]), px_onnx_name(w, n->in[1]));
     if (pair == PX_EQUAL) {
-        enum { FLOAT = 1 };
         y = px_onnx_one(w, "Cast", y);
-        px_onnx_int(w, "to", FLOAT);
+        px_onnx_int(w, "to", PX_ONNX_FLOAT);
     }
     px_onnx_set(w, n->out[0], y);
 }
@@ -315,12 +314,11 @@ static void reduce(px_onnx_writer *w, const px_node *n)
 
 static void argmax(px_onnx_writer *w, const px_node *n)
 {
-    enum { INT32 = 6 };
     const char *y = px_onnx_one(w, "ArgMax", px_onnx_name(w, n->in[0]));
     px_onnx_int(w, "axis", ((const px_argmax_attr *)n->attr)->axis);
     px_onnx_int(w, "keepdims", 0);
     y = px_onnx_one(w, "Cast", y);
-    px_onnx_int(w, "to", INT32);
+    px_onnx_int(w, "to", PX_ONNX_INT32);
     px_onnx_set(w, n->out[0], y);
 }
 

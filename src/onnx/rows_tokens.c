@@ -5,13 +5,11 @@
 
 #include <math.h>
 
-enum { INT64 = 7 }; /* TensorProto.DataType */
-
 /* places (B, K) as ONNX wants indices: int64 */
 static const char *indices(px_onnx_writer *w, const px_value *places)
 {
     const char *y = px_onnx_one(w, "Cast", px_onnx_name(w, places));
-    px_onnx_int(w, "to", INT64);
+    px_onnx_int(w, "to", PX_ONNX_INT64);
     return y;
 }
 

@@ -127,7 +127,7 @@ bool px_onnx_follows_batch(int64_t extent)
 
 static int32_t type_of(px_dtype t)
 {
-    return t == PX_I32 ? ONNX__TENSOR_PROTO__DATA_TYPE__INT32 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    return t == PX_I32 ? PX_ONNX_INT32 : PX_ONNX_FLOAT;
 }
 
 static Onnx__ValueInfoProto *describe(px_onnx_writer *w, const char *name, const px_value *v)
@@ -179,7 +179,7 @@ void px_onnx_add_output(px_onnx_writer *w, const char *name, const px_value *v)
 static const char *initial(px_onnx_writer *w, const char *name, int32_t type, px_shape shape, const void *bytes)
 {
     Onnx__TensorProto *t = keep(w, px_calloc(1, sizeof *t));
-    int64_t size = type == ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? 8 : 4;
+    int64_t size = type == PX_ONNX_INT64 ? 8 : 4;
     onnx__tensor_proto__init(t);
     t->name = copy(w, name);
     t->has_data_type = t->has_raw_data = true;
@@ -262,7 +262,10 @@ const char *px_onnx_two(px_onnx_writer *w, const char *op, const char *a, const 
     return px_onnx_emit(w, op, (const char *[]){a, b}, 2);
 }
 
-static Onnx__AttributeProto *attribute(px_onnx_writer *w, const char *name, Onnx__AttributeProto__AttributeType type)
+/* The standard's numbers of types of attributes. */
+enum { OF_FLOAT = 1, OF_INT = 2, OF_INTS = 7 };
+
+static Onnx__AttributeProto *attribute(px_onnx_writer *w, const char *name, int32_t type)
 {
     Onnx__NodeProto *n = w->graph.node[w->graph.n_node - 1];
     Onnx__AttributeProto *a = keep(w, px_calloc(1, sizeof *a));
@@ -276,14 +279,14 @@ static Onnx__AttributeProto *attribute(px_onnx_writer *w, const char *name, Onnx
 
 void px_onnx_int(px_onnx_writer *w, const char *name, int64_t value)
 {
-    Onnx__AttributeProto *a = attribute(w, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT);
+    Onnx__AttributeProto *a = attribute(w, name, OF_INT);
     a->has_i = true;
     a->i = value;
 }
 
 void px_onnx_ints(px_onnx_writer *w, const char *name, const int64_t *value, int count)
 {
-    Onnx__AttributeProto *a = attribute(w, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INTS);
+    Onnx__AttributeProto *a = attribute(w, name, OF_INTS);
     a->ints = keep(w, px_calloc((size_t)count + 1, sizeof a->ints[0]));
     memcpy(a->ints, value, (size_t)count * sizeof a->ints[0]);
     a->n_ints = (size_t)count;
@@ -291,7 +294,7 @@ void px_onnx_ints(px_onnx_writer *w, const char *name, const int64_t *value, int
 
 void px_onnx_float(px_onnx_writer *w, const char *name, double value)
 {
-    Onnx__AttributeProto *a = attribute(w, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__FLOAT);
+    Onnx__AttributeProto *a = attribute(w, name, OF_FLOAT);
     a->has_f = true;
     a->f = (float)value;
 }
@@ -302,21 +305,21 @@ const char *px_onnx_vector(px_onnx_writer *w, const int64_t *value, int count)
 {
     int64_t *own = keep(w, px_calloc((size_t)count + 1, sizeof own[0]));
     memcpy(own, value, (size_t)count * sizeof own[0]);
-    return initial(w, fresh(w, "integers"), ONNX__TENSOR_PROTO__DATA_TYPE__INT64, PX_SHAPE(count), own);
+    return initial(w, fresh(w, "integers"), PX_ONNX_INT64, PX_SHAPE(count), own);
 }
 
 const char *px_onnx_number(px_onnx_writer *w, double value)
 {
     float *own = keep(w, px_calloc(1, sizeof own[0]));
     *own = (float)value;
-    return initial(w, fresh(w, "number"), ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, (px_shape){0}, own);
+    return initial(w, fresh(w, "number"), PX_ONNX_FLOAT, (px_shape){0}, own);
 }
 
 const char *px_onnx_matrix(px_onnx_writer *w, int64_t rows, int64_t columns, const float *value)
 {
     float *own = keep(w, px_calloc((size_t)(rows * columns) + 1, sizeof own[0]));
     memcpy(own, value, (size_t)(rows * columns) * sizeof own[0]);
-    return initial(w, fresh(w, "matrix"), ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT, PX_SHAPE(rows, columns), own);
+    return initial(w, fresh(w, "matrix"), PX_ONNX_FLOAT, PX_SHAPE(rows, columns), own);
 }
 
 /* ---- common steps ---- */
