@@ -48,6 +48,9 @@ typedef struct px_backbone_family {
     /* Width and number of blocks, for methods that make a decoder in proportion. Optional. */
     void (*size)(const px_backbone *, int *width, int *depth);
 
+    /* Number of attention heads, which the shapes of the parameters do not tell. Optional. */
+    int (*heads)(const px_backbone *, const px_backbone_cfg *);
+
     /* Replaces options that depend on the image's size ("auto") by their values for this size. Optional. */
     void (*settle)(px_backbone_cfg *, int image_size);
 

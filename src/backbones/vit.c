@@ -18,6 +18,7 @@ struct px_backbone_cfg {
     enum { POOL_CLASS, POOL_MEAN } pool;
     enum { POSITIONS_LEARNED, POSITIONS_FIXED } positions;
     enum { INIT_TIMM, INIT_XAVIER } init;
+    int heads;
     double dropout, drop_path;
 };
 
@@ -28,6 +29,8 @@ static const px_option options[] = {
                      "position embeddings: trained, or fixed two-dimensional sines and cosines (MAE)"),
     PX_OPTION_CHOICE(px_backbone_cfg, init, "timm", "timm|xavier",
                      "initial weights of linear layers: normal with deviation 0.02, or Xavier-uniform (MAE)"),
+    PX_OPTION(px_backbone_cfg, heads, "0", 0, 64,
+              "attention heads of each block; 0: the size's own (timm); 12 in MoCo v3's ViT-S"),
     PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
               "dropout after positions, projections and MLP layers (paper: 0 or 0.1)"),
     PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
@@ -71,10 +74,16 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     return strncmp(parameter, "norm.", 5) == 0 ? *layers - 1 : -1;
 }
 
+static int heads(const px_backbone *b, const px_backbone_cfg *c)
+{
+    return c->heads ? c->heads : ((const px_vit_variant *)b->variant)->heads;
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
-    (void)c;
     (void)channels;
+    if (((const px_vit_variant *)b->variant)->width % heads(b, c))
+        return "its width cannot be divided among that many heads (vit.heads)";
     if (image_size < patch(b) || image_size % patch(b))
         return "not divisible into its patches (the number in the backbone's name is the side of one)";
     return NULL;
@@ -94,12 +103,13 @@ typedef struct vit {
     px_graph *g;
     const px_vit_variant *size;
     const px_backbone_cfg *c;
+    int heads;
     px_dense_init init;
 } vit;
 
 static vit vit_of(px_graph *g, const px_backbone *b, const px_backbone_cfg *c)
 {
-    return (vit){g, b->variant, c, c->init == INIT_XAVIER ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
+    return (vit){g, b->variant, c, heads(b, c), c->init == INIT_XAVIER ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
 }
 
 /* The convolution of kernel and stride `patch` as a matrix product over patches, all or those at `places`. timm keeps torch's
@@ -204,7 +214,7 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
     px_graph_cut(v->g);
     px_scope_push(v->g, "blocks");
     for (int i = 0; i < depth; i++) {
-        px_block_spec spec = {.heads = v->size->heads,
+        px_block_spec spec = {.heads = v->heads,
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
                               .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
@@ -264,6 +274,7 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .variants = variants,
                                           .patch = patch,
                                           .size = size,
+                                          .heads = heads,
                                           .check = check,
                                           .layer = layer,
                                           .build = build,

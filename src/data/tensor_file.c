@@ -99,6 +99,23 @@ void px_stored_tensor_read(const px_stored_tensor *t, float *out)
     find_type(t->type)->read(t->data, out, (size_t)px_shape_count(t->shape));
 }
 
+int64_t px_stored_tensor_not_finite(const px_stored_tensor *t)
+{
+    enum { ROOM = 1024 };
+    float some[ROOM];
+    PX_CHECK(px_stored_tensor_is_real(t));
+    const struct type *type = find_type(t->type);
+    int64_t count = px_shape_count(t->shape);
+    for (int64_t at = 0; at < count; at += ROOM) {
+        int64_t n = count - at < ROOM ? count - at : ROOM;
+        type->read((const char *)t->data + (size_t)at * type->size, some, (size_t)n);
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(some[i]))
+                return at + i;
+    }
+    return -1;
+}
+
 /* ---- files ---- */
 
 static int map_file(px_tensor_file *f)

@@ -46,4 +46,8 @@ const char *px_tensor_file_about(const px_tensor_file *, const char *key);
 bool px_stored_tensor_is_real(const px_stored_tensor *);
 void px_stored_tensor_read(const px_stored_tensor *, float *out); /* all px_shape_count(shape) numbers */
 
+/* The place, in plain order, of the first number that is infinite or not a number as float32; -1: there is none. Only for
+ * tensors that are real. */
+int64_t px_stored_tensor_not_finite(const px_stored_tensor *);
+
 #endif

@@ -8,6 +8,7 @@
 #include "train/advice.h"
 #include "train/checkpoint.h"
 #include "train/weights_guess.h"
+#include "train/weights_heads.h"
 #include "train/weights_names.h"
 
 #include <inttypes.h>
@@ -150,6 +151,23 @@ typedef struct tally {
     char *names; /* of some unused ones: "fc.weight, fc.bias, ..." */
 } tally;
 
+/* What is not finite would make every feature so, or pass unseen where a ReLU hides it. */
+static int check_finite(const px_stored_tensor *const part[], int count, const char *path)
+{
+    for (int i = 0; i < count; i++) {
+        int64_t bad = px_stored_tensor_not_finite(part[i]);
+        float *whole = bad < 0 ? NULL : px_calloc((size_t)px_shape_count(part[i]->shape), sizeof whole[0]);
+        if (!whole)
+            continue;
+        px_stored_tensor_read(part[i], whole);
+        double value = whole[bad];
+        free(whole);
+        return px_fail(PX_DATA, "%s: tensor %s is not finite: number %" PRId64 " of %" PRId64 " is %g", path,
+                       part[i]->name, bad, px_shape_count(part[i]->shape), value);
+    }
+    return 0;
+}
+
 static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_weights_names *names,
                        const char *path, tally *n)
 {
@@ -161,7 +179,9 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
         bool needed = holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
         if (parts > 0 && fit(p->name, part, parts, p->value->shape, plain) == 0) {
-            px_plan_set_param(m->plan, i, plain);
+            status = check_finite(part, parts, path);
+            if (status == 0)
+                px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
             for (int k = 0; k < parts; k++)
                 n->used[part[k] - px_tensor_file_at(names->file, 0)] = true;
@@ -229,7 +249,10 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
     int status = check_whole(&names, bare, path, s);
     if (status == 0)
         status = load_params(m, bare, s, &names, path, &n);
-    bool ours = px_tensor_file_about(f, settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
+    bool ours = px_tensor_file_about(f, settings_note);
+    if (status == 0 && !ours)
+        status = px_weights_heads_check(&names, s, path, log);
+    bool lenient = strcmp(s->weights.other, "ignore") == 0;
     if (status == 0 && !ours && !lenient)
         status = px_weights_names_check_rest(&names, n.used, path, s);
     for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)

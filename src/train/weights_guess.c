@@ -2,6 +2,7 @@
  * shapes. */
 #include "train/weights_guess.h"
 #include "base/error.h"
+#include "train/weights_heads.h"
 #include "train/weights_names.h"
 
 #include <stdio.h>
@@ -115,6 +116,9 @@ static char *describe(const px_backbone *b, const char *prefix, const px_tensor_
             b->family->stored(out, shape_of, &names);
             fprintf(out, " };");
         }
+        int heads = px_weights_heads_known(&names);
+        if (b->family->heads && heads > 0)
+            fprintf(out, " %s = { heads = %d; };", b->family->name, heads);
         fclose(out);
         px_weights_names_finish(&names);
     }

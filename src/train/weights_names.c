@@ -68,6 +68,16 @@ static const spelling hugging_face_vit[] = {{"cls_token", "embeddings.cls_token"
                                             {"norm.", "layernorm."},
                                             {0}};
 
+/* mmpretrain's, mmselfsup's and mmcls's VisionTransformer. */
+static const spelling mm_vit[] = {{"patch_embed.proj.", "patch_embed.projection."},
+                                  {"blocks.#.norm1.", "layers.{0}.ln1."},
+                                  {"blocks.#.attn.", "layers.{0}.attn."},
+                                  {"blocks.#.norm2.", "layers.{0}.ln2."},
+                                  {"blocks.#.mlp.fc1.", "layers.{0}.ffn.layers.0.0."},
+                                  {"blocks.#.mlp.fc2.", "layers.{0}.ffn.layers.1."},
+                                  {"norm.", "ln1."},
+                                  {0}};
+
 struct px_weights_scheme {
     const char *name, *family; /* family NULL: any */
     const spelling *spellings; /* NULL: names are ours */
@@ -77,7 +87,8 @@ static const struct px_weights_scheme schemes[] = {{"the usual names", NULL, NUL
                                                    {"Hugging Face's names", "resnet", hugging_face_resnet},
                                                    {"torchvision's names", "vit", torchvision_vit},
                                                    {"torchvision's names", "vit", older_torchvision_vit},
-                                                   {"Hugging Face's names", "vit", hugging_face_vit}};
+                                                   {"Hugging Face's names", "vit", hugging_face_vit},
+                                                   {"OpenMMLab's names", "vit", mm_vit}};
 
 /* Whether `name` begins with the pattern; *rest: what follows it. */
 static bool matches(const char *pattern, const char *name, int64_t number[NUMBERS], const char **rest)
@@ -162,16 +173,34 @@ int px_weights_names_count(const px_weights_names *n, const px_graph *bare)
 /* ---- prefixes ---- */
 
 /* Where a file has several encoders, the one that its authors evaluate: better, worse. */
-static const char *const preferred[][2] = {{"teacher", "student"},
-                                           {"encoder_q", "encoder_k"},
-                                           {"base_encoder", "momentum_encoder"},
-                                           {"online_encoder", "target_encoder"},
-                                           {"online_network", "target_network"},
-                                           {"online", "target"},
-                                           {"query", "key"},
-                                           {"target_encoder", "encoder"},
-                                           {"backbone", "momentum_backbone"},
-                                           {"backbone", "backbone_momentum"}};
+static const char *const preferred[][2] = {
+    {"teacher", "student"},                   /* DINO, iBOT, DINOv2, stable-pretraining */
+    {"teacher_backbone", "student_backbone"}, /* lightly */
+    {"teacher_model", "student_model"},
+    {"encoder_q", "encoder_k"}, /* MoCo; mmselfsup's have a number behind it: encoder_q.0 */
+    {"query_encoder", "key_encoder"},
+    {"query", "key"},
+    {"base_encoder", "momentum_encoder"}, /* MoCo v3 */
+    {"backbone", "momentum_backbone"},    /* solo-learn */
+    {"backbone", "backbone_momentum"},    /* lightly */
+    {"backbone", "momentum_encoder"},     /* mmpretrain: MoCo v3 */
+    {"backbone", "encoder_k"},            /* mmpretrain: MoCo */
+    {"backbone", "target_net"},           /* mmpretrain: BYOL */
+    {"encoder", "momentum_encoder"},      /* solo-learn before 1.0.4 */
+    {"encoder", "encoder_momentum"},
+    {"base_model", "moco_encoder"}, /* VISSL */
+    {"online_encoder", "target_encoder"},
+    {"online_network", "target_network"},
+    {"online_net", "target_net"}, /* mmselfsup's BYOL */
+    {"online_backbone", "target_backbone"},
+    {"online", "target"},
+    {"target_encoder", "encoder"},    /* MSN, I-JEPA */
+    {"state_dict_ema", "state_dict"}, /* timm, which takes the average, too */
+    {"state_dict_ema", "model"},
+    {"model_ema", "model"}, /* DeiT */
+    {"model_ema", "state_dict"},
+    {"ema_model", "model"},
+    {"ema", "model"}};
 
 /* Whether the word is one of the prefix's parts between points. */
 static bool has_word(const char *prefix, const char *word)

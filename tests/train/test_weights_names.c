@@ -1,0 +1,254 @@
+/* test_weights_names.c - names of tensors as other programs spell them, the backbone that follows from them, and what it lacks. */
+#include "weights_files.h"
+
+static const char *lightly(const char *ours, char *text)
+{
+    static const char *const names[] = {"conv1.", "bn1.", "", "", "layer1.", "layer2.", "layer3.", "layer4."};
+    for (int i = 0; i < 8; i++)
+        if (names[i][0] && strncmp(ours, names[i], strlen(names[i])) == 0)
+            sprintf(text, "%d.%s", i, ours + strlen(names[i]));
+    return text;
+}
+
+static const char *torchvision(const char *ours, char *text)
+{
+    static const char *const names[][2] = {{"norm1.", "ln_1."},
+                                           {"attn.qkv.", "self_attention.in_proj_"},
+                                           {"attn.proj.", "self_attention.out_proj."},
+                                           {"norm2.", "ln_2."},
+                                           {"mlp.fc1.", "mlp.0."},
+                                           {"mlp.fc2.", "mlp.3."},
+                                           {"cls_token", "class_token"},
+                                           {"norm.", "encoder.ln."},
+                                           {"pos_embed", "encoder.pos_embedding"},
+                                           {"patch_embed.proj.", "conv_proj."}};
+    int block, at = 0;
+    bool inside = sscanf(ours, "blocks.%d.%n", &block, &at) == 1;
+    text[0] = '\0';
+    if (inside)
+        sprintf(text, "encoder.layers.encoder_layer_%d.", block);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(ours + at, names[i][0], strlen(names[i][0])) == 0)
+            sprintf(text + strlen(text), "%s%s", names[i][1], ours + at + strlen(names[i][0]));
+    return text;
+}
+
+/* OpenMMLab's VisionTransformer. */
+static const char *mm(const char *ours, char *text)
+{
+    static const char *const names[][2] = {{"norm1.", "ln1."},
+                                           {"attn.", "attn."},
+                                           {"norm2.", "ln2."},
+                                           {"mlp.fc1.", "ffn.layers.0.0."},
+                                           {"mlp.fc2.", "ffn.layers.1."},
+                                           {"norm.", "ln1."},
+                                           {"cls_token", "cls_token"},
+                                           {"pos_embed", "pos_embed"},
+                                           {"patch_embed.proj.", "patch_embed.projection."}};
+    int block, at = 0;
+    bool inside = sscanf(ours, "blocks.%d.%n", &block, &at) == 1;
+    text[0] = '\0';
+    if (inside)
+        sprintf(text, "layers.%d.", block);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(ours + at, names[i][0], strlen(names[i][0])) == 0)
+            sprintf(text + strlen(text), "%s%s", names[i][1], ours + at + strlen(names[i][0]));
+    return text;
+}
+
+static void prefixes_and_spellings_are_found(void **state)
+{
+    fixture *f = *state;
+    foreign o = {0};
+    encoder resnet, vit;
+    start(&resnet, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    start(&vit, 32, 1, "backbone=vit_tiny_16", "vit.pool=cls");
+    add_renamed(&o, &resnet, "state_dict.module.", NULL, 1);
+    write_foreign(f, &o);
+    check_same(f, &resnet, "backbone=resnet18", "resnet.width=0.125", "weights.prefix=auto");
+    add_renamed(&o, &resnet, "backbone.", lightly, 1);
+    write_foreign(f, &o);
+    check_same(f, &resnet, "backbone=resnet18", "resnet.width=0.125", "weights.prefix=auto");
+    add_renamed(&o, &vit, "", torchvision, 1);
+    write_foreign(f, &o);
+    check_same(f, &vit, "backbone=vit_tiny_16", "vit.pool=cls", "weights.prefix=auto");
+    add_renamed(&o, &vit, "state_dict.backbone.", mm, 1);
+    write_foreign(f, &o);
+    check_same(f, &vit, "backbone=vit_tiny_16", "vit.pool=cls", "weights.prefix=auto");
+    stop(&resnet);
+    stop(&vit);
+}
+
+static void check_guess(const fixture *f, const char *given, const char *backbone, const char *key, const char *value)
+{
+    px_settings s;
+    const char *assignments[] = {given};
+    if (px_weights_settings(&s, f->path, assignments, given != NULL) != 0)
+        fail_msg("%s", px_error());
+    assert_string_equal(s.backbone->name, backbone);
+    char *text = px_config_text(s.config);
+    char *line = px_format("%s = %s;", key, value);
+    if (!strstr(text, line))
+        fail_msg("%s is not in %s", line, text);
+    free(line);
+    free(text);
+    px_settings_finish(&s);
+}
+
+/* The backbone, its stem, its width and its patches follow from the tensors. */
+static void the_backbone_follows_from_the_tensors(void **state)
+{
+    fixture *f = *state;
+    foreign o = {0};
+    encoder e;
+    start(&e, 224, 1, "backbone=resnet34", "resnet.width=0.125");
+    add_renamed(&o, &e, "module.", NULL, 1);
+    write_foreign(f, &o);
+    stop(&e);
+    check_guess(f, NULL, "resnet34", "stem", "\"7x7\"");
+    check_guess(f, NULL, "resnet34", "width", "0.125");
+    check_guess(f, "backbone=resnet34", "resnet34", "width", "0.125");
+    check_guess(f, "resnet.width=0.25", "resnet34", "width", "0.25");
+    check_guess(f, "weights.prefix=module", "resnet34", "width", "0.125");
+    start(&e, 32, 1, "backbone=vit_tiny_8", "vit.pool=cls");
+    add_renamed(&o, &e, "", torchvision, 1);
+    write_foreign(f, &o);
+    stop(&e);
+    check_guess(f, NULL, "vit_tiny_8", "pool", "\"cls\"");
+}
+
+/* Hugging Face keeps queries, keys and values apart. */
+static const char *hugging_face(const char *ours, char *text)
+{
+    static const char *const names[][2] = {{"norm1.", "layernorm_before."},
+                                           {"attn.proj.", "attention.output.dense."},
+                                           {"norm2.", "layernorm_after."},
+                                           {"mlp.fc1.", "intermediate.dense."},
+                                           {"mlp.fc2.", "output.dense."},
+                                           {"attn.qkv.", "qkv."},
+                                           {"cls_token", "embeddings.cls_token"},
+                                           {"norm.", "layernorm."},
+                                           {"pos_embed", "embeddings.position_embeddings"},
+                                           {"patch_embed.proj.", "embeddings.patch_embeddings.projection."}};
+    int block, at = 0;
+    bool inside = sscanf(ours, "blocks.%d.%n", &block, &at) == 1;
+    text[0] = '\0';
+    if (inside)
+        sprintf(text, "encoder.layer.%d.", block);
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strncmp(ours + at, names[i][0], strlen(names[i][0])) == 0)
+            sprintf(text + strlen(text), "%s%s", names[i][1], ours + at + strlen(names[i][0]));
+    return text;
+}
+
+static void parts_are_stacked(void **state)
+{
+    fixture *f = *state;
+    foreign all = {0}, o = {0};
+    encoder vit;
+    start(&vit, 32, 1, "backbone=vit_tiny_16", "vit.pool=cls");
+    add_renamed(&all, &vit, "vit.", hugging_face, 1);
+    for (int i = 0; i < all.count; i++) {
+        static const char *const parts[] = {"query", "key", "value"};
+        const char *name = all.list[i].name, *at = strstr(name, ".qkv.");
+        const float *values = all.list[i].data;
+        px_shape shape = all.list[i].shape;
+        if (!at) {
+            add(&o, name, shape, values);
+            continue;
+        }
+        shape.dim[0] /= 3;
+        size_t third = (size_t)px_shape_count(shape);
+        for (int k = 0; k < 3; k++) {
+            float *own = px_calloc(third, sizeof own[0]);
+            memcpy(own, values + (size_t)k * third, third * sizeof own[0]);
+            char *theirs = px_format("%.*s.attention.attention.%s.%s", (int)(at - name), name, parts[k], at + 5);
+            add(&o, theirs, shape, own);
+            free(theirs);
+        }
+        free((void *)(uintptr_t)values);
+    }
+    for (int i = 0; i < all.count; i++)
+        free((void *)(uintptr_t)all.list[i].name);
+    free(all.list);
+    write_foreign(f, &o);
+    check_same(f, &vit, "backbone=vit_tiny_16", "vit.pool=cls", "weights.prefix=auto");
+    stop(&vit);
+}
+
+static void of_several_encoders_the_usual_one_is_taken(void **state)
+{
+    /* as DINO, MoCo, lightly, mmselfsup, mmpretrain, solo-learn, VISSL, MSN, timm and DeiT write them */
+    static const char *const pairs[][2] = {{"teacher.backbone.", "student.backbone."},
+                                           {"module.encoder_q.", "module.encoder_k."},
+                                           {"teacher_backbone.", "student_backbone."},
+                                           {"state_dict.encoder_q.0.", "state_dict.encoder_k.0."},
+                                           {"online_net.0.", "target_net.0."},
+                                           {"backbone.", "target_net.module.0."},
+                                           {"state_dict.encoder.", "state_dict.momentum_encoder."},
+                                           {"base_model.trunk._feature_blocks.", "moco_encoder.trunk._feature_blocks."},
+                                           {"target_encoder.module.", "encoder.module."},
+                                           {"state_dict_ema.", "state_dict."},
+                                           {"model_ema.", "model."},
+                                           {"a.", "b."}};
+    enum { PAIRS = sizeof pairs / sizeof pairs[0] };
+    fixture *f = *state;
+    encoder e;
+    start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    for (int i = 0; i < PAIRS; i++) {
+        foreign o = {0};
+        add_renamed(&o, &e, pairs[i][0], NULL, 1);
+        add_renamed(&o, &e, pairs[i][1], NULL, 2);
+        write_foreign(f, &o);
+        if (i < PAIRS - 1)
+            check_same(f, &e, "backbone=resnet18", "resnet.width=0.125", "weights.prefix=auto");
+    }
+    check_refused(f, &e,
+                  "has the backbone 2 times, with the prefixes \"a.\" and \"b.\"; weights.prefix=... chooses one");
+    check_same(f, &e, "backbone=resnet18", "resnet.width=0.125", "weights.prefix=a");
+    assert_int_equal(px_config_set(e.s.config, "weights.prefix=c"), 0);
+    assert_int_equal(px_config_finish(e.s.config), 0);
+    check_refused(f, &e, "has no tensor of resnet18 with the prefix \"c\"");
+    stop(&e);
+}
+
+static void what_the_backbone_lacks_is_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"blocks.0.ls1.gamma",
+         "belongs to LayerScale, which vit_tiny_16 does not have here, so features would be others"},
+        {"reg_token", "belongs to register tokens, which vit_tiny_16 does not have here, so features would be others"},
+        {"fc_norm.weight", "belongs to a norm after pooling (fc_norm), which vit_tiny_16 does not have here, so "
+                           "features would be others"},
+        {"gate.weight", "is neither of vit_tiny_16 nor a head that is known, so features may be others"}};
+    fixture *f = *state;
+    encoder e;
+    start(&e, 32, 1, "backbone=vit_tiny_16", "vit.pool=cls");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        foreign o = {0};
+        add_renamed(&o, &e, "model.", NULL, 1);
+        char *name = px_format("model.%s", cases[i][0]);
+        add(&o, name, PX_SHAPE(1), px_calloc(1, sizeof(float)));
+        add(&o, "model.head.bias", PX_SHAPE(1), px_calloc(1, sizeof(float)));
+        add(&o, "optimizer.0", PX_SHAPE(1), px_calloc(1, sizeof(float)));
+        write_foreign(f, &o);
+        char *says = px_format("tensor %s %s; weights.other=ignore reads the rest all the same", name, cases[i][1]);
+        check_refused(f, &e, says);
+        check_same(f, &e, "backbone=vit_tiny_16", "vit.pool=cls", "weights.other=ignore");
+        free(says);
+        free(name);
+    }
+    stop(&e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(prefixes_and_spellings_are_found, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_backbone_follows_from_the_tensors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+/* test_weights_values.c - what shapes do not tell: types, numbers that are not finite, the number of heads. */
+#include "weights_files.h"
+
+#include <math.h>
+
+static void integers_are_not_weights(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    foreign o = {0};
+    start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    add_renamed(&o, &e, "", NULL, 1);
+    for (int i = 0; i < o.count; i++) {
+        px_stored_tensor *t = &o.list[i];
+        if (strcmp(t->name, "bn1.bias") != 0)
+            continue;
+        free((void *)(uintptr_t)t->data);
+        t->data = px_calloc((size_t)px_shape_count(t->shape), sizeof(int64_t));
+        t->type = "I64";
+    }
+    write_foreign(f, &o);
+    check_refused(f, &e, "tensor bn1.bias has the type I64, but only F32, F16, BF16 and F64 can be read");
+    stop(&e);
+}
+
+/* The number at `place` of one tensor, whatever program wrote the file. */
+static void spoil(foreign *o, const char *name, int64_t place, float value)
+{
+    for (int i = 0; i < o->count; i++)
+        if (strcmp(o->list[i].name, name) == 0)
+            ((float *)(uintptr_t)o->list[i].data)[place] = value;
+}
+
+static void what_is_not_finite_is_named(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    start(&e, 32, 1, "backbone=resnet18", "resnet.width=0.125");
+    foreign o = {0};
+    add_renamed(&o, &e, "module.", NULL, 1);
+    spoil(&o, "module.layer4.1.conv2.weight", 36863, (float)NAN);
+    write_foreign(f, &o);
+    check_refused(f, &e, "tensor module.layer4.1.conv2.weight is not finite: number 36863 of 36864 is nan");
+    add_renamed(&o, &e, "module.", NULL, 1);
+    spoil(&o, "module.bn1.running_var", 3, INFINITY);
+    write_foreign(f, &o);
+    check_refused(f, &e, "tensor module.bn1.running_var is not finite: number 3 of 8 is inf");
+    add_renamed(&o, &e, "module.", NULL, 1);
+    add(&o, "other.weight", PX_SHAPE(1), px_calloc(1, sizeof(float)));
+    spoil(&o, "other.weight", 0, (float)NAN); /* which is not read */
+    write_foreign(f, &o);
+    check_same(f, &e, "backbone=resnet18", "resnet.width=0.125", "weights.prefix=auto");
+    stop(&e);
+}
+
+/* ---- heads ---- */
+
+/* A file of MoCo v3's ViT-S: its positions are sines and cosines. */
+static void write_moco_v3(fixture *f, encoder *e, const char *prefix)
+{
+    foreign o = {0};
+    add_renamed(&o, e, prefix, NULL, 1);
+    write_foreign(f, &o);
+}
+
+static char *loaded(fixture *f, encoder *e, int *status)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    px_log log = px_log_make(out, false);
+    *status = px_weights_load(&e->m, &e->s, &e->task, f->path, &log);
+    fclose(out);
+    return text;
+}
+
+static void check_says(fixture *f, encoder *e, const char *says)
+{
+    int status;
+    char *text = loaded(f, e, &status);
+    if (status != 0 || !strstr(text, says))
+        fail_msg("'%s' is not in '%s' (%s)", says, text, status ? px_error() : "loaded");
+    free(text);
+}
+
+static void the_heads_of_moco_v3_are_known(void **state)
+{
+    fixture *f = *state;
+    encoder fixed, twelve, learned;
+    start(&fixed, 32, 1, "backbone=vit_small_16", "vit.positions=sincos");
+    write_moco_v3(f, &fixed, "module.base_encoder.");
+    check_refused(f, &fixed, "is MoCo v3's ViT-S, which has 12 heads, but vit_small_16 has 6; vit.heads=12 would fit");
+    start(&twelve, 32, 2, "backbone=vit_small_16", "vit.heads=12");
+    check_says(f, &twelve, "12 attention heads, as vit.heads says\n");
+    px_settings s;
+    assert_int_equal(px_weights_settings(&s, f->path, NULL, 0), 0);
+    assert_string_equal(s.backbone->name, "vit_small_16");
+    assert_int_equal(s.backbone->family->heads(s.backbone, s.backbone_cfg), 12);
+    px_settings_finish(&s);
+    assert_int_equal(px_weights_settings(&s, f->path, (const char *[]){"vit.heads=6"}, 1), 0);
+    assert_int_equal(s.backbone->family->heads(s.backbone, s.backbone_cfg), 6);
+    px_settings_finish(&s);
+    write_moco_v3(f, &fixed, "module.");
+    check_says(f, &fixed, "6 attention heads are assumed, those of vit_small_16, as tensors do not tell; vit.heads=N");
+    start(&learned, 32, 1, "backbone=vit_small_16", "vit.positions=learned");
+    write_moco_v3(f, &learned, "module.base_encoder.");
+    check_says(f, &learned, "6 attention heads are assumed");
+    stop(&fixed);
+    stop(&twelve);
+    stop(&learned);
+}
+
+/* An export says them, and another number of heads gives other features from the same tensors. */
+static void heads_travel(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 32, "backbone=vit_tiny_16", "vit.heads=6");
+    px_settings s;
+    assert_int_equal(px_weights_settings(&s, f->path, NULL, 0), 0);
+    assert_int_equal(s.backbone->family->heads(s.backbone, s.backbone_cfg), 6);
+    px_settings_finish(&s);
+    if (px_settings_load(&s, NULL, (const char *[]){"backbone=vit_tiny_16", "vit.heads=5"}, 2) != 0)
+        fail_msg("%s", px_error());
+    assert_string_equal(s.backbone->family->check(s.backbone, s.backbone_cfg, 32, 3),
+                        "its width cannot be divided among that many heads (vit.heads)");
+    px_settings_finish(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(integers_are_not_weights, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_not_finite_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_heads_of_moco_v3_are_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(heads_travel, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
