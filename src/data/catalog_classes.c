@@ -148,15 +148,19 @@ int px_catalog_check_classes(px_catalog *c)
             }
         }
     }
-    int status = 0;
+    int status = 0, empty = 0, first = 0;
     for (int k = 0; k < c->classes && status == 0; k++) {
         if (in_train[k] > 0)
             continue;
         if (!elsewhere[k])
-            px_log_warning(c->log, "class %s has no images", c->class_names[k]);
+            first = empty++ ? first : k;
         else if (train > 0)
             status = only_elsewhere(c, elsewhere[k], k, in_train);
     }
+    if (empty == 1)
+        px_log_warning(c->log, "class %s has no images", c->class_names[first]);
+    else if (empty > 1)
+        px_log_warning(c->log, "%d classes have no images; the first is %s", empty, c->class_names[first]);
     free(elsewhere);
     free(in_train);
     return status;

@@ -78,7 +78,11 @@ static int take_labels(px_catalog *c, px_block *b, px_side *s)
 static int finish(px_catalog *c)
 {
     char name[PX_ENTRY_NAME];
-    px_catalog_number_names(c, CLASSES);
+    bool labels = false;
+    for (size_t k = 0; k < c->block_count; k++)
+        labels = labels || part_of(c->blocks[k].path)->labels;
+    if (labels) /* unlabeled_X.bin alone has no classes */
+        px_catalog_number_names(c, CLASSES);
     for (size_t k = 0; k < c->block_count; k++) {
         px_block *b = &c->blocks[k];
         const struct part *part = part_of(b->path);

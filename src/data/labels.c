@@ -353,7 +353,9 @@ static char *read_text(const px_catalog *c, const char *path, size_t *size, char
         *size = text_there->size;
         return memcpy(px_calloc(text_there->size + 1, 1), text_there->bytes, text_there->size);
     }
-    FILE *file = px_plain_file(path, PX_DATA) == 0 ? fopen(path, "rb") : NULL;
+    if (on_disk && px_plain_file(path, PX_DATA) != 0)
+        return NULL;
+    FILE *file = fopen(path, "rb");
     if (!file)
         return px_fail_null(PX_DATA, "%s: cannot be opened, and is in no source: %s", path, strerror(errno));
     bool fits = fstat(fileno(file), &about) == 0 && about.st_size <= TEXT_MAX;

@@ -293,14 +293,15 @@ static int mixed(layout *l, px_node *at, int split, bool known)
         alike = alike && (kid_of(l, at, k)->kids > 0) == (called->kids > 0);
     if (said || calls > 1 || !alike)
         return refuse_mixed(l, called, other);
-    if (!known) {
+    int status = classes_in(l, at, split, !known);
+    if (status == 0 && !known) {
         char *a = px_tree_path(&l->tree, called), *b = px_tree_path(&l->tree, other);
         px_log_warning(l->c->log, "the folder %s counts as a class beside %s, not as a split; split=%s:%s makes it one",
                        a, b, a, px_split_name(l->c, called->split));
         free(a);
         free(b);
     }
-    return classes_in(l, at, split, !known);
+    return status;
 }
 
 /* The split of a source that is itself called train or val.tar. */

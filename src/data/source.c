@@ -85,20 +85,27 @@ static int visit_junk(const walk *w, const char *path)
     return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .junk = true});
 }
 
-/* A path in an archive without leading "./" and "/" and trailing "/". A new string, or NULL with a message if it leads
- * out of the archive. */
+/* A path in an archive without parts that say nothing ("./", "//") and slashes at its ends. A new string, or NULL with a
+ * message if it leads out of the archive. */
 static char *clean_path(const char *source, const char *path)
 {
-    while (*path == '/' || (path[0] == '.' && path[1] == '/'))
-        path += *path == '/' ? 1 : 2;
-    for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+    char *clean = px_strdup(path), *to = clean;
+    for (const char *part = path, *next; part; part = next) {
+        size_t length = strcspn(part, "/");
+        next = part[length] ? part + length + 1 : NULL;
+        if (length == 2 && memcmp(part, "..", 2) == 0) {
+            free(clean);
             return px_fail_null(PX_DATA, "%s: entry %s leads out of the archive; such archives are refused", source,
                                 path);
-    char *clean = px_strdup(strcmp(path, ".") == 0 ? "" : path);
-    size_t length = strlen(clean);
-    if (length > 0 && clean[length - 1] == '/')
-        clean[length - 1] = '\0';
+        }
+        if (length == 0 || (length == 1 && *part == '.'))
+            continue;
+        if (to > clean)
+            *to++ = '/';
+        memcpy(to, part, length);
+        to += length;
+    }
+    *to = '\0';
     return clean;
 }
 

@@ -261,6 +261,7 @@ static const hostile archives[] = {
     ENTRY("up.7z", "../../escaped.png", "up.7z: entry ../../escaped.png leads out of the archive"),
     ENTRY("up.tar.bz2", "../../escaped.png", "up.tar.bz2: entry ../../escaped.png leads out of the archive"),
     ENTRY("hidden.tar", ".ssh/escaped.png", "hidden.tar: contains no images"),
+    {.name = "dots.tar", .make = entry, .says = "1 image", .text = "a/.//./1.png"},
     {.name = "absolute.tar", .make = absolute, .says = "1 image"},
     ENTRY("backslash.zip", "a\\..\\..\\escaped.png", "leads out of the archive"),
     {.name = "lines.tar",

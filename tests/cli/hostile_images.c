@@ -257,6 +257,48 @@ static void pipe_in_folder(const hostile *h)
     free(path);
 }
 
+/* Two pictures, a/1.png and b/1.png, and l.csv with the text `text`, of `size` bytes if that is set. */
+static void labels(const hostile *h)
+{
+    put_png(h, "a/1.png", SIDE);
+    put_png(h, "b/1.png", SIDE);
+    char *path = px_format("%s/l.csv", h->name);
+    hostile_put(path, h->text, h->size ? (size_t)h->size : strlen(h->text));
+    free(path);
+}
+
+/* The same with `at` times `text` before the rest of the row, `from`. */
+static void long_labels(const hostile *h)
+{
+    size_t part = strlen(h->text), rest = strlen(h->from), size = part * (size_t)h->at + rest;
+    char *text = px_calloc(size + 1, 1);
+    for (int64_t i = 0; i < h->at; i++)
+        memcpy(text + (size_t)i * part, h->text, part);
+    memcpy(text + size - rest, h->from, rest);
+    labels(&(hostile){.name = "labels", .text = text});
+    assert_int_equal(rename("labels", h->name), 0);
+    free(text);
+}
+
+/* Two pictures, and a pipe in the current folder. */
+static void labels_pipe(const hostile *h)
+{
+    put_png(h, "a/1.png", SIDE);
+    assert_int_equal(mkfifo("pipe", 0666), 0);
+}
+
+/* Folders at the paths `text`, with a picture each, separated by bars: names may have blanks and control characters. */
+static void odd_names(const hostile *h)
+{
+    char *text = px_strdup(h->text), *rest = text, *name;
+    while ((name = strsep(&rest, "|"))) {
+        char *path = px_format("%s/1.png", name);
+        put_png(h, path, SIDE);
+        free(path);
+    }
+    free(text);
+}
+
 static void folder(const hostile *h)
 {
     assert_int_equal(mkdir(h->name, 0777), 0);
@@ -272,6 +314,18 @@ static void odd_pictures(const hostile *h)
 #define PICTURES(NAME, SAYS, TEXT, LINK)                                                                               \
     {                                                                                                                  \
         .name = NAME, .make = pictures, .status = 3, .says = SAYS, .text = TEXT, .from = LINK                          \
+    }
+#define LABELLED                                                                                                       \
+    {                                                                                                                  \
+        "pack", "%", "labels=l.csv"                                                                                    \
+    }
+#define LABELS(NAME, STATUS, SAYS, ...)                                                                                \
+    {                                                                                                                  \
+        .name = "labels-" NAME, .make = labels, .words = LABELLED, .status = STATUS, .says = SAYS, .text = __VA_ARGS__ \
+    }
+#define NAMES(NAME, SAYS, TEXT)                                                                                        \
+    {                                                                                                                  \
+        .name = "names-" NAME, .make = odd_names, .status = 3, .says = SAYS, .text = TEXT                              \
     }
 #define CLASS(NAME, TEXT, SAYS)                                                                                        \
     {                                                                                                                  \
@@ -300,6 +354,72 @@ static const hostile folders[] = {
      .status = 3,
      .says = "/dev/stdin: is neither a file nor a folder"},
     {.name = "odd", .make = odd_pictures, .says = "2 images"},
+    LABELS("open", 3, "l.csv: row 2 has a quote that does not end", "a/1.png,x\n\"b/1.png,y\n"),
+    LABELS("lines", 3, "l.csv: row 1 goes on over several lines", "a/1.png,\"x\nb/1.png,y\"\n"),
+    LABELS("zero", 3, "l.csv: is not a text file", "a/1.png,x\0\n", .size = 11),
+    LABELS("utf16", 3, "l.csv: is not a text file",
+           "\xFF\xFE"
+           "a\0,\0x\0\n\0",
+           .size = 10),
+    LABELS("commas", 3, "l.csv: row 1 has 5 columns, but column 1 is the image", ",,,,\n"),
+    LABELS("heads", 3, "l.csv: contains no labels", "path,label\n"),
+    LABELS("escape", 0, "?[2J", "a/1.png,\033[2J\nb/1.png,\2332J\n"),
+    LABELS("path", 3, "none of its 1 rows names an image; the first names ?[2J", "\033[2J,x\n"),
+    LABELS("split", 3, "has images in split ?[2J but none in split train",
+           "path,label,split\na/1.png,x,\033[2J\nb/1.png,y,train\n"),
+    LABELS("none", 3, "l.csv: contains no labels", ""),
+    {.name = "labels-deep",
+     .make = long_labels,
+     .words = LABELLED,
+     .says = "2 images",
+     .text = "x/",
+     .at = 20000,
+     .from = "a/1.png,x\n"},
+    {.name = "labels-slashes",
+     .make = long_labels,
+     .words = LABELLED,
+     .says = "2 images",
+     .text = "/",
+     .at = 100000,
+     .from = "a/1.png,x\n"},
+    {.name = "labels-long",
+     .make = long_labels,
+     .words = LABELLED,
+     .status = 3,
+     .says = "l.csv: row 1 has a quote that does not end",
+     .text = "\"a",
+     .at = 500001,
+     .from = "a/1.png,x\n"},
+    {.name = "labels-columns",
+     .make = long_labels,
+     .words = LABELLED,
+     .status = 3,
+     .says = "none of its 1 rows names an image",
+     .text = "x,",
+     .at = 500000,
+     .from = "x\n"},
+    {.name = "labels-pipe",
+     .make = labels_pipe,
+     .words = {"pack", "%", "labels=pipe"},
+     .status = 3,
+     .says = "pipe: is a pipe, not a file"},
+    {.name = "labels-device",
+     .make = labels_pipe,
+     .words = {"pack", "%", "labels=/dev/zero"},
+     .status = 3,
+     .says = "/dev/zero: is a device, not a file"},
+    {.name = "labels-folder",
+     .make = labels_pipe,
+     .words = {"pack", "%", "labels=%"},
+     .status = 3,
+     .says = "labels-folder: is a folder, not a file"},
+    NAMES("mixed", "the folder train? is called like a split, x?[2J beside it is not", "train\a|test|x\033[2J/y"),
+    NAMES("elsewhere", "class ?[2J has images in split test but none in split train", "train/a|test/\033[2J"),
+    NAMES("folds", "the folders fold1?, fold2?, ... are called like the parts of a cross-validation",
+          "fold1\a|fold2\a"),
+    NAMES("splits", "split=x?_train:train,y?_test:test makes them splits", "x\a_train|y\a_test"),
+    NAMES("cyclegan", "split=testA:test,testB:test,trainA:train,trainB:train makes them splits",
+          "trainA|trainB|testA|testB"),
     {.name = "/dev/null", .status = 3, .says = "/dev/null: is neither a file nor a folder"},
     {.name = "/dev/zero", .status = 3, .says = "/dev/zero: is neither a file nor a folder"},
     {.name = "/proc/self/mem", .status = 3, .says = "/proc/self/mem: is empty"},

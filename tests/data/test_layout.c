@@ -113,6 +113,7 @@ static const tree trees[] = {
     {.files = "trainA/1.png testB/1.png", .right = "! split=testB:test,trainA:train makes them splits"},
     {.files = "freight_train/1.png steam_train/1.png car/1.png", .right = "train car 1 freight_train 1 steam_train 1"},
     {.files = "crash_test/1.png steam_train/1.png car/1.png", .right = "train car 1 crash_test 1 steam_train 1"},
+    {.files = "train/1.png MNIST_test/1.png", .right = "! split=MNIST_test:test,train:train makes them splits"},
     /* folds */
     {.files = "fold0/a/1.png fold1/a/1.png fold2/a/1.png",
      .right = "! split=fold0:val,fold1:train,... makes them splits, classes=last takes the folders in them as classes"},
