@@ -29,11 +29,11 @@ def check_model(path):
 def main(model, data, features):
     check_model(model)
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    with h5py.File(data) as f:
-        images = np.ascontiguousarray(f["images"][:].transpose(0, 3, 1, 2)) / np.float32(255)
     with h5py.File(features) as f:
         want, rows = f["features"][:], f["rows"][:]
-    images = images[rows].astype(np.float32)
+    with h5py.File(data) as f:
+        images = f["images"][:][rows]
+    images = np.ascontiguousarray(images.transpose(0, 3, 1, 2)).astype(np.float32) / np.float32(255)
     worst = 0.0
     for count in (1, 3, len(images)):
         names = [o.name for o in session.get_outputs()]
