@@ -78,6 +78,7 @@ static void *exchange_storage(px_image *image, int channels, int bits)
     image->storage = NULL;
     image->capacity = 0;
     px_image_reserve(image, image->height, image->width, channels, bits);
+    PX_CHECK(image->storage);
     return old;
 }
 

@@ -2,6 +2,7 @@
 #include "figures/gnuplot.h"
 
 #include "base/error.h"
+#include "figures/glyphs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -174,7 +175,7 @@ int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height
  * doubled, but gnuplot 5.4 does not read two that follow each other. */
 static void write_quoted(FILE *script, const char *text, bool is_format)
 {
-    char *shown = px_one_line(px_strdup(text));
+    char *line = px_one_line(px_strdup(text)), *shown = px_glyphs_drawable(line);
     bool plain = !strpbrk(shown, "'`\\");
     fputc(plain ? '\'' : '"', script);
     for (const char *c = shown; *c; c++) {
@@ -187,6 +188,7 @@ static void write_quoted(FILE *script, const char *text, bool is_format)
     }
     fputc(plain ? '\'' : '"', script);
     free(shown);
+    free(line);
 }
 
 void px_gnuplot_text(FILE *script, const char *text)

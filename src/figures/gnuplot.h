@@ -31,7 +31,8 @@ int px_gnuplot_find(px_gnuplot *);
 int px_gnuplot_draw(const px_gnuplot *, const char *path, int width, int height, const char *body);
 
 /* Writes `text` as a quoted string for a command. A tic's label is also a format, in which % is special; if it has one
- * and is longer than 49 bytes, it is cut. Control characters become '?' (px_one_line). */
+ * and is longer than 49 bytes, it is cut. Control characters become '?' (px_one_line), and
+ * characters that no font has a box (glyphs.h). */
 void px_gnuplot_text(FILE *script, const char *text);
 void px_gnuplot_tic(FILE *script, const char *text);
 
