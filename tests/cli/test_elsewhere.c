@@ -38,7 +38,7 @@ static void make(const char *name, bool test)
                            .source = "a test"};
     px_pack_file f;
     uint8_t *pixels = draw_all(&all);
-    PX_CHECK(px_pack_file_create(&f, &(px_pack_shape){IMAGES, SIDE, SIDE, 3, 0}, name) == 0);
+    PX_CHECK(px_pack_file_create(&f, &(px_pack_shape){IMAGES, SIDE, SIDE, 3, 8, 0}, name) == 0);
     PX_CHECK(px_pack_file_write(&f, 0, IMAGES, pixels) == 0);
     PX_CHECK(px_pack_file_finish(&f, &about) == 0);
     free(pixels);

@@ -46,7 +46,7 @@ static char *make(const char *folder, const spec *s)
                            .std = {0.25f, 0.25f, 0.25f},
                            .source = "a test"};
     px_pack_file f;
-    PX_CHECK(px_pack_file_create(&f, &(px_pack_shape){count, s->side, s->side, 3, 0}, path) == 0);
+    PX_CHECK(px_pack_file_create(&f, &(px_pack_shape){count, s->side, s->side, 3, 8, 0}, path) == 0);
     PX_CHECK(px_pack_file_write(&f, 0, count, pixels) == 0);
     PX_CHECK(px_pack_file_finish(&f, &about) == 0);
     free(pixels);
