@@ -9,7 +9,7 @@
 
 #include "data/dataset.h"
 #include "data/pack.h"
-#include "make_data.h"
+#include "make_pictures.h"
 
 #include <math.h>
 
@@ -410,6 +410,39 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* A photo that tells that it lies on its side is turned, in both stores, unless exif=ignore. */
+static void orientation_of_photos(void **state)
+{
+    (void)state;
+    enum { H = 6, W = 9 };
+    static const char *const stores[] = {"raw", "encoded"}, *const rules[] = {"apply", "ignore"};
+    char *folder = make_folder();
+    uint8_t pixels[H * W * 3], exif[EXIF_SIZE];
+    fill_pattern(pixels, sizeof pixels, 1);
+    make_exif(exif, 6);
+    blob file = make_webp(H, W, pixels, exif, sizeof exif);
+    free(write_file(folder, "in/cat/1.webp", file.bytes, file.size));
+    char *source = px_format("%s/in", folder);
+    for (int i = 0; i < 4; i++) {
+        px_pack_options o = plain;
+        px_image image = {0};
+        bool turned = i / 2 == 0;
+        o.store = stores[i % 2];
+        o.exif = rules[i / 2];
+        px_dataset *d = pack_open(folder, &o, NULL, 1, (const char *const[]){source});
+        assert_int_equal(px_dataset_read(d, 0, &image), 0);
+        assert_int_equal(image.height, turned ? W : H);
+        assert_int_equal(image.width, turned ? H : W);
+        /* the upright picture's upper right corner is the stored one's first pixel */
+        assert_memory_equal(image.pixels + (turned ? (H - 1) * 3 : 0), pixels, 3);
+        px_image_finish(&image);
+        px_dataset_close(d);
+    }
+    free(file.bytes);
+    free(source);
+    remove_folder(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +454,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(varying_sizes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(split_sources, set_up, tear_down),
         cmocka_unit_test_setup_teardown(many_classes, set_up, tear_down),
+        cmocka_unit_test(orientation_of_photos),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
