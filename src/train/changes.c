@@ -62,13 +62,34 @@ static void tell(px_log *log, const cursor *key, const cursor *was, const cursor
                    was ? was->value : "none");
 }
 
+/* Runs of older versions wrote true and false, and auto does what false did. */
+static bool same_meaning(const cursor *a, const cursor *b)
+{
+    static const char *const words[][2] = {{"auto", "none"}, {"false", "none"}, {"true", "dataset"}};
+    const char *value[] = {a->value, b->value};
+    int length[] = {a->value_length, b->value_length};
+    bool normalize = same(b->group, b->group_length, "data", 4) && same(b->key, b->key_length, "normalize", 9);
+    for (int i = 0; i < 2 && normalize; i++) {
+        if (length[i] >= 2 && value[i][0] == '"') {
+            value[i]++;
+            length[i] -= 2;
+        }
+        for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
+            if (same(value[i], length[i], words[k][0], (int)strlen(words[k][0]))) {
+                value[i] = words[k][1];
+                length[i] = (int)strlen(words[k][1]);
+            }
+    }
+    return same(value[0], length[0], value[1], length[1]);
+}
+
 void px_changes_tell(px_log *log, const char *before, const char *now)
 {
     cursor a, b = {.at = now};
     while (next(&b))
         if (!find(before, &b, &a))
             tell(log, &b, NULL, &b);
-        else if (!same(a.value, a.value_length, b.value, b.value_length))
+        else if (!same_meaning(&a, &b))
             tell(log, &b, &a, &b);
     a = (cursor){.at = before};
     while (next(&a))

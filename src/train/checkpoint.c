@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <hdf5.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,17 @@ float *px_checkpoint_plain(px_shape shape)
 }
 
 /* ---- reading ---- */
+
+/* A run never writes such numbers, but they would pass unseen where a ReLU hides them. */
+static int check_finite(const char *path, const char *in, const char *name, px_shape shape, const float *data)
+{
+    int64_t count = px_shape_count(shape);
+    for (int64_t i = 0; i < count; i++)
+        if (!isfinite(data[i]))
+            return px_fail(PX_DATA, "%s: %s/%s is not finite: number %" PRId64 " of %" PRId64 " is %g", path, in, name,
+                           i, count, (double)data[i]);
+    return 0;
+}
 
 /* Reads a text of fixed length. A new string, or NULL. */
 static char *get_text(hid_t file, const char *name)
@@ -170,6 +182,8 @@ static int get_parameters(const char *path, hid_t file, px_model *m, bool resamp
         char *name = follower ? px_format("%s.%s", m->net, p->name) : px_strdup(p->name);
         status = get_array(path, file, "parameters", name, p->value->shape, resample, plain);
         if (status == 0)
+            status = check_finite(path, "parameters", name, p->value->shape, plain);
+        if (status == 0)
             px_plan_set_param(m->plan, i, plain);
         free(name);
         free(plain);
@@ -204,37 +218,66 @@ static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
     return status;
 }
 
-static int read_any(const char *path, hid_t set, hid_t space, px_checkpoint_array *a)
+static int read_any(const char *path, const char *in, hid_t set, hid_t space, px_checkpoint_array *a)
 {
     int rank = H5Sget_simple_extent_ndims(space);
     hsize_t dim[PX_RANK_MAX] = {0};
     if (rank < 0 || rank > PX_RANK_MAX || H5Sget_simple_extent_dims(space, dim, NULL) < 0)
-        return px_fail(PX_DATA, "%s: parameters/%s has %d axes, but at most %d are supported", path, a->name, rank,
+        return px_fail(PX_DATA, "%s: %s/%s has %d axes, but at most %d are supported", path, in, a->name, rank,
                        PX_RANK_MAX);
     if (!px_h5_plausible(set, rank, dim, sizeof a->data[0]))
-        return px_fail(PX_DATA, "%s: parameters/%s claims to be larger than the file can contain", path, a->name);
+        return px_fail(PX_DATA, "%s: %s/%s claims to be larger than the file can contain", path, in, a->name);
     a->shape.rank = rank;
     for (int i = 0; i < rank; i++)
         a->shape.dim[i] = (int64_t)dim[i];
     a->data = px_checkpoint_plain(a->shape);
     if (H5Dread(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, a->data) >= 0)
-        return 0;
-    return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
+        return check_finite(path, in, a->name, a->shape, a->data);
+    return px_fail(PX_DATA, "%s: %s/%s is damaged: %s", path, in, a->name, px_h5_why((char[PX_H5_WHY]){0}));
 }
 
-/* Reads one member of the group of parameters, whatever its shape. */
-static int get_any(const char *path, hid_t group, const char *name, px_checkpoint_array *a)
+/* Reads one member of a group, whatever its shape. */
+static int get_any(const char *path, const char *in, hid_t group, const char *name, px_checkpoint_array *a)
 {
     a->name = px_strdup(name);
     hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
     if (set < 0)
-        return px_fail(PX_DATA, "%s: parameters/%s is damaged: %s", path, name, px_h5_why((char[PX_H5_WHY]){0}));
+        return px_fail(PX_DATA, "%s: %s/%s is damaged: %s", path, in, name, px_h5_why((char[PX_H5_WHY]){0}));
     char why[PX_H5_WHY];
     hid_t space = H5Dget_space(set);
-    int status = px_h5_outside(set, why) ? px_fail(PX_DATA, "%s: parameters/%s: %s", path, name, why)
-                                         : read_any(path, set, space, a);
+    int status = px_h5_outside(set, why) ? px_fail(PX_DATA, "%s: %s/%s: %s", path, in, name, why)
+                                         : read_any(path, in, set, space, a);
     H5Sclose(space);
     H5Dclose(set);
+    return status;
+}
+
+/* What pixels were normalized by, if the run has kept it. */
+static int get_moments(const char *path, hid_t file, px_checkpoint *out)
+{
+    static const char *const names[] = {"mean", "std"};
+    float *const to[] = {out->moments.mean, out->moments.std};
+    if (exists(file, "moments/mean") <= 0)
+        return 0;
+    hid_t group = H5Gopen2(file, "moments", H5P_DEFAULT);
+    int status = group < 0 ? px_fail(PX_DATA, "%s: moments is damaged", path) : 0;
+    for (int i = 0; i < 2 && status == 0; i++) {
+        px_checkpoint_array a = {0};
+        status = get_any(path, "moments", group, names[i], &a);
+        bool fits = status == 0 && a.shape.rank == 1 && a.shape.dim[0] > 0 && a.shape.dim[0] <= PX_MOMENTS_MAX &&
+                    (i == 0 || a.shape.dim[0] == out->channels);
+        if (fits) {
+            out->channels = (int)a.shape.dim[0];
+            memcpy(to[i], a.data, (size_t)out->channels * sizeof a.data[0]);
+        } else if (status == 0) {
+            status = px_fail(PX_DATA, "%s: moments/%s has not one number for each of 1 to %d channels", path, names[i],
+                             PX_MOMENTS_MAX);
+        }
+        free(a.name);
+        free(a.data);
+    }
+    if (group >= 0)
+        H5Gclose(group);
     return status;
 }
 
@@ -251,7 +294,7 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
         if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
             status = px_fail(PX_DATA, "%s: the list of parameters is damaged", path);
         else
-            status = get_any(path, group, name, &out->array[out->count++]);
+            status = get_any(path, "parameters", group, name, &out->array[out->count++]);
     }
     H5Gclose(group);
     return status;
@@ -303,6 +346,8 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
         status = get_parameters(path, file, m, !optimizer);
     if (status == 0 && optimizer)
         status = get_optimizer(path, file, m, optimizer);
+    if (status == 0 && arrays)
+        status = get_moments(path, file, out);
     if (status == 0 && arrays)
         status = get_arrays(path, file, out);
     H5Fclose(file);

@@ -2,6 +2,7 @@
  *
  *     /config                      the resolved configuration, text
  *     /folder                      the folder that its relative paths start from, text; optional
+ *     /moments/mean, /moments/std  float32 (C): what pixels were normalized by; not there if they stayed in [0,1]
  *     /parameters/NAME             float32, plain order of axes, names of torchvision and timm; running statistics, too
  *     /optimizer/SLOT/NAME         the same shapes: momentum, or the two moments
  *   attributes of the root: format, step, optimizer_step
@@ -29,6 +30,8 @@ typedef struct px_checkpoint {
     int64_t step;               /* completed steps */
     char *config;               /* freed by px_checkpoint_finish */
     char *folder;               /* likewise; NULL: it is not known */
+    int channels;               /* of `moments`; 0: pixels stayed in [0,1], or the run is from before they were kept */
+    px_moments moments;         /* only from px_checkpoint_arrays */
     px_checkpoint_array *array; /* only from px_checkpoint_arrays; freed likewise */
     int count;
 } px_checkpoint;

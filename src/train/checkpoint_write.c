@@ -94,6 +94,21 @@ static int put_parameters(const char *path, hid_t file, px_model *m)
     return status;
 }
 
+static int put_moments(const char *path, hid_t file, const px_model *m)
+{
+    if (!m->mean || !m->std)
+        return 0;
+    hid_t group = make_group(path, file, "moments");
+    px_shape shape = PX_SHAPE(m->channels);
+    int status = group < 0 || put_array(path, group, "mean", shape, m->mean) != 0 ||
+                         put_array(path, group, "std", shape, m->std) != 0
+                     ? -1
+                     : 0;
+    if (group >= 0)
+        H5Gclose(group);
+    return status;
+}
+
 static int put_slot(const char *path, hid_t optimizer, const char *name, px_model *m, const float *flat)
 {
     hid_t group = make_group(path, optimizer, name);
@@ -137,7 +152,7 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
     int status = 0;
     if (put_number(path, file, "format", PX_CHECKPOINT_FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
         put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
-        (optimizer && put_optimizer(path, file, m, optimizer) != 0))
+        put_moments(path, file, m) != 0 || (optimizer && put_optimizer(path, file, m, optimizer) != 0))
         status = -1;
     char *folder = getcwd(NULL, 0); /* not known: it was removed */
     if (status == 0 && folder)

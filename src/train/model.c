@@ -211,7 +211,7 @@ static int check_colours(const px_settings *s, const px_task *task)
 static int build_part(px_model *m, const px_settings *s, const px_task *task, int part, px_plan_spec spec)
 {
     const char *why = s->method->check ? s->method->check(s->method_cfg, task, s->backbone) : NULL;
-    *m = (px_model){0};
+    *m = (px_model){.mean = task->mean, .std = task->std, .channels = task->channels};
     if (check_colours(s, task) != 0)
         return -1;
     if (why)

@@ -29,6 +29,8 @@ typedef struct px_model {
     int scheduled_count;
     px_rule rule[PX_OWN_RULES_MAX]; /* pretraining: px_treat */
     int rules;
+    const float *mean, *std; /* per channel, what pixels are normalized by: px_task's; NULL: they stay in [0,1] */
+    int channels;
     const px_net *backbone; /* pretraining: whose parameters are the backbone's; NULL: the method does not use it */
     px_value *features;     /* encoder: (batch, F), those of the last layer */
     const char *net; /* encoder: whose parameters a checkpoint gives it: a follower's name (px_net_follow); NULL or "":

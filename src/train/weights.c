@@ -345,20 +345,41 @@ static void write_list(FILE *out, const char *name, const px_list *list)
     fprintf(out, "];");
 }
 
+static void write_moments(FILE *out, const char *name, const float *number, int count)
+{
+    px_list list = {.count = count};
+    for (int i = 0; i < count; i++)
+        list.value[i] = (double)number[i];
+    write_list(out, name, &list);
+}
+
+/* How pixels are normalized, without the data set: by the numbers that the checkpoint keeps. */
+static void write_normalize(FILE *out, const px_settings *s, const px_checkpoint *saved)
+{
+    const char *by = s->data.normalize;
+    bool none = strcmp(by, "auto") == 0, dataset = strcmp(by, "dataset") == 0 || strcmp(by, "true") == 0;
+    if (dataset && saved->channels > 0) {
+        fprintf(out, " normalize = \"given\";");
+        write_moments(out, "mean", saved->moments.mean, saved->channels);
+        write_moments(out, "std", saved->moments.std, saved->channels);
+        return;
+    }
+    fprintf(out, " normalize = \"%s\";", none ? "none" : by);
+    if (strcmp(by, "given") == 0) {
+        write_list(out, "mean", &s->data.mean);
+        write_list(out, "std", &s->data.std);
+    }
+}
+
 /* A file's description of itself, as a configuration. A new string. */
-static char *settings_text(const px_settings *s)
+static char *settings_text(const px_settings *s, const px_checkpoint *saved)
 {
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
     PX_CHECK(out);
     fprintf(out, "backbone = \"%s\"; data = { image_size = %d;", s->backbone->name, s->data.image_size);
-    bool auto_none = strcmp(s->data.normalize, "auto") == 0;
-    fprintf(out, " normalize = \"%s\";", auto_none ? "none" : s->data.normalize);
-    if (strcmp(s->data.normalize, "given") == 0) {
-        write_list(out, "mean", &s->data.mean);
-        write_list(out, "std", &s->data.std);
-    }
+    write_normalize(out, s, saved);
     fprintf(out, " };");
     const px_option *o = s->backbone->family->options;
     if (o && o->name)
@@ -411,7 +432,7 @@ static int write_chosen(const px_checkpoint *saved, const px_settings *s, const 
     int count;
     int64_t batches = saved->step * s->train.accumulate;
     px_stored_tensor *list = choose(saved, bare, net, heads, &batches, &count);
-    char step[32], *settings = settings_text(s);
+    char step[32], *settings = settings_text(s, saved);
     snprintf(step, sizeof step, "%" PRId64, saved->step);
     const px_safetensors_note notes[] = {{"format", "pt"},
                                          {"pretext.version", PX_VERSION},

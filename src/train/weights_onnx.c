@@ -89,14 +89,20 @@ static int channels_of(const exported *e)
     return channels;
 }
 
-/* Where images were normalised by their data set's numbers, the data set is asked. */
+/* Where images were normalised by their data set's numbers, the checkpoint has them; for runs of older versions the data set
+ * is asked. */
 static int read_moments(exported *e)
 {
     const px_data_cfg *d = &e->s.data;
     float mean[PX_MOMENTS_MAX] = {0}, std[PX_MOMENTS_MAX];
     for (int c = 0; c < PX_MOMENTS_MAX; c++)
         std[c] = 1;
-    if (strcmp(d->normalize, "dataset") == 0 || strcmp(d->normalize, "true") == 0) {
+    bool kept = e->saved.channels == e->channels;
+    if (kept) {
+        memcpy(mean, e->saved.moments.mean, (size_t)e->channels * sizeof mean[0]);
+        memcpy(std, e->saved.moments.std, (size_t)e->channels * sizeof std[0]);
+    }
+    if (!kept && (strcmp(d->normalize, "dataset") == 0 || strcmp(d->normalize, "true") == 0)) {
         px_dataset *data;
         if (px_dataset_open(&data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
             return -1;

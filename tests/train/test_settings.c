@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "train/changes.h"
 #include "train/settings.h"
 
 #include <stdio.h>
@@ -164,10 +165,33 @@ static void pixels_are_normalized_as_said(void **state)
     px_settings_finish(&s);
 }
 
+/* data.normalize was a flag once. */
+static void older_words_for_the_same_are_no_change(void **state)
+{
+    static const char *const cases[][3] = {{"false", "\"auto\"", ""},
+                                           {"\"false\"", "\"none\"", ""},
+                                           {"true", "\"dataset\"", ""},
+                                           {"true", "\"none\"", "data.normalize = \"none\" (was: true)"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *before = px_format("data = {\n  normalize = %s;\n};\n", cases[i][0]);
+        char *now = px_format("data = {\n  normalize = %s;\n};\n", cases[i][1]), *text = NULL;
+        size_t size;
+        FILE *out = open_memstream(&text, &size);
+        px_log log = px_log_make(out, false);
+        px_changes_tell(&log, before, now);
+        fclose(out);
+        assert_true(cases[i][2][0] ? strstr(text, cases[i][2]) != NULL : text[0] == '\0');
+        free(text);
+        free(before);
+        free(now);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(later_ones_win), cmocka_unit_test(groups_follow_the_method),
-                                       cmocka_unit_test(text_reads_back),
-                                       cmocka_unit_test(pixels_are_normalized_as_said)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(later_ones_win), cmocka_unit_test(groups_follow_the_method), cmocka_unit_test(text_reads_back),
+        cmocka_unit_test(older_words_for_the_same_are_no_change), cmocka_unit_test(pixels_are_normalized_as_said)};
     return cmocka_run_group_tests_name("settings", tests, NULL, NULL);
 }

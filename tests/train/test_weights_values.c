@@ -126,6 +126,57 @@ static void heads_travel(void **state)
     px_settings_finish(&s);
 }
 
+/* ---- pixels ---- */
+
+/* The numbers of the data set go with the weights, to the last bit: data.normalize=dataset would mean those of another. */
+static void what_pixels_were_normalized_by_travels(void **state)
+{
+    static const float mean[] = {0.4914009f, 1.0f / 3, 0.1f}, std[] = {0.2470323f, 2.0f / 7, 0.3f};
+    fixture *f = *state;
+    start(&f->run, 32, 1, "backbone=resnet18", "data.normalize=dataset");
+    f->run.m.mean = mean;
+    f->run.m.std = std;
+    f->run.m.channels = 3;
+    char *config = px_config_text(f->run.s.config);
+    if (px_checkpoint_save(f->folder, &f->run.m, NULL, 7, config) != 0 ||
+        px_weights_export(f->folder, f->path, "", false, &f->quiet) != 0)
+        fail_msg("%s", px_error());
+    free(config);
+    px_settings s;
+    bool normalized;
+    if (px_weights_settings(&s, f->path, NULL, 0) != 0 || px_settings_moments(&s, NULL, NULL, 3, &normalized) != 0)
+        fail_msg("%s", px_error());
+    assert_string_equal(s.data.normalize, "given");
+    assert_true(normalized);
+    assert_memory_equal(s.moments.mean, mean, sizeof mean);
+    assert_memory_equal(s.moments.std, std, sizeof std);
+    px_settings_finish(&s);
+}
+
+/* A checkpoint is not believed more than a file of others. */
+static void a_run_that_is_not_finite_is_refused(void **state)
+{
+    fixture *f = *state;
+    make_run(f, 32, "backbone=resnet18", "resnet.width=0.125");
+    float *bias = parameter(&f->run, 2);
+    bias[5] = (float)NAN;
+    px_plan_set_param(f->run.m.plan, 2, bias);
+    free(bias);
+    assert_int_equal(px_checkpoint_save(f->folder, &f->run.m, NULL, 7, "backbone = \"resnet18\";\n"), 0);
+    unlink(f->path);
+    char *before = px_format("%s/checkpoint.previous.h5", f->folder);
+    unlink(before);
+    free(before);
+    const char *name = px_graph_param(f->run.m.graph, 2)->name;
+    char *says = px_format("%s/checkpoint.h5: parameters/%s is not finite: number 5 of 8 is nan", f->folder, name);
+    px_checkpoint saved;
+    assert_int_equal(px_weights_export(f->folder, f->path, "", false, &f->quiet), -1);
+    assert_string_equal(px_error(), says);
+    assert_int_equal(px_checkpoint_load(f->folder, &f->run.m, NULL, &saved, &f->quiet), -1);
+    assert_string_equal(px_error(), says);
+    free(says);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +184,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_not_finite_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_heads_of_moco_v3_are_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(heads_travel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_pixels_were_normalized_by_travels, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_run_that_is_not_finite_is_refused, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
