@@ -3,6 +3,7 @@
 #include "base/setting.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libconfig.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -59,9 +60,14 @@ static char *place(const source *src, const char *file, int line)
 /* The whole file as a new string, or NULL with the error set. */
 static char *read_text(const char *path)
 {
-    FILE *in = fopen(path, "r");
-    if (!in)
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer is refused, not waited for */
+    struct stat about = {0};
+    if (fd < 0)
         return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
+    fstat(fd, &about);
+    fcntl(fd, F_SETFL, 0);
+    FILE *in = fdopen(fd, "r");
+    PX_CHECK(in != NULL);
     char *text = px_calloc(PX_CONFIG_KIB * 1024 + 1, 1);
     size_t length = fread(text, 1, PX_CONFIG_KIB * 1024 + 1, in);
     int reason = ferror(in) ? errno : 0; /* it is a folder, for example: libconfig would call exit() */
@@ -70,6 +76,8 @@ static char *read_text(const char *path)
         px_fail(PX_USAGE, "%s: %s", path, strerror(reason));
     else if (length > PX_CONFIG_KIB * 1024)
         px_fail(PX_USAGE, "%s: is larger than %d KiB; is this a configuration?", path, PX_CONFIG_KIB);
+    else if (length == 0 && S_ISFIFO(about.st_mode))
+        px_fail(PX_USAGE, "%s: is a pipe to which nobody writes", path);
     else if (strlen(text) < length)
         px_fail(PX_USAGE, "%s: contains a zero byte, but a configuration is text", path);
     else

@@ -150,8 +150,10 @@ static bool is_label_array(hid_t set, array *a)
 static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, void *context)
 {
     contents *all = context;
+    if (info->type != H5O_TYPE_DATASET || all->count == ARRAYS_MAX)
+        return 0; /* the names of groups are not looked at: nested ones are long */
     array a = {.split = split_of(name), .role = role_of(name)};
-    if (info->type != H5O_TYPE_DATASET || a.role == NOTHING || all->count == ARRAYS_MAX)
+    if (a.role == NOTHING)
         return 0;
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     if (set < 0)
@@ -261,6 +263,10 @@ static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const ch
         if (other->role == IMAGES && same_split(other, a))
             return px_fail(PX_DATA, "%s: both %s and %s are arrays of images; remove one, or give it another name",
                            path, other->name, a->name);
+    hid_t set = open_array(file, path, a->name, (size_t)a->bits / 8); /* before a data set of that size is begun */
+    if (set < 0)
+        return -1;
+    H5Dclose(set);
     px_block *b = px_catalog_block(c, entry, &px_importer_h5, split >= 0 ? split : PX_SPLIT_TRAIN, a->count);
     if (!b)
         return -1;

@@ -248,8 +248,10 @@ static char *summary_text(const px_catalog *c, const table *t, const px_pack_sha
     const px_block *one = other_size(c) ? NULL : &c->blocks[0];
     if (one)
         snprintf(size, sizeof size, "%d x %d%s", one->height, one->width, shape->height ? "" : " image files");
-    fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", path, (long long)c->count, size,
+    char *name = px_one_line(px_strdup(path));
+    fprintf(out, "%s: %lld images, %s, %s, %d classes, %.1f MB\n", name, (long long)c->count, size,
             channels_text(shape, kind), c->classes, (double)file.st_size * 1e-6);
+    free(name);
     print_classes(out, c, t);
     int64_t oriented = count_oriented(c);
     if (oriented > 0)
