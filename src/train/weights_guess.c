@@ -3,6 +3,7 @@
 #include "train/weights_guess.h"
 #include "base/error.h"
 #include "train/weights_heads.h"
+#include "train/weights_kind.h"
 #include "train/weights_names.h"
 
 #include <stdio.h>
@@ -139,6 +140,8 @@ char *px_weights_guess(const px_tensor_file *f, const char *path, const char *co
     for (int i = 0; !given && px_backbone_families[i] && status == 0; i++)
         for (const px_backbone *b = px_backbone_families[i]->variants; b->name && status == 0; b++)
             status = try_named(&best, b->name, prefix, f, path);
+    if (status == 0 && !best.backbone && !given && px_weights_kind(f))
+        status = px_weights_fit_nothing(f, path);
     if (status != 0)
         return NULL;
     return best.backbone ? describe(best.backbone, prefix, f, path) : px_strdup("");

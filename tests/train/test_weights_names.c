@@ -241,6 +241,29 @@ static void what_the_backbone_lacks_is_named(void **state)
     stop(&e);
 }
 
+/* Nobody who brings a Swin wants to hear of resnet18. */
+static void what_fits_nothing_is_told_for_what_it_is(void **state)
+{
+    static const char *const cases[][3] = {
+        {"encoder.blocks.0.attn.qkv.weight", "predictor.norm.weight",
+         "I-JEPA's ViT, which has no class token, but ours has one"},
+        {"layers.0.blocks.0.attn.relative_position_bias_table", "patch_embed.norm.weight",
+         "a Swin transformer, which is not among the backbones"},
+        {"blocks.0.mlp.w12.weight", "cls_token", "DINOv2's largest ViT, whose SwiGLU our ViT does not have"}};
+    fixture *f = *state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        foreign o = {0};
+        for (int k = 0; k < 2; k++)
+            add(&o, cases[i][k], PX_SHAPE(1), px_calloc(1, sizeof(float)));
+        write_foreign(f, &o);
+        px_settings s;
+        assert_int_equal(px_weights_settings(&s, f->path, NULL, 0), -1);
+        assert_int_equal(px_error_status(), PX_DATA);
+        if (!strstr(px_error(), cases[i][2]) || !strstr(px_error(), cases[i][0]) || strstr(px_error(), "resnet18"))
+            fail_msg("%s", px_error());
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -249,6 +272,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_fits_nothing_is_told_for_what_it_is, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
