@@ -30,7 +30,8 @@ int px_weights_export(const char *run, const char *path, const char *net, bool h
 
 /* Writes the backbone for inference, with the same parameters, as a file of ONNX (onnx/onnx.h): images (N, C, S, S) with
  * pixels from 0 to 1 -> features (N, F), and tokens (N, T, D) or map (N, C', H, W). The graph normalises as the run did. If
- * that was by its data set's numbers and the run is of a version that did not keep them, the data set must be there. For one rank. 0 or -1. */
+ * that was by its data set's numbers and the run is of a version that did not keep them, the data set must be there. For one
+ * rank. 0 or -1. */
 int px_weights_export_onnx(const char *run, const char *path, const char *net, px_log *);
 
 #endif

@@ -126,7 +126,8 @@ static void what_is_refused(void **state)
               "the run has no teacher.conv1.weight, which resnet18 needs; only a method with a teacher has such a "
               "network");
         assert_int_equal(rename(f->data, hidden), 0);
-        check(RUN("export", run, out), 3, "d.h5: cannot be opened: No such file");
+        check(RUN("export", run, out), 0, "features (N, 64)"); /* the checkpoint has its numbers */
+        assert_int_equal(unlink(file), 0);
         assert_int_equal(rename(hidden, f->data), 0);
     }
     assert_int_equal(access(file, F_OK), -1);
