@@ -60,11 +60,12 @@ static char *place(const source *src, const char *file, int line)
 /* The whole file as a new string, or NULL with the error set. */
 static char *read_text(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe without a writer is refused, not waited for */
-    struct stat about = {0};
+    struct stat about;
+    if (lstat(path, &about) == 0 && S_ISFIFO(about.st_mode)) /* /dev/stdin and the shell's <(...) are links */
+        return px_fail_null(PX_USAGE, "%s: is a pipe, not a file", path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* does not wait for a pipe's writer */
     if (fd < 0)
         return px_fail_null(PX_USAGE, "%s: %s", path, strerror(errno));
-    fstat(fd, &about);
     fcntl(fd, F_SETFL, 0);
     FILE *in = fdopen(fd, "r");
     PX_CHECK(in != NULL);
@@ -76,8 +77,6 @@ static char *read_text(const char *path)
         px_fail(PX_USAGE, "%s: %s", path, strerror(reason));
     else if (length > PX_CONFIG_KIB * 1024)
         px_fail(PX_USAGE, "%s: is larger than %d KiB; is this a configuration?", path, PX_CONFIG_KIB);
-    else if (length == 0 && S_ISFIFO(about.st_mode))
-        px_fail(PX_USAGE, "%s: is a pipe to which nobody writes", path);
     else if (strlen(text) < length)
         px_fail(PX_USAGE, "%s: contains a zero byte, but a configuration is text", path);
     else

@@ -116,7 +116,7 @@ static const hostile configurations[] = {
     CONFIGURATION("infinite", text, 2, "infinite.cfg:1: optim.lr must be ", .text = "optim = { lr = 1e999; };\n"),
     CONFIGURATION("fraction", text, 2, "fraction.cfg:1: batch must be an integer, not 16.5", .text = "batch = 16.5;\n"),
     {.name = "images", .make = folder, .status = 2, .says = "images: Is a directory", .ranks = true},
-    {.name = "pipe.cfg", .make = pipe_file, .status = 2, .says = "pipe.cfg: is a pipe to which nobody writes"},
+    {.name = "pipe.cfg", .make = pipe_file, .status = 2, .says = "pipe.cfg: is a pipe, not a file"},
     {.name = "nowhere.cfg", .status = 2, .says = "nowhere.cfg: No such file or directory", .ranks = true},
 };
 
