@@ -248,8 +248,9 @@ static void files_are_refused(void **state)
         {"curve = 1;", "a.cfg:1: curve must be quoted text, not 1"},
         {"steps = [\"x\"];", "a.cfg:1: steps must be a list of numbers, not a list of something other than numbers"},
         {"steps = [1, 2000];", "a.cfg:1: element 2 of steps must be between 0 and 1000, not 2000"},
-        {"steps = [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0];",
-         "a.cfg:1: steps has 33 elements, but at most 32 are allowed"},
+        {"steps = [0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,"
+         "0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0];",
+         "a.cfg:1: steps has 65 elements, but at most 64 are allowed"},
         {"steps = [1, 2.5];",
          "a.cfg:1: mismatched element type in array: write all elements with a decimal point, or none"},
         {"epoch = 3;", "a.cfg:1: unknown key 'epoch', nearest is 'epochs'"},
