@@ -64,6 +64,8 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     if (task->patch && side % task->patch)
         return "relative_location.patch must be a multiple of the backbone's patches (the number in its name); "
                "relative_location.patch=0 chooses one";
+    if (c->colour != KEEP && task->channels != 1 && task->channels != 3)
+        return "relative_location.colour is for images of 1 or 3 channels; relative_location.colour=keep turns it off";
     return side < 8 ? "relative_location.patch must be at least 8 px; relative_location.patch=0 chooses one" : NULL;
 }
 

@@ -147,7 +147,7 @@ static void take_record(int end, void *context)
     if (!r->failed && (!label || (r->path >= 0 && (!path || !*path))))
         r->failed = px_fail(PX_DATA, "%s: row %lld has %d columns, but column %d is %s", r->name, (long long)r->line,
                             r->now.fields, (label ? r->path : r->label) + 1, label ? "the image" : "the label");
-    if (!r->failed && ((path && strpbrk(path, "\r\n")) || strpbrk(label, "\r\n")))
+    if (!r->failed && ((path && strpbrk(path, "\r\n")) || (label && strpbrk(label, "\r\n"))))
         r->failed = px_fail(PX_DATA, "%s: row %lld goes on over several lines; is a quote missing?", r->name,
                             (long long)r->line);
     if (!r->failed) {

@@ -234,7 +234,7 @@ static void take_piece(const px_tensor_file *f, numbers *n, const uint8_t *piece
         const uint8_t *before = n->owned ? NULL : n->bytes;
         n->capacity = n->size + size > 2 * n->capacity ? n->size + size : 2 * n->capacity;
         n->owned = px_realloc(n->owned, n->capacity);
-        if (before)
+        if (before && n->owned)
             memcpy(n->owned, before, n->size);
         n->bytes = n->owned;
     }

@@ -1,5 +1,4 @@
-/* fault.h - the first value of a run that is not finite (infinite or NaN): where a plan's run looks for it
- * (px_plan_hooks.fault), what was found, and how it is told. */
+/* fault.h - what a plan's run that looks for it (px_plan_hooks.fault) finds, and how it is told. */
 #ifndef PX_GRAPH_FAULT_H
 #define PX_GRAPH_FAULT_H
 

@@ -2,7 +2,7 @@
  *
  * An op's file states its shape rule, gradient rule, cost and portable kernels side by side and ends with
  *     const px_op px_op_max_pool = {.name = "max_pool", .infer = infer, .grad = grad, ...};
- * Rows are listed in ops/table.c, which the tests walk. Faster kernels are rows of a backend (graph/plan.h).
+ * Rows are listed in ops/table.c, which the tests walk. Faster kernels are rows of a backend (graph/kernel.h).
  */
 #ifndef PX_GRAPH_OP_H
 #define PX_GRAPH_OP_H

@@ -189,7 +189,7 @@ static int check_built(const px_model *m, const px_settings *s, const px_task *t
 /* Changes of colours mean something for gray and RGB; methods call their probabilities so. */
 static int check_colours(const px_settings *s, const px_task *task)
 {
-    static const char *const names[] = {"jitter", "gray", "solarize"};
+    static const char *const names[] = {"jitter", "gray"};
     const char *method = s->method->name;
     if (task->channels == 1 || task->channels == 3 || !task->augment)
         return 0;

@@ -106,7 +106,7 @@ static int fill(float out[], const px_list *from, int channels, const char *key)
     if (from->count != channels && from->count != 1)
         return px_fail(PX_USAGE,
                        "data.normalize = given needs %s = [...] with a number for each of the images' %d channels, or "
-                       "one for all; it has %d",
+                       "one for all; it has %d; data.normalize=dataset takes the data set's own",
                        key, channels, from->count);
     for (int c = 0; c < channels; c++)
         out[c] = (float)from->value[from->count == 1 ? 0 : c];

@@ -173,7 +173,10 @@ static int write_model(const exported *e, const char *path, px_log *log)
                                   {"pretext.step", step},
                                   {"pretext.image_size", side},
                                   {"pretext.channels", channels},
-                                  {"pretext.pixels", "0 to 1: bytes divided by 255; the graph normalizes them"},
+                                  {"pretext.pixels", e->normalized
+                                                         ? "0 to 1: values divided by the largest, 255 or 65535; the "
+                                                           "graph normalizes them"
+                                                         : "0 to 1: values divided by the largest, 255 or 65535"},
                                   {"pretext.mean", mean},
                                   {"pretext.std", std}};
     int count = (int)(sizeof notes / sizeof notes[0]) - (e->normalized ? 0 : 2);

@@ -52,7 +52,7 @@ static px_dataset *pack_open(const char *folder, const char *what)
 {
     px_log log = px_log_make(stderr, true);
     px_pack_summary summary;
-    px_dataset *d;
+    px_dataset *d = NULL;
     char *source = px_format("%s/%s", folder, what), *out = px_format("%s/out.h5", folder);
     if (px_pack((const char *const[]){source}, 1, out, &plain, &log, &summary) != 0 ||
         px_dataset_open(&d, out, PX_LINKS_REFUSED) != 0)

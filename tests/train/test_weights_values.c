@@ -143,7 +143,7 @@ static void what_pixels_were_normalized_by_travels(void **state)
         fail_msg("%s", px_error());
     free(config);
     px_settings s;
-    bool normalized;
+    bool normalized = false;
     if (px_weights_settings(&s, f->path, NULL, 0) != 0 || px_settings_moments(&s, NULL, NULL, 3, &normalized) != 0)
         fail_msg("%s", px_error());
     assert_string_equal(s.data.normalize, "given");
