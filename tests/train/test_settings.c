@@ -157,7 +157,7 @@ static void pixels_are_normalized_as_said(void **state)
     refuse_moments(
         "data.normalize=given", "data.mean=[1, 2]", 3,
         "data.normalize = given needs data.mean = [...] with a number for each of the images' 3 channels, or one "
-        "for all; it has 2");
+        "for all; it has 2; data.normalize=dataset takes the data set's own");
     /* as files of before have it */
     px_settings s;
     assert_int_equal(px_settings_load_text(&s, "data = { normalize = true; };", "a file", NULL, 0), 0);
