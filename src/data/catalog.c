@@ -8,9 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const px_importer *const formats[] = {&px_importer_idx,   &px_importer_cifar10, &px_importer_cifar100,
-                                             &px_importer_stl10, &px_importer_h5,      &px_importer_images};
-
 /* ---- splits and names -------------------------------------------------------------------------------------------- */
 
 const char *px_split_name(const px_catalog *c, int split)
@@ -158,19 +155,19 @@ static int visit(void *context, const px_entry *entry)
         add_left_out(entry, &c->lost, &c->first_lost);
     if (entry->folder || entry->junk || entry->nowhere)
         return 0;
-    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
-        if (!formats[f]->claims(entry))
+    for (int f = 0; px_importers[f]; f++) {
+        if (!px_importers[f]->claims(entry))
             continue;
         char name[PX_ENTRY_NAME];
-        if (formats[f] != &px_importer_images && !entry->bad && px_labels_offer(c, entry))
+        if (px_importers[f] != &px_importer_images && !entry->bad && px_labels_offer(c, entry))
             return 0; /* an option names it: class_names.txt is not only STL-10's */
-        if (entry->bad && formats[f] != &px_importer_images)
+        if (entry->bad && px_importers[f] != &px_importer_images)
             return px_fail(PX_DATA, "%s", entry->bad);
-        if (entry->size == 0 && formats[f] != &px_importer_images)
+        if (entry->size == 0 && px_importers[f] != &px_importer_images)
             return px_fail(PX_DATA, "%s: is empty", px_entry_name(entry->source, entry->path, name));
         if (c->block_count % 100 == 99 && px_now() - c->start > PX_PACK_QUIET_SECONDS)
             px_log_progress(c->log, "looking through %s: %zu files", entry->source, c->block_count + 1);
-        return formats[f]->list(c, entry);
+        return px_importers[f]->list(c, entry);
     }
     if (entry->bad)
         px_catalog_bad(c, entry->bad);

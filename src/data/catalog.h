@@ -96,8 +96,10 @@ struct px_importer {
     int (*unpack)(const px_block *, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels);
 };
 
-extern const px_importer px_importer_idx, px_importer_cifar10, px_importer_cifar100, px_importer_stl10, px_importer_h5,
-    px_importer_images;
+/* In the order in which an entry is offered to them; NULL-terminated (meson.build lists them). */
+extern const px_importer *const px_importers[];
+/* HDF5 gives way to other formats; a bad file is a picture that cannot be read. */
+extern const px_importer px_importer_h5, px_importer_images;
 
 /* Walks all sources for the first time and sorts the images. 0 or -1. Zero-initialise; px_catalog_free in any case. */
 int px_catalog_make(px_catalog *, const char *const *sources, int count, const px_pack_options *, px_log *);

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+extern const px_importer px_importer_idx;
+
 typedef struct header {
     int rank;
     int64_t dim[4], total; /* total: bytes of the whole file */

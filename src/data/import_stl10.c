@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+extern const px_importer px_importer_stl10;
+
 enum { SIDE = 96, PLANE = SIDE * SIDE, PIXELS = 3 * PLANE, CLASSES = 10 };
 
 static const struct part {

@@ -1,4 +1,4 @@
-/* import_cifar.c - the binary version of CIFAR-10 and CIFAR-100. A record is one label (10), or a coarse and a fine one
+/* import_cifar10.c - the binary version of CIFAR-10 and CIFAR-100. A record is one label (10), or a coarse and a fine one
  * (100), and then 32 x 32 pixels, planar: all red, all green, all blue. */
 #include "base/error.h"
 #include "data/catalog.h"
@@ -6,6 +6,8 @@
 #include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
+
+extern const px_importer px_importer_cifar10, px_importer_cifar100;
 
 enum { SIDE = 32, PLANE = SIDE * SIDE, PIXELS = 3 * PLANE };
 
