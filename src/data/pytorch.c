@@ -224,17 +224,19 @@ static int damaged_zip(const px_tensor_file *f, struct archive *a)
 /* Adds a piece of an entry. What is stored as it is lies in the mapped file already; anything else is copied. */
 static void take_piece(const px_tensor_file *f, numbers *n, const uint8_t *piece, size_t size)
 {
+    if (size == 0)
+        return;
     bool mapped = piece >= f->bytes && piece + size <= f->bytes + f->size;
     if (mapped && !n->owned && (n->size == 0 || n->bytes + n->size == piece)) {
         n->bytes = n->size == 0 ? piece : n->bytes;
         n->size += size;
         return;
     }
-    if (n->size + size > n->capacity) {
+    if (!n->owned || n->size + size > n->capacity) {
         const uint8_t *before = n->owned ? NULL : n->bytes;
         n->capacity = n->size + size > 2 * n->capacity ? n->size + size : 2 * n->capacity;
         n->owned = px_realloc(n->owned, n->capacity);
-        if (before && n->owned)
+        if (before)
             memcpy(n->owned, before, n->size);
         n->bytes = n->owned;
     }
