@@ -30,12 +30,38 @@ static char *elsewhere(const px_settings *s, const px_checkpoint *saved)
     return NULL;
 }
 
+/* A run stays what it is: its parameters are those of one method on one backbone. `own`: its settings as they are. */
+static int check_unchanged(const px_settings *own, const char *run, const char *const assignments[], int count)
+{
+    const struct {
+        const char *key, *value;
+    } fixed[] = {{"method=", own->method->name}, {"backbone=", own->backbone->name}};
+    for (int i = 0; i < count; i++)
+        for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++) {
+            size_t length = strlen(fixed[k].key);
+            if (strncmp(assignments[i], fixed[k].key, length) == 0 &&
+                strcmp(assignments[i] + length, fixed[k].value) != 0)
+                return px_fail(PX_USAGE,
+                               "%s: is a run with %s%s and cannot go on with %s; pretext export %s out=w.safetensors "
+                               "and init=w.safetensors give its weights to another run",
+                               run, fixed[k].key, fixed[k].value, assignments[i], run);
+        }
+    return 0;
+}
+
 int px_saved_settings(px_settings *s, const char *run, const char *const assignments[], int count, px_log *log)
 {
     px_checkpoint saved;
     if (px_checkpoint_peek(run, &saved, log) != 0)
         return -1;
-    int status = px_settings_load_text(s, saved.config, run, assignments, count);
+    px_settings own;
+    int status = px_settings_load_text(&own, saved.config, run, NULL, 0);
+    if (status == 0) {
+        status = check_unchanged(&own, run, assignments, count);
+        px_settings_finish(&own);
+    }
+    if (status == 0)
+        status = px_settings_load_text(s, saved.config, run, assignments, count);
     char *there = status == 0 && !names_data(assignments, count) ? elsewhere(s, &saved) : NULL;
     if (there) {
         px_log_line(log, "data.path=%s is taken from %s, where the run was started", s->data.path, saved.folder);
