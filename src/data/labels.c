@@ -373,6 +373,8 @@ int px_labels_class_names(const px_catalog *c, char ***names)
     for (int k = 0; option && k < c->text_count; k++)
         there = there || (*option && is_named(option, strlen(option), c->texts[k].path));
     *names = NULL;
+    if (!there && option && *option && stat(option, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+        return px_plain_file(option, PX_DATA);
     if (!there)
         return 0;
     size_t size;

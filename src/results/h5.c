@@ -28,6 +28,21 @@ const char *px_h5_why(char text[PX_H5_WHY])
     return text;
 }
 
+/* HDF5 reads whole chunks: whether one takes much more memory than the data set itself. */
+static bool has_giant_chunks(hid_t set, double size)
+{
+    enum { USUAL = 64 << 20 };
+    hsize_t dim[H5S_MAX_RANK];
+    hid_t how = H5Dget_create_plist(set), type = H5Dget_type(set);
+    int rank = H5Pget_layout(how) == H5D_CHUNKED ? H5Pget_chunk(how, H5S_MAX_RANK, dim) : 0;
+    double bytes = rank > 0 ? (double)H5Tget_size(type) : 0;
+    for (int i = 0; i < rank; i++)
+        bytes *= (double)dim[i];
+    H5Tclose(type);
+    H5Pclose(how);
+    return bytes > USUAL && bytes > 2 * size;
+}
+
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
 {
     enum { RATIO = 1032, SMALL = 1 << 16 }; /* deflate's best; parts never written take no space */
@@ -38,7 +53,7 @@ bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
     double size = (double)element; /* skips extents of zero, so that no later product of the others overflows */
     for (int i = 0; i < rank; i++)
         size *= dim[i] > 0 ? (double)dim[i] : 1;
-    return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL;
+    return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL && !has_giant_chunks(set, size);
 }
 
 bool px_h5_outside(hid_t set, char why[PX_H5_WHY])

@@ -20,7 +20,8 @@ void px_h5_quiet(void);
 const char *px_h5_why(char text[PX_H5_WHY]);
 
 /* Whether the file can contain an array of these extents and element size (bytes in memory): no filter expands one byte
- * to more than about a thousand. A damaged file of a few bytes may claim any extents, which must not be allocated. */
+ * to more than about a thousand. A damaged file of a few bytes may claim any extents, which must not be allocated; nor may
+ * one chunk, which HDF5 reads as a whole, be far larger than the array. */
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
 /* Whether the elements of a data set may lie in other files: then why[] gets the reason, "it is in external storage, of

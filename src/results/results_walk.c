@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_SHOWN = 12 }; /* values of an attribute; more are left out */
+enum {
+    MOST_SHOWN = 12, /* values of an attribute; more are left out */
+    DEEPEST = 64,    /* groups within each other; ours are 5 deep, and HDF5's walk takes the square of the depth */
+};
 
 typedef struct list {
     char **item;
@@ -21,9 +24,12 @@ static void list_add(list *l, char *item)
 static herr_t note_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
     (void)root, (void)info;
+    int depth = 0;
+    for (const char *at = name; (at = strchr(at, '/')); at++)
+        depth++;
     if (strcmp(name, ".") != 0)
         list_add(data, px_format("/%s", name));
-    return 0;
+    return depth > DEEPEST;
 }
 
 static int by_name(const void *a, const void *b)
@@ -34,9 +40,10 @@ static int by_name(const void *a, const void *b)
 int px_results_all(px_results *r, char ***paths, int *count)
 {
     list l = {px_calloc(1, sizeof *l.item), 0};
-    int bad = H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, note_object, &l, H5O_INFO_BASIC) < 0
-                  ? px_results_broken(r->path, PX_DATA, "list", "")
-                  : 0;
+    herr_t seen = H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, note_object, &l, H5O_INFO_BASIC);
+    int bad = seen < 0   ? px_results_broken(r->path, PX_DATA, "list", "")
+              : seen > 0 ? px_fail(PX_DATA, "%s: has groups within each other, more than %d deep", r->path, DEEPEST)
+                         : 0;
     qsort(l.item, (size_t)l.count, sizeof *l.item, by_name);
     *paths = l.item;
     *count = l.count;

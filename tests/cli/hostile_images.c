@@ -280,6 +280,15 @@ static void long_labels(const hostile *h)
     free(text);
 }
 
+/* 2^32 + 24 pixels wide, of which 24 are there. */
+static void wide_ppm(const hostile *h)
+{
+    static const char head[] = "P6\n4294967320 24\n255\n";
+    blob b = {px_calloc(1, sizeof head + 24 * 24 * 3), sizeof head + 24 * 24 * 3};
+    memcpy(b.bytes, head, sizeof head);
+    put_in(h, "a/1.ppm", b);
+}
+
 /* Two pictures, and a pipe in the current folder. */
 static void labels_pipe(const hostile *h)
 {
@@ -403,6 +412,12 @@ static const hostile folders[] = {
      .words = {"pack", "%", "labels=pipe"},
      .status = 3,
      .says = "pipe: is a pipe, not a file"},
+    {.name = "class-names-pipe",
+     .make = labels_pipe,
+     .words = {"pack", "%", "class_names=pipe"},
+     .status = 3,
+     .says = "pipe: is a pipe, not a file"},
+    {.name = "wide-ppm", .make = wide_ppm, .status = 3, .says = "a/1.ppm: cannot be decoded: its header is damaged"},
     {.name = "labels-device",
      .make = labels_pipe,
      .words = {"pack", "%", "labels=/dev/zero"},

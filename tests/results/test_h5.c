@@ -1,6 +1,6 @@
 /* test_h5.c - a file that is read leads to no other: external links (also behind soft ones, and to a pipe), external
  * storage and virtual data sets are refused by name, in data sets and in other files. A data set may lead out if its user
- * says so; its elements are then right. */
+ * says so; its elements are then right. Nor does a file take memory or time that its content does not need. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,6 +176,47 @@ static void other_files_stay_inside(void **state)
     }
 }
 
+/* A growing data set of four numbers, in one chunk of 800 MB when it is read. */
+static void chunks_may_be_as_large_as_what_they_hold(void **state)
+{
+    char *path = px_format("%s/chunks.h5", (char *)*state);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT);
+    for (int giant = 0; giant < 2; giant++) {
+        const hsize_t count = 4, most = H5S_UNLIMITED, chunk = giant ? 200000000 : 1000;
+        hid_t space = H5Screate_simple(1, &count, &most), how = H5Pcreate(H5P_DATASET_CREATE);
+        H5Pset_chunk(how, 1, &chunk);
+        hid_t set = H5Dcreate2(file, giant ? "giant" : "usual", H5T_STD_I32LE, space, H5P_DEFAULT, how, H5P_DEFAULT);
+        assert_true(set >= 0);
+        assert_int_equal(px_h5_plausible(set, 1, &count, 4), !giant);
+        H5Dclose(set);
+        H5Pclose(how);
+        H5Sclose(space);
+    }
+    H5Fclose(file);
+    free(path);
+}
+
+/* Thousands of groups within each other, through which HDF5 would walk for minutes. */
+static void deep_groups_are_refused(void **state)
+{
+    char *path = px_format("%s/deep.h5", (char *)*state);
+    hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT), group[4000];
+    for (int i = 0; i < 4000; i++)
+        group[i] = H5Gcreate2(i ? group[i - 1] : file, "g", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+    for (int i = 0; i < 4000; i++)
+        H5Gclose(group[i]);
+    H5Fclose(file);
+    px_results *r;
+    char **paths;
+    int count;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_READ), 0);
+    assert_int_equal(px_results_all(r, &paths, &count), -1);
+    assert_int_equal(px_error_status(), PX_DATA);
+    assert_non_null(strstr(px_error(), "deep.h5: has groups within each other, more than 64 deep"));
+    px_results_close(r);
+    free(path);
+}
+
 static int setup(void **state)
 {
     px_h5_quiet();
@@ -195,6 +236,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(data_sets_stay_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(users_may_lead_out, setup, teardown),
         cmocka_unit_test_setup_teardown(other_files_stay_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(chunks_may_be_as_large_as_what_they_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(deep_groups_are_refused, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
