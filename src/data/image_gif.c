@@ -64,11 +64,21 @@ static const ColorMapObject *palette_of(const GifFileType *gif)
     return gif->Image.ColorMap ? gif->Image.ColorMap : gif->SColorMap;
 }
 
+static bool is_gray_colour(const GifColorType *c)
+{
+    return c->Red == c->Green && c->Red == c->Blue;
+}
+
+/* The background counts where a smaller frame shows it. */
 static bool is_gray(const GifFileType *gif)
 {
-    const ColorMapObject *map = palette_of(gif);
+    const ColorMapObject *map = palette_of(gif), *canvas = gif->SColorMap;
+    bool smaller = gif->Image.Width < gif->SWidth || gif->Image.Height < gif->SHeight;
+    if (smaller && canvas && gif->SBackGroundColor < canvas->ColorCount &&
+        !is_gray_colour(&canvas->Colors[gif->SBackGroundColor]))
+        return false;
     for (int i = 0; map && i < map->ColorCount; i++)
-        if (map->Colors[i].Red != map->Colors[i].Green || map->Colors[i].Red != map->Colors[i].Blue)
+        if (!is_gray_colour(&map->Colors[i]))
             return false;
     return map != NULL;
 }

@@ -239,6 +239,13 @@ static void gif(void **state)
     check(gray, 1, 8, index);
     check(frame, 3, 8, framed);
     check_cuts(plain, plain.size - 16); /* the second frame does not matter */
+    /* A pixel with a gray palette of its own, on red: 1 x 2, global palette of red and black. */
+    static const char mixed[] = "GIF89a\2\0\1\0\x80\0\0\xFF\0\0\0\0\0,\0\0\0\0\1\0\1\0\x80\7\7\7\x9\x9\x9"
+                                "\2\2\x44\1\0;";
+    px_image red = decode((blob){(uint8_t *)mixed, sizeof mixed - 1}, (px_image_want){0});
+    assert_int_equal(red.channels, 3);
+    assert_memory_equal(red.pixels, ((uint8_t[]){7, 7, 7, 255, 0, 0}), 6);
+    px_image_finish(&red);
     free(plain.bytes);
     free(interlaced.bytes);
     free(gray.bytes);
