@@ -42,6 +42,9 @@ void px_catalog_leave_out(px_catalog *c, const char *path, int source)
 px_block *px_catalog_block(px_catalog *c, const px_entry *entry, const px_importer *format, int split, int64_t count)
 {
     char name[PX_ENTRY_NAME];
+    bool begins = format != &px_importer_h5 && (!c->format || c->format == &px_importer_h5);
+    if (begins && px_h5_refuse_named(c, px_entry_name(entry->source, entry->path, name), format->name) != 0)
+        return NULL;
     if (c->format == &px_importer_h5 && format != c->format)
         px_h5_drop(c);
     if (c->format && c->format != format)
@@ -187,7 +190,8 @@ static int by_row(const void *left, const void *right)
         return a->label - b->label;
     if (a->source != b->source)
         return a->source - b->source;
-    return strcmp(a->path, b->path);
+    int order = strcmp(a->path, b->path);
+    return order || !a->array || !b->array ? order : strcmp(a->array, b->array);
 }
 
 /* Leaves the others in the order of the walk. */
@@ -204,6 +208,7 @@ static void drop_blocks(px_catalog *c)
         free(b->labels);
         free(b->file);
         free(b->array);
+        free(b->why);
     }
     c->block_count = kept;
 }
@@ -353,6 +358,7 @@ void px_catalog_free(px_catalog *c)
         free(c->blocks[k].path);
         free(c->blocks[k].file);
         free(c->blocks[k].array);
+        free(c->blocks[k].why);
         free(c->blocks[k].labels);
     }
     for (size_t k = 0; k < c->side_count; k++) {

@@ -15,7 +15,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { ARRAYS_MAX = 64, SIDE_MAX = 65500, WORD = 24, UNREADABLE = -2 };
+enum { ARRAYS_MAX = 64, SIDE_MAX = 65500, WORD = 24, UNREADABLE = -2, CLASSES_MAX = 1 << 20 /* a data set has */ };
 
 typedef enum role { NOTHING, IMAGES, LABELS } role;
 
@@ -88,16 +88,25 @@ static int split_of(const char *name)
     return found;
 }
 
-/* A file's name without its role, so that those of images and labels are the same. A new string. */
+/* A file's name without its role, so that those of images and labels are the same: the other words, and all numbers. A new
+ * string. */
 static char *pair_key(const char *path)
 {
-    char word[WORD], *key = px_strdup("");
-    for (size_t at = 0; next_word(path, &at, word);) {
-        if (role_of_word(word) != NOTHING)
+    char word[WORD], *key = px_calloc(2 * strlen(path) + 1, 1);
+    size_t used = 0;
+    for (size_t at = 0, end; path[at]; at = end) {
+        bool letters = isalpha((unsigned char)path[at]);
+        size_t next = at;
+        end = at + 1;
+        if (!letters && !isdigit((unsigned char)path[at]))
             continue;
-        char *longer = px_format("%s/%s", key, word);
-        free(key);
-        key = longer;
+        while (letters ? isalpha((unsigned char)path[end]) : isdigit((unsigned char)path[end]))
+            end++;
+        if (letters && next_word(path, &next, word) && role_of_word(word) != NOTHING)
+            continue;
+        key[used++] = '/';
+        memcpy(key + used, path + at, end - at);
+        used += end - at;
     }
     return key;
 }
@@ -173,6 +182,12 @@ static void free_contents(contents *all)
         free(all->list[i].name);
 }
 
+/* Whether the source is this file, not a folder or an archive of it. */
+static bool is_source(const char *source, const char *path)
+{
+    return strcmp(px_base_name(source), path) == 0;
+}
+
 /* Where the entry lies on the disk. A new string, or NULL with a message. */
 static char *file_of(const char *source, const char *path)
 {
@@ -181,7 +196,7 @@ static char *file_of(const char *source, const char *path)
     bool folder = stat(source, &about) == 0 && S_ISDIR(about.st_mode);
     if (folder)
         return px_format("%s/%s", source, path);
-    if (strcmp(px_base_name(source), path) == 0)
+    if (is_source(source, path))
         return px_strdup(source);
     return px_fail_null(PX_DATA, "%s: is an HDF5 file in an archive, or compressed; unpack it first",
                         px_entry_name(source, path, name));
@@ -296,6 +311,26 @@ static int add_labels(px_catalog *c, const px_entry *entry, hid_t file, const ch
     return 0;
 }
 
+/* Keeps what is wrong with the file: whether that matters is known when all files are (px_h5_drop). 0 or -1. */
+static int add_bad(px_catalog *c, const px_entry *entry, const char *why)
+{
+    char *message = px_strdup(why);
+    px_block *b = px_catalog_block(c, entry, &px_importer_h5, PX_SPLIT_TRAIN, 0);
+    if (!b) {
+        free(message);
+        return -1;
+    }
+    b->bad = true;
+    b->why = message;
+    return 0;
+}
+
+/* Whether `pretext pack` made it. What it keeps of splits and classes would be lost. */
+static bool is_data_set(hid_t file)
+{
+    return H5Lexists(file, "split", H5P_DEFAULT) > 0 && H5Aexists(file, "split_names") > 0;
+}
+
 /* 0, -1, or UNREADABLE: nothing is known by its name; the latter two with a message. */
 static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const char *path)
 {
@@ -330,6 +365,7 @@ void px_h5_drop(px_catalog *c)
         free(b->labels);
         free(b->file);
         free(b->array);
+        free(b->why);
     }
     for (size_t k = 0; k < c->block_count; k++)
         free(c->blocks[k].path);
@@ -337,20 +373,51 @@ void px_h5_drop(px_catalog *c)
     c->format = NULL;
 }
 
+int px_h5_refuse_named(const px_catalog *c, const char *other, const char *format)
+{
+    const char *named = NULL;
+    for (size_t k = 0; k < c->block_count && !named; k++)
+        named = is_source(c->sources[c->blocks[k].source], c->blocks[k].path) ? c->blocks[k].path : NULL;
+    for (size_t k = 0; k < c->side_count && !named; k++)
+        if (c->sides[k].format == &px_importer_h5 && is_source(c->sources[c->sides[k].source], c->sides[k].path))
+            named = c->sides[k].path;
+    return named ? px_fail(PX_DATA, "%s: has the format %s, but %s is an HDF5 file; pack them separately", other,
+                           format, named)
+                 : 0;
+}
+
+static int list_file(px_catalog *c, const px_entry *entry, const char *path)
+{
+    px_h5_disk disk;
+    hid_t file = open_file(path, &disk);
+    if (file < 0)
+        return add_bad(c, entry, px_error());
+    int found;
+    if (is_data_set(file)) {
+        char *why = px_format("%s: is a data set already, which needs no packing", path);
+        found = add_bad(c, entry, why);
+        free(why);
+    } else {
+        found = list_arrays(c, entry, file, path);
+    }
+    H5Fclose(file);
+    return found;
+}
+
 /* Beside images, and where nothing in them is known by its name, HDF5 files are left out; not if the source is the file. */
 static int list(px_catalog *c, const px_entry *entry)
 {
-    px_h5_disk disk;
-    bool itself = strcmp(px_base_name(entry->source), entry->path) == 0;
-    if (!itself && c->format && c->format != &px_importer_h5) {
+    char name[PX_ENTRY_NAME];
+    bool itself = is_source(entry->source, entry->path);
+    if (c->format && c->format != &px_importer_h5) {
+        if (itself)
+            return px_fail(PX_DATA, "%s: has the format HDF5, but the files before it have %s; pack them separately",
+                           px_entry_name(entry->source, entry->path, name), c->format->name);
         px_catalog_leave_out(c, entry->path, c->source);
         return 0;
     }
     char *path = file_of(entry->source, entry->path);
-    hid_t file = path ? open_file(path, &disk) : -1;
-    int found = file < 0 ? UNREADABLE : list_arrays(c, entry, file, path);
-    if (file >= 0)
-        H5Fclose(file);
+    int found = path ? list_file(c, entry, path) : UNREADABLE;
     free(path);
     if (found == UNREADABLE && !itself)
         px_catalog_leave_out(c, entry->path, c->source);
@@ -378,6 +445,10 @@ static int finish(px_catalog *c)
     int highest = -1;
     for (size_t k = 0; k < c->block_count; k++) {
         px_block *b = &c->blocks[k];
+        if (b->bad) {
+            px_catalog_bad(c, b->why);
+            continue;
+        }
         for (size_t j = 0; j < c->side_count; j++)
             join(b, &c->sides[j]);
         if (!b->labels)
@@ -386,9 +457,9 @@ static int finish(px_catalog *c)
                            "per image); the images get none",
                            px_block_name(c, b, name));
         for (int64_t i = 0; b->labels && i < b->count; i++) {
-            if (b->labels[i] < -1 || b->labels[i] > 1 << 20)
-                return px_fail(PX_DATA, "%s: label %d of image %lld is not a class, which are counted from 0",
-                               px_block_name(c, b, name), b->labels[i], (long long)i);
+            if (b->labels[i] < -1 || b->labels[i] >= CLASSES_MAX)
+                return px_fail(PX_DATA, "%s: label %d of image %lld is not a class, which are counted from 0 to %d",
+                               px_block_name(c, b, name), b->labels[i], (long long)i, CLASSES_MAX - 1);
             highest = b->labels[i] > highest ? b->labels[i] : highest;
         }
     }
@@ -410,16 +481,29 @@ static void put_channels_last(const px_block *b, int64_t count, const uint8_t *f
                 memcpy(to + ((n * area + i) * C + c) * value, from + ((n * C + c) * area + i) * value, value);
 }
 
+/* The extents that the first walk saw. */
+static bool has_shape(const px_block *b, int rank, const hsize_t d[])
+{
+    hsize_t n = (hsize_t)b->count, h = (hsize_t)b->height, w = (hsize_t)b->width, ch = (hsize_t)b->channels;
+    if (rank == 3)
+        return ch == 1 && d[0] == n && d[1] == h && d[2] == w;
+    if (b->turned_axes)
+        return rank == 4 && d[0] == n && d[1] == ch && d[2] == h && d[3] == w;
+    return rank == 4 && d[0] == n && d[1] == h && d[2] == w && d[3] == ch;
+}
+
 static int read_rows(hid_t set, const px_block *b, int64_t first, int64_t count, void *out)
 {
     hid_t space = H5Dget_space(set), type = b->bits == 16 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT8;
-    hsize_t d[4] = {0}, start[4] = {(hsize_t)first};
+    hsize_t d[H5S_MAX_RANK] = {0}, start[4] = {(hsize_t)first};
     int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
-    bool same = rank >= 3 && rank <= 4 && (int64_t)d[0] == b->count;
+    bool same = has_shape(b, rank, d);
     d[0] = (hsize_t)count;
     hid_t memory = same ? H5Screate_simple(rank, d, NULL) : -1;
-    if (!same || H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, d, NULL) < 0 ||
-        H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
+    if (!same)
+        status = px_fail(PX_DATA, "%s: %s changed while it was being packed", b->file, b->array);
+    else if (H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, d, NULL) < 0 ||
+             H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
         status = px_fail(PX_DATA, "%s: %s cannot be read: %s", b->file, b->array, px_h5_why((char[PX_H5_WHY]){0}));
     if (memory >= 0)
         H5Sclose(memory);

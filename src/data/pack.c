@@ -80,6 +80,28 @@ static int choose_bits(const px_catalog *c)
     return c->options->bits ? c->options->bits : 16;
 }
 
+/* The values of files of many images are not converted: all have one number of bits, and those of 16 keep their channels. */
+static int check_values(const px_catalog *c, int channels)
+{
+    const px_block *first = &c->blocks[0];
+    char name[2][PX_ENTRY_NAME];
+    for (size_t k = 0; k < c->block_count; k++) {
+        const px_block *b = &c->blocks[k];
+        if ((b->bits == 16) != (first->bits == 16))
+            return px_fail(
+                PX_DATA, "%s: %s has %d bits per value, but %s: %s has %d; a data set has one number of them",
+                px_block_name(c, first, name[0]), first->array ? first->array : "it", first->bits == 16 ? 16 : 8,
+                px_block_name(c, b, name[1]), b->array ? b->array : "it", b->bits == 16 ? 16 : 8);
+        if (b->bits == 16 && b->channels != channels)
+            return c->options->channels
+                       ? px_fail(PX_USAGE, "channels=%d: %s has %d channels of 16 bits, which stay so", channels,
+                                 px_block_name(c, b, name[0]), b->channels)
+                       : px_fail(PX_DATA, "%s has arrays of 16 bits of different numbers of channels (%d and %d)",
+                                 px_block_name(c, b, name[0]), b->channels, channels);
+    }
+    return 0;
+}
+
 static int choose_shape(const px_catalog *c, px_pack_shape *shape)
 {
     const px_pack_options *o = c->options;
@@ -93,6 +115,8 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
     if (pixels && o->bits && o->bits != (first->bits == 16 ? 16 : 8))
         return px_fail(PX_USAGE, "bits=%d: %s has %d bits per value, and stays so", o->bits, c->sources[0],
                        first->bits == 16 ? 16 : 8);
+    if (pixels && check_values(c, shape->channels) != 0)
+        return -1;
     if (pixels && encoded)
         return px_fail(PX_USAGE, "store=encoded is for image files; %s has the format %s, which is stored raw",
                        c->sources[0], c->format->name);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "data/catalog.h"
 #include "data/dataset.h"
 #include "data/pack.h"
 #include "make_data.h"
@@ -48,13 +49,13 @@ static void put(hid_t file, const char *name, hid_t type, int rank, const hsize_
     put(file, name, type, (int)(sizeof((hsize_t[]){__VA_ARGS__}) / sizeof(hsize_t)), (hsize_t[]){__VA_ARGS__}, packed, \
         values)
 
-static px_dataset *pack_open(const char *folder, const char *what)
+static px_dataset *pack_open_with(const char *folder, const char *what, const px_pack_options *options)
 {
     px_log log = px_log_make(stderr, true);
     px_pack_summary summary;
     px_dataset *d = NULL;
     char *source = px_format("%s/%s", folder, what), *out = px_format("%s/out.h5", folder);
-    if (px_pack((const char *const[]){source}, 1, out, &plain, &log, &summary) != 0 ||
+    if (px_pack((const char *const[]){source}, 1, out, options, &log, &summary) != 0 ||
         px_dataset_open(&d, out, PX_LINKS_REFUSED) != 0)
         fail_msg("%s", px_error());
     free(summary.text);
@@ -63,16 +64,30 @@ static px_dataset *pack_open(const char *folder, const char *what)
     return d;
 }
 
-static void check_refused(const char *folder, const char *what, const char *why)
+static px_dataset *pack_open(const char *folder, const char *what)
+{
+    return pack_open_with(folder, what, &plain);
+}
+
+/* Of one source, or of two. */
+static void check_refused_with(const char *folder, const char *what, const char *second, const px_pack_options *options,
+                               const char *why)
 {
     px_log log = px_log_make(stderr, true);
     px_pack_summary summary;
-    char *source = px_format("%s/%s", folder, what), *out = px_format("%s/out.h5", folder);
-    assert_int_equal(px_pack((const char *const[]){source}, 1, out, &plain, &log, &summary), -1);
+    char *sources[] = {px_format("%s/%s", folder, what), px_format("%s/%s", folder, second ? second : "")};
+    char *out = px_format("%s/refused.h5", folder);
+    assert_int_equal(px_pack((const char *const *)sources, second ? 2 : 1, out, options, &log, &summary), -1);
     if (!strstr(px_error(), why))
         fail_msg("'%s' does not say '%s'", px_error(), why);
-    free(source);
+    free(sources[0]);
+    free(sources[1]);
     free(out);
+}
+
+static void check_refused(const char *folder, const char *what, const char *why)
+{
+    check_refused_with(folder, what, NULL, &plain, why);
 }
 
 /* Image `i` of the split is `pixels`, with this label. */
@@ -140,6 +155,14 @@ static void arrays_of_several_splits_in_one_file(void **state)
     for (int i = 0; i < N; i++)
         check_row(d, i < 4 ? "train" : "test", i % 4, pixels + (size_t)i * one, one, i % 4);
     px_dataset_close(d);
+    px_pack_options whole = plain;
+    whole.split = "train"; /* of one split, the arrays are in the order of their names */
+    d = pack_open_with(folder, "keras.h5", &whole);
+    for (int i = 0; i < N; i++)
+        check_row(d, "train", i, pixels + (size_t)((i + 4) % N) * one, one, (i + 4) % N % 4);
+    px_dataset_close(d);
+    check_refused(folder, "out.h5", "out.h5: is a data set already, which needs no packing");
+    check_refused_with(folder, "out.h5", "keras.h5", &plain, "out.h5: is a data set already, which needs no packing");
     remove_folder(folder);
 }
 
@@ -192,6 +215,128 @@ static void left_out_beside_images(void **state)
     remove_folder(folder);
 }
 
+/* The user named the file, so that it is not somebody's result among images. */
+static void named_beside_images(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[N * SIDE * SIDE * 3] = {0}, labels[N] = {0};
+    blob png = make_flat_png(SIDE, SIDE, 3, 7);
+    free(write_file(folder, "photos/cat/1.png", png.bytes, png.size));
+    hid_t file = create(folder, "a.h5");
+    PUT(file, "images", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    H5Fclose(file);
+    file = create(folder, "y.h5");
+    PUT(file, "y", H5T_STD_U8LE, false, labels, N);
+    H5Fclose(file);
+    check_refused_with(folder, "a.h5", "photos", &plain, "but a.h5 is an HDF5 file; pack them separately");
+    check_refused_with(folder, "photos", "a.h5", &plain, "a.h5: has the format HDF5, but the files before it");
+    check_refused_with(folder, "y.h5", "photos", &plain, "but y.h5 is an HDF5 file; pack them separately");
+    check_refused_with(folder, "photos", "y.h5", &plain, "y.h5: has the format HDF5, but the files before it");
+    free(png.bytes);
+    remove_folder(folder);
+}
+
+/* Numbers in names belong to the pairs: y_2 is not that of x_1. */
+static void numbered_pairs(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[2 * N * SIDE * SIDE * 3];
+    const uint8_t labels[N] = {0, 0, 0, 1, 1, 1};
+    const size_t one = SIDE * SIDE * 3;
+    fill_pattern(pixels, sizeof pixels, 5);
+    for (int i = 0; i < 2; i++) {
+        hid_t file = create(folder, i ? "in/x_2.h5" : "in/x_1.h5");
+        PUT(file, "x", H5T_STD_U8LE, false, pixels + (size_t)i * N * one, N, SIDE, SIDE, 3);
+        H5Fclose(file);
+    }
+    hid_t file = create(folder, "in/y_2.h5");
+    PUT(file, "y", H5T_STD_U8LE, false, labels, N);
+    H5Fclose(file);
+    px_dataset *d = pack_open(folder, "in");
+    for (int i = 0; i < 2 * N; i++)
+        check_row(d, "train", i, pixels + (size_t)i * one, one, i < N ? -1 : labels[i - N]);
+    px_dataset_close(d);
+    remove_folder(folder);
+}
+
+/* Named like other bad files, unless there are images, beside which HDF5 files do not count. */
+static void damaged_files(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    uint8_t pixels[N * SIDE * SIDE * 3] = {0};
+    blob png = make_flat_png(SIDE, SIDE, 3, 7);
+    px_pack_options skip = plain;
+    skip.bad = "skip";
+    hid_t file = create(folder, "in/b.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    H5Fclose(file);
+    free(write_file(folder, "in/a.h5", "\x89HDF\r\n\x1a\n and no more", 20));
+    free(write_file(folder, "alone/a.h5", "\x89HDF\r\n\x1a\n and no more", 20));
+    check_refused(folder, "in", "/in/a.h5: cannot be opened: ");
+    check_refused(folder, "in", "; bad=skip leaves it out");
+    check_refused(folder, "alone", "/alone/a.h5: cannot be opened: ");
+    check_refused_with(folder, "alone", NULL, &skip, "/alone/a.h5: cannot be opened: ");
+    px_dataset *d = pack_open_with(folder, "in", &skip);
+    assert_int_equal(px_dataset_about(d)->count, N);
+    px_dataset_close(d);
+    free(write_file(folder, "in/c.png", png.bytes, png.size));
+    d = pack_open(folder, "in");
+    assert_int_equal(px_dataset_about(d)->count, 1);
+    px_dataset_close(d);
+    free(png.bytes);
+    remove_folder(folder);
+}
+
+/* Values of 16 bits are stored as they are. */
+static void bits_and_channels(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    static uint16_t wide[N * SIDE * SIDE * 3];
+    static uint8_t narrow[N * SIDE * SIDE * 3];
+    px_pack_options rgb = plain;
+    rgb.channels = 3;
+    hid_t file = create(folder, "gray.h5");
+    PUT(file, "x", H5T_STD_U16LE, false, wide, N, SIDE, SIDE);
+    H5Fclose(file);
+    file = create(folder, "bits.h5");
+    PUT(file, "x_train", H5T_STD_U8LE, false, narrow, N, SIDE, SIDE);
+    PUT(file, "x_test", H5T_STD_U16LE, false, wide, N, SIDE, SIDE);
+    H5Fclose(file);
+    file = create(folder, "channels.h5");
+    PUT(file, "x_train", H5T_STD_U16LE, false, wide, N, SIDE, SIDE, 3);
+    PUT(file, "x_test", H5T_STD_U16LE, false, wide, N, SIDE, SIDE);
+    H5Fclose(file);
+    check_refused_with(folder, "gray.h5", NULL, &rgb, "has 1 channels of 16 bits, which stay so");
+    check_refused(folder, "bits.h5", "x_test has 16 bits per value, but ");
+    check_refused(folder, "channels.h5", "has arrays of 16 bits of different numbers of channels (1 and 3)");
+    remove_folder(folder);
+}
+
+/* The file was replaced after the first walk. */
+static void other_extents(void **state)
+{
+    (void)state;
+    char *folder = make_folder();
+    static uint8_t pixels[N * SIDE * SIDE * 3], out[N * SIDE * SIDE];
+    hid_t file = create(folder, "a.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    PUT(file, "deep", H5T_STD_U8LE, false, pixels, N, 1, 1, 1, 1, 1, 1);
+    H5Fclose(file);
+    char *path = px_format("%s/a.h5", folder);
+    px_block b = {.file = path, .array = "x", .count = N, .height = SIDE, .width = SIDE, .channels = 1, .bits = 8};
+    assert_int_equal(px_importer_h5.unpack(&b, NULL, 0, N, out), -1);
+    assert_non_null(strstr(px_error(), "a.h5: x changed while it was being packed"));
+    b.array = "deep";
+    assert_int_equal(px_importer_h5.unpack(&b, NULL, 0, N, out), -1);
+    assert_non_null(strstr(px_error(), "a.h5: deep changed while it was being packed"));
+    free(path);
+    remove_folder(folder);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -214,6 +359,19 @@ static void refusals(void **state)
     PUT(file, "y", H5T_NATIVE_INT32, false, far, N);
     PUT(file, "target", H5T_NATIVE_INT32, false, far, N);
     H5Fclose(file);
+    const int32_t last[N] = {0, 1, 2, 3, 4, 1 << 20};
+    file = create(folder, "last.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    PUT(file, "y", H5T_NATIVE_INT32, false, last, N);
+    H5Fclose(file);
+    const hsize_t many[] = {1 << 20, 1 << 10, 1 << 10, 3}; /* never written, so that the file stays small */
+    file = create(folder, "huge.h5");
+    hid_t space = H5Screate_simple(4, many, NULL);
+    H5Dclose(H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
+    H5Sclose(space);
+    H5Fclose(file);
+    check_refused(folder, "last.h5", "label 1048576 of image 5 is not a class");
+    check_refused(folder, "huge.h5", "huge.h5: images claims to be larger than the file can contain");
     free(write_file(folder, "damaged.h5", "\x89HDF\r\n\x1a\n and no more", 20));
     check_refused(folder, "two.h5", "both data and images are arrays of images");
     check_refused(folder, "unknown.h5", "has no array of images that is known by its name");
@@ -228,6 +386,12 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(patch_camelyon),
                                        cmocka_unit_test(arrays_of_several_splits_in_one_file),
                                        cmocka_unit_test(channels_first_of_16_bits),
-                                       cmocka_unit_test(left_out_beside_images), cmocka_unit_test(refusals)};
+                                       cmocka_unit_test(left_out_beside_images),
+                                       cmocka_unit_test(named_beside_images),
+                                       cmocka_unit_test(numbered_pairs),
+                                       cmocka_unit_test(damaged_files),
+                                       cmocka_unit_test(bits_and_channels),
+                                       cmocka_unit_test(other_extents),
+                                       cmocka_unit_test(refusals)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
