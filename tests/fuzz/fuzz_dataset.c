@@ -1,8 +1,9 @@
-/* fuzz_dataset.c - data sets, as training reads them. Input: a recipe (fuzz_h5.h). What is accepted must be readable: all
- * splits, some images, and batches from the loader. */
+/* fuzz_dataset.c - data sets, as training reads them, and as `pretext pack` takes HDF5 files of others. Input: a recipe
+ * (fuzz_h5.h). What is accepted must be readable: all splits, some images, and batches from the loader. */
 #include "fuzz_h5.h"
 
 #include "data/loader.h"
+#include "data/pack.h"
 
 static const char *const members[] = {"images",       "encoded", "offsets", "labels",    "split",   "@class_names",
                                       "@split_names", "@mean",   "@std",    "@channels", "@source", NULL};
@@ -91,11 +92,38 @@ static void load_batches(const px_dataset *d)
     px_loader_destroy(loader);
 }
 
+/* As an HDF5 file of others. What was packed must be a data set. */
+static void pack(const char *path)
+{
+    static const px_pack_options options = {.store = "auto",
+                                            .split = "",
+                                            .classes = "auto",
+                                            .labels = "",
+                                            .bad = "stop",
+                                            .exif = "apply",
+                                            .class_names = ""};
+    px_log log = px_log_make(stderr, true);
+    px_pack_summary summary;
+    px_dataset *d;
+    char *out = px_format("%s.packed", path);
+    if (px_pack((const char *const[]){path}, 1, out, &options, &log, &summary) != 0) {
+        fuzz_check_message();
+    } else {
+        PX_CHECK(px_dataset_open(&d, out, PX_LINKS_REFUSED) == 0);
+        px_dataset_close(d);
+    }
+    unlink(out);
+    free(summary.text);
+    free(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     fuzz_input in = {bytes, size, 0};
     px_dataset *d;
-    if (px_dataset_open(&d, fuzz_h5_cook(&in, members), PX_LINKS_REFUSED) != 0) {
+    const char *path = fuzz_h5_cook(&in, members);
+    pack(path);
+    if (px_dataset_open(&d, path, PX_LINKS_REFUSED) != 0) {
         fuzz_check_message();
         return 0;
     }

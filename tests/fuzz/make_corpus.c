@@ -255,9 +255,13 @@ static void sets(const char *f)
                                   "\x08\x01\x01\x00\x03\x02\x01\x00";
     static const char huge[] = "\x00\x02\x04\x02\x88\x88\x88\x03\x00";
     static const char linked[] = "\x00\x0B\x03\x0A";
+    static const char others[] = "\x00\x02\x04\x03\x06\x03\x02\x03\x02\x01\x05\x03\x03\x01\x00\x06\x02\x00\x01";
+    static const char channels_first[] = "\x00\x02\x04\x00\x06\x03\x05\x07\x02\x01\x05";
     PUT(f, "dataset/raw", raw);
     PUT(f, "dataset/chunked", chunked);
     PUT(f, "dataset/huge", huge);
+    PUT(f, "dataset/others", others);
+    PUT(f, "dataset/channels_first", channels_first);
     PUT(f, "dataset/linked", linked);
     static const char rest[] =
         REST "\x07\x00\x01\x00\x03\x02\x00\x00\x08\x00\x01\x00\x03\x02\x01\x00\x09\x03\x00\x00\x02\x03\x00";
