@@ -15,7 +15,14 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-enum { ARRAYS_MAX = 64, SIDE_MAX = 65500, WORD = 24, UNREADABLE = -2, CLASSES_MAX = 1 << 20 /* a data set has */ };
+enum {
+    ARRAYS_MAX = 64,
+    DEEPEST = 64,
+    SIDE_MAX = 65500,
+    WORD = 24,
+    UNREADABLE = -2,
+    CLASSES_MAX = 1 << 20 /* a data set has */
+};
 
 typedef enum role { NOTHING, IMAGES, LABELS } role;
 
@@ -30,6 +37,7 @@ typedef struct array {
 } array;
 
 typedef struct contents {
+    const char *path; /* of the file */
     array list[ARRAYS_MAX];
     int count;
 } contents;
@@ -159,6 +167,11 @@ static bool is_label_array(hid_t set, array *a)
 static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, void *context)
 {
     contents *all = context;
+    int depth = 0;
+    for (const char *at = name; (at = strchr(at, '/')); at++)
+        depth++;
+    if (depth > DEEPEST)
+        return px_fail(PX_DATA, "%s: has groups within each other, more than %d deep", all->path, DEEPEST);
     if (info->type != H5O_TYPE_DATASET || all->count == ARRAYS_MAX)
         return 0; /* the names of groups are not looked at: nested ones are long */
     array a = {.split = split_of(name), .role = role_of(name)};
@@ -166,7 +179,7 @@ static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, v
         return 0;
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     if (set < 0)
-        return 0;
+        return px_fail(PX_DATA, "%s: %s cannot be opened: %s", all->path, name, px_h5_why((char[PX_H5_WHY]){0}));
     bool taken = a.role == IMAGES ? is_image_array(set, &a) : is_label_array(set, &a);
     H5Dclose(set);
     if (taken) {
@@ -174,6 +187,16 @@ static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, v
         all->list[all->count++] = a;
     }
     return 0;
+}
+
+/* H5Ovisit passes links to other files by. */
+static herr_t refuse_link(hid_t file, const char *name, const H5L_info_t *info, void *context)
+{
+    const contents *all = context;
+    (void)file;
+    return info->type == H5L_TYPE_EXTERNAL && role_of(name) != NOTHING
+               ? px_fail(PX_DATA, "%s: %s is a link to another file, which is not read", all->path, name)
+               : 0;
 }
 
 static void free_contents(contents *all)
@@ -334,9 +357,14 @@ static bool is_data_set(hid_t file)
 /* 0, -1, or UNREADABLE: nothing is known by its name; the latter two with a message. */
 static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const char *path)
 {
-    contents all = {0};
+    contents all = {.path = path};
     int images = 0, labels = 0, status = 0;
-    H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, take_array, &all);
+    px_fail(PX_DATA, "%s: its contents cannot be listed", path); /* unless one of the two says why */
+    if (H5Ovisit(file, H5_INDEX_NAME, H5_ITER_INC, take_array, &all) < 0 ||
+        H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, refuse_link, &all) < 0) {
+        free_contents(&all);
+        return add_bad(c, entry, px_error());
+    }
     for (int i = 0; i < all.count && status == 0; i++)
         if (all.list[i].role == IMAGES) {
             images++;
