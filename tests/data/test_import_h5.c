@@ -370,6 +370,11 @@ static void refusals(void **state)
     H5Dclose(H5Dcreate2(file, "images", H5T_STD_U8LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT));
     H5Sclose(space);
     H5Fclose(file);
+    file = create(folder, "link.h5");
+    PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
+    H5Lcreate_external("far.h5", "/y", file, "y", H5P_DEFAULT, H5P_DEFAULT);
+    H5Fclose(file);
+    check_refused(folder, "link.h5", "link.h5: y is a link to another file, which is not read");
     check_refused(folder, "last.h5", "label 1048576 of image 5 is not a class");
     check_refused(folder, "huge.h5", "huge.h5: images claims to be larger than the file can contain");
     free(write_file(folder, "damaged.h5", "\x89HDF\r\n\x1a\n and no more", 20));
