@@ -102,7 +102,7 @@ int px_results_fits(px_results *r, hid_t set, const char *what)
                     bytes = (double)count * (element > sizeof(double) ? (double)element : sizeof(double));
     H5Tclose(type);
     H5Sclose(space);
-    if (count < 0 || !px_h5_plausible(set, 1, (hsize_t[]){(hsize_t)count}, element))
+    if (count < 0 || (largest <= MOST_BYTES && !px_h5_plausible(set, 1, (hsize_t[]){(hsize_t)count}, element)))
         return px_fail(PX_DATA, "%s: %s announces %lld elements, but stores %llu bytes", r->path, what,
                        (long long)count, (unsigned long long)H5Dget_storage_size(set));
     if (bytes > MOST_BYTES || largest > MOST_BYTES)

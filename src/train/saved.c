@@ -39,8 +39,12 @@ static int check_unchanged(const px_settings *own, const char *run, const char *
     for (int i = 0; i < count; i++)
         for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++) {
             size_t length = strlen(fixed[k].key);
-            if (strncmp(assignments[i], fixed[k].key, length) == 0 &&
-                strcmp(assignments[i] + length, fixed[k].value) != 0)
+            if (strncmp(assignments[i], fixed[k].key, length) != 0)
+                continue;
+            const char *other = assignments[i] + length;
+            if (strcmp(other, fixed[k].value) == 0)
+                continue;
+            if (k == 0 ? px_method_find(other) != NULL : px_backbone_find(other) != NULL) /* else that is the mistake */
                 return px_fail(PX_USAGE,
                                "%s: is a run with %s%s and cannot go on with %s; pretext export %s out=w.safetensors "
                                "and init=w.safetensors give its weights to another run",
