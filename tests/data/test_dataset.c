@@ -118,7 +118,10 @@ static char *make_raw(const char *folder, layout l, fault f)
     fill_pattern(pixels, sizeof pixels, 9);
     hsize_t dims[4] = {f == EMPTY ? 0 : N, SIDE, SIDE, f == MANY_CHANNELS ? 65 : C};
     float reals[N * STRIDE] = {0};
-    if (f == FLOAT_IMAGES)
+    static const uint8_t many[N * SIDE * SIDE * 65];
+    if (f == MANY_CHANNELS)
+        put_array(file, "/images", H5T_NATIVE_UINT8, 4, dims, l, many);
+    else if (f == FLOAT_IMAGES)
         put_array(file, "/images", H5T_NATIVE_FLOAT, 4, dims, l, reals);
     else if (f != NO_IMAGES)
         put_array(file, "/images", H5T_NATIVE_UINT8, f == THREE_AXES ? 3 : 4, dims, l, pixels);
