@@ -332,7 +332,7 @@ static bool are_classes(px_dataset *d, hid_t file)
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     bool whole = H5Tget_class(type) == H5T_INTEGER, number = whole || H5Tget_class(type) == H5T_FLOAT;
     int axes = H5Sget_simple_extent_ndims(space);
-    bool classes = !number || axes < 1 || (whole && axes == 1); /* what is no number is refused by read_array */
+    bool classes = !number || axes < 1 || (whole && axes == 1); /* read_array refuses all but numbers */
     H5Tclose(type);
     H5Sclose(space);
     H5Dclose(set);
