@@ -218,14 +218,13 @@ static const px_kernel_row *const *next_row(const px_plan *p, const px_op *op, c
     return row && *row ? row : NULL;
 }
 
-/* Fast kernels need not know of axes without elements. */
+/* Fast kernels need not know of axes without elements. Further outputs of an op may be empty in usual steps: attention without
+ * a bias has no gradient of it. */
 static bool is_empty(const px_node *n)
 {
-    bool empty = false;
+    bool empty = px_shape_count(n->out[0]->shape) == 0;
     for (int i = 0; i < n->inputs; i++)
         empty = empty || (n->in[i] && px_shape_count(n->in[i]->shape) == 0);
-    for (int i = 0; i < n->outputs; i++)
-        empty = empty || px_shape_count(n->out[i]->shape) == 0;
     return empty;
 }
 
