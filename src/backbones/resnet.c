@@ -100,6 +100,33 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
         fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side, (double)stem.dim[0] / 64);
 }
 
+/* How many blocks layer<stage> has. */
+static int count_blocks(px_shape (*shape_of)(const void *file, const char *name), const void *file, int stage)
+{
+    enum { MOST = 64 };
+    int count = 0;
+    for (char name[48]; count < MOST; count++) {
+        snprintf(name, sizeof name, "layer%d.%d.conv1.weight", stage + 1, count);
+        if (shape_of(file, name).rank != 4)
+            break;
+    }
+    return count;
+}
+
+static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    int blocks[4];
+    block_fn *block = shape_of(file, "layer1.0.conv3.weight").rank == 4 ? bottleneck : basic;
+    for (int i = 0; i < 4; i++)
+        blocks[i] = count_blocks(shape_of, file, i);
+    for (const px_backbone *b = variants; b->name; b++) {
+        const struct variant *v = b->variant;
+        if (v->block == block && memcmp(v->blocks, blocks, sizeof blocks) == 0)
+            return b;
+    }
+    return NULL;
+}
+
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)b;
@@ -199,6 +226,8 @@ const px_backbone_family px_resnet_family = {.name = "resnet",
                                              .variants = variants,
                                              .settle = settle,
                                              .stored = stored,
+                                             .of_shapes = of_shapes,
+                                             .telling = "conv1.weight",
                                              .check = check,
                                              .layer = layer,
                                              .build = build,

@@ -11,20 +11,23 @@
 #include "ops/ops.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct px_backbone_cfg {
-    enum { POOL_CLASS, POOL_MEAN } pool;
+    enum { POOL_CLASS, POOL_MEAN, POOL_MEAN_NORM } pool;
     enum { POSITIONS_LEARNED, POSITIONS_FIXED } positions;
     enum { INIT_TIMM, INIT_XAVIER } init;
     int heads;
-    double dropout, drop_path;
+    double dropout, drop_path, layer_scale;
 };
 
 static const px_option options[] = {
-    PX_OPTION_CHOICE(px_backbone_cfg, pool, "cls", "cls|mean",
-                     "features: the class token, or the mean over the patches"),
+    PX_OPTION_CHOICE(
+        px_backbone_cfg, pool, "cls", "cls|mean|mean_norm",
+        "features: the class token; the mean over the patches after the last norm; or their mean, then a norm "
+        "(timm's fc_norm)"),
     PX_OPTION_CHOICE(px_backbone_cfg, positions, "learned", "learned|sincos",
                      "position embeddings: trained, or fixed two-dimensional sines and cosines (MAE)"),
     PX_OPTION_CHOICE(px_backbone_cfg, init, "timm", "timm|xavier",
@@ -35,6 +38,8 @@ static const px_option options[] = {
               "dropout after positions, projections and MLP layers (paper: 0 or 0.1)"),
     PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
               "stochastic depth: rate of the last block; earlier blocks in proportion (DeiT: 0.1)"),
+    PX_OPTION(px_backbone_cfg, layer_scale, "0", 0, 10,
+              "LayerScale: first value of a learned factor for each channel of a branch (DINOv2: 1e-5); 0: none"),
     {0}};
 
 #define PATCHES(size, ...)                                                                                             \
@@ -71,7 +76,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
             return 0;
     if (strncmp(parameter, "blocks.", 7) == 0)
         return 1 + atoi(parameter + 7);
-    return strncmp(parameter, "norm.", 5) == 0 ? *layers - 1 : -1;
+    return strncmp(parameter, "norm.", 5) == 0 || strncmp(parameter, "fc_norm.", 8) == 0 ? *layers - 1 : -1;
 }
 
 static int heads(const px_backbone *b, const px_backbone_cfg *c)
@@ -87,6 +92,34 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     if (image_size < patch(b) || image_size % patch(b))
         return "not divisible into its patches (the number in the backbone's name is the side of one)";
     return NULL;
+}
+
+/* patch_embed.proj: (D, C, patch, patch), and one norm1 in each block */
+static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    enum { MOST = 64 };
+    px_shape s = shape_of(file, "patch_embed.proj.weight");
+    int depth = 0;
+    for (char name[32]; depth < MOST; depth++) {
+        snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
+        if (shape_of(file, name).rank != 1)
+            break;
+    }
+    for (const px_backbone *b = variants; b->name && s.rank == 4; b++) {
+        const px_vit_variant *v = b->variant;
+        if (v->width == s.dim[0] && v->patch == s.dim[2] && v->patch == s.dim[3] && v->depth == depth)
+            return b;
+    }
+    return NULL;
+}
+
+/* timm's ViTs with fc_norm pool by the mean; LayerScale's first value does not matter to who has the last. */
+static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    if (shape_of(file, "fc_norm.weight").rank == 1 && shape_of(file, "norm.weight").rank == 0)
+        fputs("pool = \"mean_norm\"; ", out);
+    if (shape_of(file, "blocks.0.ls1.gamma").rank == 1)
+        fputs("layer_scale = 1e-5; ", out);
 }
 
 static void size(const px_backbone *b, int *width, int *depth)
@@ -218,6 +251,7 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
                               .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
+                              .layer_scale = v->c->layer_scale,
                               .init = v->init};
         x = px_transformer_block(v->g, i, x, &spec);
         PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
@@ -235,7 +269,7 @@ static px_value *norm(px_graph *g, px_value *tokens)
 
 static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
 {
-    if (px_graph_error(g) || c->pool != POOL_MEAN)
+    if (px_graph_error(g) || c->pool == POOL_CLASS)
         return px_select(g, tokens, 1, 0);
     return px_reduce(g, PX_MEAN, px_slice(g, tokens, 1, 1, tokens->shape.dim[1] - 1), (px_axes){1, {1}, false});
 }
@@ -250,6 +284,8 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
         e.pooled = x;
     else if (c->pool == POOL_MEAN)
         e.pooled = pool(g, c, norm(g, x));
+    else if (c->pool == POOL_MEAN_NORM)
+        e.pooled = px_layer_norm_layer(g, "fc_norm", pool(g, c, x));
     else
         e.pooled = norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */
     return e;
@@ -261,8 +297,12 @@ static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_back
     vit v = vit_of(g, b, c);
     px_encoding e = {0};
     px_value *positions, *x = embed(&v, images, places, hiding, &positions);
-    e.tokens = norm(g, blocks(&v, prepend_class_token(&v, x, positions), &e));
+    x = blocks(&v, prepend_class_token(&v, x, positions), &e);
+    bool later = c->pool == POOL_MEAN_NORM; /* the tokens themselves have no norm */
+    e.tokens = later ? x : norm(g, x);
     e.pooled = pool(g, c, e.tokens);
+    if (later)
+        e.pooled = px_layer_norm_layer(g, "fc_norm", e.pooled);
     return e;
 }
 
@@ -275,6 +315,9 @@ const px_backbone_family px_vit_family = {.name = "vit",
                                           .patch = patch,
                                           .size = size,
                                           .heads = heads,
+                                          .stored = stored,
+                                          .of_shapes = of_shapes,
+                                          .telling = "patch_embed.proj.weight",
                                           .check = check,
                                           .layer = layer,
                                           .build = build,

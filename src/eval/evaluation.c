@@ -49,15 +49,13 @@ static bool concerns_run(const char *assignment, bool weights)
     if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "rank_timeout=") ||
         begins(assignment, "backend=") || begins(assignment, "isa="))
         return true;
-    if (!weights)
-        return false;
     for (int i = 0; px_backbone_families[i]; i++) {
         const char *name = px_backbone_families[i]->name;
         if (begins(assignment, name) && assignment[strlen(name)] == '.')
             return true;
     }
-    return begins(assignment, "backbone=") || begins(assignment, "weights.") || begins(assignment, "out=") ||
-           begins(assignment, "seed=");
+    return begins(assignment, "backbone=") ||
+           (weights && (begins(assignment, "weights.") || begins(assignment, "out=") || begins(assignment, "seed=")));
 }
 
 static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
@@ -174,9 +172,22 @@ static int extract_split(bench *b, subject s, const px_split *split, px_extracti
     return status;
 }
 
+/* Whether there is a map of another kind of test: one of held-out images does not replace one of a test split. */
+static bool has_map_of_split(const bench *b)
+{
+    char *of = NULL;
+    bool held =
+        px_results_get_attribute_text(b->results, "/eval/embedding", "of", &of) == 0 && strcmp(of, "holdout") == 0;
+    free(of);
+    return !held && px_results_has(b->results, "/eval/embedding/xy");
+}
+
 /* Writes the map of some test images, evenly spaced; images are sorted by class, so each class gets its share. */
 static int write_map(bench *b, const px_features *test)
 {
+    bool held = b->e->eval.holdout > 0;
+    if (held && has_map_of_split(b))
+        return 0;
     int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
     if (n < 10)
         return 0;
@@ -195,6 +206,8 @@ static int write_map(bench *b, const px_features *test)
         status = px_results_put(b->results, "/eval/embedding/label", PX_I32, 1, &n, label);
     if (status == 0)
         status = px_results_put_texts(b->results, "/eval/embedding/class_names", info->class_names, info->classes);
+    if (status == 0)
+        status = px_results_attribute_text(b->results, "/eval/embedding", "of", held ? "holdout" : b->test->name);
     free(x);
     free(xy);
     free(label);
@@ -214,6 +227,12 @@ static int write_spectrum(bench *b, const char *name, const px_features *test)
     return px_agree(b->comm, status);
 }
 
+/* The name of a subject's groups. What was measured on held-out images stands beside what was on a test split. */
+static char *group_name(const bench *b, const char *of)
+{
+    return px_format("%s%s", of, b->e->eval.holdout > 0 ? "_holdout" : "");
+}
+
 static int evaluate_subject(bench *b, subject s)
 {
     const char *name = s == PRETRAINED && *b->e->eval.net ? b->e->eval.net : subject_name[s];
@@ -224,8 +243,9 @@ static int evaluate_subject(bench *b, subject s)
         px_extraction_finish(&train);
         return -1;
     }
+    char *own = group_name(b, name);
     px_trial trial = {.subject = name,
-                      .group = px_format("/eval/%s/%s", b->e->protocol->name, name),
+                      .group = px_format("/eval/%s/%s", b->e->protocol->name, own),
                       .train = &train,
                       .test = &test,
                       .classes = px_dataset_about(b->data)->classes,
@@ -238,13 +258,14 @@ static int evaluate_subject(bench *b, subject s)
     free(trial.group);
     px_features on = px_extraction_features(&test, test.layers - 1, px_dataset_about(b->data)->classes);
     if (status == 0 && s != PIXELS)
-        status = write_spectrum(b, name, &on);
+        status = write_spectrum(b, own, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &on);
     if (status == 0 && b->results)
         status = px_results_flush(b->results); /* keep it even if the next subject fails */
     if (status == 0)
         px_made_keep(&b->made);
+    free(own);
     px_extraction_finish(&train);
     px_extraction_finish(&test);
     return px_agree(b->comm, status);

@@ -145,7 +145,7 @@ char *px_plot_eval_label(const plot_job *job, const plot_eval *e, bool with_prot
 /* Trained subjects have the runs' colours; baselines are grey. */
 const char *px_plot_eval_colour(const plot_eval *e)
 {
-    if (strcmp(e->subject, "untrained") == 0)
+    if (strncmp(e->subject, "untrained", 9) == 0)
         return "8C8C8C";
-    return strcmp(e->subject, "pixels") == 0 ? "BFBFBF" : px_gnuplot_colour(e->run);
+    return strncmp(e->subject, "pixels", 6) == 0 ? "BFBFBF" : px_gnuplot_colour(e->run);
 }

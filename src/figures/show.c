@@ -167,7 +167,7 @@ static void show_evaluations(FILE *out, px_results *r)
     int count;
     plot_eval *evals = px_plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
     if (count)
-        fprintf(out, "\nEvaluations\n  %-14s %-14s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
+        fprintf(out, "\nEvaluations\n  %-14s %-18s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
                 "worst class");
     for (int i = 0; i < count; i++) {
         char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
@@ -175,7 +175,7 @@ static void show_evaluations(FILE *out, px_results *r)
         fputs("  ", out);
         px_show_name(out, protocol ? protocol : evals[i].protocol, 14);
         fputc(' ', out);
-        px_show_name(out, evals[i].subject, 14);
+        px_show_name(out, evals[i].subject, 18);
         free(protocol);
         print_percent(out, px_plot_eval_number(&run, &evals[i], "top1"));
         print_percent(out, px_plot_eval_number(&run, &evals[i], "top5"));

@@ -54,6 +54,17 @@ static px_value *mlp(px_graph *g, px_value *rows, px_shape tokens, const px_bloc
     return px_dropout(g, y, s->dropout, B);
 }
 
+/* rows (B T, D) times a learned factor for each of the D */
+static px_value *scaled(px_graph *g, const char *name, px_value *rows, double first)
+{
+    if (px_graph_error(g) || first == 0)
+        return rows;
+    px_scope_push(g, "%s", name);
+    px_value *gamma = px_parameter(g, "gamma", PX_SHAPE(rows->shape.dim[1]), px_init_constant(first), PX_EXEMPT);
+    px_scope_pop(g);
+    return px_binary(g, PX_MUL, rows, gamma);
+}
+
 px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_block_spec *s)
 {
     px_shape tokens = x->shape;
@@ -64,8 +75,10 @@ px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_bl
     int64_t B = tokens.dim[0];
     px_scope_push(g, "%d", number);
     x = px_reshape(g, x, PX_SHAPE(B * tokens.dim[1], tokens.dim[2]));
-    x = px_add(g, px_drop_path(g, attention(g, px_layer_norm_layer(g, "norm1", x), tokens, s), s->drop_path, B), x);
-    x = px_add(g, px_drop_path(g, mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s), s->drop_path, B), x);
+    px_value *y = scaled(g, "ls1", attention(g, px_layer_norm_layer(g, "norm1", x), tokens, s), s->layer_scale);
+    x = px_add(g, px_drop_path(g, y, s->drop_path, B), x);
+    y = scaled(g, "ls2", mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s), s->layer_scale);
+    x = px_add(g, px_drop_path(g, y, s->drop_path, B), x);
     px_scope_pop(g);
     x = px_reshape(g, x, tokens);
     px_graph_cut(g);

@@ -19,9 +19,10 @@ typedef enum px_dense_init {
 
 typedef struct px_block_spec {
     int heads;
-    double mlp_ratio; /* hidden width of the MLP, in units of D */
-    double dropout;   /* rate, after the attention's projection and both layers of the MLP */
-    double drop_path; /* probability that a branch of the block is left out for a sample */
+    double mlp_ratio;   /* hidden width of the MLP, in units of D */
+    double dropout;     /* rate, after the attention's projection and both layers of the MLP */
+    double drop_path;   /* probability that a branch of the block is left out for a sample */
+    double layer_scale; /* LayerScale (Touvron et al. 2021): first value of the factors of both branches; 0: none */
     px_dense_init init;
 } px_block_spec;
 
@@ -31,7 +32,7 @@ px_value *px_dense_layer(px_graph *, const char *name, px_value *x, int64_t out,
 /* Over the last axis; weight 1, bias 0; eps 1e-6, as in timm's ViT and MAE. */
 px_value *px_layer_norm_layer(px_graph *, const char *name, px_value *x);
 
-/* x (B, T, D) -> (B, T, D) in the scope `number`: x + attn(norm1(x)), then + mlp(norm2(.)) */
+/* x (B, T, D) -> (B, T, D) in the scope `number`: x + ls1 attn(norm1(x)), then + ls2 mlp(norm2(.)) */
 px_value *px_transformer_block(px_graph *, int number, px_value *x, const px_block_spec *);
 
 /* `depth` such blocks in the scope `name`. */

@@ -53,6 +53,10 @@ void px_optimizer_destroy(px_optimizer *);
  * and has no momentum, as one without a gradient in torch; adamw corrects its moments from its first step on. */
 void px_optimizer_treat(px_optimizer *, const px_treatment *);
 
+/* What is frozen for some steps is so for this number more (or less): a resumed run with another number of steps in an epoch has
+ * done others than its place says. */
+void px_optimizer_shift(px_optimizer *, int64_t steps);
+
 /* The number of arrays of the flat buffer's length in the state of such an optimizer. */
 int px_optimizer_slot_count(const px_optim_cfg *);
 

@@ -331,6 +331,13 @@ void px_optimizer_treat(px_optimizer *o, const px_treatment *t)
     }
 }
 
+void px_optimizer_shift(px_optimizer *o, int64_t steps)
+{
+    for (int i = 0; i < o->span_count; i++)
+        if (o->spans[i].frozen != 0 && o->spans[i].frozen != INT64_MAX)
+            o->spans[i].frozen += steps;
+}
+
 double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
 {
     pace p = {.factor = scale, .lr = lr};

@@ -1,7 +1,9 @@
 /* changes.c - see changes.h. */
 #include "train/changes.h"
+#include "base/error.h"
 
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A place in a configuration's text: one key per line, groups from "name = {" to "};", one level deep. */
@@ -54,6 +56,47 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
     return false;
 }
 
+/* ---- what makes it another run ---- */
+
+/* Settings that change what the stored numbers mean. Others that change the parameters' shapes (a head's width) are refused by
+ * the checkpoint, after px_changes_tell has named them. */
+static const struct {
+    const char *group, *key;
+    bool trained; /* features can be read with another value */
+} fixed[] = {{"", "method", false},         {"", "backbone", false},    {"resnet", "stem", false},
+             {"resnet", "max_pool", false}, {"resnet", "width", false}, {"vit", "heads", false},
+             {"vit", "pool", true},         {"vit", "positions", true}, {"optim", "optimizer", true}};
+
+static cursor key_of(const char *group, const char *key)
+{
+    return (cursor){.group = group, .group_length = (int)strlen(group), .key = key, .key_length = (int)strlen(key)};
+}
+
+int px_changes_check(const px_changes *c, const char *run)
+{
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+        cursor wanted = key_of(fixed[i].group, fixed[i].key), was, is;
+        if ((c->to_read && fixed[i].trained) || !find(c->before, &wanted, &was) || !find(c->now, &wanted, &is) ||
+            same(was.value, was.value_length, is.value, is.value_length))
+            continue;
+        const char *point = wanted.group_length ? "." : "";
+        return px_fail(PX_USAGE,
+                       "%s: is a run with %s%s%s = %.*s and cannot go on with %.*s; pretext export %s "
+                       "out=w.safetensors and init=w.safetensors give its weights to another run",
+                       run, wanted.group, point, wanted.key, was.value_length, was.value, is.value_length, is.value,
+                       run);
+    }
+    return 0;
+}
+
+double px_changes_number(const char *text, const char *key)
+{
+    cursor wanted = key_of("", key), found;
+    return find(text, &wanted, &found) ? strtod(found.value, NULL) : 0;
+}
+
+/* ---- what may change ---- */
+
 static void tell(px_log *log, const cursor *key, const cursor *was, const cursor *is)
 {
     px_log_warning(log, "resumed with a different setting: %.*s%s%.*s = %.*s (was: %.*s)", key->group_length,
@@ -83,16 +126,38 @@ static bool same_meaning(const cursor *a, const cursor *b)
     return same(value[0], length[0], value[1], length[1]);
 }
 
-void px_changes_tell(px_log *log, const char *before, const char *now)
+/* A key that the run's version did not have: it did what the default does now. */
+static bool is_usual(const px_changes *c, const cursor *key)
 {
-    cursor a, b = {.at = now};
-    while (next(&b))
-        if (!find(before, &b, &a))
-            tell(log, &b, NULL, &b);
-        else if (!same_meaning(&a, &b))
+    cursor asked, usual;
+    return find(c->asked, key, &asked) && find(c->usual, key, &usual) && same_meaning(&asked, &usual);
+}
+
+/* Options of the method and of the backbone, and the size of images. */
+static bool shapes_parameters(const cursor *key)
+{
+    static const char *const others[] = {"", "data", "optim", "weights"};
+    bool size = same(key->group, key->group_length, "data", 4) && same(key->key, key->key_length, "image_size", 10);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (same(key->group, key->group_length, others[i], (int)strlen(others[i])))
+            return size;
+    return true;
+}
+
+void px_changes_tell(px_log *log, const px_changes *c)
+{
+    cursor a, b = {.at = c->now};
+    while (next(&b)) {
+        if (c->only_shapes && !shapes_parameters(&b))
+            continue;
+        bool old = find(c->before, &b, &a);
+        if (old && !same_meaning(&a, &b))
             tell(log, &b, &a, &b);
-    a = (cursor){.at = before};
+        else if (!old && !is_usual(c, &b))
+            tell(log, &b, NULL, &b);
+    }
+    a = (cursor){.at = c->before};
     while (next(&a))
-        if (!find(now, &a, &b))
+        if (!c->only_shapes && !find(c->now, &a, &b))
             tell(log, &a, &a, NULL);
 }

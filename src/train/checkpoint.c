@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 static const int64_t steps_max = (int64_t)1 << 40; /* no run is longer, and nothing overflows that counts images */
+static const int64_t epochs_max = 1000000;         /* the most that `epochs` takes */
 
 /* ---- paths ---- */
 
@@ -324,7 +325,24 @@ static int check_signature(const char *path)
     return 0;
 }
 
-/* With `m` NULL, reads only counters and configuration, and with `arrays` all parameters as they are. */
+/* Where the run is in its epochs, if it has kept that. */
+static int get_position(const char *path, hid_t file, px_checkpoint *out)
+{
+    if (out->step < 0 || out->step > steps_max)
+        return px_fail(PX_DATA, "%s: its step is %" PRId64 ", which no run reaches", path, out->step);
+    if (H5Aexists(file, "steps_per_epoch") <= 0)
+        return 0;
+    if (px_h5_get_attribute_number(file, "steps_per_epoch", &out->per_epoch) != 0 ||
+        px_h5_get_attribute_number(file, "place", &out->place) != 0)
+        return px_fail(PX_DATA, "%s: its place and steps_per_epoch are not two whole numbers", path);
+    if (out->per_epoch < 1 || out->per_epoch > steps_max || out->place < 0 || out->place / out->per_epoch > epochs_max)
+        return px_fail(PX_DATA,
+                       "%s: its place is %" PRId64 ", with %" PRId64 " steps in an epoch, which no run reaches", path,
+                       out->place, out->per_epoch);
+    return 0;
+}
+
+/* With `m` NULL, reads only counters, moments and configuration, and with `arrays` all parameters as they are. */
 static int load_file(const char *path, px_model *m, px_optimizer *optimizer, bool arrays, px_checkpoint *out)
 {
     *out = (px_checkpoint){0};
@@ -340,14 +358,14 @@ static int load_file(const char *path, px_model *m, px_optimizer *optimizer, boo
         px_h5_get_attribute_number(file, "step", &out->step) != 0 || !(out->config = get_text(file, "config")))
         status = px_fail(PX_DATA, "%s: is not a checkpoint of format %d", path, PX_CHECKPOINT_FORMAT);
     out->folder = get_text(file, "folder");
-    if (status == 0 && (out->step < 0 || out->step > steps_max))
-        status = px_fail(PX_DATA, "%s: its step is %" PRId64 ", which no run reaches", path, out->step);
+    if (status == 0)
+        status = get_position(path, file, out);
+    if (status == 0)
+        status = get_moments(path, file, out);
     if (status == 0 && m)
         status = get_parameters(path, file, m, !optimizer);
     if (status == 0 && optimizer)
         status = get_optimizer(path, file, m, optimizer);
-    if (status == 0 && arrays)
-        status = get_moments(path, file, out);
     if (status == 0 && arrays)
         status = get_arrays(path, file, out);
     H5Fclose(file);

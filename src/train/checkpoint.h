@@ -5,7 +5,7 @@
  *     /moments/mean, /moments/std  float32 (C): what pixels were normalized by; not there if they stayed in [0,1]
  *     /parameters/NAME             float32, plain order of axes, names of torchvision and timm; running statistics, too
  *     /optimizer/SLOT/NAME         the same shapes: momentum, or the two moments
- *   attributes of the root: format, step, optimizer_step
+ *   attributes of the root: format, step, place, steps_per_epoch, optimizer_step
  * Every data set carries Fletcher-32 checksums, which HDF5 verifies on reading.
  *
  * Writing: checkpoint.h5.partial is written and synced, the old checkpoint.h5 is renamed to checkpoint.previous.h5,
@@ -26,18 +26,25 @@ typedef struct px_checkpoint_array {
     float *data;
 } px_checkpoint_array;
 
+/* How far a run is: `step` steps are done, which are place / per_epoch epochs. As long as an epoch has the same number of steps,
+ * `place` is `step`; after a change of the batch or of the images it is not. */
+typedef struct px_position {
+    int64_t step, place, per_epoch;
+} px_position;
+
 typedef struct px_checkpoint {
-    int64_t step;               /* completed steps */
-    char *config;               /* freed by px_checkpoint_finish */
-    char *folder;               /* likewise; NULL: it is not known */
-    int channels;               /* of `moments`; 0: pixels stayed in [0,1], or the run is from before they were kept */
-    px_moments moments;         /* only from px_checkpoint_arrays */
+    int64_t step;             /* completed steps */
+    int64_t place, per_epoch; /* as in px_position; per_epoch 0: the run is from before they were kept */
+    char *config;             /* freed by px_checkpoint_finish */
+    char *folder;             /* likewise; NULL: it is not known */
+    int channels;             /* of `moments`; 0: pixels stayed in [0,1], or the run is from before they were kept */
+    px_moments moments;
     px_checkpoint_array *array; /* only from px_checkpoint_arrays; freed likewise */
     int count;
 } px_checkpoint;
 
 /* Writes folder/checkpoint.h5; for one rank. `optimizer` may be NULL. 0 or -1. */
-int px_checkpoint_save(const char *folder, px_model *, px_optimizer *optimizer, int64_t step, const char *config);
+int px_checkpoint_save(const char *folder, px_model *, px_optimizer *optimizer, px_position, const char *config);
 
 /* Reads the model's parameters from `folder` (a run) or from a checkpoint file. With an optimizer, its state must be in
  * the file as well; without one, pos_embed is resampled if the model is for another image size. A parameter that is

@@ -139,7 +139,18 @@ static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer
     return status == 0 ? put_number(path, file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
 }
 
-static int write_file(const char *path, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+/* Without steps_per_epoch, which a run has, a place means nothing. */
+static int put_position(const char *path, hid_t file, px_position at)
+{
+    if (put_number(path, file, "step", at.step) != 0)
+        return -1;
+    if (at.per_epoch == 0)
+        return 0;
+    return put_number(path, file, "place", at.place) == 0 ? put_number(path, file, "steps_per_epoch", at.per_epoch)
+                                                          : -1;
+}
+
+static int write_file(const char *path, px_model *m, px_optimizer *optimizer, px_position at, const char *config)
 {
     px_h5_disk disk = {0};
     hid_t access_list = px_h5_disk_access(&disk);
@@ -150,7 +161,7 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, in
     if (file < 0)
         return px_h5_disk_check(&disk, path) != 0 ? -1 : not_written(path);
     int status = 0;
-    if (put_number(path, file, "format", PX_CHECKPOINT_FORMAT) != 0 || put_number(path, file, "step", step) != 0 ||
+    if (put_number(path, file, "format", PX_CHECKPOINT_FORMAT) != 0 || put_position(path, file, at) != 0 ||
         put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
         put_moments(path, file, m) != 0 || (optimizer && put_optimizer(path, file, m, optimizer) != 0))
         status = -1;
@@ -176,14 +187,14 @@ static int sync_path(const char *path, int flags)
     return 0;
 }
 
-int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, int64_t step, const char *config)
+int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, px_position at, const char *config)
 {
     char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
          *previous = px_format("%s/checkpoint.previous.h5", folder);
     px_h5_quiet();
     int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
     if (status == 0)
-        status = write_file(partial, m, optimizer, step, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
+        status = write_file(partial, m, optimizer, at, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
     if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
     if (status == 0)

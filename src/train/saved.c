@@ -2,19 +2,34 @@
 #include "train/saved.h"
 
 #include "base/error.h"
+#include "train/changes.h"
 #include "train/checkpoint.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Whether the assignments name the data set: then they mean this folder. */
-static bool names_data(const char *const assignments[], int count)
+static bool gives(const char *key, const char *const assignments[], int count)
 {
+    size_t length = strlen(key);
     for (int i = 0; i < count; i++)
-        if (strncmp(assignments[i], "data.path=", 10) == 0)
+        if (strncmp(assignments[i], key, length) == 0 && assignments[i][length] == '=')
             return true;
     return false;
+}
+
+/* A network that learned with these numbers needs them for other images, too. */
+static void take_moments(px_settings *s, const px_checkpoint *saved, bool other_data, px_log *log)
+{
+    bool dataset = strcmp(s->data.normalize, "dataset") == 0 || strcmp(s->data.normalize, "true") == 0;
+    if (!dataset || saved->channels == 0)
+        return;
+    s->own = saved->moments;
+    s->own_channels = saved->channels;
+    if (other_data)
+        px_log_line(log,
+                    "pixels are normalized by the numbers that the run was trained with; data.normalize=dataset takes "
+                    "those of this data set");
 }
 
 /* The data set's path from the run's folder, a new string, or NULL: it is where its path says, or nowhere. */
@@ -53,6 +68,15 @@ static int check_unchanged(const px_settings *own, const char *run, const char *
     return 0;
 }
 
+/* The same for settings that only change what its parameters mean, as the number of heads does. */
+static int check_meaning(const px_settings *s, const px_checkpoint *saved, const char *run)
+{
+    char *now = px_config_text(s->config);
+    int status = px_changes_check(&(px_changes){.before = saved->config, .now = now, .to_read = true}, run);
+    free(now);
+    return status;
+}
+
 int px_saved_settings(px_settings *s, const char *run, const char *const assignments[], int count, px_log *log)
 {
     px_checkpoint saved;
@@ -66,7 +90,9 @@ int px_saved_settings(px_settings *s, const char *run, const char *const assignm
     }
     if (status == 0)
         status = px_settings_load_text(s, saved.config, run, assignments, count);
-    char *there = status == 0 && !names_data(assignments, count) ? elsewhere(s, &saved) : NULL;
+    /* An assignment's path starts from the current folder. */
+    bool other = gives("data.path", assignments, count), chosen = gives("data.normalize", assignments, count);
+    char *there = status == 0 && !other ? elsewhere(s, &saved) : NULL;
     if (there) {
         px_log_line(log, "data.path=%s is taken from %s, where the run was started", s->data.path, saved.folder);
         char *found = px_format("data.path=%s", there);
@@ -80,6 +106,12 @@ int px_saved_settings(px_settings *s, const char *run, const char *const assignm
         free(found);
     }
     free(there);
+    if (status == 0 && check_meaning(s, &saved, run) != 0) {
+        px_settings_finish(s);
+        status = -1;
+    }
+    if (status == 0 && !chosen)
+        take_moments(s, &saved, other, log);
     px_checkpoint_finish(&saved);
     return status;
 }

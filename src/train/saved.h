@@ -6,7 +6,8 @@
 #include "train/settings.h"
 
 /* Loads the settings of the run `run` with the assignments on top. A relative data.path that is not there is looked for from
- * the folder in which the run was started, with a note. 0 or -1. */
+ * the folder in which the run was started, with a note. Where pixels are normalized by the data set's numbers, those are the ones
+ * that the run was trained with, whatever data set is read, unless an assignment says data.normalize. 0 or -1. */
 int px_saved_settings(px_settings *, const char *run, const char *const assignments[], int count, px_log *);
 
 #endif

@@ -89,7 +89,8 @@ static int design(px_session *s, const px_dataset_info *instead)
 
 static void schedule(px_session *s, int64_t step)
 {
-    double progress = s->steps ? (double)step / (double)s->steps : 0;
+    int64_t steps = s->steps - s->shift;
+    double progress = steps > 0 ? (double)(step - s->shift) / (double)steps : 0;
     for (int i = 0; i < s->model->scheduled_count; i++)
         s->scheduled[i] = (float)px_scheduled_at(&s->model->scheduled[i], progress);
 }
@@ -186,6 +187,14 @@ static void make_views(const void *session, px_rng *rng, const px_image *image, 
     px_session_views(session, rng, image, out);
 }
 
+void px_session_continue(px_session *s, int64_t step, int64_t place)
+{
+    int64_t shift = step - place;
+    px_optimizer_shift(s->optimizer, shift - s->shift);
+    s->steps += shift - s->shift;
+    s->shift = shift;
+}
+
 int px_session_load(px_session *s, int64_t step)
 {
     const px_train_cfg *c = &s->settings->train;
@@ -204,7 +213,7 @@ int px_session_load(px_session *s, int64_t step)
                            .whole = c->accumulate,
                            .workers = d->workers ? d->workers : omp_get_max_threads(),
                            .timeout = d->timeout};
-    return px_agree(s->comm, px_loader_create(&s->loader, &spec, step * c->accumulate));
+    return px_agree(s->comm, px_loader_create(&s->loader, &spec, (step - s->shift) * c->accumulate));
 }
 
 /* ---- one step ---- */

@@ -29,6 +29,7 @@ typedef struct px_session {
     int64_t *split_index; /* owned if limited */
     int64_t per_epoch;    /* steps per epoch */
     int64_t steps;        /* in all */
+    int64_t shift; /* step `s` is s - shift steps of per_epoch after the beginning; 0 if that number never changed */
     px_task task;
     px_need need;    /* memory, by part */
     int parts;       /* how many parts of the batch this rank has: 1, or if reproducible, its shards */
@@ -59,6 +60,10 @@ typedef struct px_session {
  * data, and the caller sets the batch. 0, or -1 with nothing to finish. */
 int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
 void px_session_finish(px_session *); /* also accepts a zeroed session */
+
+/* Before px_session_load: the run goes on at `step`, which is place / per_epoch epochs after its beginning. Schedules, views and
+ * frozen parameters follow the place. */
+void px_session_continue(px_session *, int64_t step, int64_t place);
 
 /* Collective: starts the loader at `step`. 0 or -1. */
 int px_session_load(px_session *, int64_t step);

@@ -129,10 +129,10 @@ int px_settings_moments(px_settings *s, const float mean[], const float std[], i
         s->moments = imagenet;
         return 0;
     }
-    bool half = strcmp(by, "half") == 0;
+    bool half = strcmp(by, "half") == 0, own = s->own_channels == channels;
     for (int c = 0; c < channels && *normalized; c++) {
-        s->moments.mean[c] = half ? 0.5f : mean[c];
-        s->moments.std[c] = half ? 0.5f : std[c];
+        s->moments.mean[c] = half ? 0.5f : own ? s->own.mean[c] : mean[c];
+        s->moments.std[c] = half ? 0.5f : own ? s->own.std[c] : std[c];
     }
     return 0;
 }

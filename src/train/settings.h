@@ -74,6 +74,8 @@ typedef struct px_settings {
     px_backbone_cfg *backbone_cfg;
     px_config *config;  /* owns the strings */
     px_moments moments; /* filled in by px_settings_moments */
+    px_moments own;     /* of a run: what it was trained with; instead of the data set's where that is another */
+    int own_channels;   /* of `own`; 0: it is not known */
 } px_settings;
 
 /* Fills in `moments` as data.normalize says. `mean`, `std`: the data set's. *normalized: false if pixels stay as they are.

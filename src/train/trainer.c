@@ -3,7 +3,6 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "results/results.h"
-#include "train/changes.h"
 #include "train/checkpoint.h"
 #include "train/collapse.h"
 #include "train/figures.h"
@@ -11,6 +10,7 @@
 #include "train/made.h"
 #include "train/next.h"
 #include "train/provenance.h"
+#include "train/resume.h"
 #include "train/session.h"
 #include "train/stop.h"
 #include "train/weights.h"
@@ -40,6 +40,7 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
+    char *asked;                       /* the configuration as it was given */
     char *config;                      /* resolved text */
     char *again;                       /* the command that continues this run */
     px_results *results;               /* rank 0 */
@@ -131,10 +132,19 @@ static int restore(trainer *t)
         px_log_line(t->log, "%s: no checkpoint yet, starting at the beginning", out);
         return 0;
     }
-    if (px_checkpoint_load(out, t->session.model, t->session.optimizer, &saved, t->log) != 0)
+    if (px_resume_check(t->s, t->asked, t->config) != 0)
         return -1;
+    if (px_checkpoint_load(out, t->session.model, t->session.optimizer, &saved, t->log) != 0) {
+        if (px_error_status() == PX_USAGE)
+            px_resume_tell(t->s, t->asked, t->config, true, t->log);
+        return -1;
+    }
+    px_resume_tell(t->s, t->asked, t->config, false,
+                   t->log); /* changes are legitimate (more epochs), but never silent */
     t->step = t->saved_step = saved.step;
-    px_changes_tell(t->log, saved.config, t->config); /* changes are legitimate (more epochs), but never silent */
+    px_session_continue(&t->session, t->step,
+                        px_resume_place(&saved, t->session.per_epoch, t->session.split.count, t->log));
+    t->steps = t->session.steps;
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
     return 0;
@@ -186,22 +196,33 @@ static int start_weights(trainer *t, bool resume)
 
 /* ---- one step ---- */
 
+/* How many steps of this session's kind are done where `t->step` steps of all kinds are. */
+static int64_t place(const trainer *t)
+{
+    return t->step - t->session.shift;
+}
+
+/* The epochs that are done after the current step. */
+static double epochs_done(const trainer *t)
+{
+    return (double)(place(t) + 1) / (double)t->session.per_epoch;
+}
+
 static void show_progress(trainer *t, double step_seconds)
 {
     char left[32];
     t->pace = t->pace > 0 ? 0.95 * t->pace + 0.05 * step_seconds : step_seconds;
-    double done = (double)(t->step + 1) / (double)t->session.per_epoch,
-           seconds = (double)(t->steps - t->step - 1) * t->pace;
-    px_log_progress(t->log, "epoch %.1f/%g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f images/s  %s left", done,
-                    t->s->train.epochs, t->step + 1, t->steps, t->loss, t->s->train.batch / t->pace,
+    double seconds = (double)(t->steps - t->step - 1) * t->pace;
+    px_log_progress(t->log, "epoch %.1f/%g  step %" PRId64 "/%" PRId64 "  loss %.4f  %.0f images/s  %s left",
+                    epochs_done(t), t->s->train.epochs, t->step + 1, t->steps, t->loss, t->s->train.batch / t->pace,
                     px_duration(seconds, left));
 }
 
 static int record(trainer *t, double lr, double norm, double seconds, double wait)
 {
     const px_scalars *graph = &t->session.scalars;
-    double epoch = (double)(t->step + 1) / (double)t->session.per_epoch;
-    const double own[OWN_SERIES] = {epoch, lr, norm, t->s->train.batch / seconds, wait / seconds, t->skips > 0};
+    const double own[OWN_SERIES] = {epochs_done(t), lr,          norm, t->s->train.batch / seconds,
+                                    wait / seconds, t->skips > 0};
     memcpy(t->row, graph->mean, (size_t)graph->count * sizeof t->row[0]);
     memcpy(t->row + graph->count, own, sizeof own);
     double *look = t->row + graph->count + OWN_SERIES;
@@ -237,7 +258,8 @@ static int save(trainer *t)
     t->saved = t->shown = px_now();
     px_crash_doing("the checkpoint after the end", t->step);
     if (px_results_flush(t->results) != 0 ||
-        px_checkpoint_save(t->s->train.out, t->session.model, t->session.optimizer, t->step, t->config) != 0)
+        px_checkpoint_save(t->s->train.out, t->session.model, t->session.optimizer,
+                           (px_position){t->step, place(t), t->session.per_epoch}, t->config) != 0)
         return -1;
     t->saved_step = t->step;
     tell_saved(t);
@@ -314,7 +336,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     s->look = looks(t);
     if (px_session_gradients(s, t->step, &votes) != 0)
         return -1;
-    double lr = px_schedule_lr(&t->s->optim, t->step, s->per_epoch, c->epochs, c->batch);
+    double lr = px_schedule_lr(&t->s->optim, place(t), s->per_epoch, c->epochs, c->batch);
     px_crash_doing("the update", t->step + 1);
     t->loss = s->scalars.mean[0];
     double norm = isfinite(t->loss) ? px_session_update(s, lr) : NAN;
@@ -395,6 +417,7 @@ static int set_up(trainer *t, bool resume, const char *command)
     int status = px_schedule_check(&t->s->optim, c->epochs);
     if (!c->out[0])
         status = px_fail(PX_USAGE, "out is not set: give the run's folder, as in out=runs/first");
+    t->asked = px_config_text(t->s->config);
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
     t->steps = t->session.steps;
@@ -418,6 +441,7 @@ static void finish(trainer *t)
 {
     px_made_keep(&t->made);
     px_session_finish(&t->session);
+    free(t->asked);
     free(t->config);
     free(t->again);
     free(t->series_name);

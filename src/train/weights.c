@@ -9,6 +9,7 @@
 #include "train/checkpoint.h"
 #include "train/weights_guess.h"
 #include "train/weights_heads.h"
+#include "train/weights_kind.h"
 #include "train/weights_names.h"
 
 #include <inttypes.h>
@@ -114,6 +115,16 @@ static const char *of_another(const px_tensor_file *f, const px_settings *s, cha
     return text;
 }
 
+/* What would help where a parameter is missing, or what the file is; "" if neither is known. A new string. */
+static char *hint(const px_weights_names *n)
+{
+    const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+    const char *kind = px_tensor_file_about(n->file, settings_note) ? NULL : px_weights_kind(n->file, true);
+    if (px_weights_names_parts(n, "fc_norm.weight", part) > 0 && px_weights_names_parts(n, "norm.weight", part) == 0)
+        return px_strdup("; vit.pool=mean_norm would fit");
+    return kind ? px_format("; it looks like %s", kind) : px_strdup("");
+}
+
 /* Names the first parameter of the backbone that is not there. 0 if all are. */
 static int check_whole(const px_weights_names *n, const px_graph *bare, const char *path, const px_settings *s)
 {
@@ -126,8 +137,11 @@ static int check_whole(const px_weights_names *n, const px_graph *bare, const ch
         if (!*of_another(n->file, s, why))
             snprintf(why, sizeof why, "; it has %d of the %d that are needed", px_weights_names_count(n, bare),
                      px_graph_params(bare));
-        return px_fail(PX_DATA, "%s: has no tensor %s%s, which %s needs%s", path, n->prefix, name, s->backbone->name,
-                       why);
+        char *more = hint(n);
+        px_fail(PX_DATA, "%s: has no tensor %s%s, which %s needs%s%s", path, n->prefix, name, s->backbone->name, why,
+                more);
+        free(more);
+        return -1;
     }
     return 0;
 }
@@ -166,6 +180,24 @@ static int check_finite(const px_stored_tensor *const part[], int count, const c
                        part[i]->name, bad, px_shape_count(part[i]->shape), value);
     }
     return 0;
+}
+
+/* Before anything is read: of what is not the backbone's, nor a head of the model, all must be known. */
+static int check_rest(const px_model *m, const px_graph *bare, const px_settings *s, const px_weights_names *names,
+                      const char *path)
+{
+    bool *known = px_calloc((size_t)px_tensor_file_count(names->file) + 1, sizeof known[0]);
+    for (int i = 0; i < px_graph_params(m->graph); i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+        int parts = px_weights_names_parts(names, p->name, part);
+        bool is = parts > 0 && (holds(bare, p->name) || px_shape_equal(part[0]->shape, p->value->shape));
+        for (int k = 0; k < parts && is; k++)
+            known[part[k] - px_tensor_file_at(names->file, 0)] = true;
+    }
+    int status = px_weights_names_check_rest(names, known, path, s);
+    free(known);
+    return status;
 }
 
 static int load_params(px_model *m, const px_graph *bare, const px_settings *s, const px_weights_names *names,
@@ -247,14 +279,13 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
         return -1;
     tally n = {.used = px_calloc((size_t)px_tensor_file_count(f) + 1, sizeof n.used[0])};
     int status = check_whole(&names, bare, path, s);
+    bool ours = px_tensor_file_about(f, settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
+    if (status == 0 && !ours && !lenient)
+        status = check_rest(m, bare, s, &names, path);
     if (status == 0)
         status = load_params(m, bare, s, &names, path, &n);
-    bool ours = px_tensor_file_about(f, settings_note);
     if (status == 0 && !ours)
         status = px_weights_heads_check(&names, s, path, log);
-    bool lenient = strcmp(s->weights.other, "ignore") == 0;
-    if (status == 0 && !ours && !lenient)
-        status = px_weights_names_check_rest(&names, n.used, path, s);
     for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
         px_plan_follow(m->plan, i, 0); /* they begin as their leaders do */
     if (status == 0) {

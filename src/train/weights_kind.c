@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Ours look so, too. */
+static const char some_vit[] = "a ViT of a size, or with parts, that are not among the backbones";
+
 /* The first row of which some tensors' names hold all that is in `has`, and none holds `lacks`. */
 static const struct kind {
     const char *has[2], *lacks, *is;
@@ -19,10 +22,12 @@ static const struct kind {
     {{".resblocks.", NULL}, NULL, "CLIP's encoder, whose norm before the blocks our ViT does not have"},
     {{"patch_embed.proj.0.", NULL}, NULL, "MoCo v3's ViT with convolutions for patches, which our ViT does not have"},
     {{".mlp.w12.", NULL}, NULL, "DINOv2's largest ViT, whose SwiGLU our ViT does not have"},
-    {{"layer_scale1.lambda1", NULL}, NULL, "DINOv2 in Hugging Face's names, whose LayerScale our ViT does not have"},
     {{"predictor.", "blocks.0.attn.qkv."}, "cls_token", "I-JEPA's ViT, which has no class token, but ours has one"},
     {{"blocks.0.attn.qkv.", NULL}, "cls_token", "a ViT without a class token (I-JEPA, pooled ones), but ours has one"},
-    {{"blocks.0.attn.", NULL}, NULL, "a ViT of a size, or with parts, that are not among the backbones"},
+    {{"blocks.0.attn.", NULL}, NULL, some_vit},
+    {{"conv1.0.weight", "layer1."},
+     NULL,
+     "a ResNet with three filters in its stem (ResNet-D), which is not among the backbones"},
     {{"features.0.", NULL},
      NULL,
      "torchvision's VGG, MobileNet, EfficientNet or DenseNet, which are not among the backbones"},
@@ -37,11 +42,11 @@ static bool has(const px_tensor_file *f, const char *part)
     return false;
 }
 
-const char *px_weights_kind(const px_tensor_file *f)
+const char *px_weights_kind(const px_tensor_file *f, bool sure)
 {
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (has(f, kinds[i].has[0]) && (!kinds[i].has[1] || has(f, kinds[i].has[1])) &&
-            !(kinds[i].lacks && has(f, kinds[i].lacks)))
+            !(kinds[i].lacks && has(f, kinds[i].lacks)) && !(sure && kinds[i].is == some_vit))
             return kinds[i].is;
     return NULL;
 }
@@ -57,7 +62,7 @@ int px_weights_fit_nothing(const px_tensor_file *f, const char *path)
     for (int i = 0; i < count && i < NAMED; i++)
         fprintf(out, "%s%.80s", i > 0 ? ", " : "", px_tensor_file_at(f, i)->name);
     fclose(out);
-    const char *kind = px_weights_kind(f);
+    const char *kind = px_weights_kind(f, false);
     px_fail(PX_DATA,
             "%s: none of the backbones has its parameters in it (%d tensors: %s%s)%s%s; 'pretext backbones' lists them",
             path, count, names, count > NAMED ? ", ..." : "", kind ? "; it looks like " : "", kind ? kind : "");

@@ -68,6 +68,25 @@ static const spelling hugging_face_vit[] = {{"cls_token", "embeddings.cls_token"
                                             {"norm.", "layernorm."},
                                             {0}};
 
+/* Dinov2Model. */
+static const spelling hugging_face_dinov2[] = {{"cls_token", "embeddings.cls_token"},
+                                               {"pos_embed", "embeddings.position_embeddings"},
+                                               {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
+                                               {"blocks.#.norm1.", BLOCK "norm1."},
+                                               {"blocks.#.attn.qkv.", HEADS "query.|" HEADS "key.|" HEADS "value."},
+                                               {"blocks.#.attn.proj.", BLOCK "attention.output.dense."},
+                                               {"blocks.#.ls1.gamma", BLOCK "layer_scale1.lambda1"},
+                                               {"blocks.#.norm2.", BLOCK "norm2."},
+                                               {"blocks.#.mlp.fc1.", BLOCK "mlp.fc1."},
+                                               {"blocks.#.mlp.fc2.", BLOCK "mlp.fc2."},
+                                               {"blocks.#.ls2.gamma", BLOCK "layer_scale2.lambda1"},
+                                               {"norm.", "layernorm."},
+                                               {0}};
+
+/* timm's attention that keeps queries, keys and values apart (qkv_fused=False, EVA's). */
+#define PART "blocks.{0}.attn."
+static const spelling unfused[] = {{"blocks.#.attn.qkv.", PART "q_proj.|" PART "k_proj.|" PART "v_proj."}, {0}};
+
 /* mmpretrain's, mmselfsup's and mmcls's VisionTransformer. */
 static const spelling mm_vit[] = {{"patch_embed.proj.", "patch_embed.projection."},
                                   {"blocks.#.norm1.", "layers.{0}.ln1."},
@@ -88,6 +107,8 @@ static const struct px_weights_scheme schemes[] = {{"the usual names", NULL, NUL
                                                    {"torchvision's names", "vit", torchvision_vit},
                                                    {"torchvision's names", "vit", older_torchvision_vit},
                                                    {"Hugging Face's names", "vit", hugging_face_vit},
+                                                   {"Hugging Face's names of DINOv2", "vit", hugging_face_dinov2},
+                                                   {"queries, keys and values apart", "vit", unfused},
                                                    {"OpenMMLab's names", "vit", mm_vit}};
 
 /* Whether `name` begins with the pattern; *rest: what follows it. */
@@ -247,12 +268,13 @@ static void consider(candidates *c, px_weights_names n, const px_graph *bare)
     c->list[c->count++] = n;
 }
 
-/* Every prefix with which the file has the backbone's first parameter in this scheme. */
-static void try_scheme(candidates *c, const struct px_weights_scheme *s, const px_tensor_file *f, const px_graph *bare)
+/* Every prefix with which the file has the parameter `telling` in this scheme. */
+static void each_prefix(const struct px_weights_scheme *s, const px_tensor_file *f, const char *telling,
+                        px_weights_visit *visit, void *context)
 {
     enum { CANDIDATES = 64 }; /* a file with more has other parameters with this name */
     char first[PX_WEIGHTS_PARTS][NAME_MAX_BYTES];
-    names_of(s, "", px_graph_param(bare, 0)->name, first);
+    names_of(s, "", telling, first);
     size_t length = strlen(first[0]);
     for (int i = 0, tried = 0; i < px_tensor_file_count(f) && tried < CANDIDATES; i++) {
         const char *there = px_tensor_file_at(f, i)->name;
@@ -261,16 +283,52 @@ static void try_scheme(candidates *c, const struct px_weights_scheme *s, const p
             (all > length && there[all - length - 1] != '.'))
             continue;
         tried++;
-        consider(c, (px_weights_names){s, px_format("%.*s", (int)(all - length), there), f}, bare);
+        px_weights_names n = {s, px_format("%.*s", (int)(all - length), there), f};
+        visit(context, &n);
+        free(n.prefix);
     }
 }
 
-static void try_prefix(candidates *c, const struct px_weights_scheme *s, const px_tensor_file *f, const px_graph *bare,
-                       const char *prefix)
+static char *with_point(const char *prefix)
 {
     size_t length = strlen(prefix);
-    const char *point = length > 0 && prefix[length - 1] != '.' ? "." : "";
-    consider(c, (px_weights_names){s, px_format("%s%s", prefix, point), f}, bare);
+    return px_format("%s%s", prefix, length > 0 && prefix[length - 1] != '.' ? "." : "");
+}
+
+static bool is_of(const struct px_weights_scheme *s, const px_backbone_family *family)
+{
+    return !s->family || strcmp(s->family, family->name) == 0;
+}
+
+void px_weights_names_visit(const px_tensor_file *f, const px_backbone_family *family, const char *wanted,
+                            px_weights_visit *visit, void *context)
+{
+    bool any = strcmp(wanted, "auto") == 0;
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (!is_of(&schemes[i], family))
+            continue;
+        if (any) {
+            each_prefix(&schemes[i], f, family->telling, visit, context);
+            continue;
+        }
+        const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+        px_weights_names n = {&schemes[i], with_point(wanted), f};
+        if (px_weights_names_parts(&n, family->telling, part) > 0)
+            visit(context, &n);
+        free(n.prefix);
+    }
+}
+
+/* What is looked for while prefixes are tried. */
+typedef struct search {
+    candidates *found;
+    const px_graph *bare;
+} search;
+
+static void try_prefix(void *context, const px_weights_names *n)
+{
+    search *s = context;
+    consider(s->found, (px_weights_names){n->scheme, px_strdup(n->prefix), n->file}, s->bare);
 }
 
 static int ambiguous(const candidates *c, const char *path)
@@ -308,12 +366,12 @@ int px_weights_names_find(px_weights_names *n, const px_tensor_file *f, const ch
     bool any = strcmp(prefix, "auto") == 0;
     candidates c = {0};
     for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (schemes[i].family && strcmp(schemes[i].family, s->backbone->family->name) != 0)
+        if (!is_of(&schemes[i], s->backbone->family))
             continue;
         if (any)
-            try_scheme(&c, &schemes[i], f, bare);
+            each_prefix(&schemes[i], f, s->backbone->family->telling, try_prefix, &(search){&c, bare});
         else
-            try_prefix(&c, &schemes[i], f, bare, prefix);
+            consider(&c, (px_weights_names){&schemes[i], with_point(prefix), f}, bare);
     }
     *n = (px_weights_names){&schemes[0], NULL, f};
     /* What is not whole will be refused anyway, by the name of what is missing. */
@@ -368,6 +426,7 @@ static const char *const heads[] = {"fc.",
                                     "decoder.",
                                     "decoder_",
                                     "mask_token",
+                                    "embeddings.mask_token",
                                     "pre_logits.",
                                     "pooler.",
                                     "mlp_head.",
@@ -377,26 +436,28 @@ static const char *const heads[] = {"fc.",
 
 /* Parts of backbones that ours do not have: what is in their names, and what it is called. */
 static const struct part {
-    const char *in_name, *is;
-} parts[] = {{".ls1.", "LayerScale"},
-             {".ls2.", "LayerScale"},
-             {".gamma_", "LayerScale"},
-             {"layer_scale", "LayerScale"},
-             {"lambda1", "LayerScale"},
-             {"reg_token", "register tokens"},
-             {"register_tokens", "register tokens"},
-             {"dist_token", "DeiT's distillation token"},
-             {"distillation_token", "DeiT's distillation token"},
-             {"head_dist", "DeiT's distillation token"},
-             {"fc_norm.", "a norm after pooling (fc_norm)"},
-             {"norm_pre.", "a norm before the blocks"},
-             {"q_norm.", "norms of queries and keys"},
-             {"k_norm.", "norms of queries and keys"},
-             {"relative_position", "relative positions"},
-             {"rel_pos", "relative positions"},
-             {".w12.", "SwiGLU"},
-             {".se.", "squeeze-and-excitation"},
-             {"se_module", "squeeze-and-excitation"}};
+    const char *in_name, *is, *fits; /* the option that builds it, or NULL */
+} parts[] = {{".ls1.", "LayerScale", "vit.layer_scale=1e-5"},
+             {".ls2.", "LayerScale", "vit.layer_scale=1e-5"},
+             {".gamma_", "LayerScale", "vit.layer_scale=1e-5"},
+             {"layer_scale", "LayerScale", "vit.layer_scale=1e-5"},
+             {"lambda1", "LayerScale", "vit.layer_scale=1e-5"},
+             {"reg_token", "register tokens", NULL},
+             {"register_tokens", "register tokens", NULL},
+             {"storage_tokens", "register tokens", NULL},
+             {"dist_token", "DeiT's distillation token", NULL},
+             {"distillation_token", "DeiT's distillation token", NULL},
+             {"head_dist", "DeiT's distillation token", NULL},
+             {"fc_norm.", "a norm after pooling (fc_norm)", NULL},
+             {"norm_pre.", "a norm before the blocks", NULL},
+             {"ln_pre.", "a norm before the blocks", NULL},
+             {"q_norm.", "norms of queries and keys", NULL},
+             {"k_norm.", "norms of queries and keys", NULL},
+             {"relative_position", "relative positions", NULL},
+             {"rel_pos", "relative positions", NULL},
+             {".w12.", "SwiGLU", NULL},
+             {".se.", "squeeze-and-excitation", NULL},
+             {"se_module", "squeeze-and-excitation", NULL}};
 
 static bool is_head(const char *name)
 {
@@ -410,10 +471,12 @@ static int unknown(const px_stored_tensor *t, const char *rest, const char *path
 {
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         if (strstr(rest, parts[i].in_name))
-            return px_fail(PX_DATA,
-                           "%s: tensor %s belongs to %s, which %s does not have here, so features would be others; "
-                           "weights.other=ignore reads the rest all the same",
-                           path, t->name, parts[i].is, s->backbone->name);
+            return px_fail(
+                PX_DATA,
+                "%s: tensor %s belongs to %s, which %s does not have here, so features would be others%s%s%s; "
+                "weights.other=ignore reads the rest all the same",
+                path, t->name, parts[i].is, s->backbone->name, parts[i].fits ? "; " : "",
+                parts[i].fits ? parts[i].fits : "", parts[i].fits ? " would fit" : "");
     return px_fail(PX_DATA,
                    "%s: tensor %s is neither of %s nor a head that is known, so features may be others; "
                    "weights.other=ignore reads the rest all the same",

@@ -25,6 +25,12 @@ int px_weights_names_find(px_weights_names *, const px_tensor_file *, const char
                           const px_graph *bare);
 void px_weights_names_finish(px_weights_names *);
 
+/* Calls `visit` for each scheme and prefix with which the file has the parameter that tells this family. `wanted`: "auto", or the
+ * only prefix. What is visited is borrowed. */
+typedef void px_weights_visit(void *context, const px_weights_names *);
+void px_weights_names_visit(const px_tensor_file *, const px_backbone_family *, const char *wanted, px_weights_visit *,
+                            void *context);
+
 /* How many of the backbone's parameters are there. */
 int px_weights_names_count(const px_weights_names *, const px_graph *bare);
 

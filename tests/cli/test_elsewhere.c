@@ -10,14 +10,16 @@
 #include "make_set.h"
 #include "results/h5.h"
 #include "run.h"
+#include "run_files.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 
 enum { IMAGES = 48, SIDE = 16 };
 
-/* d.h5 in the current folder, only with a split train: labels from 1 to 3, or without a test split's. */
-static void make(const char *name, bool test)
+/* A data set in the current folder, only with a split train or also with `test`; labels are from 1 to 3. `mean`: what it says of its
+ * pixels, which are always the same. */
+static void make(const char *name, bool test, float mean)
 {
     static const char *const classes[] = {"0", "1", "2", "3"}, *const splits[] = {"train", "test"};
     int32_t labels[IMAGES];
@@ -33,7 +35,7 @@ static void make(const char *name, bool test)
                            .classes = 4,
                            .split_names = splits,
                            .splits = test ? 2 : 1,
-                           .mean = {0.5f, 0.5f, 0.5f},
+                           .mean = {mean, mean, mean},
                            .std = {0.25f, 0.25f, 0.25f},
                            .source = "a test"};
     px_pack_file f;
@@ -55,10 +57,11 @@ static int set_up(void **state)
 {
     char *folder = run_folder_create();
     PX_CHECK(chdir(folder) == 0);
-    make("d.h5", false);
-    make("t.h5", true);
+    make("d.h5", false, 0.5f);
+    make("t.h5", true, 0.5f);
+    make("dark.h5", false, 0.1f);
     check(RUN("pretrain", "data.path=d.h5", "out=r", "batch=8", "epochs=1", "optim.warmup_epochs=0",
-              "resnet.width=0.125"),
+              "resnet.width=0.125", "data.normalize=dataset"),
           0, "probe with holdout=0.1 holds some of its images out");
     PX_CHECK(mkdir("elsewhere", 0777) == 0);
     *state = folder;
@@ -96,6 +99,75 @@ static void no_test_split(void **state)
     check(RUN("probe", "r", "holdout=1"), 2, "holdout");
 }
 
+static double number(const char *name)
+{
+    array a = read_array("r", "run.h5", name);
+    double first = a.data[0];
+    assert_true(a.count > 0);
+    free(a.data);
+    return first;
+}
+
+/* What was held out is tested beside a test split, not in its place. */
+static void a_holdout_beside_a_test(void **state)
+{
+    (void)state;
+    check(RUN("probe", "r", "data.path=t.h5", "linear.epochs=2"), 0, "top-1");
+    double top1 = number("/eval/linear/pretrained/top1"), rank = number("/eval/spectrum/pretrained/rankme"),
+           place = number("/eval/embedding/xy");
+    check(RUN("probe", "r", "holdout=0.25", "linear.epochs=2", "baselines=true"), 0, "top-1");
+    assert_true(number("/eval/linear/pretrained/top1") == top1);
+    assert_true(number("/eval/spectrum/pretrained/rankme") == rank);
+    assert_true(number("/eval/embedding/xy") == place);
+    number("/eval/linear/pretrained_holdout/top1");
+    number("/eval/linear/untrained_holdout/top1");
+    number("/eval/linear/pixels_holdout/top1");
+    number("/eval/spectrum/pretrained_holdout/rankme");
+    check(RUN("show", "r"), 0, "pretrained_holdout");
+}
+
+/* A network that learned with its data set's mean needs that for other images, too. */
+static void the_numbers_of_pixels_travel(void **state)
+{
+    (void)state;
+    check(RUN("features", "r", "out=own.h5"), 0, "");
+    check(RUN("features", "r", "data.path=dark.h5", "out=dark_features.h5"), 0,
+          "pixels are normalized by the numbers that the run was trained with; ");
+    check(RUN("features", "r", "data.path=dark.h5", "data.normalize=dataset", "out=other.h5"), 0, "");
+    array own = read_array(".", "own.h5", "/features"), dark = read_array(".", "dark_features.h5", "/features"),
+          other = read_array(".", "other.h5", "/features");
+    size_t bytes = (size_t)own.count * sizeof own.data[0];
+    assert_int_equal(own.count, dark.count);
+    assert_memory_equal(own.data, dark.data, bytes);
+    assert_memory_not_equal(own.data, other.data, bytes);
+    free(own.data);
+    free(dark.data);
+    free(other.data);
+    check(RUN("probe", "r", "data.path=dark.h5", "holdout=0.25", "protocol=knn", "embed=0"), 0,
+          "the numbers that the run was trained with");
+}
+
+/* A run's backbone is what it is, but its features can be pooled otherwise. */
+static void settings_of_the_backbone(void **state)
+{
+    (void)state;
+    check(RUN("probe", "r", "holdout=0.25", "resnet.max_pool=yes"), 2,
+          "r: is a run with resnet.max_pool = \"no\" and cannot go on with \"yes\"; ");
+    check(RUN("features", "r", "resnet.width=0.25", "out=no.h5"), 2, "is a run with resnet.width = 0.125 and cannot");
+    check(RUN("probe", "r", "holdout=0.25", "backbone=resnet34"), 2, "is a run with backbone=resnet18 and cannot");
+    check(RUN("pretrain", "data.path=d.h5", "out=m", "method=mae", "backbone=vit_tiny_8", "batch=8", "epochs=0.2",
+              "optim.warmup_epochs=0"),
+          0, "mae on vit_tiny_8");
+    check(RUN("features", "m", "out=cls.h5", "vit.pool=cls"), 0, "");
+    check(RUN("features", "m", "out=mean.h5", "vit.pool=mean"), 0, "");
+    check(RUN("features", "m", "out=no.h5", "vit.heads=6"), 2, "cannot go on with 6; ");
+    check(RUN("probe", "m", "vit.pool=mean", "holdout=0.25", "protocol=knn", "embed=0"), 0, "top-1");
+    array cls = read_array(".", "cls.h5", "/features"), mean = read_array(".", "mean.h5", "/features");
+    assert_memory_not_equal(cls.data, mean.data, (size_t)cls.count * sizeof cls.data[0]);
+    free(cls.data);
+    free(mean.data);
+}
+
 static void labels_from_one(void **state)
 {
     (void)state;
@@ -118,7 +190,10 @@ static void the_split_of_features(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_relative_path), cmocka_unit_test(no_test_split),
-                                       cmocka_unit_test(labels_from_one), cmocka_unit_test(the_split_of_features)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_relative_path),          cmocka_unit_test(no_test_split),
+        cmocka_unit_test(a_holdout_beside_a_test),  cmocka_unit_test(the_numbers_of_pixels_travel),
+        cmocka_unit_test(settings_of_the_backbone), cmocka_unit_test(labels_from_one),
+        cmocka_unit_test(the_split_of_features)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

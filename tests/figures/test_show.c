@@ -54,9 +54,9 @@ static void test_run(void **state)
     (void)state;
     char *text = shown(folder);
     expect(text, (const char *[]){"method=simclr", "lr=0.3 steps=[1.5, 2]", "version              0.1.0",
-                                  "300 rows, last step 299", "grad_norm", "pretrained       90.00%",
+                                  "300 rows, last step 299", "grad_norm", "pretrained           90.00%",
                                   "under_score {a^2} 85.0%", "layer1         50.00%", "layer2         80.00%",
-                                  "untrained        60.00%", "knn, k = 20    pretrained       75.00%", NULL});
+                                  "untrained            60.00%", "knn, k = 20    pretrained           75.00%", NULL});
     free(text);
 }
 

@@ -117,7 +117,8 @@ static void same_across_backends(void **state)
         start(&a, backends[k % 2], optimizers[k / 2]);
         start(&b, backends[1 - k % 2], optimizers[k / 2]);
         train(&a);
-        assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 2, "text = \"of the run\";\n"), 0);
+        assert_int_equal(
+            px_checkpoint_save(folder, &a.m, a.optimizer, (px_position){.step = 2}, "text = \"of the run\";\n"), 0);
         if (px_checkpoint_load(folder, &b.m, b.optimizer, &c, &quiet) != 0)
             fail_msg("%s", px_error());
         assert_int_equal(c.step, 2);
@@ -144,12 +145,12 @@ static void two_are_kept(void **state)
     assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), -1);
     assert_int_equal(px_error_status(), PX_DATA);
     for (int step = 1; step < 4; step++)
-        assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, step, ""), 0);
+        assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, (px_position){.step = step}, ""), 0);
     assert_int_equal(px_checkpoint_peek(previous, &c, &quiet), 0);
     assert_int_equal(c.step, 2);
     px_checkpoint_finish(&c);
     assert_int_equal(mkdir(partial, 0777), 0);
-    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 9, ""), -1);
+    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, (px_position){.step = 9}, ""), -1);
     assert_int_equal(px_error_status(), PX_FAIL);
     assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), 0);
     assert_int_equal(c.step, 3);
@@ -172,7 +173,7 @@ static void steps_are_checked(void **state)
     static const int64_t step[] = {-5, INT64_MAX, (int64_t)1 << 41};
     for (int i = 0; i < 3; i++) {
         for (int k = 0; k < 2; k++) /* the one before is bad, too */
-            assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, step[i], ""), 0);
+            assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, (px_position){.step = step[i]}, ""), 0);
         assert_int_equal(px_checkpoint_peek(folder, &c, &quiet), -1);
         assert_int_equal(px_error_status(), PX_DATA);
         assert_non_null(strstr(px_error(), ", which no run reaches"));
@@ -192,7 +193,7 @@ static void damage_is_noticed(void **state)
     start(&a, "openblas", "adamw");
     start(&b, "openblas", "adamw");
     train(&a);
-    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, 2, "text = 1;\n"), 0);
+    assert_int_equal(px_checkpoint_save(folder, &a.m, a.optimizer, (px_position){.step = 2}, "text = 1;\n"), 0);
     blob whole = read_file(path);
     int refused = 0;
     for (size_t i = 0; i < PLACES; i++) {
@@ -256,7 +257,7 @@ static void positions_of_another_size(void **state)
     px_model small = vit(&s[0], 32), large = vit(&s[1], 64);
     px_checkpoint c;
     px_optimizer *optimizer;
-    assert_int_equal(px_checkpoint_save(folder, &small, NULL, 1, ""), 0);
+    assert_int_equal(px_checkpoint_save(folder, &small, NULL, (px_position){.step = 1}, ""), 0);
     if (px_checkpoint_load(folder, &large, NULL, &c, &quiet) != 0)
         fail_msg("%s", px_error());
     px_checkpoint_finish(&c);

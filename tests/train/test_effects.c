@@ -346,7 +346,7 @@ static void resumed_runs_go_on_bit_for_bit(void **state)
         start(&a, f, 0, regimes[i]);
         for (int step = 0; step < 2; step++)
             assert_true(take(&a, step, 0.1, false));
-        if (px_checkpoint_save(f->folder, a.session.model, a.session.optimizer, 2, "") != 0)
+        if (px_checkpoint_save(f->folder, a.session.model, a.session.optimizer, (px_position){.step = 2}, "") != 0)
             fail_msg("%s", px_error());
         start(&b, f, 2, regimes[i]);
         if (px_checkpoint_load(f->folder, b.session.model, b.session.optimizer, &c, &log) != 0)

@@ -215,9 +215,13 @@ static void of_several_encoders_the_usual_one_is_taken(void **state)
 static void what_the_backbone_lacks_is_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"blocks.0.ls1.gamma",
-         "belongs to LayerScale, which vit_tiny_16 does not have here, so features would be others"},
+        {"blocks.0.ls1.gamma", "belongs to LayerScale, which vit_tiny_16 does not have here, so features would be "
+                               "others; vit.layer_scale=1e-5 would "
+                               "fit"},
         {"reg_token", "belongs to register tokens, which vit_tiny_16 does not have here, so features would be others"},
+        {"dist_token",
+         "belongs to DeiT's distillation token, which vit_tiny_16 does not have here, so features would be "
+         "others"},
         {"fc_norm.weight", "belongs to a norm after pooling (fc_norm), which vit_tiny_16 does not have here, so "
                            "features would be others"},
         {"gate.weight", "is neither of vit_tiny_16 nor a head that is known, so features may be others"}};
@@ -238,6 +242,57 @@ static void what_the_backbone_lacks_is_named(void **state)
         free(says);
         free(name);
     }
+    stop(&e);
+}
+
+/* What timm's ViTs have beside the usual follows from the tensors. */
+static void layer_scale_and_fc_norm_are_built(void **state)
+{
+    fixture *f = *state;
+    foreign o = {0};
+    encoder scaled, normed;
+    start(&scaled, 32, 1, "backbone=vit_tiny_16", "vit.layer_scale=0.1");
+    add_renamed(&o, &scaled, "model.", NULL, 1);
+    write_foreign(f, &o);
+    check_guess(f, NULL, "vit_tiny_16", "layer_scale", "1.0e-05");
+    check_guess(f, "backbone=vit_tiny_16", "vit_tiny_16", "layer_scale", "1.0e-05");
+    check_same(f, &scaled, "backbone=vit_tiny_16", "vit.layer_scale=0.2", "weights.prefix=auto");
+    start(&normed, 32, 1, "backbone=vit_tiny_16", "vit.pool=mean_norm");
+    add_renamed(&o, &normed, "", NULL, 1);
+    write_foreign(f, &o);
+    check_guess(f, NULL, "vit_tiny_16", "pool", "\"mean_norm\"");
+    check_same(f, &normed, "backbone=vit_tiny_16", "vit.pool=mean_norm", "weights.prefix=auto");
+    stop(&scaled);
+    start(&scaled, 32, 1, "backbone=vit_tiny_16", "vit.pool=mean");
+    check_refused(f, &scaled,
+                  "has no tensor norm.weight, which vit_tiny_16 needs; it has 148 of the 150 that are needed; "
+                  "vit.pool=mean_norm would fit");
+    stop(&scaled);
+    stop(&normed);
+}
+
+/* The backbone is known by its shapes even if something of it is missing. */
+static void what_is_missing_of_a_backbone_is_named(void **state)
+{
+    fixture *f = *state;
+    foreign all = {0}, o = {0};
+    encoder e;
+    start(&e, 32, 1, "backbone=vit_tiny_8", "vit.pool=mean");
+    add_renamed(&all, &e, "encoder.", NULL, 1);
+    for (int i = 0; i < all.count; i++) {
+        if (strcmp(all.list[i].name, "encoder.cls_token") != 0)
+            add(&o, all.list[i].name, all.list[i].shape, all.list[i].data);
+        else
+            free((void *)(uintptr_t)all.list[i].data);
+        free((void *)(uintptr_t)all.list[i].name);
+    }
+    free(all.list);
+    write_foreign(f, &o);
+    check_guess(f, NULL, "vit_tiny_8", "pool", "\"cls\"");
+    check_refused(
+        f, &e,
+        "has no tensor encoder.cls_token, which vit_tiny_8 needs; it has 149 of the 150 that are needed; it looks "
+        "like a ViT without a class token (I-JEPA, pooled ones), but ours has one");
     stop(&e);
 }
 
@@ -272,6 +327,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(layer_scale_and_fc_norm_are_built, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_missing_of_a_backbone_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_fits_nothing_is_told_for_what_it_is, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,7 +138,7 @@ static void what_pixels_were_normalized_by_travels(void **state)
     f->run.m.std = std;
     f->run.m.channels = 3;
     char *config = px_config_text(f->run.s.config);
-    if (px_checkpoint_save(f->folder, &f->run.m, NULL, 7, config) != 0 ||
+    if (px_checkpoint_save(f->folder, &f->run.m, NULL, (px_position){.step = 7}, config) != 0 ||
         px_weights_export(f->folder, f->path, "", false, &f->quiet) != 0)
         fail_msg("%s", px_error());
     free(config);
@@ -162,7 +162,8 @@ static void a_run_that_is_not_finite_is_refused(void **state)
     bias[5] = (float)NAN;
     px_plan_set_param(f->run.m.plan, 2, bias);
     free(bias);
-    assert_int_equal(px_checkpoint_save(f->folder, &f->run.m, NULL, 7, "backbone = \"resnet18\";\n"), 0);
+    assert_int_equal(
+        px_checkpoint_save(f->folder, &f->run.m, NULL, (px_position){.step = 7}, "backbone = \"resnet18\";\n"), 0);
     unlink(f->path);
     char *before = px_format("%s/checkpoint.previous.h5", f->folder);
     unlink(before);

@@ -60,7 +60,7 @@ static inline void make_run(fixture *f, int size, const char *a, const char *b)
 {
     start(&f->run, size, 1, a, b);
     char *config = px_config_text(f->run.s.config);
-    if (px_checkpoint_save(f->folder, &f->run.m, NULL, 7, config) != 0 ||
+    if (px_checkpoint_save(f->folder, &f->run.m, NULL, (px_position){.step = 7}, config) != 0 ||
         px_weights_export(f->folder, f->path, "", false, &f->quiet) != 0)
         fail_msg("%s", px_error());
     free(config);

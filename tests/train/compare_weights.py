@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Weights as other programs write them: `pretext features` of the file against what PyTorch computes with it.
+
+    compare_weights.py build/pretext
+
+Models of torchvision and timm with random weights and statistics are saved in .safetensors and .pth under the prefixes that toolkits
+put before names. Features must agree to 2e-6 of the largest. Ends with 77 where torch or h5py is missing (meson then skips the
+test); cases whose package is missing are named.
+"""
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+PYTHON = os.environ.pop("TORCH_PYTHON", "")
+if PYTHON:
+    os.execv(PYTHON, [PYTHON, *sys.argv])
+try:
+    import h5py
+    import numpy as np
+    import torch
+except ImportError as error:
+    print(f"skipped: {error}; the environment variable TORCH_PYTHON can name an interpreter that has torch and h5py")
+    sys.exit(77)
+
+LIMIT = 2e-6
+IMAGES = 3
+PREFIXES = ["", "module.", "state_dict.backbone.", "module.encoder_q."]
+
+
+def random_weights(net):
+    """As after training: no weight is 0 or 1, also of norms and their statistics."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, value in net.state_dict().items():
+            if not value.is_floating_point():
+                continue
+            noise = torch.rand(value.shape, generator=generator)
+            if name.endswith("running_var") or (value.dim() == 1 and name.endswith(("weight", "gamma"))):
+                value.copy_(0.75 + 0.5 * noise)
+            elif value.dim() == 1:
+                value.copy_(0.2 * noise - 0.1)
+            else:
+                value.copy_((2 * noise - 1) * (3 / max(1, value[0].numel())) ** 0.5)
+    return net.eval()
+
+
+def torchvision_model(name, head):
+    def make(size):
+        import torchvision
+        options = {"image_size": size} if name.startswith("vit") else {}
+        net = random_weights(getattr(torchvision.models, name)(weights=None, **options))
+        state = dict(net.state_dict())
+        setattr(net, head, torch.nn.Identity())
+        return net, state
+    return make
+
+
+def timm_model(name, **options):
+    def make(size):
+        import timm
+        more = {"img_size": size} if "vit" in name or "deit" in name else {}
+        net = random_weights(timm.create_model(name, pretrained=False, num_classes=0, **more, **options))
+        return net, net.state_dict()
+    return make
+
+
+# What, of which size.
+CASES = {
+    "torchvision resnet18": (torchvision_model("resnet18", "fc"), 96, None),
+    "torchvision resnet50": (torchvision_model("resnet50", "fc"), 96, None),
+    "torchvision vit_b_16": (torchvision_model("vit_b_16", "heads"), 64, None),
+    "timm vit_tiny_patch16": (timm_model("vit_tiny_patch16_224"), 64, None),
+    "timm resnet34": (timm_model("resnet34"), 96, None),
+    "timm fc_norm": (timm_model("vit_tiny_patch16_224", global_pool="avg"), 64, None),
+    "timm DINOv2": (timm_model("vit_small_patch14_dinov2"), 56, None),
+}
+# What has parts that ours lack, and the word that the refusal has.
+REFUSED = {
+    "timm DeiT, distilled": (timm_model("deit_tiny_distilled_patch16_224"), 64, "distillation token"),
+    "timm registers": (timm_model("vit_small_patch14_reg4_dinov2"), 56, "register tokens"),
+    "timm without a class token": (
+        timm_model("vit_tiny_patch16_224", class_token=False, global_pool="avg", fc_norm=False), 64, "class token"),
+    "timm norms of queries": (timm_model("vit_tiny_patch16_224", qk_norm=True), 64, "norms of queries"),
+    "timm squeeze-and-excitation": (timm_model("seresnet50"), 96, "squeeze-and-excitation"),
+}
+
+
+def save(path, state, prefix):
+    """In .pth the prefix's parts are dictionaries where it begins with state_dict."""
+    state = {k: v.contiguous() for k, v in state.items()}
+    if path.suffix == ".pth":
+        inner = prefix.removeprefix("state_dict.")
+        named = {inner + k: v for k, v in state.items()}
+        torch.save({"state_dict": named, "epoch": 3} if inner != prefix else named, path)
+        return
+    import safetensors.torch
+    safetensors.torch.save_file({prefix + k: v for k, v in state.items()}, path)
+
+
+def write_set(path, size):
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (IMAGES, size, size, 3), dtype=np.uint8)
+    with h5py.File(path, "w") as f:
+        f["images"] = images
+        f.attrs["channels"] = np.int32(3)
+        f.attrs["mean"] = np.full(3, 0.5, np.float32)
+        f.attrs["std"] = np.full(3, 0.25, np.float32)
+    mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+    return torch.from_numpy(((images / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
+
+
+def features(program, weights, data, size):
+    out = weights.parent / "f.h5"
+    out.unlink(missing_ok=True)
+    done = subprocess.run([program, "features", str(weights), f"data.path={data}", f"out={out}", f"data.image_size={size}",
+                           "data.normalize=imagenet"], capture_output=True, text=True)
+    if done.returncode:
+        return None, done.stderr.strip()
+    with h5py.File(out) as f:
+        return f["features"][:], done.stderr
+
+
+def compare(program, folder, name, make, size):
+    """The worst difference over prefixes and formats; a text if something was refused."""
+    x = write_set(folder / "d.h5", size)
+    net, state = make(size)
+    with torch.no_grad():
+        want = net.double()(x).numpy()
+    worst = 0
+    for prefix in PREFIXES if name.split()[0] == "torchvision" or "tiny" in name else PREFIXES[:2]:
+        for ending in (".safetensors", ".pth"):
+            path = folder / ("w" + ending)
+            save(path, state, prefix)
+            got, said = features(program, path, folder / "d.h5", size)
+            if got is None:
+                return f"'{prefix}' {ending}: {said}"
+            worst = max(worst, float(np.abs(got - want).max() / np.abs(want).max()))
+    return worst
+
+
+def refuse(program, folder, make, size, word):
+    write_set(folder / "d.h5", size)
+    path = folder / "w.pth"
+    save(path, make(size)[1], "")
+    got, said = features(program, path, folder / "d.h5", size)
+    return "was not refused" if got is not None else None if word in said else said
+
+
+def main(program):
+    failed = 0
+    for name, (make, size, last) in [*CASES.items(), *REFUSED.items()]:
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                if name in REFUSED:
+                    wrong = refuse(program, pathlib.Path(folder), make, size, last)
+                    print(f"{name}: {wrong or 'refused by name'}")
+                    failed += wrong is not None
+                    continue
+                error = compare(program, pathlib.Path(folder), name, make, size)
+            except ImportError as missing:
+                print(f"{name}: skipped: {missing}")
+                continue
+        print(f"{name}: {error if isinstance(error, str) else f'{error:.1e}'}", flush=True)
+        failed += isinstance(error, str) or error > LIMIT
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "2")
+    torch.set_num_threads(2)
+    sys.exit(main(os.path.abspath(sys.argv[1])))
