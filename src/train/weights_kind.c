@@ -17,6 +17,8 @@ static const struct kind {
      NULL,
      "a Swin transformer, which is not among the backbones"},
     {{"relative_position_bias_table", NULL}, NULL, "BEiT, whose relative positions our ViT does not have"},
+    {{"encoder_layer_0.", "encoder.pos_embedding"}, NULL, "a ViT in torchvision's names, or nearly so"},
+    {{"encoder.layer.0.", "embeddings.cls_token"}, NULL, "a ViT in Hugging Face's names, or nearly so"},
     {{"dwconv.", "downsample_layers."}, NULL, "ConvNeXt, which is not among the backbones"},
     {{"conv_dw.", "stages.0."}, NULL, "ConvNeXt, which is not among the backbones"},
     {{".resblocks.", NULL}, NULL, "CLIP's encoder, whose norm before the blocks our ViT does not have"},
