@@ -58,6 +58,8 @@ static void changed(const hostile *h)
         b.size = LENGTH + length / 2;
     else if (strcmp(h->kind, "bit") == 0)
         b.bytes[LENGTH + length / 2] ^= 0x80;
+    else if (strcmp(h->kind, "nan") == 0) /* all numbers: with all bits set they are none */
+        memset(b.bytes + LENGTH + length, 0xFF, b.size - LENGTH - (size_t)length);
     hostile_put(h->name, b.bytes, b.size);
     free(b.bytes);
 }
@@ -207,6 +209,12 @@ static const hostile weights[] = {
      .says = "tensor a, F32 (3), takes 12 bytes, not 8", .text = "{" ONE(F32, "[3]", "[0,8]") "}"},
     {NAMED("probe"), .make = header, .words = {"probe", "%", "out=x"}, .status = 3,
      .says = "tensor a, F32 (3), takes 12 bytes, not 8", .text = "{" ONE(F32, "[3]", "[0,8]") "}"},
+    {NAMED("nan-init"), .make = changed, .status = 3, .says = "tensor conv1.weight is not finite: number 0 of ",
+     .kind = "nan", .ranks = true},
+    {NAMED("nan-features"), .make = changed, .words = {"features", "%", "data.path=../../good/d.h5", "out=x.h5"},
+     .status = 3, .says = "tensor conv1.weight is not finite: number 0 of ", .kind = "nan"},
+    {NAMED("nan-probe"), .make = changed, .words = {"probe", "%", "data.path=../../good/d.h5", "out=x"}, .status = 3,
+     .says = "tensor conv1.weight is not finite: number 0 of ", .kind = "nan"},
     {.name = "items.pth",
      .make = pickle,
      .text = "}",

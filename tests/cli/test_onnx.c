@@ -94,6 +94,8 @@ static void the_same_features(void **state)
         {"backbone=resnet50", "resnet.width=0.125", "resnet.stem=auto", "data.normalize=none", "features (N, 256)"},
         {"backbone=vit_tiny_4", "vit.pool=cls", "vit.positions=learned", "data.normalize=half", "features (N, 192)"},
         {"backbone=vit_tiny_8", "vit.pool=mean", "vit.positions=sincos", "data.normalize=none", "features (N, 192)"},
+        {"backbone=vit_tiny_8", "vit.pool=mean_norm", "vit.layer_scale=0.1", "data.normalize=none",
+         "features (N, 192)"},
     };
     bool there = true;
     if (px_onnx_missing())
