@@ -175,7 +175,7 @@ static const bad_case table[] = {
     {{"pretrain", "out=ok"}, 2, "ok already contains a run: continue it with --resume, or give another out="},
     {{"pretrain", "out=ok", "--resume", "resnet.width=0.25"},
      2,
-     "parameters/conv1.weight is (8, 3, 3, 3), but the model has (16, 3, 3, 3)"},
+     "ok: is a run with resnet.width = 0.125 and cannot go on with 0.25; pretext export ok out=w.safetensors"},
     {{"pretrain", "out=ok", "--resume", "simclr.projection_dim=12"},
      2,
      "parameters/projector.linear2.weight is (128, 64)"},
