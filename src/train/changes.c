@@ -59,7 +59,7 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
 /* ---- what makes it another run ---- */
 
 /* Settings that change what the stored numbers mean. Others that change the parameters' shapes (a head's width) are refused by
- * the checkpoint, after px_changes_tell has named them. */
+ * the checkpoint. */
 static const struct {
     const char *group, *key;
     bool trained; /* features can be read with another value */
@@ -133,23 +133,10 @@ static bool is_usual(const px_changes *c, const cursor *key)
     return find(c->asked, key, &asked) && find(c->usual, key, &usual) && same_meaning(&asked, &usual);
 }
 
-/* Options of the method and of the backbone, and the size of images. */
-static bool shapes_parameters(const cursor *key)
-{
-    static const char *const others[] = {"", "data", "optim", "weights"};
-    bool size = same(key->group, key->group_length, "data", 4) && same(key->key, key->key_length, "image_size", 10);
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (same(key->group, key->group_length, others[i], (int)strlen(others[i])))
-            return size;
-    return true;
-}
-
 void px_changes_tell(px_log *log, const px_changes *c)
 {
     cursor a, b = {.at = c->now};
     while (next(&b)) {
-        if (c->only_shapes && !shapes_parameters(&b))
-            continue;
         bool old = find(c->before, &b, &a);
         if (old && !same_meaning(&a, &b))
             tell(log, &b, &a, &b);
@@ -158,6 +145,6 @@ void px_changes_tell(px_log *log, const px_changes *c)
     }
     a = (cursor){.at = c->before};
     while (next(&a))
-        if (!c->only_shapes && !find(c->now, &a, &b))
+        if (!find(c->now, &a, &b))
             tell(log, &a, &a, NULL);
 }

@@ -11,7 +11,6 @@ typedef struct px_changes {
     const char *now;    /* the one that it goes on with, as it was resolved for these images */
     const char *asked;  /* the same before it was resolved */
     const char *usual;  /* defaults for this method and backbone: a new key with such a value is no change */
-    bool only_shapes;   /* px_changes_tell: only what can change the shapes of parameters */
     bool to_read;       /* for its features alone, which are not trained any more: another pooling is no other run */
 } px_changes;
 

@@ -23,7 +23,7 @@ static char *usual_settings(const px_settings *s)
 
 typedef int compare_fn(const px_changes *, const char *run, px_log *);
 
-static int with_checkpoint(const px_settings *s, const char *asked, const char *config, bool only_shapes, px_log *log,
+static int with_checkpoint(const px_settings *s, const char *asked, const char *config, px_log *log,
                            compare_fn *compare)
 {
     px_log quiet = px_log_make(stderr, true);
@@ -31,10 +31,8 @@ static int with_checkpoint(const px_settings *s, const char *asked, const char *
     if (px_checkpoint_peek(s->train.out, &saved, &quiet) != 0)
         return 0;
     char *usual = usual_settings(s);
-    int status = compare(
-        &(px_changes){
-            .before = saved.config, .now = config, .asked = asked, .usual = usual, .only_shapes = only_shapes},
-        s->train.out, log);
+    int status = compare(&(px_changes){.before = saved.config, .now = config, .asked = asked, .usual = usual},
+                         s->train.out, log);
     free(usual);
     px_checkpoint_finish(&saved);
     return status;
@@ -55,12 +53,12 @@ static int tell(const px_changes *c, const char *run, px_log *log)
 
 int px_resume_check(const px_settings *s, const char *asked, const char *config)
 {
-    return with_checkpoint(s, asked, config, false, NULL, check);
+    return with_checkpoint(s, asked, config, NULL, check);
 }
 
-void px_resume_tell(const px_settings *s, const char *asked, const char *config, bool only_shapes, px_log *log)
+void px_resume_tell(const px_settings *s, const char *asked, const char *config, px_log *log)
 {
-    with_checkpoint(s, asked, config, only_shapes, log, tell);
+    with_checkpoint(s, asked, config, log, tell);
 }
 
 /* Runs of older versions have not kept it: there it was these images by the run's own batch. */

@@ -2,7 +2,7 @@
  *
  *     if (px_resume_check(&settings, asked, config) != 0) ...
  *     ... px_checkpoint_load(...) ...
- *     px_resume_tell(&settings, asked, config, false, &log);
+ *     px_resume_tell(&settings, asked, config, &log);
  *     place = px_resume_place(&saved, per_epoch, images, &log);
  *     px_session_continue(&session, saved.step, place);
  */
@@ -17,9 +17,8 @@
  * read is left for px_checkpoint_load to report. 0 or -1. */
 int px_resume_check(const px_settings *, const char *asked, const char *config);
 
-/* Says what is different from the checkpoint's settings, one warning each. `only_shapes`: of the settings that can be the reason
- * why a parameter does not fit. */
-void px_resume_tell(const px_settings *, const char *asked, const char *config, bool only_shapes, px_log *);
+/* Says what is different from the checkpoint's settings, one warning each. */
+void px_resume_tell(const px_settings *, const char *asked, const char *config, px_log *);
 
 /* The steps, of `per_epoch` in an epoch, after which the run is where its checkpoint says: the same place in epochs, to the nearest
  * step. Says so if that number has changed. `images`: of the split. */

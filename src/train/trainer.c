@@ -132,15 +132,10 @@ static int restore(trainer *t)
         px_log_line(t->log, "%s: no checkpoint yet, starting at the beginning", out);
         return 0;
     }
-    if (px_resume_check(t->s, t->asked, t->config) != 0)
+    if (px_resume_check(t->s, t->asked, t->config) != 0 ||
+        px_checkpoint_load(out, t->session.model, t->session.optimizer, &saved, t->log) != 0)
         return -1;
-    if (px_checkpoint_load(out, t->session.model, t->session.optimizer, &saved, t->log) != 0) {
-        if (px_error_status() == PX_USAGE)
-            px_resume_tell(t->s, t->asked, t->config, true, t->log);
-        return -1;
-    }
-    px_resume_tell(t->s, t->asked, t->config, false,
-                   t->log); /* changes are legitimate (more epochs), but never silent */
+    px_resume_tell(t->s, t->asked, t->config, t->log); /* changes are legitimate (more epochs), but never silent */
     t->step = t->saved_step = saved.step;
     px_session_continue(&t->session, t->step,
                         px_resume_place(&saved, t->session.per_epoch, t->session.split.count, t->log));

@@ -189,7 +189,6 @@ static void what_makes_another_run_is_refused(void **state)
         {"resnet.width=0.25", "is a run with resnet.width = 0.125 and cannot go on with 0.25; pretext export "},
         {"resnet.stem=7x7", "is a run with resnet.stem = \"3x3\" and cannot go on with \"7x7\"; "},
         {"backbone=resnet34", "is a run with backbone=resnet18 and cannot go on with backbone=resnet34; "},
-        {"byol.dim=16", "different setting: byol.dim = 16 (was: 8)\n"},
         {"byol.dim=16", "is (8, 16), but the model has (16, 16): was the run made with other options"},
     };
     content run = read_content(f->run, "run.h5"), saved = read_content(f->run, "checkpoint.h5");
