@@ -16,6 +16,8 @@ shift 2
 
 # Beyond 3 GB an allocation fails. libarchive tries such sizes if a damaged archive demands them, and reports the failure; our
 # own code must not, since px_realloc ends the program.
+# Libraries that keep memory to the end of the process are named in leaks.supp.
+export LSAN_OPTIONS=suppressions=$here/leaks.supp:print_suppressions=0
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:max_allocation_size_mb=3072:quarantine_size_mb=8 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export OMP_NUM_THREADS=1
 # A target that dies leaves its temporary file behind.
