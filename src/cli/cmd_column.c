@@ -75,18 +75,19 @@ static int is_group(px_results *r, const char *file, char *path)
 
 static int no_such_series(px_results *r, const char *file, const char *name)
 {
-    char **paths, *group = resolve(r, name, true);
+    enum { NEAREST_OF = 2000 }; /* names: more are not compared */
+    char *group = resolve(r, name, true);
     if (group)
         return is_group(r, file, group);
-    int count;
-    if (px_results_all(r, &paths, &count) != 0)
+    px_results_objects all;
+    if (px_results_all(r, NEAREST_OF, &all) != 0)
         return -1;
-    const char **candidates = px_calloc((size_t)count * 2 + 1, sizeof *candidates);
+    const char **candidates = px_calloc((size_t)all.count * 2 + 1, sizeof *candidates);
     int n = 0;
-    for (int i = 0; i < count; i++) {
-        candidates[n++] = paths[i] + 1;
-        if (strncmp(paths[i], "/train/", 7) == 0)
-            candidates[n++] = paths[i] + 7;
+    for (int i = 0; i < all.count; i++) {
+        candidates[n++] = all.path[i] + 1;
+        if (strncmp(all.path[i], "/train/", 7) == 0)
+            candidates[n++] = all.path[i] + 7;
     }
     const char *nearest = px_nearest(name + (*name == '/'), candidates);
     if (nearest)
@@ -94,9 +95,7 @@ static int no_such_series(px_results *r, const char *file, const char *name)
     else
         px_fail(PX_USAGE, "%s: contains no series '%s'; pretext show lists them", file, name);
     free(candidates);
-    for (int i = 0; i < count; i++)
-        free(paths[i]);
-    free(paths);
+    px_results_objects_finish(&all);
     return -1;
 }
 

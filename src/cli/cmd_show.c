@@ -2,16 +2,26 @@
 #include "cli/args.h"
 #include "figures/show.h"
 
+#include <stdbool.h>
+
+typedef struct show_flags {
+    bool all;
+} show_flags;
+
+static const px_flag flags[] = {
+    PX_FLAG(show_flags, all, 0, NULL, "every line, where a page would have more than a thousand of a kind"), {0}};
+
 static int run(int argc, char **argv)
 {
     px_args args;
-    if (px_args_read(&args, &px_cmd_show, argc, argv, NULL) != 0)
+    show_flags given = {0};
+    if (px_args_read(&args, &px_cmd_show, argc, argv, &given) != 0)
         return -1;
     int bad = 0;
     for (int i = 0; bad == 0 && i < args.words.count; i++) {
         if (i > 0)
             putchar('\n');
-        bad = px_show(stdout, args.words.word[i]);
+        bad = px_show(stdout, args.words.word[i], given.all);
     }
     px_args_finish(&args);
     return bad;
@@ -31,6 +41,7 @@ const px_command px_cmd_show = {
             "  pretext show cifar10.h5\n"
             "  pretext show runs/simclr_cifar10/checkpoint.h5\n",
     .run = run,
+    .flags = flags,
     .min_words = 1,
     .max_words = PX_ANY,
     .word = PX_WORD_RUN,

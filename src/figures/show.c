@@ -7,6 +7,7 @@
 
 #include <langinfo.h>
 #include <libconfig.h>
+#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdbool.h>
@@ -14,7 +15,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPARKS = 32 };
+/* MOST_LINES of one kind are on a page, unless all are wanted. */
+enum { SPARKS = 32, MOST_LINES = 1000 /* ImageNet has as many classes */ };
+
+void px_show_more(FILE *out, const char *indent, int more, const char *what)
+{
+    if (more > 0)
+        fprintf(out, "%s... and %d more %s; pretext show --all prints them\n", indent, more, what);
+}
+
+static int least(int a, int b)
+{
+    return a < b ? a : b;
+}
 
 /* ---- series ---- */
 
@@ -79,7 +92,7 @@ static void print_series(FILE *out, px_results *r, const char *name, int64_t row
     free(path);
 }
 
-static void show_training(FILE *out, px_results *r)
+static void show_training(FILE *out, px_results *r, int most)
 {
     char **names;
     int count, rank;
@@ -95,9 +108,10 @@ static void show_training(FILE *out, px_results *r)
                 "most");
         bool utf8 = terminal_is_utf8();
         if (px_results_list(r, "/train", &names, &count) == 0) {
-            for (int i = 0; i < count; i++)
+            for (int i = 0; i < count && i < most; i++)
                 if (strcmp(names[i], "step") != 0)
                     print_series(out, r, names[i], dim[0], utf8);
+            px_show_more(out, "  ", count - most, "series");
             px_plot_texts_free(names, count);
         }
     }
@@ -140,7 +154,7 @@ static void print_worst(FILE *out, px_results *r, const char *protocol, const ch
 }
 
 /* Prints the probes of all stages below the row of the whole backbone; most evaluations have none. */
-static void print_layers(FILE *out, px_results *r, const char *group)
+static void print_layers(FILE *out, px_results *r, const char *group, int most)
 {
     char *path = px_format("%s/layers/top1", group), *names_path = px_format("%s/layers/names", group), **names = NULL;
     double *top1;
@@ -148,12 +162,13 @@ static void print_layers(FILE *out, px_results *r, const char *group)
     int64_t dim[4];
     if (px_results_has(r, path) && px_results_has(r, names_path) && px_results_get(r, path, &top1, &rank, dim) == 0) {
         px_results_get_texts(r, names_path, &names, &count);
-        for (int64_t i = 0; rank == 1 && i < dim[0] && i < count; i++) {
+        for (int64_t i = 0; rank == 1 && i < dim[0] && i < least(count, most); i++) {
             fprintf(out, "  %-14s   ", "");
             px_show_name(out, names[i], 12);
             print_percent(out, top1[i]);
             fputc('\n', out);
         }
+        px_show_more(out, "  ", count - most, "stages");
         px_plot_texts_free(names, count);
         free(top1);
     }
@@ -161,7 +176,7 @@ static void print_layers(FILE *out, px_results *r, const char *group)
     free(path);
 }
 
-static void show_evaluations(FILE *out, px_results *r)
+static void show_evaluations(FILE *out, px_results *r, int most)
 {
     plot_run run = {.results = r};
     int count;
@@ -181,7 +196,7 @@ static void show_evaluations(FILE *out, px_results *r)
         print_percent(out, px_plot_eval_number(&run, &evals[i], "top5"));
         print_worst(out, r, evals[i].protocol, group);
         fputc('\n', out);
-        print_layers(out, r, group);
+        print_layers(out, r, group, most);
         free(group);
     }
     px_plot_evals_free(evals, count);
@@ -254,14 +269,29 @@ static void show_configuration(FILE *out, px_results *r)
     config_destroy(&config);
 }
 
-static void show_attributes(FILE *out, px_results *r, const char *object, const char *indent)
+/* Ends a very long text with points. */
+static void cut(char *text)
+{
+    enum { LONGEST = 1 << 16 };
+    size_t length = strnlen(text, LONGEST);
+    if (length < LONGEST)
+        return;
+    for (length -= 4; length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80;)
+        length--; /* into no character of UTF-8 */
+    memcpy(text + length, "...", 4);
+}
+
+static void show_attributes(FILE *out, px_results *r, const char *object, const char *indent, int most)
 {
     char **names;
     int count;
     if (px_results_attributes(r, object, &names, &count) != 0)
         return;
-    for (int i = 0; i < count; i++) {
-        char *value = px_results_attribute_shown(r, object, names[i]), *rest = value, *line = strsep(&rest, "\n");
+    for (int i = 0; i < count && i < most; i++) {
+        char *value = px_results_attribute_shown(r, object, names[i]);
+        if (most < INT_MAX)
+            cut(value);
+        char *rest = value, *line = strsep(&rest, "\n");
         fputs(indent, out);
         px_show_name(out, names[i], 20);
         fprintf(out, " %s\n", line);
@@ -270,19 +300,20 @@ static void show_attributes(FILE *out, px_results *r, const char *object, const 
                 fprintf(out, "%s%-20s %s\n", indent, "", line);
         free(value);
     }
+    px_show_more(out, indent, count - most, "attributes");
     px_plot_texts_free(names, count);
 }
 
 /* Prints one line per name: milliseconds, and GF/s if there are any. */
-static void print_costs(FILE *out, px_results *r, const char *group)
+static void print_costs(FILE *out, px_results *r, const char *group, int most)
 {
     char *names_path = px_format("%s/name", group), *seconds_path = px_format("%s/seconds", group),
          *gflops_path = px_format("%s/gflops", group), **names = NULL;
     double *seconds, *gflops;
     int count = 0;
     int64_t timed = px_show_column(r, seconds_path, &seconds), rated = px_show_column(r, gflops_path, &gflops);
-    if (px_results_get_texts(r, names_path, &names, &count) == 0 && timed == count)
-        for (int i = 0; i < count; i++) {
+    if (px_results_get_texts(r, names_path, &names, &count) == 0 && timed == count) {
+        for (int i = 0; i < least(count, most); i++) {
             fputs("  ", out);
             px_show_name(out, names[i], 52);
             fprintf(out, " %10.2f ms", 1e3 * seconds[i]);
@@ -290,6 +321,8 @@ static void print_costs(FILE *out, px_results *r, const char *group)
                 fprintf(out, " %8.1f GF/s", gflops[i]);
             fputc('\n', out);
         }
+        px_show_more(out, "  ", count - most, "of them");
+    }
     px_plot_texts_free(names, count);
     free(seconds);
     free(gflops);
@@ -299,15 +332,15 @@ static void print_costs(FILE *out, px_results *r, const char *group)
 }
 
 /* Prints the results of `pretext bench -o`. */
-static void show_bench(FILE *out, px_results *r)
+static void show_bench(FILE *out, px_results *r, int most)
 {
     char **names;
     int count, rank;
     if (!px_results_has(r, "/bench") || px_results_list(r, "/bench", &names, &count) != 0)
         return;
     fputs("\nMeasured training step\n", out);
-    show_attributes(out, r, "/bench", "  ");
-    for (int i = 0; i < count; i++) {
+    show_attributes(out, r, "/bench", "  ", most);
+    for (int i = 0; i < least(count, most); i++) {
         char *path = px_format("/bench/%s", names[i]);
         double *value;
         int64_t dim[4];
@@ -318,10 +351,11 @@ static void show_bench(FILE *out, px_results *r)
         }
         free(path);
     }
+    px_show_more(out, "  ", count - most, "of them");
     fputs("\nIts parts\n", out);
-    print_costs(out, r, "/bench/parts");
+    print_costs(out, r, "/bench/parts", most);
     fputs("\nThe plan's most expensive ops\n", out);
-    print_costs(out, r, "/bench/ops");
+    print_costs(out, r, "/bench/ops", most);
     px_plot_texts_free(names, count);
 }
 
@@ -332,7 +366,7 @@ static char *text_of(px_results *r, const char *object, const char *name)
 }
 
 /* Prints one line per start, if the run was started several times. */
-static void show_starts(FILE *out, px_results *r)
+static void show_starts(FILE *out, px_results *r, int most)
 {
     for (int i = 1; px_results_has(r, "/provenance/2"); i++) {
         double threads = 0;
@@ -350,43 +384,45 @@ static void show_starts(FILE *out, px_results *r)
             free(command);
         }
         free(path);
-        if (!there)
+        if (there && i == most)
+            fputs("  ... and perhaps more starts; pretext show --all prints them\n", out);
+        if (!there || i == most)
             return;
     }
 }
 
-static void show_run(FILE *out, px_results *r)
+static void show_run(FILE *out, px_results *r, int most)
 {
     show_configuration(out, r);
     if (px_results_has(r, "/provenance")) {
         fputs("\nProvenance\n", out);
-        show_attributes(out, r, "/provenance", "  ");
-        show_starts(out, r);
+        show_attributes(out, r, "/provenance", "  ", most);
+        show_starts(out, r, most);
     }
-    show_training(out, r);
-    show_evaluations(out, r);
-    show_bench(out, r);
+    show_training(out, r, most);
+    show_evaluations(out, r, most);
+    show_bench(out, r, most);
 }
 
 /* ---- any other file ---- */
 
-static int show_tree(FILE *out, px_results *r)
+static int show_tree(FILE *out, px_results *r, int most)
 {
-    char **paths;
-    int count;
-    if (px_results_all(r, &paths, &count) != 0)
+    px_results_objects all;
+    if (px_results_all(r, most, &all) != 0)
         return -1;
     fputc('\n', out);
-    show_attributes(out, r, "/", "  @");
-    for (int i = 0; i < count; i++) {
-        char *what = px_results_describe(r, paths[i]);
+    show_attributes(out, r, "/", "  @", most);
+    for (int i = 0; i < all.count; i++) {
+        char *what = px_results_describe(r, all.path[i]);
         fputs("  ", out);
-        px_show_name(out, paths[i], 48);
+        px_show_name(out, all.path[i], 48);
         fprintf(out, " %s\n", what);
-        show_attributes(out, r, paths[i], "      @");
+        show_attributes(out, r, all.path[i], "      @", most);
         free(what);
     }
-    px_plot_texts_free(paths, count);
+    px_show_more(out, "  ", all.more, all.endless ? "objects, and others" : "objects");
+    px_results_objects_finish(&all);
     return 0;
 }
 
@@ -404,20 +440,20 @@ static void print_left_out(FILE *out, const px_results *r)
         fprintf(out, "  ... and %d more\n", count - FEW);
 }
 
-int px_show(FILE *out, const char *what)
+int px_show(FILE *out, const char *what, bool all)
 {
     char *path = px_run_file(what);
     px_results *r = NULL;
-    int bad = px_results_open(&r, path, PX_RESULTS_READ);
+    int most = all ? INT_MAX : MOST_LINES, bad = px_results_open(&r, path, PX_RESULTS_READ);
     if (bad == 0) {
         px_show_name(out, path, 0);
         fputc('\n', out);
         if (px_results_has(r, "/train") || px_results_has(r, "/eval") || px_results_has(r, "/provenance"))
-            show_run(out, r);
+            show_run(out, r, most);
         else if (px_results_has(r, "/images") || px_results_has(r, "/encoded"))
-            px_show_dataset(out, r, path);
+            px_show_dataset(out, r, path, most);
         else
-            bad = show_tree(out, r);
+            bad = show_tree(out, r, most);
         print_left_out(out, r);
         px_results_close(r);
     }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+enum { MOST_SPLITS = 255 /* that a data set has */ };
+
 void px_show_name(FILE *out, const char *name, int width)
 {
     enum { LONGEST_NAME = 200 };
@@ -27,9 +29,20 @@ int64_t px_show_column(px_results *r, const char *path, double **data)
     return rank == 1 ? dim[0] : 0;
 }
 
+static void print_row(FILE *out, const char *name, const int64_t *images, int columns)
+{
+    enum { NAME = 28 };
+    char *shorter = px_plot_shorten(name, NAME);
+    fputs("\n  ", out);
+    px_show_name(out, shorter, NAME);
+    free(shorter);
+    for (int s = 0; s < columns; s++)
+        fprintf(out, " %12lld", (long long)images[s]);
+}
+
 /* Prints one line per class and one column per split, and one for numbers that name no split if there are any. */
 static void print_counts(FILE *out, const double *label, const double *split, int64_t n, char **classes,
-                         int class_count, char **splits, int split_count)
+                         int class_count, char **splits, int split_count, int most)
 {
     size_t width = (size_t)split_count + 1;
     int64_t *table = px_calloc(((size_t)class_count + 2) * width, sizeof *table), strays = 0;
@@ -44,25 +57,21 @@ static void print_counts(FILE *out, const double *label, const double *split, in
     int columns = split_count + (strays > 0);
     for (int s = 0; s < columns; s++)
         fprintf(out, " %12s", s < split_count ? px_one_line(splits[s]) : "(no split)");
-    for (int c = class_count + 1; c >= 0; c--) { /* first the sum */
-        int row = c == class_count + 1 ? c : class_count - c;
-        int64_t any = 0;
-        for (int s = 0; s < columns; s++)
-            any += table[(size_t)row * width + (size_t)s];
-        if (row == class_count && any == 0)
-            continue;
-        char *class = px_plot_shorten(row < class_count ? classes[row] : row == class_count ? "(no label)" : "all", 28);
-        fputs("\n  ", out);
-        px_show_name(out, class, 28);
-        free(class);
-        for (int s = 0; s < columns; s++)
-            fprintf(out, " %12lld", (long long)table[(size_t)row * width + (size_t)s]);
-    }
+    print_row(out, "all", &table[((size_t)class_count + 1) * width], columns);
+    for (int c = 0; c < class_count && c < most; c++)
+        print_row(out, classes[c], &table[(size_t)c * width], columns);
+    const int64_t *none = &table[(size_t)class_count * width];
+    int64_t unlabelled = 0;
+    for (int s = 0; s < columns; s++)
+        unlabelled += none[s];
+    if (unlabelled > 0)
+        print_row(out, "(no label)", none, columns);
     fputc('\n', out);
+    px_show_more(out, "  ", class_count - most, "classes");
     free(table);
 }
 
-void px_show_dataset(FILE *out, px_results *r, const char *path)
+void px_show_dataset(FILE *out, px_results *r, const char *path, int most)
 {
     static const char *const attributes[] = {"source", "channels", "mean", "std"};
     bool encoded = px_results_has(r, "/encoded");
@@ -85,11 +94,11 @@ void px_show_dataset(FILE *out, px_results *r, const char *path)
     px_results_get_attribute_texts(r, "/", "split_names", &splits, &split_count);
     int64_t labels = px_show_column(r, "/labels", &label), in_split = px_show_column(r, "/split", &split);
     int64_t n = in_split > labels ? in_split : labels;
-    if ((double)class_count * split_count > 1e6)
+    if ((double)class_count * split_count > 1e6 || split_count > MOST_SPLITS)
         px_results_leave_out(r, "a table of %d classes and %d splits", class_count, split_count);
     else if (split_count > 0)
         print_counts(out, labels == n ? label : NULL, in_split == n ? split : NULL, n, classes, class_count, splits,
-                     split_count);
+                     split_count, most);
     free(label);
     free(split);
     px_plot_texts_free(classes, class_count);

@@ -13,6 +13,9 @@ void px_show_name(FILE *, const char *name, int width);
 /* Reads a data set with one axis; its length, or 0 with *data NULL or of another shape. The caller frees *data. */
 int64_t px_show_column(px_results *, const char *path, double **data);
 
-void px_show_dataset(FILE *, px_results *, const char *path);
+/* Says that `more` things are left out; nothing if that is not positive. */
+void px_show_more(FILE *, const char *indent, int more, const char *what);
+
+void px_show_dataset(FILE *, px_results *, const char *path, int most);
 
 #endif

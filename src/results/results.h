@@ -80,10 +80,18 @@ void px_results_leave_out(px_results *, const char *format, ...) __attribute__((
 /* Names of all members of a group, sorted. free each, then the array. 0 or -1. */
 int px_results_list(px_results *, const char *group, char ***names, int *count);
 
-/* For listings: paths of all objects below the root ("/train/loss"), sorted; names of an object's attributes; type and
- * shape of an object ("float32 (64, 3, 7, 7)", "group"); the values of an attribute as text. The caller frees
- * everything. */
-int px_results_all(px_results *, char ***paths, int *count);
+/* For listings: paths of the objects below the root ("/train/loss"), sorted; at most `most` of them, 0: all. */
+typedef struct px_results_objects {
+    char **path;
+    int count;
+    int more;     /* the number of those that are not listed */
+    bool endless; /* ... and there are others, which were not even counted */
+} px_results_objects;
+int px_results_all(px_results *, int most, px_results_objects *); /* 0, or -1 with nothing to finish */
+void px_results_objects_finish(px_results_objects *);
+
+/* Names of an object's attributes; type and shape of an object ("float32 (64, 3, 7, 7)", "group"); the values of an
+ * attribute as text. The caller frees everything. */
 int px_results_attributes(px_results *, const char *object, char ***names, int *count);
 char *px_results_describe(px_results *, const char *object);
 char *px_results_attribute_shown(px_results *, const char *object, const char *name);

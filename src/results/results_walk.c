@@ -2,12 +2,14 @@
 #include "base/error.h"
 #include "results/results_private.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MOST_SHOWN = 12, /* values of an attribute; more are left out */
-    DEEPEST = 64,    /* groups within each other; ours are 5 deep, and HDF5's walk takes the square of the depth */
+    MOST_SHOWN = 12,      /* values of an attribute; more are left out */
+    MOST_COUNTED = 20000, /* objects that are not listed: each takes some microseconds */
+    DEEPEST = 64,         /* groups within each other; ours are 5 deep, and HDF5's walk takes the square of the depth */
 };
 
 typedef struct list {
@@ -15,21 +17,34 @@ typedef struct list {
     int count;
 } list;
 
+/* A walk over the whole file. */
+typedef struct walk {
+    list found;
+    int most, more; /* how many are listed; the number of others so far */
+    bool deep, endless;
+} walk;
+
 static void list_add(list *l, char *item)
 {
-    l->item = px_realloc(l->item, (size_t)(l->count + 1) * sizeof *l->item);
+    l->item = px_grow(l->item, l->count, sizeof *l->item);
     l->item[l->count++] = item;
 }
 
 static herr_t note_object(hid_t root, const char *name, const H5O_info_t *info, void *data)
 {
     (void)root, (void)info;
+    walk *w = data;
     int depth = 0;
     for (const char *at = name; (at = strchr(at, '/')); at++)
         depth++;
-    if (strcmp(name, ".") != 0)
-        list_add(data, px_format("/%s", name));
-    return depth > DEEPEST;
+    w->deep = depth > DEEPEST;
+    if (strcmp(name, ".") == 0)
+        return 0;
+    if (w->found.count < w->most)
+        list_add(&w->found, px_format("/%s", name));
+    else
+        w->endless = ++w->more == MOST_COUNTED;
+    return w->deep || w->endless;
 }
 
 static int by_name(const void *a, const void *b)
@@ -37,21 +52,27 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int px_results_all(px_results *r, char ***paths, int *count)
+int px_results_all(px_results *r, int most, px_results_objects *objects)
 {
-    list l = {px_calloc(1, sizeof *l.item), 0};
-    herr_t seen = H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, note_object, &l, H5O_INFO_BASIC);
-    int bad = seen < 0   ? px_results_broken(r->path, PX_DATA, "list", "")
-              : seen > 0 ? px_fail(PX_DATA, "%s: has groups within each other, more than %d deep", r->path, DEEPEST)
-                         : 0;
-    qsort(l.item, (size_t)l.count, sizeof *l.item, by_name);
-    *paths = l.item;
-    *count = l.count;
-    for (int i = 0; bad && i < l.count; i++)
-        free(l.item[i]);
+    walk w = {.most = most > 0 ? most : INT_MAX};
+    herr_t seen = H5Ovisit2(r->file, H5_INDEX_NAME, H5_ITER_INC, note_object, &w, H5O_INFO_BASIC);
+    *objects = (px_results_objects){w.found.item, w.found.count, w.more, w.endless};
+    int bad = seen < 0 ? px_results_broken(r->path, PX_DATA, "list", "")
+              : w.deep ? px_fail(PX_DATA, "%s: has groups within each other, more than %d deep", r->path, DEEPEST)
+                       : 0;
+    if (objects->count > 0)
+        qsort(objects->path, (size_t)objects->count, sizeof *objects->path, by_name);
     if (bad)
-        free(l.item);
+        px_results_objects_finish(objects);
     return bad;
+}
+
+void px_results_objects_finish(px_results_objects *o)
+{
+    for (int i = 0; i < o->count; i++)
+        free(o->path[i]);
+    free(o->path);
+    *o = (px_results_objects){0};
 }
 
 static herr_t note_attribute(hid_t object, const char *name, const H5A_info_t *info, void *data)
@@ -66,7 +87,7 @@ int px_results_attributes(px_results *r, const char *object, char ***names, int 
     hid_t id = px_results_exists(r->file, object) ? H5Oopen(r->file, object, H5P_DEFAULT) : H5I_INVALID_HID;
     if (id < 0)
         return px_fail(PX_DATA, "%s: contains no %s", r->path, object);
-    list l = {px_calloc(1, sizeof *l.item), 0};
+    list l = {0};
     H5Aiterate2(id, H5_INDEX_NAME, H5_ITER_INC, NULL, note_attribute, &l);
     H5Oclose(id);
     *names = l.item;

@@ -18,30 +18,31 @@ static inline bool timing(const char *object)
 static inline void same_group(const char *a, const char *b, const char *file, const char *group)
 {
     px_results *x = open_h5(a, file), *y = open_h5(b, file);
-    char **objects, *prefix = px_format("%s/", group);
-    int count, compared = 0;
-    assert_int_equal(px_results_all(x, &objects, &count), 0);
-    for (int i = 0; i < count; i++) {
-        char *what = px_results_describe(x, objects[i]);
-        if (strncmp(objects[i], prefix, strlen(prefix)) == 0 && strcmp(what, "group") != 0 &&
-            strncmp(what, "text", 4) != 0 && !timing(objects[i])) {
+    px_results_objects objects;
+    char *prefix = px_format("%s/", group);
+    int compared = 0;
+    assert_int_equal(px_results_all(x, 0, &objects), 0);
+    for (int i = 0; i < objects.count; i++) {
+        const char *object = objects.path[i];
+        char *what = px_results_describe(x, object);
+        if (strncmp(object, prefix, strlen(prefix)) == 0 && strcmp(what, "group") != 0 &&
+            strncmp(what, "text", 4) != 0 && !timing(object)) {
             double *p, *q;
             int rank;
             int64_t n[4], m[4];
-            assert_int_equal(px_results_get(x, objects[i], &p, &rank, n), 0);
-            assert_int_equal(px_results_get(y, objects[i], &q, &rank, m), 0);
+            assert_int_equal(px_results_get(x, object, &p, &rank, n), 0);
+            assert_int_equal(px_results_get(y, object, &q, &rank, m), 0);
             assert_memory_equal(n, m, sizeof n);
             if (memcmp(p, q, (size_t)(n[0] * n[1] * n[2] * n[3]) * sizeof *p) != 0)
-                fail_msg("%s of %s and %s differ in %s", file, a, b, objects[i]);
+                fail_msg("%s of %s and %s differ in %s", file, a, b, object);
             free(p);
             free(q);
             compared++;
         }
         free(what);
-        free(objects[i]);
     }
     assert_true(compared > 3);
-    free(objects);
+    px_results_objects_finish(&objects);
     free(prefix);
     px_results_close(x);
     px_results_close(y);

@@ -93,7 +93,7 @@ static __attribute__((noinline)) char *shown(void)
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    if (px_show(f, path) != 0)
+    if (px_show(f, path, false) != 0)
         fail_msg("%s", px_error());
     fclose(f);
     return text;
@@ -251,7 +251,7 @@ static void test_odd_shapes(void **state)
     free(text);
     text = shown();
     expect(text, "  flat?[2J?x ");
-    expect(text, "  linear         array            50.00%");
+    expect(text, "  linear         array                50.00%");
     expect(text, "\nLeft out\n");
     expect(text, "/train/table: the number of its axes is 2, not 1");
     free(text);

@@ -36,7 +36,7 @@ static __attribute__((noinline)) char *shown(const char *what)
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    if (px_show(f, what) != 0)
+    if (px_show(f, what, false) != 0)
         fail_msg("%s", px_error());
     fclose(f);
     return text;

@@ -86,7 +86,7 @@ static void show(const char *path)
     char *text;
     size_t size;
     FILE *out = open_memstream(&text, &size);
-    if (px_show(out, path) != 0)
+    if (px_show(out, path, false) != 0)
         fuzz_check_message();
     fclose(out);
     check_text(text, size);

@@ -207,10 +207,9 @@ static void deep_groups_are_refused(void **state)
         H5Gclose(group[i]);
     H5Fclose(file);
     px_results *r;
-    char **paths;
-    int count;
+    px_results_objects all;
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_READ), 0);
-    assert_int_equal(px_results_all(r, &paths, &count), -1);
+    assert_int_equal(px_results_all(r, 0, &all), -1);
     assert_int_equal(px_error_status(), PX_DATA);
     assert_non_null(strstr(px_error(), "deep.h5: has groups within each other, more than 64 deep"));
     px_results_close(r);
