@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -25,35 +26,58 @@ const char *px_gnuplot_colour(int index)
     return colours[index % COLOURS];
 }
 
-/* The first line that a child wrote into `file`, without gnuplot's prompt and caret lines; a new string. */
+/* A file in memory: what goes to gnuplot and what it prints needs no room on any disk, and a picture that is written by us
+ * meets a full one with its reason, which gnuplot does not tell. NULL with a message. */
+static FILE *memory_file(void)
+{
+    int fd = memfd_create("gnuplot", MFD_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "w+");
+    if (file)
+        return file;
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    return px_fail_null(PX_FAIL, "no memory for a file for gnuplot: %s", strerror(error));
+}
+
+/* The first line that a child wrote into `file`, without gnuplot's prompt and caret lines; else the first one of any kind; a new
+ * string. */
 static char *first_complaint(FILE *file)
 {
-    char line[400], *found = NULL;
+    char line[400], *found = NULL, *first = NULL;
     rewind(file);
     while (!found && fgets(line, sizeof line, file)) {
         line[strcspn(line, "\r\n")] = '\0';
         const char *text = line + strspn(line, " \t^");
         if (*text && (strstr(text, "rror") || strstr(text, "line ") || strstr(text, "annot")))
             found = px_strdup(text);
+        else if (*text && !first)
+            first = px_strdup(text);
     }
-    return found ? found : px_strdup("no message");
+    if (!found && first)
+        return first;
+    free(first);
+    return found ? found : px_strdup("it says nothing");
 }
 
 /* Runs `script` through gnuplot's standard input: a file instead of a pipe, so that neither side can hang if the other
  * stops reading or writing. `output` gets the picture or what the script prints, `said` gnuplot's complaints. */
-static int run(const char *script, int output, FILE *said)
+static int run(const char *script, FILE *output, FILE *said)
 {
-    FILE *input = tmpfile();
-    if (!input || fputs(script, input) < 0 || fflush(input) != 0) {
-        if (input)
-            fclose(input);
-        return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
+    FILE *input = memory_file();
+    if (!input)
+        return -1;
+    if (fputs(script, input) < 0 || fflush(input) != 0) {
+        int error = errno;
+        fclose(input);
+        return px_fail(PX_FAIL, "a script for gnuplot of %zu bytes cannot be kept in memory: %s", strlen(script),
+                       strerror(error));
     }
     rewind(input);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, fileno(input), STDIN_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
     pid_t child;
     char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's ~/.gnuplot */
@@ -81,10 +105,10 @@ static int run(const char *script, int output, FILE *said)
 int px_gnuplot_find(px_gnuplot *g)
 {
     static const px_gnuplot known[] = {{"pngcairo", "png"}, {"png", "png"}, {"svg", "svg"}};
-    FILE *said = tmpfile();
+    FILE *said = memory_file();
     if (!said)
-        return px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-    int bad = run("set print '-'\nprint ' '.GPVAL_TERMINALS.' '\n", fileno(said), said);
+        return -1;
+    int bad = run("set print '-'\nprint ' '.GPVAL_TERMINALS.' '\n", said, said);
     char line[4096] = "";
     rewind(said);
     size_t length = bad ? 0 : fread(line, 1, sizeof line - 1, said);
@@ -119,42 +143,69 @@ static void write_prologue(FILE *script, const px_gnuplot *g, int width, int hei
         fprintf(script, "set linetype %d lw 2 lc rgb '#%s'\n", i + 1, colours[i]);
 }
 
-/* gnuplot does not notice that it cannot write: what is cut off has another end. */
-static bool is_whole(const px_gnuplot *g, int file, off_t size)
+/* What is cut off has another end: gnuplot does not notice that it cannot write (ulimit -f also holds for memory). */
+static bool is_whole(const px_gnuplot *g, FILE *picture, off_t size)
 {
     const char *end = strcmp(g->extension, "png") == 0 ? "IEND\xae\x42\x60\x82" : "</svg>";
     char last[16];
-    return size >= (off_t)sizeof last && pread(file, last, sizeof last, size - (off_t)sizeof last) == sizeof last &&
+    return size >= (off_t)sizeof last &&
+           pread(fileno(picture), last, sizeof last, size - (off_t)sizeof last) == sizeof last &&
            memmem(last, sizeof last, end, strlen(end));
 }
 
-/* gnuplot writes to its standard output, so that it need not understand the path. */
+/* gnuplot writes to its standard output, so that it need not understand a path. */
+static int make_picture(const px_gnuplot *g, FILE *picture, FILE *said, const char *path, const char *script)
+{
+    struct stat info = {0};
+    if (run(script, picture, said) != 0)
+        return -1;
+    if (fstat(fileno(picture), &info) == 0 && is_whole(g, picture, info.st_size))
+        return 0;
+    char *why = first_complaint(said);
+    px_fail(PX_FAIL, "%s: gnuplot made %s: %s", path, info.st_size == 0 ? "no picture" : "only a part of the picture",
+            why);
+    free(why);
+    return -1;
+}
+
+/* Copies the picture into a new file. */
+static int save(FILE *picture, const char *part, const char *path)
+{
+    char some[1 << 14];
+    ssize_t got, done = 0;
+    int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666), from = fileno(picture);
+    bool good = file >= 0 && lseek(from, 0, SEEK_SET) == 0;
+    while (good && (got = read(from, some, sizeof some)) > 0)
+        for (done = 0; good && done < got;) {
+            ssize_t written = write(file, some + done, (size_t)(got - done));
+            good = written > 0;
+            done += good ? written : 0;
+        }
+    int error = errno;
+    if (file >= 0 && close(file) != 0 && good) {
+        good = false;
+        error = errno;
+    }
+    return good ? 0 : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(error));
+}
+
 static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
 {
-    int output = open(part, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (output < 0)
-        return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
-    FILE *said = tmpfile();
     char *text;
     size_t size;
-    FILE *script = open_memstream(&text, &size);
+    FILE *picture = memory_file(), *said = picture ? memory_file() : NULL, *script = open_memstream(&text, &size);
     write_prologue(script, g, width, height);
     fprintf(script, "%s\n", body);
     fclose(script);
-    int bad = said ? run(text, output, said)
-                   : px_fail(PX_FAIL, "cannot write a temporary file for gnuplot: %s", strerror(errno));
-    struct stat info;
-    if (bad == 0 && (fstat(output, &info) != 0 || info.st_size == 0)) {
-        char *why = first_complaint(said);
-        bad = px_fail(PX_FAIL, "%s: gnuplot made no picture: %s", path, why);
-        free(why);
-    }
-    if (bad == 0 && !is_whole(g, output, info.st_size))
-        bad = px_fail(PX_FAIL, "%s: cannot be written whole: is the disk full?", path);
+    int bad = said ? make_picture(g, picture, said, path, text) : -1;
+    if (bad == 0)
+        bad = save(picture, part, path);
     if (said)
         fclose(said);
+    if (picture)
+        fclose(picture);
     free(text);
-    return close(output) != 0 && bad == 0 ? px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno)) : bad;
+    return bad;
 }
 
 int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)
