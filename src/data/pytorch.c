@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "data/pickle.h"
 #include "data/tensor_file_private.h"
+#include "data/zip.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -312,6 +313,8 @@ static int read_entries(px_tensor_file *f, struct archive *a, contents *c)
 static int read_zip(px_tensor_file *f)
 {
     contents c = {0};
+    if (px_zip_check(f->bytes, f->size, f->path) != 0)
+        return -1;
     struct archive *a = archive_read_new();
     archive_read_support_format_zip_seekable(a);
     int status = archive_read_open_memory(a, f->bytes, f->size) == ARCHIVE_OK ? 0 : damaged_zip(f, a);

@@ -7,6 +7,7 @@
 #include "data/entry_name.h"
 #include "data/links.h"
 #include "data/names.h"
+#include "data/zip.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -163,20 +164,22 @@ static int damaged(const walk *w, const char *path, const opened *o)
                    why ? why : "no reason given");
 }
 
-/* Inside compressed bytes there may be a single file, libarchive's format "raw", which takes what no other format
- * does. */
+/* Inside compressed bytes there may be a single file, libarchive's format "raw", which takes what no other format does; a zip,
+ * too, which is then read by the directory at its end, as every zip is (zip.h). */
 static int open_archive(opened *o, const walk *w, const char *path, const uint8_t *bytes, size_t size)
 {
     int status;
+    char name[PX_ENTRY_NAME];
     px_compression kind = px_compression_of(path, bytes, size);
     *o = (opened){.archive = archive_read_new()};
     archive_read_support_format_tar(o->archive);
     archive_read_support_format_7zip(o->archive);
     if (kind != PX_NOT_COMPRESSED) {
-        archive_read_support_format_zip_streamable(o->archive);
         archive_read_support_format_raw(o->archive);
         o->packed = px_compressed_open(o->archive, kind, bytes, size, w->left, &status);
     } else { /* a zip that is cut between two entries shows it only by its missing directory */
+        if (px_zip_check(bytes, size, px_entry_name(w->source, path, name)) != 0)
+            return -1;
         archive_read_support_format_zip_seekable(o->archive);
         status = archive_read_open_memory(o->archive, bytes, size);
     }
