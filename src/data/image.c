@@ -161,6 +161,19 @@ int px_picture_check(const px_picture *p, int64_t height, int64_t width, int64_t
     return 0;
 }
 
+/* A picture of one colour is a small file in every format. One that would take the memory of a large picture is no picture. */
+static int check_bomb(const px_picture *p, const px_image_about *a)
+{
+    enum { ALWAYS = 64 << 20, RATIO = 1000 };
+    double bytes = (double)a->height * a->width * a->channels * (a->bits == 16 ? 2 : 1);
+    if (bytes <= ALWAYS || bytes <= RATIO * (double)p->size)
+        return 0;
+    return px_fail(
+        PX_DATA,
+        "%s: is %d x %d pixels, %.0f MB, in a file of %.3g MB: more than %d times its size, like a decompression bomb",
+        p->name, a->height, a->width, bytes / 1e6, (double)p->size / 1e6, RATIO);
+}
+
 static const px_image_format *format_of(const uint8_t *bytes, size_t size)
 {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
@@ -185,7 +198,7 @@ static const px_image_format *read_header(const px_picture *p, px_image *scratch
     if (!format)
         return px_fail_null(PX_DATA, "%s: cannot be decoded: it is neither JPEG nor PNG, WebP, TIFF, BMP, PNM or GIF",
                             p->name);
-    if (format->about(p, scratch, about) != 0)
+    if (format->about(p, scratch, about) != 0 || check_bomb(p, about) != 0)
         return NULL;
     if (about->channels > PX_CHANNELS_MAX)
         return px_fail_null(PX_DATA, "%s: has %d channels, but at most %d are supported", p->name, about->channels,

@@ -94,12 +94,26 @@ static void ink_to_rgb(const uint8_t *in, uint8_t *out, size_t count, bool inver
     }
 }
 
+/* Every scan goes over the whole picture again. Progressive files have about ten; libjpeg's own limit is 500. Pixels hold no
+ * such marker, since a byte 255 in them is followed by 0. */
+static bool has_many_scans(const px_picture *p)
+{
+    enum { MOST = 64, SOS = 0xDA };
+    int scans = 0;
+    const uint8_t *end = p->bytes + p->size;
+    for (const uint8_t *at = p->bytes; (at = memchr(at, 0xFF, (size_t)(end - at))) && at + 1 < end; at++)
+        scans += at[1] == SOS;
+    return scans > MOST;
+}
+
 static int decode(const px_picture *p, px_image *image, const px_image_about *a, px_image_want want)
 {
     enum { APP14 = 0xEE };
     size_t size;
     bool ink = has_ink(a->kind);
     int format = ink ? TJPF_CMYK : a->channels == 1 || want.channels == 1 ? TJPF_GRAY : TJPF_RGB;
+    if (has_many_scans(p))
+        return px_picture_bad(p, "it has more than 64 scans, like a decompression bomb");
     uint8_t *pixels = px_image_reserve(image, a->height, a->width, tjPixelSize[format], 8);
     if (tjDecompress2(image->decoder, p->bytes, p->size, pixels, a->width, 0, a->height, format, TJFLAG_LIMITSCANS) !=
             0 &&

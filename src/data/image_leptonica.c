@@ -202,11 +202,12 @@ static bool is_pnm(const uint8_t *bytes, size_t size)
     return size >= 8 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '7' && bytes[2] > 0 && bytes[2] <= ' ';
 }
 
-/* Leptonica reads numbers into 32 bits and does not look at those that do not fit. */
-static bool has_long_number(const uint8_t *bytes, size_t size)
+/* Leptonica reads numbers into 32 bits and does not look at those that do not fit; and it reads a comment character by
+ * character. */
+static bool is_long_header(const uint8_t *bytes, size_t file_size)
 {
-    enum { DIGITS = 9 };
-    size_t at = 2;
+    enum { DIGITS = 9, LONGEST = 1 << 16 };
+    size_t at = 2, size = file_size < LONGEST ? file_size : LONGEST;
     int numbers = size > 2 && (bytes[1] == '1' || bytes[1] == '4') ? 2 : 3;
     for (int k = 0; k < numbers; k++) {
         while (at < size && (isspace(bytes[at]) || bytes[at] == '#'))
@@ -216,7 +217,7 @@ static bool has_long_number(const uint8_t *bytes, size_t size)
         size_t begin = at;
         while (at < size && isdigit(bytes[at]))
             at++;
-        if (at - begin > DIGITS)
+        if (at - begin > DIGITS || at == LONGEST)
             return true;
     }
     return false;
@@ -227,7 +228,7 @@ static int about_pnm(const px_picture *p, px_image *scratch, px_image_about *a)
     (void)scratch;
     l_int32 width = 0, height = 0, depth = 0, kind = 0, bits = 0, samples = 0;
     start();
-    if (has_long_number(p->bytes, p->size) ||
+    if (is_long_header(p->bytes, p->size) ||
         readHeaderMemPnm(p->bytes, p->size, &width, &height, &depth, &kind, &bits, &samples) != 0)
         return px_picture_bad(p, "its header is damaged, or its largest value is not 1, 3, 15, 255 or 65535");
     a->height = height;

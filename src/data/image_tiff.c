@@ -218,8 +218,7 @@ static bool read_piece(TIFF *tiff, const shape *s, const piece *t, int plane, ui
     return TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, t->y, (uint16_t)plane), out, size) == size;
 }
 
-/* The shape of all pieces. 0, or -1 with a message. */
-static int measure_pieces(const source *src, TIFF *tiff, const shape *s, piece *t)
+static void shape_pieces(TIFF *tiff, const shape *s, piece *t)
 {
     t->tiled = TIFFIsTiled(tiff);
     if (t->tiled) {
@@ -230,6 +229,12 @@ static int measure_pieces(const source *src, TIFF *tiff, const shape *s, piece *
         t->height = t->height > s->height ? s->height : t->height;
         t->width = s->width;
     }
+}
+
+/* The shape and size of all pieces. 0, or -1 with a message. */
+static int measure_pieces(const source *src, TIFF *tiff, const shape *s, piece *t)
+{
+    shape_pieces(tiff, s, t);
     t->size = t->tiled ? TIFFTileSize(tiff) : TIFFVStripSize(tiff, t->height);
     int together = s->planar == PLANARCONFIG_SEPARATE ? 1 : s->samples;
     uint64_t row = (uint64_t)t->width * (uint64_t)together * (s->bits / 8);
@@ -275,19 +280,88 @@ static int read_direct(const source *src, TIFF *tiff, px_image *image, const sha
     return status;
 }
 
+/* The colours of a palette's entries; with 1, 2 or 4 bits, or 8, those of the values of a gray picture. False: there is no
+ * palette. */
+static bool make_palette(TIFF *tiff, const shape *s, uint8_t rgb[256][3])
+{
+    uint16_t *of[3] = {0};
+    int most = (1 << s->bits) - 1;
+    bool palette = s->photometric == PHOTOMETRIC_PALETTE, inverted = s->photometric == PHOTOMETRIC_MINISWHITE,
+         eight = true;
+    if (most < 1 || (palette && !TIFFGetField(tiff, TIFFTAG_COLORMAP, &of[0], &of[1], &of[2])))
+        return false;
+    for (int i = 0; palette && i <= most; i++)
+        for (int c = 0; c < 3; c++)
+            eight = eight && of[c][i] < 256; /* some programs write palettes of 8 bits */
+    for (int i = 0; i <= most; i++)
+        for (int c = 0; c < 3; c++) {
+            int gray = i * 255 / most;
+            int value = !palette ? (inverted ? 255 - gray : gray) : eight ? of[c][i] : of[c][i] * 255 / 65535;
+            rgb[i][c] = (uint8_t)value;
+        }
+    return true;
+}
+
+/* Values of one sample in strips, row by row: a scan of a large page takes no more memory than its own pixels. */
+static int read_indexed(const source *src, TIFF *tiff, px_image *image, const shape *s)
+{
+    uint8_t rgb[256][3];
+    if (!make_palette(tiff, s, rgb))
+        return px_picture_bad(src->picture, "its palette is missing");
+    size_t width = s->width, channels = (size_t)s->channels;
+    uint8_t *out = px_image_reserve(image, (int)s->height, (int)s->width, s->channels, 8);
+    uint8_t *row = px_calloc((size_t)TIFFScanlineSize(tiff) + 1, 1);
+    int status = (uint64_t)TIFFScanlineSize(tiff) < ((uint64_t)width * s->bits + 7) / 8
+                     ? px_picture_bad(src->picture, "its rows have another size than their pixels take")
+                     : 0;
+    for (uint32_t y = 0; y < s->height && status == 0; y++) {
+        status = TIFFReadScanline(tiff, row, y, 0) == 1 ? 0 : bad(src);
+        for (size_t x = 0; x < width && status == 0; x++, out += channels) {
+            size_t bit = x * s->bits;
+            unsigned value = row[bit / 8] >> (8 - s->bits - bit % 8) & ((1u << s->bits) - 1);
+            memcpy(out, rgb[value], channels);
+        }
+    }
+    free(row);
+    return status;
+}
+
+/* One strip or tile; libtiff gives its rows from the lowest one to the highest. */
+static bool convert_piece(TIFF *tiff, px_image *image, const shape *s, const piece *t, uint32_t *raster)
+{
+    uint32_t rows = s->height - t->y < t->height ? s->height - t->y : t->height;
+    uint32_t columns = s->width - t->x < t->width ? s->width - t->x : t->width;
+    uint32_t given = t->tiled ? t->height : rows;
+    if (!(t->tiled ? TIFFReadRGBATileExt(tiff, t->x, t->y, raster, 1) : TIFFReadRGBAStripExt(tiff, t->y, raster, 1)))
+        return false;
+    for (uint32_t y = 0; y < rows; y++) {
+        const uint32_t *in = raster + (size_t)(given - 1 - y) * t->width;
+        uint8_t *out = (uint8_t *)image->storage + ((size_t)(t->y + y) * s->width + t->x) * (size_t)s->channels;
+        for (uint32_t x = 0; x < columns; x++, out += s->channels) {
+            uint8_t rgb[] = {TIFFGetR(in[x]), TIFFGetG(in[x]), TIFFGetB(in[x])};
+            memcpy(out, rgb, (size_t)s->channels);
+        }
+    }
+    return true;
+}
+
 static int read_converted(const source *src, TIFF *tiff, px_image *image, const shape *s)
 {
-    size_t count = (size_t)s->height * s->width;
-    uint8_t *out = px_image_reserve(image, (int)s->height, (int)s->width, s->channels, 8);
-    uint32_t *raster = px_realloc(NULL, count * sizeof *raster);
+    piece t = {0};
+    shape_pieces(tiff, s, &t);
+    if (!t.tiled && s->samples == 1 && s->bits <= 8 && (s->channels == 1 || s->photometric == PHOTOMETRIC_PALETTE))
+        return read_indexed(src, tiff, image, s);
+    if (t.height < 1 || t.width < 1)
+        return px_picture_bad(src->picture, "its strips or tiles are empty");
+    px_image_reserve(image, (int)s->height, (int)s->width, s->channels, 8);
+    uint32_t *raster = px_realloc(NULL, (size_t)t.height * t.width * sizeof *raster);
     TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT); /* we turn it ourselves */
-    int ok = TIFFReadRGBAImageOriented(tiff, s->width, s->height, raster, ORIENTATION_TOPLEFT, 1);
-    for (size_t i = 0; i < count && ok; i++) {
-        uint8_t rgb[] = {TIFFGetR(raster[i]), TIFFGetG(raster[i]), TIFFGetB(raster[i])};
-        memcpy(out + i * (size_t)s->channels, rgb, (size_t)s->channels);
-    }
+    int status = 0;
+    for (t.y = 0; t.y < s->height && status == 0; t.y += t.height)
+        for (t.x = 0; t.x < s->width && status == 0; t.x += t.width)
+            status = convert_piece(tiff, image, s, &t, raster) ? 0 : bad(src);
     free(raster);
-    return ok ? 0 : bad(src);
+    return status;
 }
 
 static int decode(const px_picture *p, px_image *image, const px_image_about *a, px_image_want want)
