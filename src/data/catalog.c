@@ -194,6 +194,17 @@ static int by_row(const void *left, const void *right)
     return order || !a->array || !b->array ? order : strcmp(a->array, b->array);
 }
 
+void px_block_finish(px_block *b)
+{
+    free(b->path);
+    free(b->labels);
+    free(b->file);
+    free(b->array);
+    free(b->why);
+    px_h5_reader_destroy(b->reader);
+    *b = (px_block){0};
+}
+
 /* Leaves the others in the order of the walk. */
 static void drop_blocks(px_catalog *c)
 {
@@ -204,11 +215,7 @@ static void drop_blocks(px_catalog *c)
             c->blocks[kept++] = *b;
             continue;
         }
-        free(b->path);
-        free(b->labels);
-        free(b->file);
-        free(b->array);
-        free(b->why);
+        px_block_finish(b);
     }
     c->block_count = kept;
 }
@@ -354,13 +361,8 @@ void px_catalog_free(px_catalog *c)
 {
     tdestroy(c->class_index, free);
     px_catalog_drop_names(c);
-    for (size_t k = 0; k < c->block_count; k++) {
-        free(c->blocks[k].path);
-        free(c->blocks[k].file);
-        free(c->blocks[k].array);
-        free(c->blocks[k].why);
-        free(c->blocks[k].labels);
-    }
+    for (size_t k = 0; k < c->block_count; k++)
+        px_block_finish(&c->blocks[k]);
     for (size_t k = 0; k < c->side_count; k++) {
         free(c->sides[k].path);
         free(c->sides[k].bytes);

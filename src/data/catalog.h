@@ -19,15 +19,16 @@ typedef struct px_block {
     int split; /* number of a split, or PX_SPLIT_LEFT_OUT */
     bool bad;  /* an image file that cannot be read: it counts when folders are understood, and is then dropped */
     int height, width, channels;
-    int bits;              /* 16, else 8 */
-    bool oriented;         /* its file tells an orientation other than upright */
-    int label;             /* of all its images, unless there are `labels` */
-    int32_t *labels;       /* (count), or NULL */
-    char *file, *array;    /* HDF5: where the images are; NULL in other formats */
-    char *why;             /* HDF5: the message of a file that is bad, else NULL */
-    bool turned_axes;      /* HDF5: (N, channels, height, width) */
-    int64_t count, row;    /* number of images; the first one's row in the data set */
-    uint64_t size, offset; /* bytes of the entry; image files: their place in /encoded */
+    int bits;                    /* 16, else 8 */
+    bool oriented;               /* its file tells an orientation other than upright */
+    int label;                   /* of all its images, unless there are `labels` */
+    int32_t *labels;             /* (count), or NULL */
+    char *file, *array;          /* HDF5: where the images are; NULL in other formats */
+    char *why;                   /* HDF5: the message of a file that is bad, else NULL */
+    struct px_h5_reader *reader; /* HDF5: for unpack() */
+    bool turned_axes;            /* HDF5: (N, channels, height, width) */
+    int64_t count, row;          /* number of images; the first one's row in the data set */
+    uint64_t size, offset;       /* bytes of the entry; image files: their place in /encoded */
 } px_block;
 
 enum { PX_PACK_QUIET_SECONDS = 1 }; /* nothing is said about progress before: what takes less needs none */
@@ -112,8 +113,10 @@ px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, 
 void px_catalog_leave_out(px_catalog *, const char *path, int source);
 /* HDF5 files beside images are somebody's results: they count only where there is nothing else. Leaves all of them out. */
 void px_h5_drop(px_catalog *);
+void px_h5_reader_destroy(struct px_h5_reader *); /* NULL is fine */
 /* Refuses a file `other` of another format beside an HDF5 file that is itself a source. 0: there is none; or -1. */
 int px_h5_refuse_named(const px_catalog *, const char *other, const char *format);
+void px_block_finish(px_block *);
 /* The same as px_catalog_block for a side file; it is dropped if the images turn out to have another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);
 

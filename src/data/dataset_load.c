@@ -85,6 +85,7 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
 static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t type, int64_t count)
 {
     hsize_t length = 0;
+    char why[PX_H5_WHY];
     hid_t set = open_array(d, file, name, 1, INTEGERS, &length);
     if (set < 0)
         return NULL;
@@ -94,6 +95,8 @@ static void *read_array(const px_dataset *d, hid_t file, const char *name, hid_t
                 (long long)count);
     } else if (!px_h5_plausible(set, 1, &length, H5Tget_size(type))) {
         unbelievable(d, name);
+    } else if (px_h5_is_bomb(set, (double)length * (double)H5Tget_size(type), why)) {
+        px_fail(PX_DATA, "%s: %s: %s", d->path, name, why);
     } else {
         values = px_calloc((size_t)count, H5Tget_size(type));
         if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) {
@@ -171,6 +174,8 @@ static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size, s
     char why[PX_H5_WHY];
     if (!px_h5_outside(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size / width}, width))
         return unbelievable(d, name);
+    if (!px_h5_outside(set, why) && px_h5_is_bomb(set, (double)size, why))
+        return px_fail(PX_DATA, "%s: %s: %s", d->path, name, why);
     d->copy = px_realloc(NULL, size);
     d->bytes = d->copy;
     return H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, d->copy) < 0 ? unreadable(d, name) : 0;

@@ -3,10 +3,10 @@
  * or y, labels, target; train, valid or test. Labels may lie in a file beside that of the images (PatchCamelyon). */
 #include "base/error.h"
 #include "data/catalog.h"
+#include "data/h5_array.h"
 #include "data/image.h"
 #include "data/names.h"
 #include "results/h5.h"
-#include "results/h5_disk.h"
 
 #include <ctype.h>
 #include <hdf5.h>
@@ -17,6 +17,7 @@
 
 enum {
     ARRAYS_MAX = 64,
+    OBJECTS_MAX = 20000, /* groups and arrays: each takes some microseconds */
     DEEPEST = 64,
     SIDE_MAX = 65500,
     WORD = 24,
@@ -39,7 +40,7 @@ typedef struct array {
 typedef struct contents {
     const char *path; /* of the file */
     array list[ARRAYS_MAX];
-    int count;
+    int count, objects;
 } contents;
 
 static bool claims(const px_entry *entry)
@@ -172,6 +173,9 @@ static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, v
         depth++;
     if (depth > DEEPEST)
         return px_fail(PX_DATA, "%s: has groups within each other, more than %d deep", all->path, DEEPEST);
+    if (++all->objects > OBJECTS_MAX)
+        return px_fail(PX_DATA, "%s: has more than %d groups and arrays, too many for a data set that is read",
+                       all->path, OBJECTS_MAX);
     if (info->type != H5O_TYPE_DATASET || all->count == ARRAYS_MAX)
         return 0; /* the names of groups are not looked at: nested ones are long */
     array a = {.split = split_of(name), .role = role_of(name)};
@@ -225,38 +229,10 @@ static char *file_of(const char *source, const char *path)
                         px_entry_name(source, path, name));
 }
 
-static hid_t open_file(const char *path, px_h5_disk *disk)
-{
-    *disk = (px_h5_disk){.alone = true};
-    px_h5_quiet();
-    hid_t file = px_h5_open(path, false, disk);
-    return file < 0 ? px_fail(PX_DATA, "%s: cannot be opened: %s", path, px_h5_why((char[PX_H5_WHY]){0})) : file;
-}
-
-/* Opens an array whose values lie in the file itself. The id, or -1 with a message. */
-static hid_t open_array(hid_t file, const char *path, const char *name, size_t element)
-{
-    char why[PX_H5_WHY];
-    hsize_t d[H5S_MAX_RANK];
-    hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
-    if (set < 0)
-        return px_fail(PX_DATA, "%s: %s cannot be read: %s", path, name, px_h5_why(why));
-    hid_t space = H5Dget_space(set);
-    int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
-    H5Sclose(space);
-    if (px_h5_outside(set, why))
-        status = px_fail(PX_DATA, "%s: %s: %s", path, name, why);
-    else if (!px_h5_plausible(set, rank, d, element))
-        status = px_fail(PX_DATA, "%s: %s claims to be larger than the file can contain", path, name);
-    if (status != 0)
-        H5Dclose(set);
-    return status == 0 ? set : -1;
-}
-
 /* The labels: a new array, or NULL with a message. */
 static int32_t *read_labels(hid_t file, const char *path, const array *a)
 {
-    hid_t set = open_array(file, path, a->name, sizeof(int32_t));
+    hid_t set = px_h5_array_open(file, path, a->name, sizeof(int32_t));
     if (set < 0)
         return NULL;
     int32_t *labels = px_calloc((size_t)a->count, sizeof *labels);
@@ -301,7 +277,8 @@ static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const ch
         if (other->role == IMAGES && same_split(other, a))
             return px_fail(PX_DATA, "%s: both %s and %s are arrays of images; remove one, or give it another name",
                            path, other->name, a->name);
-    hid_t set = open_array(file, path, a->name, (size_t)a->bits / 8); /* before a data set of that size is begun */
+    hid_t set =
+        px_h5_array_open(file, path, a->name, (size_t)a->bits / 8); /* before a data set of that size is begun */
     if (set < 0)
         return -1;
     H5Dclose(set);
@@ -315,6 +292,7 @@ static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const ch
     b->turned_axes = a->channels_first;
     b->file = px_strdup(path);
     b->array = px_strdup(a->name);
+    b->reader = px_h5_reader_create();
     return find_labels(b, file, path, all, a);
 }
 
@@ -387,16 +365,12 @@ void px_h5_drop(px_catalog *c)
 {
     for (size_t k = 0; k < c->block_count; k++) {
         px_block *b = &c->blocks[k];
-        bool again = k > 0 && strcmp(b->path, c->blocks[k - 1].path) == 0; /* one file's second array */
+        bool again =
+            k + 1 < c->block_count && strcmp(b->path, c->blocks[k + 1].path) == 0; /* one file's second array */
         if (!again)
             px_catalog_leave_out(c, b->path, b->source);
-        free(b->labels);
-        free(b->file);
-        free(b->array);
-        free(b->why);
+        px_block_finish(b);
     }
-    for (size_t k = 0; k < c->block_count; k++)
-        free(c->blocks[k].path);
     c->block_count = 0;
     c->format = NULL;
 }
@@ -417,7 +391,7 @@ int px_h5_refuse_named(const px_catalog *c, const char *other, const char *forma
 static int list_file(px_catalog *c, const px_entry *entry, const char *path)
 {
     px_h5_disk disk;
-    hid_t file = open_file(path, &disk);
+    hid_t file = px_h5_images_open(path, &disk);
     if (file < 0)
         return add_bad(c, entry, px_error());
     int found;
@@ -452,7 +426,7 @@ static int list(px_catalog *c, const px_entry *entry)
     return found == 0 || (found == UNREADABLE && !itself) ? 0 : -1;
 }
 
-/* ---- labels and pixels ------------------------------------------------------------------------------------------- */
+/* ---- labels ---------------------------------------------------------------------------------------------------- */
 
 static void join(px_block *b, px_side *s)
 {
@@ -499,63 +473,5 @@ static int finish(px_catalog *c)
     return 0;
 }
 
-/* (count, channels, height, width) to (count, height, width, channels) */
-static void put_channels_last(const px_block *b, int64_t count, const uint8_t *from, uint8_t *to)
-{
-    size_t value = b->bits == 16 ? 2 : 1, C = (size_t)b->channels, area = (size_t)b->height * (size_t)b->width;
-    for (size_t n = 0; n < (size_t)count; n++)
-        for (size_t c = 0; c < C; c++)
-            for (size_t i = 0; i < area; i++)
-                memcpy(to + ((n * area + i) * C + c) * value, from + ((n * C + c) * area + i) * value, value);
-}
-
-/* The extents that the first walk saw. */
-static bool has_shape(const px_block *b, int rank, const hsize_t d[])
-{
-    hsize_t n = (hsize_t)b->count, h = (hsize_t)b->height, w = (hsize_t)b->width, ch = (hsize_t)b->channels;
-    if (rank == 3)
-        return ch == 1 && d[0] == n && d[1] == h && d[2] == w;
-    if (b->turned_axes)
-        return rank == 4 && d[0] == n && d[1] == ch && d[2] == h && d[3] == w;
-    return rank == 4 && d[0] == n && d[1] == h && d[2] == w && d[3] == ch;
-}
-
-static int read_rows(hid_t set, const px_block *b, int64_t first, int64_t count, void *out)
-{
-    hid_t space = H5Dget_space(set), type = b->bits == 16 ? H5T_NATIVE_UINT16 : H5T_NATIVE_UINT8;
-    hsize_t d[H5S_MAX_RANK] = {0}, start[4] = {(hsize_t)first};
-    int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
-    bool same = has_shape(b, rank, d);
-    d[0] = (hsize_t)count;
-    hid_t memory = same ? H5Screate_simple(rank, d, NULL) : -1;
-    if (!same)
-        status = px_fail(PX_DATA, "%s: %s changed while it was being packed", b->file, b->array);
-    else if (H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, d, NULL) < 0 ||
-             H5Dread(set, type, memory, space, H5P_DEFAULT, out) < 0)
-        status = px_fail(PX_DATA, "%s: %s cannot be read: %s", b->file, b->array, px_h5_why((char[PX_H5_WHY]){0}));
-    if (memory >= 0)
-        H5Sclose(memory);
-    H5Sclose(space);
-    return status;
-}
-
-static int unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t count, uint8_t *pixels)
-{
-    (void)bytes;
-    px_h5_disk disk;
-    size_t size = (size_t)count * (size_t)b->height * (size_t)b->width * (size_t)b->channels * (b->bits == 16 ? 2 : 1);
-    hid_t file = open_file(b->file, &disk);
-    hid_t set = file < 0 ? -1 : open_array(file, b->file, b->array, b->bits == 16 ? 2 : 1);
-    uint8_t *turned = b->turned_axes ? px_realloc(NULL, size) : NULL;
-    int status = set < 0 ? -1 : read_rows(set, b, first, count, turned ? turned : pixels);
-    if (status == 0 && turned)
-        put_channels_last(b, count, turned, pixels);
-    free(turned);
-    if (set >= 0)
-        H5Dclose(set);
-    if (file >= 0)
-        H5Fclose(file);
-    return status;
-}
-
-const px_importer px_importer_h5 = {.name = "HDF5", .claims = claims, .list = list, .finish = finish, .unpack = unpack};
+const px_importer px_importer_h5 = {
+    .name = "HDF5", .claims = claims, .list = list, .finish = finish, .unpack = px_h5_unpack};

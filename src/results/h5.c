@@ -28,10 +28,8 @@ const char *px_h5_why(char text[PX_H5_WHY])
     return text;
 }
 
-/* HDF5 reads whole chunks: whether one takes much more memory than the data set itself. */
-static bool has_giant_chunks(hid_t set, double size)
+double px_h5_chunk_bytes(hid_t set)
 {
-    enum { USUAL = 64 << 20 };
     hsize_t dim[H5S_MAX_RANK];
     hid_t how = H5Dget_create_plist(set), type = H5Dget_type(set);
     int rank = H5Pget_layout(how) == H5D_CHUNKED ? H5Pget_chunk(how, H5S_MAX_RANK, dim) : 0;
@@ -40,7 +38,30 @@ static bool has_giant_chunks(hid_t set, double size)
         bytes *= (double)dim[i];
     H5Tclose(type);
     H5Pclose(how);
+    return bytes;
+}
+
+/* HDF5 reads whole chunks: whether one takes much more memory than the data set itself. */
+static bool has_giant_chunks(hid_t set, double size)
+{
+    enum { USUAL = 64 << 20 };
+    double bytes = px_h5_chunk_bytes(set);
     return bytes > USUAL && bytes > 2 * size;
+}
+
+bool px_h5_is_bomb(hid_t set, double bytes, char why[PX_H5_WHY])
+{
+    enum { ALWAYS = 64 << 20, RATIO = 200 }; /* pictures stay below 100 */
+    double stored = (double)H5Dget_storage_size(set), chunk = px_h5_chunk_bytes(set),
+           all = bytes > chunk ? bytes : chunk;
+    if (chunk == 0 || all <= ALWAYS || all <= RATIO * stored) /* what is not in chunks is not compressed */
+        return false;
+    snprintf(why, PX_H5_WHY,
+             "its %.1f MB unpack to %.0f MB, like a decompression bomb; if it is not one, store it unpacked (h5repack "
+             "-f NONE "
+             "-l CONTI)",
+             stored / 1e6, all / 1e6);
+    return true;
 }
 
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)

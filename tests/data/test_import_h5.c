@@ -9,6 +9,7 @@
 
 #include "data/catalog.h"
 #include "data/dataset.h"
+#include "data/h5_array.h"
 #include "data/pack.h"
 #include "make_data.h"
 
@@ -327,12 +328,20 @@ static void other_extents(void **state)
     PUT(file, "deep", H5T_STD_U8LE, false, pixels, N, 1, 1, 1, 1, 1, 1);
     H5Fclose(file);
     char *path = px_format("%s/a.h5", folder);
-    px_block b = {.file = path, .array = "x", .count = N, .height = SIDE, .width = SIDE, .channels = 1, .bits = 8};
+    px_block b = {.file = path,
+                  .array = "x",
+                  .count = N,
+                  .height = SIDE,
+                  .width = SIDE,
+                  .channels = 1,
+                  .bits = 8,
+                  .reader = px_h5_reader_create()};
     assert_int_equal(px_importer_h5.unpack(&b, NULL, 0, N, out), -1);
     assert_non_null(strstr(px_error(), "a.h5: x changed while it was being packed"));
     b.array = "deep";
     assert_int_equal(px_importer_h5.unpack(&b, NULL, 0, N, out), -1);
     assert_non_null(strstr(px_error(), "a.h5: deep changed while it was being packed"));
+    px_h5_reader_destroy(b.reader);
     free(path);
     remove_folder(folder);
 }
