@@ -1,6 +1,7 @@
 /* tensor_file.c - opens a file of named tensors: maps it, tells its format, converts elements. */
 #include "base/crash.h"
 #include "base/error.h"
+#include "data/file_kind.h"
 #include "data/tensor_file_private.h"
 
 #include <errno.h>
@@ -141,30 +142,23 @@ static int map_file(px_tensor_file *f)
     return status;
 }
 
-/* Other files that people give for weights, by their first bytes. */
-static const struct other {
-    const char *begins, *is;
-} others[] = {
-    {"version https://git-lfs", "a Git LFS pointer, not the weights themselves: 'git lfs pull' fetches them"},
-    {"\x89HDF\r\n\x1a\n", "an HDF5 file; weights are .safetensors or what torch.save writes. 'pretext export RUN "
-                          "out=W.safetensors' writes those of a run"},
-    {"\x08", "neither safetensors nor a file of torch.save; perhaps ONNX or TensorFlow"},
-    {"\x1f\x8b", "compressed by gzip: unpack it first"},
-    {"<", "a web page or XML, not weights: the download has failed"},
-};
+/* Other files that people give for weights. A header of safetensors begins at byte 8, after its length. */
+static int refuse_other(const px_tensor_file *f)
+{
+    const char *kind = f->bytes && f->size > 0 ? px_file_kind(f->bytes, f->size) : NULL;
+    if (!kind || (f->size > 8 && f->bytes[8] == '{'))
+        return 0;
+    return px_fail(PX_DATA,
+                   "%s: is %s, not weights, which are .safetensors or what torch.save writes; 'pretext export RUN "
+                   "out=W.safetensors' writes those of a run",
+                   f->path, kind);
+}
 
 static int read_file(px_tensor_file *f)
 {
     if (f->bytes && px_pytorch_recognize(f->bytes, f->size))
         return px_pytorch_read(f);
-    size_t length = 8;
-    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
-        length = strlen(others[i].begins);
-        if (f->bytes && f->size >= length && memcmp(f->bytes, others[i].begins, length) == 0 &&
-            (length > 1 || f->size < 8 || f->bytes[7] != 0)) /* a header's length has high bytes of zero */
-            return px_fail(PX_DATA, "%s: is %s", f->path, others[i].is);
-    }
-    return px_safetensors_read(f);
+    return refuse_other(f) != 0 ? -1 : px_safetensors_read(f);
 }
 
 static int by_name(const void *a, const void *b)

@@ -1,6 +1,7 @@
 /* checkpoint.c - reading checkpoints; see checkpoint.h. */
 #include "train/checkpoint.h"
 #include "base/error.h"
+#include "data/file_kind.h"
 #include "nn/positions.h"
 #include "results/h5.h"
 #include "results/h5_disk.h"
@@ -306,7 +307,7 @@ static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
 static int check_signature(const char *path)
 {
     enum { SIGNATURE = 8, CHECKSUMMED = 2 };
-    unsigned char head[SIGNATURE + 1] = {0};
+    unsigned char head[PX_FILE_KIND_HEAD] = {0};
     if (px_plain_file(path, PX_DATA) != 0)
         return -1;
     FILE *in = fopen(path, "rb");
@@ -317,8 +318,12 @@ static int check_signature(const char *path)
     fclose(in);
     if (why != 0)
         return px_fail(PX_DATA, "%s: %s", path, strerror(why));
-    if (got < sizeof head || memcmp(head, "\x89HDF\r\n\x1a\n", SIGNATURE) != 0)
-        return px_fail(PX_DATA, "%s: is not a complete HDF5 file", path);
+    bool begins = got > SIGNATURE && memcmp(head, "\x89HDF\r\n\x1a\n", SIGNATURE) == 0;
+    const char *kind = begins ? NULL : px_file_kind(head, got);
+    if (kind)
+        return px_fail(PX_DATA, "%s: is %s, not a run: give the run's folder, or its checkpoint.h5", path, kind);
+    if (!begins)
+        return px_fail(PX_DATA, "%s: is not a complete HDF5 file, as a run's checkpoint.h5 is", path);
     if (head[SIGNATURE] < CHECKSUMMED)
         return px_fail(PX_DATA, "%s: is not a checkpoint of format %d: it is in an older HDF5 format", path,
                        PX_CHECKPOINT_FORMAT);
