@@ -75,7 +75,7 @@ becomes 'pretext help pro' probe
 holds 'pretext ' --version $("$pretext" --help | sed '/^pretext COMMAND/,$d' | sed -n 's/^  \([a-z]*\) .*/\1/p')
 
 becomes 'pretext pretrain --res' --resume
-becomes 'pretext show --' --help           # not the flags of before
+becomes 'pretext show --' --all --help           # not the flags of before
 holds 'pretext pretrain op' optim.
 asks nospace
 holds 'pretext pretrain optim.' optim.lr= optim.optimizer=
