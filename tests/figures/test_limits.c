@@ -137,10 +137,11 @@ static void test_many_packed(void **state)
 {
     (void)state;
     put_packed("/train/step", 1 << 22, 1 << 22);
-    for (int i = 0; i < 24; i++) {
+    put_packed("/train/series0", 1 << 24, 1 << 22);
+    for (int i = 1; i < 24; i++) {
         char name[40];
         snprintf(name, sizeof name, "/train/series%d", i);
-        put_packed(name, 1 << 24, 1 << 22);
+        assert_true(H5Ocopy(file, "/train/series0", file, name, H5P_DEFAULT, H5P_DEFAULT) >= 0); /* packed once */
     }
     H5Fclose(file);
     double begin = px_thread_seconds();
