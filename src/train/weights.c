@@ -1,24 +1,21 @@
-/* weights.c - weights files: which tensors belong to a model, and what happens to the others. */
+/* weights.c - reads weights files: which tensors belong to a model, and what happens to the others. */
 #include "train/weights.h"
 #include "base/config.h"
 #include "base/error.h"
-#include "base/setting.h"
-#include "data/safetensors.h"
 #include "nn/positions.h"
 #include "train/advice.h"
-#include "train/checkpoint.h"
 #include "train/weights_guess.h"
 #include "train/weights_heads.h"
 #include "train/weights_kind.h"
 #include "train/weights_names.h"
+#include "train/weights_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The entry of a file's description with settings in libconfig's syntax. */
-static const char settings_note[] = "pretext.settings";
+const char px_weights_settings_note[] = "pretext.settings";
 
 bool px_weights_named(const char *path)
 {
@@ -32,8 +29,7 @@ bool px_weights_named(const char *path)
     return false;
 }
 
-/* Builds only the backbone, for the names of its parameters; NULL if it cannot be built. */
-static px_graph *bare_backbone(const px_settings *s, int channels, int size)
+px_graph *px_weights_bare(const px_settings *s, int channels, int size)
 {
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
     s->backbone->family->build(g, s->backbone, s->backbone_cfg,
@@ -45,7 +41,7 @@ static px_graph *bare_backbone(const px_settings *s, int channels, int size)
     return NULL;
 }
 
-static bool holds(const px_graph *g, const char *name)
+bool px_weights_holds(const px_graph *g, const char *name)
 {
     for (int i = 0; i < px_graph_params(g); i++)
         if (strcmp(px_graph_param(g, i)->name, name) == 0)
@@ -53,7 +49,7 @@ static bool holds(const px_graph *g, const char *name)
     return false;
 }
 
-/* ---- reading ---- */
+/* ---- tensors ---- */
 
 /* Whether the parts, stacked along their first axis, have this shape. */
 static bool stack(const px_stored_tensor *const part[], int count, px_shape shape)
@@ -103,10 +99,10 @@ static int fit(const char *name, const px_stored_tensor *const part[], int count
 /* Our own files name their backbone: "; its weights are for NAME" if it is another one. */
 static const char *of_another(const px_tensor_file *f, const px_settings *s, char text[96])
 {
-    const char *note = px_tensor_file_about(f, settings_note);
+    const char *note = px_tensor_file_about(f, px_weights_settings_note);
     px_config *c = px_config_create();
     text[0] = '\0';
-    if (note && px_config_text_load(c, note, settings_note) == 0) {
+    if (note && px_config_text_load(c, note, px_weights_settings_note) == 0) {
         const char *name = px_config_peek(c, "backbone", s->backbone->name);
         if (strcmp(name, s->backbone->name) != 0)
             snprintf(text, 96, "; its weights are for %s", name);
@@ -119,7 +115,7 @@ static const char *of_another(const px_tensor_file *f, const px_settings *s, cha
 static char *hint(const px_weights_names *n)
 {
     const px_stored_tensor *part[PX_WEIGHTS_PARTS];
-    const char *kind = px_tensor_file_about(n->file, settings_note) ? NULL : px_weights_kind(n->file, true);
+    const char *kind = px_tensor_file_about(n->file, px_weights_settings_note) ? NULL : px_weights_kind(n->file, true);
     if (px_weights_names_parts(n, "fc_norm.weight", part) > 0 && px_weights_names_parts(n, "norm.weight", part) == 0)
         return px_strdup("; vit.pool=mean_norm would fit");
     return kind ? px_format("; it looks like %s", kind) : px_strdup("");
@@ -191,7 +187,7 @@ static int check_rest(const px_model *m, const px_graph *bare, const px_settings
         const px_param *p = px_graph_param(m->graph, i);
         const px_stored_tensor *part[PX_WEIGHTS_PARTS];
         int parts = px_weights_names_parts(names, p->name, part);
-        bool is = parts > 0 && (holds(bare, p->name) || px_shape_equal(part[0]->shape, p->value->shape));
+        bool is = parts > 0 && (px_weights_holds(bare, p->name) || px_shape_equal(part[0]->shape, p->value->shape));
         for (int k = 0; k < parts && is; k++)
             known[part[k] - px_tensor_file_at(names->file, 0)] = true;
     }
@@ -208,7 +204,7 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
         const px_param *p = px_graph_param(m->graph, i);
         const px_stored_tensor *part[PX_WEIGHTS_PARTS];
         int parts = px_weights_names_parts(names, p->name, part);
-        bool needed = holds(bare, p->name);
+        bool needed = px_weights_holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
         if (parts > 0 && fit(p->name, part, parts, p->value->shape, plain) == 0) {
             status = check_finite(part, parts, path);
@@ -279,7 +275,7 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
         return -1;
     tally n = {.used = px_calloc((size_t)px_tensor_file_count(f) + 1, sizeof n.used[0])};
     int status = check_whole(&names, bare, path, s);
-    bool ours = px_tensor_file_about(f, settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
+    bool ours = px_tensor_file_about(f, px_weights_settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
     if (status == 0 && !ours && !lenient)
         status = check_rest(m, bare, s, &names, path);
     if (status == 0)
@@ -303,7 +299,7 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
 int px_weights_load(px_model *m, const px_settings *s, const px_task *task, const char *path, px_log *log)
 {
     px_tensor_file *f;
-    px_graph *bare = bare_backbone(s, task->channels, task->image_size);
+    px_graph *bare = px_weights_bare(s, task->channels, task->image_size);
     if (!bare)
         return -1;
     int status = px_tensor_file_open(&f, path);
@@ -353,7 +349,7 @@ int px_weights_settings(px_settings *s, const char *path, const char *const assi
     px_tensor_file *f;
     if (px_tensor_file_open(&f, path) != 0)
         return -1;
-    const char *text = px_tensor_file_about(f, settings_note);
+    const char *text = px_tensor_file_about(f, px_weights_settings_note);
     int status;
     if (!text)
         status = guess_settings(s, f, path, assignments, count);
@@ -362,145 +358,5 @@ int px_weights_settings(px_settings *s, const char *path, const char *const assi
     else
         status = -1;
     px_tensor_file_close(f);
-    return status;
-}
-
-/* ---- writing ---- */
-
-static void write_list(FILE *out, const char *name, const px_list *list)
-{
-    for (int i = 0; i < list->count; i++) {
-        fprintf(out, i == 0 ? " %s = [" : ", ", name);
-        px_real_write(out, list->value[i]);
-    }
-    fprintf(out, "];");
-}
-
-static void write_moments(FILE *out, const char *name, const float *number, int count)
-{
-    px_list list = {.count = count};
-    for (int i = 0; i < count; i++)
-        list.value[i] = (double)number[i];
-    write_list(out, name, &list);
-}
-
-/* How pixels are normalized, without the data set: by the numbers that the checkpoint keeps. */
-static void write_normalize(FILE *out, const px_settings *s, const px_checkpoint *saved)
-{
-    const char *by = s->data.normalize;
-    bool none = strcmp(by, "auto") == 0, dataset = strcmp(by, "dataset") == 0 || strcmp(by, "true") == 0;
-    if (dataset && saved->channels > 0) {
-        fprintf(out, " normalize = \"given\";");
-        write_moments(out, "mean", saved->moments.mean, saved->channels);
-        write_moments(out, "std", saved->moments.std, saved->channels);
-        return;
-    }
-    fprintf(out, " normalize = \"%s\";", none ? "none" : by);
-    if (strcmp(by, "given") == 0) {
-        write_list(out, "mean", &s->data.mean);
-        write_list(out, "std", &s->data.std);
-    }
-}
-
-/* A file's description of itself, as a configuration. A new string. */
-static char *settings_text(const px_settings *s, const px_checkpoint *saved)
-{
-    char *text;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
-    PX_CHECK(out);
-    fprintf(out, "backbone = \"%s\"; data = { image_size = %d;", s->backbone->name, s->data.image_size);
-    write_normalize(out, s, saved);
-    fprintf(out, " };");
-    const px_option *o = s->backbone->family->options;
-    if (o && o->name)
-        fprintf(out, " %s = {", s->backbone->family->name);
-    for (; o && o->name; o++) {
-        fprintf(out, " %s = ", o->name);
-        px_option_write(out, o, s->backbone_cfg);
-        fprintf(out, o[1].name ? ";" : "; };");
-    }
-    fclose(out);
-    return text;
-}
-
-/* The name that an array of the checkpoint gets, or NULL if it is not wanted: of a follower, its leader's. */
-static const char *exported(const char *name, const px_graph *bare, const char *net, bool heads)
-{
-    size_t length = strlen(net);
-    if (length > 0 && (strncmp(name, net, length) != 0 || name[length] != '.'))
-        return NULL;
-    name += length > 0 ? length + 1 : 0;
-    return heads || holds(bare, name) ? name : NULL;
-}
-
-/* The tensors to write, and for each batch norm the counter that torch expects. */
-static px_stored_tensor *choose(const px_checkpoint *saved, const px_graph *bare, const char *net, bool heads,
-                                const int64_t *batches, int *count)
-{
-    static const char variance[] = "running_var";
-    px_stored_tensor *list = px_calloc(2 * (size_t)saved->count + 1, sizeof list[0]);
-    *count = 0;
-    for (int i = 0; i < saved->count; i++) {
-        const px_checkpoint_array *a = &saved->array[i];
-        const char *name = exported(a->name, bare, net, heads);
-        if (!name)
-            continue;
-        list[(*count)++] = (px_stored_tensor){.name = name, .type = "F32", .shape = a->shape, .data = a->data};
-        const char *last = strrchr(name, '.');
-        if (last && strcmp(last + 1, variance) == 0)
-            list[(*count)++] =
-                (px_stored_tensor){.name = px_format("%.*s.num_batches_tracked", (int)(last - name), name),
-                                   .type = "I64",
-                                   .data = batches};
-    }
-    return list;
-}
-
-static int write_chosen(const px_checkpoint *saved, const px_settings *s, const px_graph *bare, const char *net,
-                        bool heads, const char *path, px_log *log)
-{
-    int count;
-    int64_t batches = saved->step * s->train.accumulate;
-    px_stored_tensor *list = choose(saved, bare, net, heads, &batches, &count);
-    char step[32], *settings = settings_text(s, saved);
-    snprintf(step, sizeof step, "%" PRId64, saved->step);
-    const px_safetensors_note notes[] = {{"format", "pt"},
-                                         {"pretext.version", PX_VERSION},
-                                         {"pretext.method", s->method->name},
-                                         {"pretext.step", step},
-                                         {settings_note, settings}};
-    int status =
-        count
-            ? 0
-            : px_fail(PX_USAGE, "net = %s, but the run has no such network; only a method with a teacher has one", net);
-    if (status == 0)
-        status = px_safetensors_write(path, list, count, notes, sizeof notes / sizeof notes[0]);
-    if (status == 0)
-        px_log_line(log, "%s: %d tensors of %s, %s after %s steps", path, count, s->backbone->name, s->method->name,
-                    step);
-    for (int i = 0; i < count; i++)
-        if (list[i].data == &batches)
-            free((void *)(uintptr_t)list[i].name);
-    free(list);
-    free(settings);
-    return status;
-}
-
-int px_weights_export(const char *run, const char *path, const char *net, bool heads, px_log *log)
-{
-    enum { ANY_SIZE = 224 }; /* names do not depend on it */
-    px_checkpoint saved;
-    px_settings s;
-    if (px_checkpoint_arrays(run, &saved, log) != 0)
-        return -1;
-    int status = px_settings_load_text(&s, saved.config, run, NULL, 0);
-    if (status == 0) {
-        px_graph *bare = bare_backbone(&s, 3, s.data.image_size ? s.data.image_size : ANY_SIZE);
-        status = bare ? write_chosen(&saved, &s, bare, net, heads, path, log) : -1;
-        px_graph_destroy(bare);
-        px_settings_finish(&s);
-    }
-    px_checkpoint_finish(&saved);
     return status;
 }
