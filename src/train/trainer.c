@@ -1,16 +1,16 @@
-/* trainer.c - the training loop, and what it stores of a run: series, checkpoints, figures. */
+/* trainer.c - the training loop: set-up, steps, what is kept of them (series, checkpoints, figures), the end. */
 #include "train/trainer.h"
 #include "base/crash.h"
 #include "base/error.h"
 #include "results/results.h"
 #include "train/checkpoint.h"
-#include "train/collapse.h"
 #include "train/figures.h"
 #include "train/forecast.h"
 #include "train/made.h"
 #include "train/next.h"
 #include "train/provenance.h"
 #include "train/resume.h"
+#include "train/series.h"
 #include "train/session.h"
 #include "train/stop.h"
 #include "train/weights.h"
@@ -24,14 +24,7 @@
 #include <string.h>
 #include <time.h>
 
-enum {
-    OWN_SERIES = 6,
-    COLLAPSE_SERIES = 3,
-    SHOW_SECONDS = 5,
-    SKIPS_MAX = 10,
-    LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
-    LOOKS_MIN = 20   /* fewest looks in a run, if it has as many steps */
-};
+enum { SHOW_SECONDS = 5, SKIPS_MAX = 10 };
 
 #define ADVICE "a smaller optim.lr, a longer warm-up or optim.clip may help"
 
@@ -40,20 +33,17 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
-    char *asked;                       /* the configuration as it was given */
-    char *config;                      /* resolved text */
-    char *again;                       /* the command that continues this run */
-    px_results *results;               /* rank 0 */
-    px_made made;                      /* rank 0: what a failure before the first step removes again */
-    int64_t first, step, steps;        /* first: the first of this session */
-    int64_t saved_step;                /* of the last checkpoint; -1: none */
-    int skips;                         /* steps left out in a row */
-    int64_t left_out;                  /* all steps left out in this session */
-    double loss;                       /* of the last step */
-    px_collapse embedding[PX_WATCHED]; /* rank 0: results of the last look at them */
-    int series;                        /* of run.h5 */
-    const char **series_name;
-    double *row; /* their values in this step */
+    char *asked;                /* the configuration as it was given */
+    char *config;               /* resolved text */
+    char *again;                /* the command that continues this run */
+    px_results *results;        /* rank 0 */
+    px_made made;               /* rank 0: what a failure before the first step removes again */
+    int64_t first, step, steps; /* first: the first of this session */
+    int64_t saved_step;         /* of the last checkpoint; -1: none */
+    int skips;                  /* steps left out in a row */
+    int64_t left_out;           /* all steps left out in this session */
+    double loss;                /* of the last step */
+    px_series series;           /* of run.h5 */
     /* times by px_now: begin of set-up, of the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     px_forecast forecast;
@@ -61,42 +51,6 @@ typedef struct trainer {
 } trainer;
 
 /* ---- set-up ---- */
-
-/* Series that the loop adds to the graph's scalars. */
-static const char *const own_series[OWN_SERIES] = {"epoch",     "lr",     "grad_norm", "images_per_second",
-                                                   "data_wait", "skipped"};
-
-/* ... and those of rank 0's last look at the embeddings that there are. */
-static const char *const collapse_series[PX_WATCHED][COLLAPSE_SERIES] = {
-    {"embedding_deviation", "embedding_rank", "collapsed"}, {"teacher_deviation", "teacher_rank", "teacher_collapsed"}};
-
-static bool watches(const trainer *t, int w)
-{
-    return t->session.rows > 1 && t->session.row[w];
-}
-
-/* Lists all series: the graph's scalars, then the loop's. 0, or -1: a method's number has the name of one of the loop's. */
-static int list_series(trainer *t)
-{
-    const px_scalars *graph = &t->session.scalars;
-    int n = graph->count;
-    int most = n + OWN_SERIES + PX_WATCHED * COLLAPSE_SERIES;
-    t->series_name = px_calloc((size_t)most, sizeof t->series_name[0]);
-    t->row = px_calloc((size_t)most, sizeof t->row[0]);
-    memcpy(t->series_name, graph->name, (size_t)n * sizeof graph->name[0]);
-    memcpy(t->series_name + n, own_series, sizeof own_series);
-    n += OWN_SERIES;
-    for (int w = 0; w < PX_WATCHED; w++)
-        for (int i = 0; i < COLLAPSE_SERIES && watches(t, w); i++)
-            t->series_name[n++] = collapse_series[w][i];
-    t->series = n;
-    for (int i = 0; i < t->series; i++)
-        for (int k = 0; k < i; k++)
-            if (strcmp(t->series_name[i], t->series_name[k]) == 0 || strcmp(t->series_name[k], "step") == 0)
-                return px_fail(PX_USAGE, "method %s records '%s', which is the name of a series of every run",
-                               t->s->method->name, t->series_name[k]);
-    return 0;
-}
 
 /* Rank 0: run.h5, locked against a second run in the folder; and log.txt. */
 static int open_results(trainer *t, bool resume, const char *hosts, const char *command)
@@ -113,7 +67,7 @@ static int open_results(trainer *t, bool resume, const char *hosts, const char *
     if (status == 0)
         status = px_results_put_text(t->results, "/config", t->config);
     if (status == 0)
-        status = px_results_series(t->results, "/train", t->series_name, t->series);
+        status = px_results_series(t->results, "/train", t->series.name, t->series.count);
     if (status == 0)
         status = px_provenance_write(t->results, t->comm, hosts, command, omp_get_max_threads());
     free(path);
@@ -143,36 +97,6 @@ static int restore(trainer *t)
     px_checkpoint_finish(&saved);
     px_log_line(t->log, "resumed at step %" PRId64 " of %" PRId64, t->step, t->steps);
     return 0;
-}
-
-/* Rank 0: the last value of a series, NaN if it has none. */
-static double last_value(px_results *r, const char *series)
-{
-    char *path = px_format("/train/%s", series);
-    double *data = NULL, last = NAN;
-    int rank;
-    int64_t dim[4];
-    if (px_results_get(r, path, &data, &rank, dim) == 0 && dim[0] > 0)
-        last = data[dim[0] - 1];
-    free(data);
-    free(path);
-    return last;
-}
-
-/* Rank 0: drops rows that were written after the checkpoint, and restores the values that are repeated from one look at
- * the embedding to the next. */
-static int take_up_series(trainer *t)
-{
-    if (px_results_truncate(t->results, "/train", t->step) != 0)
-        return -1;
-    for (int w = 0; w < PX_WATCHED; w++) {
-        const char *const *name = collapse_series[w];
-        t->embedding[w] = (px_collapse){.deviation = NAN, .rank = NAN};
-        if (t->step > 0 && watches(t, w))
-            t->embedding[w] = (px_collapse){last_value(t->results, name[0]), last_value(t->results, name[1]),
-                                            last_value(t->results, name[2]) == 1};
-    }
-    return px_results_live(t->results);
 }
 
 /* A run that continues from its checkpoint does not need init. */
@@ -215,20 +139,14 @@ static void show_progress(trainer *t, double step_seconds)
 
 static int record(trainer *t, double lr, double norm, double seconds, double wait)
 {
-    const px_scalars *graph = &t->session.scalars;
-    const double own[OWN_SERIES] = {epochs_done(t), lr,          norm, t->s->train.batch / seconds,
-                                    wait / seconds, t->skips > 0};
-    memcpy(t->row, graph->mean, (size_t)graph->count * sizeof t->row[0]);
-    memcpy(t->row + graph->count, own, sizeof own);
-    double *look = t->row + graph->count + OWN_SERIES;
-    for (int w = 0; w < PX_WATCHED; w++)
-        if (watches(t, w)) {
-            *look++ = t->embedding[w].deviation;
-            *look++ = t->embedding[w].rank;
-            *look++ = t->embedding[w].collapsed;
-        }
+    px_step_numbers n = {.epoch = epochs_done(t),
+                         .lr = lr,
+                         .grad_norm = norm,
+                         .images_per_second = t->s->train.batch / seconds,
+                         .data_wait = wait / seconds,
+                         .skipped = t->skips > 0};
     show_progress(t, seconds);
-    return t->results ? px_results_row(t->results, "/train", t->step, t->series_name, t->row, t->series) : 0;
+    return t->results ? px_series_record(&t->series, t->results, t->step, &n) : 0;
 }
 
 /* What the line of a crash says about the last checkpoint, which a crash cannot damage: a new one replaces it only when
@@ -293,42 +211,12 @@ static int not_finite(trainer *t, const char *what)
     return status;
 }
 
-/* Rank 0: looks at an embedding of this step, and reports if it collapses or recovers. */
-static void look_at_embedding(trainer *t, int w)
-{
-    static const char *const whose[PX_WATCHED] = {"the", "the teacher's"};
-    const px_session *s = &t->session;
-    int width = (int)s->model->embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
-    px_collapse *c = &t->embedding[w];
-    bool before = c->collapsed;
-    if (px_collapse_measure(c, s->row[w], s->rows, width) != 0)
-        px_log_warning(t->log, "step %" PRId64 ": %s embedding's rank is unknown: %s", t->step + 1, whose[w],
-                       px_error());
-    if (c->collapsed && !before)
-        px_log_warning(t->log,
-                       "step %" PRId64 ": %s embedding collapses: its deviation is %.3g of an even spread's (limit "
-                       "%g), its effective rank %.3g of %d (limit %g)",
-                       t->step + 1, whose[w], c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
-    else if (before && !c->collapsed)
-        px_log_line(t->log, "step %" PRId64 ": %s embedding has recovered: deviation %.3g, effective rank %.3g of %d",
-                    t->step + 1, whose[w], c->deviation, c->rank, most);
-}
-
-/* Depends only on the step and the number of all steps, so that an interrupted run has the same series as one that was
- * not interrupted. With another number of epochs, a resumed run may look at other steps. */
-static bool looks(const trainer *t)
-{
-    int64_t every = t->steps / LOOKS_MIN;
-    every = every > LOOK_STEPS ? LOOK_STEPS : every < 1 ? 1 : every;
-    return t->step % every == 0;
-}
-
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
     const px_train_cfg *c = &t->s->train;
     double votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
-    s->look = looks(t);
+    s->look = px_series_looks(t->step, t->steps);
     if (px_session_gradients(s, t->step, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, place(t), s->per_epoch, c->epochs, c->batch);
@@ -340,9 +228,8 @@ static int one_step(trainer *t, bool stop, bool *stopping)
         t->skips = 0;
     else if (not_finite(t, isfinite(t->loss) ? "gradient" : "loss") != 0)
         return -1;
-    for (int w = 0; w < PX_WATCHED && t->results && s->look && isfinite(norm); w++)
-        if (watches(t, w))
-            look_at_embedding(t, w);
+    if (t->results && s->look && isfinite(norm))
+        px_series_look(&t->series, t->step, t->log);
     *stopping = votes > 0;
     int status = record(t, lr, norm, seconds, wait);
     t->step++;
@@ -416,7 +303,7 @@ static int set_up(trainer *t, bool resume, const char *command)
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
     t->steps = t->session.steps;
-    if (px_agree(t->comm, list_series(t)) != 0)
+    if (px_agree(t->comm, px_series_list(&t->series, &t->session)) != 0)
         return -1;
     t->config = px_config_text(t->s->config);
     t->again = px_next_resume(program_invocation_name, t->s, t->comm);
@@ -429,7 +316,9 @@ static int set_up(trainer *t, bool resume, const char *command)
         return -1;
     if (px_agree(t->comm, resume ? restore(t) : 0) != 0 || px_agree(t->comm, same_step(t)) != 0)
         return -1;
-    return px_agree(t->comm, t->results ? take_up_series(t) : 0) == 0 ? px_session_load(&t->session, t->step) : -1;
+    return px_agree(t->comm, t->results ? px_series_take_up(&t->series, t->results, t->step) : 0) == 0
+               ? px_session_load(&t->session, t->step)
+               : -1;
 }
 
 static void finish(trainer *t)
@@ -439,8 +328,7 @@ static void finish(trainer *t)
     free(t->asked);
     free(t->config);
     free(t->again);
-    free(t->series_name);
-    free(t->row);
+    px_series_finish(&t->series);
 }
 
 /* Tells what the run is going to do. */

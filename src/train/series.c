@@ -1,0 +1,131 @@
+/* series.c - see series.h. */
+#include "train/series.h"
+#include "base/error.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    OWN = sizeof(px_step_numbers) / sizeof(double),
+    COLLAPSE = 3,
+    LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
+    LOOKS_MIN = 20   /* fewest looks in a run, if it has as many steps */
+};
+
+static const char *const own_series[OWN] = {"epoch", "lr", "grad_norm", "images_per_second", "data_wait", "skipped"};
+
+static const char *const collapse_series[PX_WATCHED][COLLAPSE] = {
+    {"embedding_deviation", "embedding_rank", "collapsed"}, {"teacher_deviation", "teacher_rank", "teacher_collapsed"}};
+
+static bool watches(const px_series *r, int w)
+{
+    return r->session->rows > 1 && r->session->row[w];
+}
+
+int px_series_list(px_series *r, const px_session *s)
+{
+    const px_scalars *graph = &s->scalars;
+    int n = graph->count;
+    int most = n + OWN + PX_WATCHED * COLLAPSE;
+    *r = (px_series){.session = s};
+    r->name = px_calloc((size_t)most, sizeof r->name[0]);
+    r->row = px_calloc((size_t)most, sizeof r->row[0]);
+    memcpy(r->name, graph->name, (size_t)n * sizeof graph->name[0]);
+    memcpy(r->name + n, own_series, sizeof own_series);
+    n += OWN;
+    for (int w = 0; w < PX_WATCHED; w++)
+        for (int i = 0; i < COLLAPSE && watches(r, w); i++)
+            r->name[n++] = collapse_series[w][i];
+    r->count = n;
+    for (int i = 0; i < r->count; i++)
+        for (int k = 0; k < i; k++)
+            if (strcmp(r->name[i], r->name[k]) == 0 || strcmp(r->name[k], "step") == 0)
+                return px_fail(PX_USAGE, "method %s records '%s', which is the name of a series of every run",
+                               s->settings->method->name, r->name[k]);
+    return 0;
+}
+
+void px_series_finish(px_series *r)
+{
+    free(r->name);
+    free(r->row);
+}
+
+/* The last value of a series, NaN if it has none. */
+static double last_value(px_results *results, const char *series)
+{
+    char *path = px_format("/train/%s", series);
+    double *data = NULL, last = NAN;
+    int rank;
+    int64_t dim[4];
+    if (px_results_get(results, path, &data, &rank, dim) == 0 && dim[0] > 0)
+        last = data[dim[0] - 1];
+    free(data);
+    free(path);
+    return last;
+}
+
+int px_series_take_up(px_series *r, px_results *results, int64_t step)
+{
+    if (px_results_truncate(results, "/train", step) != 0)
+        return -1;
+    for (int w = 0; w < PX_WATCHED; w++) {
+        const char *const *name = collapse_series[w];
+        r->embedding[w] = (px_collapse){.deviation = NAN, .rank = NAN};
+        if (step > 0 && watches(r, w))
+            r->embedding[w] = (px_collapse){last_value(results, name[0]), last_value(results, name[1]),
+                                            last_value(results, name[2]) == 1};
+    }
+    return px_results_live(results);
+}
+
+bool px_series_looks(int64_t step, int64_t steps)
+{
+    int64_t every = steps / LOOKS_MIN;
+    every = every > LOOK_STEPS ? LOOK_STEPS : every < 1 ? 1 : every;
+    return step % every == 0;
+}
+
+static void look_at(px_series *r, int w, int64_t step, px_log *log)
+{
+    static const char *const whose[PX_WATCHED] = {"the", "the teacher's"};
+    const px_session *s = r->session;
+    int width = (int)s->model->embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
+    px_collapse *c = &r->embedding[w];
+    bool before = c->collapsed;
+    if (px_collapse_measure(c, s->row[w], s->rows, width) != 0)
+        px_log_warning(log, "step %" PRId64 ": %s embedding's rank is unknown: %s", step + 1, whose[w], px_error());
+    if (c->collapsed && !before)
+        px_log_warning(log,
+                       "step %" PRId64 ": %s embedding collapses: its deviation is %.3g of an even spread's (limit "
+                       "%g), its effective rank %.3g of %d (limit %g)",
+                       step + 1, whose[w], c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
+    else if (before && !c->collapsed)
+        px_log_line(log, "step %" PRId64 ": %s embedding has recovered: deviation %.3g, effective rank %.3g of %d",
+                    step + 1, whose[w], c->deviation, c->rank, most);
+}
+
+void px_series_look(px_series *r, int64_t step, px_log *log)
+{
+    for (int w = 0; w < PX_WATCHED; w++)
+        if (watches(r, w))
+            look_at(r, w, step, log);
+}
+
+int px_series_record(px_series *r, px_results *results, int64_t step, const px_step_numbers *n)
+{
+    const px_scalars *graph = &r->session->scalars;
+    const double own[OWN] = {n->epoch, n->lr, n->grad_norm, n->images_per_second, n->data_wait, n->skipped};
+    memcpy(r->row, graph->mean, (size_t)graph->count * sizeof r->row[0]);
+    memcpy(r->row + graph->count, own, sizeof own);
+    double *look = r->row + graph->count + OWN;
+    for (int w = 0; w < PX_WATCHED; w++)
+        if (watches(r, w)) {
+            *look++ = r->embedding[w].deviation;
+            *look++ = r->embedding[w].rank;
+            *look++ = r->embedding[w].collapsed;
+        }
+    return px_results_row(results, "/train", step, r->name, r->row, r->count);
+}
