@@ -1,16 +1,12 @@
-/* source.c - walks files, folders (fts) and archives (libarchive). */
+/* source.c - walks files and folders (fts); source_archive.c walks archives. */
 #include "data/source.h"
 
 #include "base/crash.h"
 #include "base/error.h"
-#include "data/compressed.h"
 #include "data/entry_name.h"
-#include "data/links.h"
 #include "data/names.h"
-#include "data/zip.h"
+#include "data/source_private.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
@@ -22,24 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The largest published file in a format that we read has 2.8 GB (STL-10). An archive entry of more than twice that is
- * a decompression bomb, or not meant for us. */
-#define ENTRY_MAX ((size_t)6 << 30)
-/* Pictures stay far below this ratio, even black and white drawings; a bomb needs more. */
-enum { NESTING_MAX = 4, RATIO_MAX = 500, ALWAYS = 16 << 20 };
-
-typedef struct walk {
-    const char *source;
-    px_entry_visit *visit;
-    void *context;
-    size_t *left;    /* bytes that may still be unpacked from the current file */
-    int64_t *linked; /* files that links of archives in it may still lead to */
-    bool through_link;
-} walk;
-
-/* Links to folders multiply their files. So many per entry of the archive, and so many in any case, are no attack: a
- * class is linked in a few splits. */
-enum { LINKED_PER_ENTRY = 16, LINKED_ALWAYS = 10000 };
+enum { NESTING_MAX = 4 };
 
 const char *px_base_name(const char *path)
 {
@@ -72,8 +51,7 @@ size_t px_source_stem(const char *name)
     return length;
 }
 
-/* Whether a part of the path is junk (names.h). */
-static bool hidden(const char *path)
+bool px_source_hidden(const char *path)
 {
     for (const char *part = path; part; part = strchr(part, '/') ? strchr(part, '/') + 1 : NULL)
         if (px_name_is_junk(part, strcspn(part, "/")))
@@ -81,318 +59,25 @@ static bool hidden(const char *path)
     return false;
 }
 
-static int visit_junk(const walk *w, const char *path)
+int px_source_junk(const px_walker *w, const char *path)
 {
     return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .junk = true});
 }
 
-/* A path in an archive without parts that say nothing ("./", "//") and slashes at its ends. A new string, or NULL with a
- * message if it leads out of the archive. */
-static char *clean_path(const char *source, const char *path)
-{
-    char *clean = px_strdup(path), *to = clean;
-    for (const char *part = path, *next; part; part = next) {
-        size_t length = strcspn(part, "/");
-        next = part[length] ? part + length + 1 : NULL;
-        if (length == 2 && memcmp(part, "..", 2) == 0) {
-            free(clean);
-            return px_fail_null(PX_DATA, "%s: entry %s leads out of the archive; such archives are refused", source,
-                                path);
-        }
-        if (length == 0 || (length == 1 && *part == '.'))
-            continue;
-        if (to > clean)
-            *to++ = '/';
-        memcpy(to, part, length);
-        to += length;
-    }
-    *to = '\0';
-    return clean;
-}
-
-/* Recognizes an archive or a compressed file by its first bytes, which differ from those of all data files; an old tar,
- * which has none, by its name. */
-static bool is_archive(const char *path, const uint8_t *bytes, size_t size)
-{
-    static const struct {
-        size_t offset, length;
-        const char *magic;
-    } magics[] = {{0, 4, "PK\x03\x04"}, {0, 6, "7z\xBC\xAF\x27\x1C"}, {257, 5, "ustar"}};
-    if (px_compression_of(path, bytes, size) != PX_NOT_COMPRESSED)
-        return true;
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
-        if (size >= magics[i].offset + magics[i].length &&
-            memcmp(bytes + magics[i].offset, magics[i].magic, magics[i].length) == 0)
-            return true;
-    size_t stem = px_source_stem(px_base_name(path));
-    return size > 0 && (strcasecmp(px_base_name(path) + stem, ".tar") == 0);
-}
-
-/* ---- archives ---------------------------------------------------------------------------------------------------- */
-
-static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, size_t size, int depth);
-
-/* An archive that is being read. */
-typedef struct opened {
-    struct archive *archive;
-    px_compressed *packed; /* NULL: it is not compressed as a whole */
-    uint8_t *bytes;        /* of the current entry */
-    size_t size, capacity;
-} opened;
-
-/* How much a file of this size may unpack to. */
-static size_t budget(size_t size)
-{
-    return size > ALWAYS / RATIO_MAX ? size * RATIO_MAX : ALWAYS;
-}
-
-static int unpacks_to_too_much(const walk *w)
-{
-    return px_fail(PX_DATA,
-                   "%s: unpacks to more than %d times its size, like a decompression bomb; if it is not one, "
-                   "unpack it and give its folder",
-                   w->source, RATIO_MAX);
-}
-
-static int damaged(const walk *w, const char *path, const opened *o)
-{
-    char name[PX_ENTRY_NAME];
-    const char *why = archive_error_string(o->archive);
-    if (px_compressed_is_too_much(o->packed))
-        return unpacks_to_too_much(w);
-    return px_fail(PX_DATA, "%s: the archive is damaged or cut off: %s", px_entry_name(w->source, path, name),
-                   why ? why : "no reason given");
-}
-
-/* Inside compressed bytes there may be a single file, libarchive's format "raw", which takes what no other format does; a zip,
- * too, which is then read by the directory at its end, as every zip is (zip.h). */
-static int open_archive(opened *o, const walk *w, const char *path, const uint8_t *bytes, size_t size)
-{
-    int status;
-    char name[PX_ENTRY_NAME];
-    px_compression kind = px_compression_of(path, bytes, size);
-    *o = (opened){.archive = archive_read_new()};
-    archive_read_support_format_tar(o->archive);
-    archive_read_support_format_7zip(o->archive);
-    if (kind != PX_NOT_COMPRESSED) {
-        archive_read_support_format_raw(o->archive);
-        o->packed = px_compressed_open(o->archive, kind, bytes, size, w->left, &status);
-    } else { /* a zip that is cut between two entries shows it only by its missing directory */
-        if (px_zip_check(bytes, size, px_entry_name(w->source, path, name)) != 0)
-            return -1;
-        archive_read_support_format_zip_seekable(o->archive);
-        status = archive_read_open_memory(o->archive, bytes, size);
-    }
-    return status == ARCHIVE_OK ? 0 : damaged(w, path, o);
-}
-
-static void close_archive(opened *o)
-{
-    archive_read_free(o->archive);
-    px_compressed_close(o->packed);
-    free(o->bytes);
-}
-
-/* Reads the current entry's data. What a compressed archive unpacks to has been counted already. */
-static int read_entry(const walk *w, const char *path, opened *o)
-{
-    char name[PX_ENTRY_NAME];
-    o->size = 0;
-    for (;;) {
-        if (o->size == o->capacity) {
-            o->capacity = o->capacity ? 2 * o->capacity : 1 << 16;
-            o->bytes = px_realloc(o->bytes, o->capacity);
-        }
-        la_ssize_t got = archive_read_data(o->archive, o->bytes + o->size, o->capacity - o->size);
-        if (got < 0)
-            return damaged(w, path, o);
-        if (got == 0)
-            return 0;
-        o->size += (size_t)got;
-        if (!o->packed && (size_t)got > *w->left)
-            return unpacks_to_too_much(w);
-        *w->left -= o->packed ? 0 : (size_t)got;
-        if (o->size > ENTRY_MAX)
-            return px_fail(PX_DATA, "%s: is larger than %zu GB unpacked; unpack the archive and give its folder",
-                           px_entry_name(w->source, path, name), ENTRY_MAX >> 30);
-    }
-}
-
-/* The cleaned path of an entry, a new string, or NULL with a message. */
-static char *entry_path(const walk *w, struct archive *archive, struct archive_entry *entry)
-{
-    const char *given = archive_entry_pathname(entry);
-    if (!given)
-        return px_fail_null(PX_DATA, "%s: contains an entry whose name cannot be read", w->source);
-    char *name = px_entry_utf8(archive, given), *path = clean_path(w->source, name);
-    free(name);
-    return path;
-}
-
-static int visit_single(const walk *w, const char *outer, opened *o, int depth)
-{
-    if (read_entry(w, outer, o) != 0)
-        return -1;
-    size_t folder = (size_t)(px_base_name(outer) - outer);
-    char *path = px_format("%.*s", (int)(folder + px_source_stem(outer + folder)), outer);
-    int status = visit_bytes(w, path, o->bytes, o->size, depth + 1);
-    free(path);
-    return status;
-}
-
-static int leads_to_too_much(const walk *w, const char *outer, const px_links *links)
-{
-    char name[PX_ENTRY_NAME];
-    return px_fail(PX_DATA,
-                   "%s: its %d links lead to more than %d times as many files as it holds, like a bomb; if it is not "
-                   "one, unpack it and give its folder",
-                   px_entry_name(w->source, outer, name), links->count, LINKED_PER_ENTRY);
-}
-
-/* What the links to the entry `path` lead to, under their own paths. */
-static int visit_linked(const walk *w, const char *outer, const char *prefix, px_links *links, opened *o,
-                        const char *path, int depth)
-{
-    px_links_at at = {0};
-    int result = 0;
-    bool read = false;
-    for (char *name; result == 0 && (name = px_links_next(links, path, &at)); free(name)) {
-        if (--*w->linked < 0)
-            result = leads_to_too_much(w, outer, links);
-        if (result != 0 || hidden(name) || hidden(path))
-            continue;
-        char *shown = px_format("%s%s", prefix, name);
-        result = read ? 0 : read_entry(w, shown, o);
-        if (result == 0 && read && o->size > *w->left)
-            result = unpacks_to_too_much(w);
-        *w->left -= result == 0 && read ? o->size : 0;
-        read = true;
-        if (result == 0)
-            result = visit_bytes(w, shown, o->bytes, o->size, depth + 1);
-        free(shown);
-    }
-    return result;
-}
-
-/* Names the links that lead out of the archive, in a circle or to nothing. */
-static int visit_lost_links(const walk *w, const char *prefix, const px_links *links)
-{
-    int result = 0;
-    for (int k = 0; k < links->count && result == 0; k++) {
-        if (links->link[k].found || hidden(links->link[k].path))
-            continue;
-        char *path = px_format("%s%s", prefix, links->link[k].path);
-        result = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .nowhere = true});
-        free(path);
-    }
-    return result;
-}
-
-/* Once more through an archive that has links: visits what they lead to. */
-static int visit_links(const walk *w, const char *outer, const char *prefix, px_links *links, const uint8_t *bytes,
-                       size_t size, int depth)
-{
-    opened o;
-    struct archive_entry *entry;
-    size_t left = budget(size);
-    int status;
-    walk again = *w;
-    again.left = &left;
-    again.through_link = true;
-    px_links_resolve(links);
-    int result = open_archive(&o, &again, outer, bytes, size);
-    while (result == 0 && (status = archive_read_next_header(o.archive, &entry)) != ARCHIVE_EOF) {
-        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) {
-            result = damaged(&again, outer, &o);
-            break;
-        }
-        char *path = entry_path(&again, o.archive, entry);
-        result = path ? 0 : -1;
-        if (path && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry))
-            result = visit_linked(&again, outer, prefix, links, &o, path, depth);
-        else if (path && archive_entry_filetype(entry) == AE_IFDIR)
-            px_links_found(links, path);
-        free(path);
-    }
-    close_archive(&o);
-    return result == 0 ? visit_lost_links(w, prefix, links) : result;
-}
-
-/* Visits one entry of the archive called `outer`; paths in it get the prefix `prefix`. */
-static int visit_archive_entry(const walk *w, const char *outer, const char *prefix, opened *o,
-                               struct archive_entry *entry, px_links *links, int depth)
-{
-    if (archive_format(o->archive) == ARCHIVE_FORMAT_RAW)
-        return visit_single(w, outer, o, depth);
-    char *clean = entry_path(w, o->archive, entry);
-    if (!clean)
-        return -1;
-    const char *hard = archive_entry_hardlink(entry), *target = hard ? hard : archive_entry_symlink(entry);
-    if (*clean && target && (hard || archive_entry_filetype(entry) == AE_IFLNK))
-        px_links_add(links, clean, target, hard != NULL);
-    char *path = px_format("%s%s", prefix, clean);
-    bool keep = *clean && !hidden(clean);
-    int status = *clean && !keep ? visit_junk(w, path) : 0;
-    free(clean);
-    if (keep && archive_entry_filetype(entry) == AE_IFDIR) {
-        status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .folder = true});
-    } else if (keep && archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
-        status = read_entry(w, path, o);
-        if (status == 0)
-            status = visit_bytes(w, path, o->bytes, o->size, depth + 1);
-    }
-    free(path);
-    return status;
-}
-
-/* An archive inside a folder or another archive counts as a folder with its name, so that n01440764.tar inside
- * ImageNet's archive is the class n01440764. The name of the source itself does not count. */
-static int visit_archive(const walk *w, const char *outer, const uint8_t *bytes, size_t size, int depth)
-{
-    opened o;
-    bool whole = depth == 0 && strcmp(outer, px_base_name(w->source)) == 0;
-    size_t folder = (size_t)(px_base_name(outer) - outer);
-    char *prefix =
-        whole ? px_strdup("") : px_format("%.*s/", (int)(folder + px_source_stem(px_base_name(outer))), outer);
-    struct archive_entry *entry;
-    px_links links = {0};
-    int result = open_archive(&o, w, outer, bytes, size);
-    while (result == 0) {
-        int status = archive_read_next_header(o.archive, &entry);
-        if (status == ARCHIVE_EOF)
-            break;
-        if (status != ARCHIVE_OK && status != ARCHIVE_WARN) /* warnings concern only names and owners */
-            result = damaged(w, outer, &o);
-        else if (w->through_link && --*w->linked < 0)
-            result = leads_to_too_much(w, outer, &links);
-        else
-            result = visit_archive_entry(w, outer, prefix, &o, entry, &links, depth);
-        *w->linked += w->through_link ? 0 : LINKED_PER_ENTRY;
-    }
-    if (result == 0 && o.packed && px_compressed_rest(o.archive, o.packed) != 0)
-        result = damaged(w, outer, &o);
-    close_archive(&o);
-    if (result == 0 && links.count > 0)
-        result = visit_links(w, outer, prefix, &links, bytes, size, depth);
-    px_links_finish(&links);
-    free(prefix);
-    return result;
-}
-
 /* ---- files and folders ------------------------------------------------------------------------------------------- */
 
-static int visit_bytes(const walk *w, const char *path, const uint8_t *bytes, size_t size, int depth)
+int px_source_bytes(const px_walker *w, const char *path, const uint8_t *bytes, size_t size, int depth)
 {
     char name[PX_ENTRY_NAME];
-    if (!is_archive(path, bytes, size))
+    if (!px_archive_is(path, bytes, size))
         return w->visit(w->context, &(px_entry){.source = w->source, .path = path, .bytes = bytes, .size = size});
     if (depth >= NESTING_MAX)
         return px_fail(PX_DATA, "%s: archives nested more than %d deep are not read",
                        px_entry_name(w->source, path, name), NESTING_MAX);
-    return visit_archive(w, path, bytes, size, depth);
+    return px_archive_visit(w, path, bytes, size, depth);
 }
 
-static int visit_file(const walk *w, const char *file, const char *path)
+static int visit_file(const px_walker *w, const char *file, const char *path)
 {
     struct stat about;
     int fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -412,10 +97,11 @@ static int visit_file(const walk *w, const char *file, const char *path)
         madvise(map, size, MADV_SEQUENTIAL);
         px_crash_file_add(map, size, file);
     }
-    size_t left = budget(size);
-    int64_t linked = LINKED_ALWAYS;
-    walk limited = {.source = w->source, .visit = w->visit, .context = w->context, .left = &left, .linked = &linked};
-    int status = visit_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
+    size_t left = px_archive_budget(size);
+    int64_t linked = PX_LINKED_ALWAYS;
+    px_walker limited = {
+        .source = w->source, .visit = w->visit, .context = w->context, .left = &left, .linked = &linked};
+    int status = px_source_bytes(&limited, path, map ? map : (const uint8_t *)"", size, 0);
     px_crash_file_remove(map);
     if (map)
         munmap(map, size);
@@ -428,7 +114,7 @@ static int by_name(const FTSENT **a, const FTSENT **b)
 }
 
 /* Gives the visitor a file that cannot be read, with the message that was set. */
-static int visit_bad(const walk *w, const char *path)
+static int visit_bad(const px_walker *w, const char *path)
 {
     char *why = px_strdup(px_error());
     int status = w->visit(w->context, &(px_entry){.source = w->source, .path = path, .bad = why});
@@ -436,14 +122,14 @@ static int visit_bad(const walk *w, const char *path)
     return status;
 }
 
-static int visit_unreadable(const walk *w, const FTSENT *node, const char *path)
+static int visit_unreadable(const px_walker *w, const FTSENT *node, const char *path)
 {
     px_fail(PX_DATA, "%s: cannot be opened: %s", node->fts_path, strerror(errno));
     return visit_bad(w, path);
 }
 
 /* `root`: the length of the source's name with its slash. */
-static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
+static int visit_node(const px_walker *w, FTS *tree, FTSENT *node, size_t root)
 {
     if (node->fts_level == 0 && node->fts_info != FTS_DNR)
         return 0;
@@ -451,7 +137,7 @@ static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
     if (node->fts_level > 0 && px_name_is_junk(node->fts_name, strlen(node->fts_name))) {
         bool again = node->fts_info == FTS_DP;
         fts_set(tree, node, FTS_SKIP);
-        return again ? 0 : visit_junk(w, path);
+        return again ? 0 : px_source_junk(w, path);
     }
     switch (node->fts_info) {
     case FTS_D:
@@ -473,7 +159,7 @@ static int visit_node(const walk *w, FTS *tree, FTSENT *node, size_t root)
     }
 }
 
-static int visit_folder(const walk *w)
+static int visit_folder(const px_walker *w)
 {
     char *roots[] = {px_strdup(w->source), NULL};
     size_t root = strlen(roots[0]);
@@ -498,12 +184,12 @@ static int visit_folder(const walk *w)
     return status;
 }
 
-static int visit_source_file(const walk *w)
+static int visit_source_file(const px_walker *w)
 {
     return visit_file(w, w->source, px_base_name(w->source));
 }
 
-static int visit_in_utf8(const walk *w, int (*visit_all)(const walk *))
+static int visit_in_utf8(const px_walker *w, int (*visit_all)(const px_walker *))
 {
     px_utf8_locale before = px_utf8_locale_enter();
     int status = visit_all(w);
@@ -514,7 +200,7 @@ static int visit_in_utf8(const walk *w, int (*visit_all)(const walk *))
 int px_source_walk(const char *source, px_entry_visit *visit, void *context)
 {
     struct stat about;
-    walk w = {.source = source, .visit = visit, .context = context};
+    px_walker w = {.source = source, .visit = visit, .context = context};
     if (stat(source, &about) != 0)
         return px_fail(PX_DATA, "%s: cannot be opened: %s", source, strerror(errno));
     if (S_ISDIR(about.st_mode))
