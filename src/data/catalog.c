@@ -110,7 +110,7 @@ static void say_bad(px_catalog *c, int which)
 
 bool px_catalog_skips(const px_catalog *c)
 {
-    return c->options->bad && strcmp(c->options->bad, "skip") == 0;
+    return c->options->bad == PX_BAD_SKIP;
 }
 
 void px_catalog_bad(px_catalog *c, const char *message)

@@ -12,7 +12,6 @@
 typedef struct layout {
     px_tree tree;
     px_catalog *c;
-    const char *mode;        /* the option classes= */
     bool automatic;          /* it is not given */
     bool asks;               /* nor are labels: what is unlikely is refused */
     int64_t nested;          /* folders in class folders, which count as parts of the class */
@@ -77,14 +76,14 @@ static void give_class(layout *l, const px_node *n, int split, const char *class
 {
     split = n->said >= 0 ? n->said : split;
     char *own = name_of(l, n), *text = NULL;
-    if (names && strcmp(l->mode, "last") == 0)
+    if (names && l->c->options->classes == PX_CLASSES_LAST)
         text = own;
-    else if (names && strcmp(l->mode, "path") == 0)
+    else if (names && l->c->options->classes == PX_CLASSES_PATH)
         class = text = class ? px_format("%s/%s", class, own) : px_strdup(own);
     else if (!class)
         text = own;
     class = text ? text : class;
-    int label = n->direct == 0 || strcmp(l->mode, "none") == 0 ? -1 : px_layout_class(l->c, class);
+    int label = n->direct == 0 || l->c->options->classes == PX_CLASSES_NONE ? -1 : px_layout_class(l->c, class);
     for (size_t k = n->first; k < n->last && n->direct > 0; k++)
         if (is_direct(n, l->tree.sorted[k]))
             give(l->tree.sorted[k], split, label);
@@ -227,7 +226,7 @@ static int classes_in(layout *l, px_node *at, int split, bool open)
     if (l->asks && px_layout_check_names(&l->tree, at) != 0)
         return -1;
     at->level = PX_LEVEL_CLASSES;
-    give_unlabeled(l, at, split, at->kids > containers && strcmp(l->mode, "none") != 0);
+    give_unlabeled(l, at, split, at->kids > containers && l->c->options->classes != PX_CLASSES_NONE);
     if (l->automatic && containers > 0 && containers < at->kids)
         return refuse_container(l, container, class);
     if (containers == at->kids && l->automatic) {
@@ -427,9 +426,8 @@ static void warn(const layout *l)
 
 int px_layout_understand(px_catalog *c)
 {
-    layout l = {.c = c, .mode = c->options->classes ? c->options->classes : "auto"};
+    layout l = {.c = c, .automatic = c->options->classes == PX_CLASSES_AUTO};
     int status = 0;
-    l.automatic = strcmp(l.mode, "auto") == 0;
     l.asks = l.automatic && !(c->options->labels && c->options->labels[0]);
     px_tree_make(&l.tree, c);
     sort_others(&l);

@@ -107,8 +107,7 @@ static int choose_shape(const px_catalog *c, px_pack_shape *shape)
     const px_pack_options *o = c->options;
     const px_block *first = &c->blocks[0], *other = other_size(c);
     char name[2][PX_ENTRY_NAME];
-    bool raw = strcmp(o->store, "raw") == 0, encoded = strcmp(o->store, "encoded") == 0,
-         pixels = c->format->unpack != NULL;
+    bool raw = o->store == PX_STORE_RAW, encoded = o->store == PX_STORE_ENCODED, pixels = c->format->unpack != NULL;
     *shape = (px_pack_shape){.count = c->count, .channels = choose_channels(c), .bits = choose_bits(c)};
     if (shape->channels < 0)
         return -1;
@@ -247,7 +246,7 @@ static int64_t count_oriented(const px_catalog *c)
 
 bool px_pack_turns(const px_pack_options *o)
 {
-    return !o->exif || strcmp(o->exif, "ignore") != 0;
+    return o->exif == PX_EXIF_APPLY;
 }
 
 static const char *channels_text(const px_pack_shape *s, char text[40])

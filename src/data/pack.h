@@ -15,13 +15,15 @@
 #include "base/option.h"
 
 typedef struct px_pack_options {
-    const char *store;       /* "auto|raw|encoded"; auto: raw if all images have the same size, up to 128 px per side */
-    const char *split;       /* "": from names as above; else splits.h */
-    const char *classes;     /* "auto|first|last|path|none": the folders that are classes */
-    const char *labels;      /* "": none; else text files (labels.h), separated by commas */
-    const char *exif;        /* "apply|ignore": the orientation that image files tell */
-    const char *bad;         /* "stop|skip": what is done about files that cannot be read */
-    int64_t seed;            /* of the order in which images are divided between splits */
+    /* AUTO: raw if all images have the same size, up to 128 px per side. */
+    enum { PX_STORE_AUTO, PX_STORE_RAW, PX_STORE_ENCODED } store;
+    const char *split; /* "": from names as above; else splits.h */
+    /* The folders that are classes. */
+    enum { PX_CLASSES_AUTO, PX_CLASSES_FIRST, PX_CLASSES_LAST, PX_CLASSES_PATH, PX_CLASSES_NONE } classes;
+    const char *labels;                          /* "": none; else text files (labels.h), separated by commas */
+    enum { PX_EXIF_APPLY, PX_EXIF_IGNORE } exif; /* the orientation that image files tell */
+    enum { PX_BAD_STOP, PX_BAD_SKIP } bad;       /* what is done about files that cannot be read */
+    int64_t seed;                                /* of the order in which images are divided between splits */
     int channels;            /* 0: as in the source (3 if gray and RGB are mixed); 1; 3; others as in the source */
     int bits;                /* of a value: 8, 16; 0: 16 if all images have 16 */
     const char *class_names; /* "shirt,bag,...", in the order of the labels; "": the source's names */

@@ -21,8 +21,7 @@ static bool gives(const char *key, const char *const assignments[], int count)
 /* A network that learned with these numbers needs them for other images, too. */
 static void take_moments(px_settings *s, const px_checkpoint *saved, bool other_data, px_log *log)
 {
-    bool dataset = strcmp(s->data.normalize, "dataset") == 0 || strcmp(s->data.normalize, "true") == 0;
-    if (!dataset || saved->channels == 0)
+    if (!px_normalizes_by_dataset(&s->data) || saved->channels == 0)
         return;
     s->own = saved->moments;
     s->own_channels = saved->channels;

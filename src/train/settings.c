@@ -115,21 +115,21 @@ static int fill(float out[], const px_list *from, int channels, const char *key)
 
 int px_settings_moments(px_settings *s, const float mean[], const float std[], int channels, bool *normalized)
 {
-    const char *by = s->data.normalize;
+    unsigned by = s->data.normalize;
     PX_CHECK(channels <= PX_MOMENTS_MAX);
-    *normalized = strcmp(by, "none") != 0 && strcmp(by, "false") != 0 && strcmp(by, "auto") != 0;
-    if (strcmp(by, "given") == 0)
+    *normalized = by != PX_NORMALIZE_NONE && by != PX_NORMALIZE_FALSE && by != PX_NORMALIZE_AUTO;
+    if (by == PX_NORMALIZE_GIVEN)
         return fill(s->moments.mean, &s->data.mean, channels, "data.mean") != 0 ||
                        fill(s->moments.std, &s->data.std, channels, "data.std") != 0
                    ? -1
                    : 0;
-    if (strcmp(by, "imagenet") == 0 && channels != 3)
+    if (by == PX_NORMALIZE_IMAGENET && channels != 3)
         return px_fail(PX_USAGE, "data.normalize = imagenet is for images of 3 channels, but these have %d", channels);
-    if (strcmp(by, "imagenet") == 0) {
+    if (by == PX_NORMALIZE_IMAGENET) {
         s->moments = imagenet;
         return 0;
     }
-    bool half = strcmp(by, "half") == 0, own = s->own_channels == channels;
+    bool half = by == PX_NORMALIZE_HALF, own = s->own_channels == channels;
     for (int c = 0; c < channels && *normalized; c++) {
         s->moments.mean[c] = half ? 0.5f : own ? s->own.mean[c] : mean[c];
         s->moments.std[c] = half ? 0.5f : own ? s->own.std[c] : std[c];

@@ -41,8 +41,17 @@ typedef struct px_data_cfg {
     const char *path, *split;
     bool links;
     int image_size;
-    const char *normalize;
-    px_list mean, std; /* with normalize=given */
+    enum {
+        PX_NORMALIZE_AUTO,
+        PX_NORMALIZE_NONE,
+        PX_NORMALIZE_DATASET,
+        PX_NORMALIZE_IMAGENET,
+        PX_NORMALIZE_HALF,
+        PX_NORMALIZE_GIVEN,
+        PX_NORMALIZE_FALSE, /* NONE and DATASET, as earlier versions said it */
+        PX_NORMALIZE_TRUE
+    } normalize;
+    px_list mean, std; /* PX_NORMALIZE_GIVEN */
     px_list shown;     /* channels that pictures show; none: the first three */
     bool shuffle;
     int workers;
@@ -51,9 +60,16 @@ typedef struct px_data_cfg {
 } px_data_cfg;
 extern const px_option px_data_options[];
 
+/* Whether pixels are normalized by the numbers of the data set. */
+static inline bool px_normalizes_by_dataset(const px_data_cfg *c)
+{
+    return c->normalize == PX_NORMALIZE_DATASET || c->normalize == PX_NORMALIZE_TRUE;
+}
+
 /* How a file of weights is read: init= and the subject of probe and features. */
 typedef struct px_weights_cfg {
-    const char *prefix, *other;
+    const char *prefix;
+    enum { PX_OTHER_REFUSE, PX_OTHER_IGNORE } other;
 } px_weights_cfg;
 extern const px_option px_weights_options[];
 

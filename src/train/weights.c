@@ -257,7 +257,7 @@ static void tell(px_log *log, const char *path, const px_weights_names *names, c
 static void warn_of_pixels(const px_settings *s, const char *path, px_log *log)
 {
     bool vit = strcmp(s->backbone->family->name, "vit") == 0;
-    if (strcmp(s->data.normalize, "auto") == 0)
+    if (s->data.normalize == PX_NORMALIZE_AUTO)
         px_log_warning(
             log, "%s does not say how its images were normalized, so pixels stay in [0,1] (data.normalize=none): %s",
             path,
@@ -275,7 +275,7 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
         return -1;
     tally n = {.used = px_calloc((size_t)px_tensor_file_count(f) + 1, sizeof n.used[0])};
     int status = check_whole(&names, bare, path, s);
-    bool ours = px_tensor_file_about(f, px_weights_settings_note), lenient = strcmp(s->weights.other, "ignore") == 0;
+    bool ours = px_tensor_file_about(f, px_weights_settings_note), lenient = s->weights.other == PX_OTHER_IGNORE;
     if (status == 0 && !ours && !lenient)
         status = check_rest(m, bare, s, &names, path);
     if (status == 0)

@@ -33,18 +33,24 @@ static void write_moments(FILE *out, const char *name, const float *number, int 
 /* How pixels are normalized, without the data set: by the numbers that the checkpoint keeps. */
 static void write_normalize(FILE *out, const px_settings *s, const px_checkpoint *saved)
 {
-    const char *by = s->data.normalize;
-    bool none = strcmp(by, "auto") == 0, dataset = strcmp(by, "dataset") == 0 || strcmp(by, "true") == 0;
-    if (dataset && saved->channels > 0) {
+    px_data_cfg how = s->data;
+    if (how.normalize == PX_NORMALIZE_AUTO)
+        how.normalize = PX_NORMALIZE_NONE;
+    if (px_normalizes_by_dataset(&how) && saved->channels > 0) {
         fprintf(out, " normalize = \"given\";");
         write_moments(out, "mean", saved->moments.mean, saved->channels);
         write_moments(out, "std", saved->moments.std, saved->channels);
         return;
     }
-    fprintf(out, " normalize = \"%s\";", none ? "none" : by);
-    if (strcmp(by, "given") == 0) {
-        write_list(out, "mean", &s->data.mean);
-        write_list(out, "std", &s->data.std);
+    const px_option *o = px_data_options;
+    while (strcmp(o->name, "normalize") != 0)
+        o++;
+    fprintf(out, " normalize = ");
+    px_option_write(out, o, &how);
+    fprintf(out, ";");
+    if (how.normalize == PX_NORMALIZE_GIVEN) {
+        write_list(out, "mean", &how.mean);
+        write_list(out, "std", &how.std);
     }
 }
 

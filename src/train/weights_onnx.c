@@ -102,7 +102,7 @@ static int read_moments(exported *e)
         memcpy(mean, e->saved.moments.mean, (size_t)e->channels * sizeof mean[0]);
         memcpy(std, e->saved.moments.std, (size_t)e->channels * sizeof std[0]);
     }
-    if (!kept && (strcmp(d->normalize, "dataset") == 0 || strcmp(d->normalize, "true") == 0)) {
+    if (!kept && px_normalizes_by_dataset(d)) {
         px_dataset *data;
         if (px_dataset_open(&data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
             return -1;

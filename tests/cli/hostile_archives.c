@@ -133,17 +133,6 @@ static void bomb(const hostile *h)
     free(zeros);
 }
 
-static void add_link(struct archive *a, const char *path, const char *to)
-{
-    struct archive_entry *e = archive_entry_new();
-    archive_entry_set_pathname(e, path);
-    archive_entry_set_filetype(e, AE_IFLNK);
-    archive_entry_set_perm(e, 0777);
-    archive_entry_set_symlink(e, to);
-    PX_CHECK(archive_write_header(a, e) == ARCHIVE_OK);
-    archive_entry_free(e);
-}
-
 /* `at` links to a folder of `size` files, which are empty texts, or pictures if `kind` is set: at * size files. */
 static void linked(const hostile *h)
 {
@@ -155,7 +144,7 @@ static void linked(const hostile *h)
         if (i < h->size)
             add_entry(a, name, png.bytes, png.size);
         else
-            add_link(a, name, "folder");
+            add_link(a, name, "folder", false);
     }
     end_archive(a);
     free(png.bytes);
@@ -173,7 +162,7 @@ static void chain(const hostile *h)
     for (int i = 0; i < h->size; i++) {
         snprintf(name, sizeof name, "%s/%d.png", folder, i);
         snprintf(to, sizeof to, i + 1 < h->size ? "%d.png" : "../a/1.png", i + 1);
-        add_link(a, name, to);
+        add_link(a, name, to, false);
     }
     end_archive(a);
     free(png.bytes);
@@ -185,7 +174,7 @@ static void lost(const hostile *h)
     blob png = picture();
     struct archive *a = begin(h->name);
     add_entry(a, "a/1.png", png.bytes, png.size);
-    add_link(a, h->from, h->text);
+    add_link(a, h->from, h->text, false);
     end_archive(a);
     free(png.bytes);
 }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <spng.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,6 +147,21 @@ static inline void add_entry(struct archive *a, const char *path, const void *by
     PX_CHECK(archive_write_header(a, entry) == ARCHIVE_OK);
     if (size > 0)
         PX_CHECK(archive_write_data(a, bytes, size) == (la_ssize_t)size);
+    archive_entry_free(entry);
+}
+
+/* A link to `to`: a symbolic one, or a hard one, to a path in the archive. */
+static inline void add_link(struct archive *a, const char *path, const char *to, bool hard)
+{
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_filetype(entry, hard ? AE_IFREG : AE_IFLNK);
+    archive_entry_set_perm(entry, 0755);
+    if (hard)
+        archive_entry_set_hardlink(entry, to);
+    else
+        archive_entry_set_symlink(entry, to);
+    PX_CHECK(archive_write_header(a, entry) == ARCHIVE_OK);
     archive_entry_free(entry);
 }
 

@@ -17,8 +17,7 @@
 
 enum { N = 6, SIDE = 5 };
 
-static const px_pack_options plain = {
-    .store = "auto", .split = "", .classes = "auto", .labels = "", .bad = "stop", .exif = "apply", .class_names = ""};
+static const px_pack_options plain = {.split = "", .labels = "", .class_names = ""};
 
 static hid_t create(const char *folder, const char *name)
 {
@@ -270,7 +269,7 @@ static void damaged_files(void **state)
     uint8_t pixels[N * SIDE * SIDE * 3] = {0};
     blob png = make_flat_png(SIDE, SIDE, 3, 7);
     px_pack_options skip = plain;
-    skip.bad = "skip";
+    skip.bad = PX_BAD_SKIP;
     hid_t file = create(folder, "in/b.h5");
     PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
     H5Fclose(file);

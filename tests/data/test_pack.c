@@ -13,8 +13,7 @@
 
 #include <math.h>
 
-static const px_pack_options plain = {
-    .store = "auto", .split = "", .classes = "auto", .bad = "stop", .class_names = ""};
+static const px_pack_options plain = {.split = "", .class_names = ""};
 
 /* Packs one to four sources to folder/out.h5 and opens the result. */
 static px_dataset *pack_open(const char *folder, const px_pack_options *options, px_pack_summary *summary, int count,
@@ -310,7 +309,7 @@ static void image_archive(void **state)
     end_archive(a);
     for (int encoded = 0; encoded < 2; encoded++) {
         px_pack_options o = plain;
-        o.store = encoded ? "encoded" : "auto";
+        o.store = encoded ? PX_STORE_ENCODED : PX_STORE_AUTO;
         px_pack_summary summary;
         px_dataset *d = pack_open(folder, &o, &summary, 1, (const char *[]){tar});
         assert_int_equal(px_dataset_about(d)->height, encoded ? 0 : 4);
@@ -415,7 +414,6 @@ static void orientation_of_photos(void **state)
 {
     (void)state;
     enum { H = 6, W = 9 };
-    static const char *const stores[] = {"raw", "encoded"}, *const rules[] = {"apply", "ignore"};
     char *folder = make_folder();
     uint8_t pixels[H * W * 3], exif[EXIF_SIZE];
     fill_pattern(pixels, sizeof pixels, 1);
@@ -427,8 +425,8 @@ static void orientation_of_photos(void **state)
         px_pack_options o = plain;
         px_image image = {0};
         bool turned = i / 2 == 0;
-        o.store = stores[i % 2];
-        o.exif = rules[i / 2];
+        o.store = i % 2 ? PX_STORE_ENCODED : PX_STORE_RAW;
+        o.exif = turned ? PX_EXIF_APPLY : PX_EXIF_IGNORE;
         px_dataset *d = pack_open(folder, &o, NULL, 1, (const char *const[]){source});
         assert_int_equal(px_dataset_read(d, 0, &image), 0);
         assert_int_equal(image.height, turned ? W : H);

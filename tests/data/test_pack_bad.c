@@ -16,8 +16,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-static const px_pack_options plain = {
-    .store = "auto", .split = "", .classes = "auto", .bad = "stop", .class_names = ""};
+static const px_pack_options plain = {.split = "", .class_names = ""};
 static const char old[] = "an older data set";
 
 /* The output still has its old content and is alone in its folder. */
@@ -100,7 +99,7 @@ static void bad_idx(void **state)
     named.class_names = "a,b,c";
     check_refused(f, "", &named, PX_USAGE, "class_names gives 3 names, but the sources have 2 classes");
     px_pack_options encoded = plain;
-    encoded.store = "encoded";
+    encoded.store = PX_STORE_ENCODED;
     check_refused(f, "", &encoded, PX_USAGE, "store=encoded is for image files");
     put(f, "t10k-labels-idx1-ubyte", idx_two_labels, sizeof idx_two_labels);
     check_refused(f, "", &plain, PX_DATA,
@@ -158,7 +157,7 @@ static void bad_images(void **state)
     check_refused(f, "", &plain, PX_DATA, "train/eel/1.png: cannot be decoded: it is neither JPEG nor PNG");
     put_image(f, "train/eel/1.png", 5);
     px_pack_options raw = plain;
-    raw.store = "raw";
+    raw.store = PX_STORE_RAW;
     check_refused(f, "", &raw, PX_DATA, "raw storage needs one size");
     blob png = make_flat_png(4, 4, 3, 9);
     put(f, "train/eel/1.png", png.bytes, png.size - 20); /* the header is intact, so it is found in the second pass */
@@ -188,8 +187,8 @@ static void skipped(void **state)
         assert_non_null(strstr(px_error(), "in: aa/1.png: is empty; "));
         assert_non_null(strstr(px_error(), "in: b/3.png: cannot be decoded: "));
         px_pack_options o = plain;
-        o.bad = "skip";
-        o.store = encoded ? "encoded" : "raw";
+        o.bad = PX_BAD_SKIP;
+        o.store = encoded ? PX_STORE_ENCODED : PX_STORE_RAW;
         px_log log = px_log_make(stderr, true);
         px_pack_summary summary;
         px_dataset *d;
@@ -221,7 +220,7 @@ static void all_are_bad(void **state)
 {
     char *folder = *state;
     px_pack_options skip = plain;
-    skip.bad = "skip";
+    skip.bad = PX_BAD_SKIP;
     put(folder, "a/1.png", "text", 4);
     check_refused(folder, "", &plain, PX_DATA, "in: a/1.png: cannot be decoded: ");
     check_refused(folder, "", &skip, PX_DATA, "in: a/1.png: cannot be decoded: ");
@@ -244,7 +243,7 @@ static void listed(void **state)
     put_image(folder, "a/1.png", 4);
     put(folder, "a/2.png", "text", 4);
     px_pack_options o = plain;
-    o.bad = "skip";
+    o.bad = PX_BAD_SKIP;
     px_log log = px_log_make(stderr, true);
     px_pack_summary summary;
     assert_int_equal(px_pack((const char *[]){in}, 1, out, &o, &log, &summary), 0);

@@ -95,13 +95,7 @@ static void load_batches(const px_dataset *d)
 /* As an HDF5 file of others. What was packed must be a data set. */
 static void pack(const char *path)
 {
-    static const px_pack_options options = {.store = "auto",
-                                            .split = "",
-                                            .classes = "auto",
-                                            .labels = "",
-                                            .bad = "stop",
-                                            .exif = "apply",
-                                            .class_names = ""};
+    static const px_pack_options options = {.split = "", .labels = "", .class_names = ""};
     px_log log = px_log_make(stderr, true);
     px_pack_summary summary;
     px_dataset *d;

@@ -57,7 +57,7 @@ static inline int fuzz_unpack(void *context, const px_entry *entry)
 
 static inline void fuzz_source_end(fuzz_source *s, const char *const *names, int count)
 {
-    static const px_pack_options options = {.store = "auto", .split = "", .class_names = ""};
+    static const px_pack_options options = {.split = "", .class_names = ""};
     px_log log = px_log_make(stderr, true);
     px_catalog c = {0};
     const char *const source[] = {s->folder};

@@ -95,7 +95,7 @@ static void text_reads_back(void **state)
         assert_ptr_equal(a.backbone, b.backbone);
         assert_string_equal(b.train.out, "some \"where\"");
         assert_true(b.optim.lr == 0.3 && b.optim.steps.count == 2 && b.optim.steps.value[1] == 4.5);
-        assert_string_equal(b.data.normalize, "true");
+        assert_int_equal(b.data.normalize, PX_NORMALIZE_TRUE);
         free(again);
         px_settings_finish(&b);
         assert_int_equal(px_settings_load_text(&b, text, "the text", (const char *const[]){"optim.lr=0.4"}, 1), 0);
@@ -161,7 +161,7 @@ static void pixels_are_normalized_as_said(void **state)
     /* as files of before have it */
     px_settings s;
     assert_int_equal(px_settings_load_text(&s, "data = { normalize = true; };", "a file", NULL, 0), 0);
-    assert_string_equal(s.data.normalize, "true");
+    assert_int_equal(s.data.normalize, PX_NORMALIZE_TRUE);
     px_settings_finish(&s);
 }
 

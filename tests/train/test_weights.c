@@ -77,7 +77,7 @@ static void what_is_not_used_is_said(void **state)
 {
     fixture *f = *state;
     start(&f->run, 32, 1, "backbone=resnet18", "resnet.width=0.125");
-    f->run.s.data.normalize = "none"; /* else there is a warning */
+    f->run.s.data.normalize = PX_NORMALIZE_NONE; /* else there is a warning */
     int count = px_graph_params(f->run.m.graph);
     px_stored_tensor *list = px_calloc((size_t)count + 2, sizeof list[0]);
     for (int i = 0; i < count; i++) {

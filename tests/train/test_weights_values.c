@@ -146,7 +146,7 @@ static void what_pixels_were_normalized_by_travels(void **state)
     bool normalized = false;
     if (px_weights_settings(&s, f->path, NULL, 0) != 0 || px_settings_moments(&s, NULL, NULL, 3, &normalized) != 0)
         fail_msg("%s", px_error());
-    assert_string_equal(s.data.normalize, "given");
+    assert_int_equal(s.data.normalize, PX_NORMALIZE_GIVEN);
     assert_true(normalized);
     assert_memory_equal(s.moments.mean, mean, sizeof mean);
     assert_memory_equal(s.moments.std, std, sizeof std);
