@@ -2,6 +2,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "data/dataset_private.h"
+#include "data/image.h"
 #include "results/h5.h"
 
 #include <errno.h>
@@ -425,7 +426,7 @@ static int load_splits(px_dataset *d, hid_t file)
 /* Sums values and squares of one image, per channel. */
 static void add_image(const px_dataset *d, int64_t row, double *sum, double *square)
 {
-    size_t channels = (size_t)d->info.channels, values = d->stride / (d->info.bits == 16 ? 2 : 1);
+    size_t channels = (size_t)d->info.channels, values = d->stride / px_value_bytes(d->info.bits);
     const uint8_t *byte = d->bytes + (size_t)row * d->stride;
     const uint16_t *wide = (const void *)byte;
     for (size_t i = 0; i < values; i++) {

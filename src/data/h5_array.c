@@ -2,6 +2,7 @@
 #include "data/h5_array.h"
 
 #include "base/error.h"
+#include "data/image.h"
 #include "results/h5.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ struct px_h5_reader {
 /* (count, channels, height, width) to (count, height, width, channels) */
 static void put_channels_last(const px_block *b, int64_t count, const uint8_t *from, uint8_t *to)
 {
-    size_t value = b->bits == 16 ? 2 : 1, C = (size_t)b->channels, area = (size_t)b->height * (size_t)b->width;
+    size_t value = px_value_bytes(b->bits), C = (size_t)b->channels, area = (size_t)b->height * (size_t)b->width;
     for (size_t n = 0; n < (size_t)count; n++)
         for (size_t c = 0; c < C; c++)
             for (size_t i = 0; i < area; i++)
@@ -125,7 +126,7 @@ static int open_reader(struct px_h5_reader *r, const px_block *b)
     if (file < 0)
         return -1;
     r->file = file;
-    if ((set = px_h5_array_open(file, b->file, b->array, b->bits == 16 ? 2 : 1)) < 0)
+    if ((set = px_h5_array_open(file, b->file, b->array, px_value_bytes(b->bits))) < 0)
         return -1;
     hid_t access = H5Pcreate(H5P_DATASET_ACCESS);
     H5Pset_chunk_cache(access, SLOTS, cache_for(set, b), H5D_CHUNK_CACHE_W0_DEFAULT);
@@ -141,7 +142,7 @@ int px_h5_unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t
 {
     (void)bytes;
     struct px_h5_reader *r = b->reader;
-    size_t size = (size_t)count * (size_t)b->height * (size_t)b->width * (size_t)b->channels * (b->bits == 16 ? 2 : 1);
+    size_t size = (size_t)count * (size_t)b->height * (size_t)b->width * (size_t)b->channels * px_value_bytes(b->bits);
     uint8_t *turned = b->turned_axes ? px_realloc(NULL, size) : NULL;
     int status = r->set > 0 ? 0 : open_reader(r, b);
     if (status == 0)

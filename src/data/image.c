@@ -23,7 +23,7 @@ void px_image_finish(px_image *image)
 
 void *px_image_reserve(px_image *image, int height, int width, int channels, int bits)
 {
-    size_t size = (size_t)height * (size_t)width * (size_t)channels * (bits == 16 ? 2 : 1);
+    size_t size = (size_t)height * (size_t)width * (size_t)channels * px_value_bytes(bits);
     if (size > image->capacity) {
         free(image->storage); /* its content is not needed, so no realloc, which would copy it */
         image->storage = px_realloc(NULL, size);
@@ -128,7 +128,7 @@ void px_image_turn(px_image *image, int orientation)
     bool upside_down = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     bool mirrored = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     int H = image->height, W = image->width;
-    size_t cell = (size_t)image->channels * (image->bits == 16 ? 2 : 1);
+    size_t cell = (size_t)image->channels * px_value_bytes(image->bits);
     uint8_t *in = exchange_storage(image, image->channels, image->bits), *out = image->storage;
     image->height = swapped ? W : H;
     image->width = swapped ? H : W;
@@ -165,7 +165,7 @@ int px_picture_check(const px_picture *p, int64_t height, int64_t width, int64_t
 static int check_bomb(const px_picture *p, const px_image_about *a)
 {
     enum { ALWAYS = 64 << 20, RATIO = 1000 };
-    double bytes = (double)a->height * a->width * a->channels * (a->bits == 16 ? 2 : 1);
+    double bytes = (double)a->height * a->width * a->channels * (double)px_value_bytes(a->bits);
     if (bytes <= ALWAYS || bytes <= RATIO * (double)p->size)
         return 0;
     return px_fail(

@@ -13,6 +13,12 @@
 
 enum { PX_CHANNELS_MAX = 64 };
 
+/* Bytes of a value of 8 or 16 bits. */
+static inline size_t px_value_bytes(int bits)
+{
+    return bits == 16 ? 2 : 1;
+}
+
 typedef struct px_image {
     const uint8_t *pixels; /* (height, width, channels), rows without padding; borrowed unless it is `storage` */
     int height, width;

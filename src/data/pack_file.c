@@ -49,7 +49,7 @@ static hid_t create_pixels(const px_pack_file *f)
 static int claim_space(const px_pack_file *f)
 {
     const px_pack_shape *s = &f->shape;
-    int64_t area = (int64_t)s->height * s->width * s->channels * (s->bits == 16 ? 2 : 1);
+    int64_t area = (int64_t)s->height * s->width * s->channels * (int64_t)px_value_bytes(s->bits);
     off_t pixels = s->height ? s->count * area : (off_t)s->encoded_size;
     off_t beside = s->count * (off_t)(sizeof(int32_t) + sizeof(uint64_t) + 1) + (1 << 20); /* labels, names, ... */
     int fd = open(f->partial, O_WRONLY | O_CLOEXEC), error = 0;

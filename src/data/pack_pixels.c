@@ -78,7 +78,7 @@ static void add_sums(px_pack_sums *s, const px_pack_shape *shape, const void *pi
 /* Bytes of an image in the file. */
 static size_t stride_of(const px_pack_shape *s)
 {
-    return (size_t)s->height * (size_t)s->width * (size_t)s->channels * (s->bits == 16 ? 2 : 1);
+    return (size_t)s->height * (size_t)s->width * (size_t)s->channels * px_value_bytes(s->bits);
 }
 
 /* Whether image `i` of the block counts in the statistics. */
@@ -106,7 +106,7 @@ static void show_progress(packer *p, int64_t images)
 static int write_unpacked(packer *p, const px_block *b, const uint8_t *bytes)
 {
     int channels = p->shape.channels, most = b->channels > channels ? b->channels : channels;
-    size_t area = (size_t)b->height * (size_t)b->width, value = b->bits == 16 ? 2 : 1, stride = stride_of(&p->shape);
+    size_t area = (size_t)b->height * (size_t)b->width, value = px_value_bytes(b->bits), stride = stride_of(&p->shape);
     int64_t part = PART_BYTES / (int64_t)(area * (size_t)most * value);
     part = part < 1 ? 1 : part > b->count ? b->count : part;
     uint8_t *own = px_realloc(NULL, (size_t)part * area * (size_t)b->channels * value);
