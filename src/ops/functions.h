@@ -2,9 +2,10 @@
  *
  *     ROW(name, text, of, value, slope)
  *
- * `text` is what users see. `value` is f(x), with the op's numbers a and b. `slope` is the derivative, in terms of what `of` names: X the input, Y the
- * output (then backward needs no input, whose memory may be used again), A neither. To add a function, add its row here, its
- * name and formula to px_function (ops.h), and its case to UNARY_CASES (tests/ops/op_cases.h).
+ * `text` is what users see. `value` is f(x), with the op's numbers a and b. `slope` is the derivative, in terms of what `of`
+ * names: X the input, Y the output (then backward needs no input, whose memory may be used again), A neither. To add a
+ * function, add its row here, its name and formula to px_function (ops.h), and its case to UNARY_CASES
+ * (tests/ops/cases_elements.h).
  *
  * Rows are written for a type `number`, with EXP, LOG, SQRT, SIN, COS, TANH, SIGMOID, GELU and GELU_SLOPE, which the includer
  * defines for it.

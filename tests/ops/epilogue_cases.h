@@ -1,5 +1,5 @@
 /* epilogue_cases.h - every op that takes an epilogue, with activations whose slope is constant, of y, of x; and with a
- * residual, if there is a fourth operand. Only for op_cases.h, whose norm() it uses. */
+ * residual, if there is a fourth operand. Only for op_cases.h: it uses norm() of cases_layers.h. */
 #ifndef PX_TESTS_EPILOGUE_CASES_H
 #define PX_TESTS_EPILOGUE_CASES_H
 

@@ -1,5 +1,5 @@
-/* test_grouped.c - convolutions in groups, and of odd numbers of channels: which kernels make them, and that gradients do not depend on the number of
- * threads. What they compute is checked in test_ops.c and test_maps.c. */
+/* test_grouped.c - convolutions in groups, and of odd numbers of channels: which kernels make them, and that gradients do not
+ * depend on the number of threads. What they compute is checked in test_ops.c and test_maps.c. */
 #include <omp.h>
 
 #include "trial.h"
