@@ -61,16 +61,17 @@ typedef struct px_backbone_family {
      * shape_of gives the shape that a parameter has in the file, rank 0 if it is not there. Optional. */
     void (*stored)(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file);
 
-    /* The variant of which a file has parameters of such shapes, or NULL; `telling` is a parameter that all variants have. Both or
-     * none. */
+    /* The variant of which a file has parameters of such shapes, or NULL; `telling` is a parameter that all variants have.
+     * Both or none. */
     const px_backbone *(*of_shapes)(px_shape (*shape_of)(const void *file, const char *name), const void *file);
     const char *telling;
 
     /* Parameters are named as in torchvision or timm, within the current scope. */
     px_encoding (*build)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x);
 
-    /* The same as `build` for images of which patches are hidden. `places`: with PX_DROP those that stay, i32 (N, K); with PX_TOKEN a mask
-     * (N, rows, columns), 1 where a patch is hidden, else 0; NULL: none is hidden. An encoder that cannot do it refuses. */
+    /* The same as `build` for images of which patches are hidden. `places`: with PX_DROP those that stay, i32 (N, K); with
+     * PX_TOKEN a mask (N, rows, columns), 1 where a patch is hidden, else 0; NULL: none is hidden. An encoder that cannot
+     * do it refuses. */
     px_encoding (*build_masked)(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x, px_value *places,
                                 px_hiding);
 

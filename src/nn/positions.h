@@ -11,8 +11,10 @@
 int px_positions_resample(px_shape from, const float *in, px_shape to, float *out);
 
 /* The same in the graph, with gradients to the table (1, 1 + h*w, D), a parameter or state: for images of another size than
- * those that it was made for (small crops), with `rows` x `columns` patches. h and w are those of px_param_grid, or a square's. A product with the matrix of the resampling's weights, which is small:
- * 36 x 196 for crops of 96 beside 224 px in patches of 16. DINO's code resamples without antialiasing; timm with. */
+ * those that it was made for (small crops), with `rows` x `columns` patches. h and w are those of px_param_grid, or a
+ * square's.
+ * It is a product with the resampling's weights, a small matrix: 36 x 196 for crops of 96 px beside images of 224 in patches
+ * of 16. It antialiases, as timm does; DINO's code does not. */
 px_value *px_positions_for(px_graph *, px_value *table, int64_t rows, int64_t columns);
 
 /* MAE's fixed positions (1, 1 + rows columns, width), a state of that name: zero for the class token, then for each

@@ -12,9 +12,9 @@
 #include "train/checkpoint.h"
 #include "train/settings.h"
 
-/* Refuses settings that would make the run `out` another one than its checkpoint's (PX_USAGE), before its parameters are found not to
- * fit. `asked`, `config`: the settings as text, before and after they were resolved for the images. A checkpoint that cannot be
- * read is left for px_checkpoint_load to report. 0 or -1. */
+/* Refuses settings that would make the run `out` another one than its checkpoint's (PX_USAGE), before its parameters are
+ * found not to fit. `asked`, `config`: the settings as text, before and after they were resolved for the images. A checkpoint
+ * that cannot be read is left for px_checkpoint_load to report. 0 or -1. */
 int px_resume_check(const px_settings *, const char *asked, const char *config);
 
 /* Says what is different from the checkpoint's settings, one warning each. */

@@ -16,7 +16,8 @@ static bool is_of_backbone(const px_model *m, const char *name)
     return false;
 }
 
-/* BEiT (Bao et al. 2022) and MAE: the rate of layer k of n is times decay^(n - 1 - k). What is not the backbone's has factor 1. */
+/* BEiT (Bao et al. 2022) and MAE multiply the rate of layer k of n by decay^(n - 1 - k). What is not the backbone's keeps its
+ * rate. */
 static int slow_down(px_treatment *how, const px_param_span *span, int spans, const px_model *m, const px_settings *s)
 {
     const px_backbone *b = s->backbone;
