@@ -53,9 +53,12 @@ static double features_bytes(const px_eval_need_case *c, const subject *s)
            all = rows_bytes(s, (double)(c->train + c->test), last, s->layers);
     double most = fmax(all_train + rows_bytes(s, train, 0, s->layers),
                        all + rows_bytes(s, train, 0, last) + rows_bytes(s, test, 0, s->layers));
-    for (int i = 0; i < last; i++)
-        most = fmax(most,
-                    all + rows_bytes(s, train + test, i, last) + rows_bytes(s, (double)(c->train + c->test), i, i + 1));
+    for (int i = 0; i < last; i++) {
+        double gathering =
+            all + rows_bytes(s, train + test, i, last) + rows_bytes(s, (double)(c->train + c->test), i, i + 1);
+        if (gathering > most) /* fmax here crashes gcc 12 for 64-bit Arm */
+            most = gathering;
+    }
     return most;
 }
 
