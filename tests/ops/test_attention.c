@@ -1,5 +1,8 @@
-/* Attention with a bias: against plain loops; masked keys; blocks of many rows; what does not fit. */
+/* Attention with a bias: against plain loops; masked keys; blocks of many rows; every number of rows; threads; what does not
+ * fit. */
 #include "trial.h"
+
+#include <omp.h>
 
 enum { B = 6, H = 2, Q = 19, K = 35, D = 32, N = 3 }; /* N: samples with a bias of their own */
 
@@ -126,6 +129,60 @@ static void long_rows_agree_with_portable(void **state)
     }
 }
 
+/* ---- any number of queries, of keys and of a head's numbers ---- */
+
+static px_value *build_two_heads(px_graph *g, px_value *v[])
+{
+    return px_attention_with(g, (px_attention_operands){.q = v[0], .k = v[1], .v = v[2], .heads = 2});
+}
+
+static void odd_sizes_agree_with_portable(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= 40; i++) {
+        const int queries = i, keys = 41 - i, width = 2 * (i % 20 + 1);
+        const test_case odd = {
+            "odd sizes", build_two_heads, {IN(2, queries, width), IN(2, keys, width), IN(2, keys, width)}};
+        compare_case(&odd, (variant){PX_F32, &px_backend_fast, .fuse = true});
+        if (bf16_runs())
+            compare_case(&odd, (variant){PX_F32, &px_backend_fast, .fuse = true, .layers = true, .precision = PX_BF16});
+    }
+}
+
+/* ---- threads ---- */
+
+static const test_case shared = {"learned bias", build_positions, {IN(9, 37, 144), PARAM(2, 37, 37)}};
+
+static void results_on(int threads, double *result[3])
+{
+    int before = omp_get_max_threads();
+    omp_set_num_threads(threads);
+    trial t = start(&shared, (variant){PX_F32, &px_backend_fast, .fuse = true});
+    px_plan_run(t.p, NULL);
+    result[0] = output(&t);
+    for (int k = 0; k < 2; k++)
+        result[1 + k] = gradient(&t, k);
+    stop(&t);
+    omp_set_num_threads(before);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    const int64_t counts[] = {9 * 37 * 48, 9 * 37 * 144, 2 * 37 * 37};
+    double *one[3], *more[3];
+    results_on(1, one);
+    for (int threads = 2; threads <= 5; threads++) {
+        results_on(threads, more);
+        for (int i = 0; i < 3; i++) {
+            assert_memory_equal(one[i], more[i], (size_t)counts[i] * sizeof(double));
+            free(more[i]);
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        free(one[i]);
+}
+
 /* ---- what does not fit ---- */
 
 static void refuse(const char *message, px_shape q, px_shape k, px_shape bias, int heads)
@@ -158,10 +215,9 @@ static void misfits_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(follows_the_definition),
-        cmocka_unit_test(masked_keys_are_not_seen),
-        cmocka_unit_test(long_rows_agree_with_portable),
-        cmocka_unit_test(misfits_are_refused),
+        cmocka_unit_test(follows_the_definition),        cmocka_unit_test(masked_keys_are_not_seen),
+        cmocka_unit_test(long_rows_agree_with_portable), cmocka_unit_test(odd_sizes_agree_with_portable),
+        cmocka_unit_test(bits_do_not_depend_on_threads), cmocka_unit_test(misfits_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -53,9 +53,6 @@ PX_FAST_DECLARE(layer_norm_back);
 PX_FAST_DECLARE(sum_rows); /* (N, C) -> (C) */
 PX_FAST_DECLARE(epilogue); /* the residual and the activation of a node: see epilogue.c */
 px_kernel px_fast_linear;  /* a linear layer in float with its epilogue */
-PX_FAST_DECLARE(attention);
-PX_FAST_DECLARE(attention_back);
-size_t px_fast_attention_bytes(const px_node *, bool back); /* of scratch memory for all threads; likewise */
 
 /* grouped.c: activations plain or in any blocks; weights and their gradients are plain. */
 typedef enum px_grouped_pass { PX_GROUPED_FORWARD, PX_GROUPED_DATA, PX_GROUPED_WEIGHT } px_grouped_pass;
@@ -64,6 +61,18 @@ PX_FAST_DECLARE(grouped_conv2d_back_data);
 PX_FAST_DECLARE(grouped_conv2d_back_weight);
 bool px_fast_grouped_fits(px_shape x, px_shape weight);
 size_t px_fast_grouped_bytes(const px_node *, px_grouped_pass); /* of scratch memory for all threads */
+
+/* ---- what a row's prepare function calls ---- */
+
+/* The inputs and outputs that are activations. */
+typedef struct px_activations {
+    int first; /* the input whose type, float or bf16, they all have */
+    bool in[PX_NODE_IN], out[PX_NODE_OUT];
+} px_activations;
+
+/* Prepares a step with everything plain, and the kernel for float or that for bf16; what is no activation is float. Returns
+ * true. */
+bool px_fast_prepare(px_plan *, px_step *, px_kernel *const kernel[2], px_activations);
 
 /* ---- activations within kernels, on floats in the cache; bf16 has approximations that suffice for it (unary.c) ---- */
 

@@ -3,7 +3,6 @@
 #include "backends/x86/kernels.h"
 #include "base/error.h"
 #include "graph/op.h"
-#include "ops/attention.h"
 #include "ops/epilogue.h"
 
 #include <omp.h>
@@ -35,14 +34,7 @@ static bool like(px_plan *p, px_step *s, px_kernel *const kernel[2], int as)
     return true;
 }
 
-/* The inputs and outputs that are activations. */
-typedef struct activations {
-    int first; /* the input whose type, float or bf16, they all have */
-    bool in[PX_NODE_IN], out[PX_NODE_OUT];
-} activations;
-
-/* Prepares a step with everything plain; the rest is float. */
-static bool plain(px_plan *p, px_step *s, px_kernel *const kernel[2], activations a)
+bool px_fast_prepare(px_plan *p, px_step *s, px_kernel *const kernel[2], px_activations a)
 {
     const px_node *n = s->node;
     px_dtype dtype = px_plan_format(p, n->in[a.first]).dtype;
@@ -336,7 +328,7 @@ static bool sums_rows(const px_plan *p, const px_step *s)
 static bool sum_rows(px_plan *p, px_step *s)
 {
     s->scratch_bytes = px_chunks_bytes(s->node->in[0]->shape.dim[1]);
-    return plain(p, s, PX_FAST(sum_rows), (activations){.in = {true}});
+    return px_fast_prepare(p, s, PX_FAST(sum_rows), (px_activations){.in = {true}});
 }
 
 const px_kernel_row px_row_sum_rows = {.op = &px_op_sum, .accepts = sums_rows, .prepare = sum_rows};
@@ -346,8 +338,8 @@ const px_kernel_row px_row_sum_channels = {.op = &px_op_sum, .accepts = sums_cha
 
 static bool layer_norm(px_plan *p, px_step *s)
 {
-    return plain(p, s, PX_FAST(layer_norm),
-                 (activations){.in = {[0] = true, [3] = true}, .out = {[0] = true, [2] = true}});
+    return px_fast_prepare(p, s, PX_FAST(layer_norm),
+                           (px_activations){.in = {[0] = true, [3] = true}, .out = {[0] = true, [2] = true}});
 }
 
 /* dy, x, statistics, gamma, residual -> dx, dgamma, dbeta */
@@ -355,15 +347,16 @@ static bool layer_norm_back(px_plan *p, px_step *s)
 {
     s->in_place = 1;
     s->scratch_bytes = px_chunks_bytes(2 * px_shape_count(s->node->in[3]->shape));
-    return plain(p, s, PX_FAST(layer_norm_back),
-                 (activations){.first = 1, .in = {[0] = true, [1] = true, [4] = true}, .out = {true}});
+    return px_fast_prepare(p, s, PX_FAST(layer_norm_back),
+                           (px_activations){.first = 1, .in = {[0] = true, [1] = true, [4] = true}, .out = {true}});
 }
 
 static bool unary_back_sums(px_plan *p, px_step *s)
 {
     s->in_place = 1;
     s->scratch_bytes = px_chunks_bytes(s->node->out[0]->shape.dim[1]);
-    return plain(p, s, PX_FAST(unary_back_sums), (activations){.first = 1, .in = {true, true}, .out = {true}});
+    return px_fast_prepare(p, s, PX_FAST(unary_back_sums),
+                           (px_activations){.first = 1, .in = {true, true}, .out = {true}});
 }
 
 /* A linear layer in float that keeps its activation's argument. */
@@ -376,43 +369,10 @@ static bool is_linear(const px_plan *p, const px_step *s)
 
 static bool linear(px_plan *p, px_step *s)
 {
-    return plain(p, s, (px_kernel *const[]){px_fast_linear, NULL}, (activations){0});
+    return px_fast_prepare(p, s, (px_kernel *const[]){px_fast_linear, NULL}, (px_activations){0});
 }
 
 const px_kernel_row px_row_layer_norm = {.op = &px_op_layer_norm, .prepare = layer_norm};
 const px_kernel_row px_row_layer_norm_back = {.op = &px_op_layer_norm_back, .prepare = layer_norm_back};
 const px_kernel_row px_row_unary_back_sums = {.op = &px_op_unary_back_sums, .prepare = unary_back_sums};
 const px_kernel_row px_row_linear = {.op = &px_op_matmul, .accepts = is_linear, .prepare = linear};
-
-/* ---- attention ---- */
-
-static bool attention_accepts(const px_plan *p, const px_step *s)
-{
-    (void)p;
-    return px_attention_sizes_of(s->node, 0).d % 8 == 0;
-}
-
-static bool attention_back_accepts(const px_plan *p, const px_step *s)
-{
-    (void)p;
-    return px_attention_sizes_of(s->node, 1).d % 8 == 0;
-}
-
-/* q, k, v, bias -> y, logarithms */
-static bool attention(px_plan *p, px_step *s)
-{
-    s->scratch_bytes = px_fast_attention_bytes(s->node, false);
-    return plain(p, s, PX_FAST(attention), (activations){.in = {true, true, true}, .out = {true}});
-}
-
-/* dy, q, k, v, bias, logarithms -> dq, dk, dv, dbias */
-static bool attention_back(px_plan *p, px_step *s)
-{
-    s->scratch_bytes = px_fast_attention_bytes(s->node, true);
-    return plain(p, s, PX_FAST(attention_back),
-                 (activations){.first = 1, .in = {true, true, true, true}, .out = {true, true, true}});
-}
-
-const px_kernel_row px_row_attention = {.op = &px_op_attention, .accepts = attention_accepts, .prepare = attention};
-const px_kernel_row px_row_attention_back = {
-    .op = &px_op_attention_back, .accepts = attention_back_accepts, .prepare = attention_back};
