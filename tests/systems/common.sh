@@ -40,12 +40,21 @@ find_mirror()
         2>/dev/null | awk -F '|' '$1 == "Debian" && $2 == "Debian" && $3 == "main" { print $4; exit }'
 }
 
-# copy_sources FROM TO: the files that git tracks, as they are now, also where they differ from the last commit.
-copy_sources()
+# sources_tree FROM: git's name for the content of the files that it tracks, as they are now, also where they differ from the
+# last commit.
+sources_tree()
 {
     local state
     state=$(git -C "$1" stash create) || return
+    git -C "$1" rev-parse "${state:-HEAD}^{tree}"
+}
+
+# copy_sources FROM TO: these files.
+copy_sources()
+{
+    local tree
+    tree=$(sources_tree "$1") || return
     rm -rf "$2"
     mkdir -p "$2"
-    git -C "$1" archive "${state:-HEAD}" | tar -x -C "$2"
+    git -C "$1" archive "$tree" | tar -x -C "$2"
 }
