@@ -2,7 +2,7 @@
  * convolution), with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
  *
  *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
-#include "backbones/backbone.h"
+#include "backbones/maps.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 
@@ -75,7 +75,7 @@ static const px_backbone variants[] = {
 
 static bool small_stem(const px_backbone_cfg *c, int64_t size)
 {
-    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= 64);
+    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
 }
 
 static bool pooled_stem(const px_backbone_cfg *c, bool small)
@@ -147,24 +147,17 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
 }
 
-static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *map)
-{
-    (void)c;
-    return px_global_avg_pool(g, map);
-}
-
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
-    static const char *const names[] = {"layer1", "layer2", "layer3", "layer4"};
     const struct variant *v = b->variant;
-    px_encoding e = {.stages = 4};
-    bool small = small_stem(c, x->shape.rank == 4 ? x->shape.dim[2] : 0);
+    px_encoding e = {0};
+    bool small = small_stem(c, px_image_side(x));
     x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
     px_graph_cut(g);
     for (int i = 0; i < 4; i++) {
-        px_scope_push(g, "%s", names[i]);
+        px_scope_push(g, "layer%d", i + 1);
         for (int k = 0; k < v->blocks[i]; k++) {
             px_scope_push(g, "%d", k);
             x = v->block(g, x, (int)(64 * c->width) << i, i > 0 && k == 0 ? 2 : 1);
@@ -172,49 +165,9 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
             px_scope_pop(g);
         }
         px_scope_pop(g);
-        e.stage[i].name = names[i];
-        e.stage[i].map = x;
+        px_stage_add(&e, g, x, "layer%d", i + 1);
     }
-    e.pooled = pool(g, c, x);
-    return e;
-}
-
-/* mask (N,R,C) -> (N,1,R down,C right), each element repeated */
-static px_value *enlarge(px_graph *g, px_value *mask, int64_t down, int64_t right)
-{
-    int64_t N = mask->shape.dim[0], R = mask->shape.dim[1], C = mask->shape.dim[2];
-    mask = px_expand(g, px_reshape(g, mask, PX_SHAPE(N, R, 1, C, 1)), PX_SHAPE(N, R, down, C, right));
-    return px_reshape(g, mask, PX_SHAPE(N, 1, R * down, C * right));
-}
-
-/* The pixels of hidden patches become one learned colour (SimMIM's token, before the first layer): patches are as large as the
- * mask makes them. Leaving them out is for networks whose patches do not overlap. */
-static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x,
-                                px_value *places, px_hiding hiding)
-{
-    if (places && hiding == PX_DROP)
-        px_graph_fail(
-            g,
-            "%s cannot leave out patches: its convolutions read whole images; PX_TOKEN replaces them, and the "
-            "family vit can leave them out",
-            b->name);
-    else if (places && x->shape.rank == 4 && !px_graph_error(g)) {
-        px_shape s = x->shape, m = places->shape;
-        char mask[64], image[64];
-        bool real = places->dtype != PX_I32, cut = m.rank == 3 && m.dim[1] > 0 && m.dim[2] > 0;
-        if (!real)
-            px_graph_fail(g, "a mask of hidden patches has numbers 0 and 1, not integers");
-        else if (!cut || m.dim[0] != s.dim[0] || s.dim[2] % m.dim[1] || s.dim[3] % m.dim[2])
-            px_graph_fail(g, "a mask of hidden patches %s does not divide images %s into patches",
-                          px_shape_text(m, mask), px_shape_text(s, image));
-        else
-            x = px_blend(g, x,
-                         px_parameter(g, "mask_token", PX_SHAPE(1, s.dim[1], 1, 1), px_init_normal(0.02),
-                                      PX_DECAYS | PX_JOINS_LATER),
-                         enlarge(g, places, s.dim[2] / m.dim[1], s.dim[3] / m.dim[2]));
-    }
-    px_encoding e = build(g, b, c, x);
-    e.tokens = e.stage[e.stages - 1].map;
+    e.pooled = px_map_pool(g, c, x);
     return e;
 }
 
@@ -231,6 +184,6 @@ const px_backbone_family px_resnet_family = {.name = "resnet",
                                              .check = check,
                                              .layer = layer,
                                              .build = build,
-                                             .build_masked = build_masked,
-                                             .pool = pool,
+                                             .build_masked = px_map_build_masked,
+                                             .pool = px_map_pool,
                                              .pools_last = true};

@@ -74,6 +74,17 @@ px_value *px_graph_fail(px_graph *g, const char *format, ...)
     return &g->dummy;
 }
 
+const char *px_graph_text(px_graph *g, const char *format, ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    PX_CHECK(n > 0 && (size_t)n < sizeof text);
+    return px_graph_keep(g, px_strdup(text));
+}
+
 void px_scope_push(px_graph *g, const char *format, ...)
 {
     size_t used = strlen(g->scope);

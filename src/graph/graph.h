@@ -148,6 +148,9 @@ int px_graph_params(const px_graph *);
 const px_param *px_graph_param(const px_graph *, int i);
 px_value *px_graph_find_input(const px_graph *, const char *name);
 
+/* Text that lives as long as the graph: the name of a layer or stage. */
+const char *px_graph_text(px_graph *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Keeps a value readable after each run (px_plan_read). */
 void px_graph_read(px_graph *, px_value *);
 /* ... and gives it a name by which others find it. */

@@ -5,47 +5,83 @@
 #include <math.h>
 #include <stdio.h>
 
-px_value *px_conv_layer(px_graph *g, const char *name, px_value *x, int out, int kernel, int stride, int pad, bool bias)
+static px_init weight_init(px_begin begin, double deviation, int64_t fan_in, int64_t fan_out)
 {
+    switch (begin) {
+    case PX_BEGIN_TORCH:
+        return px_init_uniform(1 / sqrt((double)fan_in));
+    case PX_BEGIN_NORMAL:
+        return px_init_normal(deviation);
+    case PX_BEGIN_HE:
+        break;
+    }
+    return px_init_normal(sqrt(2 / (double)fan_out));
+}
+
+/* init: the weight's */
+static px_value *bias_parameter(px_graph *g, bool there, int out, px_begin begin, px_init init)
+{
+    px_init zero = begin == PX_BEGIN_TORCH ? init : px_init_constant(0);
+    return there ? px_parameter(g, "bias", PX_SHAPE(out), zero, PX_EXEMPT) : NULL;
+}
+
+px_value *px_conv_layer_of(px_graph *g, const char *name, px_value *x, px_conv_spec c)
+{
+    int groups = c.groups ? c.groups : 1;
     if (px_graph_error(g))
         return x;
     if (x->shape.rank != 4)
         return px_graph_fail(g, "%s: needs images (N, C, H, W)", name);
+    if (x->shape.dim[1] % groups)
+        return px_graph_fail(g, "%s: %lld channels are not divisible into %d groups", name, (long long)x->shape.dim[1],
+                             groups);
     px_scope_push(g, "%s", name);
-    px_init init = px_init_normal(sqrt(2.0 / ((double)out * kernel * kernel)));
-    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, x->shape.dim[1], kernel, kernel), init, PX_DECAYS);
-    px_value *b = bias ? px_parameter(g, "bias", PX_SHAPE(out), px_init_constant(0), PX_EXEMPT) : NULL;
-    px_value *y = px_conv2d(g, x, w, b, stride, pad, 1);
+    int64_t in = x->shape.dim[1] / groups, taps = (int64_t)c.kernel * c.kernel;
+    px_init init = weight_init(c.begin, c.deviation, in * taps, c.out * taps);
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(c.out, in, c.kernel, c.kernel), init, PX_DECAYS);
+    px_value *b = bias_parameter(g, c.bias, c.out, c.begin, init);
+    px_value *y = px_conv2d(g, x, w, b, c.stride ? c.stride : 1, c.pad, groups);
+    px_scope_pop(g);
+    return y;
+}
+
+px_value *px_conv_layer(px_graph *g, const char *name, px_value *x, int out, int kernel, int stride, int pad, bool bias)
+{
+    return px_conv_layer_of(g, name, x,
+                            (px_conv_spec){.out = out, .kernel = kernel, .stride = stride, .pad = pad, .bias = bias});
+}
+
+px_value *px_linear_layer_of(px_graph *g, const char *name, px_value *x, px_linear_spec s)
+{
+    if (px_graph_error(g))
+        return x;
+    px_scope_push(g, "%s", name);
+    int64_t in = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 0;
+    px_init init = weight_init(s.begin, s.deviation, in, s.out);
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(s.out, in), init, PX_DECAYS);
+    px_value *y = px_linear(g, x, w, bias_parameter(g, s.bias, s.out, s.begin, init));
     px_scope_pop(g);
     return y;
 }
 
 px_value *px_linear_layer(px_graph *g, const char *name, px_value *x, int out, bool bias)
 {
-    if (px_graph_error(g))
-        return x;
-    if (x->shape.rank != 2)
+    if (!px_graph_error(g) && x->shape.rank != 2)
         return px_graph_fail(g, "%s: needs a matrix (N, in)", name);
-    px_scope_push(g, "%s", name);
-    int64_t in = x->shape.dim[1];
-    px_init init = px_init_uniform(1 / sqrt((double)in));
-    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in), init, PX_DECAYS);
-    px_value *b = bias ? px_parameter(g, "bias", PX_SHAPE(out), init, PX_EXEMPT) : NULL;
-    px_value *y = px_linear(g, x, w, b);
-    px_scope_pop(g);
-    return y;
+    return px_linear_layer_of(g, name, x, (px_linear_spec){.out = out, .bias = bias, .begin = PX_BEGIN_TORCH});
 }
 
-px_value *px_batch_norm_layer(px_graph *g, const char *name, px_value *x, bool center)
+px_value *px_batch_norm_layer_of(px_graph *g, const char *name, px_value *x, px_batch_norm_spec s)
 {
     if (px_graph_error(g))
         return x;
     px_scope_push(g, "%s", name);
-    const double eps = 1e-5, momentum = 0.1;
+    const double eps = s.eps > 0 ? s.eps : 1e-5, momentum = s.momentum > 0 ? s.momentum : 0.1;
     px_shape C = PX_SHAPE(x->shape.dim[1]);
     int64_t count = px_shape_count(x->shape) / x->shape.dim[1];
     px_value *gamma = px_parameter(g, "weight", C, px_init_constant(1), PX_EXEMPT);
-    px_value *beta = center ? px_parameter(g, "bias", C, px_init_constant(0), PX_EXEMPT) : px_constant_fill(g, C, 0);
+    px_value *beta =
+        s.fixed_bias ? px_constant_fill(g, C, 0) : px_parameter(g, "bias", C, px_init_constant(0), PX_EXEMPT);
     px_value *mean = px_state(g, "running_mean", C, px_init_constant(0));
     px_value *var = px_state(g, "running_var", C, px_init_constant(1)), *y;
     if (px_graph_mode(g).evaluation) {
@@ -57,6 +93,50 @@ px_value *px_batch_norm_layer(px_graph *g, const char *name, px_value *x, bool c
     }
     px_scope_pop(g);
     return y;
+}
+
+px_value *px_batch_norm_layer(px_graph *g, const char *name, px_value *x, bool center)
+{
+    return px_batch_norm_layer_of(g, name, x, (px_batch_norm_spec){.fixed_bias = !center});
+}
+
+px_value *px_conv_norm_layer(px_graph *g, const char *name, px_value *x, px_conv_spec conv, px_batch_norm_spec norm)
+{
+    px_scope_push(g, "%s", name);
+    x = px_batch_norm_layer_of(g, "1", px_conv_layer_of(g, "0", x, conv), norm);
+    px_scope_pop(g);
+    return x;
+}
+
+/* rows (N, in) -> (N, out): a 1x1 convolution of maps of one pixel */
+static px_value *pixel_layer(px_graph *g, const char *name, px_value *rows, int out, px_begin begin)
+{
+    px_scope_push(g, "%s", name);
+    int64_t in = rows->shape.dim[1];
+    px_init init = weight_init(begin, 0, in, out);
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in, 1, 1), init, PX_DECAYS);
+    px_value *y = px_linear(g, rows, px_reshape(g, w, PX_SHAPE(out, in)), bias_parameter(g, true, out, begin, init));
+    px_scope_pop(g);
+    return y;
+}
+
+px_value *px_squeeze_layer(px_graph *g, const char *name, px_value *x, int squeezed, px_function gate, px_begin begin)
+{
+    if (px_graph_error(g))
+        return x;
+    int64_t N = x->shape.dim[0], C = x->shape.dim[1];
+    px_scope_push(g, "%s", name);
+    px_value *y = px_relu(g, pixel_layer(g, "fc1", px_global_avg_pool(g, x), squeezed, begin));
+    y = px_unary(g, gate, pixel_layer(g, "fc2", y, (int)C, begin), 0, 0);
+    px_scope_pop(g);
+    return px_binary(g, PX_MUL, x, px_reshape(g, y, PX_SHAPE(N, C, 1, 1)));
+}
+
+int px_channels_near(double channels)
+{
+    int near = (int)(channels + 4) / 8 * 8;
+    near = near < 8 ? 8 : near;
+    return near < 0.9 * channels ? near + 8 : near;
 }
 
 px_value *px_blend(px_graph *g, px_value *x, px_value *other, px_value *mask)

@@ -8,19 +8,62 @@
 #ifndef PX_NN_LAYERS_H
 #define PX_NN_LAYERS_H
 
-#include "graph/graph.h"
+#include "ops/ops.h"
 
 /* weight: normal, variance 2 / (out kernel^2): He et al. 2015, fan-out, as torchvision's ResNets; bias: zero.
  * x (N, C, H, W) -> (N, out, H', W') */
 px_value *px_conv_layer(px_graph *, const char *name, px_value *x, int out, int kernel, int stride, int pad, bool bias);
 
+/* How a convolution or linear layer begins. */
+typedef enum px_begin {
+    PX_BEGIN_HE, /* normal, variance 2 / (out kernel^2); bias 0: He et al. 2015, fan-out (torchvision's VGG, MobileNets) */
+    PX_BEGIN_TORCH,  /* weight and bias uniform within 1 / sqrt(fan-in): what torch.nn does by itself */
+    PX_BEGIN_NORMAL, /* normal with the given deviation; bias 0 */
+} px_begin;
+
+/* A convolution with square kernels. What is 0 is as usual: stride and groups 1. */
+typedef struct px_conv_spec {
+    int out, kernel, stride, pad, groups;
+    bool bias;
+    px_begin begin;
+    double deviation; /* of PX_BEGIN_NORMAL */
+} px_conv_spec;
+/* weight, bias. x (N, C, H, W) -> (N, out, H', W'); C and `out` are multiples of `groups` */
+px_value *px_conv_layer_of(px_graph *, const char *name, px_value *x, px_conv_spec);
+
 /* weight and bias uniform within 1 / sqrt(in), torch.nn.Linear's default. x (N, in) -> (N, out) */
 px_value *px_linear_layer(px_graph *, const char *name, px_value *x, int out, bool bias);
+
+/* The same with other initial values, and of any rank: (..., in) -> (..., out). */
+typedef struct px_linear_spec {
+    int out;
+    bool bias;
+    px_begin begin; /* the kernel counts as 1 */
+    double deviation;
+} px_linear_spec;
+px_value *px_linear_layer_of(px_graph *, const char *name, px_value *x, px_linear_spec);
 
 /* Training uses statistics of the global batch (all ranks), evaluation the running ones. Weight 1, bias 0 (no bias
  * unless `center`); eps 1e-5, momentum 0.1 (torch.nn.BatchNorm; SimCLR's decay 0.9 is the same).
  * x (N, C, H, W) or (N, C) */
 px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool center);
+
+/* The same with what differs: TensorFlow's networks have eps 0.001. Zeros are the values above. */
+typedef struct px_batch_norm_spec {
+    double eps, momentum;
+    bool fixed_bias; /* it has none: it stays 0 */
+} px_batch_norm_spec;
+px_value *px_batch_norm_layer_of(px_graph *, const char *name, px_value *x, px_batch_norm_spec);
+
+/* A convolution "0" and its batch norm "1" in the scope `name`: torchvision's Conv2dNormActivation without the activation. */
+px_value *px_conv_norm_layer(px_graph *, const char *name, px_value *x, px_conv_spec, px_batch_norm_spec);
+
+/* Squeeze-and-excitation (Hu et al. 2018): x times gate(fc2(relu(fc1(mean over the map)))) for each channel, in the scope
+ * `name`; fc1 and fc2 are 1x1 convolutions, as torchvision's and timm's, and begin as convolutions do (px_begin). */
+px_value *px_squeeze_layer(px_graph *, const char *name, px_value *x, int squeezed, px_function gate, px_begin);
+
+/* As many channels as a width multiplier gives: the nearest multiple of 8 that is not more than 10 % below (MobileNetV2's code). */
+int px_channels_near(double channels);
 
 /* x where `mask` is 0, `other` where it is 1: x (1 - mask) + other mask, with broadcasting. */
 px_value *px_blend(px_graph *, px_value *x, px_value *other, px_value *mask);
