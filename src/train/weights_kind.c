@@ -32,9 +32,9 @@ static const struct kind {
      "a ResNet with three filters in its stem (ResNet-D), which is not among the backbones"},
     {{"features.0.", NULL},
      NULL,
-     "torchvision's VGG, MobileNet, EfficientNet or DenseNet, which are not among the backbones"},
+     "torchvision's EfficientNet, DenseNet or SqueezeNet, which are not among the backbones"},
     {{"_blocks.0.", "_bn0."}, NULL, "EfficientNet, which is not among the backbones"},
-    {{"conv_stem.", NULL}, NULL, "EfficientNet or MobileNet, which are not among the backbones"}};
+    {{"conv_stem.", NULL}, NULL, "EfficientNet or timm's MobileNetV2 or V3, which are not among the backbones"}};
 
 static bool has(const px_tensor_file *f, const char *part)
 {

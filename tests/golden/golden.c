@@ -23,15 +23,21 @@ static bool is_fixed(const px_param *p)
 
 void golden_fill(px_model *m)
 {
+    bool twice = px_graph_real(m->graph) == PX_F64;
     px_plan_init_params(m->plan, 1);
     for (int i = 0; i < px_graph_params(m->graph); i++) {
         const px_param *p = px_graph_param(m->graph, i);
         if (is_fixed(p))
             continue;
-        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float));
+        int64_t count = px_shape_count(p->value->shape);
+        float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
+        double *precise = px_aligned_calloc((size_t)count * sizeof precise[0]);
         formula_parameter(p->name, p->value->shape, plain);
-        px_plan_set_param(m->plan, i, plain);
+        for (int64_t k = 0; k < count; k++)
+            precise[k] = plain[k];
+        px_plan_set_param(m->plan, i, twice ? (void *)precise : plain);
         free(plain);
+        free(precise);
     }
 }
 
@@ -96,21 +102,35 @@ static double difference(double a, double b)
     return fabs(a - b) / fabs(b);
 }
 
+/* A parameter's gradient, or a running statistic. */
+static double *result_of(px_model *m, int param, int64_t count)
+{
+    double *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
+    if (px_graph_param(m->graph, param)->value->kind == PX_PARAMETER)
+        px_plan_get_grad(m->plan, param, plain);
+    else
+        px_plan_get_param(m->plan, param, plain);
+    if (px_graph_real(m->graph) == PX_F32) {
+        float *single = px_aligned_calloc((size_t)count * sizeof single[0]);
+        memcpy(single, plain, (size_t)count * sizeof single[0]);
+        for (int64_t i = 0; i < count; i++)
+            plain[i] = single[i];
+        free(single);
+    }
+    return plain;
+}
+
 double golden_param_error(px_model *m, int param, const px_tensor_file *f)
 {
     const px_param *p = px_graph_param(m->graph, param);
     int64_t count = px_shape_count(p->value->shape);
-    float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
-    if (p->value->kind == PX_PARAMETER)
-        px_plan_get_grad(m->plan, param, plain);
-    else
-        px_plan_get_param(m->plan, param, plain);
-    double sum = 0;
+    double *plain = result_of(m, param, count), sum = 0;
     for (int64_t i = 0; i < count; i++)
-        sum += (double)plain[i] * plain[i];
+        sum += plain[i] * plain[i];
     float *expected = golden_read(f, p->name, DIGEST);
-    double worst = difference(sqrt(sum), expected[0]), size = expected[0] / sqrt((double)count);
-    for (int k = 1; k < DIGEST; k++) {
+    double worst = expected[0] == 0 ? sqrt(sum) : difference(sqrt(sum), expected[0]),
+           size = expected[0] / sqrt((double)count);
+    for (int k = 1; k < DIGEST && expected[0] != 0; k++) {
         double element = plain[count * (2 * k - 1) / (2 * (DIGEST - 1))];
         worst = fmax(worst, fabs(element - expected[k]) / fmax(size, fabs((double)expected[k])));
     }

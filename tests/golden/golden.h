@@ -34,7 +34,7 @@ float *golden_read(const px_tensor_file *, const char *name, int64_t count);
 double golden_error(const float *a, const float *b, int64_t count);
 
 /* Compares a parameter's gradient, or a running statistic, with the fixture's digest of it: its norm and a few
- * elements, relative to the root of the mean square. Returns the larger difference. */
+ * elements, relative to the root of the mean square; where the fixture's are zero, its norm. Returns the larger difference. */
 double golden_param_error(px_model *, int param, const px_tensor_file *);
 
 /* ---- a model in training ---- */

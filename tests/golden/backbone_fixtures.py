@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Writes PyTorch's answers for one backbone of each family to this folder, with the formulas of make_fixtures.py.
+
+    python3 tests/golden/backbone_fixtures.py            # or with names, to make only these
+
+A fixture backbone_NAME has the features in evaluation and in training (with the batch's statistics) of torchvision's or timm's
+model, and digests of all gradients and of the running statistics after that step. Computed in float64. Last made with
+PyTorch 2.15, torchvision 0.29 and timm 1.0.31.
+"""
+import sys
+
+import torch
+import torch.nn.functional as F
+import torchvision
+
+from make_fixtures import digest, fill, images, write
+
+TARGETS = [3, 17, 50]  # the features are used as logits of these classes
+COLUMNS = 256  # about so many of the features are stored
+
+
+def torchvision_model(name, head, **options):
+    """Without the last linear layer, whose path is `head`, and without dropout."""
+    net = getattr(torchvision.models, name)(weights=None, **options)
+    for module in net.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0
+    *path, last = head.split(".")
+    owner = net
+    for part in path:
+        owner = getattr(owner, part)
+    setattr(owner, last, torch.nn.Identity())
+    return net
+
+
+def vgg(name):
+    """For small images: the mean over the map in place of the large linear layers."""
+    net = torchvision_model(name, "classifier.6")
+    net.avgpool, net.classifier = torch.nn.AdaptiveAvgPool2d(1), torch.nn.Identity()
+    return net
+
+
+def timm_model(name):
+    import timm
+    return timm.create_model(name, pretrained=False, num_classes=0)
+
+
+# What, and the side of its images.
+CASES = {
+    "alexnet": (lambda: torchvision_model("alexnet", "classifier.6"), 64),
+    "mobilenet_v1": (lambda: timm_model("mobilenetv1_100"), 96),
+    "mobilenet_v2": (lambda: torchvision_model("mobilenet_v2", "classifier"), 96),
+    "mobilenet_v3": (lambda: torchvision_model("mobilenet_v3_small", "classifier.3"), 96),
+    "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
+}
+
+
+def some(features):
+    return features.detach()[:, ::max(1, features.shape[1] // COLUMNS)]
+
+
+def known(gradient):
+    """A bias before a batch norm has none but for rounding."""
+    return digest(gradient if gradient.norm() > 1e-12 else torch.zeros_like(gradient))
+
+
+def fixture(make, size):
+    net, x = fill(make()), images(len(TARGETS), len(TARGETS), 3, size)
+    with torch.no_grad():
+        out = {"features": some(net.eval()(x))}
+    features = net.train()(x)
+    F.cross_entropy(features, torch.tensor(TARGETS)).backward()
+    out["training"] = some(features)
+    out.update({name: known(p.grad) for name, p in net.named_parameters()})
+    out.update({name: digest(b) for name, b in net.named_buffers() if "running_" in name})
+    return out
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:] or CASES:
+        write("backbone_" + name, fixture(*CASES[name]))
