@@ -126,9 +126,11 @@ static px_value *block(px_graph *g, px_value *x, const struct block *s, int stri
     px_conv_spec depthwise = {
         .out = hidden, .kernel = s->kernel, .stride = stride, .pad = s->kernel / 2, .groups = hidden};
     y = px_unary(g, s->act, module(g, y, &place, depthwise), 0, 0);
-    if (s->squeeze)
-        y = px_squeeze_layer(g, px_graph_text(g, "%d", place++), y, px_channels_near(hidden / 4), PX_FN_HARD_SIGMOID,
+    if (s->squeeze) {
+        int squeezed = hidden / 4;
+        y = px_squeeze_layer(g, px_graph_text(g, "%d", place++), y, px_channels_near(squeezed), PX_FN_HARD_SIGMOID,
                              PX_BEGIN_HE);
+    }
     y = module(g, y, &place, (px_conv_spec){.out = out, .kernel = 1});
     px_scope_pop(g);
     return stride == 1 && in == out ? px_add(g, y, x) : y;
