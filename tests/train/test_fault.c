@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH = 4, SIDE = 32 };
+enum { BATCH = 2, SIDE = 24 };
 
 /* Random pixels; places and labels are 0, which is valid for all of them. */
 static void bind(px_model *m, void *tensor[])
