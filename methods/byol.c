@@ -5,6 +5,7 @@
  *
  * The teacher is a moving average of the backbone and the projector. The backbone (not the teacher's) is evaluated. */
 #include "nn/layers.h"
+#include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"
 #include "train/two_views.h"
@@ -21,9 +22,7 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, momentum, "0.99", 0, 1,
               "the teacher's momentum in the first step (official code: 0.99 for up to 300 epochs, 0.996 for 1000)"),
     PX_OPTION(px_method_cfg, momentum_end, "1", 0, 1, "... and, along a cosine, after the last one (paper)"),
-    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
-    PX_OPTION_NAMED("saturation", px_method_cfg, views.saturation, "0.2", 0, 2,
-                    "strength of the change of saturation (paper); 0: as jitter_strength says"),
+    PX_UNLIKE_VIEWS_OPTIONS(px_method_cfg, views),
     {0}};
 
 /* Official code, 100 epochs. */
@@ -43,18 +42,10 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     px_two_views_make(&c->views, task, rng, image, out);
 }
 
-/* Mean over the batch of the cosine between rows of p and z. */
-static px_value *alignment(px_graph *g, px_value *p, px_value *z)
-{
-    px_value *cosine = px_reduce(g, PX_SUM, px_binary(g, PX_MUL, px_l2_normalize(g, p), px_l2_normalize(g, z)),
-                                 (px_axes){1, {1}, false});
-    return px_reduce(g, PX_MEAN, cosine, (px_axes){1, {0}, false});
-}
-
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
-    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .norm = true};
+    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true, .norm = true};
     px_net *projector = px_net_create(g, "projector"), *predictor = px_net_create(g, "predictor");
     px_value *p[2], *z[2];
     for (int v = 0; v < 2; v++) {
@@ -68,7 +59,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_net *teacher_head = px_net_follow(projector, "teacher", momentum);
     for (int v = 0; v < 2; v++)
         z[v] = px_head(teacher_head, &layers, px_encode_by(b, teacher, px_one_view(b, v)).pooled);
-    px_value *both = px_add(g, alignment(g, p[0], z[1]), alignment(g, p[1], z[0]));
+    px_value *both = px_add(g, px_mean_cosine(g, p[0], z[1]), px_mean_cosine(g, p[1], z[0]));
     return px_unary(g, PX_FN_AFFINE, both, -2, 4); /* the sum of 2 - 2 cos over both orders */
 }
 

@@ -71,7 +71,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
     int orders = 1 + c->symmetric;
-    px_mlp layers = {.layers = c->layers, .hidden = c->hidden, .out = c->dim, .bias = true};
+    px_mlp layers = {.layers = c->layers, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true};
     px_net *head = px_net_create(g, "head"), *teacher = NULL, *teacher_head = NULL;
     px_value *queue = px_state(g, "queue", PX_SHAPE(c->queue, c->dim), px_init_unit_rows());
     px_value *place = px_state(g, "queue_ptr", PX_SHAPE(1), px_init_constant(0)), *loss = NULL, *keys[2];

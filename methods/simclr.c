@@ -81,7 +81,8 @@ static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_encoding h = px_encode(b, px_view_input(b, "views"));
-    px_mlp projector = {c->projection_layers, c->projection_hidden, c->projection_dim, .norm = true, .last_norm = true};
+    px_mlp projector = {c->projection_layers, c->projection_hidden, c->projection_dim, .norm = true,
+                        .last_norm = PX_NORM_SCALES};
     px_value *z = px_l2_normalize(b->g, px_head(px_net_create(b->g, "projector"), &projector, h.pooled));
     px_embedding(b, z);
     return nt_xent(c, b, z);

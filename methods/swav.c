@@ -6,6 +6,7 @@
  * (Sinkhorn-Knopp), which the other crops of the same image must predict. The official code also balances over a queue where
  * batches are small, which is left out. */
 #include "nn/layers.h"
+#include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"
 #include "train/two_views.h"
@@ -57,32 +58,11 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     px_small_crops_make(&c->small, &c->views, task, rng, image, out);
 }
 
-/* Scores [B,K] -> assignments, whose rows sum to 1 and whose columns are alike, over the batch of all ranks. Only ratios
- * matter until the end, so that the factors 1/K and 1/B cancel. */
-static px_value *assign(const px_method_cfg *c, px_graph *g, px_value *scores)
-{
-    px_value *q = px_unary(g, PX_FN_EXP, px_scale(g, scores, 1 / c->epsilon), 0, 0);
-    for (int i = 0; i < c->rounds; i++) {
-        q = px_binary(g, PX_DIV, q, px_all_reduce(g, px_reduce(g, PX_SUM, q, (px_axes){1, {0}, true})));
-        q = px_binary(g, PX_DIV, q, px_reduce(g, PX_SUM, q, (px_axes){1, {1}, true}));
-    }
-    return px_stop_gradient(g, q);
-}
-
-/* Cross-entropy of the assignments q [B,K] with the predictions of log p [B,K], or of several crops [N,B,K]: the mean over
- * images, summed over crops. */
-static px_value *swapped(px_graph *g, px_value *q, px_value *log_p)
-{
-    px_axes all = {log_p->shape.rank, {0, 1, 2}, false};
-    double B = (double)(q->shape.rank ? q->shape.dim[0] : 1);
-    return px_scale(g, px_reduce(g, PX_SUM, px_binary(g, PX_MUL, log_p, q), all), -1 / B);
-}
-
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
     int B = b->task->batch, N = c->small.count;
-    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .norm = true};
+    px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true, .norm = true};
     px_value *h = px_encode(b, px_view_input(b, "views")).pooled; /* [2B,F] */
     if (N > 0) /* one head for all crops, as its batch norm sees them together */
         h = px_concat(g, 0, (px_value *[]){h, px_encode(b, px_view_input(b, "small")).pooled}, 2);
@@ -97,10 +77,10 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         N > 0 ? px_reshape(g, px_slice(g, log_p, 0, 2 * B, (int64_t)N * B), PX_SHAPE(N, B, c->prototypes)) : NULL;
     px_embedding(b, z);
     for (int v = 0; v < 2; v++) {
-        px_value *q = assign(c, g, px_slice(g, scores, 0, (int64_t)v * B, B));
-        px_value *one = swapped(g, q, px_slice(g, log_p, 0, (int64_t)(1 - v) * B, B));
+        px_value *q = px_sinkhorn(g, px_slice(g, scores, 0, (int64_t)v * B, B), c->epsilon, c->rounds);
+        px_value *one = px_soft_cross_entropy(g, q, px_slice(g, log_p, 0, (int64_t)(1 - v) * B, B));
         if (small)
-            one = px_add(g, one, swapped(g, q, small));
+            one = px_add(g, one, px_soft_cross_entropy(g, q, small));
         loss = loss ? px_add(g, loss, one) : one;
     }
     return px_scale(g, loss, 1.0 / (2 * (1 + N)));

@@ -13,7 +13,9 @@
 #define PX_PRETEXT_H
 
 #include "base/error.h"
+#include "nn/heads.h"
 #include "nn/layers.h"
+#include "nn/losses.h"
 #include "nn/positions.h"
 #include "nn/transformer.h"
 #include "ops/ops.h"

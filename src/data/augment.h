@@ -63,6 +63,7 @@ void px_contrast(px_plane *, float factor);
 void px_saturation(px_plane *, float factor);
 void px_hue(px_plane *, float shift); /* in turns, [-0.5, 0.5] */
 void px_gray(px_plane *);             /* ITU-R 601 luma in all channels */
+void px_solarize(px_plane *);         /* 1 - x where x is at least 1/2 (BYOL) */
 
 /* All four in random order; factors uniform in [max(0, 1-x), 1+x], hue uniform in [-h, h]. An amount of 0 leaves its
  * change out. */

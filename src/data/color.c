@@ -136,6 +136,13 @@ void px_gray(px_plane *p)
         make_gray(p->data, p->data + n, p->data + 2 * n, n);
 }
 
+void px_solarize(px_plane *p)
+{
+    size_t n = area(p) * (size_t)p->channels;
+    for (size_t i = 0; i < n; i++)
+        p->data[i] = p->data[i] < 0.5f ? p->data[i] : 1 - p->data[i];
+}
+
 static float factor_around_one(px_rng *rng, float amount)
 {
     return px_rng_range(rng, amount < 1 ? 1 - amount : 0, 1 + amount);

@@ -22,12 +22,15 @@ void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_
     bool jitter = px_rng_uniform(rng) < r->jitter, gray = px_rng_uniform(rng) < r->gray,
          blur = px_rng_uniform(rng) < r->blur;
     float sigma = px_rng_range(rng, r->sigma_min, r->sigma_max);
+    bool solarize = px_rng_uniform(rng) < r->solarize;
     if (jitter)
         px_color_jitter(&plane, rng, r->brightness, r->contrast, r->saturation, r->hue);
     if (gray)
         px_gray(&plane);
     if (blur)
         px_blur(&plane, sigma, r->blur_side ? r->blur_side : plane.size / 10, scratch);
+    if (solarize)
+        px_solarize(&plane);
     if (r->mean)
         px_normalize(&plane, r->mean, r->std);
 }

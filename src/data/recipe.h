@@ -18,6 +18,7 @@ typedef struct px_recipe {
     float gray;
     float blur, sigma_min, sigma_max;
     int blur_side; /* taps; 0: a tenth of the side (SimCLR) */
+    float solarize;
     px_filter filter;
     const float *mean, *std; /* of channels, or NULL: values stay in [0,1]; borrowed */
 } px_recipe;

@@ -79,7 +79,8 @@ px_value *px_batch_norm_layer_of(px_graph *g, const char *name, px_value *x, px_
     const double eps = s.eps > 0 ? s.eps : 1e-5, momentum = s.momentum > 0 ? s.momentum : 0.1;
     px_shape C = PX_SHAPE(x->shape.dim[1]);
     int64_t count = px_shape_count(x->shape) / x->shape.dim[1];
-    px_value *gamma = px_parameter(g, "weight", C, px_init_constant(1), PX_EXEMPT);
+    px_value *gamma =
+        s.fixed_weight ? px_constant_fill(g, C, 1) : px_parameter(g, "weight", C, px_init_constant(1), PX_EXEMPT);
     px_value *beta =
         s.fixed_bias ? px_constant_fill(g, C, 0) : px_parameter(g, "bias", C, px_init_constant(0), PX_EXEMPT);
     px_value *mean = px_state(g, "running_mean", C, px_init_constant(0));
@@ -153,10 +154,18 @@ px_value *px_mlp_layers(px_graph *g, const px_mlp *m, px_value *x)
         snprintf(linear, sizeof linear, "linear%d", i);
         snprintf(norm, sizeof norm, "bn%d", i);
         int hidden = m->hidden || x->shape.rank != 2 ? m->hidden : (int)x->shape.dim[1];
-        x = px_linear_layer(g, linear, x, last ? m->out : hidden, m->bias);
-        if (last ? m->last_norm : m->norm)
-            x = px_batch_norm_layer(g, norm, x, !last);
-        x = last ? x : px_relu(g, x);
+        px_head_norm kind = last ? m->last_norm : m->norm ? PX_NORM_AFFINE : PX_NO_NORM;
+        px_linear_spec l = {last ? m->out : hidden, last ? m->last_bias : m->bias,
+                            m->deviation > 0 ? PX_BEGIN_NORMAL : PX_BEGIN_TORCH, m->deviation};
+        if (x->shape.rank != 2)
+            return px_graph_fail(g, "%s: needs a matrix (N, in)", linear);
+        x = px_linear_layer_of(g, linear, x, l);
+        if (kind != PX_NO_NORM)
+            x = px_batch_norm_layer_of(
+                g, norm, x,
+                (px_batch_norm_spec){.fixed_weight = kind == PX_NORM_PLAIN, .fixed_bias = kind != PX_NORM_AFFINE});
+        if (!last)
+            x = m->gelu ? px_gelu(g, x) : px_relu(g, x);
     }
     return x;
 }

@@ -51,7 +51,7 @@ px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool ce
 /* The same with what differs: TensorFlow's networks have eps 0.001. Zeros are the values above. */
 typedef struct px_batch_norm_spec {
     double eps, momentum;
-    bool fixed_bias; /* it has none: it stays 0 */
+    bool fixed_weight, fixed_bias; /* there is none: it stays 1, or 0 */
 } px_batch_norm_spec;
 px_value *px_batch_norm_layer_of(px_graph *, const char *name, px_value *x, px_batch_norm_spec);
 
@@ -68,13 +68,23 @@ int px_channels_near(double channels);
 /* x where `mask` is 0, `other` where it is 1: x (1 - mask) + other mask, with broadcasting. */
 px_value *px_blend(px_graph *, px_value *x, px_value *other, px_value *mask);
 
-/* Layers of linear, batch norm, relu; the last one without relu. */
+/* What a batch norm has besides its statistics. */
+typedef enum px_head_norm {
+    PX_NO_NORM,     /* there is none */
+    PX_NORM_AFFINE, /* weight and bias */
+    PX_NORM_SCALES, /* a weight (SimCLR, arXiv:2006.10029) */
+    PX_NORM_PLAIN,  /* neither (SimSiam, MoCo v3) */
+} px_head_norm;
+
+/* Layers of linear, batch norm, activation; the last one without activation. */
 typedef struct px_mlp {
     int layers;
-    int hidden, out; /* widths of the hidden layers, and of the last one; hidden 0: that of the input */
-    bool bias;       /* of the linear layers */
-    bool norm;       /* batch norms in the hidden layers */
-    bool last_norm;  /* one after the last layer as well, without a bias (SimCLR, arXiv:2006.10029) */
+    int hidden, out;        /* widths of the hidden layers, and of the last one; hidden 0: that of the input */
+    bool bias, last_bias;   /* of the hidden linear layers, and of the last one */
+    bool norm;              /* batch norms in the hidden layers, with weight and bias */
+    px_head_norm last_norm; /* after the last layer */
+    bool gelu;              /* activations are GELU, else ReLU */
+    double deviation;       /* initial weights are normal with it and biases 0; 0: torch.nn.Linear's */
 } px_mlp;
 /* linear1.weight, bn1.weight, ... x (N, in) -> (N, out) */
 px_value *px_mlp_layers(px_graph *, const px_mlp *, px_value *x);

@@ -98,12 +98,25 @@ px_value *px_schedule(px_build *b, const char *name, double from, double to, px_
     if (course != PX_STEADY && !within(range, to))
         return px_graph_fail(b->g, "%s %s, but would be %g after the last step", name, must[range], to);
     px_value *v = px_input(b->g, name, PX_F32, (px_shape){0});
-    b->scheduled[b->scheduled_count++] = (px_scheduled){v->name, from, to, course, range, v};
+    b->scheduled[b->scheduled_count++] = (px_scheduled){v->name, from, to, course, range, v, 0};
     return v;
 }
 
-double px_scheduled_at(const px_scheduled *s, double progress)
+px_value *px_schedule_within(px_build *b, const char *name, double epochs, double from, double to, px_course course,
+                             px_range range)
 {
+    if (epochs <= 0)
+        return px_schedule(b, name, to, to, PX_STEADY, range);
+    px_value *v = px_schedule(b, name, from, to, course, range);
+    if (!px_graph_error(b->g))
+        b->scheduled[b->scheduled_count - 1].epochs = epochs;
+    return v;
+}
+
+double px_scheduled_at(const px_scheduled *s, double progress, double epoch)
+{
+    if (s->epochs > 0)
+        progress = fmin(1, epoch / s->epochs);
     double part = s->course == PX_STEADY ? 0 : s->course == PX_LINEAR ? progress : (1 - cos(acos(-1) * progress)) / 2;
     return s->from + (s->to - s->from) * part;
 }

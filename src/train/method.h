@@ -53,8 +53,9 @@ typedef struct px_scheduled {
     px_course course;
     px_range range;
     px_value *value; /* an input, () */
+    double epochs;   /* that the course takes; after them it stays `to`. 0: the whole training */
 } px_scheduled;
-double px_scheduled_at(const px_scheduled *, double progress); /* progress: k / K */
+double px_scheduled_at(const px_scheduled *, double progress, double epoch); /* k / K, and k in epochs */
 
 /* Embeddings that are watched for collapse: the network's that is trained, and its teacher's. */
 enum { PX_WATCHED_STUDENT, PX_WATCHED_TEACHER, PX_WATCHED };
@@ -131,6 +132,8 @@ px_value *px_head(px_net *, const px_mlp *, px_value *x);
 /* A number that changes from step to step, recorded as a series of run.h5 (/train/NAME). One that leaves its range is refused
  * when the model is built. */
 px_value *px_schedule(px_build *, const char *name, double from, double to, px_course, px_range);
+/* The same within the first epochs; with 0 of them it is `to` from the first step. */
+px_value *px_schedule_within(px_build *, const char *name, double epochs, double from, double to, px_course, px_range);
 
 /* Has parameters trained differently from the others, in addition to the user's optim.rules: px_treat(b, "prototypes",
  * PX_RULE_FROZEN, 1) leaves them as they are for an epoch. `scope` as in optim/rule.h, borrowed; one that no parameter has is

@@ -91,8 +91,9 @@ static void schedule(px_session *s, int64_t step)
 {
     int64_t steps = s->steps - s->shift;
     double progress = steps > 0 ? (double)(step - s->shift) / (double)steps : 0;
+    double epoch = s->per_epoch > 0 ? (double)(step - s->shift) / (double)s->per_epoch : 0;
     for (int i = 0; i < s->model->scheduled_count; i++)
-        s->scheduled[i] = (float)px_scheduled_at(&s->model->scheduled[i], progress);
+        s->scheduled[i] = (float)px_scheduled_at(&s->model->scheduled[i], progress, epoch);
 }
 
 /* The value, in this step, of the input of a scheduled number. */

@@ -29,11 +29,23 @@ static px_recipe recipe(const px_two_views *c, const px_task *task)
     return r;
 }
 
-void px_two_views_make(const px_two_views *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+/* What else happens to the second view. */
+static px_recipe second_recipe(const px_two_views *c, const px_task *task)
 {
     px_recipe r = recipe(c, task);
+    if (!task->augment)
+        return r;
+    if (c->second_blur >= 0)
+        r.blur = (float)c->second_blur;
+    r.solarize = (float)c->solarize;
+    return r;
+}
+
+void px_two_views_make(const px_two_views *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    px_recipe r[2] = {recipe(c, task), second_recipe(c, task)};
     for (int v = 0; v < 2; v++)
-        px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, v), out->scratch);
+        px_recipe_apply(&r[v], rng, image, px_sample_plane(out, 0, v), out->scratch);
 }
 
 /* Half of a view, in whole patches. */

@@ -100,7 +100,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         return px_mean_squared_error(b->g, z, px_constant_fill(b->g, PX_SHAPE(b->task->batch, 8), 1));
     }
     if (fault && strcmp(fault, "teacher") == 0) { /* the same, and a teacher follows there */
-        px_mlp layers = {.layers = 1, .out = 8, .bias = true};
+        px_mlp layers = {.layers = 1, .out = 8, .last_bias = true};
         px_net *head = px_net_create(b->g, "head");
         px_value *z = px_head(head, &layers, h.pooled),
                  *momentum = px_schedule(b, "speed", 0.5, 0, PX_STEADY, PX_SHARE);

@@ -308,6 +308,19 @@ static void hue_turns(void **state)
     assert_near(red, (float[]){1, 0, 1}, 3, 1e-6);
 }
 
+/* As PIL's with a threshold of 128 on bytes. */
+static void solarizing(void **state)
+{
+    (void)state;
+    float data[12];
+    for (int i = 0; i < 12; i++)
+        data[i] = (float)(122 + i) / 255;
+    px_plane p = {data, 3, 2};
+    px_solarize(&p);
+    for (int i = 0; i < 12; i++)
+        assert_float_equal(data[i] * 255, 122 + i < 128 ? 122 + i : 255 - (122 + i), 1e-4);
+}
+
 static void one_channel(void **state)
 {
     (void)state;
@@ -384,6 +397,7 @@ int main(void)
         cmocka_unit_test(random_crops),
         cmocka_unit_test(crops_as_torchvision),
         cmocka_unit_test(hue_turns),
+        cmocka_unit_test(solarizing),
         cmocka_unit_test(one_channel),
         cmocka_unit_test(large_contrast_mean),
         cmocka_unit_test(jitter),

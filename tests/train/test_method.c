@@ -78,6 +78,38 @@ static px_value *with_number(const px_method_cfg *c, px_build *b)
     return loss(b, px_encode(b, px_view_input(b, "image")).pooled);
 }
 
+/* The whole training's course, or one of so many epochs. */
+static void courses(void **state)
+{
+    (void)state;
+    px_scheduled s = {.from = 2, .to = 4, .course = PX_LINEAR};
+    assert_float_equal(px_scheduled_at(&s, 0.25, 7), 2.5, 1e-12);
+    s.epochs = 5;
+    assert_float_equal(px_scheduled_at(&s, 0.25, 0), 2, 1e-12);
+    assert_float_equal(px_scheduled_at(&s, 0.25, 2), 2.8, 1e-12);
+    assert_float_equal(px_scheduled_at(&s, 0.25, 7), 4, 1e-12);
+    s.course = PX_COSINE;
+    assert_float_equal(px_scheduled_at(&s, 0.9, 1.25), 2 + (1 - sqrt(0.5)), 1e-12);
+}
+
+static px_value *warmed_up(const px_method_cfg *c, px_build *b)
+{
+    (void)c;
+    px_schedule_within(b, "temperature", 0, 0.5, 0.7, PX_LINEAR, PX_POSITIVE);
+    px_schedule_within(b, "other", 3, 0.5, 0.7, PX_LINEAR, PX_POSITIVE);
+    return loss(b, px_encode(b, px_view_input(b, "image")).pooled);
+}
+
+static void a_warm_up_of_no_epochs_is_over(void **state)
+{
+    (void)state;
+    px_model m;
+    assert_int_equal(make(warmed_up, &m), 0);
+    assert_float_equal(px_scheduled_at(&m.scheduled[0], 0, 0), 0.7, 1e-12);
+    assert_float_equal(px_scheduled_at(&m.scheduled[1], 0, 0), 0.5, 1e-12);
+    px_model_finish(&m);
+}
+
 static void numbers_stay_in_their_range(void **state)
 {
     (void)state;
@@ -203,7 +235,8 @@ static void networks_that_do_not_fit(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_stay_in_their_range),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(courses), cmocka_unit_test(a_warm_up_of_no_epochs_is_over),
+                                       cmocka_unit_test(numbers_stay_in_their_range),
                                        cmocka_unit_test(a_momentum_is_a_scheduled_share),
                                        cmocka_unit_test(networks_that_do_not_fit)};
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,71 @@
+/* losses.c - see losses.h. */
+#include "nn/losses.h"
+#include "base/error.h"
+#include "ops/ops.h"
+
+#include <stdlib.h>
+
+px_value *px_sum_all(px_graph *g, px_value *x)
+{
+    px_axes all = {.count = x->shape.rank};
+    for (int i = 0; i < x->shape.rank; i++)
+        all.axis[i] = i;
+    return px_reduce(g, PX_SUM, x, all);
+}
+
+px_value *px_mean_cosine(px_graph *g, px_value *a, px_value *b)
+{
+    px_value *product = px_binary(g, PX_MUL, px_l2_normalize(g, a), px_l2_normalize(g, b));
+    return px_reduce(g, PX_MEAN, px_reduce(g, PX_SUM, product, (px_axes){1, {1}, false}), (px_axes){1, {0}, false});
+}
+
+px_value *px_soft_cross_entropy(px_graph *g, px_value *target, px_value *log_p)
+{
+    double B = (double)(target->shape.rank ? target->shape.dim[0] : 1);
+    return px_scale(g, px_sum_all(g, px_binary(g, PX_MUL, log_p, target)), -1 / B);
+}
+
+px_value *px_info_nce(px_graph *g, px_value *q, px_value *keys, double temperature, px_value **accuracy)
+{
+    if (px_graph_error(g))
+        return q;
+    int first;
+    px_value *all = px_all_gather(g, keys, &first);
+    px_value *logits = px_matmul(g, q, all, false, true, 1 / temperature);
+    int64_t B = q->shape.dim[0];
+    int32_t *own = px_calloc((size_t)B + 1, sizeof own[0]);
+    for (int64_t i = 0; i < B; i++)
+        own[i] = first + (int32_t)i;
+    px_value *right = px_constant_i32(g, PX_SHAPE(B), own);
+    free(own);
+    if (accuracy)
+        *accuracy = px_accuracy(g, logits, right);
+    return px_cross_entropy(g, logits, right);
+}
+
+/* Only ratios matter until the end, so that the paper's factors 1/K and 1/B cancel. */
+px_value *px_sinkhorn(px_graph *g, px_value *scores, double epsilon, int rounds)
+{
+    px_value *q = px_unary(g, PX_FN_EXP, px_scale(g, scores, 1 / epsilon), 0, 0);
+    for (int i = 0; i < rounds; i++) {
+        q = px_binary(g, PX_DIV, q, px_all_reduce(g, px_reduce(g, PX_SUM, q, (px_axes){1, {0}, true})));
+        q = px_binary(g, PX_DIV, q, px_reduce(g, PX_SUM, q, (px_axes){1, {1}, true}));
+    }
+    return px_stop_gradient(g, q);
+}
+
+double px_batch_rows(px_graph *g, const px_value *x)
+{
+    return (double)(x->shape.rank ? x->shape.dim[0] : 1) * px_graph_mode(g).ranks;
+}
+
+px_value *px_batch_mean(px_graph *g, px_value *x)
+{
+    px_value *sum = px_all_reduce(g, px_reduce(g, PX_SUM, x, (px_axes){1, {0}, true}));
+    return px_scale(g, sum, 1 / px_batch_rows(g, x));
+}
+
+px_value *px_batch_products(px_graph *g, px_value *a, px_value *b)
+{
+    return px_all_reduce(g, px_matmul(g, a, b, true, false, 1 / px_batch_rows(g, a)));
+}

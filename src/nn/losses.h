@@ -1,0 +1,38 @@
+/* losses.h - words that several methods' losses share. The batch is the global one: statistics are summed over all ranks, and
+ * carry their gradient.
+ *
+ *     px_value *loss = px_info_nce(g, q, px_stop_gradient(g, k), 0.2, &accuracy);
+ */
+#ifndef PX_NN_LOSSES_H
+#define PX_NN_LOSSES_H
+
+#include "graph/graph.h"
+
+/* a, b (B, D): mean over rows of the cosine between them; scalar. */
+px_value *px_mean_cosine(px_graph *, px_value *a, px_value *b);
+
+/* Cross-entropy of targets (B, K), whose rows sum to 1, with log p (B, K), or of several crops (N, B, K): the mean over images,
+ * summed over crops; scalar. */
+px_value *px_soft_cross_entropy(px_graph *, px_value *target, px_value *log_p);
+
+/* InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): q, keys (B, D), rows of length 1. Row i must find key i among the keys of
+ * all ranks: the mean cross-entropy of q keys^T / temperature; scalar. `accuracy`, unless NULL, gets the fraction of rows that
+ * do. */
+px_value *px_info_nce(px_graph *, px_value *q, px_value *keys, double temperature, px_value **accuracy);
+
+/* Scores (B, K) -> assignments (B, K), whose rows sum to 1 and whose columns are alike over the global batch, by so many rounds of
+ * Sinkhorn-Knopp (SwAV, arXiv:2006.09882); without gradient. */
+px_value *px_sinkhorn(px_graph *, px_value *scores, double epsilon, int rounds);
+
+/* ---- statistics of the global batch ---- */
+/* Rows of x on all ranks: each has as many. */
+double px_batch_rows(px_graph *, const px_value *x);
+/* x (B, D) -> (1, D) */
+px_value *px_batch_mean(px_graph *, px_value *x);
+/* a (B, D), b (B, E) -> (D, E): a^T b / rows */
+px_value *px_batch_products(px_graph *, px_value *a, px_value *b);
+
+/* The sum of all elements; scalar. */
+px_value *px_sum_all(px_graph *, px_value *x);
+
+#endif
