@@ -7,7 +7,7 @@
 Each method has a function here, written after its paper and with PyTorch's own layers: a second formulation. A fixture
 holds the settings, inputs of whole numbers, the loss and all gradients of the first step, the losses of ten steps of
 gradient descent, and all parameters and states (running statistics, teacher, queue, prototypes) after them. Other inputs
-and initial values are formulas of their names, the same as in C. Last made with PyTorch 1.13.
+and initial values are formulas of their names, the same as in C. Last made with PyTorch 1.13 and 2.15.
 
 To add a method: a function with @fixture(...) whose `step(w, k)` returns the loss of step k; and `after(w, k)`, if
 something besides the parameters changes after the step. w(name, *shape) is a parameter, with its name in C.
@@ -26,7 +26,7 @@ sys.path.insert(0, str(HERE.parent / "golden"))
 from make_fixtures import parameter, unit  # noqa: E402
 from vit_fixtures import fixed_positions  # noqa: E402
 
-STEPS, BATCH, SIZE = 10, 8, 16
+STEPS, PER_EPOCH, BATCH, SIZE = 10, 2, 8, 16
 WHOLE = 256  # larger gradients and parameters are stored as their norm and SAMPLES elements, as in mpi_fixtures.c
 SAMPLES = 32
 
@@ -86,9 +86,11 @@ def linear(w, name, x, out, bias=True):
     return F.linear(x, w(name + ".weight", out, x.shape[1]), w(name + ".bias", out) if bias else None)
 
 
-def batch_norm(w, name, x, center=True):
+def batch_norm(w, name, x, center=True, plain=False):
     n = x.shape[1]
     mean, var = (w.state(f"{name}.running_{s}", parameter(f"{name}.running_{s}", (n,))) for s in ("mean", "var"))
+    if plain:
+        return F.batch_norm(x, mean, var, training=True)
     return F.batch_norm(x, mean, var, w(name + ".weight", n), w(name + ".bias", n) if center else None, training=True)
 
 
@@ -103,6 +105,25 @@ def head(w, name, x, hidden, out, norm=True):
     x = linear(w, name + ".linear1", x, hidden)
     x = F.relu(batch_norm(w, name + ".bn1", x) if norm else x)
     return linear(w, name + ".linear2", x, out)
+
+
+def mlp(w, name, x, widths, bias=False, last_bias=False, norm=True, last_norm=lambda *_: _[2], act=F.relu):
+    for i, out in enumerate(widths, 1):
+        last = i == len(widths)
+        x = linear(w, f"{name}.linear{i}", x, out, bias=last_bias if last else bias)
+        if last:
+            return last_norm(w, f"{name}.bn{i}", x)
+        x = act(batch_norm(w, f"{name}.bn{i}", x) if norm else x)
+
+
+def plain_norm(w, name, x):
+    return batch_norm(w, name, x, plain=True)
+
+
+def info_nce(q, k, temperature):
+    """-log of the share of the own key, row by row."""
+    e = (q @ k.T / temperature).exp()
+    return -torch.log(e.diagonal() / e.sum(1)).mean()
 
 
 def block(w, name, x, heads):
@@ -214,6 +235,128 @@ def swav():
                  for s in range(2) for t in range(4) if t != s]
         return sum(terms) / len(terms)
     return step, unit_rows, {}
+
+
+@fixture("simsiam", rate=0.2, settings=["dim=7", "predictor_hidden=5"])
+def simsiam():
+    """Chen & He 2021, algorithm 1."""
+    views = two_views().chunk(2)
+
+    def step(w, k):
+        z = [mlp(w, "projector", small_cnn(w, x), (7, 7, 7), last_norm=plain_norm) for x in views]
+        p = [mlp(w, "predictor", x, (5, 7), last_bias=True) for x in z]
+        return -sum(F.cosine_similarity(p, z.detach()).mean() for p, z in zip(p, z[::-1])) / 2
+    return step, None, {}
+
+
+@fixture("mocov3", rate=0.1, settings=["projector_layers=2", "hidden=10", "dim=7", "momentum=0.8", "temperature=0.3"])
+def mocov3():
+    """Chen et al. 2021, algorithm 1, with the heads of a ResNet."""
+    views = two_views().chunk(2)
+
+    def step(w, k):
+        q = [mlp(w, "projector", small_cnn(w, x), (10, 7), last_norm=plain_norm) for x in views]
+        q = [F.normalize(mlp(w, "predictor", x, (10, 7))) for x in q]
+        keys = [mlp(w, "teacher.projector", small_cnn(w, x, "teacher."), (10, 7), last_norm=plain_norm) for x in views]
+        return sum(2 * 0.3 * info_nce(q, F.normalize(k).detach(), 0.3) for q, k in zip(q, keys[::-1]))
+    return step, lambda w, k: w.follow(cosine(0.8, 1, k / STEPS)), {}
+
+
+@fixture("nnclr", rate=0.2, settings=["hidden=10", "dim=7", "predictor_hidden=9", "queue=20", "temperature=0.3"])
+def nnclr():
+    """Dwibedi et al. 2021, section 3.2, symmetric. The queue of 20 projections gets 8 per step."""
+    views = two_views().chunk(2)
+    first = None
+
+    def step(w, k):
+        nonlocal first
+        queue = w.state("queue", parameter("queue", (20, 7))).clone()
+        raw = [mlp(w, "projector", small_cnn(w, x), (10, 10, 7), True, True, last_norm=batch_norm) for x in views]
+        z = [F.normalize(x).detach() for x in raw]
+        p = [F.normalize(mlp(w, "predictor", x, (9, 7), True, True)) for x in raw]
+        near = [torch.stack([max(queue, key=lambda row: float(row @ one)) for one in x]) for x in z]
+        first = z[0]
+        return (info_nce(near[0], p[1], 0.3) + info_nce(near[1], p[0], 0.3)) / 2
+
+    def after(w, k):
+        place = w.state("queue_ptr", torch.zeros(1, dtype=torch.float64))
+        for row in first:
+            w.value["queue"][int(place)] = row
+            place[0] = (place[0] + 1) % 20
+    return step, after, {}
+
+
+@fixture("barlow_twins", rate=0.2, settings=["dim=7", "lambda=0.01"])
+def barlow_twins():
+    """Zbontar et al. 2021, equations 1 and 2, times 0.1."""
+    views = two_views().chunk(2)
+
+    def step(w, k):
+        a, b = (plain_norm(w, "norm.z", mlp(w, "projector", small_cnn(w, x), (7, 7, 7))) for x in views)
+        c = a.T @ b / BATCH
+        return 0.1 * sum((1 - c[i, j]) ** 2 if i == j else 0.01 * c[i, j] ** 2 for i in range(7) for j in range(7))
+    return step, None, {}
+
+
+@fixture("vicreg", rate=0.02, settings=["dim=7"])
+def vicreg():
+    """Bardes et al. 2022, equations 1 to 6, with the official code's mean of both variances."""
+    views = two_views().chunk(2)
+
+    def step(w, k):
+        z = [mlp(w, "projector", small_cnn(w, x), (7, 7, 7), bias=True) for x in views]
+        v = [F.relu(1 - (x.var(0) + 1e-4).sqrt()).mean() for x in z]
+        c = [x.T.cov() for x in z]
+        c = [(x ** 2).sum() / 7 - (x.diagonal() ** 2).sum() / 7 for x in c]
+        return 25 * F.mse_loss(*z) + 25 * sum(v) / 2 + sum(c)
+    return step, None, {}
+
+
+@fixture("tico", rate=0.2, settings=["hidden=10", "dim=7", "momentum=0.8"])
+def tico():
+    """Zhu et al. 2022, algorithm 1."""
+    a, b = two_views().chunk(2)
+    now = None
+
+    def step(w, k):
+        nonlocal now
+        before = w.state("covariance", parameter("covariance", (7, 7))).clone()
+        z = F.normalize(mlp(w, "projector", small_cnn(w, a), (10, 7), last_bias=True))
+        other = F.normalize(mlp(w, "teacher.projector", small_cnn(w, b, "teacher."), (10, 7), last_bias=True)).detach()
+        now = 0.9 * before + 0.1 * sum(torch.outer(x, x) for x in z) / BATCH
+        return 1 - (z * other).sum(1).mean() + 8 * torch.stack([x @ now @ x for x in z]).mean()
+
+    def after(w, k):
+        w.value["covariance"].copy_(now.detach())
+        w.follow(cosine(0.8, 1, k / STEPS))
+    return step, after, {}
+
+
+@fixture("dino", rate=0.2, settings=["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "warmup_epochs=2",
+                                     "head_norm=true", "freeze_epochs=0", "small_crops=2"])
+def dino():
+    """Caron et al. 2021, algorithm 1 with two small crops; weights of the last layer have length 1."""
+    large, small = two_views(), view("small", 2, 3, SIZE // 2, SIZE // 2)
+    scores = None
+
+    def scored(w, h, net=""):
+        z = F.normalize(mlp(w, net + "head", h, (10, 10, 7), True, True, act=F.gelu))
+        return z @ F.normalize(w(net + "head.last_layer.weight_v", 9, 7)).T
+
+    def step(w, k):
+        nonlocal scores
+        center = w.state("center", parameter("center", (1, 9))).clone()
+        s = scored(w, torch.cat([small_cnn(w, large), small_cnn(w, small)])).split(BATCH)
+        scores = scored(w, small_cnn(w, large, "teacher."), "teacher.").detach()
+        cool = 0.04 + 0.03 * min(1, k / PER_EPOCH / 2)
+        t = [F.softmax((x - center) / cool, 1) for x in scores.split(BATCH)]
+        terms = [-(t[i] * F.log_softmax(s[j] / 0.1, 1)).sum(1).mean() for i in range(2) for j in range(4) if i != j]
+        return sum(terms) / len(terms)
+
+    def after(w, k):
+        w.value["center"].mul_(0.9).add_(0.1 * scores.mean(0, keepdim=True))
+        w.follow(cosine(0.8, 1, k / STEPS))
+    return step, after, {}
 
 
 @fixture("relative_location", rate=0.1, settings=["patch=8", "hidden=10", "dropout=0"], size=24)

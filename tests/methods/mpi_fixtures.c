@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEPS = 10, WHOLE = 256, SAMPLES = 32 };
+enum { STEPS = 10, PER_EPOCH = 2, WHOLE = 256, SAMPLES = 32 };
 
 /* Relative: what rounding in double leaves after ten steps, with room. */
 static const double allowed = 2e-9;
@@ -269,7 +269,7 @@ static void train(subject *t)
     PX_CHECK(expected && count == STEPS);
     for (int step = 0; step < STEPS; step++) {
         for (int i = 0; i < t->b.scheduled_count; i++)
-            t->scheduled[i] = px_scheduled_at(&t->b.scheduled[i], (double)step / STEPS);
+            t->scheduled[i] = px_scheduled_at(&t->b.scheduled[i], (double)step / STEPS, (double)step / PER_EPOCH);
         px_plan_run(t->plan, NULL);
         double loss = px_plan_scalar(t->plan, t->loss);
         px_all_reduce_f64(t->comm, &loss, 1);
