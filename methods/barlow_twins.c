@@ -36,16 +36,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     return (int64_t)task->batch * task->ranks < 2 ? "Barlow Twins needs at least batch=2 for its correlations" : NULL;
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
@@ -58,7 +49,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         if (v == 0)
             px_embedding(b, raw);
         px_net_enter(norm);
-        z[v] = px_batch_norm_plain(g, "z", raw);
+        z[v] = px_batch_norm_layer_of(g, "z", raw, (px_batch_norm_spec){.fixed_weight = true, .fixed_bias = true});
         px_net_leave(norm);
     }
     px_value *all = px_unary(g, PX_FN_SQUARE, px_batch_products(g, z[0], z[1]), 0, 0);

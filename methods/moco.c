@@ -46,16 +46,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
                : NULL;
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 /* q, k [B,D], queue [K,D]: cross-entropy of [q.k, q.queue] / T, the first being right. */
 static px_value *info_nce(const px_method_cfg *c, px_graph *g, px_value *q, px_value *k, px_value *queue,

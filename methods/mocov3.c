@@ -39,16 +39,7 @@ static const char defaults[] =
     "batch = 256;\n"
     "optim = { optimizer = \"lars\"; lr = 0.3; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
 {

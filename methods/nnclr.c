@@ -41,16 +41,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
                : NULL;
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 /* z [B,D] -> the rows of the queue [K,D] that are nearest to them; no gradient. */
 static px_value *neighbours(px_graph *g, px_value *z, px_value *queue)

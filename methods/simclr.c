@@ -45,16 +45,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
                : NULL;
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 /* z [2B,D]: row v*B + i is view v of image i. Each row must find the other view of its image among the rows of all
  * ranks, itself excluded. */

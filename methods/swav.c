@@ -46,17 +46,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     return px_small_crops_check(&c->small, task, backbone);
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    px_two_views_declare(task, out);
-    px_small_crops_declare(&c->small, task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-    px_small_crops_make(&c->small, &c->views, task, rng, image, out);
-}
+PX_CROPS_FUNCTIONS(views, small)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
 {

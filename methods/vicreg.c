@@ -39,16 +39,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
     return (int64_t)task->batch * task->ranks < 2 ? "VICReg needs at least batch=2 for its variances" : NULL;
 }
 
-static void views(const px_method_cfg *c, const px_task *task, px_views *out)
-{
-    (void)c;
-    px_two_views_declare(task, out);
-}
-
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
-{
-    px_two_views_make(&c->views, task, rng, image, out);
-}
+PX_TWO_VIEWS_FUNCTIONS(views)
 
 /* z [B,D] -> mean over numbers of max(0, 1 - deviation), and the sum of squared covariances divided by D. */
 static void spread(px_graph *g, px_value *z, px_value **variance, px_value **covariance)

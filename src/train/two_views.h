@@ -4,8 +4,7 @@
  *     struct px_method_cfg { ...; px_two_views views; };
  *     static const px_option options[] = { ..., PX_TWO_VIEWS_OPTIONS(px_method_cfg, views), {0}};
  *
- *     static void views(...)      { px_two_views_declare(task, out); }              // "views" (2B, C, S, S)
- *     static void make_views(...) { px_two_views_make(&c->views, task, rng, image, out); }
+ *     PX_TWO_VIEWS_FUNCTIONS(views)                  // static functions `views` and `make_views`: "views" (2B, C, S, S)
  */
 #ifndef PX_TRAIN_TWO_VIEWS_H
 #define PX_TRAIN_TWO_VIEWS_H
@@ -45,6 +44,18 @@ typedef struct px_two_views {
 void px_two_views_declare(const px_task *, px_views *out);
 void px_two_views_make(const px_two_views *, const px_task *, px_rng *, const px_image *, px_sample *out);
 
+#define PX_TWO_VIEWS_FUNCTIONS(field)                                                                                  \
+    static void views(const px_method_cfg *c, const px_task *task, px_views *out)                                      \
+    {                                                                                                                  \
+        (void)c;                                                                                                       \
+        px_two_views_declare(task, out);                                                                               \
+    }                                                                                                                  \
+    static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image,            \
+                           px_sample *out)                                                                             \
+    {                                                                                                                  \
+        px_two_views_make(&c->field, task, rng, image, out);                                                           \
+    }
+
 /* Multi-crop (SwAV, Caron et al. 2020): besides, `count` small crops of small parts of the image, in the tensor "small",
  * (count B, C, side, side). The two large ones then are usually larger parts (area_min=0.14). */
 typedef struct px_small_crops {
@@ -66,6 +77,20 @@ void px_small_crops_declare(const px_small_crops *, const px_task *, px_views *o
 /* `like`: what else happens to a crop. Call it after px_two_views_make. */
 void px_small_crops_make(const px_small_crops *, const px_two_views *like, const px_task *, px_rng *, const px_image *,
                          px_sample *out);
+
+/* As PX_TWO_VIEWS_FUNCTIONS, with small crops. */
+#define PX_CROPS_FUNCTIONS(field, small_field)                                                                         \
+    static void views(const px_method_cfg *c, const px_task *task, px_views *out)                                      \
+    {                                                                                                                  \
+        px_two_views_declare(task, out);                                                                               \
+        px_small_crops_declare(&c->small_field, task, out);                                                            \
+    }                                                                                                                  \
+    static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image,            \
+                           px_sample *out)                                                                             \
+    {                                                                                                                  \
+        px_two_views_make(&c->field, task, rng, image, out);                                                           \
+        px_small_crops_make(&c->small_field, &c->field, task, rng, image, out);                                        \
+    }
 
 /* The images of one of the two views: (B, C, S, S). For methods whose batch norms see each view by itself. */
 px_value *px_one_view(px_build *, int view);
