@@ -50,6 +50,8 @@ static const test_case blocks[] = {
     {"sums for each channel",
      build_squeezed,
      {IN(2, 3, 9, 7), PARAM(32, 3, 3, 3), PARAM(16, 32, 1, 1), PARAM(32, 1, 1)}},
+    {"linear layer of 256 outputs", build_linear, {IN(37, 24), PARAM(256, 24)}},
+    {"linear layer of 512 inputs", build_linear, {IN(5, 512), PARAM(24, 512), PARAM(24)}},
     {"sums of blocks", build_added, {IN(2, 3, 9, 7), PARAM(16, 3, 3, 3), PARAM(32, 16, 1, 1)}},
 };
 
@@ -218,6 +220,31 @@ static void a_row_that_refuses_leaves_it_to_the_next(void **state)
     assert_null(row_of_sigmoid(NULL));
 }
 
+/* The kernel of the gradient of a weight (outputs, inputs). */
+static const char *kernel_of_weight(int outputs, int inputs)
+{
+    const test_case layer = {"linear", build_linear, {IN(9, inputs), PARAM(outputs, inputs)}};
+    trial t = start(&layer, (variant){PX_F32, &px_backend_fast, .fuse = true});
+    const char *found = NULL;
+    for (int i = 0; i < px_plan_steps(t.p); i++) {
+        px_step_info s = px_plan_step_info(t.p, i);
+        if (s.backward && strcmp(s.op, "matmul") == 0 && px_shape_equal(s.shape, PX_SHAPE(outputs, inputs)))
+            found = s.kernel;
+    }
+    stop(&t);
+    assert_non_null(found);
+    return found;
+}
+
+static void the_shape_decides_who_makes_the_gradient_of_a_weight(void **state)
+{
+    (void)state;
+    bool narrow = !px_cpu_has(PX_ISA_AVX512);
+    assert_int_equal(strcmp(kernel_of_weight(256, 24), "openblas") == 0, narrow);
+    assert_int_equal(strcmp(kernel_of_weight(24, 512), "openblas") == 0, narrow);
+    assert_string_not_equal(kernel_of_weight(192, 24), "openblas");
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && px_cpu_narrow(argv[1]) != 0) {
@@ -225,6 +252,7 @@ int main(int argc, char **argv)
         return 77;
     }
     const struct CMUnitTest tests[] = {cmocka_unit_test(rows_agree_with_portable),
-                                       cmocka_unit_test(a_row_that_refuses_leaves_it_to_the_next)};
+                                       cmocka_unit_test(a_row_that_refuses_leaves_it_to_the_next),
+                                       cmocka_unit_test(the_shape_decides_who_makes_the_gradient_of_a_weight)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,9 +50,10 @@ INLINE size_t px_fast_resample_row_bytes(int64_t W, int64_t B) /* of scratch mem
 PX_FAST_DECLARE(sum_channels); /* over rows and columns, or also over samples; blocked (N, C, H, W) */
 PX_FAST_DECLARE(layer_norm);
 PX_FAST_DECLARE(layer_norm_back);
-PX_FAST_DECLARE(sum_rows); /* (N, C) -> (C) */
-PX_FAST_DECLARE(epilogue); /* the residual and the activation of a node: see epilogue.c */
-px_kernel px_fast_linear;  /* a linear layer in float with its epilogue */
+PX_FAST_DECLARE(sum_rows);            /* (N, C) -> (C) */
+PX_FAST_DECLARE(epilogue);            /* the residual and the activation of a node: see epilogue.c */
+px_kernel px_fast_linear;             /* a linear layer in float with its epilogue */
+px_kernel px_fast_linear_back_weight; /* of its weight */
 
 /* grouped.c: activations plain or in any blocks; weights and their gradients are plain. */
 typedef enum px_grouped_pass { PX_GROUPED_FORWARD, PX_GROUPED_DATA, PX_GROUPED_WEIGHT } px_grouped_pass;

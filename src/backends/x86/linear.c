@@ -1,6 +1,6 @@
-/* linear.c - a linear layer in float whose activation's argument is kept: a few hundred rows at a time go through the matrix
- * product and, while they are in the cache, through bias, residual and activation. Each of these products runs on one
- * thread. */
+/* linear.c - linear layers in float by BLAS. One whose activation's argument is kept: a few hundred rows at a time go through
+ * the matrix product and, while they are in the cache, through bias, residual and activation; each of these products runs
+ * on one thread. And the gradient of a weight. */
 #include "backends/x86/kernels.h"
 #include "ops/epilogue.h"
 
@@ -36,4 +36,13 @@ void px_fast_linear(const px_step *s)
             px_fast_f32_values(act, y + i * M, argument + i * M, M);
         }
     }
+}
+
+/* dy (N, M), x (N, K) -> factor dy^T x (M, K) */
+void px_fast_linear_back_weight(const px_step *s)
+{
+    px_shape dy = s->node->in[0]->shape, x = s->node->in[1]->shape;
+    int N = (int)dy.dim[0], M = (int)dy.dim[1], K = (int)x.dim[1];
+    float factor = (float)((const px_matmul_attr *)s->node->attr)->factor;
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, M, K, N, factor, s->in[0], M, s->in[1], K, 0, s->out[0], K);
 }
