@@ -36,7 +36,8 @@ enum {
     /* Delay before a death is reported: if all ranks are being killed, it need not be. Open MPI 5's mpirun kills the
      * other ranks after half a second, Open MPI 4's after a second. */
     TELL_MS = 100,
-    GRACE = 3,     /* seconds for a launcher to end the job by itself */
+    GRACE = 3, /* seconds for a launcher to end the job by itself */
+    LEAVE = 7, /* ... and for a rank that gives up, whose status the job's is to be: on a busy machine it takes long */
     SUSPENDED = 2, /* seconds without a turn: this process was stopped */
     CONNECT_MS = 2000,
     JOIN_SECONDS = 5, /* time for all ranks to connect */
@@ -70,6 +71,7 @@ typedef struct peer {
     double heard; /* time of its last sign of life, by px_now */
     double ended; /* time when the connection ended without goodbye; 0: it did not */
     bool told;    /* its death has been reported */
+    bool gives_up;
 } peer;
 
 struct px_watch {
@@ -80,6 +82,7 @@ struct px_watch {
     double limit;
     _Atomic int come; /* peers that have introduced themselves */
     _Atomic bool stop;
+    _Atomic bool gives_up; /* this rank: it no longer judges those that its end ends */
     pthread_t thread;
     bool running;
 };
@@ -272,7 +275,7 @@ static void listen_to(peer *p)
     ssize_t got = recv(p->socket, bytes, sizeof bytes, 0);
     if (got > 0) {
         p->heard = px_now();
-        p->told = memchr(bytes, BYTE_GIVING_UP, (size_t)got);
+        p->told = p->gives_up = memchr(bytes, BYTE_GIVING_UP, (size_t)got);
         if (p->told)
             p->ended = p->heard;
         else if (!memchr(bytes, BYTE_BYE, (size_t)got))
@@ -310,16 +313,24 @@ static void tell_of_dead(px_watch *w, double before, bool *dead)
         px_tell("%s", text);
 }
 
+/* Whether so much time has passed that the job must be ended from here. */
+static bool is_overdue(const px_watch *w, const peer *p, double now, double delay)
+{
+    if (p->socket >= 0)
+        return now - p->heard > w->limit + delay;
+    return p->ended > 0 && now - p->ended > (p->gives_up ? LEAVE : GRACE) + delay;
+}
+
 /* Ends the job if a peer is lost. One rank is enough to say so: rank 0, else rank 1, else any that is left. */
 static void judge(px_watch *w, double now)
 {
+    if (w->gives_up)
+        return;
     double delay = w->rank < 2 ? 0 : 1;
     bool any = false, *lost = px_calloc((size_t)w->peers, sizeof *lost);
     tell_of_dead(w, now - TELL_MS / 1000.0 - delay, lost);
-    for (int i = 0; i < w->peers; i++) {
-        const peer *p = &w->peer[i];
-        any |= p->socket >= 0 ? now - p->heard > w->limit + delay : p->ended > 0 && now - p->ended > GRACE + delay;
-    }
+    for (int i = 0; i < w->peers; i++)
+        any |= is_overdue(w, &w->peer[i], now, delay);
     for (int i = 0; i < w->peers; i++) { /* other ranks of the same host may be noticed a beat later */
         const peer *p = &w->peer[i];
         lost[i] = p->socket >= 0 ? now - p->heard > w->limit - 2 * BEAT_MS / 1000.0 : p->ended > 0;
@@ -425,8 +436,10 @@ void px_watch_stop_own(void)
 void px_watch_giving_up(void)
 {
     pthread_mutex_lock(&own_lock);
-    if (own_watch)
+    if (own_watch) {
+        own_watch->gives_up = true;
         send_all(own_watch, BYTE_GIVING_UP);
+    }
     pthread_mutex_unlock(&own_lock);
 }
 

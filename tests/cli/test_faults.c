@@ -109,6 +109,27 @@ static void the_job_ends(void **state)
     }
 }
 
+/* A rank that gives up has said why: it is the one to end the job, however long that takes, and no rank is called
+ * dead. */
+static void giving_up_is_not_lost(void **state)
+{
+    const fixture *f = *state;
+    char *out = px_format("%s/gives-up", f->folder), *slow = px_format("%s/slow_abort.so", getenv("PRETEXT_PLUGINS"));
+    assert_int_equal(access(slow, R_OK), 0);
+    setenv("LD_PRELOAD", slow, 1);
+    run_child c = start(f, out, "memory", "1", "data.timeout=60");
+    unsetenv("LD_PRELOAD");
+    run_result r = run_wait(&c);
+    double seconds = since_fault(f);
+    print_message("ended after %.1f s\n", seconds);
+    if (r.status != 1 || !strstr(r.err, "pretext: rank 1: out of memory: ") || strstr(r.err, " has died") ||
+        seconds < 5 || seconds > LIMIT)
+        fail_msg("status %d after %.1f s: %s", r.status, seconds, r.err);
+    run_finish(&r);
+    free(slow);
+    free(out);
+}
+
 /* With a launcher that lets the others wait forever, as srun does by default, the ranks end the job themselves. */
 static void launcher_looks_on(void **state)
 {
@@ -182,8 +203,8 @@ static void launcher_dies(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_job_ends), cmocka_unit_test(launcher_looks_on),
-                                       cmocka_unit_test(slow_is_not_lost), cmocka_unit_test(suspended_is_not_lost),
-                                       cmocka_unit_test(launcher_dies)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_job_ends),          cmocka_unit_test(giving_up_is_not_lost),
+                                       cmocka_unit_test(launcher_looks_on),     cmocka_unit_test(slow_is_not_lost),
+                                       cmocka_unit_test(suspended_is_not_lost), cmocka_unit_test(launcher_dies)};
     return cmocka_run_group_tests_name("faults", tests, set_up, tear_down);
 }
