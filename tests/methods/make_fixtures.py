@@ -408,6 +408,31 @@ def mae():
     return step, None, {"visible": visible, "hidden": hidden, "restore": restore}
 
 
+@fixture("simmim", rate=0.05, settings=["mask_size=8"])
+def simmim():
+    """Xie et al. 2022, section 3, on small_nets.h's ViT: squares of 2 by 2 patches are hidden, 3 of 4."""
+    x, D, P, T = view("image", 1, 3, SIZE, SIZE), 16, 4, 16
+    units = unit("mask", np.arange(BATCH * 4)).reshape(BATCH, 4).argsort(1).argsort(1).reshape(BATCH, 2, 2) < 3
+    mask = units.repeat(2, 1).repeat(2, 2)
+    hidden = np.stack([np.flatnonzero(m) for m in mask.reshape(BATCH, -1)])
+    m = torch.from_numpy(mask).double()
+
+    def step(w, k):
+        tokens = F.conv2d(x, w("patch_embed.proj.weight", D, 3, P, P), w("patch_embed.proj.bias", D), stride=P)
+        tokens = tokens.flatten(2).transpose(1, 2)
+        flat = m.reshape(BATCH, T, 1)
+        tokens = tokens * (1 - flat) + w("mask_token", 1, 1, D) * flat
+        tokens = torch.cat([w("cls_token", 1, 1, D).expand(BATCH, 1, D), tokens], dim=1) + w("pos_embed", 1, T + 1, D)
+        for i in range(2):
+            tokens = block(w, f"blocks.{i}", tokens, heads=2)
+        tokens = F.layer_norm(tokens, (D,), w("norm.weight", D), w("norm.bias", D), eps=1e-6)[:, 1:]
+        pixels = F.linear(tokens, w("decoder.weight", 3 * P * P, D), w("decoder.bias", 3 * P * P))
+        image = pixels.reshape(BATCH, 4, 4, P, P, 3).permute(0, 5, 1, 3, 2, 4).reshape(x.shape)
+        at = m.repeat_interleave(P, 1).repeat_interleave(P, 2)[:, None]
+        return ((image - x).abs() * at).sum() / at.sum() / 3
+    return step, None, {"mask": mask, "hidden": hidden}
+
+
 # ---- training, and files ----
 
 def digest(tensor):

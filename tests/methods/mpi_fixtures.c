@@ -152,7 +152,23 @@ static void fill(subject *t)
     px_plan_normalize(t->plan);
 }
 
-/* This rank's rows of a view: whole numbers from the fixture, others by make_fixtures.py's formula. */
+/* Whether the fixture has this view. */
+static bool is_given(const subject *t, const char *view)
+{
+    char **names;
+    int count = 0;
+    bool given = false;
+    PX_CHECK(px_results_list(t->fixture, "inputs", &names, &count) == 0);
+    for (int i = 0; i < count; i++) {
+        given = given || strcmp(names[i], view) == 0;
+        free(names[i]);
+    }
+    if (count)
+        free(names);
+    return given;
+}
+
+/* This rank's rows of a view: from the fixture (whole numbers, masks), others by make_fixtures.py's formula. */
 static void *make_input(subject *t, const px_view *v)
 {
     int64_t all = (int64_t)t->task.batch * t->comm->size, first = (int64_t)t->task.batch * t->comm->rank, count = 0;
@@ -160,15 +176,18 @@ static void *make_input(subject *t, const px_view *v)
     double *x = px_aligned_calloc((size_t)(rows * each) * sizeof x[0]), *given = NULL;
     int32_t *whole = px_aligned_calloc((size_t)(rows * each) * sizeof whole[0]);
     char *image = px_format("%s.image", v->name), *path = px_format("/inputs/%s", v->name);
-    if (v->dtype == PX_I32) {
+    if (is_given(t, v->name)) {
         given = fixture_get(t->fixture, path, &count);
         PX_CHECK(given && count == v->copies * all * each);
     }
+    PX_CHECK(given || v->dtype != PX_I32);
     for (int64_t i = 0; i < rows * each; i++) {
         int64_t copy = i / each / t->task.batch, at = (first + i / each % t->task.batch) * each + i % each;
         int64_t place = copy * all * each + at;
-        if (given)
+        if (v->dtype == PX_I32)
             whole[i] = (int32_t)given[place];
+        else if (given)
+            x[i] = given[place];
         else
             x[i] = (float)(0.5 + 0.3 * formula_unit(image, at) + 0.2 * formula_unit(v->name, place));
     }
