@@ -1,5 +1,7 @@
 /* resnet.c - Deep Residual Learning for Image Recognition, He et al. 2016; torchvision's variant (stride in the 3x3
- * convolution), with its parameter names. The 3x3 stem without max-pool is SimCLR's for CIFAR (appendix B.9).
+ * convolution), with its parameter names; its ResNeXts (Xie et al. 2017), Wide ResNets (Zagoruyko & Komodakis 2016), with channel
+ * attention timm's SE-ResNets (Hu et al. 2018), and the three-stage ResNets for CIFAR (section 4.2). The 3x3 stem without
+ * max-pool is SimCLR's for CIFAR (appendix B.9).
  *
  *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
 #include "backbones/maps.h"
@@ -23,14 +25,24 @@ static const px_option options[] = {
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
     {0}};
 
-typedef px_value *block_fn(px_graph *g, px_value *x, int planes, int stride);
+typedef enum block_kind { BASIC, BOTTLENECK } block_kind;
+enum { STAGES = 4 };
 
-static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride)
+struct variant {
+    int blocks[STAGES]; /* 0: there is no such stage */
+    block_kind kind;
+    int groups, group_width; /* of a bottleneck's 3x3 convolutions, where the first stage has 64 channels: 1 and 64 */
+    bool squeeze;            /* channel attention at the end of each block's branch */
+    bool cifar;              /* three stages of 16, 32 and 64 channels behind a 3x3 stem */
+};
+
+static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride, int groups)
 {
     char conv[16], bn[16];
     snprintf(conv, sizeof conv, "conv%s", number);
     snprintf(bn, sizeof bn, "bn%s", number);
-    return px_batch_norm_layer(g, bn, px_conv_layer(g, conv, x, out, kernel, stride, kernel / 2, false), true);
+    px_conv_spec spec = {.out = out, .kernel = kernel, .stride = stride, .pad = kernel / 2, .groups = groups};
+    return px_batch_norm_layer(g, bn, px_conv_layer_of(g, conv, x, spec), true);
 }
 
 /* The identity, or a strided 1x1 projection if the shapes differ. */
@@ -44,34 +56,70 @@ static px_value *skip(px_graph *g, px_value *x, int out, int stride)
     return y;
 }
 
-static px_value *basic(px_graph *g, px_value *x, int planes, int stride)
+/* timm's width between both layers: a 16th, a multiple of 8. */
+static px_value *attend(px_graph *g, px_value *y, bool squeeze)
 {
-    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride));
-    y = conv_bn(g, "2", y, planes, 3, 1);
+    if (!squeeze || px_graph_error(g))
+        return y;
+    int squeezed = (int)(y->shape.dim[1] / 16 + 4) / 8 * 8;
+    return px_squeeze_layer(g, "se", y, squeezed < 8 ? 8 : squeezed, PX_FN_SIGMOID, PX_BEGIN_HE);
+}
+
+static px_value *basic(px_graph *g, const struct variant *v, px_value *x, int planes, int stride)
+{
+    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride, 1));
+    y = attend(g, conv_bn(g, "2", y, planes, 3, 1, 1), v->squeeze);
     return px_relu(g, px_add(g, y, skip(g, x, planes, stride)));
 }
 
-static px_value *bottleneck(px_graph *g, px_value *x, int planes, int stride)
+static px_value *bottleneck(px_graph *g, const struct variant *v, px_value *x, int planes, int stride)
 {
-    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 1, 1));
-    y = px_relu(g, conv_bn(g, "2", y, planes, 3, stride));
-    y = conv_bn(g, "3", y, 4 * planes, 1, 1);
+    int width = planes * v->group_width / 64 * v->groups;
+    px_value *y = px_relu(g, conv_bn(g, "1", x, width, 1, 1, 1));
+    y = px_relu(g, conv_bn(g, "2", y, width, 3, stride, v->groups));
+    y = attend(g, conv_bn(g, "3", y, 4 * planes, 1, 1, 1), v->squeeze);
     return px_relu(g, px_add(g, y, skip(g, x, 4 * planes, stride)));
 }
 
-struct variant {
-    int blocks[4];
-    block_fn *block;
-};
-
 extern const px_backbone_family px_resnet_family;
 
+#define VARIANT(name, ...)                                                                                             \
+    {                                                                                                                  \
+        name, &px_resnet_family, &(const struct variant)                                                               \
+        {                                                                                                              \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
 static const px_backbone variants[] = {
-    {"resnet18", &px_resnet_family, &(const struct variant){{2, 2, 2, 2}, basic}},
-    {"resnet34", &px_resnet_family, &(const struct variant){{3, 4, 6, 3}, basic}},
-    {"resnet50", &px_resnet_family, &(const struct variant){{3, 4, 6, 3}, bottleneck}},
-    {"resnet101", &px_resnet_family, &(const struct variant){{3, 4, 23, 3}, bottleneck}},
+    VARIANT("resnet18", .blocks = {2, 2, 2, 2}, .kind = BASIC, .groups = 1, .group_width = 64),
+    VARIANT("resnet34", .blocks = {3, 4, 6, 3}, .kind = BASIC, .groups = 1, .group_width = 64),
+    VARIANT("resnet50", .blocks = {3, 4, 6, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 64),
+    VARIANT("resnet101", .blocks = {3, 4, 23, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 64),
+    VARIANT("resnet152", .blocks = {3, 8, 36, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 64),
+    VARIANT("resnext50_32x4d", .blocks = {3, 4, 6, 3}, .kind = BOTTLENECK, .groups = 32, .group_width = 4),
+    VARIANT("resnext101_32x8d", .blocks = {3, 4, 23, 3}, .kind = BOTTLENECK, .groups = 32, .group_width = 8),
+    VARIANT("resnext101_64x4d", .blocks = {3, 4, 23, 3}, .kind = BOTTLENECK, .groups = 64, .group_width = 4),
+    VARIANT("wide_resnet50_2", .blocks = {3, 4, 6, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 128),
+    VARIANT("wide_resnet101_2", .blocks = {3, 4, 23, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 128),
+    VARIANT("seresnet18", .blocks = {2, 2, 2, 2}, .kind = BASIC, .groups = 1, .group_width = 64, .squeeze = true),
+    VARIANT("seresnet34", .blocks = {3, 4, 6, 3}, .kind = BASIC, .groups = 1, .group_width = 64, .squeeze = true),
+    VARIANT("seresnet50", .blocks = {3, 4, 6, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 64, .squeeze = true),
+    VARIANT("seresnet101", .blocks = {3, 4, 23, 3}, .kind = BOTTLENECK, .groups = 1, .group_width = 64,
+            .squeeze = true),
+    VARIANT("seresnext50_32x4d", .blocks = {3, 4, 6, 3}, .kind = BOTTLENECK, .groups = 32, .group_width = 4,
+            .squeeze = true),
+    VARIANT("resnet20", .blocks = {3, 3, 3}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
+    VARIANT("resnet32", .blocks = {5, 5, 5}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
+    VARIANT("resnet44", .blocks = {7, 7, 7}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
+    VARIANT("resnet56", .blocks = {9, 9, 9}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
+    VARIANT("resnet110", .blocks = {18, 18, 18}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
     {0}};
+
+/* Channels of the stem. */
+static int first_width(const struct variant *v, const px_backbone_cfg *c)
+{
+    return (int)((v->cifar ? 16 : 64) * c->width);
+}
 
 static bool small_stem(const px_backbone_cfg *c, int64_t size)
 {
@@ -91,13 +139,14 @@ static void settle(px_backbone_cfg *c, int image_size)
     c->stem = small ? STEM_3X3 : STEM_7X7;
 }
 
-/* conv1: (64 x width, C, side, side) */
+/* conv1: (64 x width, C, side, side); 16 x width where there is no fourth stage */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
     px_shape stem = shape_of(file, "conv1.weight");
     int64_t side = stem.rank == 4 ? stem.dim[2] : 0;
     if (side == 3 || side == 7)
-        fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side, (double)stem.dim[0] / 64);
+        fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side,
+                (double)stem.dim[0] / (shape_of(file, "layer4.0.conv1.weight").rank == 4 ? 64 : 16));
 }
 
 /* How many blocks layer<stage> has. */
@@ -113,15 +162,25 @@ static int count_blocks(px_shape (*shape_of)(const void *file, const char *name)
     return count;
 }
 
+/* layer1.0.conv2: (groups x group_width x width, group_width x width, 3, 3) in a bottleneck */
+static bool has_groups(const struct variant *v, px_shape stem, px_shape second)
+{
+    return second.rank == 4 && second.dim[0] == v->groups * second.dim[1] &&
+           second.dim[1] == stem.dim[0] * v->group_width / 64;
+}
+
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
-    int blocks[4];
-    block_fn *block = shape_of(file, "layer1.0.conv3.weight").rank == 4 ? bottleneck : basic;
-    for (int i = 0; i < 4; i++)
+    int blocks[STAGES];
+    px_shape stem = shape_of(file, "conv1.weight"), second = shape_of(file, "layer1.0.conv2.weight");
+    block_kind kind = shape_of(file, "layer1.0.conv3.weight").rank == 4 ? BOTTLENECK : BASIC;
+    bool squeeze = shape_of(file, "layer1.0.se.fc1.weight").rank == 4;
+    for (int i = 0; i < STAGES; i++)
         blocks[i] = count_blocks(shape_of, file, i);
     for (const px_backbone *b = variants; b->name; b++) {
         const struct variant *v = b->variant;
-        if (v->block == block && memcmp(v->blocks, blocks, sizeof blocks) == 0)
+        if (v->kind == kind && v->squeeze == squeeze && memcmp(v->blocks, blocks, sizeof blocks) == 0 &&
+            (kind == BASIC || has_groups(v, stem, second)))
             return b;
     }
     return NULL;
@@ -129,10 +188,12 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
-    (void)b;
+    const struct variant *v = b->variant;
     (void)channels;
-    if (64 * c->width < 1)
+    if (first_width(v, c) < 1 || (v->kind == BOTTLENECK && first_width(v, c) * v->group_width < 64))
         return "resnet.width leaves no channels";
+    if (v->cifar && !small_stem(c, image_size))
+        return "the ResNets for CIFAR have no 7x7 stem; resnet.stem=3x3 would work";
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 
@@ -147,24 +208,32 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
 }
 
+static px_value *stage(px_graph *g, const struct variant *v, px_value *x, int planes, int number)
+{
+    px_scope_push(g, "layer%d", number + 1);
+    for (int k = 0; k < v->blocks[number]; k++) {
+        int stride = number > 0 && k == 0 ? 2 : 1;
+        px_scope_push(g, "%d", k);
+        x = v->kind == BASIC ? basic(g, v, x, planes, stride) : bottleneck(g, v, x, planes, stride);
+        px_graph_cut(g);
+        px_scope_pop(g);
+    }
+    px_scope_pop(g);
+    return x;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     const struct variant *v = b->variant;
     px_encoding e = {0};
-    bool small = small_stem(c, px_image_side(x));
-    x = px_relu(g, conv_bn(g, "1", x, (int)(64 * c->width), small ? 3 : 7, small ? 1 : 2));
+    int width = first_width(v, c);
+    bool small = v->cifar || small_stem(c, px_image_side(x));
+    x = px_relu(g, conv_bn(g, "1", x, width, small ? 3 : 7, small ? 1 : 2, 1));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
     px_graph_cut(g);
-    for (int i = 0; i < 4; i++) {
-        px_scope_push(g, "layer%d", i + 1);
-        for (int k = 0; k < v->blocks[i]; k++) {
-            px_scope_push(g, "%d", k);
-            x = v->block(g, x, (int)(64 * c->width) << i, i > 0 && k == 0 ? 2 : 1);
-            px_graph_cut(g);
-            px_scope_pop(g);
-        }
-        px_scope_pop(g);
+    for (int i = 0; i < STAGES && v->blocks[i]; i++) {
+        x = stage(g, v, x, width << i, i);
         px_stage_add(&e, g, x, "layer%d", i + 1);
     }
     e.pooled = px_map_pool(g, c, x);

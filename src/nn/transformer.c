@@ -19,7 +19,7 @@ px_value *px_dense_layer(px_graph *g, const char *name, px_value *x, int64_t out
     return y;
 }
 
-px_value *px_layer_norm_layer(px_graph *g, const char *name, px_value *x)
+px_value *px_layer_norm_layer_of(px_graph *g, const char *name, px_value *x, double eps)
 {
     if (px_graph_error(g))
         return x;
@@ -27,9 +27,14 @@ px_value *px_layer_norm_layer(px_graph *g, const char *name, px_value *x)
     px_shape D = PX_SHAPE(x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 1);
     px_value *gamma = px_parameter(g, "weight", D, px_init_constant(1), PX_EXEMPT);
     px_value *beta = px_parameter(g, "bias", D, px_init_constant(0), PX_EXEMPT);
-    px_value *y = px_layer_norm(g, x, gamma, beta, 1e-6);
+    px_value *y = px_layer_norm(g, x, gamma, beta, eps);
     px_scope_pop(g);
     return y;
+}
+
+px_value *px_layer_norm_layer(px_graph *g, const char *name, px_value *x)
+{
+    return px_layer_norm_layer_of(g, name, x, 1e-6);
 }
 
 /* rows (B T, D) */

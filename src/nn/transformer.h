@@ -32,6 +32,8 @@ px_value *px_dense_layer(px_graph *, const char *name, px_value *x, int64_t out,
 /* Over the last axis; weight 1, bias 0; eps 1e-6, as in timm's ViT and MAE. */
 px_value *px_layer_norm_layer(px_graph *, const char *name, px_value *x);
 
+px_value *px_layer_norm_layer_of(px_graph *, const char *name, px_value *x, double eps); /* torch.nn's eps is 1e-5 */
+
 /* x (B, T, D) -> (B, T, D) in the scope `number`: x + ls1 attn(norm1(x)), then + ls2 mlp(norm2(.)) */
 px_value *px_transformer_block(px_graph *, int number, px_value *x, const px_block_spec *);
 

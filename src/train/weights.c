@@ -76,12 +76,28 @@ static int resample(const px_stored_tensor *t, px_shape shape, float *out)
     return status;
 }
 
+/* Whether the shapes are equal but for axes of extent 1: linear layers stored as 1x1 convolutions, factors (C, 1, 1). */
+static bool alike(px_shape a, px_shape b)
+{
+    int i = 0, k = 0;
+    for (;; i++, k++) {
+        while (i < a.rank && a.dim[i] == 1)
+            i++;
+        while (k < b.rank && b.dim[k] == 1)
+            k++;
+        if (i >= a.rank || k >= b.rank)
+            return i >= a.rank && k >= b.rank;
+        if (a.dim[i] != b.dim[k])
+            return false;
+    }
+}
+
 /* Reads the parameter of this name and shape from its parts. 0, or -1 without a message if they do not fit. */
 static int fit(const char *name, const px_stored_tensor *const part[], int count, px_shape shape, float *out)
 {
     if (!px_stored_tensor_is_real(part[0]))
         return -1;
-    if (count == 1 && px_shape_equal(part[0]->shape, shape)) {
+    if (count == 1 && alike(part[0]->shape, shape)) {
         px_stored_tensor_read(part[0], out);
         return 0;
     }

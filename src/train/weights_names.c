@@ -1,179 +1,15 @@
-/* weights_names.c - see weights_names.h; tables of schemes, prefixes, heads, and parts of backbones that ours lack. */
+/* weights_names.c - see weights_names.h; tables of prefixes, heads, and parts of backbones that ours lack. */
 #include "train/weights_names.h"
 #include "base/error.h"
 
-#include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 512, NUMBERS = 4 };
-
-/* ---- schemes ---- */
-
-/* How names begin, here and there. '#' stands for a number; {0}, {+3} or {-1} for the next of these numbers and what is
- * added to it. What follows is the same on both sides. Several names, separated by '|', are stacked. */
-typedef struct spelling {
-    const char *ours, *theirs;
-} spelling;
-
-/* The children of lightly's ResNet are numbered: conv1, bn1, relu, maxpool, layer1, ... */
-static const spelling lightly[] = {{"conv1.", "0."}, {"bn1.", "1."}, {"layer#.", "{+3}."}, {0}};
-
-#define STAGE "encoder.stages.{-1}.layers.{0}."
-static const spelling hugging_face_resnet[] = {{"conv1.", "embedder.embedder.convolution."},
-                                               {"bn1.", "embedder.embedder.normalization."},
-                                               {"layer#.#.downsample.0.", STAGE "shortcut.convolution."},
-                                               {"layer#.#.downsample.1.", STAGE "shortcut.normalization."},
-                                               {"layer#.#.conv#.", STAGE "layer.{-1}.convolution."},
-                                               {"layer#.#.bn#.", STAGE "layer.{-1}.normalization."},
-                                               {0}};
-
-#define LAYER "encoder.layers.encoder_layer_{0}."
-static const spelling torchvision_vit[] = {{"cls_token", "class_token"},
-                                           {"pos_embed", "encoder.pos_embedding"},
-                                           {"patch_embed.proj.", "conv_proj."},
-                                           {"blocks.#.norm1.", LAYER "ln_1."},
-                                           {"blocks.#.attn.qkv.", LAYER "self_attention.in_proj_"},
-                                           {"blocks.#.attn.proj.", LAYER "self_attention.out_proj."},
-                                           {"blocks.#.norm2.", LAYER "ln_2."},
-                                           {"blocks.#.mlp.fc1.", LAYER "mlp.0."},
-                                           {"blocks.#.mlp.fc2.", LAYER "mlp.3."},
-                                           {"norm.", "encoder.ln."},
-                                           {0}};
-static const spelling older_torchvision_vit[] = {{"cls_token", "class_token"},
-                                                 {"pos_embed", "encoder.pos_embedding"},
-                                                 {"patch_embed.proj.", "conv_proj."},
-                                                 {"blocks.#.norm1.", LAYER "ln_1."},
-                                                 {"blocks.#.attn.qkv.", LAYER "self_attention.in_proj_"},
-                                                 {"blocks.#.attn.proj.", LAYER "self_attention.out_proj."},
-                                                 {"blocks.#.norm2.", LAYER "ln_2."},
-                                                 {"blocks.#.mlp.fc1.", LAYER "mlp.linear_1."},
-                                                 {"blocks.#.mlp.fc2.", LAYER "mlp.linear_2."},
-                                                 {"norm.", "encoder.ln."},
-                                                 {0}};
-
-#define BLOCK "encoder.layer.{0}."
-#define HEADS BLOCK "attention.attention."
-static const spelling hugging_face_vit[] = {{"cls_token", "embeddings.cls_token"},
-                                            {"pos_embed", "embeddings.position_embeddings"},
-                                            {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
-                                            {"blocks.#.norm1.", BLOCK "layernorm_before."},
-                                            {"blocks.#.attn.qkv.", HEADS "query.|" HEADS "key.|" HEADS "value."},
-                                            {"blocks.#.attn.proj.", BLOCK "attention.output.dense."},
-                                            {"blocks.#.norm2.", BLOCK "layernorm_after."},
-                                            {"blocks.#.mlp.fc1.", BLOCK "intermediate.dense."},
-                                            {"blocks.#.mlp.fc2.", BLOCK "output.dense."},
-                                            {"norm.", "layernorm."},
-                                            {0}};
-
-/* Dinov2Model. */
-static const spelling hugging_face_dinov2[] = {{"cls_token", "embeddings.cls_token"},
-                                               {"pos_embed", "embeddings.position_embeddings"},
-                                               {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
-                                               {"blocks.#.norm1.", BLOCK "norm1."},
-                                               {"blocks.#.attn.qkv.", HEADS "query.|" HEADS "key.|" HEADS "value."},
-                                               {"blocks.#.attn.proj.", BLOCK "attention.output.dense."},
-                                               {"blocks.#.ls1.gamma", BLOCK "layer_scale1.lambda1"},
-                                               {"blocks.#.norm2.", BLOCK "norm2."},
-                                               {"blocks.#.mlp.fc1.", BLOCK "mlp.fc1."},
-                                               {"blocks.#.mlp.fc2.", BLOCK "mlp.fc2."},
-                                               {"blocks.#.ls2.gamma", BLOCK "layer_scale2.lambda1"},
-                                               {"norm.", "layernorm."},
-                                               {0}};
-
-/* timm's attention that keeps queries, keys and values apart (qkv_fused=False, EVA's). */
-#define PART "blocks.{0}.attn."
-static const spelling unfused[] = {{"blocks.#.attn.qkv.", PART "q_proj.|" PART "k_proj.|" PART "v_proj."}, {0}};
-
-/* mmpretrain's, mmselfsup's and mmcls's VisionTransformer. */
-static const spelling mm_vit[] = {{"patch_embed.proj.", "patch_embed.projection."},
-                                  {"blocks.#.norm1.", "layers.{0}.ln1."},
-                                  {"blocks.#.attn.", "layers.{0}.attn."},
-                                  {"blocks.#.norm2.", "layers.{0}.ln2."},
-                                  {"blocks.#.mlp.fc1.", "layers.{0}.ffn.layers.0.0."},
-                                  {"blocks.#.mlp.fc2.", "layers.{0}.ffn.layers.1."},
-                                  {"norm.", "ln1."},
-                                  {0}};
-
-struct px_weights_scheme {
-    const char *name, *family; /* family NULL: any */
-    const spelling *spellings; /* NULL: names are ours */
-};
-static const struct px_weights_scheme schemes[] = {{"the usual names", NULL, NULL},
-                                                   {"lightly's numbers for names", "resnet", lightly},
-                                                   {"Hugging Face's names", "resnet", hugging_face_resnet},
-                                                   {"torchvision's names", "vit", torchvision_vit},
-                                                   {"torchvision's names", "vit", older_torchvision_vit},
-                                                   {"Hugging Face's names", "vit", hugging_face_vit},
-                                                   {"Hugging Face's names of DINOv2", "vit", hugging_face_dinov2},
-                                                   {"queries, keys and values apart", "vit", unfused},
-                                                   {"OpenMMLab's names", "vit", mm_vit}};
-
-/* Whether `name` begins with the pattern; *rest: what follows it. */
-static bool matches(const char *pattern, const char *name, int64_t number[NUMBERS], const char **rest)
-{
-    int n = 0;
-    for (; *pattern; pattern++) {
-        if (*pattern != '#') {
-            if (*name++ != *pattern)
-                return false;
-            continue;
-        }
-        if (!isdigit((unsigned char)*name))
-            return false;
-        char *end;
-        number[n++] = strtoll(name, &end, 10);
-        name = end;
-    }
-    *rest = name;
-    return true;
-}
-
-/* Writes the scheme's name for one of its parts; returns what follows the part in `theirs`. */
-static const char *spell(const char *theirs, const int64_t number[NUMBERS], const char *prefix, const char *rest,
-                         char out[NAME_MAX_BYTES])
-{
-    size_t length = (size_t)snprintf(out, NAME_MAX_BYTES, "%s", prefix);
-    for (int n = 0; *theirs && *theirs != '|' && length + 32 < NAME_MAX_BYTES;) {
-        if (*theirs != '{') {
-            out[length++] = *theirs++;
-            continue;
-        }
-        char *end;
-        int64_t add = strtoll(theirs + 1, &end, 10);
-        length += (size_t)snprintf(out + length, NAME_MAX_BYTES - length, "%" PRId64, number[n++] + add);
-        theirs = end + 1;
-    }
-    if (length < NAME_MAX_BYTES)
-        snprintf(out + length, NAME_MAX_BYTES - length, "%s", rest);
-    return *theirs ? theirs + 1 : theirs;
-}
-
-/* The names of the parameter `ours` in this scheme: how many. */
-static int names_of(const struct px_weights_scheme *s, const char *prefix, const char *ours,
-                    char out[PX_WEIGHTS_PARTS][NAME_MAX_BYTES])
-{
-    int64_t number[NUMBERS] = {0};
-    const char *rest = "";
-    const spelling *p = s->spellings;
-    while (p && p->ours && !matches(p->ours, ours, number, &rest))
-        p++;
-    int count = 0;
-    if (!p || !p->ours) {
-        snprintf(out[0], NAME_MAX_BYTES, "%s%s", prefix, ours);
-        return 1;
-    }
-    for (const char *theirs = p->theirs; *theirs && count < PX_WEIGHTS_PARTS; count++)
-        theirs = spell(theirs, number, prefix, rest, out[count]);
-    return count;
-}
-
 int px_weights_names_parts(const px_weights_names *n, const char *name, const px_stored_tensor *part[PX_WEIGHTS_PARTS])
 {
-    char names[PX_WEIGHTS_PARTS][NAME_MAX_BYTES];
-    int count = names_of(n->scheme, n->prefix, name, names);
+    char names[PX_WEIGHTS_PARTS][PX_WEIGHTS_NAME];
+    int count = px_weights_spell(n->scheme, n->prefix, name, names);
     for (int i = 0; i < count; i++) {
         part[i] = px_tensor_file_find(n->file, names[i]);
         if (!part[i])
@@ -269,12 +105,12 @@ static void consider(candidates *c, px_weights_names n, const px_graph *bare)
 }
 
 /* Every prefix with which the file has the parameter `telling` in this scheme. */
-static void each_prefix(const struct px_weights_scheme *s, const px_tensor_file *f, const char *telling,
+static void each_prefix(const px_weights_scheme *s, const px_tensor_file *f, const char *telling,
                         px_weights_visit *visit, void *context)
 {
     enum { CANDIDATES = 64 }; /* a file with more has other parameters with this name */
-    char first[PX_WEIGHTS_PARTS][NAME_MAX_BYTES];
-    names_of(s, "", telling, first);
+    char first[PX_WEIGHTS_PARTS][PX_WEIGHTS_NAME];
+    px_weights_spell(s, "", telling, first);
     size_t length = strlen(first[0]);
     for (int i = 0, tried = 0; i < px_tensor_file_count(f) && tried < CANDIDATES; i++) {
         const char *there = px_tensor_file_at(f, i)->name;
@@ -295,7 +131,7 @@ static char *with_point(const char *prefix)
     return px_format("%s%s", prefix, length > 0 && prefix[length - 1] != '.' ? "." : "");
 }
 
-static bool is_of(const struct px_weights_scheme *s, const px_backbone_family *family)
+static bool is_of(const px_weights_scheme *s, const px_backbone_family *family)
 {
     return !s->family || strcmp(s->family, family->name) == 0;
 }
@@ -304,15 +140,15 @@ void px_weights_names_visit(const px_tensor_file *f, const px_backbone_family *f
                             px_weights_visit *visit, void *context)
 {
     bool any = strcmp(wanted, "auto") == 0;
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (!is_of(&schemes[i], family))
+    for (int i = 0; px_weights_schemes[i].name; i++) {
+        if (!is_of(&px_weights_schemes[i], family))
             continue;
         if (any) {
-            each_prefix(&schemes[i], f, family->telling, visit, context);
+            each_prefix(&px_weights_schemes[i], f, family->telling, visit, context);
             continue;
         }
         const px_stored_tensor *part[PX_WEIGHTS_PARTS];
-        px_weights_names n = {&schemes[i], with_point(wanted), f};
+        px_weights_names n = {&px_weights_schemes[i], with_point(wanted), f};
         if (px_weights_names_parts(&n, family->telling, part) > 0)
             visit(context, &n);
         free(n.prefix);
@@ -365,15 +201,15 @@ int px_weights_names_find(px_weights_names *n, const px_tensor_file *f, const ch
     const char *prefix = s->weights.prefix;
     bool any = strcmp(prefix, "auto") == 0;
     candidates c = {0};
-    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
-        if (!is_of(&schemes[i], s->backbone->family))
+    for (int i = 0; px_weights_schemes[i].name; i++) {
+        if (!is_of(&px_weights_schemes[i], s->backbone->family))
             continue;
         if (any)
-            each_prefix(&schemes[i], f, s->backbone->family->telling, try_prefix, &(search){&c, bare});
+            each_prefix(&px_weights_schemes[i], f, s->backbone->family->telling, try_prefix, &(search){&c, bare});
         else
-            consider(&c, (px_weights_names){&schemes[i], with_point(prefix), f}, bare);
+            consider(&c, (px_weights_names){&px_weights_schemes[i], with_point(prefix), f}, bare);
     }
-    *n = (px_weights_names){&schemes[0], NULL, f};
+    *n = (px_weights_names){&px_weights_schemes[0], NULL, f};
     /* What is not whole will be refused anyway, by the name of what is missing. */
     int status = 0, best = c.most == px_graph_params(bare) ? choose(&c, path) : 0;
     if (best < 0)
@@ -432,6 +268,8 @@ static const char *const heads[] = {"fc.",
                                     "mlp_head.",
                                     "queue",
                                     "center",
+                                    "aux1.", /* GoogLeNet's auxiliary classifiers */
+                                    "aux2.",
                                     "online_classifier."};
 
 /* Parts of backbones that ours do not have: what is in their names, and what it is called. */
@@ -458,6 +296,14 @@ static const struct part {
              {".w12.", "SwiGLU", NULL},
              {".se.", "squeeze-and-excitation", NULL},
              {"se_module", "squeeze-and-excitation", NULL}};
+
+/* Swin's masks of shifted windows follow from its sizes. */
+static bool is_made(const char *name)
+{
+    static const char mask[] = ".attn_mask";
+    size_t length = strlen(name), end = sizeof mask - 1;
+    return length > end && strcmp(name + length - end, mask) == 0;
+}
 
 static bool is_head(const char *name)
 {
@@ -489,7 +335,7 @@ int px_weights_names_check_rest(const px_weights_names *n, const bool used[], co
     for (int i = 0; i < px_tensor_file_count(n->file); i++) {
         const px_stored_tensor *t = px_tensor_file_at(n->file, i);
         bool under = strncmp(t->name, n->prefix, length) == 0;
-        if (under && !used[i] && px_stored_tensor_is_real(t) && !is_head(t->name + length))
+        if (under && !used[i] && px_stored_tensor_is_real(t) && !is_head(t->name + length) && !is_made(t->name))
             return unknown(t, t->name + length, path, s);
     }
     return 0;

@@ -9,11 +9,10 @@
 #include "data/tensor_file.h"
 #include "graph/graph.h"
 #include "train/settings.h"
-
-struct px_weights_scheme;
+#include "train/weights_spellings.h"
 
 typedef struct px_weights_names {
-    const struct px_weights_scheme *scheme;
+    const px_weights_scheme *scheme;
     char *prefix; /* "" or with a point at its end */
     const px_tensor_file *file;
 } px_weights_names;
@@ -35,7 +34,6 @@ void px_weights_names_visit(const px_tensor_file *, const px_backbone_family *, 
 int px_weights_names_count(const px_weights_names *, const px_graph *bare);
 
 /* The tensors that make up the parameter `name`, stacked along their first axis: their number, or 0 if one is missing. */
-enum { PX_WEIGHTS_PARTS = 3 };
 int px_weights_names_parts(const px_weights_names *, const char *name, const px_stored_tensor *part[PX_WEIGHTS_PARTS]);
 
 /* "PyTorch names with the prefix module." or "Hugging Face's names": for one line of the log. */

@@ -40,17 +40,21 @@ def vgg(name):
     return net
 
 
-def timm_model(name):
+def timm_model(name, **options):
     import timm
-    return timm.create_model(name, pretrained=False, num_classes=0)
+    return timm.create_model(name, pretrained=False, num_classes=0, **options)
 
 
 # What, and the side of its images.
 CASES = {
     "alexnet": (lambda: torchvision_model("alexnet", "classifier.6"), 64),
+    "convnext": (lambda: timm_model("convnext_atto"), 64),
+    "googlenet": (lambda: torchvision_model("googlenet", "fc", aux_logits=False, init_weights=False), 64),
     "mobilenet_v1": (lambda: timm_model("mobilenetv1_100"), 96),
     "mobilenet_v2": (lambda: torchvision_model("mobilenet_v2", "classifier"), 96),
     "mobilenet_v3": (lambda: torchvision_model("mobilenet_v3_small", "classifier.3"), 96),
+    "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
+    "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
 }
 

@@ -24,9 +24,13 @@ static const struct subject {
     int size;
 } subjects[] = {
     {"alexnet", {"backbone=alexnet", "alexnet.stem=11x11", "alexnet.head=fc", "alexnet.dropout=0"}, 64},
+    {"convnext", {"backbone=convnext_atto", "convnext.stem=4x4"}, 64},
+    {"googlenet", {"backbone=googlenet", "googlenet.stem=7x7"}, 64},
     {"mobilenet_v1", {"backbone=mobilenet_v1"}, 96},
     {"mobilenet_v2", {"backbone=mobilenet_v2"}, 96},
     {"mobilenet_v3", {"backbone=mobilenet_v3_small"}, 96},
+    {"seresnext50", {"backbone=seresnext50_32x4d", "resnet.stem=7x7"}, 64},
+    {"swin", {"backbone=swin_tiny", "swin.patch=4", "swin.window=4"}, 64},
     {"vgg11_bn", {"backbone=vgg11_bn"}, 64},
 };
 
@@ -125,11 +129,23 @@ static void compare(const px_settings *s, const struct subject *t, const px_tens
     assert_true(fast_features < 3e-5 && fast_training < 1e-4);
 }
 
+static char **wanted; /* names of fixtures, from the command line; none: all */
+
+static bool is_wanted(const char *fixture)
+{
+    bool found = !*wanted;
+    for (char **name = wanted; *name && !found; name++)
+        found = strcmp(*name, fixture) == 0;
+    return found;
+}
+
 static void backbones_are_theirs(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
         const struct subject *t = &subjects[i];
+        if (!is_wanted(t->fixture))
+            continue;
         px_settings s = golden_settings(t->given);
         char *name = px_format("backbone_%s", t->fixture);
         px_tensor_file *f = golden_open(name);
@@ -140,8 +156,9 @@ static void backbones_are_theirs(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    wanted = argv + (argc > 0);
     const struct CMUnitTest tests[] = {cmocka_unit_test(backbones_are_theirs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

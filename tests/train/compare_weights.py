@@ -46,13 +46,14 @@ def random_weights(net):
     return net.eval()
 
 
-def torchvision_model(name, head):
+def torchvision_model(name, head, **more):
     def make(size):
         import torchvision
-        options = {"image_size": size} if name.startswith("vit") else {}
+        options = {"image_size": size} if name.startswith("vit") else more
         net = random_weights(getattr(torchvision.models, name)(weights=None, **options))
         state = dict(net.state_dict())
-        setattr(net, head, torch.nn.Identity())
+        owner, _, last = head.rpartition(".")
+        setattr(net.get_submodule(owner), last, torch.nn.Identity())
         return net, state
     return make
 
@@ -71,6 +72,18 @@ CASES = {
     "torchvision resnet18": (torchvision_model("resnet18", "fc"), 96, None),
     "torchvision resnet50": (torchvision_model("resnet50", "fc"), 96, None),
     "torchvision vit_b_16": (torchvision_model("vit_b_16", "heads"), 64, None),
+    "torchvision alexnet": (torchvision_model("alexnet", "classifier.6"), 96, None),
+    "torchvision vgg11_bn": (torchvision_model("vgg11_bn", "classifier.6"), 96, None),
+    "torchvision googlenet": (torchvision_model("googlenet", "fc", init_weights=False), 96, None),
+    "torchvision mobilenet_v2": (torchvision_model("mobilenet_v2", "classifier"), 96, None),
+    "torchvision mobilenet_v3_large": (torchvision_model("mobilenet_v3_large", "classifier.3"), 96, None),
+    "torchvision resnext50_32x4d": (torchvision_model("resnext50_32x4d", "fc"), 96, None),
+    "torchvision convnext_tiny": (torchvision_model("convnext_tiny", "classifier.2"), 96, None),
+    "torchvision swin_t": (torchvision_model("swin_t", "head"), 224, None),
+    "timm mobilenetv1": (timm_model("mobilenetv1_100"), 96, None),
+    "timm seresnet50": (timm_model("seresnet50"), 96, None),
+    "timm convnext_atto": (timm_model("convnext_atto"), 96, None),
+    "timm swin_tiny": (timm_model("swin_tiny_patch4_window7_224"), 224, None),
     "timm vit_tiny_patch16": (timm_model("vit_tiny_patch16_224"), 64, None),
     "timm resnet34": (timm_model("resnet34"), 96, None),
     "timm fc_norm": (timm_model("vit_tiny_patch16_224", global_pool="avg"), 64, None),
@@ -83,7 +96,7 @@ REFUSED = {
     "timm without a class token": (
         timm_model("vit_tiny_patch16_224", class_token=False, global_pool="avg", fc_norm=False), 64, "class token"),
     "timm norms of queries": (timm_model("vit_tiny_patch16_224", qk_norm=True), 64, "norms of queries"),
-    "timm squeeze-and-excitation": (timm_model("seresnet50"), 96, "squeeze-and-excitation"),
+    "timm efficient channel attention": (timm_model("ecaresnet50t"), 96, "conv1"),
 }
 
 
@@ -129,7 +142,8 @@ def compare(program, folder, name, make, size):
     with torch.no_grad():
         want = net.double()(x).numpy()
     worst = 0
-    for prefix in PREFIXES if name.split()[0] == "torchvision" or "tiny" in name else PREFIXES[:2]:
+    large = sum(v.numel() for v in state.values()) > 30e6  # files of hundreds of megabytes: once
+    for prefix in [""] if large else PREFIXES if name.split()[0] == "torchvision" or "tiny" in name else PREFIXES[:2]:
         for ending in (".safetensors", ".pth"):
             path = folder / ("w" + ending)
             save(path, state, prefix)

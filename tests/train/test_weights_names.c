@@ -303,7 +303,7 @@ static void what_fits_nothing_is_told_for_what_it_is(void **state)
         {"encoder.blocks.0.attn.qkv.weight", "predictor.norm.weight",
          "I-JEPA's ViT, which has no class token, but ours has one"},
         {"layers.0.blocks.0.attn.relative_position_bias_table", "patch_embed.norm.weight",
-         "a Swin transformer, which is not among the backbones"},
+         "a Swin transformer of a size that is not among the backbones"},
         {"blocks.0.mlp.w12.weight", "cls_token", "DINOv2's largest ViT, whose SwiGLU our ViT does not have"}};
     fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
