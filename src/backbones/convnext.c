@@ -1,8 +1,8 @@
 /* convnext.c - A ConvNet for the 2020s, Liu et al. 2022 (arXiv:2201.03545), with timm's parameter names, sizes (atto to nano are
  * timm's) and initial values.
  *
- *   x [N,C,S,S] -> patches of 4x4 -> four stages of blocks (7x7 depthwise, norm, 1x1 wider, GELU, 1x1) -> mean over the map -> norm
- *     -> [N,320 to 1024] */
+ *   x [N,C,S,S] -> patches of 4x4 -> four stages of blocks (7x7 depthwise, norm, 1x1 wider, GELU, 1x1)
+ *     -> mean over the map -> norm -> [N,320 to 1024] */
 #include "backbones/maps.h"
 #include "nn/layers.h"
 #include "nn/transformer.h"

@@ -1,5 +1,5 @@
-/* googlenet.c - Going Deeper with Convolutions, Szegedy et al. 2015 (arXiv:1409.4842), in torchvision's form, with its parameter names
- * and initial values: batch norms, 3x3 kernels in place of 5x5, no auxiliary classifiers.
+/* googlenet.c - Going Deeper with Convolutions, Szegedy et al. 2015 (arXiv:1409.4842), in torchvision's form, with its
+ * parameter names and initial values: batch norms, 3x3 kernels in place of 5x5, no auxiliary classifiers.
  *
  *   x [N,C,S,S] -> stem -> nine inception modules (1x1; 1x1, 3x3; 1x1, 3x3; max-pool, 1x1; side by side) -> mean over the map
  *     -> [N,1024] */

@@ -1,5 +1,5 @@
-/* mobilenet_v3.c - Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244), with torchvision's parameter names, norms and
- * initial values.
+/* mobilenet_v3.c - Searching for MobileNetV3, Howard et al. 2019 (arXiv:1905.02244), with torchvision's parameter names,
+ * norms and initial values.
  *
  *   x [N,C,S,S] -> 3x3 stem -> blocks (1x1 wider, depthwise, channel attention, 1x1 narrower) -> 1x1 -> mean over the map
  *     -> a linear layer -> [N,1280], small: [N,1024] */

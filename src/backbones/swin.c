@@ -1,8 +1,8 @@
-/* swin.c - Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, Liu et al. 2021 (arXiv:2103.14030), with timm's
- * parameter names, sizes and initial values.
+/* swin.c - Swin Transformer: Hierarchical Vision Transformer using Shifted Windows, Liu et al. 2021
+ * (arXiv:2103.14030), with timm's parameter names, sizes and initial values.
  *
- *   x [N,C,S,S] -> patches of 4x4 -> four stages of blocks (attention within windows, every second time shifted by half of one; MLP),
- *     between which 2x2 pixels become one of twice the width -> norm -> mean over the map -> [N,768 or 1024] */
+ *   x [N,C,S,S] -> patches of 4x4 -> four stages of blocks (attention within windows, every second time shifted by half of
+ *     one; MLP), between which 2x2 pixels become one of twice the width -> norm -> mean over the map -> [N,768 or 1024] */
 #include "backbones/maps.h"
 #include "base/error.h"
 #include "nn/layers.h"

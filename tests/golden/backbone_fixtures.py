@@ -54,7 +54,7 @@ CASES = {
     "mobilenet_v2": (lambda: torchvision_model("mobilenet_v2", "classifier"), 96),
     "mobilenet_v3": (lambda: torchvision_model("mobilenet_v3_small", "classifier.3"), 96),
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
-    "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4), 64),
+    "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
 }
 
