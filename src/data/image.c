@@ -161,10 +161,11 @@ int px_picture_check(const px_picture *p, int64_t height, int64_t width, int64_t
     return 0;
 }
 
-/* A picture of one colour is a small file in every format. One that would take the memory of a large picture is no picture. */
+/* A picture of one colour is a small file in every format. One that would take the memory of a large picture is no picture.
+ * The ratio is that of archives (source.c). */
 static int check_bomb(const px_picture *p, const px_image_about *a)
 {
-    enum { ALWAYS = 64 << 20, RATIO = 1000 };
+    enum { ALWAYS = 64 << 20, RATIO = 500 };
     double bytes = (double)a->height * a->width * a->channels * (double)px_value_bytes(a->bits);
     if (bytes <= ALWAYS || bytes <= RATIO * (double)p->size)
         return 0;
