@@ -57,6 +57,15 @@ static char *place(const source *src, const char *file, int line)
     return px_format("%s:%d", file ? included_path(src, file, path) : src->name, line);
 }
 
+/* Whether a text in quotes has the escape \x00, behind which libconfig loses the rest. */
+static bool has_zero_escape(const char *text)
+{
+    for (const char *at = strchr(text, '\\'); at && at[1]; at = strchr(at + 2, '\\'))
+        if (strncmp(at, "\\x00", 4) == 0)
+            return true;
+    return false;
+}
+
 /* The whole file as a new string, or NULL with the error set. */
 static char *read_text(const char *path)
 {
@@ -77,7 +86,7 @@ static char *read_text(const char *path)
         px_fail(PX_USAGE, "%s: %s", path, strerror(reason));
     else if (length > PX_CONFIG_KIB * 1024)
         px_fail(PX_USAGE, "%s: is larger than %d KiB; is this a configuration?", path, PX_CONFIG_KIB);
-    else if (strlen(text) < length)
+    else if (strlen(text) < length || has_zero_escape(text))
         px_fail(PX_USAGE, "%s: contains a zero byte, but a configuration is text", path);
     else
         return text;
@@ -320,6 +329,8 @@ int px_assignments_one(px_assignments *all, const char *assignment)
         if (!config_read_string(&quoted, text) || !config_lookup_string(&quoted, "value", &value.text) ||
             config_setting_length(config_root_setting(&quoted)) != 1)
             rc = px_fail(PX_USAGE, "on the command line: %s: the quotes do not match", assignment);
+        else if (has_zero_escape(word))
+            rc = px_fail(PX_USAGE, "on the command line: %s: contains a zero byte", assignment);
         free(text);
     }
     if (rc == 0)

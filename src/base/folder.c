@@ -78,3 +78,11 @@ int px_folder_make(const char *folder, int room, int *existed)
         px_folder_unmake(folder, *existed);
     return status;
 }
+
+int px_not_input(const char *path, const char *input, const char *what)
+{
+    struct stat out, in;
+    if (stat(path, &out) != 0 || stat(input, &in) != 0 || out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+        return 0;
+    return px_fail(PX_USAGE, "%s is %s, so it cannot be the output as well", path, what);
+}

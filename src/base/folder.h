@@ -1,4 +1,4 @@
-/* folder.h - makes a folder and its parents so that a failure can take them back.
+/* folder.h - makes a folder and its parents so that a failure can take them back; tells an output from an input.
  *
  *     int existed;
  *     if (px_folder_make("a/b/c", 64, &existed) != 0) return -1;      // on failure none of those that it made is left
@@ -13,5 +13,9 @@
  * before anything is made. */
 int px_folder_make(const char *folder, int room, int *existed);
 void px_folder_unmake(const char *folder, int existed);
+
+/* 0 if the output `path` is another file than `input`, or one of them is missing; -1 with PX_USAGE: writing it would
+ * replace what is read. `what`: the input in the user's words. */
+int px_not_input(const char *path, const char *input, const char *what);
 
 #endif

@@ -1,5 +1,6 @@
 /* cmd_features.c - pretext features: writes the representation itself, for use elsewhere. */
 #include "base/error.h"
+#include "base/folder.h"
 #include "cli/job.h"
 #include "eval/extract.h"
 #include "eval/features_file.h"
@@ -186,7 +187,9 @@ static int features(px_job *job, const px_args *args)
     work w = {.subject = args->words.word[0], .args = args, .job = job};
     int status = load_settings(&w);
     if (status == 0 && job->comm.rank == 0)
-        status = px_features_writable(args->out);
+        status = px_not_input(args->out, w.s.data.path, "the data set whose images are read") != 0
+                     ? -1
+                     : px_features_writable(args->out);
     status = px_agree(&job->comm, status);
     if (status == 0) {
         px_job_threads(job, w.s.train.threads);

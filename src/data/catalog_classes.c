@@ -90,15 +90,26 @@ static void take_list(px_catalog *c, char **names)
         c->classes++;
 }
 
+static int check_lengths(const px_catalog *c)
+{
+    for (int k = 0; k < c->classes; k++)
+        if (strlen(c->class_names[k]) > PX_NAME_LONGEST)
+            return px_fail(PX_DATA, "class %d has a name of %zu characters; at most %d are supported", k,
+                           strlen(c->class_names[k]), PX_NAME_LONGEST);
+    return 0;
+}
+
 int px_catalog_rename_classes(px_catalog *c)
 {
     int classes = c->classes;
     char **names = NULL;
-    if (!c->options->class_names[0] || px_labels_class_names(c, &names) != 0)
-        return c->options->class_names[0] ? -1 : 0;
+    if (!c->options->class_names[0])
+        return check_lengths(c);
+    if (px_labels_class_names(c, &names) != 0)
+        return -1;
     if (names && c->options->labels && c->options->labels[0]) { /* labels.c has used them */
         free_list(names);
-        return 0;
+        return check_lengths(c);
     }
     if (names)
         take_list(c, names);
@@ -108,7 +119,7 @@ int px_catalog_rename_classes(px_catalog *c)
         return px_fail(PX_USAGE, "class_names gives %d names, but the sources have %d classes", c->classes, classes);
     if (name_twice(c))
         return px_fail(PX_USAGE, "class_names gives two classes the name %s", name_twice(c));
-    return 0;
+    return check_lengths(c);
 }
 
 static int only_elsewhere(const px_catalog *c, const px_block *b, int class, const int64_t *in_train)

@@ -377,12 +377,16 @@ int px_labels_class_names(const px_catalog *c, char ***names)
         return px_plain_file(option, PX_DATA);
     if (!there)
         return 0;
-    size_t size;
+    size_t size = 0;
     int count = 0;
     char *folder, *text = read_text(c, option, &size, &folder), *rest = text, *line;
     free(folder);
     if (!text)
         return -1;
+    if (memchr(text, 0, size)) {
+        free(text);
+        return px_fail(PX_DATA, "%s: is not a text file", option);
+    }
     while ((line = strsep(&rest, "\r\n"))) {
         line += strspn(line, " \t");
         if (!*line)

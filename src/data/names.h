@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Bytes of the longest name of a class or split: that of a path, which a class may be called by. */
+enum { PX_NAME_LONGEST = 4096 };
+
 /* The standard splits in the order in which they are stored. */
 enum { PX_SPLIT_TRAIN, PX_SPLIT_VAL, PX_SPLIT_TEST, PX_SPLIT_UNLABELED, PX_SPLITS_STANDARD };
 

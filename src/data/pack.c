@@ -3,7 +3,9 @@
 #include "data/pack.h"
 
 #include "base/error.h"
+#include "base/folder.h"
 #include "data/pack_pixels.h"
+#include "results/h5_disk.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -211,8 +213,11 @@ static void print_classes(FILE *out, const px_catalog *c, const table *t)
     for (int k = 0; k < c->classes && c->classes <= CLASSES_SHOWN; k++)
         width = (int)strlen(c->class_names[k]) > width ? (int)strlen(c->class_names[k]) : width;
     fprintf(out, "%-*s", width, "class");
-    for (int s = 0; s < t->splits; s++)
-        fprintf(out, " %10s", t->split_names[s]);
+    for (int s = 0; s < t->splits; s++) {
+        char *name = px_one_line(px_strdup(t->split_names[s]));
+        fprintf(out, " %10s", name);
+        free(name);
+    }
     int64_t unlabeled = 0;
     for (int s = 0; s < t->splits; s++)
         unlabeled += count[c->classes * t->splits + s];
@@ -364,15 +369,12 @@ static int pack_catalog(px_catalog *c, const char *out, px_pack_summary *summary
 
 static int check_arguments(const char *const *sources, int count, const char *out, const px_pack_options *o)
 {
-    struct stat target, source;
     if (o->bits != 0 && o->bits != 8 && o->bits != 16)
         return px_fail(PX_USAGE, "bits=%d: must be 0, 8 or 16", o->bits);
-    if (stat(out, &target) != 0)
-        return 0;
     for (int i = 0; i < count; i++)
-        if (stat(sources[i], &source) == 0 && source.st_dev == target.st_dev && source.st_ino == target.st_ino)
-            return px_fail(PX_USAGE, "%s is a source, so it cannot be the output as well", out);
-    return 0;
+        if (px_not_input(out, sources[i], "a source") != 0)
+            return -1;
+    return px_h5_replaceable(out, PX_USAGE);
 }
 
 char *px_pack_understand(const char *const *sources, int count, const px_pack_options *options, px_log *log)

@@ -23,6 +23,9 @@ int px_splits_number(px_splits *s, const char *name, size_t length)
     if (s->count == PX_SPLITS)
         return px_fail(PX_USAGE, "there are more than %d splits; the one that is too many is %.*s", PX_SPLITS,
                        (int)length, name);
+    if (length > PX_NAME_LONGEST)
+        return px_fail(PX_USAGE, "a split has a name of %zu characters; at most %d are supported", length,
+                       PX_NAME_LONGEST);
     s->name[s->count] = px_format("%.*s", (int)length, name);
     return s->count++;
 }

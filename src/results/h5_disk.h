@@ -26,6 +26,8 @@
 #ifndef PX_RESULTS_H5_DISK_H
 #define PX_RESULTS_H5_DISK_H
 
+#include "base/error.h"
+
 #include <hdf5.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -50,5 +52,9 @@ hid_t px_h5_open(const char *path, bool growing, px_h5_disk *disk);
 
 /* 0, or -1 with the message "PATH: cannot be written: No space left on device". */
 int px_h5_disk_check(const px_h5_disk *disk, const char *path);
+
+/* As px_replaceable (base/error.h), for an output in HDF5: what stands there must be HDF5, too, or empty. A mistyped out=
+ * replaces no picture and no table of labels. */
+int px_h5_replaceable(const char *path, px_status status);
 
 #endif

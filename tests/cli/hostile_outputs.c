@@ -60,6 +60,11 @@ static const struct target proc[] = {{"proc", "out=/proc/o.safetensors", 1, "can
 static const struct target partials[] = {{"partial-fifo", NULL, 1, ".partial: is a pipe, not a file"},
                                          {"partial-folder", NULL, 1, ".partial: is a folder, not a file"}};
 
+/* What is read, and what is no HDF5. */
+static const struct target inputs[] = {
+    {"data", "out=@/d.h5", 2, "d.h5 is the data set whose images are read, so it cannot be the output as well"},
+    {"picture", "out=@/images.png", 1, "images.png: is not an HDF5 file, so it is not replaced"}};
+
 /* Folders that pretrain and probe write to. */
 static const struct target folders[] = {
     {"fifo", NULL, 2, "is not a folder"},
@@ -107,6 +112,7 @@ void hostile_outputs(void **state)
     add_targets(&rows, "features", "@/ok", "o.h5", devices, COUNT(devices));
     add_targets(&rows, "features", "@/ok", "o.h5", partials, COUNT(partials));
     add_targets(&rows, "export", "@/ok", "o.safetensors", partials, COUNT(partials));
+    add_targets(&rows, "features", "@/ok", "o.h5", inputs, COUNT(inputs));
     add_targets(&rows, "pretrain", NULL, "o", folders, COUNT(folders));
     add_targets(&rows, "probe", "@/w.safetensors", "o", folders, COUNT(folders));
     hostile_run_made(&rows, NULL);

@@ -17,7 +17,7 @@
 #include <sys/resource.h>
 
 static const px_pack_options plain = {.split = "", .class_names = ""};
-static const char old[] = "an older data set";
+static const char old[] = "\x89HDF\r\n\x1a\nan older data set";
 
 /* The output still has its old content and is alone in its folder. */
 static void check_output_untouched(const char *out_folder)
