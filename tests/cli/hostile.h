@@ -9,7 +9,7 @@
  * input: without one), print nothing that a terminal would obey, leave no file and no folder and change none, and take
  * less than HOSTILE_SECONDS of processor time (and not wait for much longer) and HOSTILE_KIB. All rows of a table are run
  * before a failure ends the test. The environment variable HOSTILE_EVERY=N runs every N-th row, 1 all; HOSTILE_ONLY=PART
- * those with PART in their names.
+ * those with PART in their names; HOSTILE_TABLE=hostile_bombs only that table.
  */
 #ifndef PX_TESTS_CLI_HOSTILE_H
 #define PX_TESTS_CLI_HOSTILE_H
@@ -74,9 +74,11 @@ void hostile_configurations(void **state);
 void hostile_arguments(void **state);
 void hostile_binaries(void **state);
 void hostile_images(void **state);
+void hostile_pictures(void **state);
 void hostile_folders(void **state);
 void hostile_archives(void **state);
 void hostile_archive_damage(void **state);
+void hostile_bombs(void **state);
 void hostile_weights(void **state);
 void hostile_sets(void **state);
 void hostile_set_files(void **state);

@@ -38,7 +38,10 @@ int main(void)
         cmocka_unit_test(hostile_sets),           cmocka_unit_test(hostile_set_files),
         cmocka_unit_test(hostile_checkpoints),    cmocka_unit_test(hostile_checkpoint_files),
         cmocka_unit_test(hostile_results),        cmocka_unit_test(hostile_outputs),
-        cmocka_unit_test(hostile_plugins),        cmocka_unit_test(tables_are_large),
+        cmocka_unit_test(hostile_plugins),        cmocka_unit_test(hostile_pictures),
+        cmocka_unit_test(hostile_bombs),          cmocka_unit_test(tables_are_large),
     };
+    if (getenv("HOSTILE_TABLE"))
+        cmocka_set_test_filter(getenv("HOSTILE_TABLE"));
     return cmocka_run_group_tests_name("hostile", tests, set_up, run_folder_leave);
 }
