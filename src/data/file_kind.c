@@ -34,8 +34,10 @@ const char *px_file_kind(const uint8_t *bytes, size_t size)
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
         if (size >= kinds[i].length && memcmp(bytes, kinds[i].begins, kinds[i].length) == 0)
             return kinds[i].is;
-    /* Messages of Protocol Buffers: a version as field 1, then text or a message as field 2. */
-    if (size > 2 && bytes[0] == 0x08 && bytes[1] < VERSIONS && bytes[2] == 0x12)
+    /* Messages of Protocol Buffers: a version as field 1, then a text or a message as field 2 (who wrote it), 7 (the graph) or
+     * 8 (its operators). */
+    if (size > 2 && bytes[0] == 0x08 && bytes[1] < VERSIONS &&
+        (bytes[2] == 0x12 || bytes[2] == 0x3A || bytes[2] == 0x42))
         return "ONNX or TensorFlow";
     if (size > LENGTH && bytes[LENGTH] == '{' && bytes[LENGTH - 1] == 0)
         return "a safetensors file";

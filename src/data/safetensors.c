@@ -7,8 +7,9 @@
 #include <string.h>
 
 enum {
-    PREFIX = 8,             /* bytes of the header's length */
-    HEADER_MAX = 100000000, /* bytes; the format's limit */
+    PREFIX = 8,            /* bytes of the header's length */
+    HEADER_MAX = 16 << 20, /* bytes; the format allows 100 MB, which take 2 GB as JSON; a ViT-g has 0.1 MB */
+    TENSORS_MAX = 1 << 16, /* as in pytorch.c */
 };
 
 static int read_shape(const px_tensor_file *f, px_stored_tensor *t, const json_t *shape)
@@ -96,6 +97,8 @@ static int read_entries(px_tensor_file *f, size_t data_at)
 {
     const char *name;
     json_t *entry;
+    if (json_object_size(f->header) > TENSORS_MAX)
+        return px_fail(PX_DATA, "%s: holds more than %d tensors: too much for weights", f->path, TENSORS_MAX);
     f->list = px_calloc(json_object_size(f->header) + 1, sizeof f->list[0]);
     json_object_foreach(f->header, name, entry)
     {
@@ -114,7 +117,10 @@ int px_safetensors_read(px_tensor_file *f)
     if (!f->bytes || f->size < PREFIX)
         return px_fail(PX_DATA, "%s: is not a safetensors file, it has %zu bytes", f->path, f->size);
     memcpy(&length, f->bytes, sizeof length);
-    if (length > HEADER_MAX || length > f->size - PREFIX)
+    if (length > HEADER_MAX && length <= f->size - PREFIX)
+        return px_fail(PX_DATA, "%s: has a header of %" PRIu64 " bytes, more than weights need (%d)", f->path, length,
+                       HEADER_MAX);
+    if (length > f->size - PREFIX)
         return px_fail(PX_DATA,
                        "%s: is not a safetensors file, or is cut off: a header of %" PRIu64 " bytes in a file of %zu",
                        f->path, length, f->size);

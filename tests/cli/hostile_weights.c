@@ -64,6 +64,20 @@ static void changed(const hostile *h)
     free(b.bytes);
 }
 
+/* `size` empty tensors. */
+static void tensors(const hostile *h)
+{
+    char *text;
+    size_t length;
+    FILE *out = open_memstream(&text, &length);
+    for (int i = 0; i < (int)h->size; i++)
+        fprintf(out, "%s\"%d\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}", i > 0 ? "," : "{", i);
+    fputs("}", out);
+    fclose(out);
+    put(h, length, text);
+    free(text);
+}
+
 /* ---- files of torch.save ----------------------------------------------------------------------------------------- */
 
 #define PUT(TEXT) fwrite(TEXT, 1, sizeof(TEXT) - 1, out)
@@ -158,6 +172,23 @@ static const hostile weights[] = {
     {NAMED("deeper"), .make = repeated, .status = 3, .says = "deeper.safetensors: ", .text = "{\"a\":", .size = 100000},
     {NAMED("lists"), .make = repeated, .status = 3, .says = "lists.safetensors: ", .text = "[", .size = 1000000},
     {NAMED("spaces"), .make = repeated, .status = 3, .says = "spaces.safetensors: ", .text = " ", .size = 1000000},
+    {NAMED("many"), .make = tensors, .status = 3, .says = "holds more than 65536 tensors", .size = 70000},
+    {NAMED("large-header"), .make = repeated, .status = 3,
+     .says = "has a header of 17000000 bytes, more than weights need", .text = " ", .size = 17000000},
+    {.name = "small.onnx",
+     .make = bytes,
+     .words = {"features", "%"},
+     .status = 3,
+     .says = "small.onnx: is ONNX or TensorFlow",
+     .text = "\x08\x0E:\3\x12\1gB\2\x10\x1C",
+     .size = 11},
+    {.name = "export.onnx",
+     .make = bytes,
+     .words = {"export", "%"},
+     .status = 3,
+     .says = "export.onnx: is ONNX or TensorFlow",
+     .text = "\x08\x0E\x42\2\x10\x1C",
+     .size = 6},
     HEADER("overlap", "overlap.safetensors: tensors a and b overlap",
            "{" ONE(F32, "[2]", "[0,8]") ",\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]}}",
            .ranks = true),
