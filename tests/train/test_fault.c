@@ -19,9 +19,13 @@
 
 enum { BATCH = 2, SIDE = 24 };
 
-/* Random pixels; places and labels are 0, which is valid for all of them. */
-static void bind(px_model *m, void *tensor[])
+/* Random pixels; places and labels are 0, which is valid for all of them. Scheduled numbers are the first step's. */
+static void bind(px_model *m, void *tensor[], float scheduled[])
 {
+    for (int i = 0; i < m->scheduled_count; i++) {
+        scheduled[i] = (float)px_scheduled_at(&m->scheduled[i], 0, 0);
+        px_plan_bind(m->plan, m->scheduled[i].value, &scheduled[i]);
+    }
     px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, 0);
     for (int i = 0; i < m->views.count; i++) {
         const px_view *v = &m->views.view[i];
@@ -33,23 +37,27 @@ static void bind(px_model *m, void *tensor[])
     }
 }
 
-/* False if method and backbone do not go together. */
-static bool try_pair(const px_method *method, const px_backbone *backbone, const char *how)
+/* Nothing if the method is for another family. */
+static void try_pair(const px_method *method, const px_backbone *backbone, const char *how)
 {
     char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name);
     const char *small = strcmp(backbone->family->name, "resnet") == 0 ? "resnet.width=0.25" : NULL;
     px_settings s;
     px_model m;
     px_comm self = px_comm_self();
-    bool fits = px_settings_load(&s, NULL, (const char *[]){set_method, set_backbone, how, small}, small ? 4 : 3) == 0;
+    bool fits = !method->family || strcmp(method->family, backbone->family->name) == 0;
+    int loaded = px_settings_load(&s, NULL, (const char *[]){set_method, set_backbone, how, small}, small ? 4 : 3);
     px_task t = {.image_size = SIDE, .channels = 3, .classes = 4, .labelled = true, .batch = BATCH, .ranks = 1};
+    if ((loaded == 0) != fits)
+        fail_msg("%s on %s: %s", method->name, backbone->name, fits ? px_error() : "is for another family");
     if (fits) {
         t.patch = backbone->family->patch ? backbone->family->patch(backbone) : 0;
         if (px_model_pretrain(&m, &s, &t, &self) != 0)
             fail_msg("%s on %s: %s", method->name, backbone->name, px_error());
         px_plan_init_params(m.plan, 5);
         void *tensor[PX_VIEWS_MAX] = {NULL};
-        bind(&m, tensor);
+        float scheduled[PX_SCHEDULED_MAX];
+        bind(&m, tensor, scheduled);
         memset(m.plan->arena, 0xff, m.plan->arena_bytes);
         memset(m.plan->grads, 0xff, m.plan->flat_bytes);
         px_fault fault = {0};
@@ -64,16 +72,15 @@ static bool try_pair(const px_method *method, const px_backbone *backbone, const
     }
     free(set_method);
     free(set_backbone);
-    return fits;
 }
 
 static void healthy(const char *how)
 {
     const px_method *m;
-    int tried = 0;
-    for (int i = 0; (m = px_method_at(i)); i++)
-        tried += try_pair(m, px_backbone_find("resnet18"), how) + try_pair(m, px_backbone_find("vit_tiny_4"), how);
-    assert_int_equal(tried, 13);
+    for (int i = 0; (m = px_method_at(i)); i++) {
+        try_pair(m, px_backbone_find("resnet18"), how);
+        try_pair(m, px_backbone_find("vit_tiny_4"), how);
+    }
 }
 
 static void fast(void **state)
