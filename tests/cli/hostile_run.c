@@ -40,7 +40,7 @@ typedef struct running {
 typedef struct table {
     const char *const *command;
     int failures;
-    const hostile *slow[64];
+    const hostile **slow;
     int slows;
 } table;
 
@@ -236,9 +236,10 @@ static void end(table *t, running *run, run_result *r, bool alone)
     check_end(t, row, r, alone);
     check_folder(t, row, run);
     bool slow = alone && too_slow(run, r, seconds);
-    if (slow && !run->again && t->slows < 64)
-        t->slow[t->slows++] = row; /* perhaps the machine was busy */
-    else if (slow)
+    if (slow && !run->again) { /* perhaps the machine was busy */
+        t->slow = px_grow(t->slow, t->slows, sizeof t->slow[0]);
+        t->slow[t->slows++] = row;
+    } else if (slow)
         complain(t, row, "took %.2f s, %.2f s of processor time", seconds, r->processor);
     if (alone && r->memory_kib > HOSTILE_KIB)
         complain(t, row, "took %ld MB of memory", r->memory_kib >> 10);
@@ -306,6 +307,7 @@ void hostile_run(const hostile rows[], int count, const char *const command[])
     total = before + count;
     for (int i = 0; i < t.slows; i++)
         run_alone(&t, t.slow[i], 0);
+    free(t.slow);
     for (int i = 0; i < count; i++)
         if (rows[i].ranks && !only && (before + i) % every == 0)
             run_alone(&t, &rows[i], 2);
