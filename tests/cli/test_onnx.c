@@ -96,6 +96,13 @@ static void the_same_features(void **state)
         {"backbone=vit_tiny_8", "vit.pool=mean", "vit.positions=sincos", "data.normalize=none", "features (N, 192)"},
         {"backbone=vit_tiny_8", "vit.pool=mean_norm", "vit.layer_scale=0.1", "data.normalize=none",
          "features (N, 192)"},
+        {"backbone=mobilenet_v3_small", "mobilenet_v3.width=0.5", "mobilenet_v3.stem=auto", "data.normalize=none",
+         "features (N, 512)"},
+        {"backbone=convnext_atto", "convnext.stem=auto", "convnext.layer_scale=0.1", "data.normalize=none",
+         "features (N, 320)"},
+        {"backbone=swin_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
+        {"backbone=googlenet", "googlenet.stem=auto", "googlenet.transform=true", "data.normalize=none",
+         "features (N, 1024)"},
     };
     bool there = true;
     if (px_onnx_missing())
