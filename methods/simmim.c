@@ -90,7 +90,8 @@ static void hide(const px_method_cfg *c, const px_task *task, px_rng *rng, float
             wanted--;
         }
     for (int t = 0; t < rows * rows; t++) {
-        mask[t] = taken[t / rows / unit * side + t % rows / unit];
+        int row = t / rows / unit, column = t % rows / unit;
+        mask[t] = taken[row * side + column] ? 1 : 0;
         if (mask[t] > 0)
             hidden[found++] = t;
     }
