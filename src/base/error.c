@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static _Thread_local struct {
     px_status status;
@@ -114,6 +115,11 @@ int px_replaceable(const char *path, px_status status)
     if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
         return 0;
     return px_fail(status, "%s: is not a file, so it is not replaced", path);
+}
+
+char *px_partial_name(const char *out)
+{
+    return px_format("%s.partial.%ld", out, (long)getpid());
 }
 
 /* The rank, from the launcher's environment, since this layer does not know MPI; "" without a launcher. */

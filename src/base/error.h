@@ -58,6 +58,10 @@ int px_plain_file(const char *path, px_status status);
 /* The same for a file that will be replaced when its successor is complete. */
 int px_replaceable(const char *path, px_status status);
 
+/* OUT.partial.PID, where a file is written until it is complete: processes that write the same file, as those that mpirun starts
+ * of a command for one, are not in each other's way. The caller frees it. */
+char *px_partial_name(const char *out);
+
 /* Memory, zeroed or as from malloc. Never NULL: out of memory ends the program here, naming the size that was
  * requested. Free with free(). */
 void *px_calloc(size_t count, size_t size);

@@ -29,7 +29,7 @@ static void remove_on_signals(const char *output)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = remove_partial, .sa_flags = (int)SA_RESETHAND};
-    partial = px_pack_partial_name(output);
+    partial = px_partial_name(output);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &action, NULL);
 }

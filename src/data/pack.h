@@ -48,8 +48,4 @@ char *px_pack_understand(const char *const *sources, int count, const px_pack_op
 int px_pack(const char *const *sources, int count, const char *out, const px_pack_options *, px_log *,
             px_pack_summary *);
 
-/* The name under which px_pack(.., out, ..) of this process writes until the end, so that it can be removed if a signal
- * ends it. A new string. */
-char *px_pack_partial_name(const char *out);
-
 #endif

@@ -79,18 +79,13 @@ static int open_partial(px_pack_file *f)
     return f->pixels < 0 ? unwritable(f) : 0;
 }
 
-char *px_pack_partial_name(const char *out)
-{
-    return px_format("%s.partial.%ld", out, (long)getpid());
-}
-
 int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char *path)
 {
     px_h5_quiet();
     if (px_replaceable(path, PX_USAGE) != 0)
         return -1;
     *f = (px_pack_file){.shape = *shape, .path = px_strdup(path), .file = -1, .pixels = -1};
-    f->partial = px_pack_partial_name(path);
+    f->partial = px_partial_name(path);
     int fd = open(f->partial, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666), status;
     if (fd < 0) {
         status = errno == EEXIST ? px_fail(PX_FAIL, "%s: is left over from an earlier run; remove it", f->partial)

@@ -62,10 +62,11 @@ static char *header(const px_stored_tensor *const *tensors, int count, const px_
     return padded;
 }
 
-static int write_file(const char *path, const px_stored_tensor *const *tensors, int count, const char *text,
-                      size_t length)
+/* To `partial`; messages name `path`. */
+static int write_file(const char *partial, const char *path, const px_stored_tensor *const *tensors, int count,
+                      const char *text, size_t length)
 {
-    FILE *out = fopen(path, "wb");
+    FILE *out = fopen(partial, "wb");
     if (!out)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     uint64_t prefix = length;
@@ -89,9 +90,9 @@ int px_safetensors_write(const char *path, const px_stored_tensor *tensors, int 
         order[i] = &tensors[i];
     qsort(order, (size_t)count, sizeof order[0], wide_first);
     size_t length;
-    char *text = header(order, count, notes, note_count, &length), *partial = px_format("%s.partial", path);
+    char *text = header(order, count, notes, note_count, &length), *partial = px_partial_name(path);
     bool plain = px_replaceable(path, PX_FAIL) == 0 && px_plain_file(partial, PX_FAIL) == 0;
-    int status = plain ? write_file(partial, order, count, text, length) : -1;
+    int status = plain ? write_file(partial, path, order, count, text, length) : -1;
     if (status == 0 && rename(partial, path) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
     if (status != 0 && plain)

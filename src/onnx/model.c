@@ -92,9 +92,10 @@ static unsigned char *translate(const px_onnx_model *m, size_t *size)
 
 /* ---- the file ---- */
 
-static int write_bytes(const char *path, const unsigned char *bytes, size_t size)
+/* To `partial`; messages name `path`. */
+static int write_bytes(const char *partial, const char *path, const unsigned char *bytes, size_t size)
 {
-    FILE *out = fopen(path, "wb");
+    FILE *out = fopen(partial, "wb");
     if (!out)
         return px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     bool good = fwrite(bytes, 1, size, out) == size && fflush(out) == 0 && fsync(fileno(out)) == 0;
@@ -109,9 +110,9 @@ static int write_bytes(const char *path, const unsigned char *bytes, size_t size
 /* The file gets its name when it is complete and right. */
 static int replace(const char *path, const unsigned char *bytes, size_t size)
 {
-    char *partial = px_format("%s.partial", path);
+    char *partial = px_partial_name(path);
     bool plain = px_replaceable(path, PX_FAIL) == 0 && px_plain_file(partial, PX_FAIL) == 0;
-    int status = plain ? write_bytes(partial, bytes, size) : -1;
+    int status = plain ? write_bytes(partial, path, bytes, size) : -1;
     if (status == 0)
         status = px_onnx_check(partial);
     if (status == 0 && rename(partial, path) != 0)

@@ -121,7 +121,6 @@ static const bad_case table[] = {
     {{"probe", "pipe.safetensors", "out=o", "data.path=d.h5"}, 3, "pipe.safetensors: is not a file"},
     {{"probe", "saved"}, 3, "saved/checkpoint.h5: is a pipe, not a file"},
     {{"show", "piped"}, 3, "piped/run.h5: is a pipe, not a file"},
-    {{"export", "ok", "out=written.safetensors"}, 1, "written.safetensors.partial: is a pipe, not a file"},
     {{"features", "ok", "out=pipe.safetensors"}, 1, "pipe.safetensors: is not a file, so it is not replaced"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: the folder cannot be created: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: the folder cannot be created: "},

@@ -111,7 +111,6 @@ void hostile_outputs(void **state)
     add_targets(&rows, "pack", "@/images.png", "o.h5", devices, COUNT(devices));
     add_targets(&rows, "features", "@/ok", "o.h5", devices, COUNT(devices));
     add_targets(&rows, "features", "@/ok", "o.h5", partials, COUNT(partials));
-    add_targets(&rows, "export", "@/ok", "o.safetensors", partials, COUNT(partials));
     add_targets(&rows, "features", "@/ok", "o.h5", inputs, COUNT(inputs));
     add_targets(&rows, "pretrain", NULL, "o", folders, COUNT(folders));
     add_targets(&rows, "probe", "@/w.safetensors", "o", folders, COUNT(folders));

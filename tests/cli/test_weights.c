@@ -235,6 +235,13 @@ static void resumed_without_a_configuration(void **state)
     check(RUN("pretrain", "--resume", f->out, "method=rotation"), 2, "one from outside needs --plugin FILE.so");
 }
 
+/* export is for one process; three of them write the same file, and none fails. */
+static void by_several_processes(void **state)
+{
+    const fixture *f = *state;
+    check(RUN_RANKS(3, "export", f->run, f->weights_out), 0, "120 tensors");
+}
+
 static void a_name_that_tells_nothing(void **state)
 {
     const fixture *f = *state;
@@ -251,6 +258,7 @@ int main(void)
         cmocka_unit_test(a_probe),
         cmocka_unit_test(weights_of_others),
         cmocka_unit_test(resumed_without_a_configuration),
+        cmocka_unit_test(by_several_processes),
         cmocka_unit_test(a_name_that_tells_nothing),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
