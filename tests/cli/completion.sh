@@ -84,7 +84,7 @@ asks nospace
 becomes 'pretext pretrain optim.optimizer=' sgd lars adamw
 becomes 'pretext pretrain optim.optimizer=ad' adamw
 becomes 'pretext pretrain recompute=' true false
-becomes 'pretext pretrain method=si' simclr
+becomes 'pretext pretrain method=simc' simclr
 holds 'pretext pretrain method=' barlow_twins byol dino mae moco mocov3 nnclr relative_location simclr simmim simsiam supervised swav \
     tico vicreg
 holds 'pretext pretrain backbone=vit_tiny' vit_tiny_16
@@ -100,13 +100,13 @@ becomes 'pretext pretrain data.path=data/' data/d.h5
 asks filenames
 becomes 'pretext pretrain data.path=da' data
 becomes 'pretext pretrain init=data/' data/w.safetensors
-becomes 'pretext pretrain a' accumulate= augment= a.cfg
+becomes 'pretext pretrain a' accumulate= alexnet. augment= a.cfg
 becomes 'pretext pretrain out=ru' runs
 becomes 'pretext pack data/ out=data/' data/d.h5
 becomes 'pretext pack data/d.' data/d.h5 data/d.txt
 becomes 'pretext pretrain --plugin data/' # no shared object there
 becomes 'pretext probe runs/' runs/first
-becomes 'pretext summary resnet1' resnet101 resnet18
+becomes 'pretext summary resnet10' resnet101
 becomes 'pretext options ma' mae
 becomes 'pretext man feat' features
 becomes 'pretext nothing ' # no such command
