@@ -119,6 +119,7 @@ px_net *px_net_create(px_graph *, const char *scope);
 px_net *px_net_follow(px_net *leader, const char *name, px_value *momentum);
 px_graph *px_net_enter(px_net *); /* returns the graph */
 void px_net_leave(px_net *);
+bool px_graph_follows(const px_graph *); /* whether a network that follows is entered: a teacher has no dropout */
 int px_graph_followers(const px_graph *);
 /* The name, and the momentum, of follower number i. */
 const char *px_graph_follower(const px_graph *, int i, px_value **momentum);

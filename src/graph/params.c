@@ -204,6 +204,14 @@ void px_net_leave(px_net *n)
     memcpy(g->scope, n->before, sizeof g->scope);
 }
 
+bool px_graph_follows(const px_graph *g)
+{
+    const px_net *n = g->net;
+    while (n && !n->leader)
+        n = n->around;
+    return n != NULL;
+}
+
 int px_graph_followers(const px_graph *g)
 {
     return g->followers;

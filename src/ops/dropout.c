@@ -49,7 +49,8 @@ const px_op px_op_drop_path = {.name = "drop_path",
 static px_value *drop(px_graph *g, const px_op *op, px_value *x, double p, int64_t samples)
 {
     px_dropout_attr a = {p, samples, px_graph_nodes(g)};
-    return p == 0 || px_graph_mode(g).evaluation ? x : px_node_add(g, op, &x, 1, &a);
+    bool all_stay = p == 0 || px_graph_mode(g).evaluation || px_graph_follows(g);
+    return all_stay ? x : px_node_add(g, op, &x, 1, &a);
 }
 
 px_value *px_dropout(px_graph *g, px_value *x, double p, int64_t samples)

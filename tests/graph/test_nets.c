@@ -138,6 +138,27 @@ static void followers_follow(void **state)
 }
 
 /* A NaN in a follower's parameter is named as that, whoever reads it. */
+/* As DINO's, whose teacher has no drop path; also in a network that the follower contains. */
+static void followers_have_no_dropout(void **state)
+{
+    (void)state;
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .ranks = 1});
+    px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(B, D)), *m = px_input(g, "m", PX_F32, (px_shape){0});
+    px_net *net = px_net_create(g, "net"), *head = px_net_create(g, "head");
+    apply(net, "fc", x, K);
+    px_net_enter(net);
+    assert_ptr_not_equal(px_dropout(g, x, 0.5, B), x);
+    px_net_leave(net);
+    px_net_enter(px_net_follow(net, "teacher", m));
+    assert_ptr_equal(px_dropout(g, x, 0.5, B), x);
+    assert_ptr_equal(px_drop_path(g, x, 0.5, B), x);
+    px_net_enter(head);
+    assert_ptr_equal(px_dropout(g, x, 0.5, B), x);
+    px_net_leave(head);
+    assert_ptr_equal(px_dropout(g, x, 0.5, B), x);
+    px_graph_destroy(g);
+}
+
 static void a_follower_that_is_not_finite_is_named(void **state)
 {
     (void)state;
@@ -353,11 +374,9 @@ static void unclear_graphs_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(applied_twice_is_one_network),
-        cmocka_unit_test(followers_follow),
-        cmocka_unit_test(a_follower_that_is_not_finite_is_named),
-        cmocka_unit_test(gradients_read_the_queue_as_it_was),
-        cmocka_unit_test(states_can_be_assigned),
+        cmocka_unit_test(applied_twice_is_one_network),       cmocka_unit_test(followers_follow),
+        cmocka_unit_test(followers_have_no_dropout),          cmocka_unit_test(a_follower_that_is_not_finite_is_named),
+        cmocka_unit_test(gradients_read_the_queue_as_it_was), cmocka_unit_test(states_can_be_assigned),
         cmocka_unit_test(unclear_graphs_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
