@@ -353,6 +353,8 @@ static int read_converted(const source *src, TIFF *tiff, px_image *image, const 
         return read_indexed(src, tiff, image, s);
     if (t.height < 1 || t.width < 1)
         return px_picture_bad(src->picture, "its strips or tiles are empty");
+    if (t.tiled && (uint64_t)t.height * t.width > (uint64_t)PIECE_MAX / sizeof(uint32_t))
+        return px_picture_bad(src->picture, "its tiles are larger than 256 MB"); /* as libtiff converts them */
     px_image_reserve(image, (int)s->height, (int)s->width, s->channels, 8);
     uint32_t *raster = px_realloc(NULL, (size_t)t.height * t.width * sizeof *raster);
     TIFFSetField(tiff, TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT); /* we turn it ourselves */
