@@ -349,8 +349,11 @@ static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const c
             status = add_images(c, entry, file, path, &all, &all.list[i]);
         }
     for (int i = 0; i < all.count && status == 0 && images == 0; i++)
-        if (labels++ == 0)
-            status = add_labels(c, entry, file, path, &all.list[i]);
+        status =
+            labels++ == 0
+                ? add_labels(c, entry, file, path, &all.list[i])
+                : px_fail(PX_DATA, "%s: has no images, and several arrays of labels, %s and %s; keep the one to use",
+                          path, all.list[0].name, all.list[i].name);
     bool none = status == 0 && images + labels == 0;
     if (none)
         px_fail(PX_DATA,

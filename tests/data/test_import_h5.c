@@ -367,6 +367,10 @@ static void refusals(void **state)
     PUT(file, "y", H5T_NATIVE_INT32, false, far, N);
     PUT(file, "target", H5T_NATIVE_INT32, false, far, N);
     H5Fclose(file);
+    file = create(folder, "only_labels.h5");
+    PUT(file, "y_test", H5T_NATIVE_INT32, false, far, 2);
+    PUT(file, "y_train", H5T_NATIVE_INT32, false, far, N);
+    H5Fclose(file);
     const int32_t last[N] = {0, 1, 2, 3, 4, 1 << 20};
     file = create(folder, "last.h5");
     PUT(file, "x", H5T_STD_U8LE, false, pixels, N, SIDE, SIDE, 3);
@@ -390,6 +394,7 @@ static void refusals(void **state)
     check_refused(folder, "unknown.h5", "has no array of images that is known by its name");
     check_refused(folder, "far.h5", "label 16777216 of image 5 is not a class");
     check_refused(folder, "labels.h5", "both target and y could be the labels of x");
+    check_refused(folder, "only_labels.h5", "has no images, and several arrays of labels, y_test and y_train");
     check_refused(folder, "damaged.h5", "cannot be opened: ");
     remove_folder(folder);
 }
