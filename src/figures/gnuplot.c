@@ -172,7 +172,7 @@ static int make_picture(const px_gnuplot *g, FILE *picture, FILE *said, const ch
 static int save(FILE *picture, const char *part, const char *path)
 {
     char some[1 << 14];
-    ssize_t got, done = 0;
+    ssize_t got = 0, done = 0;
     int file = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666), from = fileno(picture);
     bool good = file >= 0 && lseek(from, 0, SEEK_SET) == 0;
     while (good && (got = read(from, some, sizeof some)) > 0)
@@ -181,6 +181,7 @@ static int save(FILE *picture, const char *part, const char *path)
             good = written > 0;
             done += good ? written : 0;
         }
+    good = good && got == 0;
     int error = errno;
     if (file >= 0 && close(file) != 0 && good) {
         good = false;
