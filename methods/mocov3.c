@@ -39,6 +39,14 @@ static const char defaults[] =
     "batch = 256;\n"
     "optim = { optimizer = \"lars\"; lr = 0.3; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    (void)c;
+    (void)backbone;
+    return (int64_t)task->batch * task->ranks < 2 ? "MoCo v3 needs at least batch=2: the other keys are its negatives"
+                                                  : NULL;
+}
+
 PX_TWO_VIEWS_FUNCTIONS(views)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
@@ -83,6 +91,7 @@ const px_method px_mocov3 = {.name = "mocov3",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,
+                             .check = check,
                              .views = views,
                              .make_views = make_views,
                              .build = build};

@@ -32,6 +32,7 @@ static void number_of_hidden_patches(void **state)
     } cases[] = {{224, 16, "simmim.mask_size=0", "simmim.mask_ratio=0.6", 120}, /* 30 of 49 squares of 4 patches */
                  {224, 16, "simmim.mask_size=32", "simmim.mask_ratio=0.6", 120},
                  {224, 16, "simmim.mask_size=16", "simmim.mask_ratio=0.6", 118},
+                 {192, 16, "simmim.mask_size=0", "simmim.mask_ratio=0.6", 88}, /* 22 of 36 squares of 4 patches */
                  {32, 4, "simmim.mask_size=0", "simmim.mask_ratio=0.6", 39},
                  {32, 4, "simmim.mask_size=16", "simmim.mask_ratio=0.6", 48},
                  {32, 4, "simmim.mask_size=0", "simmim.mask_ratio=1", 64}};
