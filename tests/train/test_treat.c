@@ -161,6 +161,17 @@ static void rules_of_user_and_method(void **state)
     check((const char *[]){"method=swav", "backbone=resnet18", "resnet.width=0.125", NULL}, free_ones);
 }
 
+/* MoCo v3's patches never move; DINO's prototypes do after an epoch. */
+static void methods_freeze(void **state)
+{
+    (void)state;
+    const expected patches[] = {
+        {"patch_embed.proj.weight", 0}, {"patch_embed.proj.bias", 0}, {"cls_token", 1}, {NULL, 0}};
+    check((const char *[]){"method=mocov3", "backbone=vit_tiny_8", NULL}, patches);
+    const expected prototypes[] = {{"head.last_layer.weight_v", 0}, {"head.linear1.weight", 1}, {NULL, 0}};
+    check((const char *[]){"method=dino", "backbone=resnet18", "resnet.width=0.125", NULL}, prototypes);
+}
+
 static void rules_that_miss_are_refused(void **state)
 {
     (void)state;
@@ -185,6 +196,7 @@ int main(void)
                                        cmocka_unit_test(layers_of_mae),
                                        cmocka_unit_test(mask_tokens_of_backbones_are_in_layer_0),
                                        cmocka_unit_test(rules_of_user_and_method),
+                                       cmocka_unit_test(methods_freeze),
                                        cmocka_unit_test(rules_that_miss_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
