@@ -65,12 +65,13 @@ typedef struct px_small_crops {
 
 #define PX_SMALL_CROPS_OPTIONS(type, field)                                                                            \
     PX_OPTION_NAMED("small_crops", type, field.count, "0", 0, 16,                                                      \
-                    "small crops besides the two large ones (paper: 6 on ImageNet)"),                                  \
+                    "small crops besides the two large ones (on ImageNet SwAV: 6, DINO: 8)"),                          \
         PX_OPTION_NAMED("small_size", type, field.side, "0", 0, 4096,                                                  \
-                        "their side in pixels; 0: half of the large ones' (paper: 96 of 224)"),                        \
+                        "their side in pixels; 0: half of the large ones' (SwAV, DINO: 96 of 224)"),                   \
         PX_OPTION_NAMED("small_area_min", type, field.area_min, "0.05", 0.01, 1,                                       \
-                        "smallest fraction of the image's area in a small crop (paper)"),                              \
-        PX_OPTION_NAMED("small_area_max", type, field.area_max, "0.14", 0.01, 1, "largest fraction (paper)")
+                        "smallest fraction of the image's area in a small crop (SwAV, DINO)"),                         \
+        PX_OPTION_NAMED("small_area_max", type, field.area_max, "0.14", 0.01, 1,                                       \
+                        "largest fraction (SwAV; DINO with a ViT: 0.4, and area_min=0.4)")
 
 const char *px_small_crops_check(const px_small_crops *, const px_task *, const px_backbone *); /* as px_method.check */
 void px_small_crops_declare(const px_small_crops *, const px_task *, px_views *out);

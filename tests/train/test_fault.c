@@ -1,4 +1,4 @@
-/* test_fault.c - the search for values that are not finite on whole models: every method on every family of backbones,
+/* test_fault.c - the search for values that are not finite on whole models: every method on a ResNet and on a ViT,
  * with either set of kernels and in bf16, finds nothing in a healthy step, even if all memory contained NaN before. So
  * no step reads memory that was not written. */
 #include <setjmp.h>

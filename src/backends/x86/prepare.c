@@ -373,7 +373,8 @@ static bool linear(px_plan *p, px_step *s)
 }
 
 /* oneDNN's product for AVX2 reads columns of both in place. Where rows are a multiple of 1 KiB apart, these share few lines of
- * the cache. OpenBLAS copies them. The shapes alone decide, so that all ranks do the same. */
+ * the cache. OpenBLAS copies them. Only shapes and `isa` decide: ranks on processors of one kind
+ * do the same. */
 static bool is_linear_back_weight(const px_plan *p, const px_step *s)
 {
     const px_node *n = s->node;
