@@ -54,11 +54,20 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     return stem && !head && shape_of(file, "blocks.4.1.conv_pw.weight").rank == 4 ? &variants[0] : NULL;
 }
 
-/* Files of others are for images of ordinary size. */
+/* Files of others are for images of ordinary size. The width is that which explains what all groups give. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
-    px_shape last = shape_of(file, "blocks.4.1.conv_pw.weight");
-    fprintf(out, "stem = \"stride2\"; width = %.17g; ", last.rank == 4 ? (double)last.dim[0] / 1024 : 1);
+    int base[GROUPS];
+    int64_t found[GROUPS];
+    for (int i = 0; i < GROUPS; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "blocks.%d.0.conv_pw.weight", i);
+        px_shape s = shape_of(file, name);
+        base[i] = groups[i].out;
+        found[i] = s.rank == 4 ? s.dim[0] : 0;
+    }
+    double width = px_width_of(base, found, GROUPS);
+    fprintf(out, "stem = \"stride2\"; width = %.17g; ", width > 0 ? width : 1);
 }
 
 /* A convolution `conv`, a batch norm `norm` and ReLU6. */

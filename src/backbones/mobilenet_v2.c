@@ -55,11 +55,20 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     return first.rank == 4 && first.dim[1] == 1 && last.rank == 4 ? &variants[0] : NULL;
 }
 
-/* Files of others are for images of ordinary size. The fifth group has 96 channels times the width. */
+/* Files of others are for images of ordinary size. The width is that which explains what all groups give. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
-    px_shape narrow = shape_of(file, "features.11.conv.2.weight");
-    fprintf(out, "stem = \"stride2\"; width = %.17g; ", narrow.rank == 4 ? (double)narrow.dim[0] / groups[4].out : 1);
+    int base[GROUPS], place = 1;
+    int64_t found[GROUPS];
+    for (int i = 0; i < GROUPS; place += groups[i++].count) {
+        char name[48];
+        snprintf(name, sizeof name, "features.%d.conv.%d.weight", place, groups[i].expansion > 1 ? 2 : 1);
+        px_shape narrow = shape_of(file, name);
+        base[i] = groups[i].out;
+        found[i] = narrow.rank == 4 ? narrow.dim[0] : 0;
+    }
+    double width = px_width_of(base, found, GROUPS);
+    fprintf(out, "stem = \"stride2\"; width = %.17g; ", width > 0 ? width : 1);
 }
 
 static px_value *inverted(px_graph *g, px_value *x, int expansion, int out, int stride)

@@ -100,11 +100,26 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     return is_small ? &variants[0] : is_large ? &variants[1] : NULL;
 }
 
-/* Files of others are for images of ordinary size. */
+/* Files of others are for images of ordinary size. The width is that which explains what all blocks give and how wide they are
+ * within; the first has no wider layer. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
-    px_shape narrow = shape_of(file, "features.4.block.3.0.weight");
-    fprintf(out, "stem = \"stride2\"; width = %.17g; ", narrow.rank == 4 ? (double)narrow.dim[0] / 40 : 1);
+    const px_backbone *b = of_shapes(shape_of, file);
+    const struct block *block = b ? ((const struct variant *)b->variant)->block : NULL;
+    int base[2 * BLOCKS], count = 0;
+    int64_t found[2 * BLOCKS];
+    for (int i = 0; block && block[i].kernel; i++) {
+        char name[2][48];
+        snprintf(name[0], sizeof name[0], "features.%d.block.%d.0.weight", i + 1, (i > 0) + 1 + block[i].squeeze);
+        snprintf(name[1], sizeof name[1], "features.%d.block.0.0.weight", i + 1);
+        for (int k = 0; k < 2; k++) {
+            px_shape s = shape_of(file, name[k]);
+            base[count] = k == 0 ? block[i].out : block[i].hidden;
+            found[count++] = s.rank == 4 ? s.dim[0] : 0;
+        }
+    }
+    double width = px_width_of(base, found, count);
+    fprintf(out, "stem = \"stride2\"; width = %.17g; ", width > 0 ? width : 1);
 }
 
 /* Module number *place of the block: a convolution, a norm. */

@@ -140,6 +140,20 @@ int px_channels_near(double channels)
     return near < 0.9 * channels ? near + 8 : near;
 }
 
+double px_width_of(const int base[], const int64_t stored[], int count)
+{
+    static const int steps[] = {25, 10, 5, 1}; /* hundredths */
+    for (size_t s = 0; s < sizeof steps / sizeof *steps; s++)
+        for (int hundredths = steps[s] < 5 ? 5 : steps[s]; hundredths <= 800; hundredths += steps[s]) {
+            int same = 0;
+            while (same < count && px_channels_near(base[same] * (hundredths / 100.0)) == stored[same])
+                same++;
+            if (same == count)
+                return hundredths / 100.0;
+        }
+    return 0;
+}
+
 px_value *px_blend(px_graph *g, px_value *x, px_value *other, px_value *mask)
 {
     px_value *kept = px_binary(g, PX_MUL, x, px_unary(g, PX_FN_AFFINE, mask, -1, 1));

@@ -64,6 +64,9 @@ px_value *px_squeeze_layer(px_graph *, const char *name, px_value *x, int squeez
 
 /* As many channels as a width multiplier gives: the nearest multiple of 8 that is not more than 10 % below (MobileNetV2's code). */
 int px_channels_near(double channels);
+/* The multiplier with which `base` numbers of channels become those that are stored, of several the roundest; 0 if there is none
+ * from 0.05 to 8 in steps of 0.01. */
+double px_width_of(const int base[], const int64_t stored[], int count);
 
 /* x where `mask` is 0, `other` where it is 1: x (1 - mask) + other mask, with broadcasting. */
 px_value *px_blend(px_graph *, px_value *x, px_value *other, px_value *mask);

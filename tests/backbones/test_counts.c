@@ -145,8 +145,64 @@ static void counts(void **state)
     assert_int_equal(bad, 0);
 }
 
+/* ---- widths ---- */
+
+/* The backbone's parameters under these settings. The caller destroys the graph. */
+static px_graph *built(const px_backbone *b, const char *settings)
+{
+    px_config *config = px_config_create();
+    px_backbone_cfg *cfg = px_calloc(1, b->family->cfg_size + 1);
+    px_config_group(config, b->family->name, b->family->options, cfg);
+    char *text = px_format("%s = { %s };", b->family->name, settings);
+    if (px_config_text_load(config, text, "test") != 0 || px_config_finish(config) != 0)
+        fail_msg("%s", px_error());
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
+    b->family->build(g, b, cfg, px_input(g, "images", PX_F32, PX_SHAPE(1, 3, 96, 96)));
+    px_config_destroy(config);
+    free(text);
+    free(cfg);
+    return g;
+}
+
+static px_shape shape_in(const void *file, const char *name)
+{
+    const px_graph *g = file;
+    for (int i = 0; i < px_graph_params(g); i++)
+        if (strcmp(px_graph_param(g, i)->name, name) == 0)
+            return px_graph_param(g, i)->value->shape;
+    return (px_shape){0};
+}
+
+/* What `stored` says of a network of any width builds the same one. */
+static void a_width_follows_from_the_shapes(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large"};
+    static const double widths[] = {0.25, 0.35, 0.5, 0.75, 1, 1.25, 1.3, 1.4};
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+        for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+            const px_backbone *b = px_backbone_find(names[n]);
+            char *given = px_format("width = %g;", widths[w]), *said = NULL;
+            size_t size;
+            px_graph *g = built(b, given);
+            FILE *out = open_memstream(&said, &size);
+            b->family->stored(out, shape_in, g);
+            fclose(out);
+            px_graph *again = built(b, said);
+            for (int i = 0; i < px_graph_params(g); i++) {
+                const px_param *p = px_graph_param(g, i);
+                if (!px_shape_equal(shape_in(again, p->name), p->value->shape))
+                    fail_msg("%s of width %g: %s has another shape with %s", names[n], widths[w], p->name, said);
+            }
+            px_graph_destroy(again);
+            px_graph_destroy(g);
+            free(given);
+            free(said);
+        }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(counts)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(counts), cmocka_unit_test(a_width_follows_from_the_shapes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
