@@ -51,6 +51,28 @@ static void new_settings_with_usual_values_are_no_change(void **state)
     check_told(&c, WAS "vit.heads = 3 (was: none)\n");
 }
 
+/* They change the network, but no parameter's shape. */
+static void other_networks_of_the_same_shapes_are_refused(void **state)
+{
+    (void)state;
+    static const char *const keys[][2] = {{"resnet", "max_pool"},   {"mobilenet_v1", "stem"},
+                                          {"mobilenet_v2", "stem"}, {"mobilenet_v3", "stem"},
+                                          {"vgg", "last_pool"},     {"googlenet", "transform"}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char *before = px_format("%s = {\n  %s = \"a\";\n};\n", keys[i][0], keys[i][1]),
+             *now = px_format("%s = {\n  %s = \"b\";\n};\n", keys[i][0], keys[i][1]),
+             *says = px_format("is a run with %s.%s = \"a\" and cannot go on with \"b\"", keys[i][0], keys[i][1]);
+        for (int read = 0; read < 2; read++) {
+            assert_int_equal(px_changes_check(&(px_changes){.before = before, .now = now, .to_read = read}, "runs/a"),
+                             -1);
+            assert_non_null(strstr(px_error(), says));
+        }
+        free(before);
+        free(now);
+        free(says);
+    }
+}
+
 static void what_makes_another_run_is_refused(void **state)
 {
     (void)state;
@@ -80,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_differs_is_told),
         cmocka_unit_test(new_settings_with_usual_values_are_no_change),
+        cmocka_unit_test(other_networks_of_the_same_shapes_are_refused),
         cmocka_unit_test(what_makes_another_run_is_refused),
         cmocka_unit_test(numbers),
     };
