@@ -155,7 +155,7 @@ static void fill(subject *t)
 /* Whether the fixture has this view. */
 static bool is_given(const subject *t, const char *view)
 {
-    char **names;
+    char **names = NULL;
     int count = 0;
     bool given = false;
     PX_CHECK(px_results_list(t->fixture, "inputs", &names, &count) == 0);
@@ -163,8 +163,7 @@ static bool is_given(const subject *t, const char *view)
         given = given || strcmp(names[i], view) == 0;
         free(names[i]);
     }
-    if (count)
-        free(names);
+    free(names);
     return given;
 }
 
