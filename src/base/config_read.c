@@ -96,8 +96,9 @@ static char *read_text(const char *path)
 
 static const char *line_start(const char *text, int line)
 {
+    const char *end = text ? text + strlen(text) : NULL;
     while (--line > 0 && text) {
-        text = strchr(text, '\n');
+        text = memchr(text, '\n', (size_t)(end - text));
         text = text ? text + 1 : NULL;
     }
     return text;
