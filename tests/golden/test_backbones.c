@@ -125,7 +125,7 @@ static void compare(const px_settings *s, const struct subject *t, const px_tens
     px_model_finish(&m);
     print_message("%s: features %.1g, in training %.1g, step %.1g (%s); fast kernels %.1g, %.1g\n", t->fixture,
                   features, training, step, where, fast_features, fast_training);
-    assert_true(features < 1e-6 && training < 1e-6 && step < 1e-5);
+    assert_true(features < 1e-10 && training < 1e-10 && step < 1e-6);
     assert_true(fast_features < 3e-5 && fast_training < 1e-4);
 }
 
