@@ -5,9 +5,9 @@
  *     struct px_method_cfg { double area_min; };
  *     static const px_option options[] = { PX_OPTION(px_method_cfg, area_min, "0.5", 0.01, 1, "..."), {0}};
  *     ...
- *     PX_PLUGIN = {.name = "rotation", .options = options, .views = views, ...};        // the last line of the file
+ *     PX_PLUGIN = {.name = "quarter_turns", .options = options, .views = views, ...};  // the last line of the file
  *
- * docs/methods.md says how to build it. experiments/plugin/rotation.c is an example.
+ * docs/methods.md says how to build it. experiments/plugin/quarter_turns.c is an example.
  */
 #ifndef PX_PRETEXT_H
 #define PX_PRETEXT_H

@@ -105,7 +105,7 @@ const px_command px_cmd_pretrain = {
             "Examples:\n"
             "  pretext pretrain method=simclr backbone=resnet18 data.path=cifar10.h5 out=runs/first epochs=20\n"
             "  mpirun -n 2 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg batch=256\n"
-            "  pretext pretrain --plugin ./rotation.so method=rotation data.path=cifar10.h5 out=runs/rotation\n"
+            "  pretext pretrain --plugin ./quarter_turns.so method=quarter_turns data.path=cifar10.h5 out=runs/turns\n"
             "  mpirun -n 4 --bind-to none pretext pretrain experiments/simclr_cifar10.cfg --resume\n"
             "  pretext pretrain --resume out=runs/first epochs=40\n",
     .run = run,

@@ -104,7 +104,7 @@ static void write_assignment(FILE *out, const char *key, const char *value)
     free(text);
 }
 
-/* "pretext probe runs/first --plugin rotation.so" */
+/* "pretext probe runs/first --plugin quarter_turns.so" */
 static void write_command(FILE *out, const char *program, const char *command, const px_settings *s, bool needs_method)
 {
     const char *plugin = needs_method ? px_method_file(s->method) : NULL;

@@ -44,7 +44,7 @@ PKG_CONFIG_PATH=$(dirname "$(find "$moved" -name pretext.pc)")
 export PKG_CONFIG_PATH
 for file in share/man/man1/pretext.1 share/man/man1/pretext-pretrain.1 share/bash-completion/completions/pretext \
     share/pretext/experiments/simclr_cifar10.cfg share/pretext/experiments/ten_minutes/mae.cfg \
-    share/pretext/experiments/slurm.sh share/pretext/experiments/plugin/rotation.c include/pretext/px_interface.h; do
+    share/pretext/experiments/slurm.sh share/pretext/experiments/plugin/quarter_turns.c include/pretext/px_interface.h; do
     [ -s "$moved/$file" ] || fail "$file is not installed"
 done
 [ -x "$moved/share/pretext/experiments/slurm.sh" ] || fail "slurm.sh cannot be run"
@@ -68,13 +68,13 @@ make_plugin "$work/plugin"
 
 cd "$work"
 # shellcheck disable=SC2086 # by hand, as docs/methods.md has it
-${CC:-cc} -std=gnu17 -O2 -shared -fPIC $flags -o by_hand.so plugin/rotation.c
-"$program" methods --plugin by_hand.so | grep -q '^rotation ' || fail "by_hand.so brings no method"
+${CC:-cc} -std=gnu17 -O2 -shared -fPIC $flags -o by_hand.so plugin/quarter_turns.c
+"$program" methods --plugin by_hand.so | grep -q '^quarter_turns ' || fail "by_hand.so brings no method"
 # 64 images of noise, 16 x 16, of two classes, as IDX.
 { printf '\0\0\x08\x03\0\0\0\x40\0\0\0\x10\0\0\0\x10' && head -c 16384 /dev/urandom; } >train-images-idx3-ubyte
 { printf '\0\0\x08\x01\0\0\0\x40' && for ((i = 0; i < 32; i++)); do printf '\0\1'; done; } >train-labels-idx1-ubyte
 "$program" pack train-* out=d.h5 >log 2>&1 || fail "$(cat log)"
-train=(pretrain --plugin plugin/build/rotation.so method=rotation data.path=d.h5 resnet.width=0.125 batch=16 epochs=0.5
+train=(pretrain --plugin plugin/build/quarter_turns.so method=quarter_turns data.path=d.h5 resnet.width=0.125 batch=16 epochs=0.5
     optim.warmup_epochs=0 threads=1)
 "$program" "${train[@]}" out=run >log 2>&1 || fail "$(cat log)"
 [ "$("$program" column run accuracy | tail -n 1 | cut -d " " -f 1)" = 1 ] || fail "no two steps: $(cat log)"
@@ -88,7 +88,7 @@ cp -r "$moved/include/pretext" other
 sed -i 's/int image_size, channels;/int channels, image_size;/' other/train/method.h
 ! cmp -s other/train/method.h "$moved/include/pretext/train/method.h" || fail "px_task has changed, and this test not"
 python3 "$source/tools/plugin_interface.py" other/pretext.h other/px_interface.h
-${CC:-cc} -std=gnu17 -shared -fPIC -I other -o other.so plugin/rotation.c
+${CC:-cc} -std=gnu17 -shared -fPIC -I other -o other.so plugin/quarter_turns.c
 here=$("$program" --version | sed -n 's/.*interface for plug-ins //p') there=$(sed -n 's/.*INTERFACE "\(.*\)"/\1/p' other/px_interface.h)
 if [ -z "$here" ] || [ -z "$there" ] || [ "$here" = "$there" ]; then
     fail "interfaces '$here' and '$there'"

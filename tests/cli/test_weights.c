@@ -232,7 +232,7 @@ static void resumed_without_a_configuration(void **state)
 {
     const fixture *f = *state;
     check(RUN("pretrain", "--resume", f->out, "epochs=2"), 0, "resumed at step 2 of 4");
-    check(RUN("pretrain", "--resume", f->out, "method=rotation"), 2, "one from outside needs --plugin FILE.so");
+    check(RUN("pretrain", "--resume", f->out, "method=quarter_turns"), 2, "one from outside needs --plugin FILE.so");
 }
 
 /* export is for one process; three of them write the same file, and none fails. */

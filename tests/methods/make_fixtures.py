@@ -372,6 +372,13 @@ def relative_location():
     return step, None, {}
 
 
+@fixture("rotation", rate=0.2)
+def rotation():
+    """Gidaris et al. 2018, equations 2 and 3: all four turns of each image."""
+    x, label = view("turned", 4, 3, SIZE, SIZE), torch.arange(4).repeat_interleave(BATCH)
+    return lambda w, k: F.cross_entropy(linear(w, "angle", small_cnn(w, x), 4), label), None, {}
+
+
 @fixture("mae", rate=0.05, settings=["mask_ratio=0.7", "decoder_width=8", "decoder_depth=1", "decoder_heads=2"])
 def mae():
     """He et al. 2022, on small_nets.h's ViT: 4 of 16 patches are visible; the hidden ones' pixels are standardised."""

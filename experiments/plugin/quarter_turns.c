@@ -1,4 +1,4 @@
-/* rotation.c - Unsupervised Representation Learning by Predicting Image Rotations, Gidaris et al. 2018
+/* quarter_turns.c - Unsupervised Representation Learning by Predicting Image Rotations, Gidaris et al. 2018
  * (arXiv:1803.07728), as a plug-in: built separately as a shared object and loaded by --plugin.
  *
  *   image turned by 0, 90, 180, 270 degrees [4B,C,S,S] -> backbone -> h [4B,F] -> linear -> which of four angles? */
@@ -47,12 +47,12 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     (void)c;
     px_value *label = px_copy_numbers(b, 4); /* copy k of image i is row k*B + i */
     px_encoding h = px_encode(b, px_view_input(b, "turned"));
-    px_value *logits = px_linear_layer(b->g, "rotation", h.pooled, 4, true); /* [4B, 4] */
+    px_value *logits = px_linear_layer(b->g, "turns", h.pooled, 4, true); /* [4B, 4] */
     px_metric(b, "accuracy", px_accuracy(b->g, logits, label));
     return px_cross_entropy(b->g, logits, label);
 }
 
-PX_PLUGIN = {.name = "rotation",
+PX_PLUGIN = {.name = "quarter_turns",
              .paper = "Gidaris et al. 2018, arXiv:1803.07728",
              .summary = "by how much was the image turned?",
              .cfg_size = sizeof(px_method_cfg),
