@@ -9,34 +9,20 @@
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
+#include "train/tiles.h"
 
 #include <math.h>
 
-enum { NEIGHBOURS = 8, PATCHES = 9 };
+enum { NEIGHBOURS = PX_TILES - 1 };
 
 struct px_method_cfg {
-    int patch, hidden;
-    double share, gray, downsample, flip, dropout;
-    enum { KEEP, DROP, PROJECT } colour;
-    bool standardise;
+    px_tiles tiles;
+    int hidden;
+    double dropout;
 };
 
 static const px_option options[] = {
-    PX_OPTION(px_method_cfg, patch, "0", 0, 1024,
-              "side of a patch in pixels; 0: share * a third of image_size, at least 16, rounded down to whole patches "
-              "of a ViT"),
-    PX_OPTION(
-        px_method_cfg, share, "0.75", 0.3, 1,
-        "side of the random crop as a fraction of its cell's; the rest is gap and jitter (Kolesnikov: 64 of 85 px)"),
-    PX_OPTION(px_method_cfg, gray, "0.66", 0, 1, "probability of a gray image (Kolesnikov: 0.66)"),
-    PX_OPTION_CHOICE(
-        px_method_cfg, colour, "keep", "keep|drop|project",
-        "against chromatic aberration: replace two channels by noise, or project out green-magenta (Doersch)"),
-    PX_OPTION_FLAG(px_method_cfg, standardise, "true",
-                   "standardise each patch to mean 0, deviation 1 (Kolesnikov; mmselfsup does not)"),
-    PX_OPTION(px_method_cfg, downsample, "0", 0, 1,
-              "probability of shrinking a patch to at least 10 px and back (Doersch: 1/3)"),
-    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip of the whole image"),
+    PX_TILES_OPTIONS(px_method_cfg, tiles),
     PX_OPTION(px_method_cfg, hidden, "4096", 1, 65536, "width of the pair's hidden layer (Doersch, Kolesnikov: 4096)"),
     PX_OPTION(px_method_cfg, dropout, "0.5", 0, 0.99, "dropout rate in the head (Kolesnikov: 0.5)"),
     {0}};
@@ -48,71 +34,23 @@ static const char defaults[] =
     "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; schedule = \"step\";\n"
     "          steps = [15, 25]; };\n";
 
-static int patch_side(const px_method_cfg *c, const px_task *task)
-{
-    int side = (int)(c->share * task->image_size / 3), grid = task->patch ? task->patch : 1;
-    side = side < 16 ? 16 : side;
-    return c->patch ? c->patch : side < grid ? grid : side / grid * grid;
-}
+static const char *const complaints[] = PX_TILES_COMPLAINTS("relative_location");
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    int side = patch_side(c, task);
     (void)backbone;
-    if (task->image_size < 24)
-        return "images of less than 24 px leave no patches of 8 px; data.image_size=24 or more enlarges them";
-    if (task->patch && side % task->patch)
-        return "relative_location.patch must be a multiple of the backbone's patches (the number in its name); "
-               "relative_location.patch=0 chooses one";
-    if (c->colour != KEEP && task->channels != 1 && task->channels != 3)
-        return "relative_location.colour is for images of 1 or 3 channels; relative_location.colour=keep turns it off";
-    return side < 8 ? "relative_location.patch must be at least 8 px; relative_location.patch=0 chooses one" : NULL;
+    return px_tiles_check(&c->tiles, task, complaints);
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
-    int side = patch_side(c, task);
-    px_views_add(out, "patches", PX_F32, PATCHES, 3, (int[]){task->channels, side, side});
-}
-
-/* ---- patches ---- */
-
-static void finish_patch(const px_method_cfg *c, const px_task *task, px_plane p, px_rng *rng)
-{
-    if (c->colour == DROP)
-        px_drop_channels(&p, rng);
-    else if (c->colour == PROJECT)
-        px_project_green(&p);
-    if (c->standardise)
-        px_standardize_plane(&p);
-    else if (task->mean)
-        px_normalize(&p, task->mean, task->std);
+    px_tiles_declare(&c->tiles, task, "patches", out);
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
-    px_crop whole = px_crop_center(image, 1);
-    float cell = whole.height / 3, side = cell * (float)c->share;
-    bool flip = px_rng_uniform(rng) < (task->augment ? c->flip : 0),
-         gray = px_rng_uniform(rng) < (task->augment ? c->gray : 0);
-    for (int place = 0; place < PATCHES; place++) {
-        int row = place / 3, column = place % 3, copy = place < 4 ? place : place == 4 ? NEIGHBOURS : place - 1;
-        float down = px_rng_uniform(rng), right = px_rng_uniform(rng), smaller = px_rng_uniform(rng),
-              by = px_rng_uniform(rng);
-        if (!task->augment)
-            down = right = 0.5f;
-        px_plane p = px_sample_plane(out, 0, copy);
-        /* The whole image is mirrored, so column 0 then shows its right third. */
-        int from = flip ? 2 - column : column;
-        px_crop crop = {whole.top + (float)row * cell + down * (cell - side),
-                        whole.left + (float)from * cell + right * (cell - side), side, side};
-        px_resize(&p, image, crop, flip, PX_BICUBIC, out->scratch);
-        if (gray)
-            px_gray(&p);
-        if (task->augment && smaller < c->downsample && p.size > 10)
-            px_coarsen(&p, 10 + (int)(by * (float)(p.size - 10)), out->scratch);
-        finish_patch(c, task, p, rng);
-    }
+    static const int copy_of[PX_TILES] = {0, 1, 2, 3, NEIGHBOURS, 4, 5, 6, 7};
+    px_tiles_make(&c->tiles, task, rng, image, copy_of, out);
 }
 
 /* ---- the pair head ---- */

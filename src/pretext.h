@@ -21,6 +21,7 @@
 #include "ops/ops.h"
 #include "px_interface.h"
 #include "train/method.h"
+#include "train/tiles.h"
 #include "train/two_views.h"
 
 /* Defines the plug-in's method, and the version of the headers that it was compiled with. The program compares the

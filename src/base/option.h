@@ -67,4 +67,9 @@ typedef struct px_option {
 #field, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, 0, 0, choices, help                    \
     }
 
+#define PX_OPTION_CHOICE_NAMED(name, type, field, def, choices, help)                                                  \
+    {                                                                                                                  \
+        name, PX_OPTION_TYPE(((type *)0)->field), offsetof(type, field), def, 0, 0, choices, help                      \
+    }
+
 #endif

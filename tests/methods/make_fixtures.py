@@ -379,6 +379,18 @@ def rotation():
     return lambda w, k: F.cross_entropy(linear(w, "angle", small_cnn(w, x), 4), label), None, {}
 
 
+@fixture("jigsaw", rate=0.2, settings=["patch=8", "hidden=10"], size=24)
+def jigsaw():
+    """Noroozi & Favaro 2016, figure 3, with one layer of norm and ReLU for each tile."""
+    x, label = view("tiles", 9, 3, 8, 8), (252 + 252 * unit("permutation", np.arange(BATCH))).astype(np.int64)
+
+    def step(w, k):
+        tiles = linear(w, "head.fc1", small_cnn(w, x), 10, bias=False)
+        tiles = F.relu(batch_norm(w, "head.bn1", tiles)).split(BATCH)
+        return F.cross_entropy(linear(w, "head.fc2", torch.cat(tiles, dim=1), 504), torch.from_numpy(label))
+    return step, None, {"permutation": label}
+
+
 @fixture("mae", rate=0.05, settings=["mask_ratio=0.7", "decoder_width=8", "decoder_depth=1", "decoder_heads=2"])
 def mae():
     """He et al. 2022, on small_nets.h's ViT: 4 of 16 patches are visible; the hidden ones' pixels are standardised."""
