@@ -283,23 +283,34 @@ static int get_moments(const char *path, hid_t file, px_checkpoint *out)
     return status;
 }
 
+/* What goes through all parameters carries along. */
+typedef struct all_arrays {
+    const char *path;
+    px_checkpoint *out;
+    int status;
+} all_arrays;
+
+static herr_t get_next(hid_t group, const char *name, const H5L_info_t *link, void *data)
+{
+    (void)link;
+    all_arrays *all = data;
+    all->status = get_any(all->path, "parameters", group, name, &all->out->array[all->out->count++]);
+    return all->status == 0 ? 0 : 1;
+}
+
+/* In one walk: HDF5 sorts all names of a large group again for each one that is asked for by its number. */
 static int get_arrays(const char *path, hid_t file, px_checkpoint *out)
 {
     H5G_info_t info;
     hid_t group = H5Gopen2(file, "parameters", H5P_DEFAULT);
     if (group < 0 || H5Gget_info(group, &info) < 0)
         return px_fail(PX_DATA, "%s: contains no parameters", path);
-    int status = 0;
+    all_arrays all = {.path = path, .out = out};
     out->array = px_calloc((size_t)info.nlinks + 1, sizeof out->array[0]);
-    for (hsize_t i = 0; i < info.nlinks && status == 0; i++) {
-        char name[512];
-        if (H5Lget_name_by_idx(group, ".", H5_INDEX_NAME, H5_ITER_INC, i, name, sizeof name, H5P_DEFAULT) < 0)
-            status = px_fail(PX_DATA, "%s: the list of parameters is damaged", path);
-        else
-            status = get_any(path, "parameters", group, name, &out->array[out->count++]);
-    }
+    if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, get_next, &all) < 0)
+        all.status = px_fail(PX_DATA, "%s: the list of parameters is damaged", path);
     H5Gclose(group);
-    return status;
+    return all.status;
 }
 
 /* HDF5 trusts files in its older formats, and reads beyond its memory if some of them are damaged. The newer formats,
