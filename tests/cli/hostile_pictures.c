@@ -9,6 +9,7 @@
 #include "../data/make_data.h"
 #include "hostile.h"
 
+#include <math.h>
 #include <zlib.h>
 
 enum { SIDE = 24, TAIL = 4000 };
@@ -58,39 +59,42 @@ static blob deflated(size_t count)
 
 /* ---- TIFF -------------------------------------------------------------------------------------------------------- */
 
+enum { TIFF_STRIP = 273, TIFF_ROWS = 278, TIFF_BYTES = 279, TIFF_TILE = 322, STRIP_AT = 200 };
+
+static void tiff_entry(FILE *out, uint32_t tag, uint32_t count, uint32_t value)
+{
+    little(out, tag, 2);
+    little(out, 4, 2);
+    little(out, count, 4);
+    little(out, value, 4);
+}
+
 /* A gray picture of `side` pixels, in one strip that begins at byte 200; of its directory, the entry `at` says `number` (of
- * these, if it is negative, so many are announced); 322: it has tiles of this side. */
+ * these, if it is negative, so many are announced); TIFF_TILE: the strip is a tile of this side. `kind` "bit": of one bit
+ * per pixel. */
 static void tiff_of(const hostile *h, uint32_t side, uint32_t compression, const uint8_t *strip, size_t size)
 {
-    uint32_t entries[][2] = {{256, side}, {257, side}, {258, 8},    {259, compression},   {262, 1},
-                             {273, 200},  {277, 1},    {278, side}, {279, (uint32_t)size}};
-    bool tiles = h->at == 322;
+    bool tile = h->at == TIFF_TILE;
+    uint32_t bits = strcmp(h->kind, "bit") == 0 ? 1 : 8, number = (uint32_t)fabs(h->number), bytes = (uint32_t)size;
+    uint32_t strips[][2] = {{256, side},        {257, side},       {258, bits},
+                            {259, compression}, {262, 1},          {TIFF_STRIP, STRIP_AT},
+                            {277, 1},           {TIFF_ROWS, side}, {TIFF_BYTES, bytes}};
+    uint32_t tiles[][2] = {{256, side}, {257, side},         {258, bits},   {259, compression}, {262, 1},
+                           {277, 1},    {TIFF_TILE, number}, {323, number}, {324, STRIP_AT},    {325, bytes}};
+    size_t count = tile ? sizeof tiles / sizeof *tiles : sizeof strips / sizeof *strips;
     char *text;
     size_t length;
     FILE *out = open_memstream(&text, &length);
     fwrite("II*\0\x08\0\0\0", 1, 8, out);
-    little(out, tiles ? 8 : sizeof entries / sizeof *entries + (h->at > 279), 2);
-    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
-        uint32_t tag = entries[i][0], value = entries[i][1];
-        bool this = tag == h->at;
-        if (tiles && (tag == 273 || tag == 278 || tag == 279))
-            continue;
-        little(out, tag, 2);
-        little(out, 4, 2);
-        little(out, this && h->number < 0 ? (uint32_t)-h->number : 1, 4);
-        little(out, this && h->number >= 0 ? (uint32_t)h->number : value, 4);
+    little(out, count, 2);
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *entry = tile ? tiles[i] : strips[i];
+        bool this = !tile && entry[0] == h->at, several = this && h->number < 0;
+        tiff_entry(out, entry[0], several ? number : 1, this && !several ? number : entry[1]);
     }
-    for (int i = 0; i < 2 && h->at > 279; i++) {
-        little(out, (uint32_t)h->at + (uint32_t)(i * (tiles ? 1 : 0)), 2);
-        little(out, 4, 2);
-        little(out, 1, 4);
-        little(out, (uint32_t)h->number, 4);
-        if (!tiles)
-            break;
-    }
-    little(out, h->at == 0 ? (uint32_t)h->number : 0, 4); /* where the next directory is */
+    little(out, h->at == 0 ? number : 0, 4); /* where the next directory is */
     fflush(out);
-    zeros(out, 200 - length);
+    zeros(out, STRIP_AT - length);
     fwrite(strip, 1, size, out);
     fclose(out);
     put_stream(h, text, length);
@@ -238,6 +242,8 @@ static const hostile pictures[] = {
     TIFF("no-rows", BAD, 278, 0),
     TIFF("tiles", BAD, 322, 2147483632),
     TIFF("large-tiles", BAD, 322, 32000),
+    PICTURE("tiff-tiles-of-bits", tiff, "1.tif", BAD "its tiles are larger than 256 MB", .at = 322, .number = 46336,
+            .kind = "bit"),
     ACCEPTED("tiff-loop", tiff, "1.tif", .at = 0, .number = 8),
     ACCEPTED("tiff-itself", tiff, "1.tif", .at = 273, .number = 8),
     ACCEPTED("tiff-strips", tiff, "1.tif", .at = 273, .number = -1073741823),

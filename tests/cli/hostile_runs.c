@@ -10,6 +10,7 @@
 #include "hostile_h5.h"
 
 #include <hdf5.h>
+#include <inttypes.h>
 
 #define COUNT(table) (int)(sizeof(table) / sizeof *(table))
 #define OTHER_TYPES "text compound opaque list reference"
@@ -75,6 +76,30 @@ static void damaged(const hostile *h)
     free(b.bytes);
 }
 
+/* The checkpoint with `size` more parameters. */
+static void many(const hostile *h)
+{
+    blob b = read_file("../../good/ok/checkpoint.h5");
+    put(h, b.bytes, b.size);
+    free(b.bytes);
+    hid_t access = H5Pcreate(H5P_FILE_ACCESS), space = H5Screate(H5S_SCALAR);
+    H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110);
+    hid_t file = H5Fopen(h->name, H5F_ACC_RDWR, access), group = H5Gopen2(file, "parameters", H5P_DEFAULT);
+    PX_CHECK(group >= 0);
+    for (int64_t i = 0; i < h->size; i++) {
+        char name[32];
+        float value = 1;
+        snprintf(name, sizeof name, "z%" PRId64, i);
+        hid_t set = H5Dcreate2(group, name, H5T_IEEE_F32LE, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT);
+        PX_CHECK(H5Dwrite(set, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, &value) >= 0);
+        H5Dclose(set);
+    }
+    H5Gclose(group);
+    H5Fclose(file);
+    H5Sclose(space);
+    H5Pclose(access);
+}
+
 /* A file in HDF5's oldest format. */
 static void old_format(const hostile *h)
 {
@@ -114,6 +139,7 @@ static const hostile files[] = {
                .words = EXPORT),
     CHECKPOINT("old.h5", old_format, "old.h5" FORMAT ": it is in an older HDF5 format", .words = EXPORT),
     CHECKPOINT("zero.h5", damaged, "zero.h5: is not a complete HDF5 file", .size = 0, .words = EXPORT),
+    {.name = "many.h5", .make = many, .size = 20000, .says = "tensors of resnet18", .words = EXPORT},
     CHECKPOINT("@/d.h5", NULL, "d.h5" FORMAT, .words = {"export", "@/d.h5"}),
 };
 
