@@ -91,6 +91,18 @@ static struct rlimit limit_addresses(rlim_t bytes)
     return before;
 }
 
+/* OpenBLAS asks for its buffers before main, again and again. */
+static void too_few_addresses_for_openblas(void **state)
+{
+    (void)state;
+    struct rlimit before = limit_addresses((rlim_t)260 << 20);
+    run_result r = RUN("pretrain", "data.path=d.h5", "out=o");
+    setrlimit(RLIMIT_AS, &before);
+    EXPECT(&r, 1, "pretext: ulimit -v allows 260 MB, in which OpenBLAS has no room for its ");
+    assert_int_equal(access("o", F_OK), -1);
+    run_finish(&r);
+}
+
 /* The last of the settings that the message proposes under `key`, "batch=8"; a new string. */
 static char *proposed(const run_result *r, const char *key)
 {
@@ -315,6 +327,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(photographs_of_40_px_seen_at_1024),
                                        cmocka_unit_test(several_ranks_are_counted_together),
+                                       cmocka_unit_test(too_few_addresses_for_openblas),
                                        cmocka_unit_test(what_is_proposed_fits),
                                        cmocka_unit_test(features_are_encoded_with_a_smaller_batch),
                                        cmocka_unit_test(pixels_that_are_too_many),
