@@ -62,14 +62,19 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_scale(g, px_add(g, on, px_scale(g, others, c->lambda)), c->scale);
 }
 
-const px_method px_barlow_twins = {.name = "barlow_twins",
-                                   .paper = "Zbontar et al. 2021, arXiv:2103.03230",
-                                   .summary = "correlations between the numbers of two views' projections should be "
-                                              "the identity",
-                                   .cfg_size = sizeof(px_method_cfg),
-                                   .options = options,
-                                   .defaults = defaults,
-                                   .check = check,
-                                   .views = views,
-                                   .make_views = make_views,
-                                   .build = build};
+const px_method px_barlow_twins = {
+    .name = "barlow_twins",
+    .paper = "Zbontar et al. 2021, arXiv:2103.03230",
+    .summary = "correlations between the numbers of two views' projections should be "
+               "the identity",
+    .formula =
+        "L = 0.1 [sum_i (1 - C_ii)^2 + lambda sum_(i != j) C_ij^2], C the correlations of z_a and z_b over the batch",
+    .published = "ImageNet, ResNet-50, 1000 epochs: linear 73.5 (official)\n"
+                 "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 92.10 (solo-learn)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

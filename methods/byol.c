@@ -54,13 +54,16 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_unary(g, PX_FN_AFFINE, both, -2, 4); /* the sum of 2 - 2 cos over both orders */
 }
 
-const px_method px_byol = {.name = "byol",
-                           .paper = "Grill et al. 2020, arXiv:2006.07733",
-                           .summary =
-                               "predicts a slowly moving teacher's projection of another view, without negatives",
-                           .cfg_size = sizeof(px_method_cfg),
-                           .options = options,
-                           .defaults = defaults,
-                           .views = views,
-                           .make_views = make_views,
-                           .build = build};
+const px_method px_byol = {
+    .name = "byol",
+    .paper = "Grill et al. 2020, arXiv:2006.07733",
+    .summary = "predicts a slowly moving teacher's projection of another view, without negatives",
+    .formula = "L = |p(z_a) - z'_b|^2 + |p(z_b) - z'_a|^2, vectors of length 1, z' the teacher's",
+    .published = "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 92.58 (solo-learn)\n"
+                 "CIFAR-10, ResNet-18, 800 epochs: k-NN 91.0, the best epoch on the test set (lightly)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

@@ -113,6 +113,10 @@ const px_method px_dino = {.name = "dino",
                            .paper = "Caron et al. 2021, arXiv:2104.14294",
                            .summary = "matches a slowly moving teacher's distribution over prototypes, of another "
                                       "crop",
+                           .formula = "L = mean over (teacher's large crop g, student's crop v != g) of -sum "
+                                      "softmax((t_g - c) / T_t) log softmax(s_v / T_s)",
+                           .published = "ImageNet, ViT-S/16, 100 epochs: k-NN 69.3, linear 74.0 (official)\n"
+                                        "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 89.52 (solo-learn)",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
                            .defaults = defaults,

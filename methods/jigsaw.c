@@ -123,6 +123,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 const px_method px_jigsaw = {.name = "jigsaw",
                              .paper = "Noroozi & Favaro 2016, arXiv:1603.09246",
                              .summary = "tells in which order the nine tiles of an image are",
+                             .formula =
+                                 "L = -log softmax(W [f(tile_1); ...; f(tile_9)])_k, k the number of the permutation",
+                             .published = "ImageNet, ResNet-50, 105 epochs: linear 46.7 to 48.6 (VISSL)",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,

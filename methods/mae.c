@@ -133,16 +133,20 @@ static int figures(const px_method_cfg *c, px_figures *f)
     return px_figures_rebuilt(f, "reconstruction", &what);
 }
 
-const px_method px_mae = {.name = "mae",
-                          .paper = "He et al. 2022, arXiv:2111.06377",
-                          .summary = "rebuild the hidden patches of an image from the visible ones",
-                          .family = "vit",
-                          .cfg_size = sizeof(px_method_cfg),
-                          .options = options,
-                          .defaults = defaults,
-                          .settle = settle,
-                          .check = check,
-                          .views = views,
-                          .make_views = make_views,
-                          .build = build,
-                          .figures = figures};
+const px_method px_mae = {
+    .name = "mae",
+    .paper = "He et al. 2022, arXiv:2111.06377",
+    .summary = "rebuild the hidden patches of an image from the visible ones",
+    .family = "vit",
+    .formula = "L = mean over pixels of hidden patches of (prediction - pixel)^2, patches of mean 0 and deviation 1",
+    .published =
+        "Imagenette, ViT-S/16, 200 epochs: k-NN 72.1, linear 84.1, online, the best epochs (stable-pretraining)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .settle = settle,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build,
+    .figures = figures};

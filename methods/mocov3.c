@@ -84,14 +84,19 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_scale(g, px_add(g, one[0], one[1]), 2 * c->temperature); /* 2 T of each order: official code */
 }
 
-const px_method px_mocov3 = {.name = "mocov3",
-                             .paper = "Chen et al. 2021, arXiv:2104.02057",
-                             .summary = "a view must find a slowly moving teacher's key of its image among those of "
-                                        "the batch; made for ViTs",
-                             .cfg_size = sizeof(px_method_cfg),
-                             .options = options,
-                             .defaults = defaults,
-                             .check = check,
-                             .views = views,
-                             .make_views = make_views,
-                             .build = build};
+const px_method px_mocov3 = {
+    .name = "mocov3",
+    .paper = "Chen et al. 2021, arXiv:2104.02057",
+    .summary = "a view must find a slowly moving teacher's key of its image among those of "
+               "the batch; made for ViTs",
+    .formula =
+        "L = 2 T [CE(q_a k_b^T / T) + CE(q_b k_a^T / T)], keys k of all images from the teacher, without gradient",
+    .published = "ImageNet, ResNet-50, 100, 300, 1000 epochs: linear 68.9, 72.8, 74.6 (official)\n"
+                 "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 93.10 (solo-learn)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

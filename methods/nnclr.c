@@ -95,6 +95,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 const px_method px_nnclr = {.name = "nnclr",
                             .paper = "Dwibedi et al. 2021, arXiv:2104.14548",
                             .summary = "contrasts a view's nearest neighbour in a queue with the other view",
+                            .formula =
+                                "L = 1/2 [CE(nn(z_a) p_b^T / T) + CE(nn(z_b) p_a^T / T)], nn the nearest of the queue",
+                            .published = "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 91.88 (solo-learn)",
                             .cfg_size = sizeof(px_method_cfg),
                             .options = options,
                             .defaults = defaults,

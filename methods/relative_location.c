@@ -89,6 +89,7 @@ const px_method px_relative_location = {.name = "relative_location",
                                         .paper = "Doersch et al. 2015, arXiv:1505.05192",
                                         .summary =
                                             "predict where a patch lies relative to another one of the same image",
+                                        .formula = "L = -log softmax(head(f(patch k), f(centre)))_k, k the place of 8",
                                         .cfg_size = sizeof(px_method_cfg),
                                         .options = options,
                                         .defaults = defaults,

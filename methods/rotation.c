@@ -84,6 +84,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 const px_method px_rotation = {.name = "rotation",
                                .paper = "Gidaris et al. 2018, arXiv:1803.07728",
                                .summary = "tells by which of four angles an image was turned",
+                               .formula = "L = -1/4 sum_(k < 4) log softmax(W f(image turned by k 90 degrees))_k",
+                               .published = "ImageNet, ResNet-50, 105 epochs: linear 48.2 (VISSL)",
                                .cfg_size = sizeof(px_method_cfg),
                                .options = options,
                                .defaults = defaults,

@@ -79,14 +79,18 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return nt_xent(c, b, z);
 }
 
-const px_method px_simclr = {.name = "simclr",
-                             .paper = "Chen et al. 2020, arXiv:2002.05709",
-                             .summary =
-                                 "two views of an image attract each other, views of other images repel (NT-Xent)",
-                             .cfg_size = sizeof(px_method_cfg),
-                             .options = options,
-                             .defaults = defaults,
-                             .check = check,
-                             .views = views,
-                             .make_views = make_views,
-                             .build = build};
+const px_method px_simclr = {
+    .name = "simclr",
+    .paper = "Chen et al. 2020, arXiv:2002.05709",
+    .summary = "two views of an image attract each other, views of other images repel (NT-Xent)",
+    .formula =
+        "L = -mean over 2B rows of log [e^(z_i z_j / T) / sum_(k != i) e^(z_i z_k / T)], j the image's other view",
+    .published = "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 90.74 (solo-learn)\n"
+                 "CIFAR-10, ResNet-18, 800 epochs: k-NN 87.9, the best epoch on the test set (lightly)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

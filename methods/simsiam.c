@@ -57,6 +57,9 @@ const px_method px_simsiam = {.name = "simsiam",
                               .paper = "Chen & He 2021, arXiv:2011.10566",
                               .summary = "predicts the projection of another view, which gets no gradient; no "
                                          "negatives, no teacher",
+                              .formula = "L = -1/2 [cos(p_a, z_b) + cos(p_b, z_a)], z without gradient",
+                              .published = "ImageNet, ResNet-50, 100 epochs: linear 68.1 (official)\n"
+                                           "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 90.51 (solo-learn)",
                               .cfg_size = sizeof(px_method_cfg),
                               .options = options,
                               .defaults = defaults,

@@ -68,6 +68,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 const px_method px_supervised = {.name = "supervised",
                                  .paper = "He et al. 2016, arXiv:1512.03385",
                                  .summary = "learn the labels themselves: the upper reference of a comparison",
+                                 .formula = "L = -log softmax(W f(x))_label",
                                  .cfg_size = sizeof(px_method_cfg),
                                  .options = options,
                                  .defaults = defaults,

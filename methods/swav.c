@@ -76,13 +76,17 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_scale(g, loss, 1.0 / (2 * (1 + N)));
 }
 
-const px_method px_swav = {.name = "swav",
-                           .paper = "Caron et al. 2020, arXiv:2006.09882",
-                           .summary = "crops of an image predict each other's assignment to balanced prototypes",
-                           .cfg_size = sizeof(px_method_cfg),
-                           .options = options,
-                           .defaults = defaults,
-                           .check = check,
-                           .views = views,
-                           .make_views = make_views,
-                           .build = build};
+const px_method px_swav = {
+    .name = "swav",
+    .paper = "Caron et al. 2020, arXiv:2006.09882",
+    .summary = "crops of an image predict each other's assignment to balanced prototypes",
+    .formula = "L = -mean over (large crop s, other crop t) of q_s log softmax(scores_t / T), q Sinkhorn's assignment",
+    .published = "ImageNet, ResNet-50, 200 epochs: linear 72.7 (official, batch 256)\n"
+                 "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 89.17 (solo-learn)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

@@ -63,6 +63,8 @@ const px_method px_tico = {.name = "tico",
                            .paper = "Zhu et al. 2022, arXiv:2206.10698",
                            .summary = "follows a slowly moving teacher's projection, away from a moving average of "
                                       "covariances",
+                           .formula = "L = 1 - mean z_a z'_b + rho mean z_a^T C z_a, C the decaying mean of z z^T",
+                           .published = "Imagenette, ResNet-18: k-NN 85.6 (lightly)",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
                            .defaults = defaults,

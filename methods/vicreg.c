@@ -81,6 +81,10 @@ const px_method px_vicreg = {.name = "vicreg",
                              .paper = "Bardes et al. 2022, arXiv:2105.04906",
                              .summary = "views alike, each number of a projection varied, different numbers "
                                         "uncorrelated",
+                             .formula = "L = 25 |z_a - z_b|^2 / D + 25 [v(z_a) + v(z_b)] / 2 + c(z_a) + c(z_b), v "
+                                        "hinges of deviations, c squared covariances",
+                             .published = "ImageNet, ResNet-50, 1000 epochs: linear 73.2 (official)\n"
+                                          "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 92.07 (solo-learn)",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,

@@ -1,15 +1,171 @@
-/* cmd_methods.c - pretext methods: lists the pretext tasks. */
+/* cmd_methods.c - pretext methods: lists the pretext tasks, or tells about one. */
+#include "base/error.h"
 #include "cli/args.h"
 #include "cli/job.h"
-#include "train/method.h"
+#include "cli/share.h"
+#include "train/describe.h"
 
+#include <glob.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Images of ImageNet's usual size. */
+enum { SIDE = 224 };
 
 typedef struct methods_flags {
     px_words plugin;
 } methods_flags;
 
 static const px_flag flags[] = {PX_PLUGIN_FLAG(methods_flags), {0}};
+
+static const px_keys keys[] = {
+    {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
+
+static void print_list(void)
+{
+    const px_method *m;
+    for (int i = 0; (m = px_method_at(i)); i++)
+        printf("%-20s %s (%s)\n", m->name, m->summary, m->paper);
+}
+
+/* The settings that the words after `methods` make. */
+static int load(px_settings *s, const char *method, const px_args *args)
+{
+    int count = args->assignments.count;
+    const char **given = px_calloc((size_t)count + 1, sizeof given[0]);
+    char *chosen = px_format("method=%s", method);
+    memcpy(given, args->assignments.word, (size_t)count * sizeof given[0]);
+    given[count] = chosen;
+    int status = px_settings_load(s, NULL, given, count + 1);
+    free(chosen);
+    free(given);
+    return status;
+}
+
+/* ---- recipes and results ---- */
+
+/* With the comment that it begins with, up to the commands in it. */
+static void print_recipe(const char *path)
+{
+    char line[256];
+    FILE *f = fopen(path, "r");
+    printf("  %s\n", path);
+    while (f && fgets(line, sizeof line, f) && line[0] == '#' && strncmp(line, "#   ", 4) != 0)
+        printf("    %s", line + 1);
+    if (f)
+        fclose(f);
+}
+
+static void print_recipes(const px_method *m)
+{
+    char *folder = px_share_file("experiments"), *files = px_format("%s/*.cfg", folder ? folder : "experiments"),
+         *deeper = px_format("%s/*/*.cfg", folder ? folder : "experiments");
+    glob_t all;
+    int found = 0;
+    glob(files, 0, NULL, &all);
+    glob(deeper, GLOB_APPEND, NULL, &all);
+    printf("\nRecipes\n");
+    for (size_t i = 0; i < all.gl_pathc; i++) {
+        px_settings s;
+        if (px_settings_load(&s, all.gl_pathv[i], NULL, 0) != 0)
+            continue; /* it is not for this program: a plug-in's */
+        if (s.method == m) {
+            print_recipe(all.gl_pathv[i]);
+            found++;
+        }
+        px_settings_finish(&s);
+    }
+    if (found == 0)
+        printf("  none\n");
+    globfree(&all);
+    free(deeper);
+    free(files);
+    free(folder);
+}
+
+/* Cuts the next cell off a row "| a | b |" of a table in Markdown, without blanks around it; NULL: there is none. */
+static char *next_cell(char **row)
+{
+    char *text = strsep(row, "|"), *end;
+    if (!text || !*row)
+        return NULL;
+    text += strspn(text, " ");
+    end = text + strlen(text);
+    while (end > text && end[-1] == ' ')
+        *--end = 0;
+    return text;
+}
+
+/* A row of the table, each number after its column's title. */
+static void print_row(char *titles, char *row)
+{
+    char *title, *text;
+    while ((title = next_cell(&titles)) && (text = next_cell(&row)))
+        if (*text)
+            printf("  %-24s %s\n", title, text);
+}
+
+/* What results/methods/README.md tells of the method: the rows that begin with its name. */
+static void print_ours(const px_method *m)
+{
+    static const char file[] = "results/methods/README.md";
+    char *path = px_share_file(file), line[1024], titles[1024] = "", row[1024];
+    FILE *f = path ? fopen(path, "r") : NULL;
+    int found = 0;
+    printf("\nOurs\n");
+    while (f && fgets(line, sizeof line, f)) {
+        if (line[0] != '|') {
+            titles[0] = 0;
+            continue;
+        }
+        if (!titles[0])
+            memcpy(titles, line, sizeof titles);
+        memcpy(row, line, sizeof row);
+        char *rest = row + 1;
+        const char *name = next_cell(&rest);
+        if (!name || strcmp(name, m->name) != 0)
+            continue;
+        memcpy(row, titles, sizeof row);
+        print_row(row + 1, line + 1);
+        found++;
+    }
+    if (f)
+        fclose(f);
+    if (found == 0)
+        printf("  none in %s\n", file);
+    free(path);
+}
+
+/* ---- one method ---- */
+
+static int print_method(const char *name, const px_args *args)
+{
+    const px_method *m = px_method_find(name);
+    px_settings s;
+    if (!m || load(&s, name, args) != 0)
+        return -1;
+    printf("%s - %s (%s)\n", m->name, m->summary, m->paper);
+    printf("%s%s\n\n", m->formula ? "\n" : "", m->formula ? m->formula : "");
+    int status = px_describe(stdout, &s, SIDE);
+    px_settings_finish(&s);
+    if (status != 0)
+        return -1;
+    char *options = px_options_help(m->name, m->options);
+    printf("\nOptions\n%s", options);
+    free(options);
+    if (m->defaults)
+        printf("\nDefaults for other options\n%s", m->defaults);
+    print_recipes(m);
+    printf("\nPublished\n%s", m->published ? "" : "  nothing is noted\n");
+    for (const char *line = m->published; line && *line;) {
+        int length = (int)strcspn(line, "\n");
+        printf("  %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+    print_ours(m);
+    return 0;
+}
 
 static int run(int argc, char **argv)
 {
@@ -18,18 +174,33 @@ static int run(int argc, char **argv)
     if (px_args_read(&args, &px_cmd_methods, argc, argv, &given) != 0)
         return -1;
     int status = px_job_plugins(&given.plugin);
-    const px_method *m;
-    for (int i = 0; status == 0 && (m = px_method_at(i)); i++)
-        printf("%-20s %s (%s)\n", m->name, m->summary, m->paper);
+    if (status == 0 && args.words.count)
+        status = print_method(args.words.word[0], &args);
+    else if (status == 0)
+        print_list();
     px_args_finish(&args);
     return status;
 }
 
 const px_command px_cmd_methods = {
     .name = "methods",
-    .arguments = "",
-    .summary = "list the pretext tasks",
-    .help = "pretext options METHOD prints the options of one.\n\nExample:\n  pretext methods\n",
+    .arguments = "[METHOD [key=value...]]",
+    .summary = "list the pretext tasks, or tell about one: formula, views, networks, recipes, numbers",
+    .help = "Of a METHOD: its paper, the loss in a line, what it makes of each image and of\n"
+            "the backbone (for images of 224 px, or data.image_size=), its options and\n"
+            "defaults, the configurations that come with Pretext, and results, others' and\n"
+            "ours. key=value changes what is described.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext methods\n"
+            "  pretext methods byol\n"
+            "  pretext methods mae backbone=vit_tiny_4 data.image_size=32\n",
     .run = run,
     .flags = flags,
+    .max_words = 1,
+    .assignments = true,
+    .keys = keys,
+    .method_keys = true,
+    .backbone_keys = true,
+    .word = PX_WORD_METHOD,
 };

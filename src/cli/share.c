@@ -27,6 +27,18 @@ static char *share_folder(void)
     return px_format("%s/%s", program, rest);
 }
 
+char *px_share_file(const char *name)
+{
+    if (access(name, F_OK) == 0)
+        return px_strdup(name);
+    char *folder = share_folder(), *path = folder ? px_format("%s/%s", folder, name) : NULL;
+    free(folder);
+    if (path && access(path, F_OK) == 0)
+        return path;
+    free(path);
+    return NULL;
+}
+
 char *px_share_config(const char *name, px_log *log)
 {
     if (access(name, F_OK) == 0 || *name == '/')

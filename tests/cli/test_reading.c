@@ -14,6 +14,9 @@
 #include "run_files.h"
 #include "train/method.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 static void says(run_result r, const char *text)
 {
     if (r.status != 0 || !strstr(r.out, text))
@@ -28,6 +31,8 @@ static void lists_name_all(void **state)
         says(RUN("methods"), px_methods[i]->name);
         says(RUN("options"), px_methods[i]->summary);
         says(RUN("options", px_methods[i]->name), px_methods[i]->paper);
+        assert_non_null(px_methods[i]->formula);
+        says(RUN("methods", px_methods[i]->name), px_methods[i]->formula);
     }
     for (int i = 0; px_backbone_families[i]; i++)
         says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
@@ -42,6 +47,51 @@ static void lists_name_all(void **state)
         says(RUN("plot", "--help"), px_charts[i]->summary);
         says(RUN("man", "plot"), px_charts[i]->name);
     }
+}
+
+/* What is told of a method follows from the settings: SimSiam's heads are MLPs, DINO's teacher is as large as its student, whose
+ * centre is kept. */
+static void one_method(void **state)
+{
+    (void)state;
+    says(RUN("methods", "simsiam", "simsiam.dim=96", "simsiam.predictor_hidden=24", "data.image_size=32"),
+         "Views of each image, 32 px\n  views          2 x (3, 32, 32)\n");
+    says(RUN("methods", "simsiam", "simsiam.dim=96", "simsiam.predictor_hidden=24"),
+         "  projector      512 -> 96 -> 96 -> 96                       67968 parameters\n"
+         "  predictor      96 -> 24 -> 96                               4752 parameters\n");
+    says(RUN("methods", "dino", "dino.prototypes=640"), "Kept between steps\n  center         (1, 640)\n");
+    says(RUN("methods", "byol"), "  teacher        follows them, without gradient           14334784 parameters\n");
+    says(RUN("methods", "byol"), "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 92.58 (solo-learn)\n");
+    says(RUN("methods", "mae"), "  decoder_pred   96 -> 48                                     4656 parameters\n");
+    run_result r = RUN("methods", "mae", "backbone=resnet18");
+    assert_int_equal(r.status, 2);
+    assert_non_null(strstr(r.err, "method mae works only with backbones of the family vit"));
+    run_finish(&r);
+}
+
+static void write_line(const char *folder, const char *name, const char *text)
+{
+    write_content(folder, name, text, (long)strlen(text));
+}
+
+/* Recipes and results are those of the folder in which the program runs, if it has some. */
+static void recipes_and_results(void **state)
+{
+    (void)state;
+    char *folder = run_folder_create(), before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    says(RUN("methods", "byol"), "Ours\n  none in results/methods/README.md\n");
+    assert_int_equal(mkdir("experiments", 0700) | mkdir("results", 0700) | mkdir("results/methods", 0700), 0);
+    write_line("experiments", "a.cfg", "# Learns.\n# Slowly.\n#   pretext pretrain a.cfg\nmethod = \"byol\";\n");
+    write_line("experiments", "b.cfg", "# Not this.\nmethod = \"simclr\";\n");
+    write_line("results/methods", "README.md",
+               "# All\n\n| method | k-NN | seconds |\n|---|---|---|\n| moco | 1 | 2 |\n"
+               "| byol | 71.25 |  |\n");
+    says(RUN("methods", "byol"), "Recipes\n  experiments/a.cfg\n     Learns.\n     Slowly.\n\nPublished");
+    says(RUN("methods", "byol"), "Ours\n  method                   byol\n  k-NN                     71.25\n");
+    assert_int_equal(chdir(before), 0);
+    run_folder_remove(folder);
 }
 
 /* Parameters without the classifier: torchvision's resnet18 has 11,689,512, of which its classifier has 513,000; timm's
@@ -108,7 +158,8 @@ static void a_run_is_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_name_all), cmocka_unit_test(sizes_of_backbones),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_name_all), cmocka_unit_test(one_method),
+                                       cmocka_unit_test(recipes_and_results), cmocka_unit_test(sizes_of_backbones),
                                        cmocka_unit_test(a_run_is_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
