@@ -22,6 +22,7 @@ typedef enum px_rng_purpose {
     PX_RNG_HOLDOUT = 5, /* splits that eval/ makes */
     PX_RNG_PROBE = 6,   /* a = epoch: order in which a probe sees its samples */
     PX_RNG_TEST = 7,
+    PX_RNG_NUMBERS = 8, /* a = step, b = stream and row: numbers that a graph draws by itself */
 } px_rng_purpose;
 
 typedef struct px_rng {

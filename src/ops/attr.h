@@ -94,6 +94,11 @@ typedef struct px_dropout_attr {
     int place;       /* number of this op in the graph, part of the key of its random numbers */
 } px_dropout_attr;
 
+typedef struct px_random_attr {
+    px_shape shape;
+    int stream;
+} px_random_attr;
+
 /* The map of x (N, C, H, W) along both axes. In resample.c. */
 px_value *px_resample(px_graph *, px_value *x, const px_resample_attr *);
 

@@ -54,6 +54,10 @@ px_value *px_binary(px_graph *, px_pair, px_value *a, px_value *b);
 px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 
+/* Numbers of a standard normal distribution, without a gradient: others in each step and of each stream, the same on all ranks and
+ * in all micro-batches of a step (px_plan_draw_by). */
+px_value *px_random_normal(px_graph *, int stream, px_shape);
+
 /* ---- moving elements; a negative axis counts from the end ---- */
 px_value *px_reshape(px_graph *, px_value *x, px_shape);         /* plain order of elements; no copy */
 px_value *px_permute(px_graph *, px_value *x, const int from[]); /* axis i of the result is axis from[i] of x */
@@ -104,6 +108,10 @@ px_value *px_conv2d(px_graph *, px_value *x, px_value *weight, px_value *bias, i
 px_value *px_matmul(px_graph *, px_value *a, px_value *b, bool transpose_a, bool transpose_b, double factor);
 /* x (..., K), weight (M, K), bias (M) or NULL -> (..., M) = x weight^T + bias */
 px_value *px_linear(px_graph *, px_value *x, px_value *weight, px_value *bias);
+
+/* s (..., D, D), symmetric and positive definite, of which only the lower triangle is read -> W (..., D, D) = L^-1, lower
+ * triangular, where s = L L^T (Cholesky): W s W^T is the unit matrix. Not positive definite: NaN or infinities. */
+px_value *px_inverse_cholesky(px_graph *, px_value *s);
 
 /* ---- batch normalisation (Ioffe & Szegedy 2015), over the global batch ---- */
 /* x (N, C, H, W) or (N, C) -> f64 (2, C): sums of x and of x^2 over this rank's samples */

@@ -126,6 +126,19 @@ static px_value *build_dropout(px_graph *g, px_value *v[])
     return px_drop_path(g, px_dropout(g, v[0], 0.3, 6), 0.4, 6);
 }
 
+static px_value *build_random(px_graph *g, px_value *v[])
+{
+    return px_binary(g, PX_MUL, v[0], px_random_normal(g, 1, v[0]->shape));
+}
+
+/* Of x^T x + 1, which is positive definite. */
+static px_value *build_whitening(px_graph *g, px_value *v[])
+{
+    double one[16] = {[0] = 1, [5] = 1, [10] = 1, [15] = 1};
+    px_value *s = px_matmul(g, v[0], v[0], true, false, 1);
+    return px_inverse_cholesky(g, px_binary(g, PX_ADD, s, px_constant_real(g, PX_SHAPE(4, 4), one)));
+}
+
 static px_value *build_squared_error(px_graph *g, px_value *v[])
 {
     return px_mean_squared_error(g, v[0], px_add(g, v[1], px_standardize(g, v[0], 1e-6)));

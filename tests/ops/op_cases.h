@@ -135,6 +135,8 @@ static const test_case cases[] = {
     {"one token, mean of tokens", build_take, {IN(2, 4, 5)}},
     {"gather tokens", build_gather, {IN(2, 4, 5)}},
     {"dropout", build_dropout, {IN(6, 2, 5)}},
+    {"random numbers", build_random, {IN(3, 5)}},
+    {"inverse Cholesky factor", build_whitening, {IN(2, 7, 4)}},
 };
 
 #endif

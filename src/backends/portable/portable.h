@@ -72,6 +72,8 @@ PX_DECLARE_ALL(gather_tokens);
 PX_DECLARE_ALL(scatter_tokens);
 PX_DECLARE_ALL(dropout);
 PX_DECLARE_ALL(drop_path);
+PX_DECLARE(random_normal);
+PX_DECLARE(inverse_cholesky);
 PX_DECLARE(enqueue);
 PX_DECLARE(assign);
 PX_DECLARE(all_reduce);
