@@ -20,6 +20,7 @@
 #include "nn/transformer.h"
 #include "ops/ops.h"
 #include "px_interface.h"
+#include "train/equal_views.h"
 #include "train/method.h"
 #include "train/tiles.h"
 #include "train/two_views.h"

@@ -69,3 +69,13 @@ px_value *px_batch_products(px_graph *g, px_value *a, px_value *b)
 {
     return px_all_reduce(g, px_matmul(g, a, b, true, false, 1 / px_batch_rows(g, a)));
 }
+
+px_value *px_gather_copies(px_graph *g, px_value *z, int copies)
+{
+    if (px_graph_error(g))
+        return z;
+    int64_t B = z->shape.dim[0] / copies, D = z->shape.dim[1], N = B * px_graph_mode(g).ranks;
+    px_value *by_image = px_permute(g, px_reshape(g, z, PX_SHAPE(copies, B, D)), (const int[]){1, 0, 2});
+    px_value *all = px_all_gather(g, px_reshape(g, by_image, PX_SHAPE(B, copies * D)), NULL);
+    return px_permute(g, px_reshape(g, all, PX_SHAPE(N, copies, D)), (const int[]){1, 0, 2});
+}

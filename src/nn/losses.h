@@ -32,6 +32,10 @@ px_value *px_batch_mean(px_graph *, px_value *x);
 /* a (B, D), b (B, E) -> (D, E): a^T b / rows */
 px_value *px_batch_products(px_graph *, px_value *a, px_value *b);
 
+/* z (copies B, D), row v B + i copy v of image i -> (copies, rows of all ranks, D): images in the order of the global batch. A loss
+ * of it alone is the same on all ranks, so that its gradient is right as it is. */
+px_value *px_gather_copies(px_graph *, px_value *z, int copies);
+
 /* The sum of all elements; scalar. */
 px_value *px_sum_all(px_graph *, px_value *x);
 

@@ -8,7 +8,7 @@ void px_two_views_declare(const px_task *task, px_views *out)
 }
 
 /* Crop and resize, flip, colour distortion, blur. */
-static px_recipe recipe(const px_two_views *c, const px_task *task)
+px_recipe px_two_views_recipe(const px_two_views *c, const px_task *task)
 {
     px_recipe r = px_recipe_none();
     r.mean = task->mean;
@@ -32,7 +32,7 @@ static px_recipe recipe(const px_two_views *c, const px_task *task)
 /* What else happens to the second view. */
 static px_recipe second_recipe(const px_two_views *c, const px_task *task)
 {
-    px_recipe r = recipe(c, task);
+    px_recipe r = px_two_views_recipe(c, task);
     if (!task->augment)
         return r;
     if (c->second_blur >= 0)
@@ -43,7 +43,7 @@ static px_recipe second_recipe(const px_two_views *c, const px_task *task)
 
 void px_two_views_make(const px_two_views *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
-    px_recipe r[2] = {recipe(c, task), second_recipe(c, task)};
+    px_recipe r[2] = {px_two_views_recipe(c, task), second_recipe(c, task)};
     for (int v = 0; v < 2; v++)
         px_recipe_apply(&r[v], rng, image, px_sample_plane(out, 0, v), out->scratch);
 }
@@ -77,7 +77,7 @@ void px_small_crops_declare(const px_small_crops *c, const px_task *task, px_vie
 void px_small_crops_make(const px_small_crops *c, const px_two_views *like, const px_task *task, px_rng *rng,
                          const px_image *image, px_sample *out)
 {
-    px_recipe r = recipe(like, task);
+    px_recipe r = px_two_views_recipe(like, task);
     if (task->augment) {
         r.area_min = (float)c->area_min;
         r.area_max = (float)c->area_max;

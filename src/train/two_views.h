@@ -24,6 +24,14 @@ typedef struct px_two_views {
 #define PX_UNLIKE_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "0.2", "0.2")
 /* With other values of area_min, saturation and solarize. */
 #define PX_VIEWS_OPTIONS(type, field, area, saturated, solarized)                                                      \
+    PX_ANY_VIEW_OPTIONS(type, field, area, saturated),                                                                 \
+        PX_OPTION_NAMED("second_blur", type, field.second_blur, "-1", -1, 1,                                           \
+                        "blur of the second view; -1: as the first one (BYOL on ImageNet: blur=1, second_blur=0.1)"),  \
+        PX_OPTION_NAMED("solarize", type, field.solarize, solarized, 0, 1,                                             \
+                        "probability that the second view's bright values are inverted (BYOL: 0.2)")
+
+/* What all views have. */
+#define PX_ANY_VIEW_OPTIONS(type, field, area, saturated)                                                              \
     PX_OPTION_NAMED("area_min", type, field.area_min, area, 0.01, 1,                                                   \
                     "smallest fraction of the image's area in a crop (SimCLR: 0.08)"),                                 \
         PX_OPTION_NAMED("jitter_strength", type, field.jitter_strength, "0.5", 0, 2,                                   \
@@ -32,13 +40,12 @@ typedef struct px_two_views {
         PX_OPTION_NAMED("gray", type, field.gray, "0.2", 0, 1, "probability of dropping colour (paper)"),              \
         PX_OPTION_NAMED("blur", type, field.blur, "0", 0, 1,                                                           \
                         "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),                       \
-        PX_OPTION_NAMED("second_blur", type, field.second_blur, "-1", -1, 1,                                           \
-                        "... of the second view; -1: as the first one (BYOL on ImageNet: blur=1, second_blur=0.1)"),   \
         PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),            \
         PX_OPTION_NAMED("saturation", type, field.saturation, saturated, 0, 2,                                         \
-                        "strength of the change of saturation (BYOL: 0.2); 0: as jitter_strength says"),               \
-        PX_OPTION_NAMED("solarize", type, field.solarize, solarized, 0, 1,                                             \
-                        "probability that the second view's bright values are inverted (BYOL: 0.2)")
+                        "strength of the change of saturation (BYOL: 0.2); 0: as jitter_strength says")
+
+/* What happens to each view; the first one of two has no more. */
+px_recipe px_two_views_recipe(const px_two_views *, const px_task *);
 
 /* The tensor "views", (2B, C, S, S): row v B + i is view v of image i. */
 void px_two_views_declare(const px_task *, px_views *out);

@@ -11,6 +11,7 @@ and initial values are formulas of their names, the same as in C. Last made with
 
 To add a method: a function with @fixture(...) whose `step(w, k)` returns the loss of step k; and `after(w, k)`, if
 something besides the parameters changes after the step. w(name, *shape) is a parameter, with its name in C.
+A second fixture of a method is called METHOD-WHAT, and is named in mpi_fixtures.c.
 """
 import math
 import pathlib
@@ -452,6 +453,83 @@ def simmim():
     return step, None, {"mask": mask, "hidden": hidden}
 
 
+def normals(step, stream, rows, count):
+    """px_random_normal's numbers for seed 0: Philox4x32-10 (Salmon et al. 2011) and Box-Muller."""
+    mask = np.uint64(0xFFFFFFFF)
+    block, row = np.meshgrid(np.arange((count + 1) // 2, dtype=np.uint64), np.arange(rows, dtype=np.uint64))
+    c = [block, np.full_like(block, step), row, np.full_like(block, stream)]
+    key = [np.uint64(0), np.uint64(8 << 24)]
+    for _ in range(10):
+        a, b = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [(b >> np.uint64(32)) ^ c[1] ^ key[0], b & mask, (a >> np.uint64(32)) ^ c[3] ^ key[1], a & mask]
+        key = [(k + np.uint64(w)) & mask for k, w in zip(key, (0x9E3779B9, 0xBB67AE85))]
+    u, v = (np.stack([c[i], c[j]], -1) >> np.uint64(8) for i, j in ((3, 1), (2, 0)))
+    x = np.sqrt(-2 * np.log(1 - u * 2.0**-24)) * np.cos(2 * np.pi * (v * 2.0**-24))
+    return torch.from_numpy(x.reshape(rows, -1)[:, :count])
+
+
+@fixture("lejepa", rate=0.1, settings=["hidden=10", "dim=7", "weight=0.1", "directions=5", "views=3"])
+def lejepa():
+    """Balestriero & LeCun 2025, algorithm 1 with MINIMAL.md's numbers, but for the sizes."""
+    x = view("views", 3, 3, SIZE, SIZE)
+    t = torch.linspace(0, 3, 17, dtype=torch.float64)
+
+    def step(w, k):
+        z = mlp(w, "projector", small_cnn(w, x), (10, 10, 7), bias=True, last_bias=True).reshape(3, BATCH, 7)
+        invariance = sum(F.mse_loss(one, z.mean(0)) for one in z) / 3
+        slices = F.normalize(normals(k, 1, 5, 7))
+        sigreg = 0
+        for one in z:
+            for a in slices:
+                phi = torch.exp(1j * t * (one @ a)[:, None]).mean(0)
+                apart = (phi - torch.exp(-t**2 / 2)).abs()**2 * torch.exp(-t**2 / 2)
+                sigreg = sigreg + BATCH * 2 * torch.trapezoid(apart, t) / 15
+        return 0.9 * invariance + 0.1 * sigreg
+    return step, None, {}
+
+
+@fixture("wmse", rate=0.02, settings=["hidden=10", "dim=2", "group=4", "views=3", "eps=0.01"])
+def wmse():
+    """Ermolov et al. 2021, section 3: two groups of four images, each view whitened by itself."""
+    views = view("views", 3, 3, SIZE, SIZE).chunk(3)
+
+    def whiten(z):
+        factor = torch.linalg.cholesky(0.99 * z.T.cov() + 0.01 * torch.eye(2, dtype=torch.float64))
+        return torch.linalg.solve_triangular(factor, (z - z.mean(0)).T, upper=False).T
+
+    def step(w, k):
+        z = head(w, "head", torch.cat([small_cnn(w, x) for x in views]), 10, 2).chunk(3)
+        z = [F.normalize(torch.cat([whiten(x) for x in one.chunk(2)])) for one in z]
+        pairs = [((z[i] - z[j]) ** 2).sum(1).mean() for i in range(3) for j in range(i)]
+        return sum(pairs) / len(pairs)
+    return step, None, {}
+
+
+def coding_rate(dim):
+    """Tong et al. 2023, equations 2 to 4."""
+    x = view("views", 3, 3, SIZE, SIZE)
+
+    def step(w, k):
+        z = mlp(w, "head", small_cnn(w, x), (10, 10, dim), bias=True, last_bias=True)
+        z = F.normalize(z).reshape(3, BATCH, dim)
+        like = sum(F.cosine_similarity(one, z.mean(0)).mean() for one in z) / 3
+        eye = torch.eye(dim, dtype=torch.float64)
+        rates = [torch.logdet(eye + dim / (BATCH * 0.2) * one.T @ one) / 2 for one in z]
+        return -200 * like - sum(rates) / 3
+    return step, None, {}
+
+
+@fixture("emp_ssl", rate=0.001, settings=["hidden=10", "dim=11", "views=3"])
+def emp_ssl():
+    return coding_rate(11)
+
+
+@fixture("emp_ssl-narrow", rate=0.001, settings=["hidden=10", "dim=5", "views=3"])
+def emp_ssl_narrow():
+    """z is less wide than the batch."""
+    return coding_rate(5)
+
+
 # ---- training, and files ----
 
 def digest(tensor):
@@ -486,7 +564,8 @@ def main(names):
         step, after, inputs = make()
         losses, gradients, end = train(step, after, rate)
         with h5py.File(HERE / "fixtures" / (name + ".h5"), "w", libver="latest") as f:
-            f["settings"] = [f"method={name}"] + [f"{name}.{s}" for s in settings]
+            method = name.split("-")[0]
+            f["settings"] = [f"method={method}"] + [f"{method}.{s}" for s in settings]
             f["task"] = np.array([BATCH, size, classes, rate])
             f["loss"] = np.array(losses)
             for group, tensors in (("inputs", inputs), ("gradients", gradients), ("end", end)):
