@@ -37,6 +37,20 @@ static void walk(const char *const keys[], int count)
     print_message("%s: %d steps, none of them portable\n", keys[0], expensive);
 }
 
+/* Groups, widths and kernels of variants differ: one method with every variant of every family. */
+static void of_every_variant(void **state)
+{
+    (void)state;
+    int pairs = 0;
+    const px_method *m = px_method_find("supervised");
+    assert_non_null(m);
+    for (int f = 0; px_backbone_families[f]; f++)
+        for (const px_backbone *b = px_backbone_families[f]->variants; b->name; b++)
+            pairs += build_pair(m, b, (const char *[]){"precision=fp32"}, 1, is_fast);
+    print_message("%d variants\n", pairs);
+    assert_true(pairs > 60);
+}
+
 static void every_expensive_step_is_fast(void **state)
 {
     (void)state;
@@ -70,6 +84,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_expensive_step_is_fast),
+        cmocka_unit_test(of_every_variant),
         cmocka_unit_test(also_in_bf16),
         cmocka_unit_test(also_in_shards),
     };
