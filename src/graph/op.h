@@ -27,6 +27,7 @@ typedef void px_together(const struct px_step *const s[], int shards);
 typedef struct px_epilogue_slots {
     int residual; /* an optional input of the shape of output 0. 0: the op takes no epilogue */
     int argument; /* an output that exists only if backward reads it: v + bias + residual. 0: the op takes no activation */
+    bool (*fits)(const px_node *); /* whether this node takes one; NULL: all do */
 } px_epilogue_slots;
 
 struct px_op {

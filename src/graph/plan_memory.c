@@ -28,6 +28,13 @@ static void find_lifetimes(px_plan *p)
         touch(p, p->read[v], p->steps);
 }
 
+/* A residual is added at the end, when the result already stands where it lies. */
+static bool is_residual(const px_plan *p, const px_step *s, int buffer)
+{
+    int k = s->node ? s->node->op->epilogue.residual : 0;
+    return k && s->in_buffer[k] >= 0 && px_buffer_root(p, s->in_buffer[k]) == buffer;
+}
+
 /* Lets outputs take over the memory of inputs that no later step reads. */
 static void share_in_place(px_plan *p)
 {
@@ -37,8 +44,8 @@ static void share_in_place(px_plan *p)
             continue;
         int from = px_buffer_root(p, s->in_buffer[s->in_place - 1]), to = px_buffer_root(p, s->out_buffer[0]);
         px_buffer *a = &p->buffer[from], *b = &p->buffer[to];
-        if (from == to || a->place != PX_IN_ARENA || b->place != PX_IN_ARENA || a->last != i || b->first != i ||
-            a->bytes != b->bytes)
+        if (from == to || is_residual(p, s, from) || a->place != PX_IN_ARENA || b->place != PX_IN_ARENA ||
+            a->last != i || b->first != i || a->bytes != b->bytes)
             continue;
         a->last = b->last;
         b->into = from;

@@ -124,7 +124,7 @@ static void binary(px_onnx_writer *w, const px_node *n)
         y = px_onnx_one(w, "Cast", y);
         px_onnx_int(w, "to", PX_ONNX_FLOAT);
     }
-    px_onnx_set(w, n->out[0], y);
+    px_onnx_set(w, n->out[0], px_onnx_epilogue(w, n, y));
 }
 
 static void add(px_onnx_writer *w, const px_node *n)

@@ -26,6 +26,7 @@ typedef struct px_conv_attr {
 } px_conv_attr;
 
 typedef struct px_binary_attr {
+    px_epilogue epilogue;
     px_pair function;
 } px_binary_attr;
 

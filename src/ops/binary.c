@@ -1,5 +1,8 @@
 /* binary.c - functions of two numbers, with NumPy's broadcasting: shapes are aligned at their last axes, and an axis of extent 1
- * (or one that is missing) repeats. Sums of equal shapes are an op of their own (elementwise.c), since norms absorb them. */
+ * (or one that is missing) repeats. Sums of equal shapes are an op of their own (elementwise.c), since other ops absorb them.
+ *
+ * Sums, differences and products take an epilogue: a branch's factor for each channel (LayerScale, squeeze-and-excitation), the
+ * connection around it and the activation are one pass. */
 #include "backends/portable/portable.h"
 #include "graph/op.h"
 #include "ops/epilogue.h"
@@ -40,6 +43,13 @@ static void infer(px_graph *g, px_node *n)
     n->out[0]->shape = out;
 }
 
+/* The gradients of the others are computed from what they make, before anything is added to it. */
+static bool takes_epilogue(const px_node *n)
+{
+    px_pair function = ((const px_binary_attr *)n->attr)->function;
+    return function == PX_ADD || function == PX_SUB || function == PX_MUL;
+}
+
 /* ---- gradients: contributions of the full shape are summed over what was repeated ---- */
 
 static void hand_over(px_graph *g, px_value *to, px_value *d)
@@ -59,7 +69,9 @@ static void hand_over_to_taken(px_graph *g, px_value *a, px_value *b, px_value *
 
 static void grad(px_graph *g, px_node *n)
 {
-    px_value *a = n->in[0], *b = n->in[1], *y = n->out[0], *dy = y->grad;
+    px_value *a = n->in[0], *b = n->in[1], *residual = n->in[2], *y = n->out[0], *dy = px_epilogue_back(g, n);
+    if (residual)
+        px_add_grad(g, residual, dy);
     switch (((const px_binary_attr *)n->attr)->function) {
     case PX_ADD:
         hand_over(g, a, dy);
@@ -88,10 +100,12 @@ static void grad(px_graph *g, px_node *n)
     }
 }
 
+/* a, b, residual -> y, argument */
 const px_op px_op_binary = {.name = "binary",
                             .text = text,
                             .attr_size = sizeof(px_binary_attr),
-                            .in_min = 2,
+                            .epilogue = {.residual = 2, .argument = 1, .fits = takes_epilogue},
+                            .in_min = 3,
                             .infer = infer,
                             .grad = grad,
                             .portable = PX_PORTABLE(binary),
@@ -99,5 +113,5 @@ const px_op px_op_binary = {.name = "binary",
 
 px_value *px_binary(px_graph *g, px_pair function, px_value *a, px_value *b)
 {
-    return px_node_add(g, &px_op_binary, (px_value *[]){a, b}, 2, &(px_binary_attr){function});
+    return px_node_add(g, &px_op_binary, (px_value *[]){a, b, NULL}, 3, &(px_binary_attr){.function = function});
 }

@@ -35,7 +35,8 @@ px_value *px_epilogue_back(px_graph *g, px_node *n)
 static px_node *taker(const px_graph *g, const px_node *node, const px_value *v)
 {
     px_node *n = px_sole_producer(g, v);
-    bool takes = n && n->op->epilogue.residual && act_of(n)->function == PX_FN_IDENTITY;
+    bool takes = n && n->op->epilogue.residual && act_of(n)->function == PX_FN_IDENTITY &&
+                 (!n->op->epilogue.fits || n->op->epilogue.fits(n));
     return takes && n->segment == node->segment && n->after == node->after && n->backward == node->backward ? n : NULL;
 }
 

@@ -1,6 +1,10 @@
-/* epilogue.h - what convolutions, matrix products and norms do with their result v before they store it:
+/* epilogue.h - what convolutions, matrix products, norms, and px_binary's sums, differences and products do with their result v
+ * before they store it:
  *
  *     y = act(v + bias + residual)
+ *
+ * A factor for each channel is such a product, v = x * gamma: its gradient needs x, so x is stored whoever multiplies it, and a
+ * factor within the epilogue of what makes x would save no pass over memory.
  *
  * act is any function of px_unary. Bias and residual are optional inputs of the node, the activation is in its attribute
  * (px_epilogue), and the op's row says which inputs they are (px_epilogue_slots). There is one rule of fusion and one of
@@ -16,7 +20,7 @@
 #include "ops/attr.h"
 
 /* The `fuse` of px_unary and px_add: the node becomes part of the one before it, if that one takes an epilogue and nobody else
- * reads it. px_binary is not fused: its sums may repeat an operand, which a residual cannot. */
+ * reads it. The sums of px_binary do not become part of others: they may repeat an operand, which a residual cannot. */
 bool px_epilogue_fuse(px_graph *, px_node *);
 
 /* For gradient rules: the gradient of v + bias + residual. */

@@ -63,6 +63,17 @@ static px_value *spread(px_graph *g, px_value *x, px_function f)
     static px_value *build_layer_norm_##name(px_graph *g, px_value *v[])                                               \
     {                                                                                                                  \
         return epilogue(g, px_layer_norm(g, v[0], v[1], small(g, v[2]), 1e-3), v[3], PX_FN_##name, a, b);              \
+    }                                                                                                                  \
+    static px_value *build_scaled_##name(px_graph *g, px_value *v[])                                                   \
+    {                                                                                                                  \
+        px_value *factor = v[2] ? px_binary(g, PX_MUL, v[1], v[2]) : v[1];                                             \
+        return epilogue(g, px_binary(g, PX_MUL, small(g, v[0]), factor), v[3], PX_FN_##name, a, b);                    \
+    }                                                                                                                  \
+    static px_value *build_scaled_blocks_##name(px_graph *g, px_value *v[])                                            \
+    {                                                                                                                  \
+        px_value *x = px_conv2d(g, small(g, v[0]), v[1], NULL, 1, 1, 1);                                               \
+        px_value *y = epilogue(g, px_binary(g, PX_MUL, v[2], x), x, PX_FN_##name, a, b);                               \
+        return px_conv2d(g, y, v[3], NULL, 1, 0, 1);                                                                   \
     }
 ACTIVATIONS(BUILD_EPILOGUES)
 
@@ -84,6 +95,11 @@ ACTIVATIONS(BUILD_EPILOGUES)
          build_blocked_norm_##name,                                                                                    \
          {IN(3, 3, 5, 4), PARAM(16, 3, 3, 3), PARAM(16), IN(3, 16, 5, 4)}},                                            \
         {"layer norm " #name, build_layer_norm_##name, {IN(3, 5, 7), PARAM(7), PARAM(7)}},                             \
-        {"layer norm + " #name, build_layer_norm_##name, {IN(3, 5, 7), PARAM(7), PARAM(7), IN(3, 5, 7)}},
+        {"layer norm + " #name, build_layer_norm_##name, {IN(3, 5, 7), PARAM(7), PARAM(7), IN(3, 5, 7)}},              \
+        {"scaled " #name, build_scaled_##name, {IN(3, 5, 7), PARAM(7)}},                                               \
+        {"scaled + " #name, build_scaled_##name, {IN(3, 5, 7), PARAM(5, 1), IN(1), IN(3, 5, 7)}},                      \
+        {"scaled blocks + " #name,                                                                                     \
+         build_scaled_blocks_##name,                                                                                   \
+         {IN(2, 3, 5, 4), PARAM(16, 3, 3, 3), PARAM(16, 1, 1), PARAM(8, 16, 1, 1)}},
 
 #endif

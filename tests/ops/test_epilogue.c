@@ -61,6 +61,7 @@ static layer layer_of(int kind)
     l.made = kind == 0   ? px_linear(g, x, w, c)
              : kind == 1 ? px_conv2d(g, x, w, c, 1, 0, 1)
              : kind == 2 ? px_layer_norm(g, x, c, c, 1e-5)
+             : kind == 4 ? px_binary(g, PX_MUL, x, c)
                          : px_batch_norm(g, x, px_constant_fill(g, PX_SHAPE(2, 4), 1), c, c, 3, 1e-5, true);
     l.sum = px_add(g, x, l.made);
     l.y = px_unary(g, PX_FN_SILU, l.sum, 0, 0);
@@ -76,7 +77,7 @@ static int remaining(int kind, const char *read, bool output)
     if (also && output)
         px_graph_output(l.g, "also", also);
     else if (also)
-        px_graph_output(l.g, "also", px_softmax(l.g, also, -1));
+        px_graph_output(l.g, "also", px_reduce(l.g, PX_SUM, also, (px_axes){1, {1}, false}));
     int before = lines(l.g);
     px_graph_fuse(l.g);
     int after = lines(l.g);
@@ -89,12 +90,28 @@ static int remaining(int kind, const char *read, bool output)
 static void epilogues_are_fused(void **state)
 {
     (void)state;
-    for (int kind = 0; kind < 4; kind++) {
+    for (int kind = 0; kind < 5; kind++) {
         assert_int_equal(remaining(kind, "nothing", false), 2);
         for (int output = 0; output < 2; output++) {
             assert_int_equal(remaining(kind, "made", output), 0);
             assert_int_equal(remaining(kind, "sum", output), 1);
         }
+    }
+}
+
+/* What is computed from the result itself, as the gradient of a quotient or of a maximum, stays apart. */
+static void quotients_stay_apart(void **state)
+{
+    (void)state;
+    static const px_pair apart[] = {PX_DIV, PX_MAX, PX_MIN};
+    for (int i = 0; i < 3; i++) {
+        px_graph *g = px_graph_create((px_mode){.real = PX_F32});
+        px_value *x = px_input(g, "x", PX_F32, PX_SHAPE(3, 4)), *z = px_input(g, "z", PX_F32, PX_SHAPE(3, 4));
+        px_graph_output(g, "y", px_relu(g, px_add(g, z, px_binary(g, apart[i], x, z))));
+        int before = lines(g);
+        px_graph_fuse(g);
+        assert_int_equal(lines(g), before);
+        px_graph_destroy(g);
     }
 }
 
@@ -208,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gelu_joins_the_linear_layer),
         cmocka_unit_test(epilogues_are_fused),
+        cmocka_unit_test(quotients_stay_apart),
         cmocka_unit_test(arguments_are_kept_for_gradients),
         cmocka_unit_test(gradient_around_a_norm_is_fused),
         cmocka_unit_test(values_outlive_fusing),

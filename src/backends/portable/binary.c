@@ -31,4 +31,5 @@ void KERNEL(binary)(const px_step *s)
         px_piece p = px_walk_piece(&w, k);
         piece(function, a + p.from[0], b + p.from[1], y + p.at, p);
     }
+    KERNEL(epilogue)(s);
 }

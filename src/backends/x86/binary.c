@@ -3,8 +3,11 @@
 #include "backends/rows.h"
 #include "backends/x86/kernels.h"
 #include "ops/attr.h"
+#include "ops/epilogue.h"
 #include "ops/functions.h"
 #include "ops/strides.h"
+
+#include <string.h>
 
 enum { STRIP = 512 }; /* elements; three strips of floats stay in the first-level cache */
 
@@ -63,15 +66,56 @@ static void compute(px_pair function, float *y, const float *a, const float *b, 
     }
 }
 
-static void piece(px_pair function, operand a, operand b, void *y, bool bf16, int64_t n)
+/* What follows the function, of a piece of results: residual and activation. All have the results' type. */
+typedef struct tail {
+    const px_unary_attr *act; /* NULL: none */
+    const char *residual;     /* NULL: none */
+    char *argument;           /* NULL: it is not kept */
+    bool bf16;
+} tail;
+
+static tail tail_of(const px_step *s)
+{
+    int residual = px_epilogue_residual(s->node), argument = px_epilogue_argument(s->node);
+    return (tail){px_epilogue_act(s->node), residual ? s->in[residual] : NULL, argument ? s->out[argument] : NULL,
+                  s->out_format[0].dtype == PX_BF16};
+}
+
+/* Number `first` to `first` + n of the results, which are at y. */
+static void finish(const tail *t, void *y, int64_t first, int64_t n)
+{
+    size_t size = t->bf16 ? sizeof(px_bf16) : sizeof(float), at = (size_t)first * size;
+    const void *residual = t->residual ? t->residual + at : NULL;
+    void *argument = t->argument ? t->argument + at : NULL;
+    if (!t->act && !residual)
+        return;
+    if (argument)
+        memcpy(argument, y, (size_t)n * size);
+    if (t->bf16)
+        px_fast_bf16_finish(t->act, y, argument, residual, n);
+    else
+        px_fast_f32_finish(t->act, y, argument, residual, n);
+}
+
+/* Results, which in float are at their place already, and what follows them. */
+static void store(void *y, int64_t at, const float *values, int64_t n, const tail *t)
+{
+    if (t->bf16) {
+        narrow((px_bf16 *)y + at, values, n);
+        finish(t, (px_bf16 *)y + at, at, n);
+    } else {
+        finish(t, (float *)y + at, at, n);
+    }
+}
+
+static void piece(px_pair function, operand a, operand b, void *y, px_piece p, const tail *t)
 {
     float strip_a[STRIP], strip_b[STRIP], strip_y[STRIP];
-    for (int64_t k = 0; k < n; k += STRIP) {
-        int64_t count = n - k < STRIP ? n - k : STRIP;
-        float *out = bf16 ? strip_y : (float *)y + k;
+    for (int64_t k = 0; k < p.n; k += STRIP) {
+        int64_t count = p.n - k < STRIP ? p.n - k : STRIP, at = p.at + k;
+        float *out = t->bf16 ? strip_y : (float *)y + at;
         compute(function, out, load(a, k, count, strip_a), load(b, k, count, strip_b), count);
-        if (bf16)
-            narrow((px_bf16 *)y + k, out, count);
+        store(y, at, out, count, t);
     }
 }
 
@@ -87,12 +131,11 @@ void px_fast_binary_run(const px_step *s)
     const px_node *node = s->node;
     px_walk w = px_walk_along(node->out[0]->shape, 2, (const px_shape[]){node->in[0]->shape, node->in[1]->shape});
     px_pair function = ((const px_binary_attr *)node->attr)->function;
-    bool bf16 = s->out_format[0].dtype == PX_BF16;
-    size_t size = bf16 ? sizeof(px_bf16) : sizeof(float);
+    tail t = tail_of(s);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < px_walk_pieces(&w); k++) {
         px_piece p = px_walk_piece(&w, k);
-        piece(function, operand_of(s, 0, p), operand_of(s, 1, p), (char *)s->out[0] + (size_t)p.at * size, bf16, p.n);
+        piece(function, operand_of(s, 0, p), operand_of(s, 1, p), s->out[0], p, &t);
     }
 }
 
@@ -124,8 +167,10 @@ static bool accepts(const px_plan *p, const px_step *s)
 typedef struct rows {
     operand x;
     operand pattern;
-    void *y;
+    void *y;    /* all results */
+    int64_t at; /* the place of the first row's in them */
     int64_t count, B;
+    tail then;
 } rows;
 
 static operand moved(operand x, int64_t by)
@@ -147,10 +192,9 @@ static void strips(px_pair function, const rows *r, bool whole_first, int64_t fr
     for (int64_t k = 0; k < r->count; k += repeat) {
         int64_t n = (r->count - k < repeat ? r->count - k : repeat) * width, at = k * r->B + from;
         const float *x = load(moved(r->x, at), 0, n, strip_x);
-        float *y = r->x.bf16 ? strip_y : (float *)r->y + at;
+        float *y = r->then.bf16 ? strip_y : (float *)r->y + r->at + at;
         compute(function, y, whole_first ? x : pattern, whole_first ? pattern : x, n);
-        if (r->x.bf16)
-            narrow((px_bf16 *)r->y + at, y, n);
+        store(r->y, r->at + at, y, n, &r->then);
     }
 }
 
@@ -164,18 +208,30 @@ static void per_channel(const px_step *s)
     int64_t piece = v.B < PX_PIECE ? PX_PIECE / v.B : 1, pieces = (v.S + piece - 1) / piece;
     operand x = {s->in[whole], s->in_format[whole].dtype == PX_BF16, 1},
             channels = {s->in[other], s->in_format[other].dtype == PX_BF16, 1};
-    size_t size = x.bf16 ? sizeof(px_bf16) : sizeof(float);
+    tail t = tail_of(s);
 #pragma omp parallel for schedule(static)
     for (int64_t k = 0; k < v.N * v.G * pieces; k++) {
         int64_t plane = k / pieces, first = k % pieces * piece, at = (plane * v.S + first) * v.B;
         rows r = {.x = moved(x, at),
                   .pattern = moved(channels, (each ? plane : plane % v.G) * v.B),
-                  .y = (char *)s->out[0] + (size_t)at * size,
+                  .y = s->out[0],
+                  .at = at,
+                  .then = t,
                   .count = v.S - first < piece ? v.S - first : piece,
                   .B = v.B};
         for (int64_t from = 0; from < v.B; from += STRIP)
             strips(function, &r, whole == 0, from, v.B - from < STRIP ? v.B - from : STRIP);
     }
+}
+
+void px_fast_need_tail(px_plan *p, px_step *s, px_storage format)
+{
+    int residual = px_epilogue_residual(s->node), argument = px_epilogue_argument(s->node);
+    if (residual)
+        px_plan_need(p, s, residual, format);
+    px_plan_make(p, s, 0, format);
+    if (argument)
+        px_plan_make(p, s, argument, format);
 }
 
 static bool prepare(px_plan *p, px_step *s)
@@ -186,7 +242,7 @@ static bool prepare(px_plan *p, px_step *s)
     s->in_place = 1 + whole;
     px_plan_need(p, s, whole, st);
     px_plan_need(p, s, other, px_storage_blocked(n->in[other], 1, px_plan_format(p, n->in[other]).dtype));
-    px_plan_make(p, s, 0, px_storage_blocked(n->out[0], st.block, st.dtype));
+    px_fast_need_tail(p, s, px_storage_blocked(n->out[0], st.block, st.dtype));
     s->run = per_channel;
     s->kernel = "pretext:channels";
     return true;

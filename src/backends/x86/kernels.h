@@ -27,6 +27,8 @@ PX_FAST_DECLARE(add);
 PX_FAST_DECLARE(unary);
 PX_FAST_DECLARE(unary_back);
 PX_FAST_DECLARE(unary_back_sums);
+/* For px_op_binary: the formats of its results, and of its residual. */
+void px_fast_need_tail(px_plan *, px_step *, px_storage);
 px_kernel px_fast_binary_run; /* any mix of float and bf16, plain, or all of one shape and format */
 PX_FAST_DECLARE(batch_sums);
 PX_FAST_DECLARE(batch_norm);
@@ -84,6 +86,11 @@ typedef void px_fast_slopes(const px_unary_attr *, float *v, int64_t n);
 px_fast_values px_fast_f32_values, px_fast_bf16_values;
 px_fast_slopes px_fast_f32_slopes, px_fast_bf16_slopes, px_fast_f32_slopes_at, px_fast_bf16_slopes_at;
 
+/* The end of a piece of n elements, where v + bias is in `argument`, or in y if that is NULL: y = act(v + bias + residual), and
+ * `argument` becomes act's argument. `residual` and `act` may be NULL. In epilogue.c. */
+void px_fast_f32_finish(const px_unary_attr *act, float *y, float *argument, const float *residual, int64_t n);
+void px_fast_bf16_finish(const px_unary_attr *act, px_bf16 *y, px_bf16 *argument, const px_bf16 *residual, int64_t n);
+
 #ifdef PX_ELEM_BF16
 #if PX_ELEM_BF16
 typedef px_bf16 elem;
@@ -108,10 +115,6 @@ INLINE elem down(float x)
     return x;
 }
 #endif
-
-/* The end of a piece of n elements, where v + bias is in `argument`, or in y if that is NULL: y = act(v + bias + residual), and
- * `argument` becomes act's argument. `residual` and `act` may be NULL. In epilogue.c. */
-void KERNEL(finish)(const px_unary_attr *act, elem *y, elem *argument, const elem *residual, int64_t n);
 
 /* For a loop that reads memory in order and has reached these n elements: prefetches as many, 4 KiB further on. By
  * itself the processor prefetches too few lines if a loop does more than one addition per element. */

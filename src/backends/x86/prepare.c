@@ -101,7 +101,7 @@ static bool binary(px_plan *p, px_step *s)
     s->in_place = whole_a && (fa.dtype == PX_BF16) == bf16;
     px_plan_need(p, s, 0, px_storage_blocked(a, block, fa.dtype));
     px_plan_need(p, s, 1, px_storage_blocked(b, block, fb.dtype));
-    px_plan_make(p, s, 0, px_storage_blocked(y, block, bf16 ? PX_BF16 : PX_F32));
+    px_fast_need_tail(p, s, px_storage_blocked(y, block, bf16 ? PX_BF16 : PX_F32));
     s->run = px_fast_binary_run;
     s->kernel = "pretext";
     return true;
