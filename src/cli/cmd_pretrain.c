@@ -41,14 +41,14 @@ static int load(px_settings *s, const px_args *args, bool resume, px_log *log)
 {
     const char *const *given = args->assignments.word, *out = value_of(args, "out");
     int count = args->assignments.count;
-    if (args->words.count) {
-        char *path = px_share_config(args->words.word[0], log);
-        int status = path ? px_settings_load(s, path, given, count) : -1;
+    if (args->words.count || !resume || !out) {
+        char *path = args->words.count ? px_share_config(args->words.word[0], log) : NULL;
+        int status = path || !args->words.count ? px_settings_load(s, path, given, count) : -1;
         free(path);
+        if (status == 0 && resume)
+            px_saved_moments(s, given, count, log);
         return status;
     }
-    if (!resume || !out)
-        return px_settings_load(s, NULL, given, count);
     if (!px_checkpoint_exists(out)) {
         if (value_of(args, "data.path"))
             return px_settings_load(s, NULL, given, count);

@@ -114,3 +114,18 @@ int px_saved_settings(px_settings *s, const char *run, const char *const assignm
     px_checkpoint_finish(&saved);
     return status;
 }
+
+void px_saved_moments(px_settings *s, const char *const assignments[], int count, px_log *log)
+{
+    px_log quiet = px_log_make(stderr, true);
+    px_checkpoint saved;
+    if (gives("data.normalize", assignments, count) || !px_checkpoint_exists(s->train.out) ||
+        px_checkpoint_peek(s->train.out, &saved, &quiet) != 0)
+        return;
+    px_config *before = px_config_create();
+    bool known = px_config_text_load(before, saved.config, s->train.out) == 0;
+    bool other = known && strcmp(px_config_peek(before, "data.path", s->data.path), s->data.path) != 0;
+    take_moments(s, &saved, other, log);
+    px_config_destroy(before);
+    px_checkpoint_finish(&saved);
+}

@@ -10,4 +10,8 @@
  * that the run was trained with, whatever data set is read, unless an assignment says data.normalize. 0 or -1. */
 int px_saved_settings(px_settings *, const char *run, const char *const assignments[], int count, px_log *);
 
+/* The same rule for the run that settings from a file go on with, if there is a checkpoint that can be read in their folder `out`:
+ * its numbers, unless an assignment says data.normalize. */
+void px_saved_moments(px_settings *, const char *const assignments[], int count, px_log *);
+
 #endif

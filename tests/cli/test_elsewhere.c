@@ -7,11 +7,13 @@
 
 #include <cmocka.h>
 
+#include "../data/make_data.h"
 #include "make_set.h"
 #include "results/h5.h"
 #include "run.h"
 #include "run_files.h"
 
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,6 +149,31 @@ static void the_numbers_of_pixels_travel(void **state)
           "the numbers that the run was trained with");
 }
 
+/* Whether the run's settings are its own or come from a file. */
+static void the_numbers_of_pixels_stay(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "data: { path = \"d.h5\"; normalize = \"dataset\"; }; out = \"stays\"; batch = 8; epochs = 1.0;\n"
+        "optim: { warmup_epochs = 0.0; }; resnet: { width = 0.125; };\n",
+                      kept[] = "pixels are normalized by the numbers that the run was trained with; ";
+    free(write_file(".", "stays.cfg", text, sizeof text - 1));
+    check(RUN("pretrain", "stays.cfg"), 0, "done: 6 steps");
+    check(RUN("pretrain", "stays.cfg", "--resume", "data.path=dark.h5", "epochs=2"), 0, kept);
+    array mean = read_array("stays", "checkpoint.h5", "/moments/mean");
+    assert_true(fabs(mean.data[0] - 0.5) < 1e-6);
+    free(mean.data);
+    check(RUN("pretrain", "--resume", "out=stays", "data.path=dark.h5", "epochs=3"), 0, "done: ");
+    mean = read_array("stays", "checkpoint.h5", "/moments/mean");
+    assert_true(fabs(mean.data[0] - 0.5) < 1e-6);
+    free(mean.data);
+    check(RUN("pretrain", "stays.cfg", "--resume", "data.path=dark.h5", "data.normalize=dataset", "epochs=4"), 0,
+          "done: ");
+    mean = read_array("stays", "checkpoint.h5", "/moments/mean");
+    assert_true(fabs(mean.data[0] - 0.1) < 1e-6);
+    free(mean.data);
+}
+
 /* A run's backbone is what it is, but its features can be pooled otherwise. */
 static void settings_of_the_backbone(void **state)
 {
@@ -190,10 +217,13 @@ static void the_split_of_features(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_relative_path),          cmocka_unit_test(no_test_split),
-        cmocka_unit_test(a_holdout_beside_a_test),  cmocka_unit_test(the_numbers_of_pixels_travel),
-        cmocka_unit_test(settings_of_the_backbone), cmocka_unit_test(labels_from_one),
-        cmocka_unit_test(the_split_of_features)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_relative_path),
+                                       cmocka_unit_test(no_test_split),
+                                       cmocka_unit_test(a_holdout_beside_a_test),
+                                       cmocka_unit_test(the_numbers_of_pixels_travel),
+                                       cmocka_unit_test(the_numbers_of_pixels_stay),
+                                       cmocka_unit_test(settings_of_the_backbone),
+                                       cmocka_unit_test(labels_from_one),
+                                       cmocka_unit_test(the_split_of_features)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
