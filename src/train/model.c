@@ -166,9 +166,39 @@ int px_precision_settle(px_settings *s, const px_comm *comm)
     return 0;
 }
 
-/* What a method built is refused in one line that names it; so is a follower whose momentum is no share. */
+/* The view whose side an option of the method's sets, as `small_size` sets that of "small"; NULL: there is none. */
+static const px_view *sized_view(const px_model *m, const px_method *method)
+{
+    for (const px_option *o = method->options; o && o->name; o++)
+        for (int i = 0; i < m->views.count; i++) {
+            const px_view *v = &m->views.view[i];
+            size_t length = strlen(v->name);
+            if (v->rank == 3 && strncmp(o->name, v->name, length) == 0 && strcmp(o->name + length, "_size") == 0)
+                return v;
+        }
+    return NULL;
+}
+
+/* The backbone must also take views of another size than the images. */
+static int check_views(const px_model *m, const px_settings *s, const px_task *task)
+{
+    const px_backbone_family *family = s->backbone->family;
+    const px_view *v = sized_view(m, s->method);
+    const char *why = v && family->check ? family->check(s->backbone, s->backbone_cfg, v->dim[1], v->dim[0]) : NULL;
+    if (!why)
+        return 0;
+    char others[96], *key = px_format("%s.%s_size", s->method->name, v->name);
+    int status = px_fail(PX_USAGE, "method %s on %s, %s = %d px: %s%s", s->method->name, s->backbone->name, key,
+                         v->dim[1], why, px_advise_size(s, key, v->dim[1], task->channels, others));
+    free(key);
+    return status;
+}
+
+/* What a method built is refused in one line that names it; so is a follower whose momentum is not a share. */
 static int check_built(const px_model *m, const px_settings *s, const px_task *task)
 {
+    const px_view *v = sized_view(m, s->method);
+    char *sized = v ? px_format(" with %s.%s_size = %d", s->method->name, v->name, v->dim[1]) : px_strdup("");
     char *why = px_graph_error(m->graph) ? px_strdup(px_graph_error(m->graph)) : NULL;
     for (int i = 0; i < px_graph_followers(m->graph) && !why; i++) {
         px_value *momentum;
@@ -179,10 +209,11 @@ static int check_built(const px_model *m, const px_settings *s, const px_task *t
         if (k == m->scheduled_count || m->scheduled[k].range != PX_SHARE)
             why = px_format("the momentum of %s must come from px_schedule, with the range PX_SHARE", name);
     }
-    int status = why ? px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
-                               task->image_size, why)
+    int status = why ? px_fail(PX_USAGE, "method %s on %s, images of %d px%s: %s", s->method->name, s->backbone->name,
+                               task->image_size, sized, why)
                      : 0;
     free(why);
+    free(sized);
     return status;
 }
 
@@ -219,6 +250,10 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
                        task->image_size, why);
     m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = part, .ranks = task->ranks});
     s->method->views(s->method_cfg, task, &m->views);
+    if (check_views(m, s, task) != 0) {
+        px_model_finish(m);
+        return -1;
+    }
     add_inputs(m, task->batch);
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
     m->loss = s->method->build(s->method_cfg, &b);

@@ -43,6 +43,31 @@ static void methods_build_on_families(void **state)
     }
 }
 
+/* A family's limits hold for small crops, too; the line names the option that sets their side, and sizes that would work. */
+static void small_crops_that_do_not_fit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *backbone, *says;
+    } cases[] = {
+        {"backbone=swin_tiny", "dino.small_size = 8 px: its patches (swin.patch) cannot be merged"},
+        {"backbone=vgg11", "dino.small_size = 8 px: VGG needs images of at least 32 px"},
+        {"backbone=convnext_atto", "dino.small_size = 8 px: a ConvNeXt with "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        px_settings s;
+        px_model m;
+        px_comm self = px_comm_self();
+        const char *given[] = {"method=dino", cases[i].backbone, "dino.small_crops=2", "dino.small_size=8"};
+        assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
+        px_task t = task_of(s.backbone, 32, 2);
+        assert_int_equal(px_model_pretrain(&m, &s, &t, &self), -1);
+        if (!strstr(px_error(), cases[i].says) || !strstr(px_error(), "; dino.small_size="))
+            fail_msg("%s", px_error());
+        px_settings_finish(&s);
+    }
+}
+
 /* Small crops on a ViT: their side is whole patches, and the table of positions learns from them. */
 static void small_crops_on_a_vit(void **state)
 {
@@ -349,6 +374,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_build_on_families),
         cmocka_unit_test(small_crops_on_a_vit),
+        cmocka_unit_test(small_crops_that_do_not_fit),
         cmocka_unit_test(backbones_build),
         cmocka_unit_test(counts_are_torchvisions),
         cmocka_unit_test(names_are_torchvisions),
