@@ -78,13 +78,17 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_binary(g, PX_SUB, px_scale(g, likeness, -c->invariance), rate);
 }
 
-const px_method px_emp_ssl = {.name = "emp_ssl",
-                              .paper = "Tong et al. 2023, arXiv:2304.03977",
-                              .summary = "many crops point where their mean does, and fill the space by coding rate",
-                              .cfg_size = sizeof(px_method_cfg),
-                              .options = options,
-                              .defaults = defaults,
-                              .check = check,
-                              .views = views,
-                              .make_views = make_views,
-                              .build = build};
+const px_method px_emp_ssl = {
+    .name = "emp_ssl",
+    .paper = "Tong et al. 2023, arXiv:2304.03977",
+    .summary = "many crops point where their mean does, and fill the space by coding rate",
+    .formula = "L = -200 mean cos(z_i, mean z) - mean over crops of logdet(I + D / (N eps) Z^T Z) / 2",
+    .published = "CIFAR-10, ResNet-18, 1 / 10 / 30 epochs of 20 crops: 80.6 / 90.7 / 93.1 linear, on the head and 128 "
+                 "crops (official README)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

@@ -108,14 +108,19 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_add(g, px_scale(g, invariance, 1 - c->weight), px_scale(g, normality, c->weight));
 }
 
-const px_method px_lejepa = {.name = "lejepa",
-                             .paper = "Balestriero & LeCun 2025, arXiv:2511.08544",
-                             .summary = "views alike, projections of the batch a normal distribution along random "
-                                        "directions",
-                             .cfg_size = sizeof(px_method_cfg),
-                             .options = options,
-                             .defaults = defaults,
-                             .check = check,
-                             .views = views,
-                             .make_views = make_views,
-                             .build = build};
+const px_method px_lejepa = {
+    .name = "lejepa",
+    .paper = "Balestriero & LeCun 2025, arXiv:2511.08544",
+    .summary = "views alike, projections of the batch a normal distribution along random "
+               "directions",
+    .formula = "L = (1 - weight) mean_v |z_v - mean z|^2 / D + weight x N mean over directions a of integral |mean_i "
+               "exp(i t a z_i) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt",
+    .published = "Imagenette, ViT-S/8, 128 px, 800 epochs: 90.7 linear, online (official MINIMAL.md)\nCIFAR-10, "
+                 "ResNet-18, 300 epochs: 91.02 linear, online, the best of a sweep (EB-JEPA)",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

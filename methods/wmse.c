@@ -91,6 +91,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
 const px_method px_wmse = {.name = "wmse",
                            .paper = "Ermolov et al. 2021, arXiv:2007.06346",
                            .summary = "views alike after a whitening of the batch's projections",
+                           .formula = "L = mean over pairs of views of 2 - 2 cos(w_i, w_j), w = L^-1 (z - mean), L L^T "
+                                      "= covariance of z within a group",
+                           .published = "CIFAR-10, ResNet-18, 1000 epochs: 88.67 linear, online (solo-learn)",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
                            .defaults = defaults,
