@@ -67,11 +67,19 @@ static bool stack(const px_stored_tensor *const part[], int count, px_shape shap
     return rows == shape.dim[0];
 }
 
-static int resample(const px_stored_tensor *t, px_shape shape, float *out)
+/* Positions of another image size, or filters of other channels. 0, or -1 without a message if it is neither. */
+static int convert(const char *name, const char *filters, const px_stored_tensor *t, px_shape shape, float *out)
 {
-    float *whole = px_calloc((size_t)px_shape_count(t->shape) + 1, sizeof whole[0]);
-    px_stored_tensor_read(t, whole);
-    int status = px_positions_resample(t->shape, whole, shape, out);
+    bool positions = strcmp(name, "pos_embed") == 0;
+    bool rgb = filters && strcmp(name, filters) == 0 && px_weights_are_rgb(t->shape, shape);
+    int status = positions || rgb ? 0 : -1;
+    float *whole = status == 0 ? px_calloc((size_t)px_shape_count(t->shape) + 1, sizeof whole[0]) : NULL;
+    if (whole)
+        px_stored_tensor_read(t, whole);
+    if (positions)
+        status = px_positions_resample(t->shape, whole, shape, out);
+    else if (rgb)
+        px_weights_from_rgb(whole, shape, out);
     free(whole);
     return status;
 }
@@ -92,8 +100,10 @@ static bool alike(px_shape a, px_shape b)
     }
 }
 
-/* Reads the parameter of this name and shape from its parts. 0, or -1 without a message if they do not fit. */
-static int fit(const char *name, const px_stored_tensor *const part[], int count, px_shape shape, float *out)
+/* Reads the parameter of this name and shape from its parts. `filters`: the name of the one that sees the images. 0, or -1
+ * without a message if they do not fit. */
+static int fit(const char *name, const char *filters, const px_stored_tensor *const part[], int count, px_shape shape,
+               float *out)
 {
     if (!px_stored_tensor_is_real(part[0]))
         return -1;
@@ -102,7 +112,7 @@ static int fit(const char *name, const px_stored_tensor *const part[], int count
         return 0;
     }
     if (count == 1)
-        return strcmp(name, "pos_embed") == 0 ? resample(part[0], shape, out) : -1;
+        return convert(name, filters, part[0], shape, out);
     if (!stack(part, count, shape))
         return -1;
     for (int i = 0; i < count; i++) {
@@ -173,8 +183,9 @@ static int misshapen(const px_tensor_file *f, const px_stored_tensor *t, const c
 /* How many parameters were read, and which tensors of the file were not used. */
 typedef struct tally {
     int backbone, heads, unused;
-    bool *used;  /* for each tensor of the file */
-    char *names; /* of some unused ones: "fc.weight, fc.bias, ..." */
+    int channels; /* of the images, where filters of RGB were made to fit them; else 0 */
+    bool *used;   /* for each tensor of the file */
+    char *names;  /* of some unused ones: "fc.weight, fc.bias, ..." */
 } tally;
 
 /* What is not finite would make every feature so, or pass unseen where a ReLU hides it. */
@@ -216,14 +227,17 @@ static int load_params(px_model *m, const px_graph *bare, const px_settings *s, 
                        const char *path, tally *n)
 {
     int status = 0;
+    const char *filters = px_weights_first_filters(bare);
     for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
         const px_param *p = px_graph_param(m->graph, i);
         const px_stored_tensor *part[PX_WEIGHTS_PARTS];
         int parts = px_weights_names_parts(names, p->name, part);
         bool needed = px_weights_holds(bare, p->name);
         float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof(float) + 64);
-        if (parts > 0 && fit(p->name, part, parts, p->value->shape, plain) == 0) {
+        if (parts > 0 && fit(p->name, filters, part, parts, p->value->shape, plain) == 0) {
             status = check_finite(part, parts, path);
+            if (px_weights_are_rgb(part[0]->shape, p->value->shape))
+                n->channels = (int)p->value->shape.dim[1];
             if (status == 0)
                 px_plan_set_param(m->plan, i, plain);
             *(needed ? &n->backbone : &n->heads) += 1;
@@ -267,6 +281,16 @@ static void tell(px_log *log, const char *path, const px_weights_names *names, c
     px_weights_names_text(names, spelled, sizeof spelled);
     px_log_line(log, "%s: %d tensors of the backbone%s%s%s%s%s%s", path, n->backbone, heads, spelled[0] ? " (" : "",
                 spelled, spelled[0] ? ")" : "", unused, n->unused ? n->names : "");
+    if (n->channels == 1)
+        px_log_line(log,
+                    "note: the images are gray and the weights for RGB: the three channels of the first filters were "
+                    "summed");
+    else if (n->channels)
+        px_log_line(
+            log,
+            "note: the images have %d channels and the weights are for RGB: the first filters were repeated for "
+            "them and scaled by 3/%d",
+            n->channels, n->channels);
 }
 
 /* A file of another program says nothing of its images. */

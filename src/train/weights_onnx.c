@@ -8,6 +8,7 @@
 #include "train/checkpoint.h"
 #include "train/saved.h"
 #include "train/weights.h"
+#include "train/weights_private.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,7 +70,6 @@ static px_graph *build(const exported *e)
     return NULL;
 }
 
-/* The first filters, or patches, are the first parameter of four axes: (out, C, height, width). */
 static int channels_of(const exported *e)
 {
     exported trial = *e;
@@ -77,14 +77,10 @@ static int channels_of(const exported *e)
     trial.normalized = false;
     px_graph *g = build(&trial);
     int channels = g ? 3 : -1;
-    for (int i = 0; g && i < px_graph_params(g); i++) {
-        const px_param *p = px_graph_param(g, i);
-        const px_checkpoint_array *a = p->value->shape.rank == 4 ? array_of(e, p->name) : NULL;
-        if (a && a->shape.rank == 4) {
-            channels = (int)a->shape.dim[1];
-            break;
-        }
-    }
+    const char *filters = g ? px_weights_first_filters(g) : NULL;
+    const px_checkpoint_array *a = filters ? array_of(e, filters) : NULL;
+    if (a && a->shape.rank == 4)
+        channels = (int)a->shape.dim[1];
     px_graph_destroy(g);
     return channels;
 }

@@ -23,6 +23,7 @@
 
 typedef struct set_spec {
     int count, side, channels;
+    bool gray;    /* channels is 3, and each is what the set with one channel has */
     int classes;  /* 0: no labels */
     bool encoded; /* JPEG files; else raw pixels */
     bool broken;  /* encoded: row `broken_row` is not a JPEG */
@@ -38,8 +39,10 @@ static inline void draw_image(uint8_t *pixels, const set_spec *s, int row)
         base[c] = 60 + 120 * px_rng_uniform(&rng);
     for (int i = 0; i < s->side * s->side; i++) {
         double wave = sin(phase + 0.7 * (x * (i % s->side) + y * (double)(i / s->side)));
-        for (int c = 0; c < s->channels; c++)
+        for (int c = 0; c < (s->gray ? 1 : s->channels); c++)
             pixels[i * s->channels + c] = (uint8_t)(base[c] + 40 * wave * cos(kind + c) + 20 * px_rng_uniform(&rng));
+        for (int c = 1; c < s->channels && s->gray; c++)
+            pixels[i * s->channels + c] = pixels[i * s->channels];
     }
 }
 

@@ -215,16 +215,40 @@ static void a_probe(void **state)
 static void weights_of_others(void **state)
 {
     const fixture *f = *state;
-    char *gray = make_set(f->folder, "gray.h5", &(set_spec){.count = 8, .side = 16, .channels = 1, .classes = 2});
-    char *o = px_format("out=%s/other.h5", f->folder), *of_gray = px_format("data.path=%s", gray);
+    char *o = px_format("out=%s/other.h5", f->folder);
     check(RUN("export", f->run, f->weights_out), 0, "");
     check(RUN("features", f->weights, "backbone=vit_tiny_8", f->set_data, o), 3,
           "w.safetensors: its weights are for resnet18, not for vit_tiny_8; backbone= can be left out\n");
-    check(RUN("features", f->weights, of_gray, o), 3,
-          "has (8, 1, 3, 3); the images are gray, but the weights are for RGB: pack them with channels=3\n");
-    free(gray);
-    free(of_gray);
     free(o);
+}
+
+/* The filters' three channels are summed. */
+static void gray_images_give_what_their_rgb_copies_give(void **state)
+{
+    const fixture *f = *state;
+    set_spec spec = {.count = 8, .side = 16, .channels = 1, .classes = 2};
+    char *gray = make_set(f->folder, "gray.h5", &spec);
+    spec.channels = 3;
+    spec.gray = true;
+    char *copy = make_set(f->folder, "copy.h5", &spec);
+    char *of_gray = px_format("data.path=%s", gray), *of_copy = px_format("data.path=%s", copy);
+    char *a_out = px_format("out=%s/gray_features.h5", f->folder),
+         *b_out = px_format("out=%s/copy_features.h5", f->folder);
+    check(RUN("export", f->run, f->weights_out), 0, "");
+    check(RUN("features", f->weights, of_gray, a_out), 0,
+          "note: the images are gray and the weights for RGB: the three channels of the first filters were summed\n");
+    check(RUN("features", f->weights, of_copy, b_out), 0, "");
+    array a = read_array(f->folder, "gray_features.h5", "/features"),
+          b = read_array(f->folder, "copy_features.h5", "/features");
+    assert_int_equal(a.count, b.count);
+    double most = 0;
+    for (int64_t i = 0; i < a.count; i++)
+        most = fmax(most, fabs(b.data[i]));
+    for (int64_t i = 0; i < a.count; i++)
+        assert_true(fabs(a.data[i] - b.data[i]) <= 2e-6 * most);
+    char *const made[] = {gray, copy, of_gray, of_copy, a_out, b_out, (char *)a.data, (char *)b.data};
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++)
+        free(made[i]);
 }
 
 /* Without CONFIG, --resume takes the run's width, batch and optimizer; settings besides out= override them. */
@@ -257,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_beginning),
         cmocka_unit_test(a_probe),
         cmocka_unit_test(weights_of_others),
+        cmocka_unit_test(gray_images_give_what_their_rgb_copies_give),
         cmocka_unit_test(resumed_without_a_configuration),
         cmocka_unit_test(by_several_processes),
         cmocka_unit_test(a_name_that_tells_nothing),
