@@ -1,6 +1,6 @@
 /* masked.c - what methods that hide patches share (method.h): which ones are hidden, and the picture of what was rebuilt. */
 #include "base/error.h"
-#include "train/method.h"
+#include "train/drawn.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -75,48 +75,6 @@ typedef struct picture {
     bool standardized;
 } picture;
 
-/* The channels that are drawn. */
-typedef struct drawn {
-    int channel[3], count;
-    float low[3], high[3]; /* what is black and white */
-} drawn;
-
-static drawn drawn_of(const px_task *task)
-{
-    drawn d = {.channel = {0, 1, 2}, .count = task->channels >= 3 ? 3 : 1};
-    if (task->shown_count > 0)
-        d.count = task->shown_count;
-    for (int k = 0; k < task->shown_count; k++)
-        d.channel[k] = task->shown[k];
-    return d;
-}
-
-/* 0 and 1 are black and white for usual pictures. Others, as those of satellites, fill only a part of their 16 bits: there it
- * is the least and the largest value of the image, channel by channel. */
-static void find_range(const px_task *task, const float *image, drawn *d)
-{
-    int64_t n = (int64_t)task->image_size * task->image_size;
-    bool usual = task->bits != 16 && (task->channels == 1 || task->channels == 3);
-    for (int k = 0; k < d->count; k++) {
-        const float *x = image + d->channel[k] * n;
-        float mean = task->mean ? task->mean[d->channel[k]] : 0, std = task->mean ? task->std[d->channel[k]] : 1;
-        d->low[k] = usual ? -mean / std : x[0];
-        d->high[k] = usual ? (1 - mean) / std : x[0];
-        for (int64_t i = 0; i < n && !usual; i++) {
-            d->low[k] = x[i] < d->low[k] ? x[i] : d->low[k];
-            d->high[k] = x[i] > d->high[k] ? x[i] : d->high[k];
-        }
-        if (d->high[k] <= d->low[k])
-            d->high[k] = d->low[k] + 1;
-    }
-}
-
-static uint8_t as_byte(const drawn *d, float value, int k)
-{
-    value = (value - d->low[k]) / (d->high[k] - d->low[k]) * 255 + 0.5f;
-    return (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
-}
-
 /* Where element i of patch t, (row, column, channel), is in the image. */
 typedef struct pixel {
     int c, x, y;
@@ -150,20 +108,20 @@ static void rebuild_patch(const picture *p, int t, int n, float *out /* (patch*p
 }
 
 /* One value in all columns. */
-static void draw_value(const picture *p, const drawn *d, int k, int t, pixel at, float rebuilt, uint8_t *row)
+static void draw_value(const picture *p, const px_drawn *d, int k, int t, pixel at, float rebuilt, uint8_t *row)
 {
     int S = p->task->image_size;
-    uint8_t original = as_byte(d, original_at(p, at), k), made = as_byte(d, rebuilt, k);
+    uint8_t original = px_drawn_byte(d, original_at(p, at), k), made = px_drawn_byte(d, rebuilt, k);
     const uint8_t column[COLUMNS] = {original, p->hidden[t] ? 128 : original, made, p->hidden[t] ? made : original};
     for (int i = 0; i < COLUMNS; i++)
         row[((i * S + at.y) * S + at.x) * d->count + k] = column[i];
 }
 
-static void draw(const picture *p, drawn d, uint8_t *row /* (COLUMNS, S, S, d.count) */)
+static void draw(const picture *p, px_drawn d, uint8_t *row /* (COLUMNS, S, S, d.count) */)
 {
     int patch = p->task->patch, C = p->task->channels, S = p->task->image_size, side = S / patch, n = patch * patch * C;
     float *rebuilt = px_calloc((size_t)n, sizeof rebuilt[0]);
-    find_range(p->task, p->image, &d);
+    px_drawn_range(&d, p->task, p->image, (int64_t)S * S);
     for (int t = 0; t < side * side; t++) {
         rebuild_patch(p, t, n, rebuilt);
         for (int i = 0; i < n; i++) {
@@ -183,7 +141,7 @@ int px_figures_rebuilt(px_figures *f, const char *name, const px_rebuilt *what)
     int rows = task->batch < SHOWN ? task->batch : SHOWN;
     const float *image = px_figures_view(f, what->image), *prediction = px_figures_output(f, what->prediction);
     const int32_t *places = px_figures_view(f, what->hidden);
-    drawn d = drawn_of(task);
+    px_drawn d = px_drawn_of(task, task->channels);
     uint8_t *pixels = px_calloc((size_t)(rows * COLUMNS), (size_t)(S * S * d.count));
     bool *hidden = px_calloc((size_t)T, sizeof hidden[0]);
     for (int i = 0; i < rows; i++) {
