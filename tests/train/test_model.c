@@ -51,7 +51,7 @@ static void small_crops_that_do_not_fit(void **state)
         const char *backbone, *says;
     } cases[] = {
         {"backbone=swin_tiny", "dino.small_size = 8 px: its patches (swin.patch) cannot be merged"},
-        {"backbone=vgg11", "dino.small_size = 8 px: VGG needs images of at least 32 px"},
+        {"backbone=vgg11", "dino.small_size = 8 px: VGG "},
         {"backbone=convnext_atto", "dino.small_size = 8 px: a ConvNeXt with "},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
