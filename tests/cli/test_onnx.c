@@ -103,6 +103,14 @@ static void the_same_features(void **state)
         {"backbone=swin_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
         {"backbone=googlenet", "googlenet.stem=auto", "googlenet.transform=true", "data.normalize=none",
          "features (N, 1024)"},
+        {"backbone=alexnet", "alexnet.stem=auto", "alexnet.head=mean", "data.normalize=none", "features (N, "},
+        {"backbone=vgg11_bn", "vgg.head=mean", "vgg.last_pool=auto", "data.normalize=none", "features (N, "},
+        {"backbone=mobilenet_v1", "mobilenet_v1.width=0.25", "mobilenet_v1.stem=auto", "data.normalize=none",
+         "features (N, "},
+        {"backbone=mobilenet_v2", "mobilenet_v2.width=0.25", "mobilenet_v2.stem=auto", "data.normalize=none",
+         "features (N, "},
+        {"backbone=resnext50_32x4d", "resnet.width=0.25", "resnet.stem=auto", "data.normalize=none", "features (N, "},
+        {"backbone=seresnet18", "resnet.width=0.125", "resnet.stem=auto", "data.normalize=none", "features (N, "},
     };
     bool there = true;
     if (px_onnx_missing())

@@ -4,7 +4,7 @@
     compare_weights.py build/pretext
 
 Models of torchvision and timm with random weights and statistics are saved in .safetensors and .pth under the prefixes that toolkits
-put before names. Features must agree to 2e-6 of the largest. Ends with 77 where torch or h5py is missing (meson then skips the
+put before names, and as the authors of methods save them, with heads and a second network. Features must agree to 2e-6 of the largest. Ends with 77 where torch or h5py is missing (meson then skips the
 test); cases whose package is missing are named.
 """
 import os
@@ -100,6 +100,65 @@ REFUSED = {
 }
 
 
+def under(prefix, state):
+    return {prefix + k: v for k, v in state.items()}
+
+
+def tensors(prefix, *shapes):
+    """A head: linear layers and norms of these shapes, numbered."""
+    return {f"{prefix}.{i}.weight": torch.full(shape, 0.1) for i, shape in enumerate(shapes)}
+
+
+# As the authors' code saves it: w is the encoder that they evaluate, o the other one, both of a network with D features.
+LAYOUTS = {
+    "SwAV": ("resnet18", lambda w, o, d: {"epoch": 3, "state_dict": under("module.", w) | tensors("module.projection_head", (64, d), (64,))
+                                          | {"module.prototypes.weight": torch.ones(30, 64)}}),
+    "MoCo": ("resnet18", lambda w, o, d: {"arch": "resnet18", "state_dict": under("module.encoder_q.", w) | under("module.encoder_k.", o)
+                                          | tensors("module.encoder_q.fc", (d, d)) | tensors("module.encoder_k.fc", (d, d))
+                                          | {"module.queue": torch.ones(64, 8), "module.queue_ptr": torch.zeros(1, dtype=torch.long)}}),
+    "SimSiam": ("resnet18", lambda w, o, d: {"state_dict": under("module.encoder.", w) | tensors("module.encoder.fc", (d, d))
+                                             | tensors("module.predictor", (d, d))}),
+    "Barlow Twins": ("resnet18", lambda w, o, d: {"epoch": 3, "model": under("module.backbone.", w) | tensors("module.projector", (64, d))
+                                                  | {"module.bn.running_mean": torch.zeros(64), "module.bn.running_var": torch.ones(64)}}),
+    "VICReg": ("resnet18", lambda w, o, d: {"model": under("module.backbone.", w) | tensors("module.projector", (64, d), (64,))}),
+    "BYOL (lucidrains)": ("resnet18", lambda w, o, d: under("online_encoder.net.", w) | under("target_encoder.net.", o)
+                          | tensors("online_encoder.projector", (64, d)) | tensors("target_encoder.projector", (64, d))
+                          | tensors("online_predictor", (64, 64))),
+    "solo-learn": ("resnet18", lambda w, o, d: {"epoch": 3, "pytorch-lightning_version": "2.0", "callbacks": {}, "state_dict":
+                   under("backbone.", w) | under("momentum_backbone.", o) | tensors("projector", (64, d)) | tensors("momentum_projector", (64, d))
+                   | {"classifier.weight": torch.ones(10, d), "classifier.bias": torch.ones(10)}}),
+    "timm, averaged": ("resnet18", lambda w, o, d: {"arch": "resnet18", "state_dict": o, "state_dict_ema": w}),
+    "DINO": ("vit", lambda w, o, d: {"teacher": under("backbone.", w) | tensors("head.mlp", (64, d)) | {"head.last_layer.weight_v": torch.ones(9, 64)},
+                                     "student": under("module.backbone.", o) | tensors("module.head.mlp", (64, d)),
+                                     "epoch": 3, "dino_loss": {"center": torch.zeros(1, 9)}}),
+    "MAE": ("vit", lambda w, o, d: {"model": w | {"mask_token": torch.ones(1, 1, 64), "decoder_embed.weight": torch.ones(64, d),
+                                                  "decoder_pos_embed": torch.ones(1, 17, 64), "decoder_pred.weight": torch.ones(768, 64)}}),
+    "MSN": ("vit", lambda w, o, d: {"target_encoder": under("module.", w) | {"module.fc.fc1.weight": torch.ones(64, d)},
+                                    "encoder": under("module.", o) | {"module.fc.fc1.weight": torch.ones(64, d)},
+                                    "prototypes": torch.ones(16, 64)}),
+    "MoCo v3": ("vit", lambda w, o, d: {"state_dict": under("module.base_encoder.", w) | under("module.momentum_encoder.", o)
+                                        | tensors("module.base_encoder.head", (64, d)) | tensors("module.predictor", (64, 64))}),
+}
+LAYOUT_MODELS = {"resnet18": (torchvision_model("resnet18", "fc"), 32), "vit": (timm_model("vit_tiny_patch16_224"), 64)}
+
+
+def layout(program, folder, family, compose):
+    """The difference of the features, or what was said."""
+    make, size = LAYOUT_MODELS[family]
+    x = write_set(folder / "d.h5", size)
+    net, state = make(size)
+    encoder = {k: v for k, v in state.items() if not k.startswith("fc.")}
+    other = {k: v + 0.01 if v.is_floating_point() else v for k, v in encoder.items()}
+    width = net.double()(x).shape[1]
+    path = folder / "w.pth"
+    torch.save(compose(encoder, other, width), path)
+    got, said = features(program, path, folder / "d.h5", size)
+    if got is None:
+        return said
+    want = net(x).detach().numpy()
+    return float(np.abs(got - want).max() / np.abs(want).max())
+
+
 def save(path, state, prefix):
     """In .pth the prefix's parts are dictionaries where it begins with state_dict."""
     state = {k: v.contiguous() for k, v in state.items()}
@@ -164,6 +223,15 @@ def refuse(program, folder, make, size, word):
 
 def main(program):
     failed = 0
+    for name, (family, compose) in LAYOUTS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                error = layout(program, pathlib.Path(folder), family, compose)
+            except ImportError as missing:
+                print(f"{name}: skipped: {missing}")
+                continue
+        print(f"layout of {name}: {error if isinstance(error, str) else f'{error:.1e}'}", flush=True)
+        failed += isinstance(error, str) or error > LIMIT
     for name, (make, size, last) in [*CASES.items(), *REFUSED.items()]:
         with tempfile.TemporaryDirectory() as folder:
             try:
