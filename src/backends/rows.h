@@ -21,10 +21,11 @@ bool px_plain_same(const void *own_a, const void *own_b);
 void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide);
 
 /* The ops that have a row. */
-extern const px_op px_op_add, px_op_unary, px_op_unary_back, px_op_unary_back_sums, px_op_binary, px_op_reshape,
-    px_op_stop_gradient, px_op_batch_sums, px_op_batch_norm, px_op_batch_norm_back_sums, px_op_batch_norm_back_masked,
-    px_op_batch_norm_back, px_op_global_avg_pool, px_op_global_avg_pool_back, px_op_resample, px_op_resample_back,
-    px_op_max_pool, px_op_max_pool_back, px_op_layer_norm, px_op_layer_norm_back, px_op_sum, px_op_attention,
-    px_op_attention_back, px_op_conv2d, px_op_conv2d_back_data, px_op_conv2d_back_weight, px_op_matmul;
+extern const px_op px_op_add, px_op_unary, px_op_unary_back, px_op_unary_back_sums, px_op_binary, px_op_permute,
+    px_op_reshape, px_op_stop_gradient, px_op_batch_sums, px_op_batch_norm, px_op_batch_norm_back_sums,
+    px_op_batch_norm_back_masked, px_op_batch_norm_back, px_op_global_avg_pool, px_op_global_avg_pool_back,
+    px_op_resample, px_op_resample_back, px_op_max_pool, px_op_max_pool_back, px_op_layer_norm, px_op_layer_norm_back,
+    px_op_sum, px_op_attention, px_op_attention_back, px_op_conv2d, px_op_conv2d_back_data, px_op_conv2d_back_weight,
+    px_op_matmul;
 
 #endif

@@ -94,6 +94,18 @@ static px_value *build_permute(px_graph *g, px_value *v[])
     return px_permute(g, v[0], (const int[]){2, 0, -1, 1});
 }
 
+/* (N,C,H,W) -> (N,H,W,C) and back, and axes that do not follow each other. */
+static px_value *build_channels_last(px_graph *g, px_value *v[])
+{
+    px_value *last = px_permute(g, v[0], (const int[]){0, 2, 3, 1});
+    return px_permute(g, px_unary(g, PX_FN_TANH, last, 0, 0), (const int[]){0, 3, 1, 2});
+}
+
+static px_value *build_reversed(px_graph *g, px_value *v[])
+{
+    return px_permute(g, v[0], (const int[]){3, 2, 1, 0});
+}
+
 static px_value *build_windows(px_graph *g, px_value *v[])
 {
     px_value *x = px_slice(g, px_pad(g, px_pad(g, v[0], 1, 1, 2), -1, 0, 3), 1, 2, 3);

@@ -27,6 +27,7 @@ PX_FAST_DECLARE(add);
 PX_FAST_DECLARE(unary);
 PX_FAST_DECLARE(unary_back);
 PX_FAST_DECLARE(unary_back_sums);
+PX_FAST_DECLARE(permute);
 /* For px_op_binary: the formats of its results, and of its residual. */
 void px_fast_need_tail(px_plan *, px_step *, px_storage);
 px_kernel px_fast_binary_run; /* any mix of float and bf16, plain, or all of one shape and format */

@@ -122,6 +122,13 @@ static bool reshape(px_plan *p, px_step *s)
 const px_kernel_row px_row_reshape = {.op = &px_op_reshape, .prepare = reshape};
 const px_kernel_row px_row_stop_gradient = {.op = &px_op_stop_gradient, .prepare = reshape};
 
+static bool permute(px_plan *p, px_step *s)
+{
+    return px_fast_prepare(p, s, PX_FAST(permute), (px_activations){.in = {true}, .out = {true}});
+}
+
+const px_kernel_row px_row_permute = {.op = &px_op_permute, .prepare = permute};
+
 /* ---- batch norm ---- */
 
 static bool is_in_blocks(const px_plan *p, const px_value *v)
