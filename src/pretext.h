@@ -12,7 +12,9 @@
 #ifndef PX_PRETEXT_H
 #define PX_PRETEXT_H
 
+#include "backbones/maps.h"
 #include "base/error.h"
+#include "data/lab.h"
 #include "nn/heads.h"
 #include "nn/layers.h"
 #include "nn/losses.h"

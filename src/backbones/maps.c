@@ -4,6 +4,7 @@
 #include "nn/layers.h"
 #include "ops/ops.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -76,4 +77,14 @@ px_encoding px_map_build_masked(px_graph *g, const px_backbone *b, const px_back
     px_encoding e = b->family->build(g, b, c, x);
     e.tokens = e.stage[e.stages - 1].map;
     return e;
+}
+
+px_value *px_last_map(px_graph *g, px_encoding e)
+{
+    px_value *x = e.stages > 0 ? e.stage[e.stages - 1].map : e.pooled;
+    if (px_graph_error(g) || x->shape.rank == 4)
+        return x;
+    int64_t N = x->shape.dim[0], T = x->shape.dim[1], D = x->shape.dim[2], side = (int64_t)sqrt((double)T);
+    px_value *patches = px_slice(g, x, 1, T - side * side, side * side); /* after the class token */
+    return px_reshape(g, px_permute(g, patches, (int[]){0, 2, 1}), PX_SHAPE(N, D, side, side));
 }

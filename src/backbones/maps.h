@@ -27,4 +27,7 @@ px_value *px_map_pool(px_graph *, const px_backbone_cfg *, px_value *map);
 px_encoding px_map_build_masked(px_graph *, const px_backbone *, const px_backbone_cfg *, px_value *x, px_value *places,
                                 px_hiding);
 
+/* The map (N, C, H, W) of the last stage; of tokens, those of the patches, whose grid is a square. */
+px_value *px_last_map(px_graph *, px_encoding);
+
 #endif

@@ -47,7 +47,8 @@ static int remove_fixture(void **state)
 static px_image sheet_of(const fixture *f, const char *const given[], const char *says)
 {
     char *out = px_format("out=%s", f->out);
-    const char *words[12] = {"views", f->data, out, "views.images=2", "batch=4", "augment=none", "data.shuffle=false"};
+    const char *words[12] = {
+        "views", f->data, out, "views.images=2", "batch=256", "augment=none", "data.shuffle=false"};
     int n = 7;
     for (int i = 0; given[i]; i++)
         words[n++] = given[i];

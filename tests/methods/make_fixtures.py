@@ -95,11 +95,15 @@ def batch_norm(w, name, x, center=True, plain=False):
     return F.batch_norm(x, mean, var, w(name + ".weight", n), w(name + ".bias", n) if center else None, training=True)
 
 
-def small_cnn(w, x, net=""):
+def small_map(w, x, net=""):
     for name, out in (("1", 8), ("2", 12)):
         x = F.conv2d(x, w(f"{net}conv{name}.weight", out, x.shape[1], 3, 3), stride=2, padding=1)
         x = F.relu(batch_norm(w, f"{net}bn{name}", x))
-    return x.mean((2, 3))
+    return x
+
+
+def small_cnn(w, x, net=""):
+    return small_map(w, x, net).mean((2, 3))
 
 
 def head(w, name, x, hidden, out, norm=True):
@@ -390,6 +394,33 @@ def jigsaw():
         tiles = F.relu(batch_norm(w, "head.bn1", tiles)).split(BATCH)
         return F.cross_entropy(linear(w, "head.fc2", torch.cat(tiles, dim=1), 504), torch.from_numpy(label))
     return step, None, {"permutation": label}
+
+
+@fixture("colorization", rate=0.2, settings=["hidden=10", "memory=0.8", "uniform=0.3"])
+def colorization():
+    """Zhang et al. 2016, equations 2 to 4, with a running mean for the distribution of colours. The last image is gray."""
+    x, N, Q = view("lightness", 1, 3, SIZE, SIZE), (SIZE // 4) ** 2, 313
+    first = ((unit("bins", np.arange(BATCH * N)) + 1) * 150).astype(np.int64).reshape(BATCH, N)
+    bins = first[:, :, None] + np.arange(10)
+    shares = 2.0 ** -np.arange(10) / (2.0 ** -np.arange(10)).sum() * np.ones((BATCH, N, 1))
+    shares[-1] = 0
+    soft = torch.zeros(BATCH, N, Q, dtype=torch.float64)
+    soft.scatter_(2, torch.from_numpy(bins), torch.from_numpy(shares))
+
+    def step(w, k):
+        h = F.conv2d(small_map(w, x), w("head.conv1.weight", 10, 12, 3, 3), padding=1)
+        h = F.relu(batch_norm(w, "head.bn1", h))
+        z = F.conv2d(h, w("head.conv2.weight", Q, 10, 1, 1), w("head.conv2.bias", Q)).flatten(2).transpose(1, 2)
+        p = w.state("colours", parameter("colours", (Q,))).clone()
+        p = p / p.sum()
+        v = 1 / (0.7 * p + 0.3 / Q)
+        v = v / (p * v).sum()
+        each = -(soft * F.log_softmax(z, 2)).sum(2)
+        return (v[torch.from_numpy(first)] * each).mean()
+
+    def after(w, k):
+        w.value["colours"].mul_(0.8).add_(0.2 * soft.mean((0, 1)))
+    return step, after, {"bins": bins, "shares": shares, "nearest": first, "colours": soft.mean(1)}
 
 
 @fixture("mae", rate=0.05, settings=["mask_ratio=0.7", "decoder_width=8", "decoder_depth=1", "decoder_heads=2"])
