@@ -90,7 +90,7 @@ static int run(int argc, char **argv)
 const px_command px_cmd_pack = {
     .name = "pack",
     .arguments = "SOURCE... out=DATA.h5 [key=value...]",
-    .summary = "make a data set from image folders, IDX, CIFAR, STL-10, HDF5, or archives",
+    .summary = "make a data set from image folders, IDX, CIFAR, STL-10, NumPy, HDF5, or archives",
     .help = "A SOURCE is a file, a folder, or an archive (tar, zip, 7z; gz, bz2, xz, zst,\n"
             "lz4, lzma), which is read without unpacking it, of:\n"
             "  images    JPEG, PNG, WebP, TIFF, BMP, PNM, GIF: [.../][SPLIT/]CLASS/NAME.jpg;\n"
@@ -100,6 +100,7 @@ const px_command px_cmd_pack = {
             "            t10k-*: the test split\n"
             "  CIFAR     binary version of CIFAR-10 and CIFAR-100 (fine labels)\n"
             "  STL-10    binary version\n"
+            "  NumPy     .npy and .npz: arrays of images (x_train, images, ...) and of labels (y_train, labels, ...)\n"
             "  HDF5      of others: x, images or data; y, labels or target (N, H, W, C)\n"
             "How folders are understood is told first, with counts; --dry-run stops there.\n"
             "What is not clear is refused with the option that decides. docs/files.md has the\n"

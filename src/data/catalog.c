@@ -39,14 +39,64 @@ void px_catalog_leave_out(px_catalog *c, const char *path, int source)
     c->skipped[c->skipped_count++] = (px_folder){.path = px_strdup(path), .source = source};
 }
 
+bool px_entry_is_source(const char *source, const char *path)
+{
+    return strcmp(px_base_name(source), path) == 0;
+}
+
+/* Refuses an entry of another format where a file of a format that yields is itself a source. 0: there is none; or -1. */
+static int refuse_named(const px_catalog *c, const px_entry *entry, const px_importer *format)
+{
+    char name[PX_ENTRY_NAME];
+    const px_importer *of = c->format;
+    const char *named = NULL;
+    for (size_t k = 0; k < c->block_count && !named; k++)
+        named = px_entry_is_source(c->sources[c->blocks[k].source], c->blocks[k].path) ? c->blocks[k].path : NULL;
+    for (size_t k = 0; k < c->side_count && !named; k++) {
+        const px_side *s = &c->sides[k];
+        of = s->format;
+        named = of->yields && px_entry_is_source(c->sources[s->source], s->path) ? s->path : NULL;
+    }
+    return named && of ? px_fail(PX_DATA, "%s: has the format %s, but %s is a file of %s; pack them separately",
+                                 px_entry_name(entry->source, entry->path, name), format->name, named, of->name)
+                       : 0;
+}
+
+/* Leaves the blocks out, which are of a format that yields. */
+static void drop_yielding(px_catalog *c)
+{
+    for (size_t k = 0; k < c->block_count; k++) {
+        px_block *b = &c->blocks[k];
+        bool again =
+            k + 1 < c->block_count && strcmp(b->path, c->blocks[k + 1].path) == 0; /* one file's second array */
+        if (!again)
+            px_catalog_leave_out(c, b->path, b->source);
+        px_block_finish(b);
+    }
+    c->block_count = 0;
+    c->format = NULL;
+}
+
+int px_catalog_yields(px_catalog *c, const px_entry *entry, const px_importer *format)
+{
+    char name[PX_ENTRY_NAME];
+    if (!c->format || c->format == format)
+        return 0;
+    if (px_entry_is_source(entry->source, entry->path))
+        return px_fail(PX_DATA, "%s: has the format %s, but the files before it have %s; pack them separately",
+                       px_entry_name(entry->source, entry->path, name), format->name, c->format->name);
+    px_catalog_leave_out(c, entry->path, c->source);
+    return 1;
+}
+
 px_block *px_catalog_block(px_catalog *c, const px_entry *entry, const px_importer *format, int split, int64_t count)
 {
     char name[PX_ENTRY_NAME];
-    bool begins = format != &px_importer_h5 && (!c->format || c->format == &px_importer_h5);
-    if (begins && px_h5_refuse_named(c, px_entry_name(entry->source, entry->path, name), format->name) != 0)
+    bool begins = !format->yields && (!c->format || c->format->yields);
+    if (begins && refuse_named(c, entry, format) != 0)
         return NULL;
-    if (c->format == &px_importer_h5 && format != c->format)
-        px_h5_drop(c);
+    if (c->format && c->format->yields && format != c->format)
+        drop_yielding(c);
     if (c->format && c->format != format)
         return px_fail_null(PX_DATA, "%s: has the format %s, but the files before it have %s; pack them separately",
                             px_entry_name(entry->source, entry->path, name), format->name, c->format->name);
@@ -299,8 +349,8 @@ static int walk_sources(px_catalog *c)
                            c->skipped[skipped].path, kind);
         if (c->skipped_count > skipped)
             return px_fail(PX_DATA,
-                           "%s: contains nothing to pack; image files, IDX, CIFAR and STL-10 binary files, and HDF5 "
-                           "(not in archives) are supported",
+                           "%s: contains nothing to pack; image files, IDX, CIFAR and STL-10 binary files, NumPy's "
+                           "arrays, and HDF5 (not in archives) are supported",
                            source);
         if (c->lost > 0)
             return px_fail(PX_DATA,

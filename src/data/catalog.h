@@ -26,7 +26,8 @@ typedef struct px_block {
     char *file, *array;          /* HDF5: where the images are; NULL in other formats */
     char *why;                   /* HDF5: the message of a file that is bad, else NULL */
     struct px_h5_reader *reader; /* HDF5: for unpack() */
-    bool turned_axes;            /* HDF5: (N, channels, height, width) */
+    bool turned_axes;            /* HDF5, NumPy: (N, channels, height, width) */
+    bool big_endian;             /* NumPy: of values of 16 bits */
     int64_t count, row;          /* number of images; the first one's row in the data set */
     uint64_t size, offset;       /* bytes of the entry; image files: their place in /encoded */
 } px_block;
@@ -87,6 +88,8 @@ typedef struct px_catalog {
 
 struct px_importer {
     const char *name;
+    /* Such files beside images of another format are somebody's results: they count only where there is nothing else. */
+    bool yields;
     /* Whether the entry (not a folder) has this format, by its name or its first bytes. */
     bool (*claims)(const px_entry *);
     /* First walk: adds the entry as a block or a side file. 0 or -1. */
@@ -100,8 +103,8 @@ struct px_importer {
 
 /* In the order in which an entry is offered to them; NULL-terminated (meson.build lists them). */
 extern const px_importer *const px_importers[];
-/* HDF5 gives way to other formats; a bad file is a picture that cannot be read. */
-extern const px_importer px_importer_h5, px_importer_images;
+/* A bad file is a picture that cannot be read. */
+extern const px_importer px_importer_images;
 
 /* Walks all sources for the first time and sorts the images. 0 or -1. Zero-initialise; px_catalog_free in any case. */
 int px_catalog_make(px_catalog *, const char *const *sources, int count, const px_pack_options *, px_log *);
@@ -111,11 +114,12 @@ void px_catalog_free(px_catalog *);
 px_block *px_catalog_block(px_catalog *, const px_entry *, const px_importer *, int split, int64_t count);
 /* Counts a file among those that are left out. */
 void px_catalog_leave_out(px_catalog *, const char *path, int source);
-/* HDF5 files beside images are somebody's results: they count only where there is nothing else. Leaves all of them out. */
-void px_h5_drop(px_catalog *);
+/* For list() of a format that yields: whether there are images of another format, so that the entry is left out. 1: so it
+ * was; 0: there are none; -1: there are, but the entry is itself a source. */
+int px_catalog_yields(px_catalog *, const px_entry *, const px_importer *);
+/* Whether the source is this file, not a folder or an archive of it. */
+bool px_entry_is_source(const char *source, const char *path);
 void px_h5_reader_destroy(struct px_h5_reader *); /* NULL is fine */
-/* Refuses a file `other` of another format beside an HDF5 file that is itself a source. 0: there is none; or -1. */
-int px_h5_refuse_named(const px_catalog *, const char *other, const char *format);
 void px_block_finish(px_block *);
 /* The same as px_catalog_block for a side file; it is dropped if the images turn out to have another format. */
 void px_catalog_side(px_catalog *, const px_entry *, const px_importer *);

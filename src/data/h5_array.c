@@ -2,6 +2,7 @@
 #include "data/h5_array.h"
 
 #include "base/error.h"
+#include "data/arrays.h"
 #include "data/image.h"
 #include "results/h5.h"
 
@@ -44,16 +45,6 @@ struct px_h5_reader {
     px_h5_disk disk;
     hid_t file, set; /* 0: not open */
 };
-
-/* (count, channels, height, width) to (count, height, width, channels) */
-static void put_channels_last(const px_block *b, int64_t count, const uint8_t *from, uint8_t *to)
-{
-    size_t value = px_value_bytes(b->bits), C = (size_t)b->channels, area = (size_t)b->height * (size_t)b->width;
-    for (size_t n = 0; n < (size_t)count; n++)
-        for (size_t c = 0; c < C; c++)
-            for (size_t i = 0; i < area; i++)
-                memcpy(to + ((n * area + i) * C + c) * value, from + ((n * C + c) * area + i) * value, value);
-}
 
 /* The extents that the first walk saw. */
 static bool has_shape(const px_block *b, int rank, const hsize_t d[])
@@ -148,7 +139,7 @@ int px_h5_unpack(const px_block *b, const uint8_t *bytes, int64_t first, int64_t
     if (status == 0)
         status = read_rows(r->set, b, first, count, turned ? turned : pixels);
     if (status == 0 && turned)
-        put_channels_last(b, count, turned, pixels);
+        px_array_put_channels_last(b, count, turned, pixels);
     free(turned);
     if (status != 0 || first + count == b->count)
         close_reader(r);

@@ -2,39 +2,31 @@
  * (docs/files.md). The words of an array's name, of the groups that it is in, and of the file tell what it is: x, images, data
  * or y, labels, target; train, valid or test. Labels may lie in a file beside that of the images (PatchCamelyon). */
 #include "base/error.h"
-#include "data/catalog.h"
+#include "data/arrays.h"
 #include "data/h5_array.h"
-#include "data/image.h"
-#include "data/names.h"
 #include "results/h5.h"
 
-#include <ctype.h>
 #include <hdf5.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
+
+extern const px_importer px_importer_h5;
 
 enum {
     ARRAYS_MAX = 64,
     OBJECTS_MAX = 20000, /* groups and arrays: each takes some microseconds */
     DEEPEST = 64,
-    SIDE_MAX = 65500,
-    WORD = 24,
-    UNREADABLE = -2,
-    CLASSES_MAX = 1 << 20 /* a data set has */
+    UNREADABLE = -2
 };
-
-typedef enum role { NOTHING, IMAGES, LABELS } role;
 
 /* An array of the file. */
 typedef struct array {
     char *name;
-    role role;
+    px_array_role role;
     int split; /* -1: its name does not tell */
-    int64_t count;
-    int height, width, channels, bits;
-    bool channels_first;
+    px_array_axes axes;
+    int bits;
 } array;
 
 typedef struct contents {
@@ -48,83 +40,12 @@ static bool claims(const px_entry *entry)
     return entry->size >= 8 && memcmp(entry->bytes, "\x89HDF\r\n\x1a\n", 8) == 0;
 }
 
-/* ---- what names say ---------------------------------------------------------------------------------------------- */
-
-static role role_of_word(const char *word)
-{
-    static const char *const images[] = {"x", "images", "image", "img", "imgs", "data", "pixels", NULL};
-    static const char *const labels[] = {"y", "labels", "label", "target", "targets", "class", "ans", "cls", NULL};
-    for (int i = 0; images[i]; i++)
-        if (strcasecmp(word, images[i]) == 0)
-            return IMAGES;
-    for (int i = 0; labels[i]; i++)
-        if (strcasecmp(word, labels[i]) == 0)
-            return LABELS;
-    return NOTHING;
-}
-
-/* Takes the next word of letters from *at on. False at the end. */
-static bool next_word(const char *name, size_t *at, char word[WORD])
-{
-    size_t n = 0;
-    while (name[*at] && !isalpha((unsigned char)name[*at]))
-        ++*at;
-    for (; isalpha((unsigned char)name[*at]); ++*at)
-        if (n + 1 < WORD)
-            word[n++] = name[*at];
-    word[n] = '\0';
-    return n > 0;
-}
-
-/* The last word that has a role decides: in "data/y" it is y. */
-static role role_of(const char *name)
-{
-    char word[WORD];
-    role found = NOTHING;
-    for (size_t at = 0; next_word(name, &at, word);)
-        if (role_of_word(word) != NOTHING)
-            found = role_of_word(word);
-    return found;
-}
-
-static int split_of(const char *name)
-{
-    char word[WORD];
-    int found = -1;
-    for (size_t at = 0; next_word(name, &at, word);)
-        if (role_of_word(word) == NOTHING && px_split_of_name(word, strlen(word)) >= 0)
-            found = px_split_of_name(word, strlen(word));
-    return found;
-}
-
-/* A file's name without its role, so that those of images and labels are the same: the other words, and all numbers. A new
- * string. */
-static char *pair_key(const char *path)
-{
-    char word[WORD], *key = px_calloc(2 * strlen(path) + 1, 1);
-    size_t used = 0;
-    for (size_t at = 0, end; path[at]; at = end) {
-        bool letters = isalpha((unsigned char)path[at]);
-        size_t next = at;
-        end = at + 1;
-        if (!letters && !isdigit((unsigned char)path[at]))
-            continue;
-        while (letters ? isalpha((unsigned char)path[end]) : isdigit((unsigned char)path[end]))
-            end++;
-        if (letters && next_word(path, &next, word) && role_of_word(word) != NOTHING)
-            continue;
-        key[used++] = '/';
-        memcpy(key + used, path + at, end - at);
-        used += end - at;
-    }
-    return key;
-}
-
 /* ---- the file ---------------------------------------------------------------------------------------------------- */
 
 static bool is_image_array(hid_t set, array *a)
 {
-    hsize_t d[4] = {0, 0, 0, 1};
+    hsize_t d[H5S_MAX_RANK] = {0};
+    int64_t extents[4] = {0};
     hid_t space = H5Dget_space(set), type = H5Dget_type(set);
     int rank = H5Sget_simple_extent_ndims(space);
     size_t width = H5Tget_size(type);
@@ -134,19 +55,10 @@ static bool is_image_array(hid_t set, array *a)
         H5Sget_simple_extent_dims(space, d, NULL);
     H5Tclose(type);
     H5Sclose(space);
-    /* Channels come last unless only the second axis is short enough. */
-    a->channels_first = rank == 4 && d[1] <= PX_CHANNELS_MAX && (d[3] > PX_CHANNELS_MAX || (d[1] <= 4 && d[3] > 4));
-    hsize_t h = a->channels_first ? d[2] : d[1], w = a->channels_first ? d[3] : d[2],
-            c = a->channels_first ? d[1] : d[3];
-    if (!pixels || d[0] < 1 || h < 1 || w < 1 || c < 1 || h > SIDE_MAX || w > SIDE_MAX || c > PX_CHANNELS_MAX ||
-        d[0] > (hsize_t)INT64_MAX / (h * w * c * width))
-        return false;
-    a->count = (int64_t)d[0];
-    a->height = (int)h;
-    a->width = (int)w;
-    a->channels = (int)c;
+    for (int i = 0; i < 4; i++)
+        extents[i] = d[i] > INT64_MAX ? -1 : (int64_t)d[i];
     a->bits = (int)width * 8;
-    return true;
+    return pixels && px_array_axes_of(rank, extents, width, &a->axes);
 }
 
 /* Whole numbers, one per image: (N), or (N, 1, 1, 1). */
@@ -161,7 +73,7 @@ static bool is_label_array(hid_t set, array *a)
         H5Sget_simple_extent_dims(space, d, NULL);
     H5Tclose(type);
     H5Sclose(space);
-    a->count = (int64_t)d[0];
+    a->axes.count = (int64_t)d[0];
     return right && points > 0 && (hsize_t)points == d[0];
 }
 
@@ -178,13 +90,13 @@ static herr_t take_array(hid_t file, const char *name, const H5O_info_t *info, v
                        all->path, OBJECTS_MAX);
     if (info->type != H5O_TYPE_DATASET || all->count == ARRAYS_MAX)
         return 0; /* the names of groups are not looked at: nested ones are long */
-    array a = {.split = split_of(name), .role = role_of(name)};
-    if (a.role == NOTHING)
+    array a = {.split = px_array_split_of(name), .role = px_array_role_of(name)};
+    if (a.role == PX_ARRAY_UNKNOWN)
         return 0;
     hid_t set = H5Dopen2(file, name, H5P_DEFAULT);
     if (set < 0)
         return px_fail(PX_DATA, "%s: %s cannot be opened: %s", all->path, name, px_h5_why((char[PX_H5_WHY]){0}));
-    bool taken = a.role == IMAGES ? is_image_array(set, &a) : is_label_array(set, &a);
+    bool taken = a.role == PX_ARRAY_IMAGES ? is_image_array(set, &a) : is_label_array(set, &a);
     H5Dclose(set);
     if (taken) {
         a.name = px_strdup(name);
@@ -198,7 +110,7 @@ static herr_t refuse_link(hid_t file, const char *name, const H5L_info_t *info, 
 {
     const contents *all = context;
     (void)file;
-    return info->type == H5L_TYPE_EXTERNAL && role_of(name) != NOTHING
+    return info->type == H5L_TYPE_EXTERNAL && px_array_role_of(name) != PX_ARRAY_UNKNOWN
                ? px_fail(PX_DATA, "%s: %s is a link to another file, which is not read", all->path, name)
                : 0;
 }
@@ -209,12 +121,6 @@ static void free_contents(contents *all)
         free(all->list[i].name);
 }
 
-/* Whether the source is this file, not a folder or an archive of it. */
-static bool is_source(const char *source, const char *path)
-{
-    return strcmp(px_base_name(source), path) == 0;
-}
-
 /* Where the entry lies on the disk. A new string, or NULL with a message. */
 static char *file_of(const char *source, const char *path)
 {
@@ -223,7 +129,7 @@ static char *file_of(const char *source, const char *path)
     bool folder = stat(source, &about) == 0 && S_ISDIR(about.st_mode);
     if (folder)
         return px_format("%s/%s", source, path);
-    if (is_source(source, path))
+    if (px_entry_is_source(source, path))
         return px_strdup(source);
     return px_fail_null(PX_DATA, "%s: is an HDF5 file in an archive, or compressed; unpack it first",
                         px_entry_name(source, path, name));
@@ -235,7 +141,7 @@ static int32_t *read_labels(hid_t file, const char *path, const array *a)
     hid_t set = px_h5_array_open(file, path, a->name, sizeof(int32_t));
     if (set < 0)
         return NULL;
-    int32_t *labels = px_calloc((size_t)a->count, sizeof *labels);
+    int32_t *labels = px_calloc((size_t)a->axes.count, sizeof *labels);
     if (H5Dread(set, H5T_NATIVE_INT32, H5S_ALL, H5S_ALL, H5P_DEFAULT, labels) < 0) {
         px_fail(PX_DATA, "%s: %s cannot be read: %s", path, a->name, px_h5_why((char[PX_H5_WHY]){0}));
         free(labels);
@@ -258,7 +164,7 @@ static int find_labels(px_block *b, hid_t file, const char *path, const contents
     const array *found = NULL;
     for (int i = 0; i < all->count; i++) {
         const array *a = &all->list[i];
-        if (a->role != LABELS || !same_split(a, images) || a->count != images->count)
+        if (a->role != PX_ARRAY_LABELS || !same_split(a, images) || a->axes.count != images->axes.count)
             continue;
         if (found)
             return px_fail(PX_DATA, "%s: both %s and %s could be the labels of %s; remove one, or give it another name",
@@ -272,9 +178,9 @@ static int find_labels(px_block *b, hid_t file, const char *path, const contents
 static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const char *path, const contents *all,
                       const array *a)
 {
-    int split = a->split >= 0 ? a->split : split_of(entry->path);
+    int split = a->split >= 0 ? a->split : px_array_split_of(entry->path);
     for (const array *other = all->list; other < a; other++)
-        if (other->role == IMAGES && same_split(other, a))
+        if (other->role == PX_ARRAY_IMAGES && same_split(other, a))
             return px_fail(PX_DATA, "%s: both %s and %s are arrays of images; remove one, or give it another name",
                            path, other->name, a->name);
     hid_t set =
@@ -282,14 +188,14 @@ static int add_images(px_catalog *c, const px_entry *entry, hid_t file, const ch
     if (set < 0)
         return -1;
     H5Dclose(set);
-    px_block *b = px_catalog_block(c, entry, &px_importer_h5, split >= 0 ? split : PX_SPLIT_TRAIN, a->count);
+    px_block *b = px_catalog_block(c, entry, &px_importer_h5, split >= 0 ? split : PX_SPLIT_TRAIN, a->axes.count);
     if (!b)
         return -1;
-    b->height = a->height;
-    b->width = a->width;
-    b->channels = a->channels;
+    b->height = a->axes.height;
+    b->width = a->axes.width;
+    b->channels = a->axes.channels;
     b->bits = a->bits;
-    b->turned_axes = a->channels_first;
+    b->turned_axes = a->axes.channels_first;
     b->file = px_strdup(path);
     b->array = px_strdup(a->name);
     b->reader = px_h5_reader_create();
@@ -306,7 +212,7 @@ static int add_labels(px_catalog *c, const px_entry *entry, hid_t file, const ch
                     &(px_entry){.source = entry->source,
                                 .path = entry->path,
                                 .bytes = (const uint8_t *)labels,
-                                .size = (size_t)a->count * sizeof *labels},
+                                .size = (size_t)a->axes.count * sizeof *labels},
                     &px_importer_h5);
     free(labels);
     return 0;
@@ -344,7 +250,7 @@ static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const c
         return add_bad(c, entry, px_error());
     }
     for (int i = 0; i < all.count && status == 0; i++)
-        if (all.list[i].role == IMAGES) {
+        if (all.list[i].role == PX_ARRAY_IMAGES) {
             images++;
             status = add_images(c, entry, file, path, &all, &all.list[i]);
         }
@@ -362,33 +268,6 @@ static int list_arrays(px_catalog *c, const px_entry *entry, hid_t file, const c
                 path);
     free_contents(&all);
     return none ? UNREADABLE : status;
-}
-
-void px_h5_drop(px_catalog *c)
-{
-    for (size_t k = 0; k < c->block_count; k++) {
-        px_block *b = &c->blocks[k];
-        bool again =
-            k + 1 < c->block_count && strcmp(b->path, c->blocks[k + 1].path) == 0; /* one file's second array */
-        if (!again)
-            px_catalog_leave_out(c, b->path, b->source);
-        px_block_finish(b);
-    }
-    c->block_count = 0;
-    c->format = NULL;
-}
-
-int px_h5_refuse_named(const px_catalog *c, const char *other, const char *format)
-{
-    const char *named = NULL;
-    for (size_t k = 0; k < c->block_count && !named; k++)
-        named = is_source(c->sources[c->blocks[k].source], c->blocks[k].path) ? c->blocks[k].path : NULL;
-    for (size_t k = 0; k < c->side_count && !named; k++)
-        if (c->sides[k].format == &px_importer_h5 && is_source(c->sources[c->sides[k].source], c->sides[k].path))
-            named = c->sides[k].path;
-    return named ? px_fail(PX_DATA, "%s: has the format %s, but %s is an HDF5 file; pack them separately", other,
-                           format, named)
-                 : 0;
 }
 
 static int list_file(px_catalog *c, const px_entry *entry, const char *path)
@@ -412,15 +291,10 @@ static int list_file(px_catalog *c, const px_entry *entry, const char *path)
 /* Beside images, and where nothing in them is known by its name, HDF5 files are left out; not if the source is the file. */
 static int list(px_catalog *c, const px_entry *entry)
 {
-    char name[PX_ENTRY_NAME];
-    bool itself = is_source(entry->source, entry->path);
-    if (c->format && c->format != &px_importer_h5) {
-        if (itself)
-            return px_fail(PX_DATA, "%s: has the format HDF5, but the files before it have %s; pack them separately",
-                           px_entry_name(entry->source, entry->path, name), c->format->name);
-        px_catalog_leave_out(c, entry->path, c->source);
-        return 0;
-    }
+    bool itself = px_entry_is_source(entry->source, entry->path);
+    int yields = px_catalog_yields(c, entry, &px_importer_h5);
+    if (yields != 0)
+        return yields < 0 ? -1 : 0;
     char *path = file_of(entry->source, entry->path);
     int found = path ? list_file(c, entry, path) : UNREADABLE;
     free(path);
@@ -429,52 +303,13 @@ static int list(px_catalog *c, const px_entry *entry)
     return found == 0 || (found == UNREADABLE && !itself) ? 0 : -1;
 }
 
-/* ---- labels ---------------------------------------------------------------------------------------------------- */
-
-static void join(px_block *b, px_side *s)
-{
-    char *images = pair_key(b->path), *labels = pair_key(s->path);
-    size_t size = (size_t)b->count * sizeof *b->labels;
-    if (!b->labels && !s->used && s->size == size && b->source == s->source && strcmp(images, labels) == 0) {
-        b->labels = px_realloc(NULL, size);
-        memcpy(b->labels, s->bytes, size);
-        s->used = true;
-    }
-    free(images);
-    free(labels);
-}
-
 static int finish(px_catalog *c)
 {
-    char name[PX_ENTRY_NAME];
-    int highest = -1;
-    for (size_t k = 0; k < c->block_count; k++) {
-        px_block *b = &c->blocks[k];
-        if (b->bad) {
-            px_catalog_bad(c, b->why);
-            continue;
-        }
-        for (size_t j = 0; j < c->side_count; j++)
-            join(b, &c->sides[j]);
-        if (!b->labels)
-            px_log_warning(c->log,
-                           "%s: no labels are known by their names (y, labels, target, ...: whole numbers, one "
-                           "per image); the images get none",
-                           px_block_name(c, b, name));
-        for (int64_t i = 0; b->labels && i < b->count; i++) {
-            if (b->labels[i] < -1 || b->labels[i] >= CLASSES_MAX)
-                return px_fail(PX_DATA, "%s: label %d of image %lld is not a class, which are counted from 0 to %d",
-                               px_block_name(c, b, name), b->labels[i], (long long)i, CLASSES_MAX - 1);
-            highest = b->labels[i] > highest ? b->labels[i] : highest;
-        }
-    }
-    for (size_t j = 0; j < c->side_count; j++)
-        if (!c->sides[j].used)
-            px_log_warning(c->log, "%s: its labels fit no images and are left out",
-                           px_side_name(c, &c->sides[j], name));
-    px_catalog_number_names(c, highest + 1);
-    return 0;
+    for (size_t k = 0; k < c->block_count; k++)
+        if (c->blocks[k].bad)
+            px_catalog_bad(c, c->blocks[k].why);
+    return px_arrays_finish(c);
 }
 
 const px_importer px_importer_h5 = {
-    .name = "HDF5", .claims = claims, .list = list, .finish = finish, .unpack = px_h5_unpack};
+    .name = "HDF5", .yields = true, .claims = claims, .list = list, .finish = finish, .unpack = px_h5_unpack};

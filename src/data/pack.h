@@ -5,6 +5,7 @@
  *     CIFAR-10/100 binary      data_batch_N.bin, test_batch.bin / train.bin, test.bin (100: fine labels);
  *                              batches.meta.txt, fine_label_names.txt give class names
  *     STL-10 binary            train_X.bin, train_y.bin, test_X.bin, test_y.bin, unlabeled_X.bin, class_names.txt
+ *     NumPy                    arrays of images and labels, .npy and .npz: import_npy.c, docs/files.md
  *     HDF5 of others           arrays of images and labels under usual names: import_h5.c, docs/files.md
  *     images (image.h)         folders of splits and classes: layout.h, docs/files.md
  */

@@ -15,6 +15,8 @@
 
 #include <hdf5.h>
 
+extern const px_importer px_importer_h5;
+
 enum { N = 6, SIDE = 5 };
 
 static const px_pack_options plain = {.split = "", .labels = "", .class_names = ""};
@@ -229,9 +231,9 @@ static void named_beside_images(void **state)
     file = create(folder, "y.h5");
     PUT(file, "y", H5T_STD_U8LE, false, labels, N);
     H5Fclose(file);
-    check_refused_with(folder, "a.h5", "photos", &plain, "but a.h5 is an HDF5 file; pack them separately");
+    check_refused_with(folder, "a.h5", "photos", &plain, "but a.h5 is a file of HDF5; pack them separately");
     check_refused_with(folder, "photos", "a.h5", &plain, "a.h5: has the format HDF5, but the files before it");
-    check_refused_with(folder, "y.h5", "photos", &plain, "but y.h5 is an HDF5 file; pack them separately");
+    check_refused_with(folder, "y.h5", "photos", &plain, "but y.h5 is a file of HDF5; pack them separately");
     check_refused_with(folder, "photos", "y.h5", &plain, "y.h5: has the format HDF5, but the files before it");
     free(png.bytes);
     remove_folder(folder);

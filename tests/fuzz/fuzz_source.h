@@ -44,12 +44,12 @@ static inline int fuzz_unpack(void *context, const px_entry *entry)
         const px_block *b = &c->blocks[k];
         if (strcmp(b->path, entry->path) != 0)
             continue;
-        size_t image = (size_t)b->height * (size_t)b->width * (size_t)b->channels;
+        size_t image = (size_t)b->height * (size_t)b->width * (size_t)b->channels * (b->bits == 16 ? 2 : 1);
         uint8_t *pixels = malloc(PART * image);
         for (int64_t first = 0; first < b->count; first += PART)
             c->format->unpack(b, entry->bytes, first, b->count - first < PART ? b->count - first : PART, pixels);
         for (int64_t i = 0; b->labels && i < b->count; i++)
-            PX_CHECK(b->labels[i] >= 0 && b->labels[i] < c->classes);
+            PX_CHECK(b->labels[i] >= -1 && b->labels[i] < c->classes);
         free(pixels);
     }
     return 0;

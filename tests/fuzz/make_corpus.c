@@ -1,5 +1,6 @@
 /* make_corpus.c - makes the inputs that fuzzing began with, under tests/fuzz/corpus: make_corpus FOLDER. It needs no
  * other files; what fuzzing found was added by hand. */
+#include "../data/make_npy.h"
 #include "../data/make_pictures.h"
 #include "results/h5.h"
 
@@ -126,6 +127,38 @@ static void put_archive(const char *f, const char *name, int format, int filter,
     free(whole);
     free(b.bytes);
     free(path);
+}
+
+/* Labels and images, with the size of the former before them; without labels if they have no bytes. */
+static void put_arrays(const char *f, const char *name, blob labels, blob images)
+{
+    size_t lead = labels.bytes ? labels.size : 65535;
+    uint8_t *whole = px_calloc(2 + labels.size + images.size, 1);
+    whole[0] = (uint8_t)lead;
+    whole[1] = (uint8_t)(lead >> 8);
+    if (labels.bytes)
+        memcpy(whole + 2, labels.bytes, labels.size);
+    memcpy(whole + 2 + labels.size, images.bytes, images.size);
+    put(f, name, whole, 2 + labels.size + images.size);
+    free(whole);
+    free(labels.bytes);
+    free(images.bytes);
+}
+
+static void arrays(const char *f)
+{
+    static const uint8_t pixels[24] = {1, 2, 3};
+    static const int64_t wide[] = {1, 0};
+    blob none = {0};
+    put_arrays(f, "npy/gray", make_npy(1, "<i8", false, "(2,)", wide, 16),
+               make_npy(1, "|u1", false, "(2, 3, 4)", pixels, 24));
+    put_arrays(f, "npy/rgb", make_npy(2, "|u1", false, "(2, 1)", "\1", 2),
+               make_npy(3, "|u1", false, "(2, 2, 2, 3)", pixels, 24));
+    put_arrays(f, "npy/first", none, make_npy(1, "|u1", false, "(1, 3, 2, 4)", pixels, 24));
+    put_arrays(f, "npy/wide", make_npy(1, ">i4", false, "(2,)", wide, 8),
+               make_npy(1, ">u2", false, "(2, 2, 3, 1)", pixels, 24));
+    put_arrays(f, "npy/columns", none, make_npy(1, "|u1", true, "(2, 3, 4)", pixels, 24));
+    put_arrays(f, "npy/objects", none, make_npy(1, "|O", false, "(3,)", pixels, 24));
 }
 
 static void sources(const char *f)
@@ -328,6 +361,7 @@ int main(int argc, char **argv)
     jpeg_files(argv[1]);
     configurations(argv[1]);
     sources(argv[1]);
+    arrays(argv[1]);
     labels(argv[1]);
     weights(argv[1]);
     checkpoints(argv[1]);

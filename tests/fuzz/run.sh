@@ -12,7 +12,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 build=$(realpath "${1:?usage: run.sh BUILD_FOLDER SECONDS [TARGET...]}")
 seconds=${2:?usage: run.sh BUILD_FOLDER SECONDS [TARGET...]}
 shift 2
-[ $# -gt 0 ] || set -- config idx cifar image labels safetensors pytorch checkpoint dataset results
+[ $# -gt 0 ] || set -- config idx npy cifar image labels safetensors pytorch checkpoint dataset results
 
 # Beyond 3 GB an allocation fails. libarchive tries such sizes if a damaged archive demands them, and reports the failure; our
 # own code must not, since px_realloc ends the program.
