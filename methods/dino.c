@@ -78,7 +78,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
                                         .deviation = 0.02},
                                 .prototypes = c->prototypes};
     px_net *head = px_net_create(g, "head");
-    px_value *h = px_encode(b, px_view_input(b, "views")).pooled, *loss = NULL, *entropy = NULL;
+    px_value *h = px_encode(b, px_view_input(b, "views")).pooled;
     if (N > 0)
         h = px_concat(g, 0, (px_value *[]){h, px_encode(b, px_view_input(b, "small")).pooled}, 2);
     px_prototype_scores s = px_score_prototypes(head, &layers, h);
@@ -91,15 +91,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *log_p = px_log_softmax(g, px_scale(g, s.scores, 1 / c->temperature), 1); /* [(2+N)B,K] */
     px_value *log_q = px_log_softmax(g, px_binary(g, PX_DIV, px_binary(g, PX_SUB, t, center), cool), 1);
     px_value *q = px_unary(g, PX_FN_EXP, log_q, 0, 0);
-    px_value *small = N > 0 ? px_reshape(g, px_slice(g, log_p, 0, 2 * B, N * B), PX_SHAPE(N, B, K)) : NULL;
-    for (int v = 0; v < 2; v++) {
-        px_value *target = px_slice(g, q, 0, v * B, B);
-        px_value *one = px_soft_cross_entropy(g, target, px_slice(g, log_p, 0, (1 - v) * B, B));
-        one = small ? px_add(g, one, px_soft_cross_entropy(g, target, small)) : one;
-        loss = loss ? px_add(g, loss, one) : one;
-    }
-    loss = px_scale(g, loss, 1 / (2.0 * (double)(1 + N)));
-    entropy = px_soft_cross_entropy(g, q, log_q);
+    px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL;
+    px_value *loss = px_distil_crops(g, q, px_slice(g, log_p, 0, 0, 2 * B), small);
+    px_value *entropy = px_soft_cross_entropy(g, q, log_q);
     px_metric(b, "teacher_entropy", entropy);
     px_metric(b, "teacher_divergence", px_binary(g, PX_SUB, px_stop_gradient(g, loss), entropy)); /* KL(q || p) */
     px_after_begin(g);

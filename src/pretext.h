@@ -23,6 +23,8 @@
 #include "ops/ops.h"
 #include "px_interface.h"
 #include "train/equal_views.h"
+#include "train/mask_blocks.h"
+#include "train/masked_distil.h"
 #include "train/method.h"
 #include "train/tiles.h"
 #include "train/two_views.h"

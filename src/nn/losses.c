@@ -25,6 +25,21 @@ px_value *px_soft_cross_entropy(px_graph *g, px_value *target, px_value *log_p)
     return px_scale(g, px_sum_all(g, px_binary(g, PX_MUL, log_p, target)), -1 / B);
 }
 
+px_value *px_distil_crops(px_graph *g, px_value *q, px_value *large, px_value *small)
+{
+    if (px_graph_error(g))
+        return q;
+    int64_t B = q->shape.dim[0] / 2, K = q->shape.dim[1], N = small ? small->shape.dim[0] / B : 0;
+    px_value *loss = NULL, *by_crop = small ? px_reshape(g, small, PX_SHAPE(N, B, K)) : NULL;
+    for (int v = 0; v < 2; v++) {
+        px_value *target = px_slice(g, q, 0, v * B, B);
+        px_value *one = px_soft_cross_entropy(g, target, px_slice(g, large, 0, (1 - v) * B, B));
+        one = by_crop ? px_add(g, one, px_soft_cross_entropy(g, target, by_crop)) : one;
+        loss = loss ? px_add(g, loss, one) : one;
+    }
+    return px_scale(g, loss, 1 / (2.0 * (double)(1 + N)));
+}
+
 px_value *px_info_nce(px_graph *g, px_value *q, px_value *keys, double temperature, px_value **accuracy)
 {
     if (px_graph_error(g))

@@ -561,6 +561,88 @@ def emp_ssl_narrow():
     return coding_rate(5)
 
 
+def vit(w, x, net="", mask=None):
+    """small_nets.h's ViT; mask (B, 16): 1 where a patch becomes the mask token."""
+    D, side = 16, x.shape[2] // 4
+    tokens = F.conv2d(x, w(net + "patch_embed.proj.weight", D, 3, 4, 4), w(net + "patch_embed.proj.bias", D), stride=4)
+    tokens = tokens.flatten(2).transpose(1, 2)
+    if mask is not None:
+        tokens = torch.where(mask[:, :, None] > 0, w(net + "mask_token", 1, 1, D), tokens)
+    positions = w(net + "pos_embed", 1, 17, D)
+    table = positions[:, 1:].reshape(1, 4, 4, D).permute(0, 3, 1, 2)
+    if side != 4:
+        table = F.interpolate(table, size=(side, side), mode="bicubic", antialias=True)
+    tokens = tokens + table.flatten(2).transpose(1, 2)
+    tokens = torch.cat([(w(net + "cls_token", 1, 1, D) + positions[:, :1]).expand(len(x), 1, D), tokens], dim=1)
+    for i in range(2):
+        tokens = block(w, f"{net}blocks.{i}", tokens, heads=2)
+    return F.layer_norm(tokens, (D,), w(net + "norm.weight", D), w(net + "norm.bias", D), eps=1e-6)
+
+
+def block_masks(M, T=16):
+    """Of two crops an image: 0 to M hidden patches, their places, padded by 0, and 1 / their number, padded by 0."""
+    rows = 2 * BATCH
+    count = ((unit("count", np.arange(rows)) + 1) / 2 * (M + 1)).astype(int)
+    order = unit("mask", np.arange(rows * T)).reshape(rows, T).argsort(1)
+    mask, hidden, share = np.zeros((rows, T)), np.zeros((rows, M), np.int64), np.zeros((rows, M))
+    for i, n in enumerate(count):
+        hidden[i, :n] = np.sort(order[i, :n])
+        mask[i, order[i, :n]] = 1
+        share[i, :n] = 1 / n if n else 0
+    assert 0 in count and M in count
+    return {"mask": mask, "hidden": hidden, "share": share}
+
+
+def masked_distil(koleo=0.0):
+    """Zhou et al. 2022, equations 2 and 3 with two small crops; each patch is weighted by the mask, as in the official code."""
+    large, small = two_views(), view("small", 2, 3, SIZE // 2, SIZE // 2)
+    inputs = block_masks(8)
+    mask = torch.from_numpy(inputs["mask"])
+    scores = None
+
+    def scored(w, tokens, net=""):
+        h = tokens.reshape(-1, 16)
+        z = F.normalize(mlp(w, net + "head", h, (10, 10, 7), True, True, norm=False, act=F.gelu))
+        return (z @ F.normalize(w(net + "head.last_layer.weight_v", 9, 7)).T).reshape(*tokens.shape[:-1], 9)
+
+    def step(w, k):
+        nonlocal scores
+        center, center2 = (w.state(name, parameter(name, (1, 9))).clone() for name in ("center", "patch_center"))
+        seen, scores = vit(w, large, mask=mask), scored(w, vit(w, large, "teacher."), "teacher.").detach()
+        s, local = scored(w, seen), scored(w, vit(w, small)[:, 0])
+        cool = 0.04 + 0.03 * min(1, k / PER_EPOCH / 2)
+        t = F.softmax((scores[:, 0] - center) / cool, 1).chunk(2)
+        crops = [*s[:, 0].chunk(2), *local.chunk(2)]
+        terms = [-(t[i] * F.log_softmax(crops[j] / 0.1, 1)).sum(1).mean() for i in range(2) for j in range(4) if i != j]
+        patches = -(F.softmax((scores[:, 1:] - center2) / cool, 2) * F.log_softmax(s[:, 1:] / 0.1, 2)).sum(2)
+        loss = sum(terms) / len(terms) + ((patches * mask).sum(1) / mask.sum(1).clamp(min=1)).mean()
+        for x in seen[:, 0].chunk(2) if koleo else ():
+            x = F.normalize(x)
+            nearest = (x @ x.T - 2 * torch.eye(BATCH)).argmax(1)
+            loss = loss - koleo * torch.log(F.pairwise_distance(x, x[nearest], eps=1e-8) + 1e-8).mean()
+        return loss
+
+    def after(w, k):
+        w.value["center"].mul_(0.9).add_(0.1 * scores[:, 0].mean(0))
+        w.value["patch_center"].mul_(0.9).add_(0.1 * scores[:, 1:].mean((0, 1)))
+        w.follow(cosine(0.8, 1, k / STEPS))
+    return step, after, inputs
+
+
+MASKED_DISTIL = ["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "warmup_epochs=2", "freeze_epochs=0", "small_crops=2"]
+
+
+@fixture("ibot", rate=0.05, settings=MASKED_DISTIL)
+def ibot():
+    return masked_distil()
+
+
+@fixture("dinov2", rate=0.05, settings=MASKED_DISTIL)
+def dinov2():
+    """Oquab et al. 2024, section 4; KoLeo of Sablayrolles et al. 2019, equation 5."""
+    return masked_distil(koleo=0.1)
+
+
 # ---- training, and files ----
 
 def digest(tensor):
