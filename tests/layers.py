@@ -5,6 +5,7 @@ docs/design.md lists the folders ("## Layers"), and each may use only those abov
 - The list has every folder of src/, and nothing else.
 - A file includes headers of its own folder and of those above it. src/ includes nothing of methods/.
 - A file declares `extern` nothing that a folder below defines: that would be such an include without its name.
+- Nothing says target_clones: these copies are chosen before main, whatever isa= says (base/simd.h has others).
 - A method includes what pretext.h gives to methods from outside the tree, and no more.
 - Each exception below has its reason. One that is no longer needed is a mistake, too.
 
@@ -88,6 +89,11 @@ class Tree:
                     if not self.allowed(folder, other) and not self.excepted(folder, name):
                         self.complain(f"src/{path}", f"declares {name}, which {other} defines: {other} is not above {folder}")
 
+    def check_clones(self):
+        for path, text in self.files.items():
+            if "target_clones" in text:
+                self.complain(f"src/{path}", "says target_clones, which ignore isa=; see base/simd.h")
+
     def given_to_methods(self, name="pretext.h", found=None):
         found = set() if found is None else found
         for other in INCLUDE.findall(self.files.get(name, "")):
@@ -107,6 +113,7 @@ class Tree:
         self.check_list()
         self.check_includes()
         self.check_externs()
+        self.check_clones()
         self.check_methods()
         for folder, what in EXCEPTIONS:
             if (folder, what) not in self.used:
@@ -122,10 +129,10 @@ MISTAKES = {
     "src/graph/h.h": "extern const px_op px_op_add;\n",
     "src/ops/ops.h": '#include "graph/h.h"\n#include "backends/fast.h"\n',
     "src/ops/o.c": "const px_op px_far[] = {{0}};\nconst px_op px_op_add = {0};\n",
-    "src/new/n.c": "int n;\n",
+    "src/new/n.c": "__attribute__((target_clones)) int n;\n",
     "methods/m.c": '#include "ops/ops.h"\n#include "graph/h.h"\n#include "base/a.h"\n',
 }
-EXPECTED = ("differ in gone", "differ in new", 'src/base/b.c: includes "ops/ops.h"', "methods is not above graph", "declares px_far",
+EXPECTED = ("differ in gone", "differ in new", 'src/base/b.c: includes "ops/ops.h"', "methods is not above graph", "declares px_far", "src/new/n.c: says target_clones",
             'methods/m.c: includes "base/a.h"', "graph uses px_backend_fast is not needed", "graph uses px_backend_openblas is not needed")
 
 

@@ -2,6 +2,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,20 @@ bool px_cpu_has(px_isa isa)
     return px_cpu_isa() >= isa;
 }
 
+/* 1 + the level that was found; 0: it has not been asked for. A global, since loops that know no context ask for it; it changes
+ * before there are threads. */
+static atomic_int level_of_loops;
+
+px_isa px_cpu_loops(void)
+{
+    int level = atomic_load_explicit(&level_of_loops, memory_order_relaxed);
+    if (level == 0) {
+        level = 1 + (int)px_cpu_isa();
+        atomic_store_explicit(&level_of_loops, level, memory_order_relaxed);
+    }
+    return (px_isa)(level - 1);
+}
+
 const char *px_isa_name(px_isa isa)
 {
     static const char *const name[PX_ISAS] = {
@@ -107,6 +122,7 @@ int px_cpu_narrow(const char *isa)
         [PX_ISA_AMX] = {"amx", "AVX512_CORE_AMX"},
     };
     px_isa there = px_cpu_isa();
+    atomic_store(&level_of_loops, 0);
     char fit[64] = "auto";
     size_t length = strlen(fit);
     for (px_isa i = PX_ISA_AVX2; i <= there; i++) {

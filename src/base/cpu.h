@@ -3,7 +3,7 @@
  *     if (px_cpu_has(PX_ISA_AMX)) ...
  *
  * ONEDNN_MAX_CPU_ISA limits the answer as it limits oneDNN ("AVX2", "AVX512_CORE", ...), so that the behaviour of a
- * smaller processor can be tested on a larger one. It does not limit the loops that simd.h compiles several times. */
+ * smaller processor can be tested on a larger one. */
 #ifndef PX_BASE_CPU_H
 #define PX_BASE_CPU_H
 
@@ -25,6 +25,9 @@ typedef enum px_isa {
 px_isa px_cpu_isa(void); /* the highest level */
 bool px_cpu_has(px_isa);
 const char *px_isa_name(px_isa); /* "AVX-512 with bf16" */
+
+/* The same as px_cpu_isa, asked once: which copies of simd.h's loops run. px_cpu_narrow has it asked again. */
+px_isa px_cpu_loops(void);
 
 /* Narrows the answer to one of PX_ISA_CHOICES, for the rest of the process and for oneDNN, by ONEDNN_MAX_CPU_ISA: to be
  * called before oneDNN is used and before there are threads. -1 (PX_USAGE): the processor, or the environment, has less. */

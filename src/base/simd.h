@@ -1,39 +1,52 @@
-/* simd.h - one source, the widest vectors of the processor that runs it.
+/* simd.h - one source, the widest vectors that the processor has and `isa=` leaves.
  *
- *     PX_MULTIVERSION
- *     static void add(float *restrict y, const float *restrict x, int64_t n)
+ *     static PX_MULTIVERSION(add, (float *restrict y, const float *restrict x, int64_t n), (y, x, n))
  *     {
  *     #pragma omp simd
  *         for (int64_t i = 0; i < n; i++)
  *             y[i] += x[i];
  *     }
  *
- * The compiler makes a copy of the function for each level of x86-64 (baseline, AVX2 with FMA, AVX-512) and the loader
- * picks one at start, so a binary for any x86-64 runs fast on all of them. Elsewhere the macro is empty.
+ * defines a function without result: its name, its parameters, their names. The compiler makes a copy of it for each level of
+ * x86-64 (baseline, AVX2 with FMA, AVX-512), and each call takes the one for px_cpu_loops(): so a binary for any x86-64 runs
+ * fast on all of them, and each path can be tested and timed on a larger processor. Elsewhere there is one.
  *
  * - Put it on the leaf function with the loop, not on a function with `#pragma omp parallel` inside: the compiler moves
  *   the parallel body into a separate function before it makes the copies, so the body stays at the baseline.
- * - Such a function is never inlined (the call goes through a pointer): give it a block of work, thousands of elements.
+ * - Such a function is never inlined: give it a block of work, thousands of elements.
  * - Functions that it calls are not copied unless they are inlined: make helpers `static inline`.
- * - With FMA the compiler contracts a*b+c: results may differ in the last bit between processors, never between runs.
- */
+ * - With FMA the compiler contracts a*b+c: results may differ in the last bit between processors, never between runs. */
 #ifndef PX_BASE_SIMD_H
 #define PX_BASE_SIMD_H
 
-#include <stdint.h> /* defines __GLIBC__: glibc's loader resolves the copies (ifunc), musl's does not */
+#include "base/cpu.h"
 
-/* The loader resolves copies before a sanitizer's runtime is ready: this crashes with the thread sanitizer, and with
- * some versions of the address sanitizer. clang 14 gives the copies of static functions external names that can
- * collide. */
-#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&              \
-    !defined(__SANITIZE_THREAD__)
-#if __GNUC__ >= 12
-#define PX_MULTIVERSION __attribute__((target_clones("default", "arch=x86-64-v3", "arch=x86-64-v4")))
+#if defined(__x86_64__) && !defined(__clang__)
+#define PX_LOOP_INLINE static inline __attribute__((always_inline)) void
+#define PX_MULTIVERSION(name, parameters, arguments)                                                                   \
+    void name parameters;                                                                                              \
+    PX_LOOP_INLINE name##_loop parameters;                                                                             \
+    __attribute__((noinline, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) static void name##_512 parameters \
+    {                                                                                                                  \
+        name##_loop arguments;                                                                                         \
+    }                                                                                                                  \
+    __attribute__((noinline, target("avx2,fma"))) static void name##_256 parameters                                    \
+    {                                                                                                                  \
+        name##_loop arguments;                                                                                         \
+    }                                                                                                                  \
+    void name parameters                                                                                               \
+    {                                                                                                                  \
+        px_isa isa = px_cpu_loops();                                                                                   \
+        if (isa >= PX_ISA_AVX512)                                                                                      \
+            name##_512 arguments;                                                                                      \
+        else if (isa >= PX_ISA_AVX2)                                                                                   \
+            name##_256 arguments;                                                                                      \
+        else                                                                                                           \
+            name##_loop arguments;                                                                                     \
+    }                                                                                                                  \
+    PX_LOOP_INLINE name##_loop parameters
 #else
-#define PX_MULTIVERSION __attribute__((target_clones("default", "avx2", "avx512f")))
-#endif
-#else
-#define PX_MULTIVERSION
+#define PX_MULTIVERSION(name, parameters, arguments) void name parameters
 #endif
 
 #endif

@@ -23,16 +23,14 @@ static size_t area(const px_plane *p)
 }
 
 /* x = clip(scale * x + shift) */
-PX_MULTIVERSION
-static void affine(float *x, size_t n, float scale, float shift)
+static PX_MULTIVERSION(affine, (float *x, size_t n, float scale, float shift), (x, n, scale, shift))
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
         x[i] = clip(scale * x[i] + shift);
 }
 
-PX_MULTIVERSION
-static double sum(const float *x, size_t n)
+static PX_MULTIVERSION(add_up, (const float *x, size_t n, double *sum), (x, n, sum))
 {
     enum { RUN = 4096 }; /* a sum in float is exact enough for one run; the image's sum is in double */
     double total = 0;
@@ -44,11 +42,11 @@ static double sum(const float *x, size_t n)
             part += x[i];
         total += part;
     }
-    return total;
+    *sum = total;
 }
 
-PX_MULTIVERSION
-static void saturate(float *restrict r, float *restrict g, float *restrict b, size_t n, float factor)
+static PX_MULTIVERSION(saturate, (float *restrict r, float *restrict g, float *restrict b, size_t n, float factor),
+                       (r, g, b, n, factor))
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
@@ -69,8 +67,8 @@ static inline float channel(float h, float value, float chroma)
 }
 
 /* RGB -> HSV, hue shifted by `turn` sixths of a turn in [-3, 3], back to RGB. */
-PX_MULTIVERSION
-static void turn_hue(float *restrict r, float *restrict g, float *restrict b, size_t n, float turn)
+static PX_MULTIVERSION(turn_hue, (float *restrict r, float *restrict g, float *restrict b, size_t n, float turn),
+                       (r, g, b, n, turn))
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++) {
@@ -91,8 +89,7 @@ static void turn_hue(float *restrict r, float *restrict g, float *restrict b, si
     }
 }
 
-PX_MULTIVERSION
-static void make_gray(float *restrict r, float *restrict g, float *restrict b, size_t n)
+static PX_MULTIVERSION(make_gray, (float *restrict r, float *restrict g, float *restrict b, size_t n), (r, g, b, n))
 {
 #pragma omp simd
     for (size_t i = 0; i < n; i++)
@@ -108,11 +105,12 @@ void px_contrast(px_plane *p, float factor)
 {
     PX_CHECK(p->channels == 1 || p->channels == 3);
     size_t n = area(p);
-    double mean = sum(p->data, n);
+    double sum[3] = {0};
+    for (int c = 0; c < p->channels; c++)
+        add_up(p->data + (size_t)c * n, n, &sum[c]);
     if (p->channels == 3) /* the mean of the gray image is the gray of the channels' means */
-        mean = (double)PX_LUMA_R * mean + (double)PX_LUMA_G * sum(p->data + n, n) +
-               (double)PX_LUMA_B * sum(p->data + 2 * n, n);
-    affine(p->data, n * (size_t)p->channels, factor, (1 - factor) * (float)(mean / (double)n));
+        sum[0] = (double)PX_LUMA_R * sum[0] + (double)PX_LUMA_G * sum[1] + (double)PX_LUMA_B * sum[2];
+    affine(p->data, n * (size_t)p->channels, factor, (1 - factor) * (float)(sum[0] / (double)n));
 }
 
 void px_saturation(px_plane *p, float factor)

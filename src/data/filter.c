@@ -112,8 +112,9 @@ static inline void load_wide_row(float *out, const uint16_t *in, int pixels, int
 
 /* column[(x * channels + c) * LANES + lane] = channel c of the pixel (row + lane, left + x); lanes without a row repeat
  * the last one. If `channels` is 1, an RGB image becomes luma. */
-PX_MULTIVERSION
-static void load_columns(float *column, const px_image *image, int row, int rows, span across, int channels)
+static PX_MULTIVERSION(load_columns,
+                       (float *column, const px_image *image, int row, int rows, span across, int channels),
+                       (column, image, row, rows, across, channels))
 {
     enum { TILE = 32 }; /* pixels: all lanes of a tile stay in the first cache while they are transposed */
     size_t depth = (size_t)image->channels, pitch = (size_t)image->width * depth;
@@ -132,8 +133,9 @@ static void load_columns(float *column, const px_image *image, int row, int rows
 }
 
 /* Writes `rows` rows of out (channels, pitch rows, outputs). */
-PX_MULTIVERSION
-static void mix_columns(float *out, size_t pitch, const float *column, const axis *a, int channels, int rows)
+static PX_MULTIVERSION(mix_columns,
+                       (float *out, size_t pitch, const float *column, const axis *a, int channels, int rows),
+                       (out, pitch, column, a, channels, rows))
 {
     for (int i = 0; i < a->outputs; i++) {
         const float *weight = a->weight + (size_t)i * (size_t)a->stride;
@@ -164,8 +166,8 @@ static inline void add_group(float *restrict out, const float *const in[GROUP], 
 }
 
 /* in: (rows, width) -> out: (a->outputs, width), clipped to [0,1]. */
-PX_MULTIVERSION
-static void mix_rows(float *out, const float *in, int rows, int width, const axis *a)
+static PX_MULTIVERSION(mix_rows, (float *out, const float *in, int rows, int width, const axis *a),
+                       (out, in, rows, width, a))
 {
     for (int i = 0; i < a->outputs; i++, out += width) {
         memset(out, 0, (size_t)width * sizeof *out);
@@ -233,8 +235,8 @@ static void gaussian(float *weight, float sigma, int half)
 }
 
 /* (size, size) -> (size, size) along x. `edge`: room for size + 2 * half + GROUP floats. */
-PX_MULTIVERSION
-static void blur_across(float *out, const float *in, int size, const float *weight, int half, float *edge)
+static PX_MULTIVERSION(blur_across, (float *out, const float *in, int size, const float *weight, int half, float *edge),
+                       (out, in, size, weight, half, edge))
 {
     for (int y = 0; y < size; y++, in += size, out += size) {
         memcpy(edge + half, in, (size_t)size * sizeof *in);
@@ -252,8 +254,8 @@ static void blur_across(float *out, const float *in, int size, const float *weig
 }
 
 /* The same blur along y. */
-PX_MULTIVERSION
-static void blur_down(float *out, const float *in, int size, const float *weight, int half)
+static PX_MULTIVERSION(blur_down, (float *out, const float *in, int size, const float *weight, int half),
+                       (out, in, size, weight, half))
 {
     for (int y = 0; y < size; y++, out += size) {
         memset(out, 0, (size_t)size * sizeof *out);

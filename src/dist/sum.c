@@ -2,7 +2,7 @@
 #include "dist/sum.h"
 #include "base/simd.h"
 
-PX_MULTIVERSION void px_add_f32(void *restrict sum, const void *restrict term, int64_t count)
+PX_MULTIVERSION(px_add_f32, (void *restrict sum, const void *restrict term, int64_t count), (sum, term, count))
 {
     float *restrict y = sum;
     const float *restrict x = term;
@@ -11,7 +11,7 @@ PX_MULTIVERSION void px_add_f32(void *restrict sum, const void *restrict term, i
         y[i] += x[i];
 }
 
-PX_MULTIVERSION void px_add_f64(void *restrict sum, const void *restrict term, int64_t count)
+PX_MULTIVERSION(px_add_f64, (void *restrict sum, const void *restrict term, int64_t count), (sum, term, count))
 {
     double *restrict y = sum;
     const double *restrict x = term;

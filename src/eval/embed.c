@@ -118,8 +118,8 @@ int px_pca(const float *x, int64_t n, int d, int k, float *out)
 
 /* ---- t-SNE: the probabilities p ---- */
 
-PX_MULTIVERSION
-static void squared_distances(const float *x, int64_t n, int k, int64_t i, float *restrict out) /* x: (k, n) */
+static PX_MULTIVERSION(squared_distances, (const float *x, int64_t n, int k, int64_t i, float *restrict out),
+                       (x, n, k, i, out)) /* x: (k, n) */
 {
     memset(out, 0, (size_t)n * sizeof *out);
     for (int c = 0; c < k; c++) {
@@ -198,9 +198,10 @@ typedef struct map {
 } map;
 
 /* With q = 1 / (1 + |yi - yj|^2): {sum p q dx, sum p q dy, sum q^2 dx, sum q^2 dy, sum q} over all j. */
-PX_MULTIVERSION
-static void forces(const float *restrict p, const float *restrict x, const float *restrict y, int64_t i, int64_t n,
-                   float out[5])
+static PX_MULTIVERSION(forces,
+                       (const float *restrict p, const float *restrict x, const float *restrict y, int64_t i, int64_t n,
+                        float out[5]),
+                       (p, x, y, i, n, out))
 {
     float xi = x[i], yi = y[i], px = 0, py = 0, qx = 0, qy = 0, z = 0;
 #pragma omp simd reduction(+ : px, py, qx, qy, z)

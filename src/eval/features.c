@@ -27,15 +27,21 @@ int64_t *px_features_labelled(const px_features *f, int classes, const char *wha
     return row;
 }
 
-/* 0 if all are finite, else NaN: no branch, so it runs at the speed of memory. */
-PX_MULTIVERSION
-static float times_zero(const float *x, int count)
+/* *zero = 0 if all are finite, else NaN: no branch, so it runs at the speed of memory. */
+static PX_MULTIVERSION(times_zero, (const float *x, int count, float *zero), (x, count, zero))
 {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int j = 0; j < count; j++)
         sum += x[j] * 0;
-    return sum;
+    *zero = sum;
+}
+
+static bool all_finite(const float *x, int count)
+{
+    float zero;
+    times_zero(x, count, &zero);
+    return zero == 0;
 }
 
 int px_features_finite(const px_features *f, const char *what)
@@ -43,7 +49,7 @@ int px_features_finite(const px_features *f, const char *what)
     int64_t bad = f->count;
 #pragma omp parallel for schedule(static) reduction(min : bad)
     for (int64_t i = 0; i < f->count; i++)
-        if (i < bad && times_zero(f->x + i * f->width, f->width) != 0)
+        if (i < bad && !all_finite(f->x + i * f->width, f->width))
             bad = i;
     if (bad == f->count)
         return 0;

@@ -141,8 +141,10 @@ static void cross_entropies(px_heads *h, range rows, float scale)
 }
 
 /* Nesterov momentum in PyTorch's form: v = mu v + g; w -= lr (g + mu v) */
-PX_MULTIVERSION
-static void descend(float *restrict w, float *restrict v, const float *restrict g, int count, float rate, float decay)
+static PX_MULTIVERSION(descend,
+                       (float *restrict w, float *restrict v, const float *restrict g, int count, float rate,
+                        float decay),
+                       (w, v, g, count, rate, decay))
 {
 #pragma omp simd
     for (int j = 0; j < count; j++) {

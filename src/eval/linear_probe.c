@@ -110,9 +110,10 @@ static int number_classes(probe *p, int64_t *per_class, const int64_t *tested)
 enum { COLUMNS = 64 };
 
 /* sum[j] += (x[j] - mean[j])^power over rows, power 1 or 2 */
-PX_MULTIVERSION
-static void column_sums(const px_features *f, const int64_t *row, int64_t rows, int first, int columns,
-                        const double *mean, int power, double *restrict sum)
+static PX_MULTIVERSION(column_sums,
+                       (const px_features *f, const int64_t *row, int64_t rows, int first, int columns,
+                        const double *mean, int power, double *restrict sum),
+                       (f, row, rows, first, columns, mean, power, sum))
 {
     for (int64_t i = 0; i < rows; i++) {
         const float *x = f->x + row[i] * f->width + first;

@@ -39,9 +39,10 @@ static void moments_init(moments *m, int width)
     m->unit_square = m->unit_sum + w;
 }
 
-PX_MULTIVERSION
-static void add_row(const double *x, int width, double scale, double *restrict sum, double *restrict unit_sum,
-                    double *restrict unit_square)
+static PX_MULTIVERSION(add_row,
+                       (const double *x, int width, double scale, double *restrict sum, double *restrict unit_sum,
+                        double *restrict unit_square),
+                       (x, width, scale, sum, unit_sum, unit_square))
 {
 #pragma omp simd
     for (int j = 0; j < width; j++) {

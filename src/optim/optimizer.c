@@ -116,7 +116,7 @@ static double sum_lanes(const double lane[LANES])
     return sum;
 }
 
-PX_MULTIVERSION static double sum_squares(const float *restrict g, int64_t n)
+static PX_MULTIVERSION(sum_squares, (const float *restrict g, int64_t n, double *sum), (g, n, sum))
 {
     double lane[LANES] = {0};
     int64_t whole = n / LANES * LANES;
@@ -125,10 +125,11 @@ PX_MULTIVERSION static double sum_squares(const float *restrict g, int64_t n)
             lane[k] += (double)g[i + k] * g[i + k];
     for (int64_t i = whole; i < n; i++)
         lane[i - whole] += (double)g[i] * g[i];
-    return sum_lanes(lane);
+    *sum = sum_lanes(lane);
 }
 
-PX_MULTIVERSION static double sum_products(const float *restrict g, const float *restrict w, int64_t n)
+static PX_MULTIVERSION(sum_products, (const float *restrict g, const float *restrict w, int64_t n, double *sum),
+                       (g, w, n, sum))
 {
     double lane[LANES] = {0};
     int64_t whole = n / LANES * LANES;
@@ -137,7 +138,7 @@ PX_MULTIVERSION static double sum_products(const float *restrict g, const float 
             lane[k] += (double)g[i + k] * w[i + k];
     for (int64_t i = whole; i < n; i++)
         lane[i - whole] += (double)g[i] * w[i];
-    return sum_lanes(lane);
+    *sum = sum_lanes(lane);
 }
 
 /* Fills `partial` and returns the sum of squares of the whole gradient, without that of frozen parameters. */
@@ -147,10 +148,11 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
     for (int b = 0; b < o->block_count; b++) {
         const float *g = grads + o->blocks[b].offset, *w = weights + o->blocks[b].offset;
         int n = o->spans[o->blocks[b].span].trained ? o->blocks[b].count : 0;
-        o->partial[b] = (sums){.gg = sum_squares(g, n)};
+        o->partial[b] = (sums){0};
+        sum_squares(g, n, &o->partial[b].gg);
         if (o->algorithm->adapts) { /* the block is in the cache now */
-            o->partial[b].gw = sum_products(g, w, n);
-            o->partial[b].ww = sum_squares(w, n);
+            sum_products(g, w, n, &o->partial[b].gw);
+            sum_squares(w, n, &o->partial[b].ww);
         }
     }
     double total = 0;
@@ -161,8 +163,10 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
 
 /* ---- SGD: torch.optim.SGD; d is the gradient with decay ---- */
 
-PX_MULTIVERSION static void sgd_block(float *restrict w, float *restrict velocity, const float *restrict g, int64_t n,
-                                      float factor, float decay, float momentum, float lr, bool nesterov)
+static PX_MULTIVERSION(sgd_block,
+                       (float *restrict w, float *restrict velocity, const float *restrict g, int64_t n, float factor,
+                        float decay, float momentum, float lr, bool nesterov),
+                       (w, velocity, g, n, factor, decay, momentum, lr, nesterov))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
@@ -182,8 +186,10 @@ static void sgd(const px_optimizer *o, const block *b, const pace *p, float *wei
 
 /* ---- LARS: SimCLR's lars_optimizer.py; the momentum includes the rate ---- */
 
-PX_MULTIVERSION static void lars_block(float *restrict w, float *restrict velocity, const float *restrict g, int64_t n,
-                                       float factor, float decay, float momentum, float rate, bool nesterov)
+static PX_MULTIVERSION(lars_block,
+                       (float *restrict w, float *restrict velocity, const float *restrict g, int64_t n, float factor,
+                        float decay, float momentum, float rate, bool nesterov),
+                       (w, velocity, g, n, factor, decay, momentum, rate, nesterov))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {
@@ -224,10 +230,12 @@ static void set_trust(px_optimizer *o, double factor)
 
 /* ---- AdamW: torch.optim.AdamW ---- */
 
-PX_MULTIVERSION static void adamw_block(float *restrict w, float *restrict m, float *restrict v,
-                                        const float *restrict g, int64_t n, float factor, float keep,
-                                        float one_minus_beta1, float beta2, float one_minus_beta2, float rate,
-                                        float root_correction, float eps)
+static PX_MULTIVERSION(adamw_block,
+                       (float *restrict w, float *restrict m, float *restrict v, const float *restrict g, int64_t n,
+                        float factor, float keep, float one_minus_beta1, float beta2, float one_minus_beta2, float rate,
+                        float root_correction, float eps),
+                       (w, m, v, g, n, factor, keep, one_minus_beta1, beta2, one_minus_beta2, rate, root_correction,
+                        eps))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {

@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/simd.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,9 +116,56 @@ static void a_choice_narrows(void **state)
     set(NULL, NULL);
 }
 
+#if defined(__x86_64__) && !defined(__clang__)
+/* Where this code lies, and a product and a sum, rounded once if there are fused ones. */
+static PX_MULTIVERSION(look, (const void **here, float *y, float a, float b, float c), (here, y, a, b, c))
+{
+    __asm__ volatile("lea 0(%%rip), %0" : "=r"(*here));
+    *y = a * b + c;
+}
+
+static const void *code_of_loops(const char *isa, bool fused)
+{
+    const volatile float a = 1 + 1 / 4096.0f, c = -(1 + 1 / 2048.0f); /* unknown to the compiler, which does not fuse */
+    const void *here;
+    float y;
+    assert_int_equal(px_cpu_narrow(isa), 0);
+    look(&here, &y, a, a, c);
+    assert_true(y == (fused ? a * (double)a + (double)c : 0));
+    return here;
+}
+
+/* Each choice of isa= and of the environment has its own copy of the loops. */
+static void loops_are_narrowed(void **state)
+{
+    (void)state;
+    set("ONEDNN_MAX_CPU_ISA", "SSE41");
+    const void *base = code_of_loops("auto", false);
+    assert_int_equal(px_cpu_loops(), PX_ISA_BASE);
+    set(NULL, NULL);
+    px_isa there = px_cpu_isa();
+    if (there < PX_ISA_AVX2)
+        skip();
+    const void *best = code_of_loops("auto", true), *narrow = code_of_loops("avx2", true);
+    assert_int_equal(px_cpu_loops(), PX_ISA_AVX2);
+    assert_ptr_not_equal(base, narrow);
+    assert_int_equal(best != narrow, there >= PX_ISA_AVX512);
+    set(NULL, NULL);
+    assert_int_equal(px_cpu_narrow("auto"), 0);
+    assert_int_equal(px_cpu_loops(), there);
+}
+#else
+static void loops_are_narrowed(void **state)
+{
+    (void)state;
+    skip();
+}
+#endif
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(levels_are_those_that_linux_lists),
-                                       cmocka_unit_test(the_environment_narrows), cmocka_unit_test(a_choice_narrows)};
+                                       cmocka_unit_test(the_environment_narrows), cmocka_unit_test(a_choice_narrows),
+                                       cmocka_unit_test(loops_are_narrowed)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

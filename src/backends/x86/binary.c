@@ -18,16 +18,14 @@ typedef struct operand {
     int64_t step; /* 0: the same number for the whole piece */
 } operand;
 
-PX_MULTIVERSION
-static void widen(float *y, const px_bf16 *x, int64_t n)
+static PX_MULTIVERSION(widen, (float *y, const px_bf16 *x, int64_t n), (y, x, n))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
         y[i] = px_bf16_float(x[i]);
 }
 
-PX_MULTIVERSION
-static void narrow(px_bf16 *y, const float *x, int64_t n)
+static PX_MULTIVERSION(narrow, (px_bf16 * y, const float *x, int64_t n), (y, x, n))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)
@@ -58,8 +56,8 @@ static const float *load(operand x, int64_t first, int64_t n, float strip[STRIP]
         }                                                                                                              \
         break;
 
-PX_MULTIVERSION
-static void compute(px_pair function, float *y, const float *a, const float *b, int64_t n)
+static PX_MULTIVERSION(compute, (px_pair function, float *y, const float *a, const float *b, int64_t n),
+                       (function, y, a, b, n))
 {
     switch (function) {
         PX_PAIRS(EACH)

@@ -18,8 +18,7 @@ int px_fast_threads(const px_step *s, size_t shared, size_t each)
     return now < most ? now : most;
 }
 
-PX_MULTIVERSION
-static void flush(double *total, float *partial, int64_t n)
+static PX_MULTIVERSION(flush, (double *total, float *partial, int64_t n), (total, partial, n))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++) {

@@ -6,8 +6,7 @@ enum {
     STRIP = 256,   /* elements between two prefetches */
 };
 
-PX_MULTIVERSION
-static void add_piece(elem *y, const elem *a, const elem *b, int64_t n)
+static PX_MULTIVERSION(add_piece, (elem * y, const elem *a, const elem *b, int64_t n), (y, a, b, n))
 {
     for (int64_t k = 0; k < n; k += STRIP) {
         int64_t end = n - k < STRIP ? n : k + STRIP;

@@ -5,8 +5,7 @@
 
 enum { PIECE = 16384, STRIP = 256 }; /* elements */
 
-PX_MULTIVERSION
-static void load(float *v, const elem *from, int64_t n)
+static PX_MULTIVERSION(load, (float *v, const elem *from, int64_t n), (v, from, n))
 {
     fetch_ahead(from, n);
 #pragma omp simd
@@ -14,8 +13,7 @@ static void load(float *v, const elem *from, int64_t n)
         v[i] = up(from[i]);
 }
 
-PX_MULTIVERSION
-static void load_sum(float *v, const elem *from, const elem *residual, int64_t n)
+static PX_MULTIVERSION(load_sum, (float *v, const elem *from, const elem *residual, int64_t n), (v, from, residual, n))
 {
     fetch_ahead(from, n);
     fetch_ahead(residual, n);
@@ -24,8 +22,7 @@ static void load_sum(float *v, const elem *from, const elem *residual, int64_t n
         v[i] = up(from[i]) + up(residual[i]);
 }
 
-PX_MULTIVERSION
-static void store(elem *to, const float *v, int64_t n)
+static PX_MULTIVERSION(store, (elem * to, const float *v, int64_t n), (to, v, n))
 {
 #pragma omp simd
     for (int64_t i = 0; i < n; i++)

@@ -16,8 +16,10 @@ typedef int places __attribute__((vector_size(32)));
 
 /* ---- rows in and out ---- */
 
-PX_MULTIVERSION
-static void gather(float *restrict row, const elem *restrict x, int64_t W, int64_t pixel, int64_t channel, int lanes)
+static PX_MULTIVERSION(gather,
+                       (float *restrict row, const elem *restrict x, int64_t W, int64_t pixel, int64_t channel,
+                        int lanes),
+                       (row, x, W, pixel, channel, lanes))
 {
     if (channel == 1 && lanes == LANES)
         for (int64_t w = 0; w < W; w++)
@@ -30,8 +32,10 @@ static void gather(float *restrict row, const elem *restrict x, int64_t W, int64
                 row[w * LANES + b] = up(x[w * pixel + b * channel]);
 }
 
-PX_MULTIVERSION
-static void scatter(elem *restrict y, const float *restrict row, int64_t W, int64_t pixel, int64_t channel, int lanes)
+static PX_MULTIVERSION(scatter,
+                       (elem *restrict y, const float *restrict row, int64_t W, int64_t pixel, int64_t channel,
+                        int lanes),
+                       (y, row, W, pixel, channel, lanes))
 {
     if (channel == 1 && lanes == LANES)
         for (int64_t w = 0; w < W; w++)
@@ -130,9 +134,10 @@ INLINE void sum_group(float *y, int64_t y_step, const tap *t, int taps, int64_t 
 }
 
 /* y[j] = bias + sum over taps of w x[j], for j < count */
-PX_MULTIVERSION
-static void sum_taps(float *y, int64_t y_step, const tap *t, int taps, int64_t count, int64_t x_step, const float *bias,
-                     int group)
+static PX_MULTIVERSION(sum_taps,
+                       (float *y, int64_t y_step, const tap *t, int taps, int64_t count, int64_t x_step,
+                        const float *bias, int group),
+                       (y, y_step, t, taps, count, x_step, bias, group))
 {
     if (group == 1)
         sum_group(y, y_step, t, taps, count, x_step, bias, 1);
@@ -278,9 +283,10 @@ INLINE void weigh_group(float *sum, const float *x, const float *dy, int64_t cou
 }
 
 /* sum (taps, group, 8) += over j < count of dy[j] x[j x_step + tap gap], for a row of taps */
-PX_MULTIVERSION
-static void weigh_row(float *sum, const float *x, const float *dy, int64_t count, int64_t x_step, int64_t gap, int taps,
-                      int group)
+static PX_MULTIVERSION(weigh_row,
+                       (float *sum, const float *x, const float *dy, int64_t count, int64_t x_step, int64_t gap,
+                        int taps, int group),
+                       (sum, x, dy, count, x_step, gap, taps, group))
 {
     if (group == 1)
         weigh_group(sum, x, dy, count, x_step, gap, taps, 1);

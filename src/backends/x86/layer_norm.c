@@ -12,9 +12,10 @@ static int64_t limit(int64_t left)
 
 /* ---- inner loops ---- */
 
-PX_MULTIVERSION
-static void norm_rows(elem *y, float *stats, const elem *x, const float *gamma, const float *beta, int64_t rows,
-                      int64_t D, float eps)
+static PX_MULTIVERSION(norm_rows,
+                       (elem * y, float *stats, const elem *x, const float *gamma, const float *beta, int64_t rows,
+                        int64_t D, float eps),
+                       (y, stats, x, gamma, beta, rows, D, eps))
 {
     for (int64_t r = 0; r < rows; r++, x += D, y += D) {
         float mean = 0, var = 0;
@@ -35,9 +36,10 @@ static void norm_rows(elem *y, float *stats, const elem *x, const float *gamma, 
 }
 
 /* Adds this block's part of dgamma and dbeta to `dot` and `sum`. dx may be dy. */
-PX_MULTIVERSION
-static void back_rows(elem *dx, const elem *dy, const elem *x, const float *stats, const float *gamma,
-                      const elem *residual, float *dot, float *sum, int64_t rows, int64_t D)
+static PX_MULTIVERSION(back_rows,
+                       (elem * dx, const elem *dy, const elem *x, const float *stats, const float *gamma,
+                        const elem *residual, float *dot, float *sum, int64_t rows, int64_t D),
+                       (dx, dy, x, stats, gamma, residual, dot, sum, rows, D))
 {
     for (int64_t r = 0; r < rows; r++, x += D, dy += D, dx += D) {
         float mean = stats[2 * r], inverse = stats[2 * r + 1], first = 0, second = 0;
@@ -68,8 +70,7 @@ static void back_rows(elem *dx, const elem *dy, const elem *x, const float *stat
     }
 }
 
-PX_MULTIVERSION
-static void sum_rows(float *sum, const elem *x, int64_t rows, int64_t D)
+static PX_MULTIVERSION(sum_rows, (float *sum, const elem *x, int64_t rows, int64_t D), (sum, x, rows, D))
 {
     for (int64_t r = 0; r < rows; r++) {
         fetch_ahead(x + r * D, D);

@@ -9,8 +9,7 @@
 enum { ROWS = 256 };
 
 /* v += bias + more; either may be NULL */
-PX_MULTIVERSION
-static void add_row(float *v, const float *bias, const float *more, int64_t M)
+static PX_MULTIVERSION(add_row, (float *v, const float *bias, const float *more, int64_t M), (v, bias, more, M))
 {
     for (int64_t i = 0; bias && i < M; i++)
         v[i] += bias[i];

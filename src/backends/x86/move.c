@@ -55,8 +55,8 @@ INLINE void turn_tile(elem *y, int64_t y_step, const elem *x, int64_t x_step)
 }
 
 /* The same for i < rows, k < columns. */
-PX_MULTIVERSION
-static void turn(elem *y, int64_t y_step, const elem *x, int64_t x_step, int64_t rows, int64_t columns)
+static PX_MULTIVERSION(turn, (elem * y, int64_t y_step, const elem *x, int64_t x_step, int64_t rows, int64_t columns),
+                       (y, y_step, x, x_step, rows, columns))
 {
     for (int64_t k = 0; k < columns; k += SIDE)
         for (int64_t i = 0; i < rows; i += SIDE) {

@@ -48,8 +48,8 @@ INLINE void sums_tile(const elem *x, int64_t rows, int64_t B, const int width, d
     }
 }
 
-PX_MULTIVERSION
-static void sums_plane(const elem *x, int64_t S, int64_t B, double *sum, double *square)
+static PX_MULTIVERSION(sums_plane, (const elem *x, int64_t S, int64_t B, double *sum, double *square),
+                       (x, S, B, sum, square))
 {
     for (int64_t i = 0; i < S; i += RUN) {
         int64_t rows = S - i < RUN ? S - i : RUN, b = 0;
@@ -93,9 +93,10 @@ INLINE void norm_choose(elem *y, const elem *x, const elem *residual, int64_t S,
         norm_rows(y, x, NULL, S, B, mean, a, beta, false);
 }
 
-PX_MULTIVERSION
-static void norm_plane(elem *y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
-                       const float *a, const float *beta, bool relu)
+static PX_MULTIVERSION(norm_plane,
+                       (elem * y, const elem *x, const elem *residual, int64_t S, int64_t B, const float *mean,
+                        const float *a, const float *beta, bool relu),
+                       (y, x, residual, S, B, mean, a, beta, relu))
 {
     if (B == 16)
         norm_choose(y, x, residual, S, 16, mean, a, beta, relu);
@@ -162,8 +163,7 @@ INLINE void back_sums_rows(back_operands o, int64_t S, int64_t B, const bool rel
     }
 }
 
-PX_MULTIVERSION
-static void back_sums_plane(back_operands o, int64_t S, int64_t B, bool relu)
+static PX_MULTIVERSION(back_sums_plane, (back_operands o, int64_t S, int64_t B, bool relu), (o, S, B, relu))
 {
     if (o.d)
         back_sums_rows(o, S, B, true, true);
@@ -188,9 +188,10 @@ INLINE void back_rows(elem *dx, const elem *dy, const elem *x, int64_t S, int64_
     }
 }
 
-PX_MULTIVERSION
-static void back_plane(elem *dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean, const float *a,
-                       const float *beta, const float *k1, const float *k2, bool relu)
+static PX_MULTIVERSION(back_plane,
+                       (elem * dx, const elem *dy, const elem *x, int64_t S, int64_t B, const float *mean,
+                        const float *a, const float *beta, const float *k1, const float *k2, bool relu),
+                       (dx, dy, x, S, B, mean, a, beta, k1, k2, relu))
 {
     if (B == 16 && relu)
         back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
@@ -219,9 +220,10 @@ static tile tile_at(int64_t i, int64_t b, int64_t S, int64_t B)
 }
 
 /* v (rows, width) = (x - mean) a + beta + residual */
-PX_MULTIVERSION
-static void arguments(float *v, const elem *x, const elem *residual, tile t, const float *mean, const float *a,
-                      const float *beta)
+static PX_MULTIVERSION(arguments,
+                       (float *v, const elem *x, const elem *residual, tile t, const float *mean, const float *a,
+                        const float *beta),
+                       (v, x, residual, t, mean, a, beta))
 {
     for (int64_t r = 0; r < t.rows; r++)
 #pragma omp simd
@@ -231,8 +233,7 @@ static void arguments(float *v, const elem *x, const elem *residual, tile t, con
         }
 }
 
-PX_MULTIVERSION
-static void load(float *v, const elem *from, tile t)
+static PX_MULTIVERSION(load, (float *v, const elem *from, tile t), (v, from, t))
 {
     for (int64_t r = 0; r < t.rows; r++)
 #pragma omp simd
@@ -240,8 +241,7 @@ static void load(float *v, const elem *from, tile t)
             v[r * t.width + b] = up(from[r * t.B + b]);
 }
 
-PX_MULTIVERSION
-static void store(elem *to, const float *v, tile t)
+static PX_MULTIVERSION(store, (elem * to, const float *v, tile t), (to, v, t))
 {
     for (int64_t r = 0; r < t.rows; r++)
 #pragma omp simd
@@ -250,8 +250,7 @@ static void store(elem *to, const float *v, tile t)
 }
 
 /* d (rows, B) = dy times slopes (rows, width) */
-PX_MULTIVERSION
-static void times(elem *d, const elem *dy, const float *slope, tile t)
+static PX_MULTIVERSION(times, (elem * d, const elem *dy, const float *slope, tile t), (d, dy, slope, t))
 {
     for (int64_t r = 0; r < t.rows; r++)
 #pragma omp simd

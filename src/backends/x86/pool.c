@@ -3,8 +3,7 @@
 
 #include <string.h>
 
-PX_MULTIVERSION
-static void average_plane(elem *y, const elem *x, int64_t S, int64_t B)
+static PX_MULTIVERSION(average_plane, (elem * y, const elem *x, int64_t S, int64_t B), (y, x, S, B))
 {
     enum { GROUP = 64 };
     for (int64_t from = 0; from < B; from += GROUP) {
@@ -20,8 +19,7 @@ static void average_plane(elem *y, const elem *x, int64_t S, int64_t B)
     }
 }
 
-PX_MULTIVERSION
-static void spread_plane(elem *dx, const elem *dy, int64_t S, int64_t B)
+static PX_MULTIVERSION(spread_plane, (elem * dx, const elem *dy, int64_t S, int64_t B), (dx, dy, S, B))
 {
     float share = 1 / (float)S;
     for (int64_t i = 0; i < S; i++) {
@@ -54,8 +52,7 @@ void KERNEL(global_avg_pool_back)(const px_step *s)
 /* ---- sums for each channel ---- */
 
 /* total (B) = the sums of S rows: 32 at a time in float */
-PX_MULTIVERSION
-static void sum_plane(double *total, const elem *x, int64_t S, int64_t B)
+static PX_MULTIVERSION(sum_plane, (double *total, const elem *x, int64_t S, int64_t B), (total, x, S, B))
 {
     enum { GROUP = 64, ROWS = 32 };
     for (int64_t from = 0; from < B; from += GROUP) {

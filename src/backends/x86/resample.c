@@ -51,8 +51,8 @@ INLINE void columns(elem *restrict y, const float *restrict t, const px_taps *w,
     }
 }
 
-PX_MULTIVERSION
-static void row(elem *y, const elem *x, float *t, const px_resampler *r, int64_t o, int64_t B)
+static PX_MULTIVERSION(row, (elem * y, const elem *x, float *t, const px_resampler *r, int64_t o, int64_t B),
+                       (y, x, t, r, o, B))
 {
     const px_taps *h = &r->h, *w = &r->w;
     int64_t n = r->W * B;

@@ -99,8 +99,7 @@ static int64_t part(int64_t i, int64_t n, int64_t most)
     return n - i < most ? n - i : most;
 }
 
-PX_MULTIVERSION
-static void piece(const px_unary_attr *f, elem *out, const elem *in, int64_t n)
+static PX_MULTIVERSION(piece, (const px_unary_attr *f, elem *out, const elem *in, int64_t n), (f, out, in, n))
 {
     for (int64_t k = 0; k < n; k += STRIP) {
         fetch_ahead(in + k, STRIP);
@@ -108,8 +107,8 @@ static void piece(const px_unary_attr *f, elem *out, const elem *in, int64_t n)
     }
 }
 
-PX_MULTIVERSION
-static void back_piece(const px_unary_attr *f, elem *out, const elem *dy, const elem *in, int64_t n)
+static PX_MULTIVERSION(back_piece, (const px_unary_attr *f, elem *out, const elem *dy, const elem *in, int64_t n),
+                       (f, out, dy, in, n))
 {
     for (int64_t k = 0; k < n; k += STRIP) {
         fetch_ahead(dy + k, STRIP);
@@ -118,9 +117,10 @@ static void back_piece(const px_unary_attr *f, elem *out, const elem *dy, const 
     }
 }
 
-PX_MULTIVERSION
-static void back_rows(const px_unary_attr *f, elem *dx, const elem *dy, const elem *in, float *sum, int64_t rows,
-                      int64_t C)
+static PX_MULTIVERSION(back_rows,
+                       (const px_unary_attr *f, elem *dx, const elem *dy, const elem *in, float *sum, int64_t rows,
+                        int64_t C),
+                       (f, dx, dy, in, sum, rows, C))
 {
     for (int64_t r = 0; r < rows; r++)
         for (int64_t k = 0; k < C; k += STRIP) {
@@ -133,8 +133,7 @@ static void back_rows(const px_unary_attr *f, elem *dx, const elem *dy, const el
 
 /* ---- on floats in the cache ---- */
 
-PX_MULTIVERSION
-static void values(const px_unary_attr *f, float *out, const float *in, int64_t n)
+static PX_MULTIVERSION(values, (const px_unary_attr *f, float *out, const float *in, int64_t n), (f, out, in, n))
 {
     const float a = (float)f->a, b = (float)f->b;
 #define LOOP(name, text, of, value, slope)                                                                             \
@@ -144,8 +143,7 @@ static void values(const px_unary_attr *f, float *out, const float *in, int64_t 
 #undef LOOP
 }
 
-PX_MULTIVERSION
-static void slopes(const px_unary_attr *f, float *v, int64_t n)
+static PX_MULTIVERSION(slopes, (const px_unary_attr *f, float *v, int64_t n), (f, v, n))
 {
     const float a = (float)f->a, b = (float)f->b;
     (void)b;
