@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum {
@@ -89,11 +90,12 @@ static bool launcher_is_limited(void)
     return known && prlimit(getppid(), RLIMIT_FSIZE, NULL, &limit) == 0 && limit.rlim_cur < NEEDED;
 }
 
-/* mpirun keeps memory that it shares with its processes in files of its temporary folder. Where it could not write
- * them, Open MPI fails with pages of text, or waits forever. So a file is tried before. */
+/* mpirun keeps memory that it shares with its processes in files of its temporary folder: PMIx makes two of 4 MB while they
+ * start. Where it cannot write them, Open MPI fails with pages of text, or waits forever. So a file is tried before, and whether
+ * there is room for those. */
 static int check_temporary(void)
 {
-    enum { TRIED = 64 << 10 };
+    enum { TRIED = 64 << 10, ROOM = 9 << 20 };
     const char *folder = getenv("PMIX_SERVER_TMPDIR");
     if (!folder || access(folder, F_OK) != 0)
         return 0;
@@ -104,6 +106,9 @@ static int check_temporary(void)
         unlink(path);
     }
     free(path);
+    struct statvfs about;
+    if (error == 0 && statvfs(folder, &about) == 0 && (double)about.f_bavail * (double)about.f_frsize < ROOM)
+        error = ENOSPC;
     if (error == 0 && launcher_is_limited())
         error = EFBIG;
     if (error != ENOSPC && error != EDQUOT && error != EFBIG)

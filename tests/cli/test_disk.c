@@ -94,6 +94,16 @@ static void fill(const char *folder)
     free(path);
 }
 
+/* Makes room for so many bytes. */
+static void shrink(const char *folder, off_t bytes)
+{
+    struct stat about;
+    char *path = px_format("%s/ballast", folder);
+    assert_int_equal(stat(path, &about), 0);
+    assert_int_equal(truncate(path, about.st_size - bytes), 0);
+    free(path);
+}
+
 static void clear(const char *folder)
 {
     char *path = px_format("%s/ballast", folder);
@@ -232,14 +242,13 @@ static void launcher_is_limited(void **state)
     free(out);
 }
 
-/* mpirun's own files do not fit there. */
-static void temporary_is_full(void **state)
+/* mpirun's own files do not fit there, where `room` bytes are left. */
+static void with_little_room(const fixture *f, off_t room)
 {
-    const fixture *f = *state;
-    need_mounts(f);
     char *out = px_format("%s/temporary", f->folder), *before = getenv("TMPDIR");
     before = before ? px_strdup(before) : NULL;
     fill(f->small);
+    shrink(f->small, room);
     setenv("TMPDIR", f->small, 1);
     run_child c = start(f, out, 2, "checkpoint_minutes=10", false);
     if (before)
@@ -251,6 +260,22 @@ static void temporary_is_full(void **state)
     assert_int_equal(access(out, F_OK), -1);
     free(before);
     free(out);
+}
+
+static void temporary_is_full(void **state)
+{
+    const fixture *f = *state;
+    need_mounts(f);
+    with_little_room(f, 0);
+}
+
+/* Here Open MPI 4 waits forever if its processes go on. */
+static void temporary_is_nearly_full(void **state)
+{
+    const fixture *f = *state;
+    need_mounts(f);
+    with_little_room(f, 512 << 10);
+    with_little_room(f, 5 << 20);
 }
 
 /* ---- the file system ---- */
@@ -299,8 +324,12 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full),      cmocka_unit_test(folder_is_gone),
-                                       cmocka_unit_test(temporary_is_full), cmocka_unit_test(results_cannot_be_written),
-                                       cmocka_unit_test(files_are_limited), cmocka_unit_test(launcher_is_limited)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(disk_is_full),
+                                       cmocka_unit_test(folder_is_gone),
+                                       cmocka_unit_test(temporary_is_full),
+                                       cmocka_unit_test(temporary_is_nearly_full),
+                                       cmocka_unit_test(results_cannot_be_written),
+                                       cmocka_unit_test(files_are_limited),
+                                       cmocka_unit_test(launcher_is_limited)};
     return cmocka_run_group_tests_name("disk", tests, set_up, tear_down);
 }
