@@ -60,7 +60,6 @@ static px_value *teacher_scores(const px_method_cfg *c, px_build *b, px_net *hea
     px_net *its_head = px_net_follow(head, "teacher", momentum);
     px_prototype_scores t =
         px_score_prototypes(its_head, layers, px_encode_by(b, teacher, px_view_input(b, "views")).pooled);
-    px_teacher_embedding(b, t.z);
     return px_stop_gradient(b->g, t.scores);
 }
 
@@ -91,6 +90,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *log_p = px_log_softmax(g, px_scale(g, s.scores, 1 / c->temperature), 1); /* [(2+N)B,K] */
     px_value *log_q = px_log_softmax(g, px_binary(g, PX_DIV, px_binary(g, PX_SUB, t, center), cool), 1);
     px_value *q = px_unary(g, PX_FN_EXP, log_q, 0, 0);
+    px_teacher_embedding(b, q); /* z may differ where all images have the same prototype */
     px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL;
     px_value *loss = px_distil_crops(g, q, px_slice(g, log_p, 0, 0, 2 * B), small);
     px_value *entropy = px_soft_cross_entropy(g, q, log_q);

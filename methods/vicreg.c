@@ -11,6 +11,8 @@
 #include "train/method.h"
 #include "train/two_views.h"
 
+#include <math.h>
+
 struct px_method_cfg {
     int layers, dim;
     double invariance, variance, covariance;
@@ -54,6 +56,16 @@ static void spread(px_graph *g, px_value *z, px_value **variance, px_value **cov
     *covariance = px_scale(g, px_binary(g, PX_SUB, px_sum_all(g, all), px_sum_all(g, own)), 1 / D);
 }
 
+/* z beside a constant, as large as z should be. Rows of length 1, which the watch compares, would not tell that all of z shrinks
+ * to nothing. */
+static px_value *beside_constant(px_graph *g, px_value *z)
+{
+    if (px_graph_error(g))
+        return z;
+    px_value *constant = px_unary(g, PX_FN_AFFINE, px_slice(g, z, 1, 0, 1), 0, sqrt((double)z->shape.dim[1]));
+    return px_concat(g, 1, (px_value *[]){z, constant}, 2);
+}
+
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
@@ -62,7 +74,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *z[2], *variance[2], *covariance[2];
     for (int v = 0; v < 2; v++)
         z[v] = px_head(expander, &layers, px_encode(b, px_one_view(b, v)).pooled);
-    px_embedding(b, z[0]);
+    px_embedding(b, beside_constant(g, z[0]));
     if (px_graph_error(g))
         return z[0];
     for (int v = 0; v < 2; v++)
