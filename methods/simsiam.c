@@ -30,6 +30,15 @@ static const char defaults[] =
     "batch = 512;\n"
     "optim = { optimizer = \"sgd\"; lr = 0.05; momentum = 0.9; weight_decay = 1e-4; warmup_epochs = 0.0; };\n";
 
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    (void)c;
+    (void)backbone;
+    return (int64_t)task->batch * task->ranks < 2
+               ? "SimSiam needs at least batch=2: one image has no variance for the batch norms of its heads"
+               : NULL;
+}
+
 PX_TWO_VIEWS_FUNCTIONS(views)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
@@ -63,6 +72,7 @@ const px_method px_simsiam = {.name = "simsiam",
                               .cfg_size = sizeof(px_method_cfg),
                               .options = options,
                               .defaults = defaults,
+                              .check = check,
                               .views = views,
                               .make_views = make_views,
                               .build = build};

@@ -43,6 +43,8 @@ static const char defaults[] =
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
+    if ((int64_t)task->batch * task->ranks < 2)
+        return "SwAV needs at least batch=2: it spreads the images of a step over the prototypes";
     return px_small_crops_check(&c->small, task, backbone);
 }
 

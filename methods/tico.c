@@ -33,6 +33,15 @@ static const char defaults[] =
     "batch = 256;\n"
     "optim = { optimizer = \"sgd\"; lr = 0.3; momentum = 0.9; weight_decay = 1e-4; warmup_epochs = 20.0; };\n";
 
+static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
+{
+    (void)c;
+    (void)backbone;
+    return (int64_t)task->batch * task->ranks < 2
+               ? "TiCo needs at least batch=2: one image has no variance for the batch norms of its heads"
+               : NULL;
+}
+
 PX_TWO_VIEWS_FUNCTIONS(views)
 
 static px_value *build(const px_method_cfg *c, px_build *b)
@@ -68,6 +77,7 @@ const px_method px_tico = {.name = "tico",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
                            .defaults = defaults,
+                           .check = check,
                            .views = views,
                            .make_views = make_views,
                            .build = build};

@@ -64,6 +64,9 @@ const char *px_small_crops_check(const px_small_crops *c, const px_task *task, c
     if (backbone->family->patch && small_side(c, task) % backbone->family->patch(backbone))
         return "small_size is not divisible into the backbone's patches (the number in its name is the side of one); "
                "small_size=0 chooses a size";
+    if (small_side(c, task) > task->image_size)
+        return "small_size is larger than the image (data.image_size), whose large crops are of that size; "
+               "small_size=0 chooses half of it";
     return small_side(c, task) < 8 ? "small_size is less than 8 pixels" : NULL;
 }
 
