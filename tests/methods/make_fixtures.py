@@ -561,8 +561,8 @@ def emp_ssl_narrow():
     return coding_rate(5)
 
 
-def vit(w, x, net="", mask=None):
-    """small_nets.h's ViT; mask (B, 16): 1 where a patch becomes the mask token."""
+def vit(w, x, net="", mask=None, visible=None):
+    """small_nets.h's ViT; mask (B, 16): 1 where a patch becomes the mask token; visible (B, K): those that stay."""
     D, side = 16, x.shape[2] // 4
     tokens = F.conv2d(x, w(net + "patch_embed.proj.weight", D, 3, 4, 4), w(net + "patch_embed.proj.bias", D), stride=4)
     tokens = tokens.flatten(2).transpose(1, 2)
@@ -573,6 +573,8 @@ def vit(w, x, net="", mask=None):
     if side != 4:
         table = F.interpolate(table, size=(side, side), mode="bicubic", antialias=True)
     tokens = tokens + table.flatten(2).transpose(1, 2)
+    if visible is not None:
+        tokens = tokens[torch.arange(len(x))[:, None], torch.from_numpy(visible)]
     tokens = torch.cat([(w(net + "cls_token", 1, 1, D) + positions[:, :1]).expand(len(x), 1, D), tokens], dim=1)
     for i in range(2):
         tokens = block(w, f"{net}blocks.{i}", tokens, heads=2)
@@ -641,6 +643,36 @@ def ibot():
 def dinov2():
     """Oquab et al. 2024, section 4; KoLeo of Sablayrolles et al. 2019, equation 5."""
     return masked_distil(koleo=0.1)
+
+
+@fixture("msn", rate=0.01, settings=["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "small_crops=2", "drop=0.3"])
+def msn():
+    """Assran et al. 2022, section 3, and the official losses.py: Q begins as the sharpened targets."""
+    (a, b), small = two_views().chunk(2), view("small", 2, 3, SIZE // 2, SIZE // 2)
+    order = unit("mask", np.arange(BATCH * 16)).reshape(BATCH, 16).argsort(1)
+    visible, restore = order[:, :11], np.ones((BATCH, 17), np.int64)
+
+    def encoded(w, x, net="", **masked):
+        z = mlp(w, net + "head", vit(w, x, net, **masked)[:, 0], (10, 10, 7), True, True, act=F.gelu)
+        return (F.normalize(z) @ F.normalize(w("prototypes.weight", 9, 7)).T / 0.1).softmax(1)
+
+    @torch.no_grad()
+    def target(p):
+        q = p ** (1 / 0.25)
+        q = (q / q.sum(1, keepdim=True)).T
+        q = q / q.sum()
+        for _ in range(3):
+            q = q / q.sum(1, keepdim=True) / len(q)
+            q = q / q.sum(0, keepdim=True) / q.shape[1]
+        return (q * q.shape[1]).T
+
+    def step(w, k):
+        p = torch.cat([encoded(w, a, visible=visible), encoded(w, small)])
+        q = target(encoded(w, b, "teacher.")).repeat(3, 1)
+        mean = p.mean(0)
+        return -(q * p.log()).sum(1).mean() + (mean * mean.log()).sum() + math.log(9)
+    return step, lambda w, k: w.follow(0.8 + 0.1992 * k / STEPS), {"visible": visible, "hidden": order[:, 11:],
+                                                                    "restore": restore}
 
 
 # ---- training, and files ----
