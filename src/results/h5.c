@@ -60,17 +60,22 @@ static bool has_giant_chunks(hid_t set, double size)
 
 bool px_h5_is_bomb(hid_t set, double bytes, char why[PX_H5_WHY])
 {
-    enum { ALWAYS = 64 << 20, RATIO = 200 }; /* pictures stay below 100 */
+    enum { ALWAYS = 64 << 20, RATIO = 200, LARGEST = 200000000 }; /* pictures stay below 100 */
     double stored = (double)H5Dget_storage_size(set), chunk = px_h5_chunk_bytes(set),
            all = bytes > chunk ? bytes : chunk;
-    if (chunk == 0 || all <= ALWAYS || all <= RATIO * stored) /* what is not in chunks is not compressed */
-        return false;
-    snprintf(why, PX_H5_WHY,
-             "its %.1f MB unpack to %.0f MB, like a decompression bomb; if it is not one, store it unpacked (h5repack "
-             "-f NONE "
-             "-l CONTI)",
-             stored / 1e6, all / 1e6);
-    return true;
+    bool bomb = chunk > 0 && all > ALWAYS && all > RATIO * stored; /* what is not in chunks is not compressed */
+    if (bomb)
+        snprintf(why, PX_H5_WHY,
+                 "its %.1f MB unpack to %.0f MB, like a decompression bomb; if it is not one, store it unpacked "
+                 "(h5repack -f NONE -l CONTI)",
+                 stored / 1e6, all / 1e6);
+    else if (chunk > LARGEST)
+        snprintf(
+            why, PX_H5_WHY,
+            "it is stored in chunks of %.0f MB, more than the %d MB that are unpacked as a whole; store it unpacked "
+            "(h5repack -f NONE -l CONTI)",
+            chunk / 1e6, LARGEST / 1000000);
+    return bomb || chunk > LARGEST;
 }
 
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)

@@ -24,8 +24,9 @@ const char *px_h5_why(char text[PX_H5_WHY]);
  * one chunk, which HDF5 reads as a whole, be far larger than the array. */
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
-/* Whether an array of this many bytes, or one of its chunks, unpacks to so much more than is stored that it is no picture: a
- * small file could take all memory. Then why[] gets the reason, "its 3 MB unpack to 1024 MB, ...". */
+/* Whether reading an array of this many bytes takes memory out of proportion: it, or one of its chunks, unpacks to so much more
+ * than is stored that it is no picture; or a chunk, which HDF5 unpacks as a whole, is larger than 200 MB. Then why[] gets the
+ * reason, "its 3 MB unpack to 1024 MB, ...". */
 bool px_h5_is_bomb(hid_t set, double bytes, char why[PX_H5_WHY]);
 
 /* Bytes of one chunk; 0: it is not stored in chunks. */

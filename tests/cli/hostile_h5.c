@@ -231,6 +231,26 @@ static bool storage_damage(object *o, const char *kind)
     return known;
 }
 
+/* One chunk of more than 200 MB, which could be what its 2 MB unpack to. */
+static bool chunk_damage(object *o, const char *kind)
+{
+    enum { STORED = 2 << 20, SIDE = 1000 };
+    if (strcmp(kind, "one-chunk") != 0)
+        return false;
+    o->dim[1] = o->dim[2] = SIDE;
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE), space = space_of(o);
+    H5Pset_chunk(how, o->rank, o->dim);
+    H5Pset_deflate(how, 6);
+    object_remove(o);
+    object_make(o, o->type, space, how, NULL);
+    hid_t set = H5Dopen2(o->file, o->path, H5P_DEFAULT);
+    PX_CHECK(H5Dwrite_chunk(set, H5P_DEFAULT, 0, (hsize_t[AXES]){0}, STORED, o->data) >= 0);
+    H5Dclose(set);
+    H5Pclose(how);
+    H5Sclose(space);
+    return true;
+}
+
 static bool value_damage(object *o, const hostile *h)
 {
     hid_t space = space_of(o);
@@ -277,7 +297,8 @@ static void damage_file(const hostile *h, const char *path)
     PX_CHECK(file >= 0);
     object_read(&o, file, h->object);
     if (!link_damage(&o, h->kind) && !type_damage(&o, h->kind) && !extent_damage(&o, h->kind) &&
-        !announced_damage(&o, h->kind) && !storage_damage(&o, h->kind) && !value_damage(&o, h))
+        !announced_damage(&o, h->kind) && !storage_damage(&o, h->kind) && !chunk_damage(&o, h->kind) &&
+        !value_damage(&o, h))
         fail_msg("there is no damage '%s'", h->kind);
     if (o.type > 0)
         H5Tclose(o.type);

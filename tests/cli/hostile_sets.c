@@ -29,6 +29,7 @@ static const h5_case raw[] = {
     {"/images", "one shorter longer", 3, "/labels has 96 entries, but ", 0, 0},
     {"/images", "huge", 3, "/images claims to be larger than the file can contain", 0, 0},
     {"/images", "overflow", 3, "/images is (", 0, 0},
+    {"/images", "one-chunk", 3, "/images: it is stored in chunks of 288 MB, more than the 200 MB that are", 0, 0},
     {"/images", "broken", 3, "/images cannot be read: ", 0, 0},
     {"/labels /split", "none chunked", 0, NULL, 0, 0},
     {"/labels", "remove", 0, NULL, 0, 0},
