@@ -145,7 +145,7 @@ static void tell(const char *what)
 }
 
 /* A process that is dying has said why. That its end takes the other ranks with it, which the watch's thread then sees,
- * is no news. */
+ * needs no second message. */
 static atomic_bool dying;
 
 static _Noreturn void die(const char *what)

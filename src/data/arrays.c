@@ -140,7 +140,7 @@ static void join(const px_catalog *c, px_block *b, px_side *s)
     s->used = true;
 }
 
-/* 0, or -1 if a label is no class. */
+/* 0, or -1 if a label is not a class. */
 static int check_labels(const px_catalog *c, const px_block *b, int *highest)
 {
     char name[PX_ENTRY_NAME];

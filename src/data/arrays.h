@@ -32,7 +32,7 @@ void px_array_put_channels_last(const px_block *, int64_t count, const uint8_t *
 
 /* For finish(): gives the blocks the labels of the side files, int32 numbers, that have the same names but for the words that
  * tell images from labels, in the same source or folder; or that are the only ones. Warns of what is left. 0, or -1 if a label
- * is no class. */
+ * is not a class. */
 int px_arrays_finish(px_catalog *);
 
 #endif

@@ -161,7 +161,7 @@ int px_picture_check(const px_picture *p, int64_t height, int64_t width, int64_t
     return 0;
 }
 
-/* A picture of one colour is a small file in every format. One that would take the memory of a large picture is no picture.
+/* A picture of one colour is a small file in every format. One that would take the memory of a large picture is not one.
  * The ratio is that of archives (source.c). */
 static int check_bomb(const px_picture *p, const px_image_about *a)
 {

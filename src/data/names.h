@@ -38,7 +38,7 @@ bool px_name_is_junk(const char *name, size_t length);
 /* Whether the name's extension is that of a picture in a format that is read. */
 bool px_name_is_picture(const char *path);
 
-/* The format of a picture that is not read, by the name's extension: "HEIC". NULL: it is no such picture. */
+/* The format of a picture that is not read, by the name's extension: "HEIC". NULL: it is not such a picture. */
 const char *px_name_other_picture(const char *path);
 
 #endif

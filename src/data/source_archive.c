@@ -18,7 +18,7 @@
 /* Pictures stay far below this ratio, even black and white drawings; a bomb needs more. */
 enum { RATIO_MAX = 500, ALWAYS = 16 << 20 };
 
-/* Links to folders multiply their files. So many per entry of the archive, and PX_LINKED_ALWAYS, are no attack: a class is
+/* Links to folders multiply their files. So many per entry of the archive, and PX_LINKED_ALWAYS, are not an attack: a class is
  * linked in a few splits. */
 enum { LINKED_PER_ENTRY = 16 };
 

@@ -25,7 +25,7 @@ const char *px_h5_why(char text[PX_H5_WHY]);
 bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element);
 
 /* Whether reading an array of this many bytes takes memory out of proportion: it, or one of its chunks, unpacks to so much more
- * than is stored that it is no picture; or a chunk, which HDF5 unpacks as a whole, is larger than 200 MB. Then why[] gets the
+ * than is stored that it is not a picture; or a chunk, which HDF5 unpacks as a whole, is larger than 200 MB. Then why[] gets the
  * reason, "its 3 MB unpack to 1024 MB, ...". */
 bool px_h5_is_bomb(hid_t set, double bytes, char why[PX_H5_WHY]);
 

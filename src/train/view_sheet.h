@@ -16,7 +16,7 @@
 typedef struct px_view_sheet {
     uint8_t *pixels; /* (height, width, 3) */
     int height, width, rows, columns;
-    char *legend; /* lines: what each column is, numbers that belong to the images, views that are no pictures */
+    char *legend; /* lines: what each column is, numbers that belong to the images, views that are not pictures */
 } px_view_sheet;
 
 /* Of the first images of the run's first epoch, at most `rows`; with the settings' seed, so the network will see these. 0 or -1. */

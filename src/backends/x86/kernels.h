@@ -74,7 +74,7 @@ typedef struct px_activations {
     bool in[PX_NODE_IN], out[PX_NODE_OUT];
 } px_activations;
 
-/* Prepares a step with everything plain, and the kernel for float or that for bf16; what is no activation is float. Returns
+/* Prepares a step with everything plain, and the kernel for float or that for bf16; what is not an activation is float. Returns
  * true. */
 bool px_fast_prepare(px_plan *, px_step *, px_kernel *const kernel[2], px_activations);
 
