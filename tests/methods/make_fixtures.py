@@ -255,14 +255,14 @@ def simsiam():
 
 
 @fixture("mocov3", rate=0.1, settings=["projector_layers=2", "hidden=10", "dim=7", "momentum=0.8", "temperature=0.3"])
-def mocov3():
+def mocov3(net=small_cnn, widths=(10, 7), **predictor):
     """Chen et al. 2021, algorithm 1, with the heads of a ResNet."""
     views = two_views().chunk(2)
 
     def step(w, k):
-        q = [mlp(w, "projector", small_cnn(w, x), (10, 7), last_norm=plain_norm) for x in views]
-        q = [F.normalize(mlp(w, "predictor", x, (10, 7))) for x in q]
-        keys = [mlp(w, "teacher.projector", small_cnn(w, x, "teacher."), (10, 7), last_norm=plain_norm) for x in views]
+        q = [mlp(w, "projector", net(w, x), widths, last_norm=plain_norm) for x in views]
+        q = [F.normalize(mlp(w, "predictor", x, (10, 7), **predictor)) for x in q]
+        keys = [mlp(w, "teacher.projector", net(w, x, "teacher."), widths, last_norm=plain_norm) for x in views]
         return sum(2 * 0.3 * info_nce(q, F.normalize(k).detach(), 0.3) for q, k in zip(q, keys[::-1]))
     return step, lambda w, k: w.follow(cosine(0.8, 1, k / STEPS)), {}
 
@@ -339,13 +339,13 @@ def tico():
 
 @fixture("dino", rate=0.2, settings=["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "warmup_epochs=2",
                                      "head_norm=true", "freeze_epochs=0", "small_crops=2"])
-def dino():
+def dino(norm=True):
     """Caron et al. 2021, algorithm 1 with two small crops; weights of the last layer have length 1."""
     large, small = two_views(), view("small", 2, 3, SIZE // 2, SIZE // 2)
     scores = None
 
     def scored(w, h, net=""):
-        z = F.normalize(mlp(w, net + "head", h, (10, 10, 7), True, True, act=F.gelu))
+        z = F.normalize(mlp(w, net + "head", h, (10, 10, 7), True, True, norm=norm, act=F.gelu))
         return z @ F.normalize(w(net + "head.last_layer.weight_v", 9, 7)).T
 
     def step(w, k):
@@ -362,6 +362,13 @@ def dino():
         w.value["center"].mul_(0.9).add_(0.1 * scores.mean(0, keepdim=True))
         w.follow(cosine(0.8, 1, k / STEPS))
     return step, after, {}
+
+
+@fixture("dino-plain", rate=0.1, settings=["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "warmup_epochs=2",
+                                           "freeze_epochs=0", "small_crops=2"])
+def dino_plain():
+    """The head of the paper, without batch norms."""
+    return dino(norm=False)
 
 
 @fixture("relative_location", rate=0.1, settings=["patch=8", "hidden=10", "dropout=0"], size=24)
@@ -631,6 +638,12 @@ def masked_distil(koleo=0.0):
     return step, after, inputs
 
 
+@fixture("mocov3-vit", rate=0.0005, settings=["backbone=vit_tiny_4", "hidden=10", "dim=7", "momentum=0.8", "temperature=0.3"])
+def mocov3_vit():
+    """The heads of a ViT: three layers, and a norm after the predictor's last one."""
+    return mocov3(lambda *given: vit(*given)[:, 0], (10, 10, 7), last_norm=plain_norm)
+
+
 MASKED_DISTIL = ["prototypes=9", "hidden=10", "dim=7", "momentum=0.8", "warmup_epochs=2", "freeze_epochs=0", "small_crops=2"]
 
 
@@ -710,7 +723,7 @@ def main(names):
         losses, gradients, end = train(step, after, rate)
         with h5py.File(HERE / "fixtures" / (name + ".h5"), "w", libver="latest") as f:
             method = name.split("-")[0]
-            f["settings"] = [f"method={method}"] + [f"{method}.{s}" for s in settings]
+            f["settings"] = [f"method={method}"] + [s if s.startswith("backbone") else f"{method}.{s}" for s in settings]
             f["task"] = np.array([BATCH, size, classes, rate])
             f["loss"] = np.array(losses)
             for group, tensors in (("inputs", inputs), ("gradients", gradients), ("end", end)):

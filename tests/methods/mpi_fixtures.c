@@ -21,8 +21,8 @@ enum { STEPS = 10, PER_EPOCH = 2, WHOLE = 256, SAMPLES = 32 };
 /* Relative: what rounding in double leaves after ten steps, with room. */
 static const double allowed = 2e-9;
 
-/* Fixtures beside those of the table, of the method before the dash: another head, another side of a case. "-vit": on the ViT. */
-static const char *const more[] = {"emp_ssl-narrow"};
+/* Fixtures beside those of the table, of the method before the dash: another head, another side of a case. */
+static const char *const more[] = {"dino-plain", "emp_ssl-narrow", "mocov3-vit"};
 
 typedef struct subject {
     const px_comm *comm;
@@ -30,7 +30,6 @@ typedef struct subject {
     px_settings s;
     px_task task;
     double rate;
-    bool vit; /* whatever the method says */
     px_views views;
     px_build b;
     px_plan *plan;
@@ -215,7 +214,7 @@ static void add_inputs(subject *t)
 
 static int build(subject *t)
 {
-    bool vit = t->s.method->family || t->vit;
+    bool vit = t->s.backbone->family == &px_vit_family;
     const px_backbone *backbone = vit ? &small_vit : &small_cnn;
     px_graph *g = px_graph_create((px_mode){.real = PX_F64, .rank = t->comm->rank, .ranks = t->comm->size});
     t->task.patch = vit ? small_vit_variant.patch : 0;
@@ -349,8 +348,7 @@ static int load(subject *t)
 /* Whether the method's training is the fixture's. */
 static bool check(const char *method, const px_comm *comm)
 {
-    subject t = {
-        .comm = comm, .fixture = fixture_open(method), .vit = formula_ends(method, "-vit"), .where = px_strdup("")};
+    subject t = {.comm = comm, .fixture = fixture_open(method), .where = px_strdup("")};
     bool good = t.fixture && load(&t) == 0 && build(&t) == 0;
     if (good) {
         train(&t);
@@ -392,13 +390,13 @@ int main(int argc, char **argv)
         checked++;
         bad += !check(px_methods[i]->name, &comm);
     }
-    if (comm.rank == 0)
-        printf("%d of %d methods are PyTorch's on %d ranks\n", checked - bad, checked, comm.size);
     for (size_t i = 0; i < sizeof more / sizeof more[0]; i++)
         if (is_asked(argc, argv, more[i])) {
             checked++;
             bad += !check(more[i], &comm);
         }
+    if (comm.rank == 0)
+        printf("%d of %d trainings are PyTorch's on %d ranks\n", checked - bad, checked, comm.size);
     px_comm_finish(&comm);
     return bad || checked == 0;
 }
