@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_3X3, STEM_11X11 } stem;
+    px_by_size stem;
     enum { HEAD_AUTO, HEAD_FC, HEAD_MEAN } head;
     double dropout;
 };
@@ -36,11 +36,6 @@ enum { LAYERS = sizeof layers / sizeof layers[0], SIDE = 6, WIDTH = 4096 };
 extern const px_backbone_family px_alexnet_family;
 static const px_backbone variants[] = {{"alexnet", &px_alexnet_family, NULL}, {0}};
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static bool mean_head(const px_backbone_cfg *c, int64_t size)
 {
     return c->head == HEAD_MEAN || (c->head == HEAD_AUTO && size <= PX_SMALL_IMAGE);
@@ -48,7 +43,7 @@ static bool mean_head(const px_backbone_cfg *c, int64_t size)
 
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_3X3 : STEM_11X11;
+    c->stem = px_settled(c->stem, image_size);
     c->head = mean_head(c, image_size) ? HEAD_MEAN : HEAD_FC;
 }
 
@@ -56,7 +51,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
 {
     (void)b;
     (void)channels;
-    if (small_stem(c, image_size))
+    if (px_is_small(c->stem, image_size))
         return image_size < 15 ? "AlexNet with alexnet.stem=3x3 needs images of at least 15 px" : NULL;
     return image_size < 63 ? "AlexNet needs images of at least 63 px, or with alexnet.stem=3x3 of 15 px" : NULL;
 }
@@ -81,7 +76,7 @@ static px_value *convolution(px_graph *g, const px_backbone_cfg *c, const struct
     px_conv_spec conv = {
         .out = l->out, .kernel = l->kernel, .pad = l->kernel / 2, .bias = true, .begin = PX_BEGIN_TORCH};
     if (l == layers) {
-        bool small = small_stem(c, px_image_side(x));
+        bool small = px_is_small(c->stem, px_image_side(x));
         conv.kernel = small ? 3 : 11;
         conv.stride = small ? 1 : 4;
         conv.pad = small ? 1 : 2;

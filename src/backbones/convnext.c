@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_2X2, STEM_4X4 } stem;
+    px_by_size stem;
     double drop_path, layer_scale;
 };
 
@@ -46,21 +46,16 @@ static const px_backbone variants[] = {
     {"convnext_base", &px_convnext_family, &(const struct variant){{3, 3, 27, 3}, 128, false}},
     {0}};
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_2X2 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_2X2 : STEM_4X4;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)b;
     (void)channels;
-    if (small_stem(c, image_size))
+    if (px_is_small(c->stem, image_size))
         return image_size < 16 ? "a ConvNeXt with convnext.stem=2x2 needs images of at least 16 px" : NULL;
     return image_size < 32 ? "a ConvNeXt needs images of at least 32 px, or with convnext.stem=2x2 of 16 px" : NULL;
 }
@@ -141,16 +136,9 @@ static px_value *patches(px_graph *g, const char *name, px_value *map, int out, 
 /* rows (R,in) -> (R,out) */
 static px_value *linear(px_graph *g, const char *name, px_value *rows, int64_t out, bool pixels)
 {
-    if (px_graph_error(g))
-        return rows;
-    int64_t in = rows->shape.dim[1];
-    px_scope_push(g, "%s", name);
-    px_shape shape = pixels ? PX_SHAPE(out, in, 1, 1) : PX_SHAPE(out, in);
-    px_value *w = px_parameter(g, "weight", shape, px_init_normal(0.02), PX_DECAYS);
-    px_value *b = px_parameter(g, "bias", PX_SHAPE(out), px_init_constant(0), PX_EXEMPT);
-    w = pixels ? px_reshape(g, w, PX_SHAPE(out, in)) : w;
-    px_scope_pop(g);
-    return px_linear(g, rows, w, b);
+    return px_linear_layer_of(
+        g, name, rows,
+        (px_linear_spec){.out = (int)out, .bias = true, .begin = PX_BEGIN_NORMAL, .deviation = 0.02, .pixels = pixels});
 }
 
 /* The branch's pixels as rows of a matrix (N H W, C). */
@@ -214,7 +202,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     for (int i = 0; i < STAGES; i++)
         all += v->depth[i];
     px_scope_push(g, "stem");
-    x = norm(g, "1", patches(g, "0", x, v->width, small_stem(c, px_image_side(x)) ? 2 : 4));
+    x = norm(g, "1", patches(g, "0", x, v->width, px_is_small(c->stem, px_image_side(x)) ? 2 : 4));
     px_scope_pop(g);
     px_graph_cut(g);
     px_scope_push(g, "stages");

@@ -11,7 +11,7 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_3X3, STEM_7X7 } stem;
+    px_by_size stem;
     bool transform;
 };
 
@@ -40,14 +40,9 @@ static const struct module {
                {"inception5b", 384, 192, 384, 48, 128, 128, 0}};
 enum { MODULES = sizeof modules / sizeof modules[0] };
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_3X3 : STEM_7X7;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
@@ -142,7 +137,7 @@ static px_value *renormalise(px_graph *g, px_value *x)
 
 static px_value *stem(px_graph *g, const px_backbone_cfg *c, px_value *x)
 {
-    bool small = small_stem(c, px_image_side(x));
+    bool small = px_is_small(c->stem, px_image_side(x));
     x = c->transform ? renormalise(g, x) : x;
     x = convolve(g, "conv1", x, 64, small ? 3 : 7, small ? 1 : 2);
     x = small ? x : max_pool(g, x, 3, 2, 0);

@@ -11,6 +11,20 @@
 
 enum { PX_SMALL_IMAGE = 64 }; /* sides up to this have a stem for small images where the option says auto */
 
+/* A choice that may follow the images' size: "auto|3x3|7x7", what is for small images before what is for large ones. */
+typedef enum px_by_size { PX_BY_SIZE, PX_FOR_SMALL, PX_FOR_LARGE } px_by_size;
+
+static inline bool px_is_small(px_by_size choice, int64_t side)
+{
+    return choice == PX_FOR_SMALL || (choice == PX_BY_SIZE && side <= PX_SMALL_IMAGE);
+}
+
+/* For px_backbone_family.settle: the choice without "auto". */
+static inline px_by_size px_settled(px_by_size choice, int64_t side)
+{
+    return px_is_small(choice, side) ? PX_FOR_SMALL : PX_FOR_LARGE;
+}
+
 /* One more stage. The name lives as long as the graph. */
 void px_stage_add(px_encoding *, px_graph *, px_value *map, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

@@ -3,6 +3,7 @@
  *
  *   x [N,C,S,S] -> 3x3 stem -> 13 times (3x3 depthwise, 1x1) -> mean over the map -> [N,1024] */
 #include "backbones/maps.h"
+#include "backbones/mobilenet.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 
@@ -10,7 +11,7 @@
 #include <stdio.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_STRIDE1, STEM_STRIDE2 } stem;
+    px_by_size stem;
     double width;
 };
 
@@ -30,22 +31,9 @@ static const struct group {
 extern const px_backbone_family px_mobilenet_v1_family;
 static const px_backbone variants[] = {{"mobilenet_v1", &px_mobilenet_v1_family, NULL}, {0}};
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_STRIDE1 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_STRIDE1 : STEM_STRIDE2;
-}
-
-static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
-{
-    (void)b;
-    (void)c;
-    (void)channels;
-    return image_size < 8 ? "a MobileNet needs images of at least 8 px" : NULL;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
@@ -96,7 +84,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
 {
     (void)b;
     px_encoding e = {0};
-    int stride = small_stem(c, px_image_side(x)) ? 1 : 2;
+    int stride = px_is_small(c->stem, px_image_side(x)) ? 1 : 2;
     px_conv_spec stem = {.out = px_channels_near(STEM_WIDTH * c->width), .kernel = 3, .stride = stride, .pad = 1};
     x = convolve(g, x, "conv_stem", "bn1", stem);
     px_scope_push(g, "blocks");
@@ -126,7 +114,7 @@ const px_backbone_family px_mobilenet_v1_family = {.name = "mobilenet_v1",
                                                    .stored = stored,
                                                    .of_shapes = of_shapes,
                                                    .telling = "conv_stem.weight",
-                                                   .check = check,
+                                                   .check = px_mobilenet_check,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool,

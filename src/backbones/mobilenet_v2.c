@@ -3,13 +3,14 @@
  *
  *   x [N,C,S,S] -> 3x3 stem -> 17 times (1x1 wider, 3x3 depthwise, 1x1 narrower) -> 1x1 -> mean over the map -> [N,1280] */
 #include "backbones/maps.h"
+#include "backbones/mobilenet.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 
 #include <stdio.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_STRIDE1, STEM_STRIDE2 } stem;
+    px_by_size stem;
     double width;
 };
 
@@ -31,22 +32,9 @@ static const struct group {
 extern const px_backbone_family px_mobilenet_v2_family;
 static const px_backbone variants[] = {{"mobilenet_v2", &px_mobilenet_v2_family, NULL}, {0}};
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_STRIDE1 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_STRIDE1 : STEM_STRIDE2;
-}
-
-static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
-{
-    (void)b;
-    (void)c;
-    (void)channels;
-    return image_size < 8 ? "a MobileNet needs images of at least 8 px" : NULL;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
@@ -108,7 +96,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
 {
     (void)b;
     px_encoding e = {0};
-    bool small = small_stem(c, px_image_side(x));
+    bool small = px_is_small(c->stem, px_image_side(x));
     px_conv_spec stem = {.out = px_channels_near(STEM_WIDTH * c->width),
                          .kernel = 3,
                          .stride = small ? 1 : 2,
@@ -139,7 +127,7 @@ const px_backbone_family px_mobilenet_v2_family = {.name = "mobilenet_v2",
                                                    .stored = stored,
                                                    .of_shapes = of_shapes,
                                                    .telling = "features.0.0.weight",
-                                                   .check = check,
+                                                   .check = px_mobilenet_check,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool,

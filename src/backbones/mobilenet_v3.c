@@ -4,13 +4,14 @@
  *   x [N,C,S,S] -> 3x3 stem -> blocks (1x1 wider, depthwise, channel attention, 1x1 narrower) -> 1x1 -> mean over the map
  *     -> a linear layer -> [N,1280], small: [N,1024] */
 #include "backbones/maps.h"
+#include "backbones/mobilenet.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 
 #include <stdio.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_STRIDE1, STEM_STRIDE2 } stem;
+    px_by_size stem;
     double width;
 };
 
@@ -74,22 +75,9 @@ static const px_backbone variants[] = {{"mobilenet_v3_small", &px_mobilenet_v3_f
                                        {"mobilenet_v3_large", &px_mobilenet_v3_family, &large},
                                        {0}};
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_STRIDE1 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    c->stem = small_stem(c, image_size) ? STEM_STRIDE1 : STEM_STRIDE2;
-}
-
-static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
-{
-    (void)b;
-    (void)c;
-    (void)channels;
-    return image_size < 8 ? "a MobileNet needs images of at least 8 px" : NULL;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 /* The first block has no wider layer, and only in `small` a squeeze: fc1 after the depthwise convolution. */
@@ -165,7 +153,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
 {
     const struct variant *v = b->variant;
     px_encoding e = {0};
-    bool gentle = small_stem(c, px_image_side(x)); /* the next stride is still to become 1 */
+    bool gentle = px_is_small(c->stem, px_image_side(x)); /* the next stride is still to become 1 */
     px_conv_spec stem = {
         .out = px_channels_near(STEM_WIDTH * c->width), .kernel = 3, .stride = gentle ? 1 : 2, .pad = 1};
     int i = 0;
@@ -198,7 +186,7 @@ const px_backbone_family px_mobilenet_v3_family = {.name = "mobilenet_v3",
                                                    .stored = stored,
                                                    .of_shapes = of_shapes,
                                                    .telling = "features.0.0.weight",
-                                                   .check = check,
+                                                   .check = px_mobilenet_check,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool};

@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    enum { STEM_AUTO, STEM_3X3, STEM_7X7 } stem;
+    px_by_size stem;
     enum { POOL_AUTO, POOL_YES, POOL_NO } max_pool;
     double width;
 };
@@ -121,11 +121,6 @@ static int first_width(const struct variant *v, const px_backbone_cfg *c)
     return (int)((v->cifar ? 16 : 64) * c->width);
 }
 
-static bool small_stem(const px_backbone_cfg *c, int64_t size)
-{
-    return c->stem == STEM_3X3 || (c->stem == STEM_AUTO && size <= PX_SMALL_IMAGE);
-}
-
 static bool pooled_stem(const px_backbone_cfg *c, bool small)
 {
     return c->max_pool == POOL_YES || (!small && c->max_pool == POOL_AUTO);
@@ -134,9 +129,9 @@ static bool pooled_stem(const px_backbone_cfg *c, bool small)
 /* A method may feed the backbone less than an image (patches); the stem still follows the image's size. */
 static void settle(px_backbone_cfg *c, int image_size)
 {
-    bool small = small_stem(c, image_size);
+    bool small = px_is_small(c->stem, image_size);
     c->max_pool = pooled_stem(c, small) ? POOL_YES : POOL_NO;
-    c->stem = small ? STEM_3X3 : STEM_7X7;
+    c->stem = px_settled(c->stem, image_size);
 }
 
 /* conv1: (64 x width, C, side, side); 16 x width where there is no fourth stage */
@@ -192,7 +187,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     (void)channels;
     if (first_width(v, c) < 1 || (v->kind == BOTTLENECK && first_width(v, c) * v->group_width < 64))
         return "resnet.width leaves no channels";
-    if (v->cifar && !small_stem(c, image_size))
+    if (v->cifar && !px_is_small(c->stem, image_size))
         return "the ResNets for CIFAR have no 7x7 stem; resnet.stem=3x3 would work";
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
@@ -227,7 +222,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     const struct variant *v = b->variant;
     px_encoding e = {0};
     int width = first_width(v, c);
-    bool small = v->cifar || small_stem(c, px_image_side(x));
+    bool small = v->cifar || px_is_small(c->stem, px_image_side(x));
     x = px_relu(g, conv_bn(g, "1", x, width, small ? 3 : 7, small ? 1 : 2, 1));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);

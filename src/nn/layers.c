@@ -12,6 +12,8 @@ static px_init weight_init(px_begin begin, double deviation, int64_t fan_in, int
         return px_init_uniform(1 / sqrt((double)fan_in));
     case PX_BEGIN_NORMAL:
         return px_init_normal(deviation);
+    case PX_BEGIN_XAVIER:
+        return px_init_uniform(sqrt(6 / (double)(fan_in + fan_out)));
     case PX_BEGIN_HE:
         break;
     }
@@ -58,7 +60,9 @@ px_value *px_linear_layer_of(px_graph *g, const char *name, px_value *x, px_line
     px_scope_push(g, "%s", name);
     int64_t in = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 0;
     px_init init = weight_init(s.begin, s.deviation, in, s.out);
-    px_value *w = px_parameter(g, "weight", PX_SHAPE(s.out, in), init, PX_DECAYS);
+    px_shape matrix = PX_SHAPE(s.out, in), pixels = PX_SHAPE(s.out, in, 1, 1);
+    px_value *w = px_parameter(g, "weight", s.pixels ? pixels : matrix, init, PX_DECAYS);
+    w = s.pixels ? px_reshape(g, w, matrix) : w;
     px_value *y = px_linear(g, x, w, bias_parameter(g, s.bias, s.out, s.begin, init));
     px_scope_pop(g);
     return y;
@@ -169,8 +173,10 @@ px_value *px_mlp_layers(px_graph *g, const px_mlp *m, px_value *x)
         snprintf(norm, sizeof norm, "bn%d", i);
         int hidden = m->hidden || x->shape.rank != 2 ? m->hidden : (int)x->shape.dim[1];
         px_head_norm kind = last ? m->last_norm : m->norm ? PX_NORM_AFFINE : PX_NO_NORM;
-        px_linear_spec l = {last ? m->out : hidden, last ? m->last_bias : m->bias,
-                            m->deviation > 0 ? PX_BEGIN_NORMAL : PX_BEGIN_TORCH, m->deviation};
+        px_linear_spec l = {.out = last ? m->out : hidden,
+                            .bias = last ? m->last_bias : m->bias,
+                            .begin = m->deviation > 0 ? PX_BEGIN_NORMAL : PX_BEGIN_TORCH,
+                            .deviation = m->deviation};
         if (x->shape.rank != 2)
             return px_graph_fail(g, "%s: needs a matrix (N, in)", linear);
         x = px_linear_layer_of(g, linear, x, l);

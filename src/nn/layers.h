@@ -19,6 +19,7 @@ typedef enum px_begin {
     PX_BEGIN_HE, /* normal, variance 2 / (out kernel^2); bias 0: He et al. 2015, fan-out (torchvision's VGG, MobileNets) */
     PX_BEGIN_TORCH,  /* weight and bias uniform within 1 / sqrt(fan-in): what torch.nn does by itself */
     PX_BEGIN_NORMAL, /* normal with the given deviation; bias 0 */
+    PX_BEGIN_XAVIER, /* uniform within sqrt(6 / (fan-in + fan-out)); bias 0: Glorot & Bengio 2010, as MAE */
 } px_begin;
 
 /* A convolution with square kernels. What is 0 is as usual: stride and groups 1. */
@@ -40,6 +41,7 @@ typedef struct px_linear_spec {
     bool bias;
     px_begin begin; /* the kernel counts as 1 */
     double deviation;
+    bool pixels; /* the weight is stored as that of a 1x1 convolution: (out, in, 1, 1) */
 } px_linear_spec;
 px_value *px_linear_layer_of(px_graph *, const char *name, px_value *x, px_linear_spec);
 

@@ -1,22 +1,17 @@
 /* transformer.c - see transformer.h. Inside a block, tokens are the rows of one matrix (B T, D): so there are no
  * reshapes between linear layers, their gelu and the residual sums. */
 #include "nn/transformer.h"
+#include "nn/layers.h"
 #include "ops/ops.h"
 
 #include <math.h>
 
 px_value *px_dense_layer(px_graph *g, const char *name, px_value *x, int64_t out, px_dense_init kind)
 {
-    if (px_graph_error(g))
-        return x;
-    px_scope_push(g, "%s", name);
-    int64_t in = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 0;
-    px_init init = kind == PX_DENSE_TIMM ? px_init_normal(0.02) : px_init_uniform(sqrt(6.0 / (double)(in + out)));
-    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in), init, PX_DECAYS);
-    px_value *b = px_parameter(g, "bias", PX_SHAPE(out), px_init_constant(0), PX_EXEMPT);
-    px_value *y = px_linear(g, x, w, b);
-    px_scope_pop(g);
-    return y;
+    px_linear_spec spec = {.out = (int)out, .bias = true, .begin = PX_BEGIN_XAVIER};
+    if (kind == PX_DENSE_TIMM)
+        spec = (px_linear_spec){.out = (int)out, .bias = true, .begin = PX_BEGIN_NORMAL, .deviation = 0.02};
+    return px_linear_layer_of(g, name, x, spec);
 }
 
 px_value *px_layer_norm_layer_of(px_graph *g, const char *name, px_value *x, double eps)
