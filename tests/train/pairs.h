@@ -23,6 +23,10 @@
 /* Sides to try: small images, then ImageNet's crops, which are used only if the small ones are refused. */
 static const int sides[] = {32, 64, 224};
 
+/* The same for batches: W-MSE whitens groups of images. */
+static const int batches[] = {2, 256};
+enum { SIDES = sizeof sides / sizeof sides[0], BATCHES = sizeof batches / sizeof batches[0] };
+
 static px_task task_of(const px_backbone *b, int side, int batch)
 {
     px_task t = {
@@ -41,8 +45,8 @@ static const char *refusal(const px_settings *s, const px_task *t)
 
 typedef void look_fn(const px_model *, const px_settings *);
 
-/* Builds one step of the pair, with up to two further keys, for the first side that both take, and has `look` look at it.
- * False if method and backbone do not go together at any side. */
+/* Builds one step of the pair, with up to two further keys, for the first side and batch that both take, and has
+ * `look` look at it. False if method and backbone do not go together at any side. */
 static bool build_pair(const px_method *m, const px_backbone *b, const char *const keys[], int count, look_fn *look)
 {
     px_settings s;
@@ -53,14 +57,14 @@ static bool build_pair(const px_method *m, const px_backbone *b, const char *con
         given[2 + i] = keys[i];
     bool fits = px_settings_load(&s, NULL, given, 2 + count) == 0;
     assert_true(fits || (m->family && px_error_status() == PX_USAGE));
-    for (size_t i = 0; fits && !built && i < sizeof sides / sizeof *sides; i++) {
-        px_task t = task_of(b, sides[i], 2);
+    for (int i = 0; fits && !built && i < SIDES * BATCHES; i++) {
+        px_task t = task_of(b, sides[i % SIDES], batches[i / SIDES]);
         px_comm self = px_comm_self();
         px_model model;
         if (refusal(&s, &t))
             continue;
         if (px_model_plan(&model, &s, &t, &self, 0, NULL) != 0) /* nothing is run */
-            fail_msg("%s on %s, %d px: %s", m->name, b->name, sides[i], px_error());
+            fail_msg("%s on %s, %d px: %s", m->name, b->name, sides[i % SIDES], px_error());
         look(&model, &s);
         px_model_finish(&model);
         built = true;

@@ -102,7 +102,10 @@ static bool conv2d(px_plan *p, px_step *s)
         d = better(d, px_dnnl_find_conv(PX_PASS_FORWARD, &c));
     }
     if (d && !fits_our_kernels(px_dnnl_storage_of(p, y, d, PX_DNNL_DST))) {
-        px_dnnl_conv c = conv_of(a, in_eights(p, x), any_of(weight_shape(a, w->shape), dtype), in_eights(p, y));
+        bool odd = y->shape.dim[1] % 8; /* no blocks divide them: plain, then */
+        px_dnnl_conv c =
+            conv_of(a, odd ? any_of(x->shape, dtype) : in_eights(p, x), any_of(weight_shape(a, w->shape), dtype),
+                    odd ? px_dnnl_layout(y->shape, px_storage_blocked(y, 1, dtype)) : in_eights(p, y));
         c.bias = bias ? &row : NULL;
         px_primitive_desc_destroy(d);
         d = px_dnnl_find_conv(PX_PASS_FORWARD, &c);
