@@ -203,6 +203,13 @@ class Checker:
                 if suffix == ".c" and not self.there(own) and name not in words.get(home, ()):
                     self.complain("tests/README.md", f"does not say where {path} is tested, and there is no {own}")
 
+    def check_methods(self):
+        """Each method has a row in docs/methods.md."""
+        for file in self.files("methods"):
+            path = os.path.relpath(file, self.source)
+            if path.endswith(".c") and f"](../{path}) |" not in self.read("docs/methods.md"):
+                self.complain("docs/methods.md", f"has no row for {path}")
+
     def check_versions(self):
         found = {}
         for path, pattern in (("meson.build", r"^  version: '(.*?)'"), ("CITATION.cff", r"^version: (\S+)")):
@@ -220,6 +227,7 @@ class Checker:
         for path in sorted(documents):
             self.check_document(path)
         self.check_map()
+        self.check_methods()
         self.check_versions()
         return len(documents)
 
@@ -237,7 +245,7 @@ Right: [here](#a-title), `src/base/a.c`, `meson.build`, `methods/NAME.c`.
 """
 EXPECTED = ("leads nowhere", "heading that is not there", "no src/nothing.c", "no file gone.c", "no command pretext fly", "no experiments/none.cfg",
             "no key epoch", "backend is one of", "no flag --loud", "no tools/none", "no command pretext fold", "where src/base/b.c is tested",
-            "version: meson.build", "no section")
+            "no row for methods/n.c", "version: meson.build", "no section")
 
 
 def self_test():
@@ -248,7 +256,8 @@ def self_test():
                     }.get(words, "Flags\n  -o, --output FILE  a file\n")
 
     with tempfile.TemporaryDirectory() as folder:
-        for path, text in {"README.md": MISTAKES, "src/base/a.c": "", "src/base/b.c": "", "tests/README.md": "| `src/base` | a | x |\n",
+        for path, text in {"README.md": MISTAKES, "src/base/a.c": "", "src/base/b.c": "", "tests/README.md": "| `src/base` | a | x |\n| `methods` | m, n | x |\n",
+                           "methods/m.c": "", "methods/n.c": "", "docs/methods.md": "| [m](../methods/m.c) | |\n",
                            "meson.build": "project('a', 'c',\n  version: '1.0')\n", "CITATION.cff": "version: 1.1\n", "CHANGELOG.md": ""}.items():
             path = os.path.join(folder, path)
             os.makedirs(os.path.dirname(path), exist_ok=True)
