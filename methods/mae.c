@@ -1,5 +1,4 @@
-/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377), with the official code's
- * parameter names.
+/* mae.c - Masked Autoencoders Are Scalable Vision Learners, He et al. 2022 (arXiv:2111.06377); the official code's names.
  *
  *   image [B,C,S,S] -> K visible patches [B,K,D] + positions, class token in front -> encoder [B,K+1,D]
  *   -> linear [B,K+1,E] -> mask tokens added, order restored [B,T+1,E] + positions -> decoder -> pixels [B,T,P]
@@ -44,8 +43,8 @@ static int visible_of(const px_method_cfg *c, const px_task *task)
 }
 
 /* The paper's decoder, 512 x 8 with heads of 32, is for ViT base to huge. With a ViT tiny it would have five times the
- * encoder's parameters and take most of the time. Smaller encoders get a decoder in proportion to ViT large (1024 x
- * 24): half the width, a third of the depth. Values that are set are not changed. */
+ * encoder's parameters and take most of the time. Smaller encoders get one in proportion to ViT large (1024 x 24): half the
+ * width, a third of the depth. Values that are set are not changed. */
 static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     int width, depth;
@@ -113,8 +112,8 @@ static px_value *build(const px_method_cfg *given, px_build *b)
     settle(c, b->task, b->backbone);
     px_graph *g = b->g;
     px_value *image = px_view_input(b, "image"), *hidden = px_view_input(b, "hidden");
-    px_encoding e = px_encode_masked(b, px_backbone_net(b), image, px_view_input(b, "visible"), PX_DROP);
-    px_value *all = decode(c, b, e.tokens); /* [B,K+1,D] -> [B,T,P] */
+    px_value *tokens = px_encode_masked(b, px_backbone_net(b), image, px_view_input(b, "visible"), PX_DROP).tokens;
+    px_value *all = decode(c, b, tokens); /* [B,K+1,D] -> [B,T,P] */
     px_graph_output(g, "prediction", all);
     px_value *target = px_patchify_at(g, image, hidden, b->task->patch, true); /* [B,M,P] */
     if (c->norm_pix_loss)
@@ -139,8 +138,7 @@ const px_method px_mae = {
     .summary = "rebuild the hidden patches of an image from the visible ones",
     .family = "vit",
     .formula = "L = mean over pixels of hidden patches of (prediction - pixel)^2, patches of mean 0 and deviation 1",
-    .published =
-        "Imagenette, ViT-S/16, 200 epochs: k-NN 72.1, linear 84.1, online, the best epochs (stable-pretraining)",
+    .published = "Imagenette, ViT-S/16, 200 epochs: k-NN 72.1, linear 84.1, online, best epochs (stable-pretraining)",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,
