@@ -91,6 +91,21 @@ bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
     return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL && !has_giant_chunks(set, size);
 }
 
+/* The first filter of a data set that this HDF5 does not have: then why[] gets the reason. */
+static bool lacks_filter(hid_t how, char why[PX_H5_WHY])
+{
+    for (int i = 0; i < H5Pget_nfilters(how); i++) {
+        H5Z_filter_t id = H5Pget_filter2(how, (unsigned)i, &(unsigned){0}, &(size_t){0}, NULL, 0, NULL, NULL);
+        if (id >= 0 && H5Zfilter_avail(id) > 0)
+            continue;
+        snprintf(why, PX_H5_WHY,
+                 "it is packed by filter %d, which this HDF5 does not have; where it is, h5repack -f NONE unpacks it",
+                 (int)id);
+        return true;
+    }
+    return false;
+}
+
 bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
 {
     if (is_contiguous(set))
@@ -98,6 +113,7 @@ bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
     char name[PX_H5_WHY / 2] = "";
     hid_t how = H5Dget_create_plist(set);
     bool virtual = H5Pget_layout(how) == H5D_VIRTUAL, external = H5Pget_external_count(how) > 0;
+    bool packed = !virtual && !external && lacks_filter(how, why);
     if (virtual)
         H5Pget_virtual_filename(how, 0, name, sizeof name);
     else if (external)
@@ -107,7 +123,7 @@ bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
     if (virtual || external)
         snprintf(why, PX_H5_WHY, "it is %s, of '%s', which is not read",
                  virtual ? "a virtual data set" : "in external storage", name);
-    return virtual || external;
+    return virtual || external || packed;
 }
 
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value)

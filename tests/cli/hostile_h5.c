@@ -118,6 +118,11 @@ static hid_t type_of(const char *kind)
     } else if (strcmp(kind, "opaque") == 0) {
         type = H5Tcreate(H5T_OPAQUE, 8);
         H5Tset_tag(type, "x");
+    } else if (strcmp(kind, "enum") == 0) {
+        type = H5Tenum_create(H5T_STD_U8LE);
+        H5Tenum_insert(type, "a", &(uint8_t){0});
+    } else if (strcmp(kind, "bits") == 0) {
+        type = H5Tcopy(H5T_STD_B8LE);
     } else if (strcmp(kind, "list") == 0) {
         type = H5Tvlen_create(H5T_STD_I32LE);
     } else if (strcmp(kind, "reference") == 0) {
@@ -231,20 +236,25 @@ static bool storage_damage(object *o, const char *kind)
     return known;
 }
 
-/* One chunk of more than 200 MB, which could be what its 2 MB unpack to. */
+/* "one-chunk": of more than 200 MB, which could be what its 2 MB unpack to. "filter": packed by one that nobody has. */
 static bool chunk_damage(object *o, const char *kind)
 {
-    enum { STORED = 2 << 20, SIDE = 1000 };
-    if (strcmp(kind, "one-chunk") != 0)
+    enum { STORED = 2 << 20, SIDE = 1000, NO_FILTER = 32767 };
+    bool large = strcmp(kind, "one-chunk") == 0, filter = strcmp(kind, "filter") == 0;
+    if (!large && !filter)
         return false;
-    o->dim[1] = o->dim[2] = SIDE;
+    if (large)
+        o->dim[1] = o->dim[2] = SIDE;
     hid_t how = H5Pcreate(H5P_DATASET_CREATE), space = space_of(o);
     H5Pset_chunk(how, o->rank, o->dim);
-    H5Pset_deflate(how, 6);
+    if (filter)
+        H5Pset_filter(how, NO_FILTER, H5Z_FLAG_OPTIONAL, 0, NULL);
+    else
+        H5Pset_deflate(how, 6);
     object_remove(o);
     object_make(o, o->type, space, how, NULL);
     hid_t set = H5Dopen2(o->file, o->path, H5P_DEFAULT);
-    PX_CHECK(H5Dwrite_chunk(set, H5P_DEFAULT, 0, (hsize_t[AXES]){0}, STORED, o->data) >= 0);
+    PX_CHECK(H5Dwrite_chunk(set, H5P_DEFAULT, 0, (hsize_t[AXES]){0}, large ? STORED : o->size, o->data) >= 0);
     H5Dclose(set);
     H5Pclose(how);
     H5Sclose(space);

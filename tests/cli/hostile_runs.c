@@ -13,7 +13,7 @@
 #include <inttypes.h>
 
 #define COUNT(table) (int)(sizeof(table) / sizeof *(table))
-#define OTHER_TYPES "text compound opaque list reference"
+#define OTHER_TYPES "text compound opaque list reference bits"
 #define FORMAT ": is not a checkpoint of format 1"
 #define CONV "/parameters/conv1.weight"
 
@@ -30,7 +30,7 @@ static const h5_case resumed[] = {
     {"/parameters /parameters/conv1.weight", "remove", 2, "contains no parameters/conv1.weight", 0, 0},
     {"/optimizer", "remove", 2, "contains no optimizer/", 0, 0},
     {CONV, "dangling loop group broken", 3, "parameters/conv1.weight", 0, 0},
-    {CONV, "external passwd storage virtual", 3, "parameters/conv1.weight", 0, 0},
+    {CONV, "external passwd storage virtual filter", 3, "parameters/conv1.weight", 0, 0},
     {CONV, OTHER_TYPES, 3, "parameters/conv1.weight is damaged: ", 0, 0},
     {CONV, "null scalar empty one shorter longer more-axes 32-axes huge", 2, "parameters/conv1.weight is (", 0, 0},
 };
@@ -41,7 +41,7 @@ static const h5_case exported[] = {
     {"@step", "remove longer text", 3, FORMAT, 0, 0},
     {"/parameters", "remove", 3, "contains no parameters", 0, 0},
     {CONV, "dangling loop group broken", 3, "parameters/conv1.weight", 0, 0},
-    {CONV, "external passwd storage virtual", 3, "parameters/conv1.weight", 0, 0},
+    {CONV, "external passwd storage virtual filter", 3, "parameters/conv1.weight", 0, 0},
     {CONV, OTHER_TYPES, 3, "parameters/conv1.weight is damaged: ", 0, 0},
     {CONV, "32-axes", 3, "parameters/conv1.weight has 32 axes, but at most 6 are supported", 0, 0},
     {CONV, "huge overflow", 3, "parameters/conv1.weight claims to be larger than the file can contain", 0, 0},
@@ -156,11 +156,12 @@ static const h5_case shown[] = {
     {"/train/step /train/loss /config", "none remove dangling loop group external passwd", 0, NULL, 0, 0},
     {"/provenance /train /eval", "remove dangling loop external passwd", 0, NULL, 0, 0},
     {"/train/step /train/loss /config", OTHER_TYPES " null scalar 32-axes empty", 0, NULL, 0, 0},
-    {"/train/step /train/loss", "huge overflow storage virtual broken ones more-axes", 0, NULL, 0, 0},
+    {"/train/step /train/loss", "huge overflow storage virtual broken ones more-axes filter enum", 0, NULL, 0, 0},
 };
 
 static const h5_case drawn[] = {
-    {"/train/step /train/loss", "loop external text scalar 32-axes empty huge storage broken ones", 0, NULL, 0, 0},
+    {"/train/step /train/loss", "loop external text scalar 32-axes empty huge storage broken ones filter enum bits", 0,
+     NULL, 0, 0},
 };
 
 static const h5_case printed[] = {
@@ -176,6 +177,7 @@ static const h5_case printed[] = {
     {"/train/step /train/loss", "32-axes", 3, " has 32 axes, but at most 4 are supported", 0, 0},
     {"/train/step /train/loss", "huge overflow", 3, " elements, but stores 0 bytes", 0, 0},
     {"/train/step /train/loss", "storage virtual", 3, "which is not read", 0, 0},
+    {"/train/step /train/loss", "filter", 3, "it is packed by filter 32767", 0, 0},
     {"/train/step /train/loss", "broken", 3, "cannot read /train/", 0, 0},
 };
 
