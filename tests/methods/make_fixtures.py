@@ -391,6 +391,14 @@ def rotation():
     return lambda w, k: F.cross_entropy(linear(w, "angle", small_cnn(w, x), 4), label), None, {}
 
 
+@fixture("rotation-one", rate=0.2, settings=["turns=one"])
+def rotation_one():
+    """One turn of each image."""
+    x, turn = view("turned", 1, 3, SIZE, SIZE), np.arange(BATCH) * 3 % 4
+    label = torch.from_numpy(turn)
+    return lambda w, k: F.cross_entropy(linear(w, "angle", small_cnn(w, x), 4), label), None, {"turn": turn}
+
+
 @fixture("jigsaw", rate=0.2, settings=["patch=8", "hidden=10"], size=24)
 def jigsaw():
     """Noroozi & Favaro 2016, figure 3, with one layer of norm and ReLU for each tile."""

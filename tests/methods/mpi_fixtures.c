@@ -22,7 +22,7 @@ enum { STEPS = 10, PER_EPOCH = 2, WHOLE = 256, SAMPLES = 32 };
 static const double allowed = 2e-9;
 
 /* Fixtures beside those of the table, of the method before the dash: another head, another side of a case. */
-static const char *const more[] = {"dino-plain", "emp_ssl-narrow", "mocov3-vit"};
+static const char *const more[] = {"dino-plain", "emp_ssl-narrow", "mocov3-vit", "rotation-one"};
 
 typedef struct subject {
     const px_comm *comm;
