@@ -39,7 +39,7 @@ static const px_option options[] = {
     PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
     {0}};
 
-/* solo-learn on CIFAR. The paper's for a ViT: adamw, lr 5e-4, weight_decay 0.04, clip 3. */
+/* solo-learn on CIFAR. The paper's for a ViT: adamw, lr 5e-4, weight_decay 0.04, weight_decay_end 0.4, clip 3. */
 static const char defaults[] =
     "epochs = 100;\n"
     "batch = 256;\n"

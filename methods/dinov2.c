@@ -20,12 +20,13 @@ static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, dist
                                     PX_OPTION(px_method_cfg, koleo, "0.1", 0, 1e6, "weight of KoLeo (paper)"),
                                     {0}};
 
-/* Official ssl_default_config.yaml: 4e-3 sqrt(batch / 1024); its weight decay grows from 0.04 to 0.4. */
-static const char defaults[] = "backbone = \"vit_tiny_4\";\n"
-                               "epochs = 100;\n"
-                               "batch = 256;\n"
-                               "optim = { optimizer = \"adamw\"; lr = 1.25e-4; lr_scaling = \"sqrt\"; lr_min = 1e-6; "
-                               "weight_decay = 0.04; warmup_epochs = 10.0; clip = 3.0; layer_decay = 0.9; };\n";
+/* Official ssl_default_config.yaml: 4e-3 sqrt(batch / 1024). */
+static const char defaults[] =
+    "backbone = \"vit_tiny_4\";\n"
+    "epochs = 100;\n"
+    "batch = 256;\n"
+    "optim = { optimizer = \"adamw\"; lr = 1.25e-4; lr_scaling = \"sqrt\"; lr_min = 1e-6; "
+    "weight_decay = 0.04; weight_decay_end = 0.4; warmup_epochs = 10.0; clip = 3.0; layer_decay = 0.9; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

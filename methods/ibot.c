@@ -15,12 +15,13 @@ struct px_method_cfg {
 
 static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "0.996", "0"), {0}};
 
-/* Official code for ViT-S: its weight decay grows from 0.04 to 0.4. */
-static const char defaults[] = "backbone = \"vit_tiny_4\";\n"
-                               "epochs = 100;\n"
-                               "batch = 256;\n"
-                               "optim = { optimizer = \"adamw\"; lr = 5e-4; lr_min = 1e-6; weight_decay = 0.04; "
-                               "warmup_epochs = 10.0; clip = 3.0; };\n";
+/* Official code for ViT-S. */
+static const char defaults[] =
+    "backbone = \"vit_tiny_4\";\n"
+    "epochs = 100;\n"
+    "batch = 256;\n"
+    "optim = { optimizer = \"adamw\"; lr = 5e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
+    "warmup_epochs = 10.0; clip = 3.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

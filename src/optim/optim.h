@@ -29,6 +29,7 @@ typedef struct px_optim_cfg {
     double momentum;
     bool nesterov;
     double weight_decay;
+    double weight_decay_end;  /* after the last step; negative: it stays */
     bool decay_all;           /* also norms and biases */
     double beta1, beta2, eps; /* AdamW */
     double eta;               /* LARS trust coefficient */
@@ -66,6 +67,9 @@ int px_optimizer_slot_count(const px_optim_cfg *);
  * Results depend neither on the number of threads nor on the processor. */
 double px_optimizer_step(px_optimizer *, float *weights, const float *grads, double scale, double lr);
 
+/* Multiplies all weight decay from now on; 1 at first. */
+void px_optimizer_decay(px_optimizer *, double factor);
+
 /* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and
  * the step counter. */
 int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
@@ -77,5 +81,9 @@ int px_schedule_check(const px_optim_cfg *, double epochs);
 /* The learning rate of `step` (0-based): warm-up from 0 at step 0, then the schedule over the remaining steps. The
  * cosine would reach lr_min one step after the last; `steps` are counted from the beginning. */
 double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
+
+/* What the weight decay of `step` is, divided by weight_decay: from 1 along half a cosine over the whole training (no warm-up), as in
+ * DINO's code. */
+double px_schedule_decay(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs);
 
 #endif

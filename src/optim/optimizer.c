@@ -45,6 +45,8 @@ const px_option px_optim_options[] = {
     PX_OPTION(
         px_optim_cfg, weight_decay, "5e-4", 0, 1,
         "L2 (sgd, lars) or decoupled (adamw) decay (lightly's CIFAR-10 benchmark: 5e-4; SimCLR: 1e-4; MAE: 0.05)"),
+    PX_OPTION(px_optim_cfg, weight_decay_end, "-1", -1, 1,
+              "weight_decay becomes this along half a cosine (DINO: 0.04 to 0.4); -1: it stays"),
     PX_OPTION_FLAG(px_optim_cfg, decay_all, "false", "also decay norms and biases (SimCLR and MAE do not)"),
     PX_OPTION(px_optim_cfg, beta1, "0.9", 0, 0.999999, "adamw: decay of the first moment (Kingma 2015, MAE: 0.9)"),
     PX_OPTION(px_optim_cfg, beta2, "0.999", 0, 0.999999999,
@@ -75,6 +77,7 @@ typedef struct span {
     int first_block, end_block;
     double rate;    /* multiplies the learning rate */
     double decay;   /* weight decay of this parameter */
+    double decays;  /* ... in the current step */
     int64_t frozen; /* steps before its first one */
     bool trained;   /* in the current step */
     bool adapts;    /* LARS multiplies its rate by `trust` */
@@ -97,6 +100,7 @@ typedef struct algorithm {
 
 struct px_optimizer {
     px_optim_cfg cfg; /* its strings belong to the configuration and are not read after px_optimizer_create */
+    double decay;     /* multiplies all weight decay */
     const algorithm *algorithm;
     span *spans;
     block *blocks;
@@ -181,7 +185,7 @@ static void sgd(const px_optimizer *o, const block *b, const pace *p, float *wei
 {
     const span *s = &o->spans[b->span];
     sgd_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-              (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->rate), o->cfg.nesterov);
+              (float)s->decays, (float)o->cfg.momentum, (float)(p->lr * s->rate), o->cfg.nesterov);
 }
 
 /* ---- LARS: SimCLR's lars_optimizer.py; the momentum includes the rate ---- */
@@ -204,7 +208,7 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
 {
     const span *s = &o->spans[b->span];
     lars_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-               (float)s->decay, (float)o->cfg.momentum, (float)(p->lr * s->rate * s->trust), o->cfg.nesterov);
+               (float)s->decays, (float)o->cfg.momentum, (float)(p->lr * s->rate * s->trust), o->cfg.nesterov);
 }
 
 /* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
@@ -222,7 +226,7 @@ static void set_trust(px_optimizer *o, double factor)
             t.gw += o->partial[b].gw;
             t.ww += o->partial[b].ww;
         }
-        double square = factor * factor * t.gg + 2 * factor * s->decay * t.gw + s->decay * s->decay * t.ww;
+        double square = factor * factor * t.gg + 2 * factor * s->decays * t.gw + s->decays * s->decays * t.ww;
         if (t.ww > 0 && square > 0)
             s->trust = o->cfg.eta * sqrt(t.ww / square);
     }
@@ -252,7 +256,7 @@ static void adamw(const px_optimizer *o, const block *b, const pace *p, float *w
     const double steps = (double)(o->steps - s->frozen), lr = p->lr * s->rate;
     const double correction1 = 1 - pow(o->cfg.beta1, steps), correction2 = 1 - pow(o->cfg.beta2, steps);
     adamw_block(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
-                (float)p->factor, (float)(1 - lr * s->decay), (float)(1 - o->cfg.beta1), (float)o->cfg.beta2,
+                (float)p->factor, (float)(1 - lr * s->decays), (float)(1 - o->cfg.beta1), (float)o->cfg.beta2,
                 (float)(1 - o->cfg.beta2), (float)(lr / correction1), (float)sqrt(correction2), (float)o->cfg.eps);
 }
 
@@ -309,6 +313,7 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_pa
     px_optimizer *o = px_calloc(1, sizeof *o);
     o->cfg = *cfg;
     o->algorithm = a;
+    o->decay = 1;
     o->span_count = count;
     o->spans = px_calloc((size_t)count, sizeof *o->spans);
     int64_t length = lay_out(o, spans);
@@ -346,11 +351,18 @@ void px_optimizer_shift(px_optimizer *o, int64_t steps)
             o->spans[i].frozen += steps;
 }
 
+void px_optimizer_decay(px_optimizer *o, double factor)
+{
+    o->decay = factor;
+}
+
 double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
 {
     pace p = {.factor = scale, .lr = lr};
-    for (int i = 0; i < o->span_count; i++)
+    for (int i = 0; i < o->span_count; i++) {
         o->spans[i].trained = o->steps >= o->spans[i].frozen;
+        o->spans[i].decays = o->spans[i].decay * o->decay;
+    }
     double norm = fabs(scale) * sqrt(sum_blocks(o, weights, grads));
     if (!isfinite(norm))
         return norm;

@@ -21,6 +21,9 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
         return px_fail(PX_USAGE,
                        "optim.warmup_epochs = %g does not fit into epochs = %g; optim.warmup_epochs=%.3g would",
                        cfg->warmup_epochs, epochs, epochs / 10);
+    if (cfg->weight_decay_end > 0 && cfg->weight_decay == 0)
+        return px_fail(PX_USAGE,
+                       "optim.weight_decay_end needs optim.weight_decay above 0, as 0.04 is where it goes to 0.4");
     if (step && cfg->steps.count == 0)
         return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]");
     for (int i = 1; step && i < cfg->steps.count; i++)
@@ -47,4 +50,13 @@ double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_e
             if ((double)step >= cfg->steps.value[i] * (double)steps_per_epoch)
                 rate *= cfg->step_factor;
     return rate;
+}
+
+double px_schedule_decay(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_epoch, double epochs)
+{
+    if (cfg->weight_decay_end < 0 || cfg->weight_decay == 0)
+        return 1;
+    double end = cfg->weight_decay_end / cfg->weight_decay;
+    double done = fmin((double)step / (epochs * (double)steps_per_epoch), 1);
+    return end + (1 - end) * 0.5 * (1 + cos(M_PI * done));
 }

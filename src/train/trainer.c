@@ -220,6 +220,7 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     if (px_session_gradients(s, t->step, &votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, place(t), s->per_epoch, c->epochs, c->batch);
+    px_optimizer_decay(s->optimizer, px_schedule_decay(&t->s->optim, place(t), s->per_epoch, c->epochs));
     px_crash_doing("the update", t->step + 1);
     t->loss = s->scalars.mean[0];
     double norm = isfinite(t->loss) ? px_session_update(s, lr) : NAN;

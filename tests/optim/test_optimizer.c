@@ -167,6 +167,30 @@ static void test_pytorch(void **state)
     }
 }
 
+/* All decay can be multiplied: half of 0.02 is 0.01, for every algorithm. */
+static void test_decay_factor(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < sizeof fixtures / sizeof *fixtures; k++) {
+        px_optimizer *o;
+        float w[3][COUNT + GAP], g[COUNT + GAP] = {0};
+        for (int run = 0; run < 3; run++) { /* 0.02 halved, 0.01, 0.02 */
+            px_optim_cfg cfg = fixtures[k].cfg;
+            cfg.weight_decay = run == 1 ? 0.01 : 0.02;
+            assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), 0);
+            for (int i = 0; i < COUNT + GAP; i++)
+                w[run][i] = 1;
+            for (int i = 0; i < COUNT; i++)
+                w[run][place(i)] = initial(i), g[place(i)] = gradient(0, i);
+            px_optimizer_decay(o, run == 0 ? 0.5 : 1);
+            px_optimizer_step(o, w[run], g, 1, 0.1);
+            px_optimizer_destroy(o);
+        }
+        assert_memory_equal(w[0], w[1], sizeof w[0]);
+        assert_memory_not_equal(w[0], w[2], sizeof w[0]);
+    }
+}
+
 /* A state that is copied into another optimizer continues bit for bit, as after a checkpoint. */
 static void test_resume(void **state)
 {
@@ -286,8 +310,9 @@ static void test_wrong_settings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pytorch),    cmocka_unit_test(test_resume),    cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_not_finite), cmocka_unit_test(test_lars_zero), cmocka_unit_test(test_wrong_settings),
+        cmocka_unit_test(test_pytorch),        cmocka_unit_test(test_decay_factor), cmocka_unit_test(test_resume),
+        cmocka_unit_test(test_threads),        cmocka_unit_test(test_not_finite),   cmocka_unit_test(test_lars_zero),
+        cmocka_unit_test(test_wrong_settings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

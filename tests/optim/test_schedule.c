@@ -35,6 +35,25 @@ static void test_cosine(void **state)
     assert_rate(&cfg, 6000, 0.1);
 }
 
+static void test_decay(void **state)
+{
+    (void)state;
+    px_optim_cfg cfg = {.weight_decay = 0.04, .weight_decay_end = 0.4, .warmup_epochs = 10};
+    const struct {
+        int64_t step;
+        double factor;
+    } cases[] = {{0, 1}, {1250, 1 + 9 * (1 - sqrt(0.5)) / 2}, {2500, 5.5}, {5000, 10}, {6000, 10}}; /* of 5000 */
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        assert_true(fabs(px_schedule_decay(&cfg, cases[i].step, 50, 100) - cases[i].factor) < 1e-12);
+    cfg.weight_decay_end = -1;
+    assert_true(px_schedule_decay(&cfg, 2500, 50, 100) == 1);
+    cfg.weight_decay = 0;
+    assert_int_equal(px_schedule_check(&cfg, 100), 0);
+    cfg.weight_decay_end = 0.4;
+    assert_int_equal(px_schedule_check(&cfg, 100), -1);
+    assert_non_null(strstr(px_error(), "optim.weight_decay_end needs optim.weight_decay above 0"));
+}
+
 static void test_step(void **state)
 {
     (void)state;
@@ -108,7 +127,8 @@ static void test_defaults(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cosine), cmocka_unit_test(test_step),     cmocka_unit_test(test_constant_and_scaling),
+        cmocka_unit_test(test_cosine), cmocka_unit_test(test_decay),
+        cmocka_unit_test(test_step),   cmocka_unit_test(test_constant_and_scaling),
         cmocka_unit_test(test_check),  cmocka_unit_test(test_defaults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
