@@ -33,7 +33,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2 ? "Barlow Twins needs at least batch=2 for its correlations" : NULL;
+    return px_is_batch_of_one(task) ? "Barlow Twins needs at least batch=2 for its correlations" : NULL;
 }
 
 PX_TWO_VIEWS_FUNCTIONS(views)

@@ -30,7 +30,7 @@ static const char defaults[] =
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    if (c->koleo > 0 && (int64_t)task->batch * task->ranks < 2)
+    if (c->koleo > 0 && px_is_batch_of_one(task))
         return "DINOv2 needs at least batch=2: one image has no neighbour";
     return px_masked_distil_check(&c->distil, task, backbone);
 }

@@ -37,7 +37,7 @@ static const char defaults[] = "epochs = 30;\n"
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)backbone;
-    if ((int64_t)task->batch * task->ranks < 2)
+    if (px_is_batch_of_one(task))
         return "EMP-SSL needs at least batch=2: one image fills no space";
     return px_equal_views_check(&c->views);
 }

@@ -43,8 +43,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2 ? "MoCo v3 needs at least batch=2: the other keys are its negatives"
-                                                  : NULL;
+    return px_is_batch_of_one(task) ? "MoCo v3 needs at least batch=2: the other keys are its negatives" : NULL;
 }
 
 PX_TWO_VIEWS_FUNCTIONS(views)

@@ -36,7 +36,7 @@ static const char defaults[] =
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)backbone;
-    if ((int64_t)task->batch * task->ranks < 2)
+    if (px_is_batch_of_one(task))
         return "NNCLR needs at least batch=2: the other images of a step are its negatives";
     return (int64_t)task->batch * task->ranks > c->queue
                ? "nnclr.queue is too short for the projections of one step (as many as the batch)"

@@ -40,9 +40,8 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2
-               ? "SimCLR needs at least batch=2: the other images of a step are its negatives"
-               : NULL;
+    return px_is_batch_of_one(task) ? "SimCLR needs at least batch=2: the other images of a step are its negatives"
+                                    : NULL;
 }
 
 PX_TWO_VIEWS_FUNCTIONS(views)

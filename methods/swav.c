@@ -43,7 +43,7 @@ static const char defaults[] =
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    if ((int64_t)task->batch * task->ranks < 2)
+    if (px_is_batch_of_one(task))
         return "SwAV needs at least batch=2: it spreads the images of a step over the prototypes";
     return px_small_crops_check(&c->small, task, backbone);
 }
@@ -53,7 +53,7 @@ PX_CROPS_FUNCTIONS(views, small)
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
-    int B = b->task->batch, N = c->small.count;
+    int64_t B = b->task->batch, N = c->small.count;
     px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true, .norm = true};
     px_value *h = px_encode(b, px_view_input(b, "views")).pooled; /* [2B,F] */
     if (N > 0) /* one head for all crops, as its batch norm sees them together */
@@ -64,18 +64,12 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_scope_pop(g);
     px_treat(b, "prototypes", PX_RULE_FROZEN, c->freeze_epochs);
     px_value *scores = px_linear(g, z, w, NULL); /* [(2+N)B,K] */
-    px_value *log_p = px_log_softmax(g, px_scale(g, scores, 1 / c->temperature), 1), *loss = NULL;
-    px_value *small =
-        N > 0 ? px_reshape(g, px_slice(g, log_p, 0, 2 * B, (int64_t)N * B), PX_SHAPE(N, B, c->prototypes)) : NULL;
+    px_value *log_p = px_log_softmax(g, px_scale(g, scores, 1 / c->temperature), 1), *q[2];
     px_embedding(b, z);
-    for (int v = 0; v < 2; v++) {
-        px_value *q = px_sinkhorn(g, px_slice(g, scores, 0, (int64_t)v * B, B), c->epsilon, c->rounds);
-        px_value *one = px_soft_cross_entropy(g, q, px_slice(g, log_p, 0, (int64_t)(1 - v) * B, B));
-        if (small)
-            one = px_add(g, one, px_soft_cross_entropy(g, q, small));
-        loss = loss ? px_add(g, loss, one) : one;
-    }
-    return px_scale(g, loss, 1.0 / (2 * (1 + N)));
+    for (int v = 0; v < 2; v++)
+        q[v] = px_sinkhorn(g, px_slice(g, scores, 0, v * B, B), c->epsilon, c->rounds); /* [B,K] */
+    px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL;
+    return px_distil_crops(g, px_concat(g, 0, q, 2), px_slice(g, log_p, 0, 0, 2 * B), small);
 }
 
 const px_method px_swav = {

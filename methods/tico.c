@@ -37,7 +37,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2
+    return px_is_batch_of_one(task)
                ? "TiCo needs at least batch=2: one image has no variance for the batch norms of its heads"
                : NULL;
 }

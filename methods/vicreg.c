@@ -38,7 +38,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
 {
     (void)c;
     (void)backbone;
-    return (int64_t)task->batch * task->ranks < 2 ? "VICReg needs at least batch=2 for its variances" : NULL;
+    return px_is_batch_of_one(task) ? "VICReg needs at least batch=2 for its variances" : NULL;
 }
 
 PX_TWO_VIEWS_FUNCTIONS(views)

@@ -15,9 +15,9 @@ px_value *px_mean_cosine(px_graph *, px_value *a, px_value *b);
  * summed over crops; scalar. */
 px_value *px_soft_cross_entropy(px_graph *, px_value *target, px_value *log_p);
 
-/* DINO's loss (arXiv:2104.14294, equation 3): q (2B, K), a teacher's distributions of two large crops, a batch after the other; log p
- * of a student's large crops (2B, K), and of its small ones (N B, K) or NULL. Each q meets all crops but its own: the mean of the
- * 2 (1 + N) cross-entropies, each the mean over images; scalar. */
+/* The loss of DINO (arXiv:2104.14294, equation 3) and SwAV: q (2B, K), the targets' distributions of two large crops, a batch
+ * after the other; log p of large crops (2B, K), and of small ones (N B, K) or NULL. Each q meets all crops but its own: the
+ * mean of the 2 (1 + N) cross-entropies, each the mean over images; scalar. */
 px_value *px_distil_crops(px_graph *, px_value *q, px_value *large, px_value *small);
 
 /* InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): q, keys (B, D), rows of length 1. Row i must find key i among the keys of
