@@ -16,7 +16,9 @@ struct px_method_cfg {
     double koleo;
 };
 
-static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "65536", "0.992", "4"),
+static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "4096",
+                                                             "as DINO on CIFAR in solo-learn; paper: 65536", "0.992",
+                                                             "4"),
                                     PX_OPTION(px_method_cfg, koleo, "0.1", 0, 1e6, "weight of KoLeo (paper)"),
                                     {0}};
 

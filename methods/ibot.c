@@ -13,7 +13,8 @@ struct px_method_cfg {
     px_masked_distil distil;
 };
 
-static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "0.996", "0"), {0}};
+static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "paper", "0.996", "0"),
+                                    {0}};
 
 /* Official code for ViT-S. */
 static const char defaults[] =

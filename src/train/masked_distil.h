@@ -18,9 +18,9 @@ typedef struct px_masked_distil {
     px_small_crops small;
 } px_masked_distil;
 
-/* `many` prototypes, momentum at first, smallest block. */
-#define PX_MASKED_DISTIL_OPTIONS(type, field, many, first, smallest)                                                   \
-    PX_OPTION_NAMED("prototypes", type, field.prototypes, many, 2, 1 << 20, "prototypes (paper)"),                     \
+/* `many` prototypes with their source, momentum at first, smallest block. */
+#define PX_MASKED_DISTIL_OPTIONS(type, field, many, source, first, smallest)                                           \
+    PX_OPTION_NAMED("prototypes", type, field.prototypes, many, 2, 1 << 20, "prototypes (" source ")"),                \
         PX_OPTION_NAMED("hidden", type, field.hidden, "2048", 1, 65536, "width of the head's two hidden layers"),      \
         PX_OPTION_NAMED("dim", type, field.dim, "256", 1, 65536, "width of z"),                                        \
         PX_OPTION_NAMED("temperature", type, field.temperature, "0.1", 0.001, 100, "softmax temperature (DINO)"),      \
