@@ -60,6 +60,10 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
                        d->path, name, d->disk.refused);
     if (set < 0)
         return unreadable(d, name);
+    if (px_h5_lacks_filter(set, why)) {
+        H5Dclose(set);
+        return px_fail(PX_DATA, "%s: %s: %s", d->path, name, why);
+    }
     if (d->disk.alone && px_h5_outside(set, why)) {
         H5Dclose(set);
         return px_fail(PX_DATA, "%s: %s: %s; data.links=true allows it", d->path, name, why);

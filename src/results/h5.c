@@ -91,7 +91,6 @@ bool px_h5_plausible(hid_t set, int rank, const hsize_t dim[], size_t element)
     return size <= (double)(stored < whole ? stored : whole) * RATIO + SMALL && !has_giant_chunks(set, size);
 }
 
-/* The first filter of a data set that this HDF5 does not have: then why[] gets the reason. */
 static bool lacks_filter(hid_t how, char why[PX_H5_WHY])
 {
     for (int i = 0; i < H5Pget_nfilters(how); i++) {
@@ -104,6 +103,16 @@ static bool lacks_filter(hid_t how, char why[PX_H5_WHY])
         return true;
     }
     return false;
+}
+
+bool px_h5_lacks_filter(hid_t set, char why[PX_H5_WHY])
+{
+    if (is_contiguous(set))
+        return false;
+    hid_t how = H5Dget_create_plist(set);
+    bool lacks = H5Pget_layout(how) == H5D_CHUNKED && lacks_filter(how, why);
+    H5Pclose(how);
+    return lacks;
 }
 
 bool px_h5_outside(hid_t set, char why[PX_H5_WHY])

@@ -37,6 +37,9 @@ double px_h5_chunk_bytes(hid_t set);
  * are px_h5_disk's matter. */
 bool px_h5_outside(hid_t set, char why[PX_H5_WHY]);
 
+/* Whether a data set is packed by a filter that this HDF5 does not have: then why[] gets the reason. */
+bool px_h5_lacks_filter(hid_t set, char why[PX_H5_WHY]);
+
 /* Reads a scalar attribute that is a whole number. 0 or -1, without a message. */
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);
 
