@@ -56,6 +56,7 @@ const px_backend px_backend_openblas = {.name = "openblas",
                                         .release = free,
                                         .copy = px_host_copy,
                                         .follow = px_host_follow,
+                                        .update = &px_update_portable,
                                         .reorder = px_plain_reorder,
                                         .same = px_plain_same};
 

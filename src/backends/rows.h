@@ -20,6 +20,9 @@ void px_plain_reorder(px_step *, px_shape, px_storage from, px_storage to); /* b
 bool px_plain_same(const void *own_a, const void *own_b);
 void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide);
 
+/* px_backend.update: plain loops, and loops by the vectors that the processor has. In update.c. */
+extern const px_update px_update_portable, px_update_fast;
+
 /* The ops that have a row. */
 extern const px_op px_op_add, px_op_unary, px_op_unary_back, px_op_unary_back_sums, px_op_binary, px_op_permute,
     px_op_reshape, px_op_stop_gradient, px_op_batch_sums, px_op_batch_norm, px_op_batch_norm_back_sums,

@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "graph/plan.h"
+#include "tensor/update.h"
 
 typedef struct px_step px_step;
 
@@ -44,6 +45,7 @@ struct px_backend {
     void (*copy)(void *to, const void *from, size_t bytes);
     /* The n numbers at `to`, float or double, become momentum x themselves + (1 - momentum) x those of `leader`. */
     void (*follow)(void *to, const void *leader, int64_t n, double momentum, bool wide);
+    const px_update *update; /* the optimizer's loops */
     /* Makes `step` copy in[0] to out[0] between the given formats of a tensor of this shape. */
     void (*reorder)(px_step *step, px_shape, px_storage from, px_storage to);
     bool (*same)(const void *own_a, const void *own_b);

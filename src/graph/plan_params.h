@@ -10,6 +10,7 @@
 
 #include "graph/plan.h"
 #include "tensor/span.h"
+#include "tensor/update.h"
 
 /* Parameters by their index in the graph (px_graph_param); `plain`: the usual order of axes, the graph's real type. */
 void px_plan_get_param(px_plan *, int param, void *plain);
@@ -28,6 +29,8 @@ float *px_plan_grads(px_plan *);
 int64_t px_plan_flat_count(const px_plan *);
 /* One span per trained parameter, in order; borrowed. */
 const px_param_span *px_plan_spans(const px_plan *, int *count);
+/* The loops of the plan's backend, for an optimizer over them. */
+const px_update *px_plan_update(const px_plan *);
 /* Bounds of the buckets, for px_allreduce_create. */
 const int64_t *px_plan_buckets(const px_plan *, int *count);
 

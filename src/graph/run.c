@@ -230,6 +230,11 @@ int64_t px_plan_flat_count(const px_plan *p)
     return (int64_t)(p->flat_bytes / px_dtype_size(px_graph_real(p->graph)));
 }
 
+const px_update *px_plan_update(const px_plan *p)
+{
+    return p->spec.backend->update;
+}
+
 const px_param_span *px_plan_spans(const px_plan *p, int *count)
 {
     *count = p->spans;

@@ -1,7 +1,7 @@
 /* optim.h - optimizers over one flat buffer of parameters, and schedules.
  *
  *     px_optimizer *o;
- *     if (px_schedule_check(&cfg, total_epochs) != 0 || px_optimizer_create(&o, &cfg, params, count) != 0) ...
+ *     if (px_schedule_check(&cfg, total_epochs) != 0 || px_optimizer_create(&o, &cfg, params, count, loops) != 0) ...
  *     double lr = px_schedule_lr(&cfg, step, steps_per_epoch, total_epochs, global_batch);
  *     double norm = px_optimizer_step(o, weights, grads, 1.0 / ranks, lr);   // global norm before clipping
  *
@@ -12,6 +12,7 @@
 
 #include "base/option.h"
 #include "tensor/span.h"
+#include "tensor/update.h"
 
 typedef struct px_optim_cfg {
     enum { PX_SGD, PX_ADAMW, PX_LARS } optimizer;
@@ -46,8 +47,9 @@ typedef struct px_treatment {
 } px_treatment;
 
 typedef struct px_optimizer px_optimizer;
-/* Copies `spans`. 0 or -1 (PX_USAGE). */
-int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count);
+/* Copies `spans`. `loops`: the backend's (px_plan_update), borrowed. 0 or -1 (PX_USAGE). */
+int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param_span *spans, int count,
+                        const px_update *loops);
 void px_optimizer_destroy(px_optimizer *);
 
 /* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,

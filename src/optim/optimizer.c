@@ -1,28 +1,18 @@
 /* optimizer.c - SGD, AdamW and LARS over flat buffers: one pass for the norm, one for the update.
  *
  * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the same on
- * any thread, and sums of blocks are added in order: results do not depend on the number of threads.
+ * any thread, and sums of blocks are added in order: results do not depend on the number of threads. The loops over a block
+ * are the backend's.
  */
 #include "optim/optim.h"
 
 #include "base/error.h"
-#include "base/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-/* Ranks on different processors must make the same weights from the same gradients, so that copies of the model never
- * drift apart. So there are no fused multiply-adds here, which not all processors have. Everything is bound by memory
- * anyway. */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("fp-contract=off")
-#else
-#pragma STDC FP_CONTRACT OFF
-#endif
-
 enum {
-    BLOCK = 64 * 1024, /* elements: small enough to share among threads, large enough that a call costs nothing */
-    LANES = 16,        /* partial sums per block: the widest vector, or several narrower ones, in the same order */
+    BLOCK = 64 * 1024 /* elements: small enough to share among threads, large enough that a call costs nothing */
 };
 
 const px_option px_optim_options[] = {
@@ -102,6 +92,7 @@ struct px_optimizer {
     px_optim_cfg cfg; /* its strings belong to the configuration and are not read after px_optimizer_create */
     double decay;     /* multiplies all weight decay */
     const algorithm *algorithm;
+    const px_update *loops;
     span *spans;
     block *blocks;
     sums *partial; /* one per block */
@@ -112,39 +103,6 @@ struct px_optimizer {
 
 /* ---- sums ---- */
 
-static double sum_lanes(const double lane[LANES])
-{
-    double sum = 0;
-    for (int k = 0; k < LANES; k++)
-        sum += lane[k];
-    return sum;
-}
-
-static PX_MULTIVERSION(sum_squares, (const float *restrict g, int64_t n, double *sum), (g, n, sum))
-{
-    double lane[LANES] = {0};
-    int64_t whole = n / LANES * LANES;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] += (double)g[i + k] * g[i + k];
-    for (int64_t i = whole; i < n; i++)
-        lane[i - whole] += (double)g[i] * g[i];
-    *sum = sum_lanes(lane);
-}
-
-static PX_MULTIVERSION(sum_products, (const float *restrict g, const float *restrict w, int64_t n, double *sum),
-                       (g, w, n, sum))
-{
-    double lane[LANES] = {0};
-    int64_t whole = n / LANES * LANES;
-    for (int64_t i = 0; i < whole; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] += (double)g[i + k] * w[i + k];
-    for (int64_t i = whole; i < n; i++)
-        lane[i - whole] += (double)g[i] * w[i];
-    *sum = sum_lanes(lane);
-}
-
 /* Fills `partial` and returns the sum of squares of the whole gradient, without that of frozen parameters. */
 static double sum_blocks(px_optimizer *o, const float *weights, const float *grads)
 {
@@ -153,10 +111,10 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
         const float *g = grads + o->blocks[b].offset, *w = weights + o->blocks[b].offset;
         int n = o->spans[o->blocks[b].span].trained ? o->blocks[b].count : 0;
         o->partial[b] = (sums){0};
-        sum_squares(g, n, &o->partial[b].gg);
+        o->partial[b].gg = o->loops->sum_squares(g, n);
         if (o->algorithm->adapts) { /* the block is in the cache now */
-            sum_products(g, w, n, &o->partial[b].gw);
-            sum_squares(w, n, &o->partial[b].ww);
+            o->partial[b].gw = o->loops->sum_products(g, w, n);
+            o->partial[b].ww = o->loops->sum_squares(w, n);
         }
     }
     double total = 0;
@@ -165,50 +123,30 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
     return total;
 }
 
-/* ---- SGD: torch.optim.SGD; d is the gradient with decay ---- */
-
-static PX_MULTIVERSION(sgd_block,
-                       (float *restrict w, float *restrict velocity, const float *restrict g, int64_t n, float factor,
-                        float decay, float momentum, float lr, bool nesterov),
-                       (w, velocity, g, n, factor, decay, momentum, lr, nesterov))
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float d = factor * g[i] + decay * w[i];
-        float v = momentum * velocity[i] + d;
-        velocity[i] = v;
-        w[i] -= lr * (nesterov ? d + momentum * v : v);
-    }
-}
+/* ---- SGD ---- */
 
 static void sgd(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
     const span *s = &o->spans[b->span];
-    sgd_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-              (float)s->decays, (float)o->cfg.momentum, (float)(p->lr * s->rate), o->cfg.nesterov);
+    px_update_sgd u = {.factor = (float)p->factor,
+                       .decay = (float)s->decays,
+                       .momentum = (float)o->cfg.momentum,
+                       .rate = (float)(p->lr * s->rate),
+                       .nesterov = o->cfg.nesterov};
+    o->loops->sgd(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
 }
 
-/* ---- LARS: SimCLR's lars_optimizer.py; the momentum includes the rate ---- */
-
-static PX_MULTIVERSION(lars_block,
-                       (float *restrict w, float *restrict velocity, const float *restrict g, int64_t n, float factor,
-                        float decay, float momentum, float rate, bool nesterov),
-                       (w, velocity, g, n, factor, decay, momentum, rate, nesterov))
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float d = rate * (factor * g[i] + decay * w[i]);
-        float v = momentum * velocity[i] + d;
-        velocity[i] = v;
-        w[i] -= nesterov ? d + momentum * v : v;
-    }
-}
+/* ---- LARS ---- */
 
 static void lars(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
     const span *s = &o->spans[b->span];
-    lars_block(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, (float)p->factor,
-               (float)s->decays, (float)o->cfg.momentum, (float)(p->lr * s->rate * s->trust), o->cfg.nesterov);
+    px_update_sgd u = {.factor = (float)p->factor,
+                       .decay = (float)s->decays,
+                       .momentum = (float)o->cfg.momentum,
+                       .rate = (float)(p->lr * s->rate * s->trust),
+                       .nesterov = o->cfg.nesterov};
+    o->loops->lars(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
 }
 
 /* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
@@ -232,32 +170,23 @@ static void set_trust(px_optimizer *o, double factor)
     }
 }
 
-/* ---- AdamW: torch.optim.AdamW ---- */
-
-static PX_MULTIVERSION(adamw_block,
-                       (float *restrict w, float *restrict m, float *restrict v, const float *restrict g, int64_t n,
-                        float factor, float keep, float one_minus_beta1, float beta2, float one_minus_beta2, float rate,
-                        float root_correction, float eps),
-                       (w, m, v, g, n, factor, keep, one_minus_beta1, beta2, one_minus_beta2, rate, root_correction,
-                        eps))
-{
-#pragma omp simd
-    for (int64_t i = 0; i < n; i++) {
-        float d = factor * g[i];
-        m[i] += one_minus_beta1 * (d - m[i]);
-        v[i] = beta2 * v[i] + one_minus_beta2 * d * d;
-        w[i] = keep * w[i] - rate * m[i] / (sqrtf(v[i]) / root_correction + eps);
-    }
-}
+/* ---- AdamW ---- */
 
 static void adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
     const span *s = &o->spans[b->span];
     const double steps = (double)(o->steps - s->frozen), lr = p->lr * s->rate;
     const double correction1 = 1 - pow(o->cfg.beta1, steps), correction2 = 1 - pow(o->cfg.beta2, steps);
-    adamw_block(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
-                (float)p->factor, (float)(1 - lr * s->decays), (float)(1 - o->cfg.beta1), (float)o->cfg.beta2,
-                (float)(1 - o->cfg.beta2), (float)(lr / correction1), (float)sqrt(correction2), (float)o->cfg.eps);
+    px_update_adamw u = {.factor = (float)p->factor,
+                         .keep = (float)(1 - lr * s->decays),
+                         .one_minus_beta1 = (float)(1 - o->cfg.beta1),
+                         .beta2 = (float)o->cfg.beta2,
+                         .one_minus_beta2 = (float)(1 - o->cfg.beta2),
+                         .rate = (float)(lr / correction1),
+                         .root_correction = (float)sqrt(correction2),
+                         .eps = (float)o->cfg.eps};
+    o->loops->adamw(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
+                    &u);
 }
 
 /* ---- the optimizer ---- */
@@ -303,7 +232,8 @@ static int64_t lay_out(px_optimizer *o, const px_param_span *params)
     return length;
 }
 
-int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_param_span *spans, int count)
+int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_param_span *spans, int count,
+                        const px_update *loops)
 {
     const algorithm *a = &algorithms[cfg->optimizer];
     *out = NULL;
@@ -313,6 +243,7 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_pa
     px_optimizer *o = px_calloc(1, sizeof *o);
     o->cfg = *cfg;
     o->algorithm = a;
+    o->loops = loops;
     o->decay = 1;
     o->span_count = count;
     o->spans = px_calloc((size_t)count, sizeof *o->spans);

@@ -139,7 +139,7 @@ static int furnish(px_session *s)
         px_plan_allocate(s->plan[k]);
         s->grad[k] = px_plan_grads(s->plan[k]);
     }
-    if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans) != 0 ||
+    if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans, px_plan_update(s->plan[0])) != 0 ||
         px_model_treat(s->model, s->settings, s->per_epoch, s->optimizer) != 0)
         return -1;
     px_plan_init_params(s->plan[0], (uint64_t)s->settings->train.seed);

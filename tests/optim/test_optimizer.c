@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backends/rows.h"
 #include "base/error.h"
 #include "optim/optim.h"
 
@@ -149,7 +150,7 @@ static void test_pytorch(void **state)
         const struct fixture *f = &fixtures[k];
         px_optimizer *o;
         float w[COUNT + GAP], g[COUNT + GAP];
-        assert_int_equal(px_optimizer_create(&o, &f->cfg, two_spans, 2), 0);
+        assert_int_equal(px_optimizer_create(&o, &f->cfg, two_spans, 2, &px_update_fast), 0);
         for (int i = 0; i < COUNT + GAP; i++)
             w[i] = 77, g[i] = NAN;
         for (int i = 0; i < COUNT; i++)
@@ -177,7 +178,7 @@ static void test_decay_factor(void **state)
         for (int run = 0; run < 3; run++) { /* 0.02 halved, 0.01, 0.02 */
             px_optim_cfg cfg = fixtures[k].cfg;
             cfg.weight_decay = run == 1 ? 0.01 : 0.02;
-            assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), 0);
+            assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2, &px_update_fast), 0);
             for (int i = 0; i < COUNT + GAP; i++)
                 w[run][i] = 1;
             for (int i = 0; i < COUNT; i++)
@@ -203,7 +204,7 @@ static void test_resume(void **state)
         for (int i = 0; i < COUNT + GAP; i++)
             w[0][i] = (float)i / 8;
         for (int j = 0; j < 2; j++)
-            assert_int_equal(px_optimizer_create(&o[j], &f->cfg, two_spans, 2), 0);
+            assert_int_equal(px_optimizer_create(&o[j], &f->cfg, two_spans, 2, &px_update_fast), 0);
         for (int step = 0; step < 2 * STEPS; step++) {
             if (step == STEPS) {
                 int slots = px_optimizer_slots(o[0], names[0], slot[0]);
@@ -246,7 +247,7 @@ static void test_threads(void **state)
             for (int i = 0; i < TOTAL; i++)
                 w[j][i] = (float)(i % 613) / 700 - 0.4f;
             omp_set_num_threads(j == 0 ? 1 : 4);
-            assert_int_equal(px_optimizer_create(&o, &fixtures[k].cfg, spans, 3), 0);
+            assert_int_equal(px_optimizer_create(&o, &fixtures[k].cfg, spans, 3, &px_update_fast), 0);
             for (int step = 0; step < 3; step++)
                 norm[j] = px_optimizer_step(o, w[j], g, 0.5, fixtures[k].cfg.lr);
             px_optimizer_destroy(o);
@@ -268,7 +269,7 @@ static void test_not_finite(void **state)
         float w[COUNT + GAP], g[COUNT + GAP] = {0}, before[COUNT + GAP];
         for (int i = 0; i < COUNT + GAP; i++)
             w[i] = before[i] = (float)i;
-        assert_int_equal(px_optimizer_create(&o, &fixtures[k].cfg, two_spans, 2), 0);
+        assert_int_equal(px_optimizer_create(&o, &fixtures[k].cfg, two_spans, 2, &px_update_fast), 0);
         g[3] = NAN;
         assert_true(isnan(px_optimizer_step(o, w, g, 1, 0.1)));
         g[3] = INFINITY;
@@ -287,7 +288,7 @@ static void test_lars_zero(void **state)
     px_optimizer *o;
     float w[COUNT + GAP] = {0}, g[COUNT + GAP] = {0};
     g[2] = 3;
-    assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), 0);
+    assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2, &px_update_fast), 0);
     assert_true(px_optimizer_step(o, w, g, 1, 0.5) == 3);
     assert_true(w[2] == -1.5f && w[1] == 0);
     memset(g, 0, sizeof g);
@@ -300,7 +301,7 @@ static void test_wrong_settings(void **state)
     (void)state;
     px_optimizer *o;
     px_optim_cfg cfg = {.optimizer = PX_SGD, .nesterov = true};
-    assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2), -1);
+    assert_int_equal(px_optimizer_create(&o, &cfg, two_spans, 2, &px_update_fast), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_string_equal(px_error(), "optim.nesterov needs optim.momentum above 0");
     assert_null(o);

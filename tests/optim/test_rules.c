@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "backends/rows.h"
 #include "base/error.h"
 #include "optim/rules.h"
 
@@ -163,7 +164,7 @@ static px_optimizer *train(const px_optim_cfg *cfg, const px_treatment *how, int
 {
     px_optimizer *o;
     float g[COUNT * EACH];
-    assert_int_equal(px_optimizer_create(&o, cfg, spans, COUNT), 0);
+    assert_int_equal(px_optimizer_create(&o, cfg, spans, COUNT, &px_update_fast), 0);
     if (how)
         px_optimizer_treat(o, how);
     fill(w, 0);
@@ -228,7 +229,7 @@ static void frozen_gradients_do_not_count(void **state)
     px_optimizer *o;
     float w[COUNT * EACH], g[COUNT * EACH] = {0};
     assert_int_equal(apply(&how, "head:frozen=0.05"), 0);
-    assert_int_equal(px_optimizer_create(&o, &cfgs[0], spans, COUNT), 0);
+    assert_int_equal(px_optimizer_create(&o, &cfgs[0], spans, COUNT, &px_update_fast), 0);
     px_optimizer_treat(o, how);
     fill(w, 0);
     g[0] = 3;
@@ -254,7 +255,7 @@ static void resumes_with_the_same_bits(void **state)
             assert_int_equal(apply(&how, "head:frozen=0.15,rate=0.5; blocks.10:decay=0"), 0);
             px_optimizer_destroy(train(&cfgs[k], how, 0, 0.125, w[0]));
             for (int j = 0; j < 2; j++) {
-                assert_int_equal(px_optimizer_create(&o[j], &cfgs[k], spans, COUNT), 0);
+                assert_int_equal(px_optimizer_create(&o[j], &cfgs[k], spans, COUNT, &px_update_fast), 0);
                 px_optimizer_treat(o[j], how);
             }
             fill(w[1], 0);

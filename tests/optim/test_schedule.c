@@ -8,6 +8,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "backends/rows.h"
 #include "base/config.h"
 #include "base/error.h"
 #include "optim/optim.h"
@@ -119,7 +120,7 @@ static void test_defaults(void **state)
     assert_true(cfg.beta1 == 0.9 && cfg.beta2 == 0.999 && cfg.eps == 1e-8 && cfg.step_factor == 0.1);
     assert_true(!cfg.nesterov && !cfg.decay_all && cfg.steps.count == 0);
     assert_int_equal(px_schedule_check(&cfg, 200), 0);
-    assert_int_equal(px_optimizer_create(&o, &cfg, &span, 1), 0);
+    assert_int_equal(px_optimizer_create(&o, &cfg, &span, 1, &px_update_fast), 0);
     px_optimizer_destroy(o);
     px_config_destroy(c);
 }

@@ -17,5 +17,6 @@ const px_backend px_backend_fast = {.name = "own",
                                     .release = free,
                                     .copy = px_host_copy,
                                     .follow = px_host_follow,
+                                    .update = &px_update_fast,
                                     .reorder = px_plain_reorder,
                                     .same = px_plain_same};

@@ -139,6 +139,7 @@ const px_backend px_backend_fast = {.name = "onednn",
                                     .release = free,
                                     .copy = px_host_copy,
                                     .follow = px_host_follow,
+                                    .update = &px_update_fast,
                                     .bf16 = true,
                                     .reorder = reorder,
                                     .same = px_own_equal};

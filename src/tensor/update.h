@@ -1,0 +1,39 @@
+/* update.h - the loops of optimizers over flat buffers. optim/ cuts the buffers into blocks and knows the rates; a backend has
+ * the loops (px_backend.update). All backends make the same bits, on any processor: sums are of LANES parts that are added
+ * in order, and no multiplication is fused with an addition. */
+#ifndef PX_TENSOR_UPDATE_H
+#define PX_TENSOR_UPDATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What one block of `n` weights w with the gradient g is updated by. */
+typedef struct px_update_sgd {
+    float factor;   /* multiplies the gradient */
+    float decay;    /* times the weight, is added to it */
+    float momentum; /* of `velocity` */
+    float rate;
+    bool nesterov;
+} px_update_sgd;
+
+typedef struct px_update_adamw {
+    float factor; /* multiplies the gradient */
+    float keep;   /* 1 - rate x weight decay, multiplies the weight */
+    float one_minus_beta1, beta2, one_minus_beta2;
+    float rate;            /* with the first moment's correction */
+    float root_correction; /* the root of the second moment's */
+    float eps;
+} px_update_adamw;
+
+typedef struct px_update {
+    double (*sum_squares)(const float *g, int64_t n);
+    double (*sum_products)(const float *g, const float *w, int64_t n);
+    /* torch.optim.SGD */
+    void (*sgd)(float *w, float *velocity, const float *g, int64_t n, const px_update_sgd *);
+    /* SimCLR's lars_optimizer.py, whose momentum includes the rate */
+    void (*lars)(float *w, float *velocity, const float *g, int64_t n, const px_update_sgd *);
+    /* torch.optim.AdamW; m, v: the moments */
+    void (*adamw)(float *w, float *m, float *v, const float *g, int64_t n, const px_update_adamw *);
+} px_update;
+
+#endif
