@@ -162,7 +162,7 @@ static model *the_model(void)
     PX_CHECK(px_model_encoder(&m.model, &m.settings, &task, &(px_encoder_spec){.batch = 1, .views = 1, .size = 32}) ==
              0);
     const px_param_span *span = px_plan_spans(m.model.plan, &spans);
-    PX_CHECK(px_optimizer_create(&m.optimizer, &m.settings.optim, span, spans) == 0);
+    PX_CHECK(px_optimizer_create(&m.optimizer, &m.settings.optim, span, spans, px_plan_update(m.model.plan)) == 0);
     return &m;
 }
 

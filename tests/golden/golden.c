@@ -190,7 +190,7 @@ void golden_ten_steps(golden_run *t, const char *fixture, double lr, double allo
     int spans;
     const px_param_span *span = px_plan_spans(t->m.plan, &spans);
     px_optimizer *o;
-    if (px_optimizer_create(&o, &t->s.optim, span, spans) != 0)
+    if (px_optimizer_create(&o, &t->s.optim, span, spans, px_plan_update(t->m.plan)) != 0)
         fail_msg("%s", px_error());
     px_tensor_file *f = golden_open(fixture);
     float *loss = golden_read(f, "loss", STEPS);

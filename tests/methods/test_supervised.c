@@ -61,7 +61,7 @@ static void learns_colours(void **state)
     int spans;
     const px_param_span *span = px_plan_spans(m.plan, &spans);
     px_optimizer *o;
-    assert_int_equal(px_optimizer_create(&o, &s.optim, span, spans), 0);
+    assert_int_equal(px_optimizer_create(&o, &s.optim, span, spans, px_plan_update(m.plan)), 0);
     float *images = px_aligned_calloc(BATCH * 3 * PIXELS * sizeof images[0]);
     int32_t label[BATCH];
     void *const tensor[] = {images, label};

@@ -42,7 +42,7 @@ static void start(trained *t, const char *backend, const char *optimizer)
     assert_int_equal(px_settings_load(&t->s, NULL, given, 5), 0);
     assert_int_equal(px_model_pretrain(&t->m, &t->s, &t->task, &t->self), 0);
     const px_param_span *span = px_plan_spans(t->m.plan, &spans);
-    assert_int_equal(px_optimizer_create(&t->optimizer, &t->s.optim, span, spans), 0);
+    assert_int_equal(px_optimizer_create(&t->optimizer, &t->s.optim, span, spans, px_plan_update(t->m.plan)), 0);
     px_plan_init_params(t->m.plan, 1);
     free(set_backend);
     free(set_optimizer);
@@ -267,7 +267,7 @@ static void positions_of_another_size(void **state)
     float *expected = px_aligned_calloc(bytes);
     assert_int_equal(px_positions_resample(from, given, to, expected), 0);
     assert_memory_equal(got, expected, bytes);
-    assert_int_equal(px_optimizer_create(&optimizer, &s[1].optim, NULL, 0), 0);
+    assert_int_equal(px_optimizer_create(&optimizer, &s[1].optim, NULL, 0, px_plan_update(large.plan)), 0);
     assert_int_equal(px_checkpoint_load(folder, &large, optimizer, &c, &quiet), -1);
     assert_int_equal(px_error_status(), PX_USAGE);
     assert_non_null(strstr(px_error(), "parameters/pos_embed is (1, 5, 192), but the model has (1, 17, 192)"));

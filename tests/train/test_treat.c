@@ -39,7 +39,7 @@ static void start(trained *t, const char *const given[])
     if (px_model_pretrain(&t->m, &t->s, &task, &self) != 0)
         fail_msg("%s", px_error());
     t->span = px_plan_spans(t->m.plan, &t->spans);
-    assert_int_equal(px_optimizer_create(&t->optimizer, &t->s.optim, t->span, t->spans), 0);
+    assert_int_equal(px_optimizer_create(&t->optimizer, &t->s.optim, t->span, t->spans, px_plan_update(t->m.plan)), 0);
 }
 
 static void stop(trained *t)
