@@ -103,6 +103,18 @@ static px_value *weights(px_graph *g, px_value *seen, double uniform)
     return px_stop_gradient(g, px_reshape(g, w, PX_SHAPE(BINS, 1)));
 }
 
+/* The distribution (BINS) moves to that of the images (B, BINS). Gray ones have none: they count as what was seen before, so
+ * that the sum stays 1. */
+static void note_colours(const px_method_cfg *c, px_graph *g, px_value *seen, px_value *images)
+{
+    px_after_begin(g);
+    px_value *now = px_reshape(g, px_batch_mean(g, images), PX_SHAPE(BINS));
+    px_value *gray = px_unary(g, PX_FN_AFFINE, px_reduce(g, PX_SUM, now, (px_axes){1, {0}, true}), -1, 1);
+    px_value *all = px_add(g, now, px_binary(g, PX_MUL, seen, px_relu(g, gray))); /* rounding may leave less than 0 */
+    px_assign(g, seen, px_add(g, px_scale(g, seen, c->memory), px_scale(g, all, 1 - c->memory)));
+    px_after_end(g);
+}
+
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
@@ -125,10 +137,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
                                     nearest); /* [B, N, 1] */
     px_value *terms =
         px_binary(g, PX_MUL, px_binary(g, PX_MUL, shares, rare), px_reshape(g, near, PX_SHAPE(B, N, NEAREST)));
-    px_value *now = px_reshape(g, px_batch_mean(g, px_view_input(b, "colours")), PX_SHAPE(BINS));
-    px_after_begin(g);
-    px_assign(g, seen, px_add(g, px_scale(g, seen, c->memory), px_scale(g, now, 1 - c->memory)));
-    px_after_end(g);
+    note_colours(c, g, seen, px_view_input(b, "colours"));
     return px_scale(g, px_sum_all(g, terms), -1.0 / ((double)B * N));
 }
 

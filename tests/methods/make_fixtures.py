@@ -434,7 +434,8 @@ def colorization():
         return (v[torch.from_numpy(first)] * each).mean()
 
     def after(w, k):
-        w.value["colours"].mul_(0.8).add_(0.2 * soft.mean((0, 1)))
+        now, seen = soft.mean((0, 1)), w.value["colours"]
+        seen.copy_(0.8 * seen + 0.2 * (now + (1 - now.sum()) * seen))
     return step, after, {"bins": bins, "shares": shares, "nearest": first, "colours": soft.mean(1)}
 
 

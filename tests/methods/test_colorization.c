@@ -1,4 +1,5 @@
-/* test_colorization.c - the lightness and the colours of a picture of two colours, and of a gray one. */
+/* test_colorization.c - the lightness and the colours of a picture of two colours, and of a gray one; which colours count as seen
+ * after batches that are gray in part or as a whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,9 @@
 #include <cmocka.h>
 
 #include "data/lab.h"
+#include "graph/plan_params.h"
 #include "scene.h"
+#include "small_nets.h"
 
 #include <math.h>
 
@@ -76,8 +79,101 @@ static void gray(void **state)
     scene_stop(&c);
 }
 
+/* ---- training ---- */
+
+enum { B = 4, BINS = PX_COLOUR_BINS };
+
+typedef struct training {
+    px_settings s;
+    px_task task;
+    px_views views;
+    px_graph *g;
+    px_plan *plan;
+    px_value *loss;
+    void *input[PX_VIEWS_MAX]; /* 0, as gray images have them */
+    double *colours;           /* (B,BINS), one of the inputs */
+} training;
+
+static void add_input(training *t, int i)
+{
+    const px_view *v = &t->views.view[i];
+    px_shape shape = {.rank = 1 + v->rank, .dim = {(int64_t)v->copies * B}};
+    for (int k = 0; k < v->rank; k++)
+        shape.dim[k + 1] = v->dim[k];
+    px_input(t->g, v->name, v->dtype == PX_I32 ? PX_I32 : PX_F64, shape);
+    t->input[i] = px_aligned_calloc((size_t)px_shape_count(shape) * sizeof(double));
+    if (strcmp(v->name, "colours") == 0)
+        t->colours = t->input[i];
+}
+
+static void start(training *t, const char *memory)
+{
+    *t = (training){.task = {.image_size = S, .channels = 3, .batch = B, .ranks = 1}};
+    const char *given[] = {"method=colorization", "colorization.hidden=4", memory};
+    assert_int_equal(px_settings_load(&t->s, NULL, given, 3), 0);
+    t->s.method->views(t->s.method_cfg, &t->task, &t->views);
+    t->g = px_graph_create((px_mode){.real = PX_F64, .ranks = 1});
+    for (int i = 0; i < t->views.count; i++)
+        add_input(t, i);
+    px_build b = {.g = t->g, .task = &t->task, .backbone = &small_cnn};
+    t->loss = t->s.method->build(t->s.method_cfg, &b);
+    px_graph_output(t->g, "loss", t->loss);
+    px_graph_differentiate(t->g, t->loss);
+    t->plan = px_plan_create(t->g, &(px_plan_spec){.backend = &px_backend_openblas});
+    if (!t->plan)
+        fail_msg("%s", px_error());
+    px_plan_init_params(t->plan, 1);
+    for (int i = 0; i < t->views.count; i++)
+        px_plan_bind(t->plan, px_graph_find_input(t->g, t->views.view[i].name), t->input[i]);
+}
+
+static void stop(training *t)
+{
+    px_plan_destroy(t->plan);
+    px_graph_destroy(t->g);
+    px_settings_finish(&t->s);
+    for (int i = 0; i < t->views.count; i++)
+        free(t->input[i]);
+}
+
+/* A step, after which the share of colour 7 among those seen is `seventh`, and of each other one as much as of any. */
+static void step(training *t, double seventh)
+{
+    double seen[BINS] = {0};
+    px_plan_run(t->plan, NULL);
+    assert_true(isfinite(px_plan_scalar(t->plan, t->loss)));
+    for (int i = 0; i < px_graph_params(t->g); i++)
+        if (strcmp(px_graph_param(t->g, i)->name, "colours") == 0)
+            px_plan_get_param(t->plan, i, seen);
+    for (int q = 0; q < BINS; q++)
+        assert_true(fabs(seen[q] - (q == 7 ? seventh : (1 - seventh) / (BINS - 1))) < 1e-9);
+}
+
+static void gray_images_count_as_seen_before(void **state)
+{
+    (void)state;
+    const struct {
+        const char *memory;
+        double share;
+    } cases[] = {{"colorization.memory=0", 0}, {"colorization.memory=0.8", 0.8}};
+    for (int i = 0; i < 2; i++) {
+        const double kept = cases[i].share, first = 1.0 / BINS;
+        training t;
+        start(&t, cases[i].memory);
+        for (int k = 0; k < 3; k++)
+            step(&t, first);
+        t.colours[7] = t.colours[BINS + 7] = 1; /* two of four have colour 7 alone */
+        double mixed = kept * first + (1 - kept) * (0.5 + 0.5 * first);
+        step(&t, mixed);
+        memset(t.colours, 0, (size_t)B * BINS * sizeof t.colours[0]);
+        step(&t, mixed);
+        stop(&t);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_colours), cmocka_unit_test(gray)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(two_colours), cmocka_unit_test(gray),
+                                       cmocka_unit_test(gray_images_count_as_seen_before)};
     return cmocka_run_group_tests_name("colorization", tests, NULL, NULL);
 }
