@@ -38,7 +38,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 800;\n"
     "batch = 256;\n"
-    "optim = { optimizer = \"adamw\"; lr = 2e-3; weight_decay = 0.05; warmup_epochs = 1.0; };\n";
+    "optim = { optimizer = \"adamw\"; lr = 2e-3; lr_min = 1e-3; weight_decay = 0.05; warmup_epochs = 1.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
