@@ -64,7 +64,7 @@ static hid_t open_array(const px_dataset *d, hid_t file, const char *name, int r
         H5Dclose(set);
         return px_fail(PX_DATA, "%s: %s: %s", d->path, name, why);
     }
-    if (d->disk.alone && px_h5_outside(set, why)) {
+    if (d->disk.alone && px_h5_unreadable(set, why)) {
         H5Dclose(set);
         return px_fail(PX_DATA, "%s: %s: %s; data.links=true allows it", d->path, name, why);
     }
@@ -177,9 +177,9 @@ static int load_bytes(px_dataset *d, hid_t set, const char *name, size_t size, s
     if (d->map || size == 0)
         return 0;
     char why[PX_H5_WHY];
-    if (!px_h5_outside(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size / width}, width))
+    if (!px_h5_unreadable(set, why) && !px_h5_plausible(set, 1, (hsize_t[]){size / width}, width))
         return unbelievable(d, name);
-    if (!px_h5_outside(set, why) && px_h5_is_bomb(set, (double)size, why))
+    if (!px_h5_unreadable(set, why) && px_h5_is_bomb(set, (double)size, why))
         return px_fail(PX_DATA, "%s: %s: %s", d->path, name, why);
     d->copy = px_realloc(NULL, size);
     d->bytes = d->copy;

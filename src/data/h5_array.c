@@ -26,7 +26,7 @@ hid_t px_h5_array_open(hid_t file, const char *path, const char *name, size_t el
         return px_fail(PX_DATA, "%s: %s cannot be read: %s", path, name, px_h5_why(why));
     hid_t space = H5Dget_space(set);
     int rank = H5Sget_simple_extent_dims(space, d, NULL), status = 0;
-    if (px_h5_outside(set, why))
+    if (px_h5_unreadable(set, why))
         status = px_fail(PX_DATA, "%s: %s: %s", path, name, why);
     else if (!px_h5_plausible(set, rank, d, element))
         status = px_fail(PX_DATA, "%s: %s claims to be larger than the file can contain", path, name);

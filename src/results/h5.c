@@ -115,7 +115,7 @@ bool px_h5_lacks_filter(hid_t set, char why[PX_H5_WHY])
     return lacks;
 }
 
-bool px_h5_outside(hid_t set, char why[PX_H5_WHY])
+bool px_h5_unreadable(hid_t set, char why[PX_H5_WHY])
 {
     if (is_contiguous(set))
         return false;

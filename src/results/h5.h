@@ -32,10 +32,10 @@ bool px_h5_is_bomb(hid_t set, double bytes, char why[PX_H5_WHY]);
 /* Bytes of one chunk; 0: it is not stored in chunks. */
 double px_h5_chunk_bytes(hid_t set);
 
-/* Whether the elements of a data set may lie in other files, or need a filter that is not there: then why[] gets the reason, "it is in external storage, of
- * 'raw.bin', which is not read". A virtual data set whose files cannot be opened would read as zeros. Files behind links
- * are px_h5_disk's matter. */
-bool px_h5_outside(hid_t set, char why[PX_H5_WHY]);
+/* Whether the elements of a data set may lie in other files, or need a filter that is not there: then why[] gets the
+ * reason, "it is in external storage, of 'raw.bin', which is not read". A virtual data set whose files cannot be opened
+ * would read as zeros. Files behind links are px_h5_disk's matter. */
+bool px_h5_unreadable(hid_t set, char why[PX_H5_WHY]);
 
 /* Whether a data set is packed by a filter that this HDF5 does not have: then why[] gets the reason. */
 bool px_h5_lacks_filter(hid_t set, char why[PX_H5_WHY]);

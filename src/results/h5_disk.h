@@ -19,7 +19,7 @@
  *
  *     px_h5_disk disk = {.alone = true};
  *
- * they cannot be opened; `refused` says which file it was. External storage passes by the driver: px_h5_outside (h5.h).
+ * they cannot be opened; `refused` says which file it was. External storage passes by the driver: px_h5_unreadable (h5.h).
  *
  * The driver takes no locks, so that file systems without them do not matter. It serves SWMR.
  */

@@ -93,7 +93,7 @@ static bool too_much_in_all(px_results *r, double bytes)
 int px_results_fits(px_results *r, hid_t set, const char *what)
 {
     char why[PX_H5_WHY];
-    if (px_h5_outside(set, why))
+    if (px_h5_unreadable(set, why))
         return px_fail(PX_DATA, "%s: %s: %s", r->path, what, why);
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     hssize_t count = H5Sget_simple_extent_npoints(space);

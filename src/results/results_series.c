@@ -70,7 +70,7 @@ static herr_t load_series(hid_t group, const char *name, const H5L_info_t *info,
         return 0; /* already the first */
     hid_t set = H5Dopen2(group, name, H5P_DEFAULT);
     char why[PX_H5_WHY];
-    if (set >= 0 && extendable(set) && !px_h5_outside(set, why)) /* rows would be added to the other file */
+    if (set >= 0 && extendable(set) && !px_h5_unreadable(set, why)) /* rows would be added to the other file */
         series_add(s, name, set);
     else if (set >= 0)
         H5Dclose(set);
@@ -95,7 +95,7 @@ static series_group *group_open(px_results *r, const char *path)
     hid_t step = px_results_exists(r->file, ruler) ? H5Dopen2(r->file, ruler, H5P_DEFAULT) : H5I_INVALID_HID;
     free(ruler);
     char why[PX_H5_WHY];
-    if (step >= 0 && px_h5_outside(step, why)) {
+    if (step >= 0 && px_h5_unreadable(step, why)) {
         H5Dclose(step);
         return NULL;
     }

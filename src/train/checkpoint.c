@@ -70,7 +70,7 @@ static char *get_text(hid_t file, const char *name)
     hid_t type = H5Dget_type(set), space = H5Dget_space(set);
     size_t size = H5Tget_size(type);
     char *text = NULL;
-    if (!px_h5_outside(set, why) && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
+    if (!px_h5_unreadable(set, why) && H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 &&
         H5Sget_simple_extent_npoints(space) == 1 && px_h5_plausible(set, 0, NULL, size)) {
         text = px_calloc(1, size + 1);
         if (H5Dread(set, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text) < 0) {
@@ -136,7 +136,7 @@ static int get_array(const char *path, hid_t file, const char *group, const char
                          path, where);
     } else if (set < 0) {
         status = px_fail(PX_DATA, "%s: %s is damaged: %s", path, where, px_h5_why((char[PX_H5_WHY]){0}));
-    } else if (px_h5_outside(set, why)) {
+    } else if (px_h5_unreadable(set, why)) {
         status = px_fail(PX_DATA, "%s: %s: %s", path, where, why);
         H5Dclose(set);
     } else {
@@ -247,8 +247,8 @@ static int get_any(const char *path, const char *in, hid_t group, const char *na
         return px_fail(PX_DATA, "%s: %s/%s is damaged: %s", path, in, name, px_h5_why((char[PX_H5_WHY]){0}));
     char why[PX_H5_WHY];
     hid_t space = H5Dget_space(set);
-    int status = px_h5_outside(set, why) ? px_fail(PX_DATA, "%s: %s/%s: %s", path, in, name, why)
-                                         : read_any(path, in, set, space, a);
+    int status = px_h5_unreadable(set, why) ? px_fail(PX_DATA, "%s: %s/%s: %s", path, in, name, why)
+                                            : read_any(path, in, set, space, a);
     H5Sclose(space);
     H5Dclose(set);
     return status;
