@@ -15,6 +15,14 @@ void px_views_add(px_views *v, const char *name, px_dtype dtype, int copies, int
     }
 }
 
+px_shape px_view_shape(const px_view *view)
+{
+    px_shape shape = {.rank = view->rank};
+    for (int i = 0; i < view->rank; i++)
+        shape.dim[i] = view->dim[i];
+    return shape;
+}
+
 size_t px_view_elements(const px_view *view)
 {
     size_t n = 1;

@@ -11,6 +11,7 @@
 
 #include "data/augment.h"
 #include "tensor/dtype.h"
+#include "tensor/shape.h"
 
 enum { PX_VIEWS_MAX = 8, PX_VIEW_RANK = 4 };
 
@@ -28,6 +29,7 @@ typedef struct px_views {
 } px_views;
 
 void px_views_add(px_views *, const char *name, px_dtype, int copies, int rank, const int dim[]);
+px_shape px_view_shape(const px_view *);  /* of one copy */
 size_t px_view_elements(const px_view *); /* of one copy */
 
 size_t px_view_bytes(const px_view *, int batch); /* of its tensor, with `batch` images */

@@ -14,11 +14,9 @@ static void print_views(FILE *out, const px_views *views)
 {
     for (int i = 0; i < views->count; i++) {
         const px_view *v = &views->view[i];
-        px_shape shape = {.rank = v->rank};
         char text[64];
-        for (int k = 0; k < v->rank; k++)
-            shape.dim[k] = v->dim[k];
-        fprintf(out, "  %-14s %d x %s%s\n", v->name, v->copies, v->rank ? px_shape_text(shape, text) : "number",
+        fprintf(out, "  %-14s %d x %s%s\n", v->name, v->copies,
+                v->rank ? px_shape_text(px_view_shape(v), text) : "number",
                 v->dtype == PX_I32 && v->rank ? " numbers" : "");
     }
 }

@@ -115,10 +115,9 @@ int px_task_make(px_task *t, px_settings *s, const px_dataset *data, const px_sp
 
 static px_shape batch_shape(const px_view *v, int batch)
 {
-    px_shape s = {.rank = 1 + v->rank, .dim = {(int64_t)v->copies * batch}};
-    for (int i = 0; i < v->rank; i++)
-        s.dim[i + 1] = v->dim[i];
-    return s;
+    px_shape one = px_view_shape(v), all = {.rank = 1 + one.rank, .dim = {(int64_t)v->copies * batch}};
+    memcpy(all.dim + 1, one.dim, (size_t)one.rank * sizeof one.dim[0]);
+    return all;
 }
 
 static void add_inputs(px_model *m, int batch)

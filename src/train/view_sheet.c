@@ -137,15 +137,13 @@ static void tell(FILE *out, const drawing *d, int view, int first)
 {
     const px_view *v = &d->views->view[view];
     char shape[64];
-    px_shape s = {.rank = v->rank};
-    for (int k = 0; k < v->rank; k++)
-        s.dim[k] = v->dim[k];
+    px_shape_text(px_view_shape(v), shape);
     if (first && v->copies > 1)
-        fprintf(out, "columns %d to %d: %s %s\n", first, first + v->copies - 1, v->name, px_shape_text(s, shape));
+        fprintf(out, "columns %d to %d: %s %s\n", first, first + v->copies - 1, v->name, shape);
     else if (first)
-        fprintf(out, "column %d: %s %s\n", first, v->name, px_shape_text(s, shape));
+        fprintf(out, "column %d: %s %s\n", first, v->name, shape);
     else if (v->rank > 0)
-        fprintf(out, "not drawn: %s %s\n", v->name, px_shape_text(s, shape));
+        fprintf(out, "not drawn: %s %s\n", v->name, shape);
     for (int row = 0; row < d->sheet->rows && v->rank == 0 && v->dtype == PX_I32; row++)
         fprintf(out, "%s%s%" PRId32 "%s", row ? "" : v->name,
                 row ? " " : ", from above: ", *(const int32_t *)copy_of(d, view, 0, row),
