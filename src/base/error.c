@@ -144,8 +144,8 @@ static void tell(const char *what)
     fflush(stderr);
 }
 
-/* A process that is dying has said why. That its end takes the other ranks with it, which the watch's thread then sees,
- * needs no second message. */
+/* This process is dying and has said why. Its end takes the other ranks with it; when the watch's thread sees that, it
+ * prints no second message. */
 static atomic_bool dying;
 
 static _Noreturn void die(const char *what)

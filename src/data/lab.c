@@ -35,7 +35,8 @@ px_lab px_lab_of_square(px_plane p, int row, int column, int side)
     return px_lab_of(mean[0], mean[1], mean[2]);
 }
 
-/* The bins are 10 wide: for a = -90, -80, ..., 100 those of b from the first to the second number, in tens (official pts_in_hull.npy). */
+/* The bins are 10 wide: for a = -90, -80, ..., 100 those of b from the first to the second number, in tens
+ * (official pts_in_hull.npy). */
 static const int rows[20][2] = {{5, 9},   {2, 9},   {0, 9},   {-2, 9},  {-3, 10}, {-4, 10}, {-5, 10},
                                 {-5, 10}, {-6, 10}, {-7, 10}, {-8, 9},  {-8, 9},  {-9, 9},  {-10, 9},
                                 {-10, 8}, {-11, 8}, {-11, 8}, {-11, 7}, {-11, 7}, {-9, 0}};

@@ -17,25 +17,25 @@
 #include "ops/ops.h"
 
 /* clang-format off */
-#define PX_FUNCTIONS(ROW)                                                                                             \
-    ROW(IDENTITY,     "identity",     A, x,                                         1)                                                \
-    ROW(AFFINE,       "affine",       A, a * x + b,                                 a)                                                \
-    ROW(RELU,         "relu",         Y, x <= 0 ? 0 : x,                            y <= 0 ? 0 : 1)                                   \
-    ROW(RELU6,        "relu6",        Y, x < 0 ? 0 : x > 6 ? 6 : x,                 y > 0 && y < 6 ? 1 : 0)                           \
-    ROW(LEAKY_RELU,   "leaky_relu",   X, x < 0 ? a * x : x,                         x > 0 ? 1 : a)                                    \
-    ROW(SIGMOID,      "sigmoid",      Y, SIGMOID(x),                                y * (1 - y))                                      \
-    ROW(HARD_SIGMOID, "hard_sigmoid", Y, x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6,      y > 0 && y < 1 ? (number)1 / 6 : 0)               \
-    ROW(GELU,         "gelu",         X, GELU(x),                                   GELU_SLOPE(x))                                    \
-    ROW(SILU,         "silu",         X, x * SIGMOID(x),                            SIGMOID(x) * (1 + x * (1 - SIGMOID(x))))          \
-    ROW(HARD_SWISH,   "hard_swish",   X, x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6,  x < -3 ? 0 : x > 3 ? 1 : (2 * x + 3) / 6)         \
-    ROW(TANH,         "tanh",         Y, TANH(x),                                   1 - y * y)                                        \
-    ROW(EXP,          "exp",          Y, EXP(x),                                    y)                                                \
-    ROW(LOG,          "log",          X, LOG(x),                                    1 / x)                                            \
-    ROW(SQRT,         "sqrt",         Y, SQRT(x),                                   1 / (2 * y))                                      \
-    ROW(SQUARE,       "square",       X, x * x,                                     2 * x)                                            \
-    ROW(ABS,          "abs",          X, x < 0 ? -x : x,                            x > 0 ? 1 : x < 0 ? -1 : 0)                       \
-    ROW(SIN,          "sin",          X, SIN(x),                                    COS(x))                                           \
-    ROW(COS,          "cos",          X, COS(x),                                    -SIN(x))                                          \
+#define PX_FUNCTIONS(ROW)                                                                                                         \
+    ROW(IDENTITY,     "identity",     A, x,                                         1)                                            \
+    ROW(AFFINE,       "affine",       A, a * x + b,                                 a)                                            \
+    ROW(RELU,         "relu",         Y, x <= 0 ? 0 : x,                            y <= 0 ? 0 : 1)                               \
+    ROW(RELU6,        "relu6",        Y, x < 0 ? 0 : x > 6 ? 6 : x,                 y > 0 && y < 6 ? 1 : 0)                       \
+    ROW(LEAKY_RELU,   "leaky_relu",   X, x < 0 ? a * x : x,                         x > 0 ? 1 : a)                                \
+    ROW(SIGMOID,      "sigmoid",      Y, SIGMOID(x),                                y * (1 - y))                                  \
+    ROW(HARD_SIGMOID, "hard_sigmoid", Y, x < -3 ? 0 : x > 3 ? 1 : (x + 3) / 6,      y > 0 && y < 1 ? (number)1 / 6 : 0)           \
+    ROW(GELU,         "gelu",         X, GELU(x),                                   GELU_SLOPE(x))                                \
+    ROW(SILU,         "silu",         X, x * SIGMOID(x),                            SIGMOID(x) * (1 + x * (1 - SIGMOID(x))))      \
+    ROW(HARD_SWISH,   "hard_swish",   X, x < -3 ? 0 : x > 3 ? x : x * (x + 3) / 6,  x < -3 ? 0 : x > 3 ? 1 : (2 * x + 3) / 6)     \
+    ROW(TANH,         "tanh",         Y, TANH(x),                                   1 - y * y)                                    \
+    ROW(EXP,          "exp",          Y, EXP(x),                                    y)                                            \
+    ROW(LOG,          "log",          X, LOG(x),                                    1 / x)                                        \
+    ROW(SQRT,         "sqrt",         Y, SQRT(x),                                   1 / (2 * y))                                  \
+    ROW(SQUARE,       "square",       X, x * x,                                     2 * x)                                        \
+    ROW(ABS,          "abs",          X, x < 0 ? -x : x,                            x > 0 ? 1 : x < 0 ? -1 : 0)                   \
+    ROW(SIN,          "sin",          X, SIN(x),                                    COS(x))                                       \
+    ROW(COS,          "cos",          X, COS(x),                                    -SIN(x))                                      \
     ROW(CLAMP,        "clamp",        X, x < a ? a : x > b ? b : x,                 x < a || x > b ? 0 : 1)
 /* clang-format on */
 

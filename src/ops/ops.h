@@ -49,8 +49,9 @@ typedef enum px_pair {
 px_value *px_binary(px_graph *, px_pair, px_value *a, px_value *b);
 
 /* In training, elements / whole samples become 0 with probability p, and the others are multiplied by 1 / (1 - p). In
- * evaluation, within a network that follows, or with p 0, the result is x itself. x is `samples` samples of equal size, one after the other. Which
- * ones are dropped depends on a sample's place in the global batch (px_plan_draw_by), not on the number of ranks. */
+ * evaluation, within a network that follows, or with p 0, the result is x itself. x is `samples` samples of equal size, one
+ * after the other. Which ones are dropped depends on a sample's place in the global batch (px_plan_draw_by), not on the
+ * number of ranks. */
 px_value *px_dropout(px_graph *, px_value *x, double p, int64_t samples);
 px_value *px_drop_path(px_graph *, px_value *x, double p, int64_t samples);
 

@@ -84,8 +84,8 @@ int px_schedule_check(const px_optim_cfg *, double epochs);
  * cosine would reach lr_min one step after the last; `steps` are counted from the beginning. */
 double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
 
-/* What the weight decay of `step` is, divided by weight_decay: from 1 along half a cosine over the whole training (no warm-up), as in
- * DINO's code. */
+/* What the weight decay of `step` is, divided by weight_decay: from 1 along half a cosine over the whole training (no
+ * warm-up), as in DINO's code. */
 double px_schedule_decay(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs);
 
 #endif

@@ -1,6 +1,6 @@
 /* update.h - the loops of optimizers over flat buffers. optim/ cuts the buffers into blocks and knows the rates; a backend has
- * the loops (px_backend.update). All backends make the same bits, on any processor: sums are of LANES parts that are added
- * in order, and no multiplication is fused with an addition. */
+ * the loops (px_backend.update). All backends make the same bits, on any processor: a sum is 16 partial sums, added in
+ * order, and no multiplication is fused with an addition. */
 #ifndef PX_TENSOR_UPDATE_H
 #define PX_TENSOR_UPDATE_H
 

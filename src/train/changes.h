@@ -11,7 +11,7 @@ typedef struct px_changes {
     const char *now;    /* the one that it goes on with, as it was resolved for these images */
     const char *asked;  /* the same before it was resolved */
     const char *usual;  /* defaults for this method and backbone: a new key with such a value is not a change */
-    bool to_read;       /* for its features alone, which are not trained any more: another pooling makes the same run */
+    bool to_read;       /* it is only read, for features: then another pooling of the backbone is allowed */
 } px_changes;
 
 /* Refuses settings that the run's parameters or the optimizer's state do not fit, or with which they would mean something else.

@@ -24,6 +24,7 @@ void px_drawn_range(px_drawn *, const px_task *, const float *image, int64_t n);
 /* The least and the largest value of all channels that are drawn are black and white. */
 void px_drawn_stretch(px_drawn *, const float *image, int64_t n);
 
+/* From 0 (black) to 255 (white): `value` of channel[k], 0 <= k < count. Values beyond low[k] and high[k] are clipped. */
 uint8_t px_drawn_byte(const px_drawn *, float value, int k);
 
 #endif

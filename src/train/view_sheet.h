@@ -19,7 +19,8 @@ typedef struct px_view_sheet {
     char *legend; /* lines: what each column is, numbers that belong to the images, views that are not pictures */
 } px_view_sheet;
 
-/* Of the first images of the run's first epoch, at most `rows`; with the settings' seed, so the network will see these. 0 or -1. */
+/* Of the first images of the run's first epoch, at most `rows`; with the settings' seed, so the network will see these. 0 or -1;
+ * px_view_sheet_finish is due in both cases. */
 int px_view_sheet_make(px_view_sheet *, px_settings *, int rows);
 void px_view_sheet_finish(px_view_sheet *);
 

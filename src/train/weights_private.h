@@ -18,10 +18,12 @@ bool px_weights_holds(const px_graph *, const char *name);
 /* The parameter that sees the images: the first one of four axes, (filters, channels, height, width). NULL: there is none. */
 const char *px_weights_first_filters(const px_graph *bare);
 
-/* Filters (F, 3, h, w) of RGB for images of `wanted.dim[1]` channels, as timm's adapt_input_conv does it. For one channel the
- * three are summed, so that a gray image gives what its RGB copy gave. For more they are repeated in turn and scaled by 3 over
- * the number of channels, so that sums keep their size. */
+/* Whether `stored` is (F, 3, h, w), filters of RGB, and `wanted` differs from it only in the number of channels. */
 bool px_weights_are_rgb(px_shape stored, px_shape wanted);
+
+/* Makes of such filters those of shape `wanted` in `out`, as timm's adapt_input_conv does it. For one channel the three are
+ * summed, so that a gray image gives what its RGB copy gave. For more they are repeated in turn and scaled by 3 over the
+ * number of channels, so that sums keep their size. */
 void px_weights_from_rgb(const float *rgb, px_shape wanted, float *out);
 
 #endif

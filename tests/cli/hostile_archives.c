@@ -191,7 +191,8 @@ static void many(const hostile *h)
     end_archive(a);
 }
 
-/* From byte `at` of the tar on: the text `text`; byte `number` of the picture is changed. The header's checksum is made right again unless `kind` is set. */
+/* From byte `at` of the tar on: the text `text`; byte `number` of the picture is changed. The header's checksum is made
+ * right again unless `kind` is set. */
 static void tar_field(const hostile *h)
 {
     entry(&(hostile){.name = "made.tar", .text = "a/1.png"});

@@ -19,8 +19,8 @@
 
 enum { IMAGES = 48, SIDE = 16 };
 
-/* A data set in the current folder, only with a split train or also with `test`; labels are from 1 to 3. `mean`: what it says of its
- * pixels, which are always the same. */
+/* A data set in the current folder, only with a split train or also with `test`; labels are from 1 to 3. `mean`: what it
+ * says of its pixels, which are always the same. */
 static void make(const char *name, bool test, float mean)
 {
     static const char *const classes[] = {"0", "1", "2", "3"}, *const splits[] = {"train", "test"};
