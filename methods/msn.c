@@ -13,6 +13,10 @@
 
 #include <math.h>
 
+/* Cosines span 2, and e^(-2 / sharpest) = e^-87, even divided by the most prototypes there can be, is not yet 0 in single
+ * precision. */
+static const double sharpest = 0.023;
+
 struct px_method_cfg {
     int prototypes, hidden, dim, rounds;
     double temperature, sharpen, drop, spread, momentum, momentum_end;
@@ -58,6 +62,12 @@ static bool leaves_out(const px_method_cfg *c, const px_task *task)
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
+    if (px_is_batch_of_one(task))
+        return "MSN needs at least batch=2: it spreads the images of a step over the prototypes";
+    if (c->temperature * c->sharpen < sharpest)
+        return "msn.temperature times msn.sharpen must be at least 0.023: below, a prototype's share of all images may "
+               "be "
+               "0 in single precision";
     if (visible_of(c, task) < 1)
         return "msn.drop leaves no patch; a smaller one, larger images (data.image_size) or a backbone of smaller "
                "patches would";

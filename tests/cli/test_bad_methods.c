@@ -1,6 +1,6 @@
 /* test_bad_methods.c - settings that a method cannot work with end with one line that names what would be right: a batch too
- * small for the statistics that it needs, a queue shorter than a step, too few prototypes, crops larger than images, a family of
- * backbones that it cannot use. Where a test walks the table of methods, each method is refused or trains. */
+ * small for the statistics that it needs, a queue shorter than a step, too few prototypes, too low temperatures, crops larger than
+ * images, a family of backbones that it cannot use. Where a test walks the table of methods, each method is refused or trains. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -79,6 +79,7 @@ static const struct {
     {{"method=barlow_twins", "batch=1"}, "Barlow Twins needs at least batch=2 for its correlations"},
     {{"method=nnclr", "batch=1"}, "NNCLR needs at least batch=2"},
     {{"method=mocov3", "batch=1"}, "MoCo v3 needs at least batch=2"},
+    {{"method=msn", "batch=1"}, "MSN needs at least batch=2: it spreads the images of a step over the prototypes"},
     /* the queue */
     {{"method=moco", "batch=8", "moco.queue=7"}, "moco.queue is too short for the keys of one step"},
     {{"method=moco", "batch=8", "moco.queue=8", "moco.symmetric=true"}, "moco.queue is too short"},
@@ -86,6 +87,9 @@ static const struct {
     /* prototypes */
     {{"method=swav", "swav.prototypes=1"}, "swav.prototypes must be between 2 and"},
     {{"method=dino", "dino.prototypes=1"}, "dino.prototypes must be between 2 and"},
+    /* temperatures */
+    {{"method=msn", "batch=8", "msn.temperature=0.005"}, "msn.temperature times msn.sharpen must be at least 0.023"},
+    {{"method=msn", "batch=8", "msn.temperature=0.02", "msn.sharpen=1"}, "msn.temperature times msn.sharpen must"},
     /* crops and patches */
     {{"method=swav", "batch=8", "swav.small_crops=2", "swav.small_size=40"}, "small_size is larger than the image"},
     {{"method=dino", "batch=8", "dino.small_crops=2", "dino.small_size=4"}, "small_size is less than 8 pixels"},
