@@ -30,7 +30,7 @@ typedef struct px_optim_cfg {
     double momentum;
     bool nesterov;
     double weight_decay;
-    double weight_decay_end;  /* after the last step; negative: it stays */
+    double weight_decay_end;  /* after the last step; -1: it stays */
     bool decay_all;           /* also norms and biases */
     double beta1, beta2, eps; /* AdamW */
     double eta;               /* LARS trust coefficient */

@@ -23,7 +23,10 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
                        cfg->warmup_epochs, epochs, epochs / 10);
     if (cfg->weight_decay_end > 0 && cfg->weight_decay == 0)
         return px_fail(PX_USAGE,
-                       "optim.weight_decay_end needs optim.weight_decay above 0, as 0.04 is where it goes to 0.4");
+                       "optim.weight_decay_end needs optim.weight_decay above 0, where it begins (DINO: 0.04, to 0.4)");
+    if (cfg->weight_decay_end < 0 && cfg->weight_decay_end != -1)
+        return px_fail(PX_USAGE, "optim.weight_decay_end = %g is negative; -1: weight decay stays as it is",
+                       cfg->weight_decay_end);
     if (step && cfg->steps.count == 0)
         return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]");
     for (int i = 1; step && i < cfg->steps.count; i++)

@@ -50,6 +50,9 @@ static void test_decay(void **state)
     assert_true(px_schedule_decay(&cfg, 2500, 50, 100) == 1);
     cfg.weight_decay = 0;
     assert_int_equal(px_schedule_check(&cfg, 100), 0);
+    cfg.weight_decay_end = -0.5;
+    assert_int_equal(px_schedule_check(&cfg, 100), -1);
+    assert_non_null(strstr(px_error(), "optim.weight_decay_end = -0.5 is negative; -1: weight decay stays as it is"));
     cfg.weight_decay_end = 0.4;
     assert_int_equal(px_schedule_check(&cfg, 100), -1);
     assert_non_null(strstr(px_error(), "optim.weight_decay_end needs optim.weight_decay above 0"));
