@@ -109,6 +109,14 @@ typedef struct px_method {
     int (*figures)(const px_method_cfg *, px_figures *);
 } px_method;
 
+/* ---- for check ---- */
+
+/* Whether a step has one image, on all ranks together, so that there are no others to compare it with. */
+static inline bool px_is_batch_of_one(const px_task *t)
+{
+    return (int64_t)t->batch * t->ranks < 2;
+}
+
 /* ---- for build ---- */
 
 /* The batch's tensor with this name: (copies * batch, ...). */
@@ -187,12 +195,6 @@ int px_figures_rebuilt(px_figures *, const char *name, const px_rebuilt *);
 extern const px_method *const px_methods[]; /* built in; NULL-terminated; generated from methods/meson.build */
 
 /* All methods by number, first the built-in ones, then those of plug-ins; NULL after the last. */
-/* For `check`: whether a step has one image, on all ranks together, so that there are no others to compare it with. */
-static inline bool px_is_batch_of_one(const px_task *t)
-{
-    return (int64_t)t->batch * t->ranks < 2;
-}
-
 const px_method *px_method_at(int i);
 const px_method *px_method_find(const char *name); /* NULL: px_error() names the nearest */
 
