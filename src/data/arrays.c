@@ -120,24 +120,73 @@ static bool lie_together(const px_catalog *c, const px_block *b, const px_side *
             px_base_name(labels) - labels == folder && strncmp(images, labels, (size_t)folder) == 0);
 }
 
-/* Whether the names pair them, or there are no others. */
+/* Whether the names pair them; or there are no others, and both names say nothing (numpy.savez's arr_0 and arr_1). */
 static bool are_pair(const px_catalog *c, const px_block *b, const px_side *s)
 {
     char *images = pair_key(b->path), *labels = pair_key(s->path);
-    bool same = strcmp(images, labels) == 0 || (c->block_count == 1 && c->side_count == 1);
+    bool only = c->block_count == 1 && c->side_count == 1 && px_array_role_of(b->path) == PX_ARRAY_UNKNOWN &&
+                px_array_role_of(s->path) == PX_ARRAY_UNKNOWN;
+    bool same = only || strcmp(images, labels) == 0;
     free(images);
     free(labels);
     return same;
 }
 
-static void join(const px_catalog *c, px_block *b, px_side *s)
+/* 0, or -1 if two arrays could be the labels. */
+static int join(const px_catalog *c, px_block *b)
 {
+    char name[3][PX_ENTRY_NAME];
     size_t size = (size_t)b->count * sizeof *b->labels;
-    if (b->labels || s->used || s->size != size || !lie_together(c, b, s) || !are_pair(c, b, s))
-        return;
+    px_side *found = NULL;
+    for (size_t j = 0; j < c->side_count && !b->labels; j++) {
+        px_side *s = &c->sides[j];
+        if (s->used || s->size != size || !lie_together(c, b, s) || !are_pair(c, b, s))
+            continue;
+        if (found)
+            return px_fail(PX_DATA, "both %s and %s could be the labels of %s; remove one, or give it another name",
+                           px_side_name(c, found, name[0]), px_side_name(c, s, name[1]), px_block_name(c, b, name[2]));
+        found = s;
+    }
+    if (!found)
+        return 0;
     b->labels = px_realloc(NULL, size);
-    memcpy(b->labels, s->bytes, size);
-    s->used = true;
+    memcpy(b->labels, found->bytes, size);
+    found->used = true;
+    return 0;
+}
+
+/* Arrays of unknown names beside some that are known as images are masks and the like: they are left out. */
+static void leave_unknown_out(px_catalog *c)
+{
+    bool known = false;
+    for (size_t k = 0; k < c->block_count; k++)
+        known = known || (!c->blocks[k].array && px_array_role_of(c->blocks[k].path) == PX_ARRAY_IMAGES);
+    for (size_t k = 0; k < c->block_count && known; k++) {
+        px_block *b = &c->blocks[k];
+        bool named = px_entry_is_source(c->sources[b->source], b->path);
+        if (b->bad || b->array || named || px_array_role_of(b->path) == PX_ARRAY_IMAGES)
+            continue;
+        px_catalog_leave_out(c, b->path, b->source);
+        b->split = PX_SPLIT_LEFT_OUT;
+    }
+}
+
+/* 0, or -1 if two arrays have the same name but for the word that says that they are images. */
+static int check_twins(const px_catalog *c)
+{
+    char name[2][PX_ENTRY_NAME];
+    int status = 0;
+    for (size_t k = 1; k < c->block_count && status == 0; k++) {
+        const px_block *a = &c->blocks[k - 1], *b = &c->blocks[k];
+        char *one = pair_key(a->path), *other = pair_key(b->path);
+        if (!a->bad && !b->bad && !a->array && a->source == b->source && a->split != PX_SPLIT_LEFT_OUT &&
+            b->split != PX_SPLIT_LEFT_OUT && strcmp(one, other) == 0)
+            status = px_fail(PX_DATA, "both %s and %s are arrays of images; remove one, or give it another name",
+                             px_block_name(c, a, name[0]), px_block_name(c, b, name[1]));
+        free(one);
+        free(other);
+    }
+    return status;
 }
 
 /* 0, or -1 if a label is not a class. */
@@ -157,19 +206,22 @@ int px_arrays_finish(px_catalog *c)
 {
     char name[PX_ENTRY_NAME];
     int highest = -1;
+    leave_unknown_out(c);
+    if (check_twins(c) != 0)
+        return -1;
     for (size_t k = 0; k < c->block_count; k++) {
         px_block *b = &c->blocks[k];
         if (b->bad)
+            px_catalog_bad(c, b->why);
+        if (b->bad || b->split == PX_SPLIT_LEFT_OUT)
             continue;
-        for (size_t j = 0; j < c->side_count; j++)
-            join(c, b, &c->sides[j]);
+        if (join(c, b) != 0 || check_labels(c, b, &highest) != 0)
+            return -1;
         if (!b->labels)
             px_log_warning(c->log,
                            "%s: no labels are known by their names (y, labels, target, ...: whole numbers, one "
                            "per image); the images get none",
                            px_block_name(c, b, name));
-        if (check_labels(c, b, &highest) != 0)
-            return -1;
     }
     for (size_t j = 0; j < c->side_count; j++)
         if (!c->sides[j].used)

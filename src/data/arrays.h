@@ -30,9 +30,10 @@ bool px_array_axes_of(int rank, const int64_t dim[], size_t bytes, px_array_axes
 /* (count, channels, height, width) of the block's bits to (count, height, width, channels). */
 void px_array_put_channels_last(const px_block *, int64_t count, const uint8_t *in, uint8_t *out);
 
-/* For finish(): gives the blocks the labels of the side files, int32 numbers, that have the same names but for the words that
- * tell images from labels, in the same source or folder; or that are the only ones. Warns of what is left. 0, or -1 if a label
- * is not a class. */
+/* For finish(). Gives the blocks the labels of the side files, int32 numbers, that have the same names but for the words that
+ * tell images from labels, in the same source or folder; or that are the only ones, where no name says anything. Leaves arrays
+ * out whose names say nothing, beside some that are known as images. Warns of what is left. 0, or -1: a label is not a class,
+ * or two arrays could be the labels of one, or are the same images. */
 int px_arrays_finish(px_catalog *);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct px_block {
     int label;                   /* of all its images, unless there are `labels` */
     int32_t *labels;             /* (count), or NULL */
     char *file, *array;          /* HDF5: where the images are; NULL in other formats */
-    char *why;                   /* HDF5: the message of a file that is bad, else NULL */
+    char *why;                   /* HDF5, NumPy: the message of a file that is bad, else NULL */
     struct px_h5_reader *reader; /* HDF5: for unpack() */
     bool turned_axes;            /* HDF5, NumPy: (N, channels, height, width) */
     bool big_endian;             /* NumPy: of values of 16 bits */

@@ -303,13 +303,5 @@ static int list(px_catalog *c, const px_entry *entry)
     return found == 0 || (found == UNREADABLE && !itself) ? 0 : -1;
 }
 
-static int finish(px_catalog *c)
-{
-    for (size_t k = 0; k < c->block_count; k++)
-        if (c->blocks[k].bad)
-            px_catalog_bad(c, c->blocks[k].why);
-    return px_arrays_finish(c);
-}
-
 const px_importer px_importer_h5 = {
-    .name = "HDF5", .yields = true, .claims = claims, .list = list, .finish = finish, .unpack = px_h5_unpack};
+    .name = "HDF5", .yields = true, .claims = claims, .list = list, .finish = px_arrays_finish, .unpack = px_h5_unpack};

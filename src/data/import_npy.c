@@ -6,8 +6,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +39,7 @@ static const char *value_of(const char *header, const char *key)
     return at;
 }
 
-/* '<u2', '|b1', "|O": byte order, kind and size. Lists of fields are no numbers. */
+/* '<u2', '|b1', "|O": byte order, kind and size. A list of fields is refused. */
 static bool read_type(const char *text, array *a)
 {
     if (!text || (*text != '\'' && *text != '"') || !strchr("<>|=", text[1]) || !isalpha((unsigned char)text[2]))
@@ -119,7 +117,7 @@ static bool are_labels(const array *a, const char *path)
 
 static bool are_images(const array *a, const char *path, px_array_axes *axes)
 {
-    return a->kind == 'u' && a->bytes <= 2 && a->rank <= RANK_MAX && !a->by_columns &&
+    return a->kind == 'u' && (a->bytes == 1 || a->bytes == 2) && a->rank <= RANK_MAX && !a->by_columns &&
            px_array_role_of(path) != PX_ARRAY_LABELS && px_array_axes_of(a->rank, a->dim, (size_t)a->bytes, axes);
 }
 
@@ -134,27 +132,21 @@ static int64_t number_at(const uint8_t *bytes, const array *a)
 
 /* ---- the first walk --------------------------------------------------------------------------------------------- */
 
-static int add_labels(px_catalog *c, const px_entry *entry, const array *a)
+/* Whether they are classes is judged when images take them (px_arrays_finish). */
+static void add_labels(px_catalog *c, const px_entry *entry, const array *a)
 {
-    char name[PX_ENTRY_NAME];
     int32_t *labels = px_calloc((size_t)a->dim[0], sizeof *labels);
-    int status = 0;
-    for (int64_t i = 0; i < a->dim[0] && status == 0; i++) {
+    for (int64_t i = 0; i < a->dim[0]; i++) {
         int64_t label = number_at(entry->bytes + a->start + (size_t)(i * a->bytes), a);
-        labels[i] = (int32_t)label;
-        if (label < -1 || label >= PX_ARRAY_CLASSES_MAX)
-            status = px_fail(
-                PX_DATA, "%s: label %" PRId64 " of image %" PRId64 " is not a class, which are counted from 0 to %d",
-                px_entry_name(entry->source, entry->path, name), label, i, PX_ARRAY_CLASSES_MAX - 1);
+        labels[i] = (int32_t)(label < INT32_MIN ? INT32_MIN : label > INT32_MAX ? INT32_MAX : label);
     }
-    px_entry side = {.source = entry->source,
-                     .path = entry->path,
-                     .bytes = (const uint8_t *)labels,
-                     .size = (size_t)a->dim[0] * sizeof *labels};
-    if (status == 0)
-        px_catalog_side(c, &side, &px_importer_npy);
+    px_catalog_side(c,
+                    &(px_entry){.source = entry->source,
+                                .path = entry->path,
+                                .bytes = (const uint8_t *)labels,
+                                .size = (size_t)a->dim[0] * sizeof *labels},
+                    &px_importer_npy);
     free(labels);
-    return status;
 }
 
 static int add_images(px_catalog *c, const px_entry *entry, const array *a, const px_array_axes *axes)
@@ -174,6 +166,19 @@ static int add_images(px_catalog *c, const px_entry *entry, const array *a, cons
     return 0;
 }
 
+/* Keeps what is wrong: whether that matters is known when all files are. */
+static int add_bad(px_catalog *c, const px_entry *entry)
+{
+    char name[PX_ENTRY_NAME];
+    px_block *b = px_catalog_block(c, entry, &px_importer_npy, PX_SPLIT_TRAIN, 0);
+    if (!b)
+        return -1;
+    b->bad = true;
+    b->why = px_format("%s: is truncated or too long: it has %zu bytes, but not those that its header announces",
+                       px_entry_name(entry->source, entry->path, name), entry->size);
+    return 0;
+}
+
 /* Arrays of other things are left out, unless the source is this file. */
 static int leave_out(px_catalog *c, const px_entry *entry, const char *why)
 {
@@ -190,7 +195,6 @@ static int list(px_catalog *c, const px_entry *entry)
 {
     array a;
     px_array_axes axes;
-    char name[PX_ENTRY_NAME];
     int yields = px_catalog_yields(c, entry, &px_importer_npy);
     if (yields != 0)
         return yields < 0 ? -1 : 0;
@@ -200,10 +204,11 @@ static int list(px_catalog *c, const px_entry *entry)
     if (!labels && !are_images(&a, entry->path, &axes))
         return leave_out(c, entry, a.by_columns ? "is an array in Fortran's order" : "holds neither images nor labels");
     if (!is_whole(entry, &a))
-        return px_fail(PX_DATA,
-                       "%s: is truncated or too long: it has %zu bytes, but not those that its header announces",
-                       px_entry_name(entry->source, entry->path, name), entry->size);
-    return labels ? add_labels(c, entry, &a) : add_images(c, entry, &a, &axes);
+        return add_bad(c, entry);
+    if (!labels)
+        return add_images(c, entry, &a, &axes);
+    add_labels(c, entry, &a);
+    return 0;
 }
 
 /* ---- the second walk -------------------------------------------------------------------------------------------- */

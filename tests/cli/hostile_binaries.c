@@ -1,4 +1,4 @@
-/* hostile_binaries.c - hostile IDX, CIFAR and STL-10 files (hostile.h). */
+/* hostile_binaries.c - hostile IDX, CIFAR and STL-10 files, and NumPy's arrays (hostile.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../data/make_data.h"
+#include "../data/make_npy.h"
 #include "hostile.h"
 
 enum { TEN = 3073, HUNDRED = 3074, STL = 27648 };
@@ -59,6 +59,31 @@ static void two_files(const hostile *h)
     free(bytes);
 }
 
+/* x.npy with the type `kind`, the shape `text` and `size` zeros; y.npy with the label `number`, if that is not 0. `at`: the
+ * format's version, 0 for 1; `from`: what stands in place of the header. */
+static void arrays(const hostile *h)
+{
+    uint8_t *zeros = px_calloc((size_t)h->size + 1, 1);
+    int64_t label = (int64_t)h->number;
+    blob x = make_npy(1, h->kind, false, h->text, zeros, (size_t)h->size),
+         y = make_npy(1, "<i8", false, "(1,)", &label, sizeof label);
+    if (h->at)
+        x.bytes[6] = (uint8_t)h->at;
+    if (h->from)
+        memcpy(x.bytes + 8, h->from, strlen(h->from));
+    put_in(h, "x.npy", x.bytes, x.size);
+    if (label)
+        put_in(h, "y.npy", y.bytes, y.size);
+    free(x.bytes);
+    free(y.bytes);
+    free(zeros);
+}
+
+#define NPY(NAME, SAYS, TYPE, SHAPE, SIZE, ...)                                                                        \
+    {                                                                                                                  \
+        .name = "npy-" NAME, .make = arrays, .status = 3, .says = SAYS, .kind = TYPE, .text = SHAPE, .size = SIZE,     \
+        __VA_ARGS__                                                                                                    \
+    }
 #define IDX(NAME, SAYS, ...)                                                                                           \
     {                                                                                                                  \
         .name = "idx-" NAME, .make = idx, .status = 3, .says = SAYS, __VA_ARGS__                                       \
@@ -121,6 +146,26 @@ static const hostile binaries[] = {
      .says = "class_names gives 1 names, but the sources have 2 classes",
      .text = two_labels,
      .size = 10},
+    NPY("no-bytes", "contains nothing to pack", "|u0", "(1, 2, 2)", 4),
+    NPY("no-size", "contains nothing to pack", "|u", "(1, 2, 2)", 4),
+    NPY("objects", "contains nothing to pack", "|O", "(1, 2, 2)", 32),
+    NPY("reals", "contains nothing to pack", "<f4", "(1, 2, 2)", 16),
+    NPY("huge", "contains nothing to pack", "|u1", "(9223372036854775807, 65000, 65000, 64)", 4),
+    NPY("claims", "x.npy: is truncated or too long", "|u1", "(1000000000, 64, 64)", 4),
+    NPY("overflow", "contains nothing to pack", "|u1", "(99999999999999999999, 2, 2)", 4),
+    NPY("negative", "contains nothing to pack", "|u1", "(-1, 2, 2)", 4),
+    NPY("axes", "contains nothing to pack", "|u1", "(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2)", 2),
+    NPY("no-axes", "contains nothing to pack", "|u1", "()", 1),
+    NPY("no-images", "contains nothing to pack", "|u1", "(0, 2, 2)", 0),
+    NPY("cut", "x.npy: is truncated or too long", "|u1", "(1, 2, 2)", 3),
+    NPY("long", "x.npy: is truncated or too long", "|u1", "(1, 2, 2)", 5),
+    NPY("version", "contains nothing to pack", "|u1", "(1, 2, 2)", 4, .at = 9),
+    NPY("header", "contains nothing to pack", "|u1", "(1, 2, 2)", 4, .from = "\xFF\xFF"),
+    NPY("no-header", "contains nothing to pack", "|u1", "(1, 2, 2)", 4, .from = "\x01"),
+    NPY("quotes", "contains nothing to pack", "|u1", "('1', 2, 2)", 4),
+    NPY("escape", "contains nothing to pack", "\x1b[2J", "(1, 2, 2)", 4),
+    NPY("label", "x.npy: label -7 of image 0 is not a class", "|u1", "(1, 2, 2)", 4, .number = -7),
+    NPY("classes", "x.npy: label 2147483647 of image 0 is not a class", "|u1", "(1, 2, 2)", 4, .number = 1e15),
     RECORDS("cifar-cut", "data_batch_1.bin: is truncated or does not have the format CIFAR-10: 6145 bytes",
             "data_batch_1.bin", 2 * TEN - 1),
     RECORDS("cifar-byte", "data_batch_1.bin: is truncated or does not have the format CIFAR-10: 1 byte",

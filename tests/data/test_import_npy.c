@@ -171,8 +171,41 @@ static void refusals(void **state)
     check_refused(folder, "negative.npy", "its header is not one of NumPy's");
     put(folder, "deep.npy", make_npy(1, "|u1", false, "(4, 3, 5, 1, 1, 1, 1)", pixels, sizeof pixels));
     check_refused(folder, "deep.npy", "holds neither images nor labels");
-    put(folder, "y.npy", make_npy(1, "<i8", false, "(2,)", wrong, sizeof wrong));
-    check_refused(folder, "y.npy", "y.npy: label -5 of image 1 is not a class");
+    put(folder, "set/x.npy", make_npy(1, "|u1", false, "(2, 3, 5)", pixels, 2 * AREA));
+    put(folder, "set/y.npy", make_npy(1, "<i8", false, "(2,)", wrong, sizeof wrong));
+    check_refused(folder, "set", "x.npy: label -5 of image 1 is not a class");
+    put(folder, "set/y.npy", make_npy(1, "|u1", false, "(2,)", pixels, 2));
+    put(folder, "set/labels.npy", make_npy(1, "|u1", false, "(2,)", pixels, 2));
+    check_refused(folder, "set", "labels.npy and ");
+    put(folder, "twins/x.npy", make_npy(1, "|u1", false, "(2, 3, 5)", pixels, 2 * AREA));
+    put(folder, "twins/images.npy", make_npy(1, "|u1", false, "(2, 3, 5)", pixels, 2 * AREA));
+    check_refused(folder, "twins", "x.npy are arrays of images; remove one, or give it another name");
+    for (int i = 0; i < 3; i++) {
+        static const char *const types[] = {"|u0", "|u", "|u3"};
+        put(folder, "bytes.npy", make_npy(1, types[i], false, "(1, 2, 2)", pixels, 4));
+        check_refused(folder, "bytes.npy", "holds neither images nor labels");
+    }
+    remove_folder(folder);
+}
+
+/* Those of another split, as many, are not theirs. */
+static void names_decide(void **state)
+{
+    (void)state;
+    static const int none[N] = {-1, -1, -1, -1};
+    char *folder = make_folder();
+    uint8_t pixels[N * AREA], labels[N] = {1, 0, 1, 1};
+    fill(pixels, N, 1, false);
+    put(folder, "x_train.npy", make_npy(1, "|u1", false, "(4, 3, 5)", pixels, sizeof pixels));
+    put(folder, "y_test.npy", make_npy(1, "|u1", false, "(4,)", labels, sizeof labels));
+    px_dataset *d = pack_open(folder, "x_train.npy", "y_test.npy");
+    check_rows(d, 1, none);
+    px_dataset_close(d);
+    put(folder, "set/images.npy", make_npy(1, "|u1", false, "(4, 3, 5)", pixels, sizeof pixels));
+    put(folder, "set/masks.npy", make_npy(1, "|u1", false, "(4, 3, 5)", pixels, sizeof pixels));
+    d = pack_open(folder, "set", NULL);
+    check_rows(d, 1, none);
+    px_dataset_close(d);
     remove_folder(folder);
 }
 
@@ -187,6 +220,9 @@ static void pictures_come_first(void **state)
         put(folder, i ? "photos/b/z.png" : "photos/a/b.png", png);
     }
     put(folder, "photos/a/a.npy", make_npy(1, "|u1", false, "(4, 3, 5)", pixels, N * AREA));
+    static const int64_t ids[2] = {20230101, 20230102};
+    put(folder, "photos/a/ids.npy", make_npy(1, "<i8", false, "(2,)", ids, sizeof ids));
+    put(folder, "photos/a/0.npy", make_npy(1, "|u1", false, "(5, 3, 5)", pixels, AREA)); /* cut off */
     put(folder, "photos/b/zz.npy", make_npy(1, "|u1", false, "(4, 3, 5)", pixels, N * AREA));
     px_dataset *d = pack_open(folder, "photos", NULL);
     assert_int_equal(px_dataset_about(d)->count, 2);
@@ -202,6 +238,7 @@ int main(void)
         cmocka_unit_test(the_only_ones_are_a_pair),
         cmocka_unit_test(values_of_16_bits),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(names_decide),
         cmocka_unit_test(pictures_come_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,7 @@ static void arrays(const char *f)
     put_arrays(f, "npy/wide", make_npy(1, ">i4", false, "(2,)", wide, 8),
                make_npy(1, ">u2", false, "(2, 2, 3, 1)", pixels, 24));
     put_arrays(f, "npy/columns", none, make_npy(1, "|u1", true, "(2, 3, 4)", pixels, 24));
+    put_arrays(f, "npy/no_bytes", none, make_npy(1, "|u0", false, "(2, 3, 4)", pixels, 24));
     put_arrays(f, "npy/objects", none, make_npy(1, "|O", false, "(3,)", pixels, 24));
 }
 

@@ -41,12 +41,19 @@ static void bind(px_model *m, void *tensor[], float scheduled[])
 static void try_pair(const px_method *method, const px_backbone *backbone, const char *how)
 {
     char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name);
-    const char *small = strcmp(backbone->family->name, "resnet") == 0 ? "resnet.width=0.25" : NULL;
+    const char *given[6] = {set_method, set_backbone, how};
+    int count = 3;
+    if (strcmp(backbone->family->name, "resnet") == 0)
+        given[count++] = "resnet.width=0.25";
+    if (strcmp(method->name, "wmse") == 0) { /* whitens groups of images */
+        given[count++] = "wmse.group=2";
+        given[count++] = "wmse.dim=1";
+    }
     px_settings s;
     px_model m;
     px_comm self = px_comm_self();
     bool fits = !method->family || strcmp(method->family, backbone->family->name) == 0;
-    int loaded = px_settings_load(&s, NULL, (const char *[]){set_method, set_backbone, how, small}, small ? 4 : 3);
+    int loaded = px_settings_load(&s, NULL, given, count);
     px_task t = {.image_size = SIDE, .channels = 3, .classes = 4, .labelled = true, .batch = BATCH, .ranks = 1};
     if ((loaded == 0) != fits)
         fail_msg("%s on %s: %s", method->name, backbone->name, fits ? px_error() : "is for another family");
