@@ -79,10 +79,10 @@ static void arrays(const hostile *h)
     free(zeros);
 }
 
-#define NPY(NAME, SAYS, TYPE, SHAPE, SIZE, ...)                                                                        \
+#define NPY(NAME, SAYS, TYPE, SHAPE, ...) /* the size, and more */                                                     \
     {                                                                                                                  \
-        .name = "npy-" NAME, .make = arrays, .status = 3, .says = SAYS, .kind = TYPE, .text = SHAPE, .size = SIZE,     \
-        __VA_ARGS__                                                                                                    \
+        .name = "npy-" NAME, .make = arrays, .status = 3, .says = SAYS, .kind = TYPE, .text = SHAPE,                   \
+        .size = __VA_ARGS__                                                                                            \
     }
 #define IDX(NAME, SAYS, ...)                                                                                           \
     {                                                                                                                  \
