@@ -28,7 +28,8 @@ static const char defaults[] =
     "epochs = 100;\n"
     "batch = 256;\n"
     "optim = { optimizer = \"adamw\"; lr = 1.25e-4; lr_scaling = \"sqrt\"; lr_min = 1e-6; "
-    "weight_decay = 0.04; weight_decay_end = 0.4; warmup_epochs = 10.0; clip = 3.0; layer_decay = 0.9; };\n";
+    "weight_decay = 0.04; weight_decay_end = 0.4; warmup_epochs = 10.0; clip = 3.0; layer_decay = 0.9; "
+    "rules = \"patch_embed:rate=0.2\"; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
