@@ -1,15 +1,12 @@
 /* dinov2.c - DINOv2: Learning Robust Visual Features without Supervision, Oquab et al. 2024 (arXiv:2304.07193), its loss.
  *
- * iBOT's (ibot.c) with a third term, KoLeo (Sablayrolles et al. 2019, arXiv:1806.03198): the student's class tokens of each large crop,
- * scaled to length 1, should be far from their nearest neighbours in the global batch. Here teachers are centred as DINO's; the
- * official code can use Sinkhorn-Knopp in place of it, and the nearest neighbours there are those of a rank. Official networks have
- * LayerScale (vit.layer_scale=1e-5) and drop path (vit.drop_path=0.3). Small batches collapse easily. */
-#include "base/error.h"
+ * iBOT's (ibot.c) with a third term, KoLeo (Sablayrolles et al. 2019, arXiv:1806.03198): the student's class tokens of each large
+ * crop, scaled to length 1, should be far from their nearest neighbours in the global batch. Here teachers are centred as DINO's;
+ * the official code can use Sinkhorn-Knopp in place of it, and the nearest neighbours there are those of a rank. Official networks
+ * have LayerScale (vit.layer_scale=1e-5) and drop path (vit.drop_path=0.3). Small batches collapse easily. */
 #include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/masked_distil.h"
-
-#include <stdlib.h>
 
 struct px_method_cfg {
     px_masked_distil distil;
@@ -46,12 +43,8 @@ static px_value *koleo(px_graph *g, px_value *x)
     int64_t B = x->shape.dim[0], D = x->shape.dim[1];
     int first;
     px_value *unit = px_l2_normalize(g, x), *all = px_all_gather(g, unit, &first); /* [B ranks,D] */
-    int32_t *own = px_calloc((size_t)B + 1, sizeof own[0]);
-    for (int64_t i = 0; i < B; i++)
-        own[i] = first + (int32_t)i;
-    px_value *self = px_constant_i32(g, PX_SHAPE(B), own);
-    free(own);
-    px_value *near = px_mask_diagonal(g, px_matmul(g, unit, all, false, true, 1), self);
+    px_value *near =
+        px_mask_diagonal(g, px_matmul(g, unit, all, false, true, 1), px_own_rows(g, first, B, 0)); /* [B,B ranks] */
     px_value *place = px_reshape(g, px_argmax(g, near, 1), PX_SHAPE(1, B));
     px_value *rows = px_gather_tokens(g, px_reshape(g, all, PX_SHAPE(1, all->shape.dim[0], D)), place);
     px_value *apart = px_binary(g, PX_SUB, unit, px_reshape(g, rows, PX_SHAPE(B, D)));

@@ -3,13 +3,11 @@
  *
  *   views [2B,C,S,S] -> backbone -> h [2B,F] -> projection head -> z [2B,D] -> NT-Xent over the global batch
  *                                   kept for the probe             thrown away */
-#include "base/error.h"
 #include "nn/layers.h"
+#include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"
 #include "train/two_views.h"
-
-#include <stdlib.h>
 
 struct px_method_cfg {
     double temperature;
@@ -54,15 +52,8 @@ static px_value *nt_xent(const px_method_cfg *c, px_build *b, px_value *z)
     int first, B = b->task->batch;               /* first: number of this rank's first row in `all` */
     px_value *all = px_all_gather(g, z, &first); /* [2BR, D]  */
     px_value *sim = px_matmul(g, z, all, false, true, 1 / c->temperature); /* [2B, 2BR] */
-    int32_t *self = px_calloc((size_t)(2 * B), sizeof self[0]), *other = px_calloc((size_t)(2 * B), sizeof other[0]);
-    for (int i = 0; i < 2 * B; i++) {
-        self[i] = first + i;
-        other[i] = first + (i + B) % (2 * B);
-    }
-    sim = px_mask_diagonal(g, sim, px_constant_i32(g, PX_SHAPE(2 * B), self));
-    px_value *positives = px_constant_i32(g, PX_SHAPE(2 * B), other);
-    free(self);
-    free(other);
+    sim = px_mask_diagonal(g, sim, px_own_rows(g, first, 2 * B, 0));
+    px_value *positives = px_own_rows(g, first, 2 * B, B);
     px_metric(b, "contrast_accuracy", px_accuracy(g, sim, positives));
     px_value *loss = px_cross_entropy(g, sim, positives);
     return c->loss == SUM ? px_scale(g, loss, 2) : loss;

@@ -40,6 +40,16 @@ px_value *px_distil_crops(px_graph *g, px_value *q, px_value *large, px_value *s
     return px_scale(g, loss, 1 / (2.0 * (double)(1 + N)));
 }
 
+px_value *px_own_rows(px_graph *g, int first, int64_t rows, int64_t shift)
+{
+    int32_t *number = px_calloc((size_t)rows + 1, sizeof number[0]);
+    for (int64_t i = 0; i < rows; i++)
+        number[i] = first + (int32_t)((i + shift) % rows);
+    px_value *numbers = px_constant_i32(g, PX_SHAPE(rows), number);
+    free(number);
+    return numbers;
+}
+
 px_value *px_info_nce(px_graph *g, px_value *q, px_value *keys, double temperature, px_value **accuracy)
 {
     if (px_graph_error(g))
@@ -47,12 +57,7 @@ px_value *px_info_nce(px_graph *g, px_value *q, px_value *keys, double temperatu
     int first;
     px_value *all = px_all_gather(g, keys, &first);
     px_value *logits = px_matmul(g, q, all, false, true, 1 / temperature);
-    int64_t B = q->shape.dim[0];
-    int32_t *own = px_calloc((size_t)B + 1, sizeof own[0]);
-    for (int64_t i = 0; i < B; i++)
-        own[i] = first + (int32_t)i;
-    px_value *right = px_constant_i32(g, PX_SHAPE(B), own);
-    free(own);
+    px_value *right = px_own_rows(g, first, q->shape.dim[0], 0);
     if (accuracy)
         *accuracy = px_accuracy(g, logits, right);
     return px_cross_entropy(g, logits, right);

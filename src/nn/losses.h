@@ -20,6 +20,10 @@ px_value *px_soft_cross_entropy(px_graph *, px_value *target, px_value *log_p);
  * mean of the 2 (1 + N) cross-entropies, each the mean over images; scalar. */
 px_value *px_distil_crops(px_graph *, px_value *q, px_value *large, px_value *small);
 
+/* (rows) of int32: at i the number, among the rows that px_all_gather put together, of this rank's row (i + shift) modulo rows;
+ * `first` is the gather's, the number of this rank's first row. shift from 0 to rows. */
+px_value *px_own_rows(px_graph *, int first, int64_t rows, int64_t shift);
+
 /* InfoNCE (van den Oord et al. 2018, arXiv:1807.03748): q, keys (B, D), rows of length 1. Row i must find key i among the keys of
  * all ranks: the mean cross-entropy of q keys^T / temperature; scalar. `accuracy`, unless NULL, gets the fraction of rows that
  * do. */
