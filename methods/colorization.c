@@ -3,9 +3,10 @@
  *   lightness in all channels [B,3,S,S] -> backbone -> last map -> conv, norm, relu -> enlarged to S/4 -> conv
  *   [B,313,S/4,S/4] -> which of 313 colours?
  *
- * A cell of 4x4 pixels has its mean colour as target, spread over the nearest of 313 bins of a and b; rare colours weigh more. Unlike
- * there, lightness is in three channels, so that the backbone is the usual one; which colours are rare follows from the images
- * seen, not from a table of ImageNet's; and cells are means, not every fourth pixel. Probes show colours that training hid. */
+ * A cell of 4x4 pixels has its mean colour as target, spread over the nearest of 313 bins of a and b; rare colours weigh more.
+ * Unlike there, lightness is in three channels, so that the backbone is the usual one; which colours are rare follows from the
+ * images seen, not from a table of ImageNet's; and cells are means, not every fourth pixel. Probes show colours that training
+ * hid. */
 #include "backbones/maps.h"
 #include "data/lab.h"
 #include "nn/layers.h"

@@ -1,6 +1,6 @@
 /* dino.c - Emerging Properties in Self-Supervised Vision Transformers, Caron et al. 2021 (arXiv:2104.14294).
  *
- *   large and small crops -> backbone -> head -> scores s     softmax(s / T) of a crop must match the teacher's softmax((t - c) / T')
+ *   large and small crops -> backbone -> head -> scores s    softmax(s / T) of a crop must match the teacher's softmax((t-c) / T')
  *   large crops -> teacher's backbone -> its head -> scores t of another crop of the image; c, the centre, is a moving average of t
  *
  * The centre keeps one prototype from winning always, the teacher's lower temperature keeps all from being alike. The teacher is a

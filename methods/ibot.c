@@ -4,8 +4,9 @@
  *   small crops                                        -> ViT -> class token [N B,D]                           > one head -> scores
  *   large crops, whole -> teacher's ViT -> class token, patches -> its head -> scores
  *
- * Loss: DINO's, of class tokens of other crops, and the same cross-entropy of each hidden patch with the teacher's patch at its place:
- * the mean over the hidden patches of a crop. Patches have a centre of their own. The paper evaluates the teacher (net=teacher). */
+ * Loss: DINO's, of class tokens of other crops, and the same cross-entropy of each hidden patch with the teacher's patch at its
+ * place: the mean over the hidden patches of a crop. Patches have a centre of their own. The paper evaluates the teacher
+ * (net=teacher). */
 #include "train/masked_distil.h"
 #include "train/method.h"
 

@@ -6,8 +6,9 @@
  *
  * The paper picks permutations one by one, each as far from the others as it can find: 1000 of them differ in 2 of 9 places or
  * more. Here they are a group, which does better. The tiles are the points 0 to 7, infinity of the projective line over the
- * field of 8 elements, and a permutation is z -> (a z + b) / (c z + d). Three places determine it, so two of these 504 differ in 7 places
- * or more, and no larger set does (Frankl & Deza 1977). With z's conjugates z^2 and z^4 there are 1512, which differ in 6. */
+ * field of 8 elements, and a permutation is z -> (a z + b) / (c z + d). Three places determine it, so two of these 504 differ in 7
+ * places or more, and no larger set does (Frankl & Deza 1977). With z's conjugates z^2 and z^4 there are 1512, which differ in
+ * 6. */
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"

@@ -4,8 +4,9 @@
  *   small crops                  -> ViT -> head -> z  > softmax(cosine with prototypes / T) = p, as the target says
  *   another view, whole -> teacher's ViT -> its head -> its p, sharpened and balanced by Sinkhorn-Knopp: the target
  *
- * Loss: mean cross-entropy of the target with p, and log K minus the entropy of the mean p, which keeps all prototypes in use. Patches
- * are left out image by image, in the official code the same ones of a batch. The paper evaluates the teacher (net=teacher). */
+ * Loss: mean cross-entropy of the target with p, and log K minus the entropy of the mean p, which keeps all prototypes in use.
+ * Patches are left out image by image, in the official code the same ones of a batch. The paper evaluates the teacher
+ * (net=teacher). */
 #include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"

@@ -1,11 +1,12 @@
 /* wmse.c - Whitening for Self-Supervised Representation Learning, Ermolov et al. 2021 (arXiv:2007.06346).
  *
- *   each view -> backbone -> head -> z      of a few images together, and for each view by itself, z is whitened: mean 0, variances 1,
- *                                           covariances 0 (Cholesky); w
+ *   each view -> backbone -> head -> z -> w: z of a few images, and of each view by itself, is whitened (Cholesky):
+ *                                         mean 0, variances 1, covariances 0
  *
- * Loss: 2 - 2 cosine of w of two views of an image, the mean over all pairs of views. What is white cannot be all in one point. The
- * official code can whiten a batch several times, in other groups; here it is once, in groups of the batch's order, which is random.
- * Groups are of the global batch: some may lie on several ranks. Its rate falls in steps at the end, here along a cosine. */
+ * Loss: 2 - 2 cosine of w of two views of an image, the mean over all pairs of views. What is white cannot be all in one point.
+ * The official code can whiten a batch several times, in other groups; here it is once, in groups of the batch's order, which is
+ * random. Groups are of the global batch: some may lie on several ranks. Its rate falls in steps at the end, here along a
+ * cosine. */
 #include "base/error.h"
 #include "nn/losses.h"
 #include "ops/ops.h"

@@ -14,9 +14,11 @@ typedef struct px_prototype_scores {
     px_value *z;      /* (N, mlp.out), rows of length 1 */
     px_value *scores; /* (N, prototypes) */
 } px_prototype_scores;
-/* Parameters: those of px_mlp_layers, and last_layer.weight_v (prototypes, mlp.out), whose rows' lengths do not matter. x (N, in) */
+/* x (N, in). Parameters: those of px_mlp_layers, and last_layer.weight_v (prototypes, mlp.out), whose rows' lengths do not
+ * matter. */
 px_prototype_scores px_score_prototypes(px_net *, const px_prototype_head *, px_value *x);
-/* Its two halves, of a head that was applied as a whole before: z of x, and scores of rows z (N, mlp.out), which are linear in z. */
+/* Its two halves: z of x, and scores of rows z (N, mlp.out), which are linear in z. px_score_prototypes must be called first: it
+ * makes the parameters. */
 px_value *px_prototype_project(px_net *, const px_prototype_head *, px_value *x);
 px_value *px_prototype_score(px_net *, const px_prototype_head *, px_value *z);
 

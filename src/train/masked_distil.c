@@ -96,7 +96,8 @@ static px_value *hidden_of(px_build *b, px_value *patches)
     return as_rows(b->g, px_gather_tokens(b->g, patches, px_view_input(b, "hidden")));
 }
 
-/* log softmax((scores - centre) / temperature); the centre then moves by the mean of all scores, which is the score of the mean z. */
+/* log softmax((scores - centre) / temperature). The centre then moves to the mean of all scores, which is the score of the
+ * mean z. */
 static px_value *teach(const networks *n, const char *name, double stays, px_value *scores, px_value *all_z)
 {
     px_graph *g = n->b->g;

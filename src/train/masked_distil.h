@@ -1,5 +1,5 @@
-/* masked_distil.h - what iBOT and DINOv2 share: a teacher's distributions over prototypes, of other crops for the class token (DINO's
- * loss), and of the whole image for patches that the student does not see. Options, views and loss.
+/* masked_distil.h - what iBOT and DINOv2 share: a teacher's distributions over prototypes, of other crops for the class token
+ * (DINO's loss), and of the whole image for patches that the student does not see. Options, views and loss.
  *
  *     struct px_method_cfg { ...; px_masked_distil distil; };
  *     PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, ...)
@@ -18,7 +18,8 @@ typedef struct px_masked_distil {
     px_small_crops small;
 } px_masked_distil;
 
-/* `many` prototypes with their source, momentum at first, smallest block. */
+/* Defaults that differ, as strings: `many` prototypes and the `source` of that number, the teacher's momentum in the `first` step,
+ * patches of the `smallest` hidden block. type, field: as in PX_OPTION. */
 #define PX_MASKED_DISTIL_OPTIONS(type, field, many, source, first, smallest)                                           \
     PX_OPTION_NAMED("prototypes", type, field.prototypes, many, 2, 1 << 20, "prototypes (" source ")"),                \
         PX_OPTION_NAMED("hidden", type, field.hidden, "2048", 1, 65536, "width of the head's two hidden layers"),      \

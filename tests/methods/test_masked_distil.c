@@ -1,5 +1,5 @@
-/* test_masked_distil.c - masks of iBOT and DINOv2: blocks, as many patches as asked for, in half of the crops; the three tensors agree;
- * what is refused. Losses and gradients are compared with PyTorch in mpi_fixtures.c. */
+/* test_masked_distil.c - masks of iBOT and DINOv2: blocks, as many patches as asked for, in half of the crops; the three
+ * tensors agree; what is refused. Losses and gradients are compared with PyTorch in mpi_fixtures.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* test_msn.c - MSN's views: a recipe's small crops by default, as many visible patches as the official code keeps, none twice; what is
- * refused. Loss and gradients are compared with PyTorch in mpi_fixtures.c. */
+/* test_msn.c - MSN's views: a recipe's small crops by default, as many visible patches as the official code keeps, none
+ * twice; what is refused. Loss and gradients are compared with PyTorch in mpi_fixtures.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
