@@ -288,13 +288,13 @@ static int start_workers(px_loader *l)
 static int check_spec(const px_loader_spec *spec)
 {
     PX_CHECK(spec->data && spec->split && spec->views && spec->make);
+    const char *path = px_dataset_about(spec->data)->path;
+    if (spec->split->count == 0) /* then a caller may have no batch, either */
+        return px_fail(PX_USAGE, "%s: split \"%s\" has no images", path, spec->split->name);
     PX_CHECK(spec->batch >= 1 && spec->first >= 0 && spec->first + spec->batch <= spec->global_batch);
     PX_CHECK(spec->split->count <= UINT32_MAX);
     PX_CHECK(spec->workers >= 1 && spec->ahead >= 0);
     PX_CHECK(spec->parts <= 1 || spec->batch % spec->parts == 0);
-    const char *path = px_dataset_about(spec->data)->path;
-    if (spec->split->count == 0)
-        return px_fail(PX_USAGE, "%s: split \"%s\" has no images", path, spec->split->name);
     PX_CHECK(spec->whole <= 1 || !spec->keep_last);
     if (spec->split->count < spec->global_batch * (spec->whole > 1 ? spec->whole : 1) && !spec->keep_last)
         return px_fail(PX_USAGE,

@@ -25,6 +25,8 @@ static int open_data(px_session *s)
         return -1;
     s->split = *whole;
     s->split_index = px_split_limit(&s->split, d->limit);
+    if (s->split.count == 0)
+        return px_fail(PX_USAGE, "%s: split \"%s\" has no images", d->path, d->split);
     s->per_epoch = s->split.count / batch;
     if (s->per_epoch < 1)
         return px_fail(PX_USAGE,

@@ -26,6 +26,8 @@ static const char *const defaults[][10] = {
     {"pack", "out=x.h5"},
     {"export", "out=x.safetensors"},
     {"plot", "out=x"},
+    {"views", "out=x.png", "data.path=@/d.h5", SMALL},
+    {"bench", "data.path=@/d.h5", SMALL},
 };
 
 typedef struct running {

@@ -147,6 +147,14 @@ static void symbolic(const hostile *h)
         "pretrain", "data.path=%"                                                                                      \
     }
 
+#define EMPTY_TEST(NAME, ...) /* all images are in split 0, train */                                                   \
+    {                                                                                                                  \
+        .name = NAME, .make = hostile_h5_file, .from = "d.h5", .object = "/split", .kind = "integer", .status = 2,     \
+        .says = NAME ": split \"test\" has no images", .words = {                                                      \
+            __VA_ARGS__                                                                                                \
+        }                                                                                                              \
+    }
+
 static const hostile files[] = {
     {.name = "cut.h5",
      .make = damaged,
@@ -261,6 +269,9 @@ static const hostile files[] = {
      .status = 3,
      .says = "probed.h5: /images has the wrong type",
      .words = {"probe", "@/ok", "data.path=%"}},
+    EMPTY_TEST("trained", "pretrain", "data.path=%", "data.split=test"),
+    EMPTY_TEST("viewed", "views", "data.path=%", "data.split=test"),
+    EMPTY_TEST("measured", "bench", "data.path=%", "data.split=test"),
 };
 
 void hostile_set_files(void **state)
