@@ -5,6 +5,7 @@
 #include "cli/share.h"
 #include "train/describe.h"
 
+#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,16 +46,32 @@ static int load(px_settings *s, const char *method, const px_args *args)
 
 /* ---- recipes and results ---- */
 
+/* NULL with a message: it is a pipe or the like, which would be waited for, or cannot be opened. */
+static FILE *open_text(const char *path)
+{
+    if (px_plain_file(path, PX_DATA) != 0)
+        return NULL;
+    FILE *f = fopen(path, "r");
+    if (!f)
+        px_fail(PX_DATA, "%s: cannot be opened: %s", path, strerror(errno));
+    return f;
+}
+
 /* With the comment that it begins with, up to the commands in it. */
 static void print_recipe(const char *path)
 {
-    char line[256];
-    FILE *f = fopen(path, "r");
-    printf("  %s\n", path);
-    while (f && fgets(line, sizeof line, f) && line[0] == '#' && strncmp(line, "#   ", 4) != 0)
-        printf("    %s", line + 1);
+    char *line = NULL, *shown = px_one_line(px_strdup(path));
+    size_t size = 0;
+    FILE *f = open_text(path);
+    printf("  %s\n", shown);
+    while (f && getline(&line, &size, f) > 0 && line[0] == '#' && strncmp(line, "#   ", 4) != 0) {
+        line[strcspn(line, "\r\n")] = 0;
+        printf("    %s\n", px_one_line(line + 1));
+    }
     if (f)
         fclose(f);
+    free(shown);
+    free(line);
 }
 
 static void print_recipes(const px_method *m)
@@ -103,7 +120,7 @@ static void print_row(char *titles, char *row)
     char *title, *text;
     while ((title = next_cell(&titles)) && (text = next_cell(&row)))
         if (*text)
-            printf("  %-24s %s\n", title, text);
+            printf("  %-24s %s\n", px_one_line(title), px_one_line(text));
 }
 
 /* What results/methods/README.md tells of the method: the rows that begin with its name. */
@@ -111,7 +128,7 @@ static void print_ours(const px_method *m)
 {
     static const char file[] = "results/methods/README.md";
     char *path = px_share_file(file), line[1024], titles[1024] = "", row[1024];
-    FILE *f = path ? fopen(path, "r") : NULL;
+    FILE *f = path ? open_text(path) : NULL;
     int found = 0;
     printf("\nOurs\n");
     while (f && fgets(line, sizeof line, f)) {
@@ -132,7 +149,9 @@ static void print_ours(const px_method *m)
     }
     if (f)
         fclose(f);
-    if (found == 0)
+    if (path && !f)
+        printf("  %s\n", px_error());
+    else if (found == 0)
         printf("  none in %s\n", file);
     free(path);
 }

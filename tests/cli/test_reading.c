@@ -94,6 +94,28 @@ static void recipes_and_results(void **state)
     run_folder_remove(folder);
 }
 
+/* Nothing that a terminal would obey, and no wait for a pipe. */
+static void hostile_recipes_and_results(void **state)
+{
+    (void)state;
+    char *folder = run_folder_create(), before[4096];
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    assert_int_equal(mkdir("experiments", 0700) | mkdir("results", 0700) | mkdir("results/methods", 0700), 0);
+    write_line("experiments", "b\033[2J.cfg", "# Learns\033[31m.\n#   pretext\nmethod = \"byol\";\n");
+    write_line("results/methods", "README.md", "| method | k\033[1mNN |\n|---|---|\n| byol | 7\033[0m1 |\n");
+    run_result r = RUN("methods", "byol");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out, "  experiments/b?[2J.cfg\n     Learns?[31m.\n"));
+    assert_non_null(strstr(r.out, "  k?[1mNN                  7?[0m1\n"));
+    assert_null(strchr(r.out, '\033'));
+    run_finish(&r);
+    assert_int_equal(remove("results/methods/README.md") | mkfifo("results/methods/README.md", 0600), 0);
+    says(RUN("methods", "byol"), "Ours\n  results/methods/README.md: is a pipe, not a file\n");
+    assert_int_equal(chdir(before), 0);
+    run_folder_remove(folder);
+}
+
 /* Parameters without the classifier: torchvision's resnet18 has 11,689,512, of which its classifier has 513,000; timm's
  * vit_tiny_patch16_224 has 5,717,416, of which 193,000. */
 static void sizes_of_backbones(void **state)
@@ -158,8 +180,9 @@ static void a_run_is_read(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(lists_name_all), cmocka_unit_test(one_method),
-                                       cmocka_unit_test(recipes_and_results), cmocka_unit_test(sizes_of_backbones),
-                                       cmocka_unit_test(a_run_is_read)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lists_name_all),      cmocka_unit_test(one_method),
+        cmocka_unit_test(recipes_and_results), cmocka_unit_test(hostile_recipes_and_results),
+        cmocka_unit_test(sizes_of_backbones),  cmocka_unit_test(a_run_is_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
