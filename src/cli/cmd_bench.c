@@ -1,7 +1,6 @@
 /* cmd_bench.c - pretext bench: measures where the time of a training step goes. */
 #include "base/error.h"
 #include "cli/job.h"
-#include "cli/share.h"
 #include "train/bench.h"
 
 #include <stdlib.h>
@@ -28,32 +27,6 @@ static const px_option options[] = {
 static const px_keys keys[] = {
     {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
 
-/* bench.* belongs to this command; everything else configures the run. */
-static int load(px_settings *s, px_bench_options *o, const px_args *args, px_log *log)
-{
-    const char **own = px_calloc((size_t)args->assignments.count + 1, sizeof own[0]);
-    int owns = 0, status = 0;
-    px_config *config = px_config_create();
-    px_config_group(config, "bench", options, o);
-    for (int i = 0; i < args->assignments.count && status == 0; i++) {
-        if (strncmp(args->assignments.word[i], "bench.", 6) == 0)
-            status = px_config_set(config, args->assignments.word[i]);
-        else
-            own[owns++] = args->assignments.word[i];
-    }
-    if (status == 0)
-        status = px_config_finish(config);
-    px_config_destroy(config);
-    char *path = status == 0 && args->words.count ? px_share_config(args->words.word[0], log) : NULL;
-    if (status == 0 && args->words.count && !path)
-        status = -1;
-    if (status == 0)
-        status = px_settings_load(s, path, own, owns);
-    free(path);
-    free(own);
-    return status;
-}
-
 static int bench(px_job *job, const px_args *args)
 {
     const bench_flags *given = args->flags;
@@ -62,7 +35,7 @@ static int bench(px_job *job, const px_args *args)
     px_bench_report r = {0};
     int status = px_job_plugins(&given->plugin);
     if (status == 0)
-        status = load(&s, &o, args, &job->log);
+        status = px_job_settings(&s, &o, args, &job->log);
     if (px_agree(&job->comm, status) != 0) {
         if (status == 0)
             px_settings_finish(&s);

@@ -1,7 +1,6 @@
 /* cmd_views.c - pretext views: a picture of what the networks will see. */
 #include "base/error.h"
 #include "cli/job.h"
-#include "cli/share.h"
 #include "data/png_write.h"
 #include "train/view_sheet.h"
 
@@ -25,32 +24,6 @@ static const px_option options[] = {
 static const px_keys keys[] = {
     {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
 
-/* views.* belongs to this command; everything else configures the run. */
-static int load(px_settings *s, views_cfg *own, const px_args *args, px_log *log)
-{
-    const char **others = px_calloc((size_t)args->assignments.count + 1, sizeof others[0]);
-    int count = 0, status = 0;
-    px_config *config = px_config_create();
-    px_config_group(config, "views", options, own);
-    for (int i = 0; i < args->assignments.count && status == 0; i++) {
-        if (strncmp(args->assignments.word[i], "views.", 6) == 0)
-            status = px_config_set(config, args->assignments.word[i]);
-        else
-            others[count++] = args->assignments.word[i];
-    }
-    if (status == 0)
-        status = px_config_finish(config);
-    px_config_destroy(config);
-    char *path = status == 0 && args->words.count ? px_share_config(args->words.word[0], log) : NULL;
-    if (status == 0 && args->words.count && !path)
-        status = -1;
-    if (status == 0)
-        status = px_settings_load(s, path, others, count);
-    free(path);
-    free(others);
-    return status;
-}
-
 static int run(int argc, char **argv)
 {
     views_flags given = {0};
@@ -64,13 +37,16 @@ static int run(int argc, char **argv)
     px_args_note(&args, &log);
     int status = px_job_plugins(&given.plugin);
     if (status == 0)
-        status = load(&s, &own, &args, &log);
+        status = px_job_settings(&s, &own, &args, &log);
     if (status == 0) {
         status = px_view_sheet_make(&sheet, &s, own.images);
         if (status == 0)
             status = px_png_write(args.out, sheet.pixels, sheet.height, sheet.width, 3);
-        if (status == 0)
-            printf("%s: %d images\n%s", args.out, sheet.rows, sheet.legend);
+        if (status == 0) {
+            char *file = px_one_line(px_strdup(args.out));
+            printf("%s: %d images\n%s", file, sheet.rows, sheet.legend);
+            free(file);
+        }
         px_view_sheet_finish(&sheet);
         px_settings_finish(&s);
     }

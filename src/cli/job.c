@@ -4,7 +4,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/shell.h"
-#include "train/method.h"
+#include "cli/share.h"
 
 #include <omp.h>
 #include <stdlib.h>
@@ -83,4 +83,37 @@ int px_job_plugins(const px_words *files)
         if (px_method_load(files->word[i]) != 0)
             return -1;
     return 0;
+}
+
+/* Sets what the command line says of the command's own group; others[0 : *count] is the rest of it. */
+static int take_own(void *own, const px_args *args, const char **others, int *count)
+{
+    const char *group = args->command->options_group;
+    size_t length = strlen(group);
+    int status = 0;
+    px_config *config = px_config_create();
+    px_config_group(config, group, args->command->options, own);
+    for (int i = 0; i < args->assignments.count && status == 0; i++) {
+        const char *word = args->assignments.word[i];
+        if (strncmp(word, group, length) == 0 && word[length] == '.')
+            status = px_config_set(config, word);
+        else
+            others[(*count)++] = word;
+    }
+    if (status == 0)
+        status = px_config_finish(config);
+    px_config_destroy(config);
+    return status;
+}
+
+int px_job_settings(px_settings *s, void *own, const px_args *args, px_log *log)
+{
+    const char **others = px_calloc((size_t)args->assignments.count + 1, sizeof others[0]);
+    int count = 0, status = take_own(own, args, others, &count);
+    char *path = status == 0 && args->words.count ? px_share_config(args->words.word[0], log) : NULL;
+    if (status == 0)
+        status = path || !args->words.count ? px_settings_load(s, path, others, count) : -1;
+    free(path);
+    free(others);
+    return status;
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "cli/args.h"
 #include "dist/watch.h"
+#include "train/settings.h"
 
 typedef struct px_job {
     px_comm comm;
@@ -38,6 +39,10 @@ int px_job_isa(px_job *, const char *isa);
 
 /* Collective: from now on a rank that dies or is stopped ends the job (dist/watch.h); warns if that is impossible. */
 void px_job_watch(px_job *, double seconds);
+
+/* The settings of a run from CONFIG and key=value, without those of the command's own group (views.images=4), which fill
+ * `own`, the structure of command->options. 0, and px_settings_finish is due; or -1. */
+int px_job_settings(px_settings *, void *own, const px_args *, px_log *);
 
 /* The flag --plugin FILE.so of commands that know methods; may be repeated. */
 #define PX_PLUGIN_FLAG(type) PX_FLAG(type, plugin, 0, "FILE.so", "a plug-in with a method; may be repeated")

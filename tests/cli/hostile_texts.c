@@ -185,6 +185,7 @@ static const hostile arguments[] = {
     {.name = "longer", .words = {"pretrain", "~"}, .status = 2, .says = "File name too long"},
     {.name = "long value", .words = {"pretrain", "method=~"}, .status = 2, .says = "there is no method 'below"},
     {.name = "", .status = 2, .says = "pretrain: "},
+    {.name = "x\033[31m.png", .words = {"views", "out=%"}, .says = "x?[31m.png: 8 images\n"},
 };
 
 void hostile_arguments(void **state)
