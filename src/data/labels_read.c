@@ -67,6 +67,22 @@ static int no_label_column(reading *r)
     return status;
 }
 
+static const char *text_of(const record *r, int column)
+{
+    return column >= 0 && column < r->fields ? r->field[column] : NULL;
+}
+
+/* Of two columns with one name, the wrong one might be taken. */
+static int named_twice(const reading *r, int column)
+{
+    const char *name = text_of(&r->now, column), *other;
+    for (int k = column + 1; name && (other = text_of(&r->now, k)); k++)
+        if (strcasecmp(name, other) == 0)
+            return px_fail(PX_DATA, "%s: row 1 calls columns %d and %d '%s'; rename the one that is not meant", r->name,
+                           column + 1, k + 1, name);
+    return 0;
+}
+
 /* Takes the first record as the columns' names if it has that of a path, and is not an image itself. */
 static bool is_head(reading *r)
 {
@@ -83,6 +99,8 @@ static bool is_head(reading *r)
         r->split = column_called(first, train_names);
         r->yes_is_train = r->split >= 0;
     }
+    if (!r->failed && (named_twice(r, path) != 0 || named_twice(r, label) != 0 || named_twice(r, r->split) != 0))
+        r->failed = -1;
     return true;
 }
 
@@ -110,11 +128,6 @@ static void take_field(void *bytes, size_t size, void *context)
     reading *r = context;
     if (r->now.fields < COLUMNS)
         r->now.field[r->now.fields++] = px_format("%.*s", (int)size, (const char *)bytes);
-}
-
-static const char *text_of(const record *r, int column)
-{
-    return column >= 0 && column < r->fields ? r->field[column] : NULL;
 }
 
 /* The split in the words of the file, as a new string. */
