@@ -109,12 +109,12 @@ int px_plain_file(const char *path, px_status status)
     return px_fail(status, "%s: is %s, not a file", path, what);
 }
 
-int px_replaceable(const char *path, px_status status)
+int px_replaceable(const char *path)
 {
     struct stat about;
     if (stat(path, &about) != 0 || S_ISREG(about.st_mode))
         return 0;
-    return px_fail(status, "%s: is not a file, so it is not replaced", path);
+    return px_fail(PX_USAGE, "%s: is not a file, so it is not replaced", path);
 }
 
 char *px_partial_name(const char *out)

@@ -55,8 +55,9 @@ _Noreturn void px_die(const char *format, ...) __attribute__((format(printf, 1, 
  * would be waited for. */
 int px_plain_file(const char *path, px_status status);
 
-/* The same for a file that will be replaced when its successor is complete. */
-int px_replaceable(const char *path, px_status status);
+/* 0 if what out= names is a plain file, which its successor replaces when that is complete, or missing; else -1
+ * (PX_USAGE). */
+int px_replaceable(const char *path);
 
 /* OUT.partial.PID, where a file is written until it is complete: processes that write the same file, as those that mpirun starts
  * of a command for one, are not in each other's way. The caller frees it. */

@@ -46,6 +46,8 @@ static int write(const px_args *args, const export_flags *given, px_log *log)
     if (status == 0 && onnx && given->all)
         status = px_fail(PX_USAGE, "%s: --all is for .safetensors; in ONNX the backbone is written, without heads",
                          args->out);
+    if (status == 0)
+        status = px_replaceable(args->out); /* before the run is read */
     for (int i = 0; i < args->assignments.count && status == 0; i++)
         status = px_config_set(config, args->assignments.word[i]);
     if (status == 0)

@@ -374,7 +374,7 @@ static int check_arguments(const char *const *sources, int count, const char *ou
     for (int i = 0; i < count; i++)
         if (px_not_input(out, sources[i], "a source") != 0)
             return -1;
-    return px_h5_replaceable(out, PX_USAGE);
+    return px_h5_replaceable(out);
 }
 
 char *px_pack_understand(const char *const *sources, int count, const px_pack_options *options, px_log *log)

@@ -82,7 +82,7 @@ static int open_partial(px_pack_file *f)
 int px_pack_file_create(px_pack_file *f, const px_pack_shape *shape, const char *path)
 {
     px_h5_quiet();
-    if (px_replaceable(path, PX_USAGE) != 0)
+    if (px_replaceable(path) != 0)
         return -1;
     *f = (px_pack_file){.shape = *shape, .path = px_strdup(path), .file = -1, .pixels = -1};
     f->partial = px_partial_name(path);

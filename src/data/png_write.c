@@ -15,7 +15,7 @@ static int check_replaceable(const char *path)
 {
     static const char signature[8] = "\x89PNG\r\n\x1a\n";
     char first[8];
-    if (px_replaceable(path, PX_FAIL) != 0)
+    if (px_replaceable(path) != 0)
         return -1;
     FILE *f = fopen(path, "rb");
     size_t got = f ? fread(first, 1, sizeof first, f) : 0;

@@ -91,7 +91,7 @@ int px_safetensors_write(const char *path, const px_stored_tensor *tensors, int 
     qsort(order, (size_t)count, sizeof order[0], wide_first);
     size_t length;
     char *text = header(order, count, notes, note_count, &length), *partial = px_partial_name(path);
-    bool plain = px_replaceable(path, PX_FAIL) == 0 && px_plain_file(partial, PX_FAIL) == 0;
+    bool plain = px_replaceable(path) == 0 && px_plain_file(partial, PX_FAIL) == 0;
     int status = plain ? write_file(partial, path, order, count, text, length) : -1;
     if (status == 0 && rename(partial, path) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));

@@ -164,7 +164,7 @@ int px_features_writable(const char *path)
     else if (access(folder, W_OK) != 0 || (stat(path, &about) != 0 && errno != ENOENT))
         status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     char *partial = px_format("%s.partial", path);
-    if (status == 0 && (px_h5_replaceable(path, PX_FAIL) != 0 || px_plain_file(partial, PX_FAIL) != 0))
+    if (status == 0 && (px_h5_replaceable(path) != 0 || px_plain_file(partial, PX_FAIL) != 0))
         status = -1;
     free(partial);
     free(copy);

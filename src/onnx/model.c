@@ -111,7 +111,7 @@ static int write_bytes(const char *partial, const char *path, const unsigned cha
 static int replace(const char *path, const unsigned char *bytes, size_t size)
 {
     char *partial = px_partial_name(path);
-    bool plain = px_replaceable(path, PX_FAIL) == 0 && px_plain_file(partial, PX_FAIL) == 0;
+    bool plain = px_replaceable(path) == 0 && px_plain_file(partial, PX_FAIL) == 0;
     int status = plain ? write_bytes(partial, path, bytes, size) : -1;
     if (status == 0)
         status = px_onnx_check(partial);

@@ -315,11 +315,11 @@ int px_h5_disk_check(const px_h5_disk *disk, const char *path)
     return disk->error == 0 ? 0 : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(disk->error));
 }
 
-int px_h5_replaceable(const char *path, px_status status)
+int px_h5_replaceable(const char *path)
 {
     static const char signature[] = "\x89HDF\r\n\x1a\n";
     char start[sizeof signature - 1];
-    if (px_replaceable(path, status) != 0)
+    if (px_replaceable(path) != 0)
         return -1;
     FILE *file = fopen(path, "rb");
     size_t size = file ? fread(start, 1, sizeof start, file) : 0; /* if it cannot be read, writing it tells why */
@@ -327,6 +327,6 @@ int px_h5_replaceable(const char *path, px_status status)
         fclose(file);
     if (size == 0 || (size == sizeof start && memcmp(start, signature, size) == 0))
         return 0;
-    return px_fail(status, "%s: is not an HDF5 file, so it is not replaced; give out= another name, or remove it",
+    return px_fail(PX_USAGE, "%s: is not an HDF5 file, so it is not replaced; give out= another name, or remove it",
                    path);
 }

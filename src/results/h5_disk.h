@@ -55,6 +55,6 @@ int px_h5_disk_check(const px_h5_disk *disk, const char *path);
 
 /* As px_replaceable (base/error.h), for an output in HDF5: what stands there must be HDF5, too, or empty. A mistyped out=
  * replaces no picture and no table of labels. */
-int px_h5_replaceable(const char *path, px_status status);
+int px_h5_replaceable(const char *path);
 
 #endif

@@ -127,7 +127,7 @@ static const bad_case table[] = {
     {{"probe", "pipe.safetensors", "out=o", "data.path=d.h5"}, 3, "pipe.safetensors: is not a file"},
     {{"probe", "saved"}, 3, "saved/checkpoint.h5: is a pipe, not a file"},
     {{"show", "piped"}, 3, "piped/run.h5: is a pipe, not a file"},
-    {{"features", "ok", "out=pipe.safetensors"}, 1, "pipe.safetensors: is not a file, so it is not replaced"},
+    {{"features", "ok", "out=pipe.safetensors"}, 2, "pipe.safetensors: is not a file, so it is not replaced"},
     {{"pretrain", "out=key.cfg/sub"}, 2, "key.cfg/sub: the folder cannot be created: Not a directory"},
     {{"pretrain", "out=/proc/sub/sub"}, 2, "/proc/sub: the folder cannot be created: "},
     {{"pretrain", "out=ok"}, 2, "ok already contains a run: continue it with --resume, or give another out="},
@@ -179,7 +179,7 @@ static const bad_case table[] = {
     {{"features", "nowhere", "out=f.h5"}, 3, "nowhere: there is no such run"},
     {{"export", "nowhere", "out=x.safetensors"}, 3, "nowhere: there is no such run"},
     {{"features", "ok", "out=key.cfg/f.h5"}, 1, "key.cfg/f.h5: cannot be written: key.cfg is not a folder"},
-    {{"features", "ok", "out=empty"}, 1, "empty: is not a file, so it is not replaced"},
+    {{"features", "ok", "out=empty"}, 2, "empty: is not a file, so it is not replaced"},
 };
 
 /* ViTs of 16 px images: four patches of 8 x 8. */

@@ -8,6 +8,7 @@
 
 #include "../data/make_data.h"
 #include "hostile.h"
+#include "onnx/onnx.h"
 
 /* What stands where the output should go: `kind`; `text`: its name. */
 static void obstacle(const hostile *h)
@@ -38,13 +39,15 @@ static const struct writer {
 } writers[] = {
     {{"pack", "@/images.png"}, "o.h5"}, {{"export", "@/ok"}, "o.safetensors"}, {{"features", "@/ok"}, "o.h5"}};
 
+enum { NO_FILES = 3 }; /* the first of `targets` */
+
 static const struct target {
     const char *kind, *out; /* NULL: out= and the writer's name */
     int status;
     const char *says;
-} targets[] = {{"fifo", NULL, 1, "is not a file, so it is not replaced"},
-               {"folder", NULL, 1, "is not a file, so it is not replaced"},
-               {"device", NULL, 1, "is not a file, so it is not replaced"},
+} targets[] = {{"fifo", NULL, 2, "is not a file, so it is not replaced"},
+               {"folder", NULL, 2, "is not a file, so it is not replaced"},
+               {"device", NULL, 2, "is not a file, so it is not replaced"},
                {"below-a-file", "out=file/o.safetensors", 1, "cannot be written: "},
                {"nowhere", "out=nowhere/below/o.safetensors", 1, "cannot be written: "},
                {"empty", "out=", 2, "out="},
@@ -52,10 +55,10 @@ static const struct target {
                {"long", "out=~/o.safetensors", 1, "File name too long"}};
 
 /* Names that weights cannot have, and what a second file beside them prevents. */
-static const struct target devices[] = {{"null", "out=/dev/null", 1, "/dev/null: is not a file, so it is not replaced"},
-                                        {"full", "out=/dev/full", 1, "/dev/full: is not a file, so it is not replaced"},
-                                        {"here", "out=.", 1, ".: is not a file, so it is not replaced"},
-                                        {"up", "out=..", 1, "..: is not a file, so it is not replaced"}};
+static const struct target devices[] = {{"null", "out=/dev/null", 2, "/dev/null: is not a file, so it is not replaced"},
+                                        {"full", "out=/dev/full", 2, "/dev/full: is not a file, so it is not replaced"},
+                                        {"here", "out=.", 2, ".: is not a file, so it is not replaced"},
+                                        {"up", "out=..", 2, "..: is not a file, so it is not replaced"}};
 static const struct target proc[] = {{"proc", "out=/proc/o.safetensors", 1, "cannot be written: "}};
 static const struct target partials[] = {{"partial-fifo", NULL, 1, ".partial: is a pipe, not a file"},
                                          {"partial-folder", NULL, 1, ".partial: is a folder, not a file"}};
@@ -63,7 +66,7 @@ static const struct target partials[] = {{"partial-fifo", NULL, 1, ".partial: is
 /* What is read, and what is no HDF5. */
 static const struct target inputs[] = {
     {"data", "out=@/d.h5", 2, "d.h5 is the data set whose images are read, so it cannot be the output as well"},
-    {"picture", "out=@/images.png", 1, "images.png: is not an HDF5 file, so it is not replaced"}};
+    {"picture", "out=@/images.png", 2, "images.png: is not an HDF5 file, so it is not replaced"}};
 
 /* Folders that pretrain and probe write to. */
 static const struct target folders[] = {
@@ -79,15 +82,13 @@ static const struct target folders[] = {
     {"long", "out=~", 2, "a path of 49"},
 };
 
-/* `pack` calls the same mistakes wrong use. */
 static void add_targets(hostile_rows *rows, const char *command, const char *what, const char *name,
                         const struct target *target, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         const struct target *t = &target[i];
         hostile *h = hostile_add(rows);
-        bool use = strcmp(command, "pack") == 0 && strstr(t->says, "not replaced");
-        *h = (hostile){.make = obstacle, .status = use ? 2 : t->status, .says = t->says, .text = name};
+        *h = (hostile){.make = obstacle, .status = t->status, .says = t->says, .text = name};
         const char **word = h->words;
         *word++ = command;
         if (what)
@@ -110,6 +111,9 @@ void hostile_outputs(void **state)
     add_targets(&rows, "export", "@/ok", "o.safetensors", proc, COUNT(proc));
     add_targets(&rows, "pack", "@/images.png", "o.h5", devices, COUNT(devices));
     add_targets(&rows, "features", "@/ok", "o.h5", devices, COUNT(devices));
+    if (!px_onnx_missing())
+        add_targets(&rows, "export", "@/ok", "o.onnx", targets, NO_FILES);
+    add_targets(&rows, "views", NULL, "o.png", targets, NO_FILES);
     add_targets(&rows, "features", "@/ok", "o.h5", partials, COUNT(partials));
     add_targets(&rows, "features", "@/ok", "o.h5", inputs, COUNT(inputs));
     add_targets(&rows, "pretrain", NULL, "o", folders, COUNT(folders));
