@@ -7,6 +7,7 @@ docs/design.md lists the folders ("## Layers"), and each may use only those abov
 - A file declares `extern` nothing that a folder below defines: that would be such an include without its name.
 - Nothing says target_clones: these copies are chosen before main, whatever isa= says (base/simd.h has others).
 - A method includes what pretext.h gives to methods from outside the tree, and no more.
+- No line of a .c or .h file has more than 132 characters: the formatter breaks code at 120, but leaves comments alone.
 - Each exception below has its reason. One that is no longer needed is a mistake, too.
 
 layers.py --self-test: a tree with one mistake of each kind, which must all be found.
@@ -22,7 +23,10 @@ EXCEPTIONS = {
     ("graph", "px_backend_fast"): "declared where plans are made; the backend is handed in",
     ("graph", "px_backend_openblas"): "the backend of a plan that names none",
     ("graph", "px_op_add"): "the contributions to a gradient are summed by an op; the derivative cannot do without this one",
+    ("tests/ops/map_fixtures.h", "long lines"): "numbers, which map_fixtures.py writes",
 }
+
+WIDEST = 132
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 EXTERN = re.compile(r"^\s*extern\s+(const\s+\w+\s[^;({]*);", re.M)
@@ -32,15 +36,21 @@ DEFINED = re.compile(r"^const\s+\w+\s+(px_\w+)(?:\[\])?\s*=", re.M)
 class Tree:
     def __init__(self, source):
         self.source, self.problems, self.used = source, [], set()
-        self.files = {}  # path below src/ (or "methods/...") -> text
-        for top in ("src", "methods"):
-            for folder, _, names in os.walk(os.path.join(source, top)):
+        self.others = self.read_files("tests", "experiments")
+        self.files = {path.removeprefix("src/"): text for path, text in self.read_files("src", "methods").items()}
+        self.order = self.read_order()
+
+    def read_files(self, *tops):
+        """Path -> text of the files in C."""
+        found = {}
+        for top in tops:
+            for folder, _, names in os.walk(os.path.join(self.source, top)):
                 for name in sorted(names):
                     if name.endswith((".c", ".h")):
                         path = os.path.join(folder, name)
                         with open(path, encoding="utf-8") as f:
-                            self.files[os.path.relpath(path, source).removeprefix("src/")] = f.read()
-        self.order = self.read_order()
+                            found[os.path.relpath(path, self.source)] = f.read()
+        return found
 
     def read_order(self):
         with open(os.path.join(self.source, "docs/design.md"), encoding="utf-8") as f:
@@ -109,12 +119,20 @@ class Tree:
                 if name not in given:
                     self.complain(path, f'includes "{name}", which pretext.h does not give to methods from outside')
 
+    def check_widths(self):
+        ours = {path if path.startswith("methods/") else f"src/{path}": text for path, text in self.files.items()}
+        for path, text in (ours | self.others).items():
+            for number, line in enumerate(text.split("\n"), 1):
+                if len(line) > WIDEST and not self.excepted(path, "long lines"):
+                    self.complain(f"{path}:{number}", f"has {len(line)} characters, more than {WIDEST}")
+
     def check(self):
         self.check_list()
         self.check_includes()
         self.check_externs()
         self.check_clones()
         self.check_methods()
+        self.check_widths()
         for folder, what in EXCEPTIONS:
             if (folder, what) not in self.used:
                 self.complain("tests/layers.py", f"the exception that {folder} uses {what} is not needed")
@@ -130,10 +148,14 @@ MISTAKES = {
     "src/ops/ops.h": '#include "graph/h.h"\n#include "backends/fast.h"\n',
     "src/ops/o.c": "const px_op px_far[] = {{0}};\nconst px_op px_op_add = {0};\n",
     "src/new/n.c": "__attribute__((target_clones)) int n;\n",
+    "src/base/w.c": f"/* {'w' * 126} */\n/* {'w' * 127} */\n",
+    "tests/base/t.h": f"/* {'é' * 126} */\n\n// {'t' * 130}\n",
+    "tests/ops/map_fixtures.h": "1" * 133 + "\n",
     "methods/m.c": '#include "ops/ops.h"\n#include "graph/h.h"\n#include "base/a.h"\n',
 }
 EXPECTED = ("differ in gone", "differ in new", 'src/base/b.c: includes "ops/ops.h"', "methods is not above graph", "declares px_far", "src/new/n.c: says target_clones",
-            'methods/m.c: includes "base/a.h"', "graph uses px_backend_fast is not needed", "graph uses px_backend_openblas is not needed")
+            "src/base/w.c:2: has 133 characters", "tests/base/t.h:3: has 133 characters", 'methods/m.c: includes "base/a.h"',
+            "graph uses px_backend_fast is not needed", "graph uses px_backend_openblas is not needed")
 
 
 def self_test():
