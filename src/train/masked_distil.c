@@ -123,7 +123,6 @@ static void teacher_targets(const px_masked_distil *c, const networks *n, px_val
     px_value *patches = as_rows(g, px_slice(g, tokens, 1, 1, T));
     px_value *z = px_prototype_project(n->teacher_head, &n->layers, patches); /* [2B T,d] */
     px_value *hidden = hidden_of(b, px_reshape(g, z, PX_SHAPE(rows, T, c->dim)));
-    px_teacher_embedding(b, crop.z);
     *of_crops = teach(n, "center", c->center, crop.scores, crop.z);
     *of_patches = teach(n, "patch_center", c->center, px_prototype_score(n->teacher_head, &n->layers, hidden), z);
 }
@@ -173,6 +172,7 @@ px_value *px_masked_distil_build(const px_masked_distil *c, px_build *b, px_valu
     px_value *large = px_slice(g, log_p, 0, 0, 2 * B), *patches = px_slice(g, log_p, 0, 2 * B, 2 * B * M);
     px_value *others = N > 0 ? px_slice(g, log_p, 0, 2 * B * (1 + M), N * B) : NULL;
     px_value *q = px_unary(g, PX_FN_EXP, of_crops, 0, 0), *crop_loss = px_distil_crops(g, q, large, others);
+    px_teacher_embedding(b, q); /* z may differ where all images have the same prototype */
     px_value *share = px_reshape(g, px_view_input(b, "share"), PX_SHAPE(2 * B * M, 1));
     px_value *target = px_binary(g, PX_MUL, px_unary(g, PX_FN_EXP, of_patches, 0, 0), share);
     px_value *patch_loss = px_scale(g, px_soft_cross_entropy(g, target, patches), (double)M);

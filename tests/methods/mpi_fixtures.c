@@ -200,18 +200,6 @@ static void *make_input(subject *t, const px_view *v)
     return v->dtype == PX_I32 ? (void *)whole : x;
 }
 
-static void add_inputs(subject *t)
-{
-    t->s.method->views(t->s.method_cfg, &t->task, &t->views);
-    for (int i = 0; i < t->views.count; i++) {
-        const px_view *v = &t->views.view[i];
-        px_shape shape = {.rank = 1 + v->rank, .dim = {(int64_t)v->copies * t->task.batch}};
-        for (int k = 0; k < v->rank; k++)
-            shape.dim[k + 1] = v->dim[k];
-        px_input(t->b.g, v->name, v->dtype == PX_I32 ? PX_I32 : PX_F64, shape);
-    }
-}
-
 static int build(subject *t)
 {
     bool vit = t->s.backbone->family == &px_vit_family;
@@ -222,7 +210,8 @@ static int build(subject *t)
     const char *why = t->s.method->check ? t->s.method->check(t->s.method_cfg, &t->task, backbone) : NULL;
     if (why)
         return px_fail(PX_USAGE, "%s", why);
-    add_inputs(t);
+    t->s.method->views(t->s.method_cfg, &t->task, &t->views);
+    view_inputs(g, &t->views, t->task.batch);
     t->loss = t->s.method->build(t->s.method_cfg, &t->b);
     px_graph_output(g, "loss", t->loss);
     px_graph_fuse(g);

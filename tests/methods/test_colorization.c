@@ -94,18 +94,6 @@ typedef struct training {
     double *colours;           /* (B,BINS), one of the inputs */
 } training;
 
-static void add_input(training *t, int i)
-{
-    const px_view *v = &t->views.view[i];
-    px_shape shape = {.rank = 1 + v->rank, .dim = {(int64_t)v->copies * B}};
-    for (int k = 0; k < v->rank; k++)
-        shape.dim[k + 1] = v->dim[k];
-    px_input(t->g, v->name, v->dtype == PX_I32 ? PX_I32 : PX_F64, shape);
-    t->input[i] = px_aligned_calloc((size_t)px_shape_count(shape) * sizeof(double));
-    if (strcmp(v->name, "colours") == 0)
-        t->colours = t->input[i];
-}
-
 static void start(training *t, const char *memory)
 {
     *t = (training){.task = {.image_size = S, .channels = 3, .batch = B, .ranks = 1}};
@@ -113,8 +101,7 @@ static void start(training *t, const char *memory)
     assert_int_equal(px_settings_load(&t->s, NULL, given, 3), 0);
     t->s.method->views(t->s.method_cfg, &t->task, &t->views);
     t->g = px_graph_create((px_mode){.real = PX_F64, .ranks = 1});
-    for (int i = 0; i < t->views.count; i++)
-        add_input(t, i);
+    view_inputs(t->g, &t->views, B);
     px_build b = {.g = t->g, .task = &t->task, .backbone = &small_cnn};
     t->loss = t->s.method->build(t->s.method_cfg, &b);
     px_graph_output(t->g, "loss", t->loss);
@@ -123,8 +110,13 @@ static void start(training *t, const char *memory)
     if (!t->plan)
         fail_msg("%s", px_error());
     px_plan_init_params(t->plan, 1);
-    for (int i = 0; i < t->views.count; i++)
-        px_plan_bind(t->plan, px_graph_find_input(t->g, t->views.view[i].name), t->input[i]);
+    for (int i = 0; i < t->views.count; i++) {
+        px_value *view = px_graph_find_input(t->g, t->views.view[i].name);
+        t->input[i] = px_aligned_calloc((size_t)px_shape_count(view->shape) * sizeof(double));
+        px_plan_bind(t->plan, view, t->input[i]);
+        if (strcmp(t->views.view[i].name, "colours") == 0)
+            t->colours = t->input[i];
+    }
 }
 
 static void stop(training *t)

@@ -1,5 +1,5 @@
 /* test_masked_distil.c - masks of iBOT and DINOv2: blocks, as many patches as asked for, in half of the crops; the three
- * tensors agree; what is refused. Losses and gradients are compared with PyTorch in mpi_fixtures.c. */
+ * tensors agree; what is refused and what is watched. Losses and gradients are compared with PyTorch in mpi_fixtures.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "scene.h"
+#include "small_nets.h"
 #include "train/mask_blocks.h"
 
 #include <math.h>
@@ -135,10 +136,36 @@ static void what_cannot_work_is_refused(void **state)
     refuses("method=ibot", "ibot.mask_ratio=0.5", 1, NULL);
 }
 
+/* Whose z stay apart where all images have one prototype. */
+static void the_teacher_is_watched_by_what_it_assigns(void **state)
+{
+    (void)state;
+    static const char *const given[][3] = {{"method=ibot", "ibot.prototypes=9", "ibot.dim=7"},
+                                           {"method=dinov2", "dinov2.prototypes=9", "dinov2.dim=7"}};
+    for (int i = 0; i < 2; i++) {
+        px_settings s;
+        px_views views = {0};
+        px_task four = task;
+        four.batch = 4;
+        four.ranks = 1;
+        assert_int_equal(px_settings_load(&s, NULL, given[i], 3), 0);
+        s.method->views(s.method_cfg, &four, &views);
+        px_graph *g = px_graph_create((px_mode){.real = PX_F64, .ranks = 1});
+        view_inputs(g, &views, four.batch);
+        px_build b = {.g = g, .task = &four, .backbone = &small_vit, .backbone_cfg = s.backbone_cfg};
+        s.method->build(s.method_cfg, &b);
+        assert_null(px_graph_error(g));
+        assert_true(px_shape_equal(b.embedding[PX_WATCHED_TEACHER]->shape, PX_SHAPE(8, 9)));
+        px_graph_destroy(g);
+        px_settings_finish(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_hide_as_many_as_asked), cmocka_unit_test(of_one_patch_nothing_can_be_a_block),
-        cmocka_unit_test(half_of_the_crops_are_masked), cmocka_unit_test(what_cannot_work_is_refused)};
+        cmocka_unit_test(half_of_the_crops_are_masked), cmocka_unit_test(what_cannot_work_is_refused),
+        cmocka_unit_test(the_teacher_is_watched_by_what_it_assigns)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
