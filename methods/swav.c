@@ -27,7 +27,7 @@ static const px_option options[] = {
               "width of the head's hidden layer; 0: the backbone's feature width (paper)"),
     PX_OPTION(px_method_cfg, dim, "128", 1, 65536, "width of z (paper)"),
     PX_OPTION(px_method_cfg, temperature, "0.1", 0.001, 100, "softmax temperature of predictions (paper)"),
-    PX_OPTION(px_method_cfg, epsilon, "0.05", 0.01, 100, "softness of the assignments (paper)"),
+    PX_OPTION(px_method_cfg, epsilon, "0.05", 0.0125, 100, "softness of the assignments (paper)"),
     PX_OPTION(px_method_cfg, freeze_epochs, "0", 0, 1e6,
               "epochs in which the prototypes stay as they are (official code: 313 steps, an epoch of its batches)"),
     PX_OPTION(px_method_cfg, rounds, "3", 1, 100, "rounds of Sinkhorn-Knopp (paper)"),

@@ -30,7 +30,8 @@ px_value *px_own_rows(px_graph *, int first, int64_t rows, int64_t shift);
 px_value *px_info_nce(px_graph *, px_value *q, px_value *keys, double temperature, px_value **accuracy);
 
 /* Scores (B, K) -> assignments (B, K), whose rows sum to 1 and whose columns are alike over the global batch, by so many rounds of
- * Sinkhorn-Knopp (SwAV, arXiv:2006.09882); without gradient. */
+ * Sinkhorn-Knopp (SwAV, arXiv:2006.09882); without gradient. In single precision scores / epsilon must be at most 80, so that sums
+ * over a batch of 6,000 are finite, and at least -101, since a column of zeros gives NaN. */
 px_value *px_sinkhorn(px_graph *, px_value *scores, double epsilon, int rounds);
 
 /* ---- statistics of the global batch ---- */

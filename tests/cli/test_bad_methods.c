@@ -90,6 +90,7 @@ static const struct {
     /* temperatures */
     {{"method=msn", "batch=8", "msn.temperature=0.005"}, "msn.temperature times msn.sharpen must be at least 0.023"},
     {{"method=msn", "batch=8", "msn.temperature=0.02", "msn.sharpen=1"}, "msn.temperature times msn.sharpen must"},
+    {{"method=swav", "batch=8", "swav.epsilon=0.01"}, "swav.epsilon must be between 0.0125 and 100"},
     /* crops and patches */
     {{"method=swav", "batch=8", "swav.small_crops=2", "swav.small_size=40"}, "small_size is larger than the image"},
     {{"method=dino", "batch=8", "dino.small_crops=2", "dino.small_size=4"}, "small_size is less than 8 pixels"},
