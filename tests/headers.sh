@@ -21,8 +21,8 @@ trap 'rm -f "$list"' EXIT
 find "$source/src" -name '*.h' | sort >"$list"
 while IFS= read -r header; do
     case $header:$* in
-    */onednn_version.h:*-DPX_ONEDNN*) ;;
-    */onednn_version.h:*) continue ;; # a build without oneDNN
+    */onednn/version.h:*-DPX_ONEDNN*) ;;
+    */onednn/version.h:*) continue ;; # a build without oneDNN
     esac
     count=$((count + 1))
     # With an empty main file the compiler does not warn of declarations that are only allowed in a header.
