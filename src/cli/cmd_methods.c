@@ -36,7 +36,8 @@ static int load(px_settings *s, const char *method, const px_args *args)
     int count = args->assignments.count;
     const char **given = px_calloc((size_t)count + 1, sizeof given[0]);
     char *chosen = px_format("method=%s", method);
-    memcpy(given, args->assignments.word, (size_t)count * sizeof given[0]);
+    for (int i = 0; i < count; i++)
+        given[i] = args->assignments.word[i];
     given[count] = chosen;
     int status = px_settings_load(s, NULL, given, count + 1);
     free(chosen);
