@@ -71,4 +71,19 @@ static inline void fuzz_source_end(fuzz_source *s, const char *const *names, int
     PX_CHECK(rmdir(s->folder) == 0);
 }
 
+/* Packs two files. Input: two bytes with the size of the file of labels, that file, and the file of images; a size of 65535
+ * leaves the labels out. */
+static inline void fuzz_source_pair(const char *images, const char *labels, const uint8_t *bytes, size_t size)
+{
+    fuzz_input in = {bytes, size, 0};
+    size_t wanted = fuzz_byte(&in);
+    wanted |= (size_t)fuzz_byte(&in) << 8;
+    size_t rest = size - in.at, first = wanted == 65535 ? 0 : wanted < rest ? wanted : rest;
+    fuzz_source s = fuzz_source_begin();
+    if (wanted != 65535)
+        fuzz_source_put(&s, labels, bytes + in.at, first);
+    fuzz_source_put(&s, images, bytes + in.at + first, rest - first);
+    fuzz_source_end(&s, (const char *const[]){images, labels}, 2);
+}
+
 #endif
