@@ -62,6 +62,10 @@ int px_results_put_texts(px_results *, const char *path, const char *const texts
 int px_results_attribute_text(px_results *, const char *object, const char *name, const char *text);
 int px_results_attribute_real(px_results *, const char *object, const char *name, double value);
 
+/* Gives a group or data set another path, which must not exist; its group must. Removes one, if it exists. 0 or -1. */
+int px_results_move(px_results *, const char *from, const char *to);
+int px_results_remove(px_results *, const char *path);
+
 /* Reads a numeric data set of any type as float64; the caller frees *data. dim: the extents, 1 beyond the rank. 0 or
  * -1. */
 int px_results_get(px_results *, const char *path, double **data, int *rank, int64_t dim[4]);

@@ -111,6 +111,22 @@ int px_results_put_texts(px_results *r, const char *path, const char *const text
     return bad;
 }
 
+int px_results_move(px_results *r, const char *from, const char *to)
+{
+    PX_CHECK(r->stage && !r->live);
+    return H5Lmove(r->file, from, r->file, to, H5P_DEFAULT, H5P_DEFAULT) < 0
+               ? px_results_broken(r->path, PX_FAIL, "rename", from)
+               : 0;
+}
+
+int px_results_remove(px_results *r, const char *path)
+{
+    PX_CHECK(r->stage && !r->live);
+    return px_results_exists(r->file, path) && H5Ldelete(r->file, path, H5P_DEFAULT) < 0
+               ? px_results_broken(r->path, PX_FAIL, "remove", path)
+               : 0;
+}
+
 /* ---- attributes ---- */
 
 static int attribute(px_results *r, const char *object, const char *name, hid_t file_type, hid_t type,
