@@ -1,17 +1,19 @@
 /* evaluation.c - see evaluation.h. */
 #include "eval/evaluation.h"
 #include "base/error.h"
+#include "data/fingerprint.h"
+#include "eval/describe.h"
 #include "eval/embed.h"
 #include "eval/extract.h"
-#include "eval/holdout.h"
 #include "eval/linear.h"
 #include "eval/need.h"
-#include "eval/protocol_names.h"
+#include "eval/seeds.h"
 #include "eval/spectrum.h"
+#include "eval/splits.h"
+#include "results/measured.h"
 #include "train/checkpoint.h"
 #include "train/made.h"
 #include "train/provenance.h"
-#include "train/saved.h"
 #include "train/weights.h"
 
 #include <inttypes.h>
@@ -19,127 +21,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-const px_option px_eval_options[] = {
-    PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", PX_PROTOCOL_NAMES, "how the features are measured"),
-    PX_OPTION_TEXT(px_eval_cfg, net, "",
-                   "the network to probe, where a method has several: teacher; empty: the one that is trained"),
-    PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
-    PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that the probe is tested on; empty: test, else val"),
-    PX_OPTION(
-        px_eval_cfg, holdout, "0", 0, 0.9,
-        "share of each class of train_split that is held out for the test, by linear.seed; 0: test_split is the test"),
-    PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
-    PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
-    PX_PATCHES_OPTIONS(px_eval_cfg, patches),
-    PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
-    PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
-    {0}};
-
-/* ---- configuration ---- */
-
-static bool begins(const char *text, const char *with)
-{
-    return strncmp(text, with, strlen(with)) == 0;
-}
-
-/* For a weights file more settings must be given than for a run. */
-static bool concerns_run(const char *assignment, bool weights)
-{
-    if (begins(assignment, "data.") || begins(assignment, "threads=") || begins(assignment, "rank_timeout=") ||
-        begins(assignment, "backend=") || begins(assignment, "isa="))
-        return true;
-    for (int i = 0; px_backbone_families[i]; i++) {
-        const char *name = px_backbone_families[i]->name;
-        if (begins(assignment, name) && assignment[strlen(name)] == '.')
-            return true;
-    }
-    return begins(assignment, "backbone=") ||
-           (weights && (begins(assignment, "weights.") || begins(assignment, "out=") || begins(assignment, "seed=")));
-}
-
-static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
-{
-    int status = px_saved_settings(&e->run, run, assignments, count, log);
-    e->folder = px_strdup(run);
-    return status;
-}
-
-static int load_weights(px_evaluation *e, const char *path, const char *const assignments[], int count)
-{
-    if (px_weights_settings(&e->run, path, assignments, count) != 0)
-        return -1;
-    const char *out = e->run.train.out;
-    e->folder = px_strdup(out);
-    e->weights = px_strdup(path);
-    if (!out[0])
-        return px_fail(PX_USAGE, "out is not set: the folder for the results of %s, as in out=results/probe", path);
-    if (px_checkpoint_exists(out))
-        return px_fail(PX_USAGE, "%s already contains a run: give another out= for the results of %s", out, path);
-    return 0;
-}
-
-static int choose_protocol(px_evaluation *e)
-{
-    int i = px_protocol_index(e->eval.protocol);
-    e->protocol = px_protocols[i];
-    e->protocol_cfg = e->cfg[i];
-    for (int k = 0; e->eval.layers && !e->protocol->layers && px_protocols[k]; k++)
-        if (px_protocols[k]->layers)
-            return px_fail(PX_USAGE, "layers=true needs protocol=%s, not %s", px_protocols[k]->name, e->eval.protocol);
-    return 0;
-}
-
-int px_evaluation_load(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
-{
-    *e = (px_evaluation){0};
-    bool weights = px_weights_named(run);
-    const char **own = px_calloc((size_t)count + 1, sizeof own[0]),
-               **run_s = px_calloc((size_t)count + 2, sizeof own[0]);
-    int owns = 0, runs = 0;
-    run_s[runs++] = "data.limit=0"; /* a limit for pretraining does not limit the probe */
-    for (int i = 0; i < count; i++) {
-        if (concerns_run(assignments[i], weights))
-            run_s[runs++] = assignments[i];
-        else
-            own[owns++] = assignments[i];
-    }
-    e->config = px_config_create();
-    px_config_group(e->config, "", px_eval_options, &e->eval);
-    int protocols = px_protocol_index(""); /* their number */
-    e->cfg = px_calloc((size_t)protocols + 1, sizeof e->cfg[0]);
-    for (int i = 0; i < protocols; i++) {
-        e->cfg[i] = px_calloc(1, px_protocols[i]->cfg_size);
-        px_config_group(e->config, px_protocols[i]->name, px_protocols[i]->options, e->cfg[i]);
-    }
-    int status = 0;
-    for (int i = 0; i < owns && status == 0; i++)
-        status = px_config_set(e->config, own[i]);
-    if (status == 0)
-        status = px_config_finish(e->config);
-    if (status == 0)
-        status = choose_protocol(e);
-    if (status == 0)
-        status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
-    free(own);
-    free(run_s);
-    if (status != 0)
-        px_evaluation_finish(e);
-    return status;
-}
-
-void px_evaluation_finish(px_evaluation *e)
-{
-    if (e->run.config)
-        px_settings_finish(&e->run);
-    px_config_destroy(e->config);
-    for (int i = 0; e->cfg && e->cfg[i]; i++)
-        free(e->cfg[i]);
-    free(e->cfg);
-    free(e->folder);
-    free(e->weights);
-    *e = (px_evaluation){0};
-}
 
 /* ---- one subject ---- */
 
@@ -149,10 +30,10 @@ typedef struct bench {
     const char *command;
     px_log *log;
     px_dataset *data;
-    px_split train; /* limited by data.limit */
-    int64_t *train_index;
-    const px_split *test;
-    px_holdout holdout; /* with holdout=: train and test are its */
+    px_eval_splits_cfg wanted;
+    px_eval_splits splits;
+    uint32_t data_crc;         /* rank 0 only */
+    px_weights_origin weights; /* of the pretrained subject */
     px_task task;
     px_model model;
     px_extract_spec from;
@@ -162,7 +43,48 @@ typedef struct bench {
 } bench;
 
 typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
-static const char *const subject_name[SUBJECTS] = {"pretrained", "untrained", "pixels"};
+
+static const char *subject_name(const bench *b, subject s)
+{
+    static const char *const name[SUBJECTS] = {"pretrained", "untrained", "pixels"};
+    if (s == PRETRAINED && *b->e->eval.net)
+        return b->e->eval.net;
+    return s == PRETRAINED && b->weights.kind == PX_ORIGIN_INITIAL ? "initial" : name[s];
+}
+
+/* What is measured of a subject, as text: by the protocol, or without one. A new string. */
+static char *describe(const bench *b, subject s, bool protocol)
+{
+    px_eval_description d = {.data = b->data,
+                             .data_crc = b->data_crc,
+                             .wanted = &b->wanted,
+                             .splits = &b->splits,
+                             .run = &b->e->run,
+                             .image_size = b->task.image_size,
+                             .patches = &b->e->eval.patches,
+                             .weights = b->weights,
+                             .protocol = protocol ? b->e->protocol : NULL,
+                             .protocol_cfg = b->e->protocol_cfg};
+    if (s == UNTRAINED)
+        d.weights = (px_weights_origin){.kind = PX_ORIGIN_INITIAL, .seed = b->e->run.train.seed};
+    else if (s == PIXELS)
+        d.weights = (px_weights_origin){.kind = PX_ORIGIN_NONE};
+    return px_eval_describe(&d);
+}
+
+/* Rank 0: prepares a group for results of a subject. */
+static int begin_group(const bench *b, const char *group, subject s, bool protocol)
+{
+    char *measured = describe(b, s, protocol);
+    const px_dataset_info *info = px_dataset_about(b->data);
+    int status = px_measured_begin(b->results, group, measured);
+    char *names = px_format("%s/class_names", group);
+    if (status == 0 && protocol)
+        status = px_results_put_texts(b->results, names, info->class_names, info->classes);
+    free(names);
+    free(measured);
+    return status;
+}
 
 static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
 {
@@ -207,20 +129,26 @@ static int write_map(bench *b, const px_features *test)
     if (status == 0)
         status = px_results_put_texts(b->results, "/eval/embedding/class_names", info->class_names, info->classes);
     if (status == 0)
-        status = px_results_attribute_text(b->results, "/eval/embedding", "of", held ? "holdout" : b->test->name);
+        status = px_results_attribute_text(b->results, "/eval/embedding", "of", held ? "holdout" : b->splits.test.name);
+    char *measured = describe(b, PRETRAINED, false);
+    if (status == 0)
+        status = px_results_attribute_text(b->results, "/eval/embedding", "measured", measured);
+    free(measured);
     free(x);
     free(xy);
     free(label);
     return status;
 }
 
-static int write_spectrum(bench *b, const char *name, const px_features *test)
+static int write_spectrum(bench *b, subject who, const char *name, const px_features *test)
 {
     px_spectrum s;
     int status = px_agree(b->comm, px_spectrum_measure(test, b->comm, &s));
     if (status == 0 && b->results) {
         char *group = px_format("/eval/spectrum/%s", name);
-        status = px_spectrum_write(b->results, group, &s);
+        status = begin_group(b, group, who, false);
+        if (status == 0)
+            status = px_spectrum_write(b->results, group, &s);
         free(group);
     }
     px_spectrum_finish(&s);
@@ -233,13 +161,65 @@ static char *group_name(const bench *b, const char *of)
     return px_format("%s%s", of, b->e->eval.holdout > 0 ? "_holdout" : "");
 }
 
+/* One repeat, with the labels of its subset. */
+static int run_seed(bench *b, px_trial *t, int k)
+{
+    int32_t *all = t->train->label;
+    t->seed = k;
+    t->train->label = px_eval_splits_labels(&b->splits, all, k);
+    int status = b->e->protocol->run(b->e->protocol_cfg, t);
+    free(t->train->label);
+    t->train->label = all;
+    return status;
+}
+
+/* Prints the mean of the first number and its interval, where there are several of both, for each. */
+static void print_mean(px_trial *t, const px_protocol *p, const char *group, int seeds)
+{
+    const char *name = px_protocol_numbers(p)[0];
+    char *of[] = {px_format("%s/%s", group, name), px_format("%s/%s_interval", group, name)};
+    double *value[2] = {NULL, NULL};
+    int rank;
+    int64_t dim[4];
+    if (px_results_get(t->results, of[0], &value[0], &rank, dim) == 0 &&
+        px_results_get(t->results, of[1], &value[1], &rank, dim) == 0)
+        for (int64_t i = 0; i < dim[0]; i++)
+            px_trial_print(t, "%-12s %8.2f +- %.2f   mean of %d", t->subject, 100 * value[0][i], 100 * value[1][i],
+                           seeds);
+    for (int i = 0; i < 2; i++) {
+        free(value[i]);
+        free(of[i]);
+    }
+}
+
+/* All repeats. With several, each has a group of its own, and the subject's has what they have in common. */
+static int run_seeds(bench *b, px_trial *t)
+{
+    int seeds = b->e->eval.seeds, status = 0;
+    char *group = t->group;
+    if (seeds == 1)
+        return run_seed(b, t, 0);
+    for (int k = 0; k < seeds && status == 0; k++) {
+        t->group = px_format("%s/seeds/%d", group, k);
+        status = run_seed(b, t, k);
+        free(t->group);
+    }
+    t->group = group;
+    if (status == 0 && b->results) {
+        status = px_trial_seal(t, group, px_seeds_conclude(b->results, group, b->e->protocol, seeds));
+        if (status == 0)
+            print_mean(t, b->e->protocol, group, seeds);
+    }
+    return px_agree(b->comm, status);
+}
+
 static int evaluate_subject(bench *b, subject s)
 {
-    const char *name = s == PRETRAINED && *b->e->eval.net ? b->e->eval.net : subject_name[s];
+    const char *name = subject_name(b, s);
     px_extraction train, test;
-    if (extract_split(b, s, &b->train, &train) != 0)
+    if (extract_split(b, s, &b->splits.train, &train) != 0)
         return -1;
-    if (extract_split(b, s, b->test, &test) != 0) {
+    if (extract_split(b, s, &b->splits.test, &test) != 0) {
         px_extraction_finish(&train);
         return -1;
     }
@@ -254,11 +234,13 @@ static int evaluate_subject(bench *b, subject s)
                       .config = b->config,
                       .comm = b->comm,
                       .log = b->log};
-    int status = b->e->protocol->run(b->e->protocol_cfg, &trial);
+    int status = px_agree(b->comm, b->results ? begin_group(b, trial.group, s, true) : 0);
+    if (status == 0)
+        status = run_seeds(b, &trial);
     free(trial.group);
     px_features on = px_extraction_features(&test, test.layers - 1, px_dataset_about(b->data)->classes);
     if (status == 0 && s != PIXELS)
-        status = write_spectrum(b, own, &on);
+        status = write_spectrum(b, s, own, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &on);
     if (status == 0 && b->results)
@@ -309,53 +291,46 @@ static int load_parameters(bench *b)
         return px_fail(PX_USAGE,
                        "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one",
                        b->model.net, b->model.net);
-    if (b->e->weights)
-        return px_weights_load(&b->model, &b->e->run, &b->task, b->e->weights, b->log);
-    int status = px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log);
-    if (status == 0)
-        px_checkpoint_finish(&saved);
-    return status;
+    if (b->e->weights) {
+        b->weights = (px_weights_origin){.kind = PX_ORIGIN_FILE, .file = b->e->weights};
+        return px_weights_load(&b->model, &b->e->run, &b->task, b->e->weights, b->log) == 0
+                   ? px_file_fingerprint(b->e->weights, &b->weights.file_crc)
+                   : -1;
+    }
+    if (px_checkpoint_load(b->e->folder, &b->model, NULL, &saved, b->log) != 0)
+        return -1;
+    const px_train_cfg *train = &b->e->run.train;
+    bool initial = saved.step == 0 && !train->init[0];
+    b->weights = (px_weights_origin){
+        .kind = initial ? PX_ORIGIN_INITIAL : PX_ORIGIN_CHECKPOINT, .step = saved.step, .seed = train->seed};
+    if (initial)
+        px_log_warning(b->log, "%s: the checkpoint is of step 0: its weights are random", b->e->folder);
+    px_checkpoint_finish(&saved);
+    return 0;
 }
 
 static int open_data(bench *b)
 {
     const px_data_cfg *d = &b->e->run.data;
     const px_eval_cfg *eval = &b->e->eval;
-    const char *test = eval->test_split;
-    if (eval->holdout > 0 && test[0])
-        return px_fail(PX_USAGE, "test_split=%s and holdout=%g: the test is either a split or held out of train_split",
-                       test, eval->holdout);
+    b->wanted = (px_eval_splits_cfg){.train = eval->train_split,
+                                     .test = eval->test_split,
+                                     .holdout = eval->holdout,
+                                     .seed = px_linear_seed(b->e->cfg[px_protocol_index("linear")]),
+                                     .limit = d->limit,
+                                     .labels = eval->labels,
+                                     .labels_seed = eval->labels_seed,
+                                     .seeds = eval->seeds};
     if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     if (b->comm->rank == 0)
         px_dataset_tell(b->data);
-    const px_dataset_info *info = px_dataset_about(b->data);
-    for (int i = 0; !test[0] && i < info->splits; i++)
-        if (strcmp(info->split_names[i], "test") == 0)
-            test = "test";
-    const px_split *train = px_dataset_split_for(b->data, "train_split", eval->train_split);
-    if (!train)
+    if (px_eval_splits_make(&b->splits, b->data, &b->wanted) != 0)
         return -1;
-    if (eval->holdout > 0) {
-        if (px_holdout_make(&b->holdout, b->data, train, eval->holdout,
-                            px_linear_seed(b->e->cfg[px_protocol_index("linear")])) != 0)
-            return -1;
-        train = &b->holdout.kept;
-        b->test = &b->holdout.held;
-    } else {
-        b->test = px_dataset_split_for(b->data, "test_split", test[0] ? test : "val");
-        if (!b->test && !test[0])
-            return px_fail(PX_DATA, "%s; test_split= names another, holdout=0.1 holds a tenth of %s out", px_error(),
-                           eval->train_split);
-        if (!b->test)
-            return -1;
+    if (b->comm->rank == 0) {
+        px_eval_splits_warn(&b->wanted, &b->splits, b->e->pretrained_on, b->log);
+        b->data_crc = px_dataset_fingerprint(b->data);
     }
-    b->train = *train;
-    b->train_index = px_split_limit(&b->train, d->limit);
-    if (info->classes < 2)
-        return px_fail(PX_DATA,
-                       "%s: has %s to probe for; data.path= takes another data set, 'pretext features' needs no labels",
-                       d->path, info->classes == 0 ? "no classes" : "only one class");
     return 0;
 }
 
@@ -367,8 +342,8 @@ static int check_need(const bench *b)
                                .comm = b->comm,
                                .patches = &eval->patches,
                                .batch = eval->batch,
-                               .train = b->train.count,
-                               .test = b->test->count,
+                               .train = b->splits.train.count,
+                               .test = b->splits.test.count,
                                .classes = px_dataset_about(b->data)->classes,
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
@@ -438,8 +413,7 @@ int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_l
     px_made_keep(&b.made);
     px_model_finish(&b.model);
     px_dataset_close(b.data);
-    free(b.train_index);
-    px_holdout_finish(&b.holdout);
+    px_eval_splits_finish(&b.splits);
     free(b.config);
     return status;
 }

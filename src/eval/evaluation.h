@@ -1,14 +1,15 @@
-/* evaluation.h - evaluates a run: reads its folder and writes /eval of its run.h5.
+/* evaluation.h - evaluates a run: reads its folder and writes /eval of its run.h5. What a number measures stands beside it
+ * (results/measured.h), and a measurement of another kind does not replace it.
  *
  *     px_evaluation e;
  *     if (px_evaluation_load(&e, "runs/first", assignments, count, &log) != 0 ||
  *         px_evaluate(&e, &comm, "pretext probe runs/first", &log) != 0) ...          // collective
  *     px_evaluation_finish(&e);
  *
- * Subjects: `pretrained` (the run's checkpoint; with net=NAME it is called NAME), and with baselines=true `untrained` (the
- * same backbone with its initial values) and `pixels`. Written are what the protocol writes to /eval/PROTOCOL/SUBJECT
- * (protocol.h; the group has the evaluation's settings as its attribute `config`), /eval/PROTOCOL/class_names,
- * /eval/embedding and /eval/spectrum/SUBJECT.
+ * Subjects: `pretrained` (the run's checkpoint; with net=NAME it is called NAME, of step 0 `initial`), and with
+ * baselines=true `untrained` (the same backbone with its initial values) and `pixels`. Written are what the protocol writes to
+ * /eval/PROTOCOL/SUBJECT (protocol.h; the group has the evaluation's settings as its attribute `config`),
+ * /eval/PROTOCOL/class_names, /eval/embedding and /eval/spectrum/SUBJECT.
  */
 #ifndef PX_EVAL_EVALUATION_H
 #define PX_EVAL_EVALUATION_H
@@ -23,8 +24,9 @@ typedef struct px_eval_cfg {
     const char *protocol, *net, *train_split, *test_split;
     bool baselines, layers;
     px_patches patches;
-    int batch, embed;
-    double holdout;
+    int batch, embed, seeds;
+    double holdout, labels;
+    int64_t labels_seed;
 } px_eval_cfg;
 extern const px_option px_eval_options[];
 
@@ -35,8 +37,9 @@ typedef struct px_evaluation {
     px_protocol_cfg *protocol_cfg;
     px_protocol_cfg **cfg; /* of all protocols, as in px_protocols; NULL at the end */
     px_config *config;
-    char *folder;  /* where run.h5 is, or will be */
-    char *weights; /* a weights file to evaluate instead of a run's checkpoint, or NULL */
+    char *folder;        /* where run.h5 is, or will be */
+    char *weights;       /* a weights file to evaluate instead of a run's checkpoint, or NULL */
+    char *pretrained_on; /* the split that the run was trained on, if that is one of the data set probed; else NULL */
 } px_evaluation;
 
 /* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads, backend and isa override the

@@ -284,6 +284,7 @@ const px_protocol px_protocol_knn = {
     .label = "k-NN",
     .summary = "weighted nearest neighbours by cosine similarity; nothing is trained (Wu et al. 2018, DINO)",
     .columns = "  top-1 %  top-5 %",
+    .axis = "k",
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_knn_options,
     .bytes = bytes,

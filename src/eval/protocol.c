@@ -13,6 +13,12 @@ int px_protocol_index(const char *name)
     return i;
 }
 
+const char *const *px_protocol_numbers(const px_protocol *p)
+{
+    static const char *const usual[] = {"top1", "top5", NULL};
+    return p && p->numbers ? p->numbers : usual;
+}
+
 void px_trial_print(px_trial *t, const char *format, ...)
 {
     char row[256];

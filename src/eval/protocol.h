@@ -27,6 +27,7 @@ typedef struct px_trial {
     char *group;                 /* where its results go: "/eval/NAME/pretrained" */
     px_extraction *train, *test; /* all ranks have all rows of the last layer, and their own ones of those before it */
     int classes;
+    int64_t seed;        /* is added to the protocol's own: 0, 1, ... with seeds= */
     bool layers;         /* all layers are asked for */
     px_results *results; /* rank 0; NULL on the others */
     const char *config;  /* the evaluation's settings as text */
@@ -58,6 +59,12 @@ typedef struct px_protocol {
     size_t cfg_size;
     const px_option *options;
     bool layers; /* it can also measure the layers before the last one */
+    bool draws;  /* what it finds depends on a seed, also if all labels are there */
+
+    /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
+     * NULL: top1 and top5. */
+    const char *const *numbers;
+    const char *axis; /* or NULL */
 
     /* Bytes of memory that it takes on a rank, beside the features. */
     double (*bytes)(const px_protocol_cfg *, const px_trial_size *);
@@ -70,6 +77,9 @@ typedef struct px_protocol {
 } px_protocol;
 
 extern const px_protocol *const px_protocols[]; /* NULL-terminated */
+
+/* The numbers of a protocol; of NULL, one of another version, top1 and top5. Static. */
+const char *const *px_protocol_numbers(const px_protocol *);
 
 /* Its index in px_protocols; their number, if there is none of this name. */
 int px_protocol_index(const char *name);

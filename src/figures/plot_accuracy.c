@@ -14,8 +14,27 @@ static bool same_protocol(const plot_eval *evals, int count)
     return true;
 }
 
+/* Half the width of the interval around its mean, 0 if it was measured once. */
+static double interval(const plot_job *job, const plot_eval *e)
+{
+    char *name = px_format("%s_interval", px_plot_main_number(e->protocol));
+    double half = px_plot_eval_number(&job->runs[e->run], e, name);
+    free(name);
+    return half > 0 ? half : 0;
+}
+
+/* Whether all are shares of right answers, and not also precisions. */
+static bool all_top1(const plot_eval *evals, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(px_plot_main_number(evals[i].protocol), "top1") != 0)
+            return false;
+    return true;
+}
+
 /* The bars with their labels, of which the width of the longest is returned; the highest value, the last place. */
-static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int count, double *most, double *bottom)
+static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int count, double *most, double *bottom,
+                      bool *intervals)
 {
     int longest = 0;
     bool single = same_protocol(evals, count);
@@ -26,11 +45,13 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
     fputs("$bars << EOD\n", f);
     for (int i = 0; i < count; i++) {
         const plot_eval *e = &evals[i];
-        double percent = 100 * px_plot_eval_number(&job->runs[e->run], e, "top1");
+        double percent = 100 * px_plot_eval_number(&job->runs[e->run], e, px_plot_main_number(e->protocol));
+        double half = 100 * interval(job, e);
         if (i > 0 && strcmp(e->protocol, evals[i - 1].protocol) != 0)
             at += 0.6; /* a gap between protocols */
         if (isfinite(percent))
-            fprintf(f, "%g %.6g %d\n", at, percent, (int)strtol(px_plot_eval_colour(e), NULL, 16));
+            fprintf(f, "%g %.6g %d %.6g\n", at, percent, (int)strtol(px_plot_eval_colour(e), NULL, 16), half);
+        *intervals |= isfinite(percent) && half > 0;
         char *label = px_plot_eval_label(job, e, !single);
         fputs(i ? ", " : "", names);
         px_gnuplot_tic(names, label);
@@ -56,7 +77,8 @@ static int draw_all(plot_job *job)
     plot_eval *evals = px_plot_evals(job, &count);
     bool any = false;
     for (int i = 0; i < count; i++)
-        any |= isfinite(px_plot_eval_number(&job->runs[evals[i].run], &evals[i], "top1"));
+        any |=
+            isfinite(px_plot_eval_number(&job->runs[evals[i].run], &evals[i], px_plot_main_number(evals[i].protocol)));
     if (!any) {
         px_plot_evals_free(evals, count);
         return px_plot_left_out(job, count ? "accuracy: no top1 in /eval that can be drawn"
@@ -66,14 +88,18 @@ static int draw_all(plot_job *job)
     int bar = count * BAR <= MOST_BARS ? BAR : count * LEAST_BAR >= MOST_BARS ? LEAST_BAR : MOST_BARS / count;
     plot_figure *figure = px_plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
     FILE *f = figure->script;
-    int labels = 9 * write_bars(f, job, evals, count, &most, &bottom);
+    bool intervals = false, top1 = all_top1(evals, count);
+    int labels = 9 * write_bars(f, job, evals, count, &most, &bottom, &intervals);
     figure->width = labels + BARS_WIDTH > WIDTH ? labels + BARS_WIDTH : WIDTH;
     char *protocol = px_plot_protocol_name(&evals[0]);
-    px_plot_title(f, same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol)
-                                                 : px_strdup("Top-1 accuracy"));
+    px_plot_title(f, !top1                         ? px_strdup("Evaluations")
+                     : same_protocol(evals, count) ? px_format("Top-1 accuracy, %s", protocol)
+                                                   : px_strdup("Top-1 accuracy"));
     free(protocol);
-    fprintf(f, "set xlabel 'top-1 accuracy on the test set (%%)'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
-            fmax(10, fmin(112, ceil(most * 1.12 / 10) * 10)), bottom + 0.55);
+    fprintf(f, "set xlabel '%s (%%)%s'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
+            top1 ? "top-1 accuracy on the test set" : "top-1 accuracy, or what is named",
+            intervals ? "; lines: 95% intervals of the mean" : "", fmax(10, fmin(112, ceil(most * 1.12 / 10) * 10)),
+            bottom + 0.55);
     fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
     double chance = px_plot_chance(job, evals, count);
     if (chance > 0) {
@@ -83,8 +109,11 @@ static int draw_all(plot_job *job)
                 chance, chance);
     }
     fputs("plot $bars using ($2/2):1:(0):2:($1-0.36):($1+0.36):3 with boxxyerror lc rgb variable, \\\n"
-          "  '' using 2:1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'\n",
+          "  '' using ($2+$4):1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'",
           f);
+    if (intervals)
+        fputs(", \\\n  '' using 2:1:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'", f);
+    fputc('\n', f);
     px_plot_evals_free(evals, count);
     return px_plot_end(job, figure);
 }

@@ -102,7 +102,7 @@ static void write_axes(FILE *f, const plot_figure *figure, const cells *c, int s
 static void write_title(FILE *f, const plot_job *job, const plot_eval *e)
 {
     char *subject = px_plot_subject_name(job, e), *protocol = px_plot_protocol_name(e);
-    double top1 = px_plot_eval_number(&job->runs[e->run], e, "top1");
+    double top1 = px_plot_eval_number(&job->runs[e->run], e, px_plot_main_number(e->protocol));
     px_plot_title(f, isfinite(top1) ? px_format("Confusion matrix: %s, %s, top-1 %.1f%%", subject, protocol, 100 * top1)
                                     : px_format("Confusion matrix: %s, %s", subject, protocol));
     free(protocol);
@@ -117,7 +117,7 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const doubl
     int side = side_of(c.count), widest = 3;
     char **names = NULL;
     if (classes <= MOST_CLASS_TICS) {
-        char *path = px_format("/eval/%s/class_names", e->protocol);
+        char *path = px_plot_class_path(job->runs[e->run].results, e);
         names = px_plot_class_names(&job->runs[e->run], path, (int)classes);
         widest = px_plot_shorten_all(names, (int)classes, PLOT_CLASS_NAME);
         free(path);

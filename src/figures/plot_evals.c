@@ -2,17 +2,23 @@
 #include "base/error.h"
 #include "eval/protocol.h"
 #include "figures/plot_private.h"
+#include "results/measured.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { NOTE = 64 }; /* characters of what tells evaluations apart */
 static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
 static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
+
+/* A subject's place in the list, whether it was measured once or, as SUBJECT@N, before; 3 if it is another. */
 static int place(const char *word, const char *const list[3])
 {
+    size_t length = (size_t)px_measured_subject(word);
     int i = 0;
-    while (i < 3 && strcmp(word, list[i]) != 0)
+    while (i < 3 && (strlen(list[i]) != length || strncmp(word, list[i], length) != 0))
         i++;
     return i;
 }
@@ -43,6 +49,11 @@ static void choose_k(const plot_run *run, plot_eval *e)
     free(k);
 }
 
+const char *px_plot_main_number(const char *protocol)
+{
+    return px_protocol_numbers(px_protocols[px_protocol_index(protocol)])[0];
+}
+
 double px_plot_eval_number(const plot_run *run, const plot_eval *e, const char *name)
 {
     int64_t dim[4];
@@ -60,7 +71,7 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
     int found = 0;
     px_results_list(r, group, &names, &found); /* fails for HDF5 data sets, which have no subjects */
     for (int i = 0; i < found; i++) {
-        char *top1 = px_format("%s/%s/top1", group, names[i]);
+        char *top1 = px_format("%s/%s/%s", group, names[i], px_plot_main_number(protocol));
         bool there = px_results_has(r, top1);
         if (there && *count - before >= PLOT_MOST_EVALS) {
             px_results_leave_out(r, "evaluations after the first %d", PLOT_MOST_EVALS);
@@ -68,6 +79,9 @@ static void add_subjects(const plot_job *job, int run, const char *protocol, plo
             *evals = px_realloc(*evals, (size_t)(*count + 1) * sizeof **evals);
             plot_eval *e = &(*evals)[(*count)++];
             *e = (plot_eval){.run = run, .protocol = px_strdup(protocol), .subject = px_strdup(names[i])};
+            char *of = px_format("%s/%s", group, names[i]);
+            e->measured = px_measured_get(r, of);
+            free(of);
             choose_k(&job->runs[run], e);
         }
         free(top1);
@@ -94,6 +108,7 @@ plot_eval *px_plot_evals(const plot_job *job, int *count)
     }
     if (evals)
         qsort(evals, (size_t)*count, sizeof *evals, in_order);
+    px_plot_eval_notes(evals, *count);
     return evals;
 }
 
@@ -102,6 +117,8 @@ void px_plot_evals_free(plot_eval *evals, int count)
     for (int i = 0; i < count; i++) {
         free(evals[i].protocol);
         free(evals[i].subject);
+        free(evals[i].measured);
+        free(evals[i].note);
     }
     free(evals);
 }
@@ -117,18 +134,31 @@ char *px_plot_protocol_name(const plot_eval *e)
     return longer;
 }
 
-/* "simclr, pretrained"; with several runs "a, pretrained", after the run. */
+/* "simclr, pretrained"; with several runs "a, pretrained", after the run. What was measured several times has its note behind
+ * it, which says more than a number. */
 char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
 {
     int i = place(e->subject, subjects);
     const plot_run *run = &job->runs[e->run];
     const char *who = job->count > 1 ? run->label : i == 0 ? run->method : "";
-    char *name = px_plot_shorten(i < 3 ? subject_names[i] : e->subject, PLOT_LABEL);
-    if (!*who)
-        return name;
-    char *longer = px_format("%s, %s", who, name);
+    char *note = px_plot_shorten(e->note ? e->note : "", NOTE);
+    char *bare = px_format("%.*s", *note ? px_measured_subject(e->subject) : INT_MAX, e->subject);
+    bool plain = *note || px_measured_subject(e->subject) == (int)strlen(e->subject);
+    char *name = px_plot_shorten(i < 3 && plain ? subject_names[i] : bare, PLOT_LABEL);
+    char *longer = px_format("%s%s%s%s%s", who, *who ? ", " : "", name, *note ? "; " : "", note);
+    free(note);
+    free(bare);
     free(name);
     return longer;
+}
+
+char *px_plot_class_path(px_results *r, const plot_eval *e)
+{
+    char *path = px_format("/eval/%s/%s/class_names", e->protocol, e->subject);
+    if (px_results_has(r, path))
+        return path;
+    free(path);
+    return px_format("/eval/%s/class_names", e->protocol);
 }
 
 char *px_plot_eval_label(const plot_job *job, const plot_eval *e, bool with_protocol)

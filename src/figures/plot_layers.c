@@ -69,13 +69,16 @@ static bool same_layers(const line *a, const line *b)
  * colour. */
 static void write_line(FILE *f, const plot_job *job, const line *l, int number, const char *title)
 {
-    bool untrained = strcmp(l->eval.subject, "untrained") == 0;
+    bool untrained = strncmp(l->eval.subject, "untrained", 9) == 0;
     int mark = px_plot_mark(job, l->eval.run);
     fprintf(f, "$line%d using 1:2 with linespoints lw 2.5 pt %d ps 1.4 dt %d lc rgb '#%s' title ", number,
             mark        ? mark
             : untrained ? 5
                         : 7,
-            untrained ? 2 : 1, untrained && job->count == 1 ? "8C8C8C" : px_gnuplot_colour(l->eval.run));
+            strchr(l->eval.subject, '@') ? 4
+            : untrained                  ? 2
+                                         : 1,
+            untrained && job->count == 1 ? "8C8C8C" : px_gnuplot_colour(l->eval.run));
     px_gnuplot_text(f, title);
 }
 

@@ -67,7 +67,10 @@ typedef struct plot_eval {
     int run;
     char *protocol, *subject;
     int k, place; /* nearest neighbours, which are tried with several k: the one that is shown, and its index; else 0 */
+    char *measured, *note; /* px_measured_get; what tells it from the others, "" if nothing does. NULL: not known */
 } plot_eval;
+/* Fills the notes. */
+void px_plot_eval_notes(plot_eval *, int count);
 /* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
 plot_eval *px_plot_evals(const plot_job *, int *count);
 void px_plot_evals_free(plot_eval *, int count);
@@ -75,7 +78,7 @@ void px_plot_evals_free(plot_eval *, int count);
 struct config_t;
 bool px_plot_config(px_results *, struct config_t *);
 
-/* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained". */
+/* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained", with the note behind it. */
 char *px_plot_protocol_name(const plot_eval *);
 char *px_plot_subject_name(const plot_job *, const plot_eval *);
 /* The same after the protocol, if that is asked for: "linear probe: simclr, pretrained". */
@@ -84,6 +87,12 @@ char *px_plot_eval_label(const plot_job *, const plot_eval *, bool with_protocol
 const char *px_plot_eval_colour(const plot_eval *);
 double px_plot_eval_number(const plot_run *, const plot_eval *,
                            const char *name); /* of "top1", ...; NAN if there is none */
+
+/* The path of an evaluation's class names; versions before 0.3 kept one list per protocol. A new string. */
+char *px_plot_class_path(px_results *, const plot_eval *);
+
+/* The name of a protocol's best known number: "top1". Static. */
+const char *px_plot_main_number(const char *protocol);
 
 /* Chance in percent, where all of these evaluations have as many classes; else 0. */
 double px_plot_chance(const plot_job *, const plot_eval *, int count);

@@ -9,7 +9,9 @@
 /* Solid lines for trained subjects, dashed ones for baselines. */
 static int line_dashes(const plot_eval *e)
 {
-    return strcmp(e->subject, "untrained") == 0 ? 2 : strcmp(e->subject, "pixels") == 0 ? 3 : 1;
+    if (strchr(e->subject, '@')) /* measured in another way */
+        return 4;
+    return strncmp(e->subject, "untrained", 9) == 0 ? 2 : strncmp(e->subject, "pixels", 6) == 0 ? 3 : 1;
 }
 
 /* The bars' colours, but a darker grey, since a line in the bars' grey would be too pale. */
@@ -17,9 +19,9 @@ static const char *line_colour(const plot_job *job, const plot_eval *e)
 {
     if (job->count > 1)
         return px_gnuplot_colour(e->run);
-    return strcmp(e->subject, "untrained") == 0 ? "555555"
-           : strcmp(e->subject, "pixels") == 0  ? "777777"
-                                                : px_plot_eval_colour(e);
+    return strncmp(e->subject, "untrained", 9) == 0 ? "555555"
+           : strncmp(e->subject, "pixels", 6) == 0  ? "777777"
+                                                    : px_plot_eval_colour(e);
 }
 
 /* The courses of one figure. */

@@ -3,6 +3,7 @@
  * collapsed onto few directions (RankMe, Garrido et al. 2023; alpha-ReQ, Agrawal et al. 2022). */
 #include "base/error.h"
 #include "figures/plot_private.h"
+#include "results/measured.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -79,11 +80,28 @@ static void add_run(const plot_job *job, int run, lines *all)
     free(names);
 }
 
+/* The notes that tell the lines apart; they belong to the evaluations. */
+static plot_eval *evals_of(const plot_job *job, const lines *all)
+{
+    plot_eval *evals = px_calloc((size_t)all->count, sizeof *evals);
+    for (int i = 0; i < all->count; i++) {
+        const line *l = &all->at[i];
+        char *group = px_format("/eval/spectrum/%s", l->subject);
+        evals[i] = (plot_eval){.run = l->run,
+                               .protocol = px_strdup("spectrum"),
+                               .subject = px_strdup(l->subject),
+                               .measured = px_measured_get(job->runs[l->run].results, group)};
+        free(group);
+    }
+    px_plot_eval_notes(evals, all->count);
+    return evals;
+}
+
 /* "simclr, pretrained: rank 73.2 of 512": the effective rank is what probe has measured (RankMe). */
-static char *title_of(const plot_job *job, const line *l)
+static char *title_of(const plot_job *job, const line *l, const plot_eval *e)
 {
     int64_t dim[4];
-    char *who = px_plot_subject_name(job, &(plot_eval){.run = l->run, .subject = l->subject}), *title;
+    char *who = px_plot_subject_name(job, e), *title;
     double *rank = px_plot_data(&job->runs[l->run], 0, dim, "/eval/spectrum/%s/rankme", l->subject);
     if (rank && px_plot_drawable(*rank))
         title = px_format("%s: rank %.3g of %lld", who, *rank, (long long)l->width);
@@ -96,7 +114,7 @@ static char *title_of(const plot_job *job, const line *l)
 
 static void write_line(FILE *f, const plot_job *job, const line *l, int number, const char *title)
 {
-    bool untrained = strcmp(l->subject, "untrained") == 0;
+    bool untrained = strncmp(l->subject, "untrained", 9) == 0;
     int mark = px_plot_mark(job, l->run);
     fprintf(f, "$line%d using 1:2 with ", number);
     if (mark)
@@ -104,7 +122,10 @@ static void write_line(FILE *f, const plot_job *job, const line *l, int number, 
     else
         fputs(l->count > 1 ? "lines" : "points pt 7", f);
     fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ",
-            untrained && job->count == 1 ? "555555" : px_gnuplot_colour(l->run), untrained ? 2 : 1);
+            untrained && job->count == 1 ? "555555" : px_gnuplot_colour(l->run),
+            strchr(l->subject, '@') ? 4
+            : untrained             ? 2
+                                    : 1);
     px_gnuplot_text(f, title);
 }
 
@@ -112,8 +133,10 @@ static int draw(plot_job *job, const lines *all)
 {
     enum { WIDTH = 960 };
     char **titles = px_calloc((size_t)all->count, sizeof *titles);
+    plot_eval *evals = evals_of(job, all);
     for (int i = 0; i < all->count; i++)
-        titles[i] = title_of(job, &all->at[i]);
+        titles[i] = title_of(job, &all->at[i], &evals[i]);
+    px_plot_evals_free(evals, all->count);
     plot_figure *figure = px_plot_begin(job, "spectrum", -1, 0, 0);
     FILE *f = figure->script;
     int columns = px_plot_legend_columns(titles, all->count, WIDTH), rows = (all->count + columns - 1) / columns;

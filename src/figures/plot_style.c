@@ -144,8 +144,8 @@ double px_plot_chance(const plot_job *job, const plot_eval *evals, int count)
     int classes = 0;
     for (int i = 0; i < count; i++) {
         int here = 0;
-        char *path = px_format("/eval/%s/class_names", evals[i].protocol), **names = NULL;
         px_results *r = job->runs[evals[i].run].results;
+        char *path = px_plot_class_path(r, &evals[i]), **names = NULL;
         if (px_results_has(r, path))
             px_results_get_texts(r, path, &names, &here);
         px_plot_texts_free(names, here);

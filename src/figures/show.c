@@ -118,90 +118,6 @@ static void show_training(FILE *out, px_results *r, int most)
     free(step);
 }
 
-/* ---- evaluations ---- */
-
-static void print_percent(FILE *out, double share)
-{
-    if (isfinite(share))
-        fprintf(out, "  %6.2f%%", 100 * share);
-    else
-        fprintf(out, "  %7s", "-");
-}
-
-/* Prints the name of the class with the lowest recall. */
-static void print_worst(FILE *out, px_results *r, const char *protocol, const char *group)
-{
-    char *path = px_format("%s/per_class", group), *names_path = px_format("/eval/%s/class_names", protocol),
-         **names = NULL;
-    double *recall;
-    int rank, count = 0;
-    int64_t dim[4], worst = 0;
-    if (px_results_has(r, path) && px_results_get(r, path, &recall, &rank, dim) == 0) {
-        if (px_results_has(r, names_path))
-            px_results_get_texts(r, names_path, &names, &count);
-        for (int64_t i = 0; rank == 1 && i < dim[0]; i++)
-            if (recall[i] < recall[worst])
-                worst = i;
-        if (rank == 1 && dim[0] > 0 && worst < count)
-            fputs("  ", out), px_show_name(out, names[worst], 0), fprintf(out, " %.1f%%", 100 * recall[worst]);
-        else if (rank == 1 && dim[0] > 0)
-            fprintf(out, "  class %lld %.1f%%", (long long)worst, 100 * recall[worst]);
-        px_plot_texts_free(names, count);
-        free(recall);
-    }
-    free(names_path);
-    free(path);
-}
-
-/* Prints the probes of all stages below the row of the whole backbone; most evaluations have none. */
-static void print_layers(FILE *out, px_results *r, const char *group, int most)
-{
-    char *path = px_format("%s/layers/top1", group), *names_path = px_format("%s/layers/names", group), **names = NULL;
-    double *top1;
-    int rank, count = 0;
-    int64_t dim[4];
-    if (px_results_has(r, path) && px_results_has(r, names_path) && px_results_get(r, path, &top1, &rank, dim) == 0) {
-        px_results_get_texts(r, names_path, &names, &count);
-        for (int64_t i = 0; rank == 1 && i < dim[0] && i < least(count, most); i++) {
-            fprintf(out, "  %-14s   ", "");
-            px_show_name(out, names[i], 12);
-            print_percent(out, top1[i]);
-            fputc('\n', out);
-        }
-        px_show_more(out, "  ", count - most, "stages");
-        px_plot_texts_free(names, count);
-        free(top1);
-    }
-    free(names_path);
-    free(path);
-}
-
-static void show_evaluations(FILE *out, px_results *r, int most)
-{
-    plot_run run = {.results = r};
-    int count;
-    plot_eval *evals = px_plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
-    if (count)
-        fprintf(out, "\nEvaluations\n  %-14s %-18s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
-                "worst class");
-    for (int i = 0; i < count; i++) {
-        char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
-        char *protocol = evals[i].k ? px_format("%s, k = %d", evals[i].protocol, evals[i].k) : NULL;
-        fputs("  ", out);
-        px_show_name(out, protocol ? protocol : evals[i].protocol, 14);
-        fputc(' ', out);
-        px_show_name(out, evals[i].subject, 18);
-        free(protocol);
-        print_percent(out, px_plot_eval_number(&run, &evals[i], "top1"));
-        print_percent(out, px_plot_eval_number(&run, &evals[i], "top5"));
-        print_worst(out, r, evals[i].protocol, group);
-        fputc('\n', out);
-        print_layers(out, r, group, most);
-        free(group);
-    }
-    px_plot_evals_free(evals, count);
-}
-
 /* ---- configuration and provenance ---- */
 
 static void print_setting(FILE *out, const config_setting_t *s)
@@ -400,7 +316,7 @@ static void show_run(FILE *out, px_results *r, int most)
         show_starts(out, r, most);
     }
     show_training(out, r, most);
-    show_evaluations(out, r, most);
+    px_show_evaluations(out, r, most);
     show_bench(out, r, most);
 }
 

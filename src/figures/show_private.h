@@ -18,4 +18,7 @@ void px_show_more(FILE *, const char *indent, int more, const char *what);
 
 void px_show_dataset(FILE *, px_results *, const char *path, int most);
 
+/* The table of a run's evaluations; nothing if it has none. At most so many stages of each. */
+void px_show_evaluations(FILE *, px_results *, int most);
+
 #endif

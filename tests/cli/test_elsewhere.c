@@ -110,6 +110,38 @@ static double number(const char *name)
     return first;
 }
 
+static void expect_measured(const char *group, const char *line)
+{
+    px_results *r;
+    char *text = NULL;
+    assert_int_equal(px_results_open(&r, "r/run.h5", PX_RESULTS_READ), 0);
+    assert_int_equal(px_results_get_attribute_text(r, group, "measured", &text), 0);
+    if (!strstr(text, line))
+        fail_msg("%s: no '%s' in\n%s", group, line, text);
+    free(text);
+    px_results_close(r);
+}
+
+/* A probe of the training split warns, and does not replace that of the test split; neither do other settings. */
+static void other_measurements_stand_beside(void **state)
+{
+    (void)state;
+    check(RUN("probe", "r", "data.path=t.h5", "linear.epochs=2"), 0, "top-1");
+    double top1 = number("/eval/linear/pretrained/top1");
+    check(RUN("probe", "r", "data.path=t.h5", "linear.epochs=2", "test_split=train"), 0,
+          "test_split=train is what the probe learns from");
+    check(RUN("probe", "r", "data.path=t.h5", "linear.epochs=3"), 0, "top-1");
+    assert_true(number("/eval/linear/pretrained@1/top1") == top1);
+    expect_measured("/eval/linear/pretrained@1", "data = t.h5\n");
+    expect_measured("/eval/linear/pretrained@1", "train = train, 24 images\ntest = test, 24 images\n");
+    expect_measured("/eval/linear/pretrained@2", "test = train, 24 images\n");
+    expect_measured("/eval/linear/pretrained", "linear.epochs = 3\n");
+    expect_measured("/eval/linear/pretrained", "weights = checkpoint\nweights_step = ");
+    expect_measured("/eval/spectrum/pretrained", "test = test, 24 images\n");
+    check(RUN("show", "r"), 0, "tested on train, 24 images, linear.epochs=2");
+    check(RUN("show", "r"), 0, "t.h5, learned from train, 24 images, tested on test, 24 images");
+}
+
 /* What was held out is tested beside a test split, not in its place. */
 static void a_holdout_beside_a_test(void **state)
 {
@@ -189,6 +221,8 @@ static void settings_of_the_backbone(void **state)
     check(RUN("features", "m", "out=mean.h5", "vit.pool=mean"), 0, "");
     check(RUN("features", "m", "out=no.h5", "vit.heads=6"), 2, "cannot go on with 6; ");
     check(RUN("probe", "m", "vit.pool=mean", "holdout=0.25", "protocol=knn", "embed=0"), 0, "top-1");
+    check(RUN("probe", "m", "vit.pool=cls", "holdout=0.25", "protocol=knn", "embed=0"), 0, "top-1");
+    check(RUN("show", "m"), 0, "pool cls");
     array cls = read_array(".", "cls.h5", "/features"), mean = read_array(".", "mean.h5", "/features");
     assert_memory_not_equal(cls.data, mean.data, (size_t)cls.count * sizeof cls.data[0]);
     free(cls.data);
@@ -219,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_relative_path),
                                        cmocka_unit_test(no_test_split),
+                                       cmocka_unit_test(other_measurements_stand_beside),
                                        cmocka_unit_test(a_holdout_beside_a_test),
                                        cmocka_unit_test(the_numbers_of_pixels_travel),
                                        cmocka_unit_test(the_numbers_of_pixels_stay),
