@@ -2,6 +2,7 @@
 #include "eval/linear.h"
 
 #include "base/error.h"
+#include "eval/confusion.h"
 #include "eval/layers.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
@@ -22,19 +23,6 @@ const px_option px_probe_options[] = {
     PX_OPTION(px_probe_cfg, seed, "0", 0, 0, "determines which rows are held out, and the order of samples"),
     {0}};
 
-static int put_confusion(px_results *r, const char *group, const px_probe_result *p)
-{
-    int64_t dim[] = {p->classes, p->classes}, count = dim[0] * dim[1];
-    int32_t *narrow = px_calloc((size_t)count, sizeof(int32_t)); /* px_dtype's widest integer */
-    for (int64_t i = 0; i < count; i++)
-        narrow[i] = (int32_t)p->confusion[i];
-    char *path = px_format("%s/confusion", group);
-    int rc = px_results_put(r, path, PX_I32, 2, dim, narrow);
-    free(path);
-    free(narrow);
-    return rc;
-}
-
 int px_linear_probe_write(px_results *r, const char *group, const px_probe_result *p)
 {
     int32_t best_epoch = p->best_epoch;
@@ -48,7 +36,7 @@ int px_linear_probe_write(px_results *r, const char *group, const px_probe_resul
         px_put(r, group, "test_top1", PX_F64, p->epochs, p->test_top1) != 0 ||
         px_put(r, group, "per_class", PX_F64, p->classes, p->per_class) != 0)
         return -1;
-    return put_confusion(r, group, p);
+    return px_confusion_write(r, group, p->confusion, p->classes);
 }
 
 struct px_protocol_cfg {
@@ -79,10 +67,10 @@ static void print_scores(px_trial *t, const char *indent, const char *name, doub
 }
 
 /* All stages before the last one, whose result `last` is. */
-static int run_layers(const px_protocol_cfg *cfg, px_trial *t, const px_probe_result *last)
+static int run_layers(const px_probe_cfg *cfg, px_trial *t, const px_probe_result *last)
 {
     px_layers l;
-    int status = px_layers_probe(&l, &cfg->linear, t->train, t->test, t->classes, last, t->comm, t->log);
+    int status = px_layers_probe(&l, cfg, t->train, t->test, t->classes, last, t->comm, t->log);
     if (status == 0 && t->results) {
         char *group = px_format("%s/layers", t->group);
         status = px_trial_seal(t, group, px_layers_write(t->results, group, &l));
@@ -100,15 +88,17 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     int last = t->train->layers - 1;
     px_features train = px_extraction_features(t->train, last, t->classes),
                 test = px_extraction_features(t->test, last, t->classes);
+    px_probe_cfg own = cfg->linear;
     px_probe_result r;
-    int status = px_agree(t->comm, px_linear_probe(&cfg->linear, &train, &test, t->comm, t->log, &r));
+    own.seed += t->seed;
+    int status = px_agree(t->comm, px_linear_probe(&own, &train, &test, t->comm, t->log, &r));
     if (status == 0 && r.holdout_top1 && t->results) {
         status = px_trial_seal(t, t->group, px_linear_probe_write(t->results, t->group, &r));
         print_scores(t, "", t->subject, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
     }
     status = px_agree(t->comm, status);
     if (status == 0 && t->layers && last > 0)
-        status = run_layers(cfg, t, &r);
+        status = run_layers(&own, t, &r);
     px_probe_result_finish(&r);
     return status;
 }
@@ -119,6 +109,7 @@ const px_protocol px_protocol_linear = {
     .label = "linear probe",
     .summary = "a linear classifier on the frozen features; a grid of learning rates (DINOv2)",
     .columns = "  top-1 %  top-5 % held-out %   rate",
+    .draws = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_probe_options,
     .layers = true,

@@ -1,9 +1,9 @@
 /* linear_probe.c - the linear probe itself: standardise, choose the rate on held-out rows, train again, test. */
 #include "base/error.h"
-#include "base/rng.h"
 #include "base/simd.h"
 #include "eval/heads.h"
 #include "eval/linear.h"
+#include "eval/samples.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,98 +14,9 @@ typedef struct probe {
     const px_features *train, *test;
     const px_comm *comm;
     px_log *log;
-    float *mean, *scale;  /* (width) of the labelled training rows */
-    int64_t *row;         /* labelled rows of the training set: first those to fit on, then those held out */
-    int64_t rows, fitted; /* number of all rows, and of those to fit on */
-    int64_t *test_row;    /* labelled rows of the test set */
-    int64_t test_rows;
-    int learned;                         /* classes that have training rows: they are learned, numbered without gaps */
-    int *class_of;                       /* (learned) their numbers in the data */
-    px_features dense_train, dense_test; /* with these numbers as labels, if there are gaps */
-    int32_t *label[2];                   /* theirs */
+    float *mean, *scale; /* (width) of the labelled training rows */
+    px_samples of;
 } probe;
-
-/* Moves every class's held-out rows to the end. They are drawn by (seed, class): at least one and never all of a
- * class. */
-static void hold_out(probe *p, const int64_t *per_class)
-{
-    int classes = p->train->classes;
-    int64_t *sorted = px_calloc((size_t)p->rows, sizeof(int64_t)),
-            *begin = px_calloc((size_t)classes + 1, sizeof(int64_t));
-    for (int c = 0; c < classes; c++)
-        begin[c + 1] = begin[c] + per_class[c];
-    int64_t *next = px_calloc((size_t)classes, sizeof(int64_t));
-    for (int64_t i = 0; i < p->rows; i++) {
-        int c = p->train->label[p->row[i]];
-        sorted[begin[c] + next[c]++] = p->row[i];
-    }
-    int64_t *held = px_calloc((size_t)p->rows, sizeof(int64_t)), fit = 0, holds = 0;
-    for (int c = 0; c < classes; c++) {
-        int64_t *of = sorted + begin[c], n = per_class[c], hold = llrint(p->cfg->holdout * (double)n);
-        hold = hold < 1 ? 1 : hold;
-        hold = hold > n - 1 ? n - 1 : hold;
-        px_rng rng = px_rng_make((uint64_t)p->cfg->seed, PX_RNG_HOLDOUT, (uint64_t)c, 0);
-        for (int64_t i = 0; i < hold; i++) {
-            int64_t j = i + px_rng_below(&rng, (uint32_t)(n - i)), keep = of[j];
-            of[j] = of[i];
-            held[holds++] = keep;
-        }
-        for (int64_t i = hold; i < n; i++)
-            p->row[fit++] = of[i];
-    }
-    for (int64_t i = 0; i < holds; i++)
-        p->row[fit + i] = held[i];
-    p->fitted = fit;
-    free(sorted);
-    free(begin);
-    free(next);
-    free(held);
-}
-
-/* A copy of labels under the new numbers. */
-static int32_t *renumbered(const px_features *f, const int *number)
-{
-    int32_t *label = px_calloc((size_t)f->count + 1, sizeof(int32_t));
-    for (int64_t i = 0; i < f->count; i++)
-        label[i] = f->label[i] < 0 ? -1 : number[f->label[i]];
-    return label;
-}
-
-/* Data sets may have classes without images: labels that begin at 1, a class that only another split has. They are not
- * learned, so that they take no part in the softmax. One that is tested on must be learned. */
-static int number_classes(probe *p, int64_t *per_class, const int64_t *tested)
-{
-    int classes = p->train->classes, *number = px_calloc((size_t)classes, sizeof(int));
-    p->class_of = px_calloc((size_t)classes, sizeof(int));
-    int status = 0;
-    for (int c = 0; c < classes && status == 0; c++) {
-        number[c] = p->learned;
-        if (per_class[c] == 0 && tested[c] > 0)
-            status =
-                px_fail(PX_DATA,
-                        "class %d has no training samples, but %lld test samples: a linear probe needs some of each "
-                        "class that is tested, protocol=knn does not",
-                        c, (long long)tested[c]);
-        if (per_class[c] == 0)
-            continue;
-        per_class[p->learned] = per_class[c];
-        p->class_of[p->learned++] = c;
-    }
-    if (status == 0 && p->learned < 2)
-        status = px_fail(PX_DATA, "a linear probe needs at least two classes, but the training set has images of %d",
-                         p->learned);
-    if (status == 0 && p->learned < classes) {
-        p->dense_train = *p->train;
-        p->dense_test = *p->test;
-        p->dense_train.label = p->label[0] = renumbered(p->train, number);
-        p->dense_test.label = p->label[1] = renumbered(p->test, number);
-        p->dense_train.classes = p->dense_test.classes = p->learned;
-        p->train = &p->dense_train;
-        p->test = &p->dense_test;
-    }
-    free(number);
-    return status;
-}
 
 enum { COLUMNS = 64 };
 
@@ -136,11 +47,11 @@ static void measure(probe *p)
 #pragma omp parallel for schedule(static)
     for (int first = 0; first < f->width; first += COLUMNS) {
         int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
-        double zero[COLUMNS] = {0}, mean[COLUMNS] = {0}, square[COLUMNS] = {0}, rows = (double)p->rows;
-        column_sums(f, p->row, p->rows, first, columns, zero, 1, mean);
+        double zero[COLUMNS] = {0}, mean[COLUMNS] = {0}, square[COLUMNS] = {0}, rows = (double)p->of.rows;
+        column_sums(f, p->of.row, p->of.rows, first, columns, zero, 1, mean);
         for (int j = 0; j < columns; j++)
             mean[j] /= rows;
-        column_sums(f, p->row, p->rows, first, columns, mean, 2, square);
+        column_sums(f, p->of.row, p->of.rows, first, columns, mean, 2, square);
         for (int j = 0; j < columns; j++) {
             double deviation = sqrt(square[j] / rows);
             p->mean[first + j] = (float)mean[j];
@@ -152,37 +63,21 @@ static void measure(probe *p)
 /* Checks everything that can be wrong with the data, with the same result on every rank. */
 static int prepare(probe *p)
 {
-    const px_features *f = p->train;
-    PX_CHECK(p->test->width == f->width);
     if (p->cfg->rates.count < 1)
         return px_fail(PX_USAGE, "linear.rates is empty; linear.rates=0.1 is one");
-    if (f->classes < 2)
-        return px_fail(PX_DATA, "a linear probe needs at least two classes, but the training set has %d", f->classes);
-    int64_t *per_class = px_calloc((size_t)f->classes, sizeof(int64_t));
-    int64_t *tested = px_calloc((size_t)f->classes, sizeof(int64_t));
-    p->mean = px_calloc((size_t)f->width, sizeof(float));
-    p->scale = px_calloc((size_t)f->width, sizeof(float));
-    p->row = px_features_labelled(f, f->classes, "training", &p->rows, per_class);
-    p->test_row = p->row ? px_features_labelled(p->test, f->classes, "test", &p->test_rows, tested) : NULL;
-    int rc = p->row && p->test_row ? 0 : -1;
-    if (rc == 0)
-        rc = number_classes(p, per_class, tested);
-    if (rc == 0 && p->test_rows == 0)
-        rc = px_fail(PX_DATA, "the test set has no labelled samples; test_split= names another");
-    if (rc == 0 && (px_features_finite(f, "training") != 0 || px_features_finite(p->test, "test") != 0))
-        rc = -1;
-    if (rc == 0) {
-        hold_out(p, per_class);
-        measure(p);
-    }
-    if (rc == 0 && p->fitted == p->rows && p->cfg->rates.count > 1)
-        rc = px_fail(PX_DATA,
-                     "nothing can be held out to choose among %d rates: every class has one training sample; "
-                     "linear.rates=0.1 is one rate",
-                     p->cfg->rates.count);
-    free(per_class);
-    free(tested);
-    return rc;
+    p->mean = px_calloc((size_t)p->train->width, sizeof(float));
+    p->scale = px_calloc((size_t)p->train->width, sizeof(float));
+    if (px_samples_make(&p->of, p->train, p->test, p->cfg->holdout, p->cfg->seed, "a linear probe") != 0)
+        return -1;
+    p->train = p->of.train;
+    p->test = p->of.test;
+    measure(p);
+    if (p->of.fitted == p->of.rows && p->cfg->rates.count > 1)
+        return px_fail(PX_DATA,
+                       "nothing can be held out to choose among %d rates: every class has one training sample; "
+                       "linear.rates=0.1 is one rate",
+                       p->cfg->rates.count);
+    return 0;
 }
 
 static px_selection selection(const probe *p, const px_features *of, const int64_t *row, int64_t count)
@@ -223,11 +118,11 @@ static void train_grid(const probe *p, const px_probe_result *r, px_head_score *
         rate[i] = r->rate[index[i]];
     if (mine == 0)
         return;
-    px_selection fit = selection(p, p->train, p->row, p->fitted);
-    px_selection held = selection(p, p->train, p->row + p->fitted, p->rows - p->fitted);
+    px_selection fit = selection(p, p->train, p->of.row, p->of.fitted);
+    px_selection held = selection(p, p->train, p->of.row + p->of.fitted, p->of.rows - p->of.fitted);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads heads;
-    heads_for(&heads, p, rate, mine, p->fitted);
+    heads_for(&heads, p, rate, mine, p->of.fitted);
     for (int e = 0; e < recipe.epochs; e++) {
         px_heads_train(&heads, &fit, &recipe, e, loss);
         px_log_progress(p->log, "linear probe: %d learning rates, epoch %d of %d", r->rates, e + 1, recipe.epochs);
@@ -244,7 +139,7 @@ static void train_grid(const probe *p, const px_probe_result *r, px_head_score *
 static void warn_of_edge(const probe *p, const px_probe_result *r)
 {
     int at = r->chosen, inner = at == 0 ? 1 : at - 1;
-    double top1 = r->holdout_top1[at], error = sqrt(top1 * (1 - top1) / (double)(p->rows - p->fitted));
+    double top1 = r->holdout_top1[at], error = sqrt(top1 * (1 - top1) / (double)(p->of.rows - p->of.fitted));
     if ((at == 0 || at == r->rates - 1) && top1 - r->holdout_top1[inner] > error)
         px_log_warning(p->log,
                        "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend linear.rates",
@@ -263,7 +158,7 @@ static void choose_rate(const probe *p, px_probe_result *r)
     double all[2 * PX_LIST_MAX] = {0}; /* accuracies, then losses; other ranks' entries are 0 until summed */
     train_grid(p, r, score);
     for (int i = 0; i < r->rates; i++) {
-        all[i] = (double)score[i].right1 / (double)(p->rows - p->fitted);
+        all[i] = (double)score[i].right1 / (double)(p->of.rows - p->of.fitted);
         all[PX_LIST_MAX + i] = score[i].loss;
     }
     px_all_reduce_f64(p->comm, all, 2 * PX_LIST_MAX);
@@ -280,24 +175,25 @@ static void choose_rate(const probe *p, px_probe_result *r)
 /* Trains with the chosen rate on the whole training set; only on rank 0, so that all ranks get the same result. */
 static void train_final(const probe *p, px_probe_result *r)
 {
-    px_selection fit = selection(p, p->train, p->row, p->rows);
-    px_selection test = selection(p, p->test, p->test_row, p->test_rows);
+    px_selection fit = selection(p, p->train, p->of.row, p->of.rows);
+    px_selection test = selection(p, p->test, p->of.test_row, p->of.test_rows);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads head;
     px_head_score score = {0};
-    int32_t *predicted = px_calloc((size_t)p->test_rows, sizeof(int32_t));
-    heads_for(&head, p, &r->rate[r->chosen], 1, p->rows);
+    int32_t *predicted = px_calloc((size_t)p->of.test_rows, sizeof(int32_t));
+    heads_for(&head, p, &r->rate[r->chosen], 1, p->of.rows);
     for (int e = 0; e < recipe.epochs; e++) {
         px_heads_train(&head, &fit, &recipe, e, &r->train_loss[e]);
         px_heads_test(&head, &test, &score, predicted);
-        r->test_top1[e] = (double)score.right1 / (double)p->test_rows;
+        r->test_top1[e] = (double)score.right1 / (double)p->of.test_rows;
         px_log_progress(p->log, "linear probe: rate %g, epoch %d of %d, loss %.4f, test %.2f%%", r->rate[r->chosen],
                         e + 1, recipe.epochs, r->train_loss[e], 100 * r->test_top1[e]);
     }
     px_log_progress_end(p->log);
-    r->top5 = (double)score.right5 / (double)p->test_rows;
-    for (int64_t i = 0; i < p->test_rows; i++)
-        r->confusion[(int64_t)p->class_of[p->test->label[p->test_row[i]]] * r->classes + p->class_of[predicted[i]]]++;
+    r->top5 = (double)score.right5 / (double)p->of.test_rows;
+    for (int64_t i = 0; i < p->of.test_rows; i++)
+        r->confusion[(int64_t)p->of.class_of[p->test->label[p->of.test_row[i]]] * r->classes +
+                     p->of.class_of[predicted[i]]]++;
     px_heads_finish(&head);
     free(predicted);
 }
@@ -347,7 +243,6 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
     *r = (px_probe_result){.rates = cfg->rates.count, .epochs = cfg->epochs, .classes = train->classes};
     int rc = px_agree(comm, prepare(&p));
     if (rc == 0) {
-        PX_CHECK(p.row && p.test_row);
         size_t rates = (size_t)r->rates, epochs = (size_t)r->epochs, classes = (size_t)r->classes;
         r->rate = px_calloc(rates, sizeof(double));
         r->holdout_top1 = px_calloc(rates, sizeof(double));
@@ -364,11 +259,7 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
     }
     free(p.mean);
     free(p.scale);
-    free(p.row);
-    free(p.test_row);
-    free(p.class_of);
-    free(p.label[0]);
-    free(p.label[1]);
+    px_samples_finish(&p.of);
     if (rc != 0)
         px_probe_result_finish(r);
     return rc;

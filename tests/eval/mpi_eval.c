@@ -1,8 +1,11 @@
 /* mpi_eval.c - on several ranks, each evaluation gives every rank what one rank alone computes: the same bits, except
  * for the spectrum, whose sums over ranks are rounded differently. */
 #include "blobs.h"
+#include "eval/clustering.h"
 #include "eval/knn.h"
 #include "eval/linear.h"
+#include "eval/logistic.h"
+#include "eval/retrieval.h"
 #include "eval/spectrum.h"
 
 #include <math.h>
@@ -52,6 +55,35 @@ static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const
     same(a.top5, b.top5, 2, sizeof(double));
 }
 
+static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_logistic_cfg cfg = {.C = {5, {1e-4, 1e-3, 0.01, 0.1, 1}}, .holdout = 0.2, .tolerance = 1e-5, .iterations = 200};
+    px_logistic_result a, b;
+    PX_CHECK(px_logistic(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_logistic(&cfg, &train->f, &test->f, &self, log, &b) == 0);
+    PX_CHECK(a.top1 > 0.3 && a.top1 == b.top1 && a.chosen == b.chosen && a.steps == b.steps && a.loss == b.loss);
+    same(a.holdout_top1, b.holdout_top1, 5, sizeof(double));
+    same(a.confusion, b.confusion, 100, sizeof(int64_t));
+    px_logistic_result_finish(&a);
+    px_logistic_result_finish(&b);
+}
+
+static void test_without_training(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_retrieval_cfg ask = {.gallery = PX_GALLERY_TRAIN, .k = {2, {1, 5}}};
+    px_retrieval_result a, b;
+    PX_CHECK(px_retrieval(&ask, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_retrieval(&ask, &train->f, &test->f, &self, log, &b) == 0);
+    PX_CHECK(a.map > 0.15 && a.map == b.map && a.recall[0] == b.recall[0] && a.recall[1] == b.recall[1]);
+    px_clustering_cfg find = {.starts = 7, .steps = 100, .seed = 3};
+    px_clustering_result c, d;
+    PX_CHECK(px_clustering(&find, &test->f, comm, log, &c) == 0);
+    PX_CHECK(px_clustering(&find, &test->f, &self, log, &d) == 0);
+    PX_CHECK(c.inertia == d.inertia && c.start == d.start && c.like.nmi == d.like.nmi && c.like.nmi > 0.05);
+}
+
 static void test_spectrum(const px_comm *comm, const blobs *train)
 {
     const px_comm self = px_comm_self();
@@ -73,6 +105,8 @@ int main(int argc, char **argv)
     blobs many = blobs_make(100000, 48, 10, 0.4f, 3); /* several blocks of the spectrum */
     test_linear(&comm, &log, &train, &test);
     test_knn(&comm, &log, &train, &test);
+    test_logistic(&comm, &log, &train, &test);
+    test_without_training(&comm, &log, &train, &test);
     test_spectrum(&comm, &many);
     blobs_free(&train);
     blobs_free(&test);
