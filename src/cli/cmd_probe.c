@@ -22,7 +22,7 @@ static char *list_protocols(void)
     FILE *out = open_memstream(&text, &size);
     fputs("\nProtocols\n", out);
     for (int i = 0; px_protocols[i]; i++)
-        fprintf(out, "  %-8s %s\n", px_protocols[i]->name, px_protocols[i]->summary);
+        fprintf(out, "  %-10s %s\n", px_protocols[i]->name, px_protocols[i]->summary);
     fclose(out);
     return text;
 }
@@ -57,7 +57,7 @@ static int run(int argc, char **argv)
 const px_command px_cmd_probe = {
     .name = "probe",
     .arguments = "RUN|W.safetensors [key=value...]",
-    .summary = "evaluate the representation of a run: linear probe, nearest neighbours",
+    .summary = "evaluate the representation of a run: linear probe, nearest neighbours, ...",
     .help = "The frozen backbone encodes the training split and the test split once; ranks\n"
             "share the work. protocol=linear trains a grid of learning rates (linear.rates)\n"
             "at once and chooses one on held-out rows of the training split, never on the\n"
@@ -66,6 +66,8 @@ const px_command px_cmd_probe = {
             "layers=true also probes every stage of the backbone. Each rank then needs\n"
             "memory for the features of its images at all stages (float32, N / ranks x the\n"
             "sum of their widths) and for those of all images at the last stage and one more.\n"
+            "labels=0.01 learns from a hundredth of each class, labels=10 from ten images per\n"
+            "class; seeds=3 repeats what is drawn, and tells mean and 95 % interval.\n"
             "patches=9 is the protocol of methods that pretrain on patches.\n"
             "If there is not enough memory, a message names settings that would fit.\n"
             "data.*, threads, backend and isa override the run's settings (data.limit limits\n"
@@ -77,6 +79,7 @@ const px_command px_cmd_probe = {
             "  pretext probe runs/first baselines=true\n"
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"
             "  pretext probe runs/first protocol=knn\n"
+            "  pretext probe runs/first protocol=logistic labels=0.1 seeds=3\n"
             "  pretext probe runs/relative_location layers=true baselines=true patches=9\n"
             "  pretext probe resnet50.pth data.path=flowers.h5 data.normalize=imagenet "
             "out=results/flowers\n",
