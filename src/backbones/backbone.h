@@ -24,6 +24,7 @@ typedef struct px_encoding {
         const char *name; /* as in PyTorch: "layer1", "blocks.0" */
         px_value *map;    /* (N, C, H, W); ViT: tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
+    px_value *mlp[PX_STAGES_MAX]; /* ViT: what the MLP of that block added to the tokens, (N T, D); else NULL */
 } px_encoding;
 
 /* What becomes of hidden patches. */

@@ -247,14 +247,15 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
     px_graph_cut(v->g);
     px_scope_push(v->g, "blocks");
     for (int i = 0; i < depth; i++) {
+        PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
         px_block_spec spec = {.heads = v->heads,
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
                               .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
                               .layer_scale = v->c->layer_scale,
+                              .mlp = &e->mlp[e->stages],
                               .init = v->init};
         x = px_transformer_block(v->g, i, x, &spec);
-        PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
         e->stage[e->stages].name = names[i];
         e->stage[e->stages++].map = x;
     }

@@ -158,6 +158,16 @@ double px_width_of(const int base[], const int64_t stored[], int count)
     return 0;
 }
 
+px_value *px_repeat(px_graph *g, px_value *x, int64_t times)
+{
+    px_shape all = x->shape;
+    int64_t count = px_shape_count(x->shape);
+    if (px_graph_error(g) || all.rank == 0)
+        return x;
+    all.dim[0] *= times;
+    return px_reshape(g, px_expand(g, px_reshape(g, x, PX_SHAPE(1, count)), PX_SHAPE(times, count)), all);
+}
+
 px_value *px_blend(px_graph *g, px_value *x, px_value *other, px_value *mask)
 {
     px_value *kept = px_binary(g, PX_MUL, x, px_unary(g, PX_FN_AFFINE, mask, -1, 1));

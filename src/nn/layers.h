@@ -73,6 +73,9 @@ double px_width_of(const int base[], const int64_t stored[], int count);
 /* x where `mask` is 0, `other` where it is 1: x (1 - mask) + other mask, with broadcasting. */
 px_value *px_blend(px_graph *, px_value *x, px_value *other, px_value *mask);
 
+/* x (B, ...) -> (times B, ...): as the copies of a view lie, one after the other. */
+px_value *px_repeat(px_graph *, px_value *x, int64_t times);
+
 /* What a batch norm has besides its statistics. */
 typedef enum px_head_norm {
     PX_NO_NORM,     /* there is none */

@@ -19,6 +19,13 @@ px_value *px_mean_cosine(px_graph *g, px_value *a, px_value *b)
     return px_reduce(g, PX_MEAN, px_reduce(g, PX_SUM, product, (px_axes){1, {1}, false}), (px_axes){1, {0}, false});
 }
 
+/* With c = x, cut to -1 and 1. */
+px_value *px_smooth_l1(px_graph *g, px_value *x)
+{
+    px_value *c = px_unary(g, PX_FN_CLAMP, x, -1, 1);
+    return px_binary(g, PX_MUL, c, px_binary(g, PX_SUB, x, px_scale(g, c, 0.5)));
+}
+
 px_value *px_soft_cross_entropy(px_graph *g, px_value *target, px_value *log_p)
 {
     double B = (double)(target->shape.rank ? target->shape.dim[0] : 1);
@@ -74,6 +81,12 @@ px_value *px_sinkhorn(px_graph *g, px_value *scores, double epsilon, int rounds)
     return px_stop_gradient(g, q);
 }
 
+px_value *px_mean_entropy(px_graph *g, px_value *log_p)
+{
+    px_value *mean = px_batch_mean(g, px_unary(g, PX_FN_EXP, log_p, 0, 0)); /* (1, K) */
+    return px_soft_cross_entropy(g, mean, px_unary(g, PX_FN_LOG, mean, 0, 0));
+}
+
 double px_batch_rows(px_graph *g, const px_value *x)
 {
     return (double)(x->shape.rank ? x->shape.dim[0] : 1) * px_graph_mode(g).ranks;
@@ -83,6 +96,15 @@ px_value *px_batch_mean(px_graph *g, px_value *x)
 {
     px_value *sum = px_all_reduce(g, px_reduce(g, PX_SUM, x, (px_axes){1, {0}, true}));
     return px_scale(g, sum, 1 / px_batch_rows(g, x));
+}
+
+px_value *px_batch_deviation(px_graph *g, px_value *x)
+{
+    px_value *mean = px_batch_mean(g, x), *square = px_batch_mean(g, px_unary(g, PX_FN_SQUARE, x, 0, 0));
+    px_value *variance = px_binary(g, PX_SUB, square, px_unary(g, PX_FN_SQUARE, mean, 0, 0));
+    variance = px_relu(g, variance); /* rounding may leave less than 0 */
+    return px_reduce(g, PX_MEAN, px_unary(g, PX_FN_SQRT, px_unary(g, PX_FN_AFFINE, variance, 1, 1e-6), 0, 0),
+                     (px_axes){2, {0, 1}, false});
 }
 
 px_value *px_batch_products(px_graph *g, px_value *a, px_value *b)

@@ -11,6 +11,9 @@
 /* a, b (B, D): mean over rows of the cosine between them; scalar. */
 px_value *px_mean_cosine(px_graph *, px_value *a, px_value *b);
 
+/* Huber's function of each element of x: x^2 / 2, or |x| - 1/2 where |x| is above 1 (torch's smooth L1 loss of a difference). */
+px_value *px_smooth_l1(px_graph *, px_value *x);
+
 /* Cross-entropy of targets (B, K), whose rows sum to 1, with log p (B, K), or of several crops (N, B, K): the mean over images,
  * summed over crops; scalar. */
 px_value *px_soft_cross_entropy(px_graph *, px_value *target, px_value *log_p);
@@ -29,6 +32,10 @@ px_value *px_own_rows(px_graph *, int first, int64_t rows, int64_t shift);
  * do. */
 px_value *px_info_nce(px_graph *, px_value *q, px_value *keys, double temperature, px_value **accuracy);
 
+/* log p (B, K): the entropy of the mean of p over images; log K if all prototypes are used alike (MSN,
+ * arXiv:2204.07141); scalar. */
+px_value *px_mean_entropy(px_graph *, px_value *log_p);
+
 /* Scores (B, K) -> assignments (B, K), whose rows sum to 1 and whose columns are alike over the global batch, by so many rounds of
  * Sinkhorn-Knopp (SwAV, arXiv:2006.09882); without gradient. In single precision scores / epsilon must be at most 80, so that sums
  * over a batch of 6,000 are finite, and at least -101, since a column of zeros gives NaN. */
@@ -39,6 +46,9 @@ px_value *px_sinkhorn(px_graph *, px_value *scores, double epsilon, int rounds);
 double px_batch_rows(px_graph *, const px_value *x);
 /* x (B, D) -> (1, D) */
 px_value *px_batch_mean(px_graph *, px_value *x);
+/* x (B, D): the mean over columns of their standard deviation, sqrt(variance + 1e-6), which is small where all rows are alike
+ * (data2vec's code); scalar. */
+px_value *px_batch_deviation(px_graph *, px_value *x);
 /* a (B, D), b (B, E) -> (D, E): a^T b / rows */
 px_value *px_batch_products(px_graph *, px_value *a, px_value *b);
 

@@ -1,10 +1,12 @@
 /* transformer.c - see transformer.h. Inside a block, tokens are the rows of one matrix (B T, D): so there are no
  * reshapes between linear layers, their gelu and the residual sums. */
 #include "nn/transformer.h"
+#include "base/error.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 px_value *px_dense_layer(px_graph *g, const char *name, px_value *x, int64_t out, px_dense_init kind)
 {
@@ -32,14 +34,44 @@ px_value *px_layer_norm_layer(px_graph *g, const char *name, px_value *x)
     return px_layer_norm_layer_of(g, name, x, 1e-6);
 }
 
+px_value *px_plain_layer_norm(px_graph *g, px_value *x, double eps)
+{
+    if (px_graph_error(g))
+        return x;
+    int64_t D = x->shape.rank ? x->shape.dim[x->shape.rank - 1] : 1;
+    double *numbers = px_calloc(2 * (size_t)D, sizeof numbers[0]);
+    for (int64_t i = 0; i < D; i++)
+        numbers[i] = 1;
+    px_value *one = px_constant_real(g, PX_SHAPE(D), numbers), *zero = px_constant_real(g, PX_SHAPE(D), numbers + D);
+    free(numbers);
+    return px_layer_norm(g, x, one, zero, eps);
+}
+
+px_value *px_instance_norm(px_graph *g, px_value *x, double eps)
+{
+    const px_axes tokens = {1, {1}, true};
+    px_value *apart = px_binary(g, PX_SUB, x, px_reduce(g, PX_MEAN, x, tokens));
+    px_value *variance = px_unary(g, PX_FN_AFFINE, px_variance(g, x, tokens), 1, eps);
+    return px_binary(g, PX_DIV, apart, px_unary(g, PX_FN_SQRT, variance, 0, 0));
+}
+
+int px_heads_of_32(int width)
+{
+    int heads = width < 64 ? 1 : width / 32;
+    while (width % heads)
+        heads--;
+    return heads;
+}
+
 /* rows (B T, D) */
 static px_value *attention(px_graph *g, px_value *rows, px_shape tokens, const px_block_spec *s)
 {
     int64_t B = tokens.dim[0], T = tokens.dim[1], D = tokens.dim[2];
     px_scope_push(g, "attn");
-    px_value *y = px_dense_layer(g, "qkv", rows, 3 * D, s->init);                    // (B T, 3 D)
-    y = px_attention(g, px_reshape(g, y, PX_SHAPE(B, T, 3 * D)), s->heads);          // (B, T, D)
-    y = px_dense_layer(g, "proj", px_reshape(g, y, PX_SHAPE(B * T, D)), D, s->init); // (B T, D)
+    px_value *y = px_dense_layer(g, "qkv", rows, 3 * D, s->init); // (B T, 3 D)
+    px_value *qkv = px_reshape(g, y, PX_SHAPE(B, T, 3 * D));
+    y = px_attention_with(g, (px_attention_operands){.qkv = qkv, .bias = s->bias, .heads = s->heads}); // (B, T, D)
+    y = px_dense_layer(g, "proj", px_reshape(g, y, PX_SHAPE(B * T, D)), D, s->init);                   // (B T, D)
     px_scope_pop(g);
     return px_dropout(g, y, s->dropout, B);
 }
@@ -77,7 +109,10 @@ px_value *px_transformer_block(px_graph *g, int number, px_value *x, const px_bl
     x = px_reshape(g, x, PX_SHAPE(B * tokens.dim[1], tokens.dim[2]));
     px_value *y = scaled(g, "ls1", attention(g, px_layer_norm_layer(g, "norm1", x), tokens, s), s->layer_scale);
     x = px_add(g, px_drop_path(g, y, s->drop_path, B), x);
-    y = scaled(g, "ls2", mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s), s->layer_scale);
+    y = mlp(g, px_layer_norm_layer(g, "norm2", x), tokens, s);
+    if (s->mlp)
+        *s->mlp = y;
+    y = scaled(g, "ls2", y, s->layer_scale);
     x = px_add(g, px_drop_path(g, y, s->drop_path, B), x);
     px_scope_pop(g);
     x = px_reshape(g, x, tokens);

@@ -23,6 +23,8 @@ typedef struct px_block_spec {
     double dropout;     /* rate, after the attention's projection and both layers of the MLP */
     double drop_path;   /* probability that a branch of the block is left out for a sample */
     double layer_scale; /* LayerScale (Touvron et al. 2021): first value of the factors of both branches; 0: none */
+    px_value **mlp;     /* gets what the MLP adds to the tokens, before LayerScale: rows (B T, D); or NULL */
+    px_value *bias;     /* of px_attention_with, in each block: (B, 1, 1, T) hides padded tokens; or NULL */
     px_dense_init init;
 } px_block_spec;
 
@@ -33,6 +35,15 @@ px_value *px_dense_layer(px_graph *, const char *name, px_value *x, int64_t out,
 px_value *px_layer_norm_layer(px_graph *, const char *name, px_value *x);
 
 px_value *px_layer_norm_layer_of(px_graph *, const char *name, px_value *x, double eps); /* torch.nn's eps is 1e-5 */
+
+/* The same without weight and bias. */
+px_value *px_plain_layer_norm(px_graph *, px_value *x, double eps);
+
+/* x (B, T, D): each feature with mean 0 and variance 1 over the tokens of a sample (torch's instance_norm). */
+px_value *px_instance_norm(px_graph *, px_value *x, double eps);
+
+/* How many heads of about 32 numbers, or slightly more, divide a width. */
+int px_heads_of_32(int width);
 
 /* x (B, T, D) -> (B, T, D) in the scope `number`: x + ls1 attn(norm1(x)), then + ls2 mlp(norm2(.)) */
 px_value *px_transformer_block(px_graph *, int number, px_value *x, const px_block_spec *);
