@@ -14,10 +14,9 @@
 #include "ops/ops.h"
 #include "train/method.h"
 
-#include <math.h>
 #include <string.h>
 
-enum { BINS = PX_COLOUR_BINS, NEAREST = PX_COLOUR_NEAREST, CELL = 4, GRAY = 5 };
+enum { BINS = PX_COLOUR_BINS, NEAREST = PX_COLOUR_NEAREST, CELL = 4 };
 
 struct px_method_cfg {
     double uniform, memory, area_min, flip;
@@ -66,27 +65,20 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
 {
     px_plane p = px_sample_plane(out, 0, 0);
     px_recipe r = px_recipe_crop(task, c->area_min, c->flip);
-    int32_t *bins = px_sample_i32(out, 1, 0), *nearest = px_sample_i32(out, 3, 0);
-    float *shares = px_sample_f32(out, 2, 0), *colours = px_sample_f32(out, 4, 0);
-    int side = p.size / CELL, N = side * side, n = p.size * p.size;
-    bool gray = true; /* no colour to learn from */
+    int32_t(*bins)[NEAREST] = (int32_t(*)[NEAREST])px_sample_i32(out, 1, 0), *nearest = px_sample_i32(out, 3, 0);
+    float(*shares)[NEAREST] = (float(*)[NEAREST])px_sample_f32(out, 2, 0), *colours = px_sample_f32(out, 4, 0);
+    int side = p.size / CELL, N = side * side;
     r.mean = NULL;
     px_recipe_apply(&r, rng, image, p, out->scratch);
+    if (!px_colours_encode(p, CELL, bins, shares)) /* no colour to learn from: it does not count (official code) */
+        memset(shares, 0, (size_t)N * sizeof shares[0]);
     memset(colours, 0, BINS * sizeof colours[0]);
     for (int i = 0; i < N; i++) {
-        px_lab colour = px_lab_of_square(p, i / side, i % side, CELL);
-        gray = gray && fabsf(colour.a) <= GRAY && fabsf(colour.b) <= GRAY;
-        px_colour_encode(colour, bins + (ptrdiff_t)i * NEAREST, shares + (ptrdiff_t)i * NEAREST);
-        nearest[i] = bins[i * NEAREST];
+        nearest[i] = bins[i][0];
         for (int k = 0; k < NEAREST; k++)
-            colours[bins[i * NEAREST + k]] += shares[i * NEAREST + k] / (float)N;
+            colours[bins[i][k]] += shares[i][k] / (float)N;
     }
-    if (gray) { /* it does not count (official code) */
-        memset(shares, 0, (size_t)N * NEAREST * sizeof shares[0]);
-        memset(colours, 0, BINS * sizeof colours[0]);
-    }
-    for (int i = 0; i < n; i++)
-        p.data[i] = p.data[n + i] = p.data[2 * n + i] = px_lab_of(p.data[i], p.data[n + i], p.data[2 * n + i]).l / 100;
+    px_lightness(&p);
     if (task->mean)
         px_normalize(&p, task->mean, task->std);
 }

@@ -37,9 +37,7 @@ static const char defaults[] = "epochs = 30;\n"
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)backbone;
-    if (px_is_batch_of_one(task))
-        return "EMP-SSL needs at least batch=2: one image fills no space";
-    return px_equal_views_check(&c->views);
+    return px_equal_views_check(&c->views, task, "EMP-SSL needs at least batch=2: one image fills no space");
 }
 
 PX_EQUAL_VIEWS_FUNCTIONS(views)

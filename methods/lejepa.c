@@ -43,9 +43,7 @@ static const char defaults[] =
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)backbone;
-    if (px_is_batch_of_one(task))
-        return "LeJEPA needs at least batch=2: one image has no distribution";
-    return px_equal_views_check(&c->views);
+    return px_equal_views_check(&c->views, task, "LeJEPA needs at least batch=2: one image has no distribution");
 }
 
 PX_EQUAL_VIEWS_FUNCTIONS(views)

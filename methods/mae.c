@@ -39,7 +39,7 @@ static const char defaults[] =
 
 static int visible_of(const px_method_cfg *c, const px_task *task)
 {
-    return (int)(px_patch_count(task) * (1 - c->mask_ratio));
+    return px_visible_count(task, c->mask_ratio);
 }
 
 /* The paper's decoder, 512 x 8 with heads of 32, is for ViT base to huge. With a ViT tiny it would have five times the
@@ -55,11 +55,8 @@ static void settle(px_method_cfg *c, const px_task *task, const px_backbone *bac
         c->decoder_width = paper ? 512 : width / 2;
     if (c->decoder_depth == 0)
         c->decoder_depth = paper ? 8 : depth / 3;
-    if (c->decoder_heads == 0) {
-        c->decoder_heads = c->decoder_width < 64 ? 1 : c->decoder_width / 32;
-        while (c->decoder_width % c->decoder_heads)
-            c->decoder_heads--;
-    }
+    if (c->decoder_heads == 0)
+        c->decoder_heads = px_heads_of_32(c->decoder_width);
 }
 
 static const char *check(const px_method_cfg *given, const px_task *task, const px_backbone *backbone)

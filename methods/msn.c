@@ -5,8 +5,7 @@
  *   another view, whole -> teacher's ViT -> its head -> its p, sharpened and balanced by Sinkhorn-Knopp: the target
  *
  * Loss: mean cross-entropy of the target with p, and log K minus the entropy of the mean p, which keeps all prototypes in use.
- * Patches are left out image by image, in the official code the same ones of a batch. The paper evaluates the teacher
- * (net=teacher). */
+ * Patches are left out image by image (official code: the same of a batch). The paper evaluates the teacher (net=teacher). */
 #include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"
@@ -50,15 +49,10 @@ static const char defaults[] =
     "optim = { optimizer = \"adamw\"; lr = 2.5e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
     "warmup_epochs = 15.0; clip = 3.0; };\n";
 
-static int visible_of(const px_method_cfg *c, const px_task *task)
-{
-    return (int)floor(px_patch_count(task) * (1 - c->drop));
-}
-
 /* With drop=0 all patches stay. */
 static bool leaves_out(const px_method_cfg *c, const px_task *task)
 {
-    return visible_of(c, task) < px_patch_count(task);
+    return px_visible_count(task, c->drop) < px_patch_count(task);
 }
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
@@ -67,9 +61,8 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
         return "MSN needs at least batch=2: it spreads the images of a step over the prototypes";
     if (c->temperature * c->sharpen < sharpest)
         return "msn.temperature times msn.sharpen must be at least 0.023: below, a prototype's share of all images may "
-               "be "
-               "0 in single precision";
-    if (visible_of(c, task) < 1)
+               "be 0 in single precision";
+    if (px_visible_count(task, c->drop) < 1)
         return "msn.drop leaves no patch; a smaller one, larger images (data.image_size) or a backbone of smaller "
                "patches would";
     return px_small_crops_check(&c->small, task, backbone);
@@ -80,7 +73,7 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
     px_two_views_declare(task, out); /* the student's, then the teacher's */
     px_small_crops_declare(&c->small, task, out);
     if (leaves_out(c, task))
-        px_hidden_declare(task, visible_of(c, task), out);
+        px_hidden_declare(task, px_visible_count(task, c->drop), out);
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
@@ -88,12 +81,13 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     px_two_views_make(&c->views, task, rng, image, out);
     px_small_crops_make(&c->small, &c->views, task, rng, image, out);
     if (leaves_out(c, task))
-        px_hidden_make(task, visible_of(c, task), rng, out, c->small.count > 0 ? 2 : 1);
+        px_hidden_make(task, px_visible_count(task, c->drop), rng, out, c->small.count > 0 ? 2 : 1);
 }
 
-static px_value *class_token(px_build *b, px_net *net, px_value *x, px_value *visible)
+/* z of the class token */
+static px_value *project(px_build *b, px_net *net, px_net *head, const px_mlp *layers, px_value *x, px_value *visible)
 {
-    return px_select(b->g, px_encode_masked(b, net, x, visible, PX_DROP).tokens, 1, 0);
+    return px_head(head, layers, px_select(b->g, px_encode_masked(b, net, x, visible, PX_DROP).tokens, 1, 0));
 }
 
 /* The teacher's sharpened assignment of the whole view (B,K). */
@@ -104,7 +98,7 @@ static px_value *make_target(const px_method_cfg *c, px_build *b, px_net *head, 
     px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_LINEAR, PX_SHARE);
     px_net *teacher = px_net_follow(px_backbone_net(b), "teacher", momentum),
            *its_head = px_net_follow(head, "teacher", momentum);
-    px_value *z = px_head(its_head, layers, class_token(b, teacher, px_one_view(b, 1), NULL));
+    px_value *z = project(b, teacher, its_head, layers, px_one_view(b, 1), NULL);
     px_teacher_embedding(b, z);
     px_value *scores = px_linear(g, px_l2_normalize(g, z), prototypes, NULL);
     px_value *log_q = px_log_softmax(g, px_scale(g, scores, 1 / (c->temperature * c->sharpen)), 1);
@@ -119,11 +113,10 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         .layers = 3, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true, .norm = true, .gelu = true};
     px_net *net = px_backbone_net(b), *head = px_net_create(g, "head");
     px_value *visible = leaves_out(c, b->task) ? px_view_input(b, "visible") : NULL;
-    px_value *z = px_head(head, &layers, class_token(b, net, px_one_view(b, 0), visible));
+    px_value *z = project(b, net, head, &layers, px_one_view(b, 0), visible);
     px_embedding(b, z);
     if (N > 0) /* batch norms see crops of each size by themselves, as in the official code */
-        z = px_concat(
-            g, 0, (px_value *[]){z, px_head(head, &layers, class_token(b, net, px_view_input(b, "small"), NULL))}, 2);
+        z = px_concat(g, 0, (px_value *[]){z, project(b, net, head, &layers, px_view_input(b, "small"), NULL)}, 2);
     px_scope_push(g, "prototypes");
     px_init init = px_init_uniform(1 / sqrt((double)c->dim));
     px_value *prototypes = px_l2_normalize(g, px_parameter(g, "weight", PX_SHAPE(K, c->dim), init, PX_EXEMPT));
@@ -135,8 +128,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         return z;
     px_value *apart =
         px_scale(g, px_soft_cross_entropy(g, target, px_reshape(g, log_p, PX_SHAPE(1 + N, B, K))), 1 / (double)(1 + N));
-    px_value *mean = px_batch_mean(g, px_unary(g, PX_FN_EXP, log_p, 0, 0)); /* [1,K] */
-    px_value *entropy = px_soft_cross_entropy(g, mean, px_unary(g, PX_FN_LOG, mean, 0, 0));
+    px_value *entropy = px_mean_entropy(g, log_p);
     px_metric(b, "cross_entropy", apart);
     px_metric(b, "mean_entropy", entropy);
     return px_add(g, apart, px_unary(g, PX_FN_AFFINE, entropy, -c->spread, c->spread * log((double)K)));
@@ -147,8 +139,7 @@ const px_method px_msn = {.name = "msn",
                           .summary = "a view without some patches has the prototypes of another, whole one",
                           .formula = "L = -mean sum q log p + log K - H(mean p), p = softmax(cos(z, prototypes) / T), "
                                      "q the teacher's, sharpened and balanced",
-                          .published =
-                              "Imagenette, ViT-S/16, 128 px, 800 epochs: k-NN 82.8, the best on the test set (lightly)",
+                          .published = "Imagenette, ViT-S/16, 128 px, 800 epochs: k-NN 82.8, best of test (lightly)",
                           .family = "vit",
                           .cfg_size = sizeof(px_method_cfg),
                           .options = options,

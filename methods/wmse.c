@@ -32,7 +32,8 @@ static const px_option options[] = {
     PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "2", VIEWS_MAX, "0.2", "1", "1.3333333"),
     {0}};
 
-/* Official code on CIFAR: Adam with 3e-3 for a batch of 512, L2 of 1e-6. */
+/* Official code on CIFAR: Adam with 3e-3 for a batch of 512, L2 of 1e-6. Its warm-up was not found there: 2 epochs are a guess
+ * (copies of it have 500 steps, which are 5 epochs). */
 static const char defaults[] =
     "epochs = 1000;\n"
     "batch = 512;\n"
@@ -45,7 +46,7 @@ static const char *check(const px_method_cfg *c, const px_task *task, const px_b
         return "wmse.group must be larger than wmse.dim: so few images have no covariance that can be whitened";
     if ((int64_t)task->batch * task->ranks % c->group)
         return "W-MSE needs a batch (batch / accumulate) that wmse.group divides";
-    return px_equal_views_check(&c->views);
+    return px_equal_views_check(&c->views, task, NULL);
 }
 
 PX_EQUAL_VIEWS_FUNCTIONS(views)

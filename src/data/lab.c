@@ -35,6 +35,14 @@ px_lab px_lab_of_square(px_plane p, int row, int column, int side)
     return px_lab_of(mean[0], mean[1], mean[2]);
 }
 
+void px_lightness(px_plane *p)
+{
+    int n = p->size * p->size;
+    for (int i = 0; i < n; i++)
+        p->data[i] = p->data[n + i] = p->data[2 * n + i] =
+            px_lab_of(p->data[i], p->data[n + i], p->data[2 * n + i]).l / 100;
+}
+
 /* The bins are 10 wide: for a = -90, -80, ..., 100 those of b from the first to the second number, in tens
  * (official pts_in_hull.npy). */
 static const int rows[20][2] = {{5, 9},   {2, 9},   {0, 9},   {-2, 9},  {-3, 10}, {-4, 10}, {-5, 10},
@@ -64,4 +72,17 @@ void px_colour_encode(px_lab colour, int32_t bin[PX_COLOUR_NEAREST], float share
         sum += share[k] = expf((square[0] - square[k]) / (2 * 5 * 5));
     for (int k = 0; k < PX_COLOUR_NEAREST; k++)
         share[k] /= sum;
+}
+
+bool px_colours_encode(px_plane p, int side, int32_t (*bin)[PX_COLOUR_NEAREST], float (*share)[PX_COLOUR_NEAREST])
+{
+    const float gray = 5;
+    int columns = p.size / side;
+    bool coloured = false;
+    for (int i = 0; i < columns * columns; i++) {
+        px_lab colour = px_lab_of_square(p, i / columns, i % columns, side);
+        coloured = coloured || fabsf(colour.a) > gray || fabsf(colour.b) > gray;
+        px_colour_encode(colour, bin[i], share[i]);
+    }
+    return coloured;
 }

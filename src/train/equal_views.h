@@ -30,8 +30,8 @@ typedef struct px_equal_views {
         PX_OPTION_NAMED("solarize", type, field.each.solarize, "0", 0, 1,                                              \
                         "probability that a view's bright values are inverted (LeJEPA on Imagenette: 0.2)")
 
-/* As px_method.check. */
-const char *px_equal_views_check(const px_equal_views *);
+/* As px_method.check. `alone`: why one image in a step is too few; NULL: it is not. */
+const char *px_equal_views_check(const px_equal_views *, const px_task *, const char *alone);
 /* The tensor "views", (count B, C, S, S): row v B + i is view v of image i. */
 void px_equal_views_declare(const px_equal_views *, const px_task *, px_views *out);
 void px_equal_views_make(const px_equal_views *, const px_task *, px_rng *, const px_image *, px_sample *out);

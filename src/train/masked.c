@@ -25,6 +25,11 @@ int px_patch_count(const px_task *task)
     return (task->image_size / task->patch) * (task->image_size / task->patch);
 }
 
+int px_visible_count(const px_task *task, double hidden)
+{
+    return (int)(px_patch_count(task) * (1 - hidden));
+}
+
 static void hide(px_rng *rng, int T, int K, int32_t *visible, int32_t *hidden)
 {
     int32_t *order = px_calloc((size_t)T, sizeof order[0]);

@@ -165,6 +165,8 @@ void px_metric(px_build *, const char *name, px_value *);
 px_recipe px_recipe_crop(const px_task *, double area_min, double flip);
 /* The patches of an image, in the backbone's grid. */
 int px_patch_count(const px_task *);
+/* How many of them are visible if that share is hidden, rounded down. */
+int px_visible_count(const px_task *, double hidden);
 /* A random choice of K of the T patches that stay. Three tensors: "visible" (K), their places in random order; "hidden" (T - K),
  * the others', ascending; "restore" (T + 1), which token of [mask token, class token, visible patches] each of a decoder's
  * tokens is: 0 the mask token, 1 the class token, 2 + j visible patch j. `first`: the number of "visible" among the views. */

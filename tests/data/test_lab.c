@@ -49,6 +49,30 @@ static void mean_of_a_square(void **state)
     is(black, 0, 0, 0);
 }
 
+/* A plane of two gray squares and two that may have a colour. */
+static void squares_of_a_plane(void **state)
+{
+    (void)state;
+    for (int coloured = 0; coloured < 2; coloured++) {
+        float data[3 * 16];
+        int32_t bin[4][PX_COLOUR_NEAREST], own[PX_COLOUR_NEAREST];
+        float share[4][PX_COLOUR_NEAREST], its[PX_COLOUR_NEAREST];
+        for (int i = 0; i < 3 * 16; i++)
+            data[i] = coloured && i < 16 && i % 4 >= 2 ? 0.9f : 0.3f;
+        px_plane p = {data, 3, 4};
+        assert_int_equal(px_colours_encode(p, 2, bin, share), coloured);
+        for (int i = 0; i < 4; i++) {
+            px_colour_encode(px_lab_of_square(p, i / 2, i % 2, 2), own, its);
+            assert_memory_equal(bin[i], own, sizeof own);
+            assert_memory_equal(share[i], its, sizeof its);
+        }
+        float right = px_lab_of(data[2], data[18], data[34]).l / 100;
+        px_lightness(&p);
+        for (int i = 0; i < 3 * 16; i++)
+            near(data[i], i % 4 >= 2 ? right : px_lab_of(0.3f, 0.3f, 0.3f).l / 100, 1e-6);
+    }
+}
+
 /* Each point of the grid that is a bin is its own nearest, and there are 313 of them, in ascending order. */
 static void bins(void **state)
 {
@@ -90,6 +114,7 @@ static void shares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(known_colours), cmocka_unit_test(mean_of_a_square),
-                                       cmocka_unit_test(bins), cmocka_unit_test(shares)};
+                                       cmocka_unit_test(squares_of_a_plane), cmocka_unit_test(bins),
+                                       cmocka_unit_test(shares)};
     return cmocka_run_group_tests_name("lab", tests, NULL, NULL);
 }
