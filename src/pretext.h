@@ -19,6 +19,7 @@
 #include "nn/layers.h"
 #include "nn/losses.h"
 #include "nn/positions.h"
+#include "nn/predictor.h"
 #include "nn/transformer.h"
 #include "ops/ops.h"
 #include "px_interface.h"
@@ -26,6 +27,7 @@
 #include "train/mask_blocks.h"
 #include "train/masked_distil.h"
 #include "train/method.h"
+#include "train/multi_block.h"
 #include "train/tiles.h"
 #include "train/two_views.h"
 

@@ -44,7 +44,8 @@ static drawn_as how(const px_view *v, const px_task *task)
         return AS_IMAGE;
     if (v->rank == 2 && v->dim[0] == v->dim[1] && strcmp(v->name, "mask") == 0)
         return AS_MASK;
-    return v->dtype == PX_I32 && v->rank == 1 && strcmp(v->name, "visible") == 0 && task->patch ? AS_PLACES : NOT_DRAWN;
+    bool places = strcmp(v->name, "visible") == 0 || strcmp(v->name, "targets") == 0;
+    return v->dtype == PX_I32 && v->rank == 1 && places && task->patch ? AS_PLACES : NOT_DRAWN;
 }
 
 static const void *copy_of(const drawing *d, int view, int copy, int row)

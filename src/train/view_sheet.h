@@ -1,6 +1,6 @@
 /* view_sheet.h - the views of some images as one picture, before a run is paid for: a row per image, a column per copy of each
  * view that is an image. What a method says of patches stands beside: a view "mask" (rows, columns), whose patches of 1 are hidden,
- * and "visible", places of those that stay, in the backbone's grid.
+ * and "visible" or "targets", places of those that stay, in the backbone's grid.
  *
  *     px_view_sheet sheet;
  *     if (px_view_sheet_make(&sheet, &settings, 8) != 0) ...

@@ -98,6 +98,8 @@ static const struct {
     {{"method=colorization", "batch=8", "data.image_size=30"}, "data.image_size must be a multiple of 4"},
     {{"method=simmim", "batch=8", "backbone=vit_tiny_8", "simmim.mask_size=12"},
      "simmim.mask_size must be whole patches"},
+    {{"method=ijepa", "batch=8", "backbone=vit_tiny_16"}, "it needs at least 3 x 3 patches"},
+    {{"method=ijepa", "batch=8", "ijepa.context=50"}, "context is more than there are patches in the smallest square"},
     /* the family */
     {{"method=mae", "backbone=resnet18"}, "method mae works only with backbones of the family vit, not with resnet18"},
 };

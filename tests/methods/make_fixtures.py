@@ -131,7 +131,7 @@ def info_nce(q, k, temperature):
     return -torch.log(e.diagonal() / e.sum(1)).mean()
 
 
-def block(w, name, x, heads):
+def block(w, name, x, heads, mlps=None):
     b, t, d = x.shape
 
     def norm(which):
@@ -143,7 +143,10 @@ def block(w, name, x, heads):
     q, k, v = dense("attn.qkv", norm("norm1"), 3 * d).reshape(b, t, 3, heads, d // heads).permute(2, 0, 3, 1, 4)
     p = (q @ k.transpose(-2, -1) / math.sqrt(d // heads)).softmax(-1)
     x = x + dense("attn.proj", (p @ v).transpose(1, 2).reshape(b, t, d), d)
-    return x + dense("mlp.fc2", F.gelu(dense("mlp.fc1", norm("norm2"), 4 * d)), d)
+    y = dense("mlp.fc2", F.gelu(dense("mlp.fc1", norm("norm2"), 4 * d)), d)
+    if mlps is not None:
+        mlps.append(y)
+    return x + y
 
 
 def cosine(start, end, progress):
@@ -577,14 +580,14 @@ def emp_ssl_narrow():
     return coding_rate(5)
 
 
-def vit(w, x, net="", mask=None, visible=None):
-    """small_nets.h's ViT; mask (B, 16): 1 where a patch becomes the mask token; visible (B, K): those that stay."""
+def vit(w, x, net="", mask=None, visible=None, fixed=False, mlps=None):
+    """small_nets.h's ViT; fixed positions or learned ones; mlps gets what the blocks' MLPs add; mask (B, 16): 1 where a patch becomes the mask token; visible (B, K): those that stay."""
     D, side = 16, x.shape[2] // 4
     tokens = F.conv2d(x, w(net + "patch_embed.proj.weight", D, 3, 4, 4), w(net + "patch_embed.proj.bias", D), stride=4)
     tokens = tokens.flatten(2).transpose(1, 2)
     if mask is not None:
         tokens = torch.where(mask[:, :, None] > 0, w(net + "mask_token", 1, 1, D), tokens)
-    positions = w(net + "pos_embed", 1, 17, D)
+    positions = fixed_positions(4, D).float().double() if fixed else w(net + "pos_embed", 1, 17, D)
     table = positions[:, 1:].reshape(1, 4, 4, D).permute(0, 3, 1, 2)
     if side != 4:
         table = F.interpolate(table, size=(side, side), mode="bicubic", antialias=True)
@@ -593,7 +596,7 @@ def vit(w, x, net="", mask=None, visible=None):
         tokens = tokens[torch.arange(len(x))[:, None], torch.from_numpy(visible)]
     tokens = torch.cat([(w(net + "cls_token", 1, 1, D) + positions[:, :1]).expand(len(x), 1, D), tokens], dim=1)
     for i in range(2):
-        tokens = block(w, f"{net}blocks.{i}", tokens, heads=2)
+        tokens = block(w, f"{net}blocks.{i}", tokens, heads=2, mlps=mlps)
     return F.layer_norm(tokens, (D,), w(net + "norm.weight", D), w(net + "norm.bias", D), eps=1e-6)
 
 
@@ -695,6 +698,36 @@ def msn():
         return -(q * p.log()).sum(1).mean() + (mean * mean.log()).sum() + math.log(9)
     return step, lambda w, k: w.follow(0.8 + 0.1992 * k / STEPS), {"visible": visible, "hidden": order[:, 11:],
                                                                     "restore": restore}
+
+
+@fixture("ijepa", rate=0.05, settings=["targets=2", "target_max=0.3", "context=4", "predictor_width=8", "predictor_depth=1",
+                                       "predictor_heads=2", "momentum=0.8"])
+def ijepa():
+    """Assran et al. 2023, section 3, block by block: two of 1 to 4 patches for each image."""
+    x, order = view("image", 1, 3, SIZE, SIZE), unit("mask", np.arange(BATCH * 16)).reshape(BATCH, 16).argsort(1)
+    visible, targets, share = order[:, :4], order[:, 4:12].reshape(BATCH, 2, 4).copy(), np.zeros((BATCH, 2, 4))
+    count = 1 + ((unit("count", np.arange(BATCH * 2)) + 1) / 2 * 4).astype(int).reshape(BATCH, 2)
+    assert set(count.flat) == {1, 2, 3, 4}
+    for i, t in np.ndindex(BATCH, 2):
+        share[i, t, :count[i, t]] = 1 / count[i, t]
+        targets[i, t, count[i, t]:] = targets[i, t, 0]
+
+    def dense(w, name, x, out):
+        return F.linear(x, w(f"predictor.{name}.weight", out, x.shape[2]), w(f"predictor.{name}.bias", out))
+
+    def step(w, k):
+        h, positions = vit(w, x, visible=visible, fixed=True)[:, 1:], fixed_positions(4, 8).float().double()[:, 1:]
+        target = F.layer_norm(vit(w, x, "teacher.", fixed=True)[:, 1:].detach(), (16,))
+        loss = 0
+        for i, t in np.ndindex(BATCH, 2):
+            places = torch.from_numpy(targets[i, t, :count[i, t]])
+            seen = dense(w, "embed", h[i:i + 1], 8) + positions[:, torch.from_numpy(visible[i])]
+            y = torch.cat([seen, w("predictor.mask_token", 1, 1, 8) + positions[:, places]], dim=1)
+            y = block(w, "predictor.blocks.0", y, heads=2)
+            y = F.layer_norm(y, (8,), w("predictor.norm.weight", 8), w("predictor.norm.bias", 8), eps=1e-6)[:, 4:]
+            loss = loss + F.smooth_l1_loss(dense(w, "proj", y, 16), target[i:i + 1, places])
+        return loss / (BATCH * 2)
+    return step, lambda w, k: w.follow(0.8 + 0.2 * k / STEPS), {"visible": visible, "targets": targets, "share": share}
 
 
 # ---- training, and files ----
