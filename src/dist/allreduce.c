@@ -41,6 +41,7 @@ typedef struct lane {
 } lane;
 
 struct px_allreduce {
+    const px_comm *comm;
     MPI_Comm mpi;
     int rank, size;
     float *data;
@@ -55,11 +56,13 @@ struct px_allreduce {
     double waited;
 };
 
-static px_allreduce *create(MPI_Comm mpi, int rank, int size, float *data, const int64_t *begin, int buckets)
+static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, const int64_t *begin, int buckets)
 {
     px_allreduce *a = px_calloc(1, sizeof *a);
+    int size = comm->size;
+    a->comm = comm;
     a->mpi = mpi;
-    a->rank = rank;
+    a->rank = comm->rank;
     a->size = size;
     a->data = data;
     a->buckets = buckets;
@@ -79,7 +82,7 @@ static px_allreduce *create(MPI_Comm mpi, int rank, int size, float *data, const
 
 px_allreduce *px_allreduce_create(const px_comm *comm, float *data, const int64_t *begin, int buckets)
 {
-    return create(comm->bucket, comm->rank, comm->size, data, begin, buckets);
+    return create(comm, comm->bucket, data, begin, buckets);
 }
 
 void px_allreduce_destroy(px_allreduce *a)
@@ -149,6 +152,7 @@ static void post(px_allreduce *a, lane *l)
             break;
         float *values = item_piece(a, l, item, 0, &count);
         MPI_Isend(values, count, MPI_FLOAT, right, l->bucket, a->mpi, request(a, l, true, item));
+        a->comm->traffic->bytes += (double)count * sizeof *values;
     }
 }
 
@@ -225,12 +229,14 @@ void px_allreduce_finish(px_allreduce *a)
     if (a->active_count == 0)
         return;
     double start = px_now();
+    px_comm_begun begun = px_comm_begin();
     while (a->active_count) {
         MPI_Waitsome(LANES * 2 * WINDOW, a->requests, &count, indices, MPI_STATUSES_IGNORE);
         for (int i = 0; i < count; i++)
             complete(a, indices[i]);
     }
     a->waited += px_now() - start;
+    px_comm_count(a->comm, 0, begun); /* bytes were counted when they were sent */
 }
 
 double px_allreduce_waited(const px_allreduce *a)
@@ -243,7 +249,7 @@ void px_all_reduce_f32(const px_comm *comm, float *data, int64_t count)
     if (comm->size == 1)
         return;
     const int64_t begin[2] = {0, count};
-    px_allreduce *a = create(comm->mpi, comm->rank, comm->size, data, begin, 1);
+    px_allreduce *a = create(comm, comm->mpi, data, begin, 1);
     px_allreduce_start(a, 0);
     px_allreduce_destroy(a); /* also finishes */
 }

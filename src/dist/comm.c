@@ -6,6 +6,7 @@
 #include "dist/comm.h"
 
 #include "base/error.h"
+#include "base/log.h"
 #include "dist/sum.h"
 #include "dist/watch.h"
 
@@ -141,8 +142,10 @@ int px_comm_init(px_comm *comm, int *argc, char ***argv)
     MPI_Comm host;
     MPI_Comm_split_type(comm->mpi, MPI_COMM_TYPE_SHARED, comm->rank, MPI_INFO_NULL, &host);
     MPI_Comm_size(host, &comm->local_size);
+    MPI_Comm_rank(host, &comm->local_rank);
     MPI_Comm_free(&host);
 
+    comm->traffic = px_calloc(1, sizeof *comm->traffic);
     comm->scratch = px_calloc(1, sizeof *comm->scratch);
     comm->scratch->requests = px_calloc((size_t)comm->size, sizeof(MPI_Request));
     return 0;
@@ -155,6 +158,7 @@ void px_comm_finish(px_comm *comm)
         MPI_Comm_free(&comm->mpi);
         MPI_Finalize();
     }
+    free(comm->traffic);
     if (comm->scratch) {
         free(comm->scratch->requests);
         free(comm->scratch->block[0]);
@@ -201,26 +205,45 @@ int px_agree(const px_comm *comm, int rc)
     return -1;
 }
 
+px_comm_begun px_comm_begin(void)
+{
+    return (px_comm_begun){px_now(), px_thread_seconds()};
+}
+
+void px_comm_count(const px_comm *comm, double bytes, px_comm_begun begun)
+{
+    PX_CHECK(comm->traffic);
+    comm->traffic->bytes += bytes;
+    comm->traffic->seconds += px_now() - begun.wall;
+    comm->traffic->core += px_thread_seconds() - begun.core;
+}
+
 void px_broadcast(const px_comm *comm, void *data, int64_t bytes, int root)
 {
     if (comm->size == 1)
         return;
+    px_comm_begun begun = px_comm_begin();
     for (int64_t at = 0; at < bytes; at += MESSAGE)
         MPI_Bcast((char *)data + at, (int)(bytes - at < MESSAGE ? bytes - at : MESSAGE), MPI_BYTE, root, comm->mpi);
+    px_comm_count(comm, comm->rank == root ? (double)bytes * (comm->size - 1) : 0, begun);
 }
 
 void px_barrier(const px_comm *comm)
 {
-    if (comm->size > 1)
-        MPI_Barrier(comm->mpi);
+    if (comm->size == 1)
+        return;
+    px_comm_begun begun = px_comm_begin();
+    MPI_Barrier(comm->mpi);
+    px_comm_count(comm, 0, begun);
 }
 
 /* Recursive doubling. Ranks beyond the largest power of two give their numbers to a partner below it and get the sum
- * back. Both sides of an exchange add the same two numbers, and a+b is b+a, so all ranks get the same bits. */
-static void sum_piece(const px_comm *comm, double *data, int count)
+ * back. Both sides of an exchange add the same two numbers, and a+b is b+a, so all ranks get the same bits. Returns how often
+ * this rank has sent them. */
+static int sum_piece(const px_comm *comm, double *data, int count)
 {
     double theirs[PIECE];
-    int power = 1, rank = comm->rank;
+    int power = 1, rank = comm->rank, sent = 0;
     while (2 * power <= comm->size)
         power *= 2;
     int extra = comm->size - power;
@@ -228,7 +251,7 @@ static void sum_piece(const px_comm *comm, double *data, int count)
     if (rank >= power) {
         MPI_Send(data, count, MPI_DOUBLE, rank - power, TAG_SUM, comm->mpi);
         MPI_Recv(data, count, MPI_DOUBLE, rank - power, TAG_SUM, comm->mpi, MPI_STATUS_IGNORE);
-        return;
+        return 1;
     }
     if (rank < extra) {
         MPI_Recv(theirs, count, MPI_DOUBLE, rank + power, TAG_SUM, comm->mpi, MPI_STATUS_IGNORE);
@@ -241,17 +264,22 @@ static void sum_piece(const px_comm *comm, double *data, int count)
                      MPI_STATUS_IGNORE);
         for (int i = 0; i < count; i++)
             data[i] += theirs[i];
+        sent++;
     }
     if (rank < extra)
         MPI_Send(data, count, MPI_DOUBLE, rank + power, TAG_SUM, comm->mpi);
+    return sent + (rank < extra);
 }
 
 void px_all_reduce_f64(const px_comm *comm, double *data, int64_t count)
 {
     if (comm->size == 1)
         return;
+    px_comm_begun begun = px_comm_begin();
+    int messages = 0;
     for (int64_t at = 0; at < count; at += PIECE)
-        sum_piece(comm, data + at, (int)(count - at < PIECE ? count - at : PIECE));
+        messages = sum_piece(comm, data + at, (int)(count - at < PIECE ? count - at : PIECE));
+    px_comm_count(comm, (double)messages * (double)count * sizeof data[0], begun);
 }
 
 /* Each rank forwards the block that it received last: it talks to only two others, however many ranks there are. */
@@ -273,10 +301,12 @@ void px_all_gather_bytes(const px_comm *comm, const void *in, void *out, int64_t
         memmove(own, in, (size_t)bytes);
     if (comm->size == 1)
         return;
+    px_comm_begun begun = px_comm_begin();
     if (bytes >= RING_BYTES)
         ring_gather(comm, out, (int)bytes);
     else
         MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, (int)bytes, MPI_BYTE, comm->mpi);
+    px_comm_count(comm, (double)bytes * (comm->size - 1), begun);
 }
 
 static void reserve_blocks(px_comm_scratch *scratch, size_t bytes)
@@ -311,6 +341,7 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
         return;
     }
     PX_CHECK(count <= INT32_MAX);
+    px_comm_begun begun = px_comm_begin();
     reserve_blocks(scratch, bytes);
     for (int i = 1; i < size; i++) { /* each rank starts with a different one, so that none is flooded */
         int to = (rank + i) % size;
@@ -333,6 +364,7 @@ static void reduce_scatter(const px_comm *comm, const void *in, void *out, int64
             s.add(out, term, count);
     }
     MPI_Waitall(size, scratch->requests, MPI_STATUSES_IGNORE);
+    px_comm_count(comm, (double)bytes * (size - 1), begun);
 }
 
 void px_reduce_scatter_f32(const px_comm *comm, const float *in, float *out, int64_t count)

@@ -13,11 +13,21 @@
 
 typedef struct px_comm_scratch px_comm_scratch;
 
+/* What this rank has sent to others since px_comm_init: payload, without what MPI adds; a broadcast counts as what all others
+ * got of it. `seconds`: in which it did nothing but that or wait for it. Not counted: agreement on failures, the watch. */
+typedef struct px_traffic {
+    double bytes, seconds;
+    double
+        core; /* processor seconds of the thread that talks, within `seconds`: waiting may sleep, or share its core */
+} px_traffic;
+
 typedef struct px_comm {
     MPI_Comm mpi;    /* a duplicate of MPI_COMM_WORLD, for the graph's collectives */
     MPI_Comm bucket; /* another one, so that gradient buckets in flight never match the graph's messages */
     int rank, size;
     int local_size;           /* ranks on this host */
+    int local_rank;           /* this one among them */
+    px_traffic *traffic;      /* NULL: there are no others */
     px_comm_scratch *scratch; /* buffers of the blocking collectives, kept from call to call */
 } px_comm;
 
@@ -45,6 +55,13 @@ void px_all_gather_bytes(const px_comm *, const void *in, void *out, int64_t byt
 /* in: size blocks of `count`; out: this rank's block summed over ranks in rank order. */
 void px_reduce_scatter_f32(const px_comm *, const float *in, float *out, int64_t count);
 void px_reduce_scatter_f64(const px_comm *, const double *in, double *out, int64_t count);
+
+/* For collectives elsewhere in dist/, with more than one rank: adds to comm->traffic what was sent since px_comm_begin. */
+typedef struct px_comm_begun {
+    double wall, core;
+} px_comm_begun;
+px_comm_begun px_comm_begin(void);
+void px_comm_count(const px_comm *, double bytes, px_comm_begun);
 
 /* Temporary memory for a collective, with more than one rank: valid until the next call of any function here. */
 void *px_comm_scratch_bytes(const px_comm *, size_t bytes);

@@ -45,6 +45,7 @@ static void exchange(const px_comm *comm, px_summand s, char *out, int64_t out_c
 {
     MPI_Sendrecv(out, (int)out_count, s.type, partner, TAG_TREE, in, (int)in_count, s.type, partner, TAG_TREE,
                  comm->mpi, MPI_STATUS_IGNORE);
+    comm->traffic->bytes += (double)out_count * (double)s.bytes;
 }
 
 static int64_t piece_of(range r, int64_t at, int64_t step)
@@ -105,7 +106,11 @@ void px_shards_sum(const px_comm *comm, px_summand s, void *const data[], int co
 {
     check(comm, count);
     sum_own(s, (const void *const *)data, count, 0, n, data[0]);
-    sum_ranks(comm, s, data[0], n);
+    if (comm->size > 1) {
+        px_comm_begun begun = px_comm_begin();
+        sum_ranks(comm, s, data[0], n);
+        px_comm_count(comm, 0, begun); /* bytes are counted as they are sent */
+    }
     copy_to_others(data, count, (size_t)n * s.bytes);
 }
 

@@ -13,6 +13,7 @@
 #include "results/measured.h"
 #include "train/checkpoint.h"
 #include "train/made.h"
+#include "train/meter.h"
 #include "train/provenance.h"
 #include "train/weights.h"
 
@@ -385,6 +386,22 @@ static int open_all(bench *b)
     return status;
 }
 
+/* Collective: what this evaluation has cost becomes a row of /ledger. */
+static int account(bench *b, px_meter *meter)
+{
+    px_ledger cost;
+    px_meter_lap(meter, PX_PART_EVALUATION, 0);
+    px_meter_sum(meter, &cost);
+    int status = 0;
+    if (b->results) {
+        int session = px_ledger_sessions(b->results) + 1;
+        status = px_ledger_series(b->results);
+        if (status == 0)
+            status = px_ledger_row(b->results, session, 0, &cost);
+    }
+    return px_agree(b->comm, status);
+}
+
 static int evaluate_all(bench *b)
 {
     const px_train_cfg *train = &b->e->run.train;
@@ -403,9 +420,13 @@ static int evaluate_all(bench *b)
 int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_log *log)
 {
     bench b = {.e = e, .comm = comm, .command = command, .log = log};
+    px_meter meter;
+    px_meter_begin(&meter, comm);
     int status = open_all(&b);
     if (status == 0)
         status = evaluate_all(&b);
+    if (status == 0)
+        status = account(&b, &meter);
     if (status != 0)
         px_made_undo(&b.made, b.results);
     else if (b.results && px_results_close(b.results) != 0)

@@ -317,6 +317,7 @@ static void show_run(FILE *out, px_results *r, int most)
     }
     show_training(out, r, most);
     px_show_evaluations(out, r, most);
+    px_show_cost(out, r);
     show_bench(out, r, most);
 }
 

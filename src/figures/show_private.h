@@ -16,6 +16,9 @@ int64_t px_show_column(px_results *, const char *path, double **data);
 /* Says that `more` things are left out; nothing if that is not positive. */
 void px_show_more(FILE *, const char *indent, int more, const char *what);
 
+/* What the run has cost; nothing if it has no ledger. */
+void px_show_cost(FILE *, px_results *);
+
 void px_show_dataset(FILE *, px_results *, const char *path, int most);
 
 /* The table of a run's evaluations; nothing if it has none. At most so many stages of each. */

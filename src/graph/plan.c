@@ -346,12 +346,16 @@ static void plan_nodes(px_plan *p)
     int threads = omp_get_max_threads();
     if (p->spec.shards)
         omp_set_num_threads(1);
+    p->first_backward = INT_MAX;
     for (int after = 0; after < 2; after++) {
         p->first_after = after ? p->steps : INT_MAX;
         for (int i = 0; i < px_graph_nodes(p->graph); i++) {
             const px_node *n = px_graph_node(p->graph, i);
-            if (!n->dead && n->after == after && needed[n->out[0]->index])
-                plan_node(p, n);
+            if (n->dead || n->after != after || !needed[n->out[0]->index])
+                continue;
+            if (n->backward && p->steps < p->first_backward)
+                p->first_backward = p->steps;
+            plan_node(p, n);
         }
     }
     omp_set_num_threads(threads);

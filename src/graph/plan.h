@@ -81,6 +81,7 @@ typedef struct px_plan_hooks {
     void *context;
     void (*bucket)(void *context, int bucket); /* this gradient bucket (px_plan_buckets) is complete */
     void (*between)(void *context);            /* after each step: a chance for messages to make progress */
+    void (*backward)(void *context);           /* before the first step of backward */
     /* Not NULL: the outputs of each step are checked, which takes time. A fault that it holds from an earlier run
      * stays. */
     px_fault *fault;

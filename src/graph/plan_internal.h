@@ -45,7 +45,8 @@ struct px_plan {
     px_buffer *buffer;
     px_copy *copy;
     int steps, buffers, copies, reorders, weight_reorders;
-    int first_after; /* the first step of the phase after the step */
+    int first_backward; /* the first step that differentiation made, or INT_MAX */
+    int first_after;    /* the first step of the phase after the step */
 
     px_storage *format;   /* by value index: how it is stored; bytes 0: undecided */
     int *home;            /* by value index: its buffer, or -1 */

@@ -79,6 +79,8 @@ void px_plan_run(px_plan *p, const px_plan_hooks *hooks)
     px_search *search = hooks && hooks->fault ? px_search_begin(p, hooks->fault) : NULL;
     for (int i = 0; i < p->steps; i++) {
         const px_step *s = p->step[i];
+        if (i == p->first_backward && hooks && hooks->backward)
+            hooks->backward(hooks->context);
         run_step(p, i);
         if (search)
             px_search_step(search, i);
@@ -169,12 +171,15 @@ static void run_shards(px_plan *const shard[], int count, const px_plan_hooks *h
     for (int k = 0; k < count && hooks->fault; k++)
         search[k] = px_search_begin(shard[k], &hooks->fault[k]);
     for (int from = 0; from < steps; from = to) {
+        if (from == shard[0]->first_backward && hooks->backward)
+            hooks->backward(hooks->context);
         if (together(shard[0], from)) {
             to = from + 1;
             walk_together(shard, count, from, search);
             continue;
         }
-        for (to = from + 1; to < steps && !together(shard[0], to) && to != shard[0]->first_after;)
+        for (to = from + 1;
+             to < steps && !together(shard[0], to) && to != shard[0]->first_after && to != shard[0]->first_backward;)
             to++; /* what changes states begins when all shards have read them */
         walk_apart(shard, count, from, to, search);
     }

@@ -221,15 +221,27 @@ int px_session_load(px_session *s, int64_t step)
 
 /* ---- one step ---- */
 
-/* The plan's hooks, in which `context` is the reducer. */
+/* What passed since the last lap belongs to this part of the step. */
+static void lap(px_session *s, px_part part)
+{
+    if (s->meter)
+        px_meter_lap(s->meter, part, s->loader ? px_loader_worked(s->loader).seconds : 0);
+}
+
+/* The plan's hooks, in which `context` is the session. */
 static void bucket_is_ready(void *context, int bucket)
 {
-    px_reducer_ready(context, bucket);
+    px_reducer_ready(((px_session *)context)->reducer, bucket);
 }
 
 static void move_messages(void *context)
 {
-    px_reducer_progress(context);
+    px_reducer_progress(((px_session *)context)->reducer);
+}
+
+static void backward_begins(void *context)
+{
+    lap(context, PX_PART_FORWARD);
 }
 
 /* Dropout's random numbers belong to samples, whatever the number of ranks and micro-batches. */
@@ -255,8 +267,13 @@ static void bind_views(px_session *s, int k)
 /* Forward and backward of one micro-batch. */
 static int run_micro(px_session *s, int64_t step, int micro)
 {
-    const px_plan_hooks hooks = {s->reducer, bucket_is_ready, move_messages, s->fault};
+    const px_plan_hooks hooks = {.context = s,
+                                 .bucket = bucket_is_ready,
+                                 .between = move_messages,
+                                 .backward = backward_begins,
+                                 .fault = s->fault};
     px_crash_doing("the wait for images", step + 1);
+    lap(s, PX_PART_OTHER);
     if (s->loader)
         s->batch = px_loader_next(s->loader);
     int status = s->batch ? 0 : -1;
@@ -265,6 +282,7 @@ static int run_micro(px_session *s, int64_t step, int micro)
     if (status != 0)
         return -1;
     s->begun = true;
+    lap(s, PX_PART_WAITING);
     for (int k = 0; k < s->parts; k++) {
         bind_views(s, k);
         draw_for(s, k, step, micro);
@@ -273,6 +291,7 @@ static int run_micro(px_session *s, int64_t step, int micro)
     }
     px_crash_doing("the forward and backward passes", step + 1);
     px_plans_run(s->plan, s->parts, &hooks);
+    lap(s, PX_PART_BACKWARD);
     return 0;
 }
 
@@ -319,6 +338,7 @@ int px_session_gradients(px_session *s, int64_t step, double *votes)
         if (row_floats(s, w) > 0)
             px_all_reduce_f32(s->comm, s->row[w],
                               row_floats(s, w)); /* each row comes from one rank only, so the sum is exact */
+    lap(s, PX_PART_COMMUNICATION);
     return 0;
 }
 
@@ -334,6 +354,7 @@ double px_session_update(px_session *s, double lr)
         px_graph_follower(s->model->graph, i, &momentum);
         px_plan_follow(plan, i, *scheduled(s, momentum));
     }
+    lap(s, PX_PART_OPTIMIZER);
     return norm;
 }
 

@@ -15,6 +15,7 @@
 #define PX_TRAIN_SESSION_H
 
 #include "data/loader.h"
+#include "train/meter.h"
 #include "train/model.h"
 #include "train/need.h"
 #include "train/scalars.h"
@@ -44,6 +45,7 @@ typedef struct px_session {
     bool begun;            /* all ranks had their first batch */
     float scheduled[PX_SCHEDULED_MAX]; /* the model's scheduled numbers in this step */
     px_scalars scalars;
+    px_meter *meter; /* the caller's, which gets what each part of a step costs; or NULL */
     /* The embeddings (px_embedding) of the first images of the global batch, one view of each, which does not depend on
      * the number of ranks. If `look` is set, px_session_gradients stores it here, on all ranks. */
     bool look;

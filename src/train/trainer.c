@@ -2,11 +2,13 @@
 #include "train/trainer.h"
 #include "base/crash.h"
 #include "base/error.h"
+#include "results/ledger.h"
 #include "results/results.h"
 #include "train/checkpoint.h"
 #include "train/figures.h"
 #include "train/forecast.h"
 #include "train/made.h"
+#include "train/meter.h"
 #include "train/next.h"
 #include "train/provenance.h"
 #include "train/resume.h"
@@ -44,6 +46,9 @@ typedef struct trainer {
     int64_t left_out;           /* all steps left out in this session */
     double loss;                /* of the last step */
     px_series series;           /* of run.h5 */
+    px_meter meter;             /* what this session costs, for /ledger */
+    int session_number;         /* rank 0: its number there */
+    double multiply_adds;       /* of a step, on this rank */
     /* times by px_now: begin of set-up, of the loop, the last checkpoint, when rows of run.h5 were last made visible */
     double started, begun, saved, shown;
     px_forecast forecast;
@@ -69,7 +74,11 @@ static int open_results(trainer *t, bool resume, const char *hosts, const char *
     if (status == 0)
         status = px_results_series(t->results, "/train", t->series.name, t->series.count);
     if (status == 0)
+        status = px_ledger_series(t->results);
+    if (status == 0)
         status = px_provenance_write(t->results, t->comm, hosts, command, omp_get_max_threads());
+    if (status == 0)
+        t->session_number = px_ledger_sessions(t->results) + 1;
     free(path);
     path = px_format("%s/log.txt", out);
     if (status == 0)
@@ -211,6 +220,15 @@ static int not_finite(trainer *t, const char *what)
     return status;
 }
 
+/* Collective: adds what this session has cost so far to /ledger. */
+static int account(trainer *t)
+{
+    px_ledger so_far;
+    px_meter_lap(&t->meter, PX_PART_OTHER, px_loader_worked(t->session.loader).seconds);
+    px_meter_sum(&t->meter, &so_far);
+    return t->results ? px_ledger_row(t->results, t->session_number, t->step, &so_far) : 0;
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
@@ -234,7 +252,9 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     *stopping = votes > 0;
     int status = record(t, lr, norm, seconds, wait);
     t->step++;
-    return status;
+    t->meter.own.images += t->comm->rank == 0 ? c->batch : 0;
+    t->meter.own.multiply_adds += t->multiply_adds;
+    return status == 0 && s->look ? account(t) : status;
 }
 
 /* ---- the loop ---- */
@@ -262,7 +282,7 @@ static int loop(trainer *t)
 {
     bool stopping = false;
     while (t->step < t->steps && !stopping) {
-        if (one_step(t, asked_to_stop(t), &stopping) != 0)
+        if (one_step(t, asked_to_stop(t), &stopping) != 0 || ((stopping || t->step == t->steps) && account(t) != 0))
             return -1;
         char text[64];
         if (px_forecast_step(&t->forecast, px_now()))
@@ -409,6 +429,7 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
 {
     trainer t = {.s = s, .comm = comm, .log = log, .saved_step = -1, .started = px_now()};
     px_stop_watch();
+    px_meter_begin(&t.meter, comm);
     px_crash_doing("the set-up", -1);
     int status = set_up(&t, resume, command);
     if (status != 0) {
@@ -420,6 +441,8 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
     t.first = t.step;
     tell_saved(&t);
     t.begun = t.saved = t.shown = px_now();
+    t.session.meter = &t.meter;
+    t.multiply_adds = px_graph_multiply_adds(t.session.model->graph) * t.session.parts * s->train.accumulate;
     t.forecast = px_forecast_begin(t.steps - t.step, t.begun);
     status = loop(&t);
     bool whole = status == 0 || px_error_status() == PX_STOPPED;
