@@ -24,6 +24,7 @@ typedef struct px_storage {
 struct px_kernel_row {
     const px_op *op;
     px_isa needs;                                      /* what the processor must have */
+    px_isa below;                                      /* what it must not have; PX_ISA_BASE: no limit */
     bool (*accepts)(const px_plan *, const px_step *); /* changes nothing; NULL: any step */
     /* Requests formats for inputs and outputs, sets the kernel and its name. False: it cannot, and has requested
      * nothing. */
@@ -33,6 +34,12 @@ struct px_kernel_row {
      * which format it would then write the gradient, the best one for the parameter. */
     bool (*wish)(px_plan *, const px_node *forward, px_storage in, px_storage out, px_storage *wish);
 };
+
+/* Whether a processor of this level may run the row. */
+static inline bool px_kernel_row_suits(const px_kernel_row *row, px_isa isa)
+{
+    return row->needs <= isa && (row->below == PX_ISA_BASE || isa < row->below);
+}
 
 struct px_backend {
     const char *name;

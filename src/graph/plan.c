@@ -213,7 +213,7 @@ void *px_plan_adopt(px_plan *p, void *thing, void (*destroy)(void *))
 static const px_kernel_row *const *next_row(const px_plan *p, const px_op *op, const px_kernel_row *const *row)
 {
     row = row ? row + 1 : p->spec.backend->rows;
-    while (row && *row && ((*row)->op != op || (*row)->needs > p->isa))
+    while (row && *row && ((*row)->op != op || !px_kernel_row_suits(*row, p->isa)))
         row++;
     return row && *row ? row : NULL;
 }

@@ -387,9 +387,8 @@ static bool is_linear_back_weight(const px_plan *p, const px_step *s)
     const px_node *n = s->node;
     const px_matmul_attr *a = n->attr;
     px_shape y = n->out[0]->shape;
-    return px_plan_precision(p) != PX_BF16 && px_plan_isa(p) < PX_ISA_AVX512 && y.rank == 2 && a->transpose_a &&
-           !a->transpose_b && !n->in[2] && !px_epilogue_residual(n) && !px_epilogue_act(n) &&
-           (y.dim[0] % 256 == 0 || y.dim[1] % 256 == 0);
+    return px_plan_precision(p) != PX_BF16 && y.rank == 2 && a->transpose_a && !a->transpose_b && !n->in[2] &&
+           !px_epilogue_residual(n) && !px_epilogue_act(n) && (y.dim[0] % 256 == 0 || y.dim[1] % 256 == 0);
 }
 
 static bool linear_back_weight(px_plan *p, px_step *s)
@@ -403,5 +402,5 @@ const px_kernel_row px_row_layer_norm = {.op = &px_op_layer_norm, .prepare = lay
 const px_kernel_row px_row_layer_norm_back = {.op = &px_op_layer_norm_back, .prepare = layer_norm_back};
 const px_kernel_row px_row_unary_back_sums = {.op = &px_op_unary_back_sums, .prepare = unary_back_sums};
 const px_kernel_row px_row_linear_back_weight = {
-    .op = &px_op_matmul, .accepts = is_linear_back_weight, .prepare = linear_back_weight};
+    .op = &px_op_matmul, .below = PX_ISA_AVX512, .accepts = is_linear_back_weight, .prepare = linear_back_weight};
 const px_kernel_row px_row_linear = {.op = &px_op_matmul, .accepts = is_linear, .prepare = linear};
