@@ -1,0 +1,257 @@
+/* conv_weight.c - the gradient of a convolution's weight in float, from blocks of channels as they lie:
+ * dw[o, c, kh, kw] = the sum over images and places of dy[o, place] x[c, place * stride + (kh, kw) - pad].
+ *
+ * A tile keeps sums in registers while it goes over a piece of the places: those of some taps and input channels with two blocks
+ * of output channels (with one, if their number is odd and it is the last). A piece is so small that its part of dy and of a block
+ * of x, copied with its border, stay in the nearest cache. A task has these output channels and up to 64 input channels, for which
+ * a piece of dy is read once. A layer with few tasks is also cut by images, into parts that depend on its shape alone, as all sums
+ * do: results are the same on any number of threads.
+ *
+ * Compiled for vectors of 8 and of 16 floats; the blocks must be of this length. */
+#include "backends/rows.h"
+#include "backends/x86/vectors.h"
+
+#include <omp.h>
+#include <string.h>
+
+/* Of a tile, with two blocks of output channels: 12 sums of 8 floats for a row of three taps and 8 for a single tap, 24 and 16 of
+ * 16 floats. */
+enum { ROW = 3, ROW_INPUTS = LANES == 16 ? 4 : 2, ONE_INPUTS = LANES == 16 ? 8 : 4 };
+
+enum {
+    NEAREST = 6144,     /* floats of the nearest cache that a piece may take: 24 of 32 KiB or more */
+    GROUP = 64 / LANES, /* blocks of x in a task */
+    TASKS = 64          /* a layer with fewer is cut by images */
+};
+
+/* A band is some rows of dy in one image: all of them, or, of large maps, one band is a piece. */
+typedef struct job {
+    px_blocks x, dy;
+    px_sliding slide;
+    int64_t H, W, h, w, KH, KW;   /* of x, of dy, of the kernel */
+    int64_t rows, bands;          /* rows of a band; bands of a piece */
+    int64_t tall, wide;           /* the part of x below a band, with its border: rows, columns */
+    int64_t pairs, groups, parts; /* tasks are pairs x groups x parts */
+    int64_t sums, floats;         /* a block's sums with a pair; scratch memory of a thread */
+} job;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows of x that so many rows of dy see. */
+static int64_t tall(const job *j, int64_t rows)
+{
+    return (rows - 1) * j->slide.stride[0] + j->KH;
+}
+
+static int64_t band_floats(const job *j, int64_t rows)
+{
+    return (rows * j->w * 2 + tall(j, rows) * j->wide) * LANES;
+}
+
+static job job_of(const px_node *n)
+{
+    const px_value *x = n->in[0], *dy = n->in[1], *w = n->in[2];
+    px_storage blocks = {.block = LANES};
+    job j = {
+        .x = px_blocks_of(x, blocks), .dy = px_blocks_of(dy, blocks), .slide = ((const px_conv_attr *)n->attr)->slide};
+    j.H = x->shape.dim[2];
+    j.W = x->shape.dim[3];
+    j.h = dy->shape.dim[2];
+    j.w = dy->shape.dim[3];
+    j.KH = w->shape.dim[2];
+    j.KW = w->shape.dim[3];
+    j.wide = (j.w - 1) * j.slide.stride[1] + j.KW;
+    j.rows = j.h;
+    while (j.rows > 1 && band_floats(&j, j.rows) > NEAREST)
+        j.rows = (j.rows + 1) / 2;
+    j.tall = tall(&j, j.rows);
+    j.bands = j.rows < j.h || band_floats(&j, j.h) > NEAREST ? 1 : NEAREST / band_floats(&j, j.h);
+    j.pairs = (j.dy.G + 1) / 2;
+    j.groups = (j.x.G + GROUP - 1) / GROUP;
+    j.parts = least((TASKS + j.pairs * j.groups - 1) / (j.pairs * j.groups), j.dy.N);
+    j.sums = j.KH * j.KW * LANES * 2 * LANES;
+    j.floats = j.bands * j.tall * j.wide * LANES;
+    return j;
+}
+
+INLINE void clear(float *to, int64_t vectors)
+{
+    for (int64_t i = 0; i < vectors; i++)
+        *at(to + i * LANES) = (vec){0};
+}
+
+/* What a band's rows see of x, with zeros where there is nothing: (tall, wide, LANES). By vectors: rows may be short. */
+static void copy_band(const job *j, float *to, const float *x, int64_t first)
+{
+    const int64_t left = j->slide.before[1], there = least(j->W, j->wide - left);
+    for (int64_t r = 0; r < j->tall; r++, to += j->wide * LANES) {
+        int64_t row = first * j->slide.stride[0] + r - j->slide.before[0];
+        if (row < 0 || row >= j->H) {
+            clear(to, j->wide);
+            continue;
+        }
+        clear(to, left);
+        for (int64_t i = 0; i < there; i++)
+            *at(to + (left + i) * LANES) = from(x + (row * j->W + i) * LANES);
+        clear(to + (left + there) * LANES, j->wide - left - there);
+    }
+}
+
+/* A piece: `bands` bands of `rows` rows each. x: the copy, at the tile's first tap and channel */
+typedef struct piece {
+    const float *x, *dy;
+    int64_t bands, rows;
+} piece;
+
+/* sum (taps, LANES, vectors * LANES), of which `inputs` rows of each tap, += the products over the piece. The last three are
+ * constants after inlining: all sums stay in registers. */
+INLINE void add_tile(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors)
+{
+    const int64_t down = j->slide.stride[0] * j->wide * LANES, across = j->slide.stride[1] * LANES;
+    const int64_t other = j->dy.S * LANES;
+    vec total[ROW][ONE_INPUTS][2] = {0};
+    for (int64_t b = 0; b < p.bands; b++)
+        for (int64_t r = 0; r < p.rows; r++) {
+            const float *x = p.x + b * j->tall * j->wide * LANES + r * down;
+            const float *dy = p.dy + (b * j->dy.G * j->dy.S + r * j->w) * LANES;
+            for (int64_t c = 0; c < j->w; c++, x += across, dy += LANES)
+                for (int t = 0; t < taps; t++)
+                    for (int i = 0; i < inputs; i++)
+                        for (int v = 0; v < vectors; v++)
+                            total[t][i][v] += x[t * LANES + i] * from(dy + v * other);
+        }
+    for (int t = 0; t < taps; t++)
+        for (int i = 0; i < inputs; i++)
+            for (int v = 0; v < vectors; v++)
+                *at(sum + ((t * LANES + i) * vectors + v) * LANES) += total[t][i][v];
+}
+
+/* All tiles of a block of x over a piece. sum: (KH, KW, LANES, vectors * LANES) */
+INLINE void add_tiles(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors)
+{
+    const float *copy = p.x;
+    for (int64_t k = 0; k < j->KH * j->KW; k += taps)
+        for (int i = 0; i < LANES; i += inputs) {
+            p.x = copy + (k / j->KW * j->wide + k % j->KW) * LANES + i;
+            add_tile(j, p, sum + (k * LANES + i) * vectors * LANES, taps, inputs, vectors);
+        }
+}
+
+static void add_piece(const job *j, piece p, float *sum, bool pair)
+{
+    if (j->KW % ROW == 0 && pair)
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 2);
+    else if (j->KW % ROW == 0)
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 1);
+    else if (pair)
+        add_tiles(j, p, sum, 1, ONE_INPUTS, 2);
+    else
+        add_tiles(j, p, sum, 1, ONE_INPUTS, 1);
+}
+
+/* The sums of a pair with a block of x, in a part: all tasks' sums lie one after the other. */
+static float *sums_of(const job *j, float *sums, int64_t part, int64_t pair, int64_t block)
+{
+    return sums + ((part * j->pairs + pair) * j->x.G + block) * j->sums;
+}
+
+static void do_task(const job *j, const px_step *s, int64_t task, float *copy)
+{
+    const int64_t group = task % j->groups, pair = task / j->groups % j->pairs, part = task / j->groups / j->pairs;
+    const int64_t first = group * GROUP, last = least(first + GROUP, j->x.G), end = j->dy.N * (part + 1) / j->parts;
+    const float *x = s->in[0], *dy = s->in[1];
+    memset(sums_of(j, s->scratch, part, pair, first), 0, (size_t)((last - first) * j->sums) * sizeof(float));
+    for (int64_t n = j->dy.N * part / j->parts; n < end; n += j->bands)
+        for (int64_t row = 0; row < j->h; row += j->rows)
+            for (int64_t in = first; in < last; in++) {
+                float *sum = sums_of(j, s->scratch, part, pair, in);
+                piece p = {.x = copy, .bands = least(j->bands, end - n), .rows = least(j->rows, j->h - row)};
+                p.dy = dy + ((n * j->dy.G + 2 * pair) * j->dy.S + row * j->w) * LANES;
+                for (int64_t b = 0; b < p.bands; b++)
+                    copy_band(j, copy + b * j->tall * j->wide * LANES, x + ((n + b) * j->x.G + in) * j->x.S * LANES,
+                              row);
+                add_piece(j, p, sum, 2 * pair + 1 < j->dy.G);
+            }
+}
+
+/* dw (O, C, KH, KW), the part of two blocks of O and one of C: the sum over the parts */
+static void write_block(const job *j, float *sums, int64_t pair, int64_t in, float *dw)
+{
+    const int64_t taps = j->KH * j->KW, width = (2 * pair + 1 < j->dy.G ? 2 : 1) * LANES, C = j->x.G * LANES;
+    for (int64_t part = 0; part < j->parts; part++) {
+        const float *sum = sums_of(j, sums, part, pair, in);
+        for (int64_t o = 0; o < width; o++)
+            for (int64_t c = 0; c < LANES; c++) {
+                float *to = dw + ((2 * pair * LANES + o) * C + in * LANES + c) * taps;
+                for (int64_t t = 0; t < taps; t++)
+                    to[t] = (part ? to[t] : 0) + sum[(t * LANES + c) * width + o];
+            }
+    }
+}
+
+static size_t shared_bytes(const job *j)
+{
+    return (size_t)(j->pairs * j->x.G * j->parts * j->sums) * sizeof(float);
+}
+
+/* x, dy, w -> dw (O, C, KH, KW), plain; only the shape of w is used */
+static void back_weight(const px_step *s)
+{
+    const job j = job_of(s->node);
+    float *copies = (float *)s->scratch + shared_bytes(&j) / sizeof(float);
+#pragma omp parallel num_threads(px_fast_threads(s, shared_bytes(&j), (size_t)j.floats * sizeof(float)))
+    {
+#pragma omp for schedule(dynamic)
+        for (int64_t task = 0; task < j.groups * j.pairs * j.parts; task++)
+            do_task(&j, s, task, copies + omp_get_thread_num() * j.floats);
+#pragma omp for schedule(static)
+        for (int64_t i = 0; i < j.pairs * j.x.G; i++)
+            write_block(&j, s->scratch, i / j.x.G, i % j.x.G, s->out[0]);
+    }
+}
+
+/* ---- rows ---- */
+
+static bool has_our_blocks(const px_plan *p, const px_value *v)
+{
+    px_storage st = px_plan_format(p, v);
+    return !st.own && st.block == LANES;
+}
+
+static bool accepts(const px_plan *p, const px_step *s)
+{
+    const px_node *n = s->node;
+    const px_conv_attr *a = n->attr;
+    return px_plan_precision(p) == PX_F32 && a->groups == 1 && a->slide.dilation[0] == 1 && a->slide.dilation[1] == 1 &&
+           a->slide.before[1] < a->slide.kernel[1] && has_our_blocks(p, n->in[0]) && has_our_blocks(p, n->in[1]);
+}
+
+static bool accepts_rows(const px_plan *p, const px_step *s)
+{
+    const px_conv_attr *a = s->node->attr;
+    return a->slide.kernel[1] % ROW == 0 && accepts(p, s);
+}
+
+static bool prepare(px_plan *p, px_step *s)
+{
+    px_plan_need(p, s, 0, px_plan_format(p, s->node->in[0]));
+    px_plan_need(p, s, 1, px_plan_format(p, s->node->in[1]));
+    px_plan_make(p, s, 0, px_storage_plain(s->node->out[0]));
+    job j = job_of(s->node);
+    s->scratch_bytes = shared_bytes(&j) + (size_t)omp_get_max_threads() * (size_t)j.floats * sizeof(float);
+    s->run = back_weight;
+    s->kernel = "pretext:blocks";
+    return true;
+}
+
+/* oneDNN makes blocks of 16 where there is AVX-512. */
+#define NEEDS (LANES == 16 ? PX_ISA_AVX512 : PX_ISA_AVX2)
+#define BELOW (LANES == 16 ? PX_ISA_BASE : PX_ISA_AVX512)
+/* With rows of taps it is faster than oneDNN's direct kernels, and without them than its product for each image. */
+const px_kernel_row PX_LANED(px_row_conv2d_back_weight_rows, PX_LANES) = {
+    .op = &px_op_conv2d_back_weight, .needs = NEEDS, .below = BELOW, .accepts = accepts_rows, .prepare = prepare};
+const px_kernel_row PX_LANED(px_row_conv2d_back_weight_any, PX_LANES) = {
+    .op = &px_op_conv2d_back_weight, .needs = NEEDS, .below = BELOW, .accepts = accepts, .prepare = prepare};
