@@ -17,7 +17,9 @@ const px_option px_logistic_options[] = {
               "strengths to choose from; a larger one fits closer (DINOv2's range; it takes 45 values of it)"),
     PX_OPTION(px_logistic_cfg, iterations, "1000", 1, 1000000, "most steps of L-BFGS per fit (DINOv2)"),
     PX_OPTION(px_logistic_cfg, tolerance, "1e-6", 0, 1,
-              "a fit ends when no element of the mean loss's gradient is larger (scikit-learn: 1e-4)"),
+              "a fit ends when no element of the mean loss's gradient, by the weights of features of variance about 1, "
+              "is larger "
+              "(scikit-learn, without that scaling: 1e-4)"),
     PX_OPTION(px_logistic_cfg, holdout, "0.1", 0.001, 0.9,
               "fraction of each class of the training set that is held out to choose C (DINOv2: a tenth of all)"),
     PX_OPTION(px_logistic_cfg, seed, "0", 0, 0, "determines which rows are held out"),
@@ -27,16 +29,19 @@ const px_option px_logistic_options[] = {
  * shape and runs on one thread. */
 enum { CHUNK = 2048, ROWS = 128, COLUMNS = 64 };
 
-/* A fit: parameters are weight (classes, width), then intercept (classes). */
+/* A fit: parameters are weight (classes, width), then intercept (classes), of features (x - mean) * scale. The objective is that
+ * of the features as they are, whose weights are weight * scale: the minimum is the same, but L-BFGS takes far fewer steps, since
+ * the Hessian's diagonal is about 1. */
 typedef struct fit {
     const px_features *of;
     const int64_t *row;
     int64_t count;
     int classes, width;
     double C;
-    double *x;     /* (CHUNK, width) the chunk's rows */
-    double *logit; /* (CHUNK, classes); then softmax - onehot */
-    double *loss;  /* (CHUNK) */
+    double *mean, *scale; /* (width) */
+    double *x;            /* (CHUNK, width) the chunk's rows */
+    double *logit;        /* (CHUNK, classes); then softmax - onehot */
+    double *loss;         /* (CHUNK) */
 } fit;
 
 static int64_t parameters(int classes, int width)
@@ -49,6 +54,8 @@ static fit make_fit(const px_features *of)
     return (fit){.of = of,
                  .classes = of->classes,
                  .width = of->width,
+                 .mean = px_calloc((size_t)of->width, sizeof(double)),
+                 .scale = px_calloc((size_t)of->width, sizeof(double)),
                  .x = px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(double)),
                  .logit = px_aligned_calloc((size_t)CHUNK * (size_t)of->classes * sizeof(double)),
                  .loss = px_aligned_calloc(CHUNK * sizeof(double))};
@@ -56,6 +63,8 @@ static fit make_fit(const px_features *of)
 
 static void finish_fit(fit *f)
 {
+    free(f->mean);
+    free(f->scale);
     free(f->x);
     free(f->logit);
     free(f->loss);
@@ -74,7 +83,7 @@ static void forward(fit *f, const double *w, int64_t begin, int at, int rows)
     for (int i = 0; i < rows; i++) {
         const float *from = f->of->x + f->row[begin + at + i] * f->width;
         for (int j = 0; j < f->width; j++)
-            x[(int64_t)i * f->width + j] = from[j];
+            x[(int64_t)i * f->width + j] = (from[j] - f->mean[j]) * f->scale[j];
         for (int c = 0; c < f->classes; c++)
             logit[(int64_t)i * f->classes + c] = intercept[c];
     }
@@ -120,8 +129,9 @@ static double objective(void *context, const double *w, double *gradient)
     int64_t weights = (int64_t)f->classes * f->width;
     int pieces = (f->width + COLUMNS - 1) / COLUMNS;
     for (int64_t i = 0; i < weights; i++) {
-        gradient[i] = decay * w[i];
-        squares += w[i] * w[i];
+        double own = w[i] * f->scale[i % f->width];
+        gradient[i] = decay * own * f->scale[i % f->width];
+        squares += own * own;
     }
     for (int c = 0; c < f->classes; c++)
         gradient[weights + c] = 0;
@@ -146,12 +156,39 @@ static double objective(void *context, const double *w, double *gradient)
     return value / (double)f->count + decay * squares / 2;
 }
 
+/* The features' means, and scales that make the Hessian's diagonal about 1: that of the loss is CURVATURE times the variance,
+ * that of the weights' share 1 / (C count). A feature that does not vary keeps the weight 0. */
+static void scale_features(fit *f)
+{
+    const double CURVATURE = 0.1; /* p (1 - p), of the order of one class in ten */
+#pragma omp parallel for schedule(static)
+    for (int first = 0; first < f->width; first += COLUMNS) {
+        int end = first + least(f->width - first, COLUMNS);
+        double square[COLUMNS] = {0};
+        for (int j = first; j < end; j++)
+            f->mean[j] = 0;
+        for (int64_t i = 0; i < f->count; i++)
+            for (int j = first; j < end; j++)
+                f->mean[j] += f->of->x[f->row[i] * f->width + j] / (double)f->count;
+        for (int64_t i = 0; i < f->count; i++)
+            for (int j = first; j < end; j++) {
+                double d = f->of->x[f->row[i] * f->width + j] - f->mean[j];
+                square[j - first] += d * d / (double)f->count;
+            }
+        for (int j = first; j < end; j++) {
+            bool varies = sqrt(square[j - first]) > 1e-6 * fabs(f->mean[j]);
+            f->scale[j] = varies ? 1 / sqrt(CURVATURE * square[j - first] + 1 / (f->C * (double)f->count)) : 0;
+        }
+    }
+}
+
 /* Fits `count` rows; w (parameters) must be zero. */
 static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, const int64_t *row, int64_t count, double C, double *w)
 {
     f->row = row;
     f->count = count;
     f->C = C;
+    scale_features(f);
     return px_lbfgs(objective, f, w, parameters(f->classes, f->width), cfg->tolerance, cfg->iterations);
 }
 
