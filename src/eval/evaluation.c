@@ -10,6 +10,7 @@
 #include "eval/seeds.h"
 #include "eval/spectrum.h"
 #include "eval/splits.h"
+#include "eval/store.h"
 #include "results/measured.h"
 #include "train/checkpoint.h"
 #include "train/made.h"
@@ -33,7 +34,7 @@ typedef struct bench {
     px_dataset *data;
     px_eval_splits_cfg wanted;
     px_eval_splits splits;
-    uint32_t data_crc;         /* rank 0 only */
+    uint32_t data_crc;
     px_weights_origin weights; /* of the pretrained subject */
     px_task task;
     px_model model;
@@ -89,7 +90,13 @@ static int begin_group(const bench *b, const char *group, subject s, bool protoc
 
 static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
 {
-    int status = s == PIXELS ? px_extract_pixels(out, &b->from, split) : px_extract(out, &b->from, &b->model, split);
+    int status;
+    if (s == PIXELS) {
+        status = px_extract_pixels(out, &b->from, split);
+    } else {
+        px_store store = px_store_make(b->e->eval.store, &b->e->run, &b->model, b->data_crc);
+        status = px_store_extract(out, &store, &b->from, &b->model, split);
+    }
     if (status == 0)
         px_extraction_gather(out, out->layers - 1, b->comm);
     return status;
@@ -328,11 +335,11 @@ static int open_data(bench *b)
         px_dataset_tell(b->data);
     if (px_eval_splits_make(&b->splits, b->data, &b->wanted) != 0)
         return -1;
-    if (b->comm->rank == 0) {
-        px_eval_splits_warn(&b->wanted, &b->splits, b->e->pretrained_on, b->log);
-        b->data_crc = px_dataset_fingerprint(b->data);
-    }
-    return 0;
+    b->data_crc = px_dataset_fingerprint(b->data);
+    if (b->comm->rank > 0)
+        return 0;
+    px_eval_splits_warn(&b->wanted, &b->splits, b->e->pretrained_on, b->log);
+    return *eval->store ? px_store_writable(eval->store) : 0;
 }
 
 static int check_need(const bench *b)

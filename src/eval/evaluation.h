@@ -21,7 +21,7 @@
 #include "train/settings.h"
 
 typedef struct px_eval_cfg {
-    const char *protocol, *net, *train_split, *test_split;
+    const char *protocol, *net, *train_split, *test_split, *store;
     bool baselines, layers;
     px_patches patches;
     int batch, embed, seeds;

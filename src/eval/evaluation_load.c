@@ -28,6 +28,8 @@ const px_option px_eval_options[] = {
     PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone and the raw pixels"),
     PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),
+    PX_OPTION_TEXT(px_eval_cfg, store, "",
+                   "folder in which features are kept, and found again for the same network, images and settings"),
     PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
     PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
     {0}};
@@ -78,8 +80,11 @@ static int load_weights(px_evaluation *e, const char *path, const char *const as
     return 0;
 }
 
-static int check_seeds(const px_evaluation *e)
+static int check_together(const px_evaluation *e)
 {
+    if (*e->eval.store && e->eval.layers)
+        return px_fail(PX_USAGE, "store = %s does not go together with layers=true: only the last features are kept",
+                       e->eval.store);
     if (e->eval.seeds > 1 && e->eval.layers)
         return px_fail(PX_USAGE, "seeds = %d does not go together with layers=true", e->eval.seeds);
     if (e->eval.seeds > 1 && !e->protocol->draws && !(e->eval.labels > 0))
@@ -97,7 +102,7 @@ static int choose_protocol(px_evaluation *e)
     for (int k = 0; e->eval.layers && !e->protocol->layers && px_protocols[k]; k++)
         if (px_protocols[k]->layers)
             return px_fail(PX_USAGE, "layers=true needs protocol=%s, not %s", px_protocols[k]->name, e->eval.protocol);
-    return check_seeds(e);
+    return check_together(e);
 }
 
 int px_evaluation_load(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)

@@ -121,11 +121,16 @@ static int extract(px_extraction *e, const px_extract_spec *from, const px_views
     return status;
 }
 
-int px_extract(px_extraction *e, const px_extract_spec *from, px_model *model, const px_split *split)
+void px_extract_begin(px_extraction *e, const px_extract_spec *from, const px_model *model, const px_split *split)
 {
     begin(e, from, split, (int)model->features->shape.dim[0]);
     for (int l = 0; l < model->layers; l++)
         add_layer(e, from, model->layer[l].name, model->layer[l].features->shape.dim[1]);
+}
+
+int px_extract(px_extraction *e, const px_extract_spec *from, px_model *model, const px_split *split)
+{
+    px_extract_begin(e, from, model, split);
     return extract(e, from, &model->views, split, run_model, model);
 }
 

@@ -48,6 +48,9 @@ typedef struct px_extraction {
 /* `model` is an encoder (px_model_encoder). 0 or -1. */
 int px_extract(px_extraction *, const px_extract_spec *, px_model *model, const px_split *);
 
+/* The same without encoding: room for this rank's rows of each layer, which the caller fills. */
+void px_extract_begin(px_extraction *, const px_extract_spec *, const px_model *, const px_split *);
+
 /* The images themselves as features, one layer: task->channels * size * size values each. */
 int px_extract_pixels(px_extraction *, const px_extract_spec *, const px_split *);
 

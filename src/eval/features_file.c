@@ -113,6 +113,8 @@ static int write_all(const writer *w, const px_split *split, const px_features_s
               px_h5_put_attribute_text(w->file, "backbone", from->backbone) |
               px_h5_put_attribute_text(w->file, "config", from->config) |
               px_h5_put_attribute_number(w->file, "step", from->step);
+    if (from->identity)
+        bad |= px_h5_put_attribute_text(w->file, "identity", from->identity);
     return done && bad == 0 ? 0 : -1;
 }
 

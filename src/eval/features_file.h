@@ -2,7 +2,8 @@
  *
  *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: each image's row in the data set,
  *     /split (N) uint8: each image's split, a number in the attribute split_names
- *   attributes of the root: run, data, split, backbone, step, config (how images were prepared)
+ *   attributes of the root: run, data, split, backbone, step, config (how images were prepared); of kept features
+ *   identity
  */
 #ifndef PX_EVAL_FEATURES_FILE_H
 #define PX_EVAL_FEATURES_FILE_H
@@ -12,6 +13,7 @@
 typedef struct px_features_source {
     const px_dataset *dataset;
     const char *run, *data, *split, *backbone, *config;
+    const char *identity; /* all that the features depend on (store.h), or NULL */
     int64_t step;
 } px_features_source;
 

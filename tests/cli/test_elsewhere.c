@@ -142,6 +142,23 @@ static void other_measurements_stand_beside(void **state)
     check(RUN("show", "r"), 0, "t.h5, learned from train, 24 images, tested on test, 24 images");
 }
 
+/* Kept features give the same numbers, and only those of the same network and images are taken. */
+static void kept_features(void **state)
+{
+    (void)state;
+    check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept"), 0, "top-1");
+    double top1 = number("/eval/knn/pretrained/top1"), rank = number("/eval/spectrum/pretrained/rankme");
+    check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept"), 0,
+          "features of test: taken from kept/test-");
+    assert_true(number("/eval/knn/pretrained/top1") == top1 && number("/eval/spectrum/pretrained/rankme") == rank);
+    run_result other = RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept",
+                           "data.image_size=24", "baselines=true");
+    assert_null(strstr(other.err, "taken from"));
+    check(other, 0, "untrained");
+    check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "embed=0", "store=t.h5"), 2, "t.h5");
+    check(RUN("probe", "r", "data.path=t.h5", "layers=true", "store=kept"), 2, "does not go together with layers=true");
+}
+
 /* What was held out is tested beside a test split, not in its place. */
 static void a_holdout_beside_a_test(void **state)
 {
@@ -254,6 +271,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(a_relative_path),
                                        cmocka_unit_test(no_test_split),
                                        cmocka_unit_test(other_measurements_stand_beside),
+                                       cmocka_unit_test(kept_features),
                                        cmocka_unit_test(a_holdout_beside_a_test),
                                        cmocka_unit_test(the_numbers_of_pixels_travel),
                                        cmocka_unit_test(the_numbers_of_pixels_stay),
