@@ -100,6 +100,8 @@ static const struct {
      "simmim.mask_size must be whole patches"},
     {{"method=ijepa", "batch=8", "backbone=vit_tiny_16"}, "it needs at least 3 x 3 patches"},
     {{"method=ijepa", "batch=8", "ijepa.context=50"}, "context is more than there are patches in the smallest square"},
+    {{"method=data2vec2", "batch=8", "backbone=vit_tiny_16"}, "mask_ratio leaves no patch visible"},
+    {{"method=data2vec2", "batch=8", "data2vec2.decoder_groups=5"}, "decoder_groups must divide the backbone's width"},
     /* the family */
     {{"method=mae", "backbone=resnet18"}, "method mae works only with backbones of the family vit, not with resnet18"},
 };

@@ -730,6 +730,42 @@ def ijepa():
     return step, lambda w, k: w.follow(0.8 + 0.2 * k / STEPS), {"visible": visible, "targets": targets, "share": share}
 
 
+@fixture("data2vec2", rate=0.01, settings=["masks=2", "mask_ratio=0.7", "blocks=2", "decoder_width=12", "decoder_layers=2",
+                                           "decoder_groups=4", "noise=0.3", "cls=0.5", "momentum=0.8", "momentum_end=0.9",
+                                           "momentum_epochs=3"])
+def data2vec2():
+    """Baevski et al. 2022, section 3, image by image; two masks of each, 4 of 16 patches stay."""
+    x, order = view("image", 1, 3, SIZE, SIZE), unit("mask", np.arange(2 * BATCH * 16)).reshape(-1, 16).argsort(1)
+    visible, hidden = np.sort(order[:, :4]), np.sort(order[:, 4:])
+    restore = np.concatenate([visible, hidden], axis=1).argsort(1)
+
+    def decode(w, x):
+        for i in range(2):
+            y = F.conv2d(x, w(f"decoder.blocks.{i}.weight", 12, len(x[0]) // 4, 3, 3), w(f"decoder.blocks.{i}.bias", 12),
+                         padding=1, groups=4)
+            y = F.gelu(F.layer_norm(y.movedim(1, 3), (12,))).movedim(3, 1)
+            x = x + y if i else y
+        return F.linear(x.flatten(2).transpose(1, 2), w("decoder.proj.weight", 16, 12), w("decoder.proj.bias", 16))
+
+    def step(w, k):
+        added, noise = [], 0.3 * normals(k, 1, 2, 12 * 16).reshape(2, 12, 16)
+        vit(w, x, "teacher.", fixed=True, mlps=added)
+        target = sum(F.instance_norm(y.detach()[:, 1:].transpose(1, 2)).transpose(1, 2) for y in added) / 2
+        target = F.layer_norm(target, (16,))
+        patches = whole = 0
+        for i in range(2 * BATCH):
+            m, image = i // BATCH, i % BATCH
+            tokens = vit(w, x[image:image + 1], visible=visible[i:i + 1], fixed=True)[0]
+            grid = torch.zeros(16, 16, dtype=torch.float64)
+            grid[visible[i]], grid[hidden[i]] = tokens[1:], noise[m]
+            apart = (decode(w, grid.T.reshape(1, 16, 4, 4))[0] - target[image])[hidden[i]]
+            patches = patches + (apart ** 2).sum() / math.sqrt(16) / 12
+            whole = whole + ((tokens[0] - target[image].mean(0)) ** 2).sum() / math.sqrt(16)
+        return (patches + 0.5 * whole) / (2 * BATCH)
+    return step, lambda w, k: w.follow(0.8 + 0.1 * min(1, k / PER_EPOCH / 3)), {"visible": visible, "hidden": hidden,
+                                                                                "restore": restore}
+
+
 # ---- training, and files ----
 
 def digest(tensor):
