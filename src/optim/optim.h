@@ -15,24 +15,32 @@
 #include "tensor/update.h"
 
 typedef struct px_optim_cfg {
-    enum { PX_SGD, PX_ADAMW, PX_LARS } optimizer;
+    enum { PX_SGD, PX_ADAMW, PX_LARS, PX_ADAM, PX_LAMB } optimizer;
     double lr; /* base rate, for a global batch of 256 if PX_LR_LINEAR */
     enum {
         PX_LR_LINEAR,
         PX_LR_SQRT,
         PX_LR_AS_IS
     } lr_scaling; /* lr * batch/256, lr * sqrt(batch) as in SimCLR, or lr */
-    enum { PX_LR_COSINE, PX_LR_STEPS, PX_LR_CONSTANT } schedule;
-    double warmup_epochs; /* linear from 0 */
-    double lr_min;        /* final rate of the cosine */
-    px_list steps;        /* epochs of PX_LR_STEPS */
-    double step_factor;   /* the rate is multiplied by this at each of `steps` */
+    enum { PX_LR_COSINE, PX_LR_STEPS, PX_LR_CONSTANT, PX_LR_POLYNOMIAL, PX_LR_ONE_CYCLE, PX_LR_RESTARTS } schedule;
+    double warmup_epochs;  /* linear; not with PX_LR_ONE_CYCLE, which rises by itself */
+    double warmup_from;    /* share of the rate that the warm-up begins at */
+    double lr_min;         /* final rate of the cosine, the polynomial, and of each of PX_LR_RESTARTS */
+    px_list steps;         /* epochs of PX_LR_STEPS */
+    double step_every;     /* or a step after so many epochs, and again; 0: `steps` */
+    double step_factor;    /* the rate is multiplied by this at each of them */
+    double power;          /* of the polynomial */
+    double cycle_rise;     /* share of the training in which one cycle rises */
+    double cycle_from;     /* it begins at the rate divided by this, */
+    double cycle_to;       /* and ends at that divided by this */
+    double restart_epochs; /* of the first cosine of PX_LR_RESTARTS */
+    double restart_factor; /* each later one is so many times as long as the one before */
     double momentum;
     bool nesterov;
     double weight_decay;
     double weight_decay_end;  /* after the last step; -1: it stays */
     bool decay_all;           /* also norms and biases */
-    double beta1, beta2, eps; /* AdamW */
+    double beta1, beta2, eps; /* Adam, AdamW, LAMB */
     double eta;               /* LARS trust coefficient */
     double clip;              /* largest global gradient norm; 0: no clipping */
     const char *rules;        /* for some parameters (rules.h); NULL or "": none */
@@ -53,7 +61,7 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param
 void px_optimizer_destroy(px_optimizer *);
 
 /* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,
- * and has no momentum, as one without a gradient in torch; adamw corrects its moments from its first step on. */
+ * and has no momentum, as one without a gradient in torch; adam, adamw and lamb correct its moments from its first step on. */
 void px_optimizer_treat(px_optimizer *, const px_treatment *);
 
 /* What is frozen for some steps is so for this number more (or less): a resumed run with another number of steps in an epoch has
@@ -72,16 +80,19 @@ double px_optimizer_step(px_optimizer *, float *weights, const float *grads, dou
 /* Multiplies all weight decay from now on; 1 at first. */
 void px_optimizer_decay(px_optimizer *, double factor);
 
-/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; AdamW: first, second moment), and
+/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; the others: first, second moment), and
  * the step counter. */
 int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
 int64_t *px_optimizer_steps(px_optimizer *);
 
-/* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, or `steps` are missing or not ascending. */
+/* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, or `steps` are missing or not ascending, or stand beside
+ * `step_every`. */
 int px_schedule_check(const px_optim_cfg *, double epochs);
 
-/* The learning rate of `step` (0-based): warm-up from 0 at step 0, then the schedule over the remaining steps. The
- * cosine would reach lr_min one step after the last; `steps` are counted from the beginning. */
+/* The learning rate of `step` (0-based): warm-up from step 0 on, then the schedule over the remaining steps. Cosine and
+ * polynomial would reach lr_min one step after the last; `steps` are counted from the beginning. One cycle has the whole
+ * training, its highest rate at step cycle_rise * steps - 1 and its lowest at the last one, as torch's OneCycleLR, but does not
+ * change the momentum. Rates within an epoch change from step to step, also where torch's reference scripts ask per epoch. */
 double px_schedule_lr(const px_optim_cfg *, int64_t step, int64_t steps_per_epoch, double epochs, int64_t global_batch);
 
 /* What the weight decay of `step` is, divided by weight_decay: from 1 along half a cosine over the whole training (no

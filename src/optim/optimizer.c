@@ -1,4 +1,5 @@
-/* optimizer.c - SGD, AdamW and LARS over flat buffers: one pass for the norm, one for the update.
+/* optimizer.c - SGD, Adam, AdamW, LARS and LAMB over flat buffers: one pass for the norm, one for the update; LAMB's first
+ * needs one more, since its rate comes from the length of the update.
  *
  * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the same on
  * any thread, and sums of blocks are added in order: results do not depend on the number of threads. The loops over a block
@@ -15,45 +16,6 @@ enum {
     BLOCK = 64 * 1024 /* elements: small enough to share among threads, large enough that a call costs nothing */
 };
 
-const px_option px_optim_options[] = {
-    PX_OPTION_CHOICE(px_optim_cfg, optimizer, "sgd", "sgd|adamw|lars",
-                     "sgd and adamw as in torch.optim; lars as in SimCLR's code (for large batches)"),
-    PX_OPTION(px_optim_cfg, lr, "0.12", 0, 1000,
-              "base learning rate, scaled by lr_scaling (lightly's CIFAR-10 benchmark, sgd: 0.06 for a batch of 128)"),
-    PX_OPTION_CHOICE(px_optim_cfg, lr_scaling, "linear", "linear|sqrt|none",
-                     "linear: lr * batch/256 (Goyal 2017); sqrt: lr * sqrt(batch) (SimCLR B.1, lr 0.075); none: lr"),
-    PX_OPTION_CHOICE(
-        px_optim_cfg, schedule, "cosine", "cosine|step|constant",
-        "after the warm-up: half a cosine down to lr_min, drops at `steps`, or constant (SimCLR, MAE: cosine)"),
-    PX_OPTION(px_optim_cfg, warmup_epochs, "10", 0, 1e6, "epochs of linear warm-up from 0 (SimCLR: 10, MAE: 40)"),
-    PX_OPTION(px_optim_cfg, lr_min, "0", 0, 1000, "final rate of the cosine, not scaled by the batch (MAE: 0)"),
-    PX_OPTION(px_optim_cfg, steps, "[]", 0, 1e9,
-              "epochs at which schedule step drops, ascending (Kolesnikov 2019: [15, 25])"),
-    PX_OPTION(px_optim_cfg, step_factor, "0.1", 0, 1, "factor of each drop (Kolesnikov 2019: 0.1)"),
-    PX_OPTION(px_optim_cfg, momentum, "0.9", 0, 0.999999, "sgd, lars: momentum (SimCLR: 0.9)"),
-    PX_OPTION_FLAG(px_optim_cfg, nesterov, "false", "sgd, lars: Nesterov's momentum (SimCLR pretrains without)"),
-    PX_OPTION(
-        px_optim_cfg, weight_decay, "5e-4", 0, 1,
-        "L2 (sgd, lars) or decoupled (adamw) decay (lightly's CIFAR-10 benchmark: 5e-4; SimCLR: 1e-4; MAE: 0.05)"),
-    PX_OPTION(px_optim_cfg, weight_decay_end, "-1", -1, 1,
-              "weight_decay becomes this along half a cosine (DINO: 0.04 to 0.4); -1: it stays"),
-    PX_OPTION_FLAG(px_optim_cfg, decay_all, "false", "also decay norms and biases (SimCLR and MAE do not)"),
-    PX_OPTION(px_optim_cfg, beta1, "0.9", 0, 0.999999, "adamw: decay of the first moment (Kingma 2015, MAE: 0.9)"),
-    PX_OPTION(px_optim_cfg, beta2, "0.999", 0, 0.999999999,
-              "adamw: decay of the second moment (Kingma 2015: 0.999; MAE: 0.95)"),
-    PX_OPTION(px_optim_cfg, eps, "1e-8", 0, 1, "adamw: added to the root of the second moment (Kingma 2015: 1e-8)"),
-    PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
-    PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
-              "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
-    PX_OPTION_TEXT(px_optim_cfg, rules, "",
-                   "factors of rate and decay, and epochs without change, for parameters by name: "
-                   "\"patch_embed:frozen=inf; head:rate=10,decay=0\""),
-    PX_OPTION(
-        px_optim_cfg, layer_decay, "1", 0.01, 1,
-        "rate of each of the backbone's layers, times that of the next one, to train weights further (BEiT: 0.65 to "
-        "0.9, MAE: 0.65 to 0.75)"),
-    {0}};
-
 typedef struct block {
     int64_t offset;
     int count, span;
@@ -61,6 +23,7 @@ typedef struct block {
 
 typedef struct sums {
     double gg, gw, ww; /* sums over g*g, g*w, w*w, with the gradient before scale and clipping */
+    double dd;         /* of LAMB's direction */
 } sums;
 
 typedef struct span {
@@ -70,7 +33,7 @@ typedef struct span {
     double decays;  /* ... in the current step */
     int64_t frozen; /* steps before its first one */
     bool trained;   /* in the current step */
-    bool adapts;    /* LARS multiplies its rate by `trust` */
+    bool adapts;    /* LARS and LAMB multiply its rate by `trust` */
     double trust;   /* of the current step */
 } span;
 
@@ -85,6 +48,8 @@ typedef struct algorithm {
     int slots;
     const char *slot_names[2];
     bool adapts; /* needs each parameter's norms */
+    /* Changes the state before the update and returns the sum of squares of the block's direction; NULL: the update does all */
+    double (*prepare)(const px_optimizer *, const block *, const pace *, const float *weights, const float *grads);
     void (*update)(const px_optimizer *, const block *, const pace *, float *weights, const float *grads);
 } algorithm;
 
@@ -149,8 +114,8 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
     o->loops->lars(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
 }
 
-/* trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
- * cancel; 1 if a norm is 0, as in a parameter that begins at 0. */
+/* LARS: trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
+ * cancel. LAMB: |w| / |direction|. 1 if a norm is 0, as in a parameter that begins at 0. */
 static void set_trust(px_optimizer *o, double factor)
 {
     for (int i = 0; i < o->span_count; i++) {
@@ -163,38 +128,87 @@ static void set_trust(px_optimizer *o, double factor)
             t.gg += o->partial[b].gg;
             t.gw += o->partial[b].gw;
             t.ww += o->partial[b].ww;
+            t.dd += o->partial[b].dd;
         }
-        double square = factor * factor * t.gg + 2 * factor * s->decays * t.gw + s->decays * s->decays * t.ww;
+        bool lamb = o->algorithm->prepare;
+        double lars = factor * factor * t.gg + 2 * factor * s->decays * t.gw + s->decays * s->decays * t.ww;
+        double square = lamb ? t.dd : lars;
         if (t.ww > 0 && square > 0)
-            s->trust = o->cfg.eta * sqrt(t.ww / square);
+            s->trust = (lamb ? 1 : o->cfg.eta) * sqrt(t.ww / square);
     }
 }
 
-/* ---- AdamW ---- */
+/* ---- Adam, AdamW ---- */
 
-static void adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
+/* The steps that a parameter has been trained for, this one too. */
+static double steps_of(const px_optimizer *o, const span *s)
+{
+    return (double)(o->steps - s->frozen);
+}
+
+static px_update_adam moments(const px_optimizer *o, const pace *p)
+{
+    return (px_update_adam){.factor = (float)p->factor,
+                            .one_minus_beta1 = (float)(1 - o->cfg.beta1),
+                            .beta2 = (float)o->cfg.beta2,
+                            .one_minus_beta2 = (float)(1 - o->cfg.beta2),
+                            .eps = (float)o->cfg.eps};
+}
+
+static void adam_or_adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
     const span *s = &o->spans[b->span];
-    const double steps = (double)(o->steps - s->frozen), lr = p->lr * s->rate;
+    const double steps = steps_of(o, s), lr = p->lr * s->rate;
     const double correction1 = 1 - pow(o->cfg.beta1, steps), correction2 = 1 - pow(o->cfg.beta2, steps);
-    px_update_adamw u = {.factor = (float)p->factor,
-                         .keep = (float)(1 - lr * s->decays),
-                         .one_minus_beta1 = (float)(1 - o->cfg.beta1),
-                         .beta2 = (float)o->cfg.beta2,
-                         .one_minus_beta2 = (float)(1 - o->cfg.beta2),
-                         .rate = (float)(lr / correction1),
-                         .root_correction = (float)sqrt(correction2),
-                         .eps = (float)o->cfg.eps};
-    o->loops->adamw(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
-                    &u);
+    bool decoupled = o->cfg.optimizer == PX_ADAMW;
+    px_update_adam u = moments(o, p);
+    u.decay = decoupled ? 0 : (float)s->decays;
+    u.keep = decoupled ? (float)(1 - lr * s->decays) : 1;
+    u.rate = (float)(lr / correction1);
+    u.root_correction = (float)sqrt(correction2);
+    o->loops->adam(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
+                   &u);
+}
+
+/* ---- LAMB ---- */
+
+static px_update_lamb lamb_of(const px_optimizer *o, const span *s)
+{
+    const double steps = steps_of(o, s);
+    return (px_update_lamb){.decay = (float)s->decays,
+                            .correction = (float)(1 - pow(o->cfg.beta1, steps)),
+                            .root_correction = (float)sqrt(1 - pow(o->cfg.beta2, steps)),
+                            .eps = (float)o->cfg.eps};
+}
+
+static double lamb_direction(const px_optimizer *o, const block *b, const pace *p, const float *weights,
+                             const float *grads)
+{
+    const span *s = &o->spans[b->span];
+    const px_update_adam change = moments(o, p);
+    const px_update_lamb u = lamb_of(o, s);
+    float *m = o->slot[0] + b->offset, *v = o->slot[1] + b->offset;
+    o->loops->moments(m, v, grads + b->offset, b->count, &change);
+    return s->adapts ? o->loops->lamb_squares(weights + b->offset, m, v, b->count, &u) : 0;
+}
+
+static void lamb(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
+{
+    (void)grads;
+    const span *s = &o->spans[b->span];
+    px_update_lamb u = lamb_of(o, s);
+    u.rate = (float)(p->lr * s->rate * s->trust);
+    o->loops->lamb(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, b->count, &u);
 }
 
 /* ---- the optimizer ---- */
 
 static const algorithm algorithms[] = {
-    [PX_SGD] = {1, {"momentum"}, false, sgd},
-    [PX_ADAMW] = {2, {"first_moment", "second_moment"}, false, adamw},
-    [PX_LARS] = {1, {"momentum"}, true, lars},
+    [PX_SGD] = {1, {"momentum"}, false, NULL, sgd},
+    [PX_ADAMW] = {2, {"first_moment", "second_moment"}, false, NULL, adam_or_adamw},
+    [PX_LARS] = {1, {"momentum"}, true, NULL, lars},
+    [PX_ADAM] = {2, {"first_moment", "second_moment"}, false, NULL, adam_or_adamw},
+    [PX_LAMB] = {2, {"first_moment", "second_moment"}, true, lamb_direction, lamb},
 };
 
 int px_optimizer_slot_count(const px_optim_cfg *cfg)
@@ -287,6 +301,14 @@ void px_optimizer_decay(px_optimizer *o, double factor)
     o->decay = factor;
 }
 
+static void prepare(px_optimizer *o, const pace *p, const float *weights, const float *grads)
+{
+#pragma omp parallel for schedule(dynamic)
+    for (int b = 0; b < o->block_count; b++)
+        if (o->spans[o->blocks[b].span].trained)
+            o->partial[b].dd = o->algorithm->prepare(o, &o->blocks[b], p, weights, grads);
+}
+
 double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
 {
     pace p = {.factor = scale, .lr = lr};
@@ -299,9 +321,11 @@ double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, do
         return norm;
     if (o->cfg.clip > 0 && norm + 1e-6 > o->cfg.clip) /* torch's clip_grad_norm_ has this 1e-6 */
         p.factor *= o->cfg.clip / (norm + 1e-6);
+    o->steps++;
+    if (o->algorithm->prepare)
+        prepare(o, &p, weights, grads);
     if (o->algorithm->adapts)
         set_trust(o, p.factor);
-    o->steps++;
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++)
         if (o->spans[o->blocks[b].span].trained)

@@ -17,7 +17,7 @@ static double scaled_rate(const px_optim_cfg *cfg, int64_t global_batch)
 int px_schedule_check(const px_optim_cfg *cfg, double epochs)
 {
     bool step = cfg->schedule == PX_LR_STEPS;
-    if (cfg->warmup_epochs > 0 && cfg->warmup_epochs >= epochs)
+    if (cfg->schedule != PX_LR_ONE_CYCLE && cfg->warmup_epochs > 0 && cfg->warmup_epochs >= epochs)
         return px_fail(PX_USAGE,
                        "optim.warmup_epochs = %g does not fit into epochs = %g; optim.warmup_epochs=%.3g would",
                        cfg->warmup_epochs, epochs, epochs / 10);
@@ -27,8 +27,12 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
     if (cfg->weight_decay_end < 0 && cfg->weight_decay_end != -1)
         return px_fail(PX_USAGE, "optim.weight_decay_end = %g is negative; -1: weight decay stays as it is",
                        cfg->weight_decay_end);
-    if (step && cfg->steps.count == 0)
-        return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25]");
+    if (step && cfg->steps.count == 0 && cfg->step_every == 0)
+        return px_fail(PX_USAGE, "optim.schedule = step needs the epochs of its steps, as in optim.steps=[15,25], or "
+                                 "optim.step_every=30");
+    if (step && cfg->steps.count > 0 && cfg->step_every > 0)
+        return px_fail(PX_USAGE,
+                       "optim.steps and optim.step_every both say when schedule step drops; leave one of them out");
     for (int i = 1; step && i < cfg->steps.count; i++)
         if (cfg->steps.value[i] <= cfg->steps.value[i - 1])
             return px_fail(PX_USAGE, "optim.steps must be ascending, but %g follows %g", cfg->steps.value[i],
@@ -36,23 +40,62 @@ int px_schedule_check(const px_optim_cfg *cfg, double epochs)
     return 0;
 }
 
+/* Half a cosine, from `from` at 0 to `to` at 1. */
+static double half_cosine(double from, double to, double done)
+{
+    return to + (from - to) * 0.5 * (1 + cos(M_PI * fmin(done, 1)));
+}
+
+/* Epochs such as 0.8 are not exact: this much of a step does not count. */
+#define SLACK 1e-6
+
+static double dropped(const px_optim_cfg *cfg, double peak, double step, double per_epoch)
+{
+    if (cfg->step_every > 0)
+        return peak * pow(cfg->step_factor, floor((step + SLACK) / (cfg->step_every * per_epoch)));
+    for (int i = 0; i < cfg->steps.count; i++)
+        if (step >= cfg->steps.value[i] * per_epoch)
+            peak *= cfg->step_factor;
+    return peak;
+}
+
+/* torch.optim.lr_scheduler.OneCycleLR with two phases and cosines; `last` is the number of the last step. */
+static double one_cycle(const px_optim_cfg *cfg, double peak, double step, double last)
+{
+    double begin = peak / cfg->cycle_from, top = fmax(cfg->cycle_rise * (last + 1) - 1, 0);
+    if (top > 0 && step <= top)
+        return half_cosine(begin, peak, step / top);
+    return half_cosine(peak, begin / cfg->cycle_to, last > top ? (step - top) / (last - top) : 1);
+}
+
+/* torch.optim.lr_scheduler.CosineAnnealingWarmRestarts: the cosines last T, f T, f^2 T, ... epochs. */
+static double restarted(const px_optim_cfg *cfg, double peak, double step, double per_epoch)
+{
+    double length = cfg->restart_epochs * per_epoch, f = cfg->restart_factor, past = 0;
+    if (f == 1)
+        past = floor((step + SLACK) / length) * length;
+    for (; f > 1 && step + SLACK >= past + length; length *= f)
+        past += length;
+    return half_cosine(peak, cfg->lr_min, fmax(step - past, 0) / length);
+}
+
 double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_epoch, double epochs,
                       int64_t global_batch)
 {
-    const double peak = scaled_rate(cfg, global_batch);
-    const double warm = cfg->warmup_epochs * (double)steps_per_epoch, total = epochs * (double)steps_per_epoch;
-    if ((double)step < warm)
-        return peak * (double)step / warm;
-    if (cfg->schedule == PX_LR_COSINE) {
-        double done = total > warm ? ((double)step - warm) / (total - warm) : 1;
-        return cfg->lr_min + (peak - cfg->lr_min) * 0.5 * (1 + cos(M_PI * fmin(done, 1)));
-    }
-    double rate = peak;
-    if (cfg->schedule == PX_LR_STEPS)
-        for (int i = 0; i < cfg->steps.count; i++)
-            if ((double)step >= cfg->steps.value[i] * (double)steps_per_epoch)
-                rate *= cfg->step_factor;
-    return rate;
+    const double peak = scaled_rate(cfg, global_batch), at = (double)step, per_epoch = (double)steps_per_epoch;
+    const double warm = cfg->warmup_epochs * per_epoch, total = epochs * per_epoch;
+    if (cfg->schedule == PX_LR_ONE_CYCLE)
+        return one_cycle(cfg, peak, at, fmax(floor(total) - 1, 0));
+    if (at < warm)
+        return peak * cfg->warmup_from + (1 - cfg->warmup_from) * peak * at / warm;
+    const double done = total > warm ? fmin((at - warm) / (total - warm), 1) : 1;
+    if (cfg->schedule == PX_LR_COSINE)
+        return half_cosine(peak, cfg->lr_min, done);
+    if (cfg->schedule == PX_LR_POLYNOMIAL)
+        return cfg->lr_min + (peak - cfg->lr_min) * pow(1 - done, cfg->power);
+    if (cfg->schedule == PX_LR_RESTARTS)
+        return restarted(cfg, peak, at - warm, per_epoch);
+    return cfg->schedule == PX_LR_STEPS ? dropped(cfg, peak, at, per_epoch) : peak;
 }
 
 double px_schedule_decay(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_epoch, double epochs)

@@ -3,9 +3,10 @@
 
     python3 tests/optim/make_optim_fixtures.py tests/optim/test_optimizer.c
 
-SGD and AdamW are torch.optim's and clipping is torch.nn.utils.clip_grad_norm_, in float32. torch has no LARS: its rows
-follow SimCLR's lars_optimizer.py in float64. Values, gradients and rates are the same formulas in the test, exact in
-float32. Last written with PyTorch 1.13. Format the test with clang-format afterwards.
+SGD, Adam and AdamW are torch.optim's and clipping is torch.nn.utils.clip_grad_norm_, in float32. torch has neither LARS nor
+LAMB: their rows follow SimCLR's lars_optimizer.py, and You et al. 2020, algorithm 2, in float64 (timm.optim.Lamb without
+its clipping agrees). Values, gradients and rates are the same formulas in the test, exact in
+float32. Last written with PyTorch 2.15. Format the test with clang-format afterwards.
 """
 import sys
 
@@ -21,6 +22,9 @@ CASES = [
     ("mae", dict(optimizer="adamw", lr=0.0625, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.05)),
     ("adamw clipped", dict(optimizer="adamw", lr=0.0625, beta1=0.9, beta2=0.999, eps=1e-3, weight_decay=0.05,
                            clip=0.5)),
+    ("adam", dict(optimizer="adam", lr=0.0625, beta1=0.9, beta2=0.95, eps=1e-8, weight_decay=0.05)),
+    ("lamb", dict(optimizer="lamb", lr=0.0625, beta1=0.9, beta2=0.999, eps=1e-6, weight_decay=0.05)),
+    ("lamb clipped", dict(optimizer="lamb", lr=0.0625, beta1=0.8, beta2=0.95, eps=1e-3, weight_decay=0.01, clip=0.5)),
     ("lars", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02)),
     ("lars nesterov", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02, nesterov=True)),
     ("lars clipped", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02, clip=0.5)),
@@ -54,8 +58,9 @@ def make(cfg, params):
     decay = cfg.get("weight_decay", 0)
     groups = [dict(params=params[:1], weight_decay=decay),
               dict(params=params[1:], weight_decay=decay if cfg.get("decay_all") else 0)]
-    if cfg["optimizer"] == "adamw":
-        return torch.optim.AdamW(groups, lr=cfg["lr"], betas=(cfg["beta1"], cfg["beta2"]), eps=cfg["eps"])
+    if cfg["optimizer"] in ("adam", "adamw"):
+        kind = torch.optim.AdamW if cfg["optimizer"] == "adamw" else torch.optim.Adam
+        return kind(groups, lr=cfg["lr"], betas=(cfg["beta1"], cfg["beta2"]), eps=cfg["eps"])
     return torch.optim.SGD(groups, lr=cfg["lr"], momentum=cfg.get("momentum", 0), nesterov=cfg.get("nesterov", False))
 
 
@@ -69,18 +74,32 @@ def lars_step(cfg, params, velocity, lr):
         w.sub_(cfg["momentum"] * v + lr * trust * d if cfg.get("nesterov") else v)
 
 
+def lamb_step(cfg, params, first, second, lr, step):
+    for k, (w, m, v) in enumerate(zip(params, first, second)):
+        m.mul_(cfg["beta1"]).add_((1 - cfg["beta1"]) * w.grad)
+        v.mul_(cfg["beta2"]).add_((1 - cfg["beta2"]) * w.grad ** 2)
+        r = m / (1 - cfg["beta1"] ** (step + 1)) / ((v / (1 - cfg["beta2"] ** (step + 1))).sqrt() + cfg["eps"])
+        if k == 0:
+            r = r + cfg["weight_decay"] * w
+            r = r * w.norm() / r.norm()
+        w.sub_(lr * r)
+
+
 def run(cfg):
-    lars = cfg["optimizer"] == "lars"
-    params = parameters(torch.float64 if lars else torch.float32)
-    velocity = [torch.zeros_like(p) for p in params]
-    optimizer = None if lars else make(cfg, params)
+    own = cfg["optimizer"] in ("lars", "lamb")
+    params = parameters(torch.float64 if own else torch.float32)
+    velocity, second = ([torch.zeros_like(p) for p in params] for _ in range(2))
+    optimizer = None if own else make(cfg, params)
     rows, norms = [], []
     for step in range(STEPS):
         set_gradients(params, step)
         norms.append(float(torch.nn.utils.clip_grad_norm_(params, cfg.get("clip", 1e9))))
-        if lars:
+        if own:
             with torch.no_grad():
-                lars_step(cfg, params, velocity, rate(cfg["lr"], step))
+                if cfg["optimizer"] == "lars":
+                    lars_step(cfg, params, velocity, rate(cfg["lr"], step))
+                else:
+                    lamb_step(cfg, params, velocity, second, rate(cfg["lr"], step), step)
         else:
             for group in optimizer.param_groups:
                 group["lr"] = rate(cfg["lr"], step)
@@ -93,7 +112,7 @@ def run(cfg):
 def c_value(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    return '"%s"' % value if isinstance(value, str) else repr(value)
+    return repr(value)
 
 
 def numbers(values):
@@ -104,7 +123,7 @@ def main():
     lines, norms = [], []
     for name, cfg in CASES:
         rows, norms = run(cfg)
-        fields = ", ".join(".%s = %s" % (k, c_value(v)) for k, v in cfg.items())
+        fields = ", ".join(".%s = %s" % (k, "PX_" + v.upper() if k == "optimizer" else c_value(v)) for k, v in cfg.items())
         lines.append('{"%s", {%s}, {%s}},' % (name, fields, ", ".join(map(numbers, rows))))
     text = ["static const double expected_norms[STEPS] = %s;" % numbers(norms),
             "static const struct fixture fixtures[] = {"] + lines + ["};"]

@@ -30,23 +30,29 @@ static void fill(buffers *b)
 }
 
 /* All loops, one after the other, on the first n numbers. */
-static void run(const px_update *u, buffers *b, int64_t n, double sums[2])
+static void run(const px_update *u, buffers *b, int64_t n, double sums[3])
 {
     const px_update_sgd plain = {.factor = 0.3f, .decay = 0.01f, .momentum = 0.9f, .rate = 0.07f};
     const px_update_sgd nesterov = {.factor = 0.3f, .decay = 0.01f, .momentum = 0.9f, .rate = 0.07f, .nesterov = true};
-    const px_update_adamw adamw = {.factor = 0.3f,
-                                   .keep = 0.999f,
-                                   .one_minus_beta1 = 0.1f,
-                                   .beta2 = 0.95f,
-                                   .one_minus_beta2 = 0.05f,
-                                   .rate = 0.01f,
-                                   .root_correction = 0.7f,
-                                   .eps = 1e-8f};
+    const px_update_adam adam = {.factor = 0.3f,
+                                 .decay = 0.02f,
+                                 .keep = 0.999f,
+                                 .one_minus_beta1 = 0.1f,
+                                 .beta2 = 0.95f,
+                                 .one_minus_beta2 = 0.05f,
+                                 .rate = 0.01f,
+                                 .root_correction = 0.7f,
+                                 .eps = 1e-8f};
+    const px_update_lamb lamb = {
+        .decay = 0.01f, .rate = 0.02f, .correction = 0.3f, .root_correction = 0.7f, .eps = 1e-6f};
     fill(b);
     for (int k = 0; k < RUNS; k++) {
         u->sgd(b->w, b->m, b->g, n, k ? &nesterov : &plain);
         u->lars(b->w, b->m, b->g, n, k ? &nesterov : &plain);
-        u->adamw(b->w, b->m, b->v, b->g, n, &adamw);
+        u->adam(b->w, b->m, b->v, b->g, n, &adam);
+        u->moments(b->m, b->v, b->g, n, &adam);
+        sums[2] = u->lamb_squares(b->w, b->m, b->v, n, &lamb);
+        u->lamb(b->w, b->m, b->v, n, &lamb);
     }
     sums[0] = u->sum_squares(b->w, n);
     sums[1] = u->sum_products(b->g, b->w, n);
@@ -65,7 +71,7 @@ static void all_make_the_same_bits(void **state)
         assert_int_equal(px_cpu_narrow("auto"), 0); /* has the processor asked again */
         assert_true(!isas[i] || strcmp(isas[i], "SSE41") != 0 || px_cpu_loops() == PX_ISA_BASE);
         for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++) {
-            double right_sums[2], seen_sums[2];
+            double right_sums[3], seen_sums[3];
             run(&px_update_portable, &right, counts[k], right_sums);
             run(&px_update_fast, &seen, counts[k], seen_sums);
             assert_memory_equal(&right, &seen, sizeof right);
