@@ -93,7 +93,12 @@ px_value *px_mask_diagonal(px_graph *g, px_value *x, px_value *place)
 
 static void entropy_infer(px_graph *g, px_node *n)
 {
-    if (!rows_fit(g, n, 1))
+    bool soft = n->in[1]->dtype != PX_I32 && px_shape_equal(n->in[0]->shape, n->in[1]->shape);
+    if (soft && n->in[1]->needs_grad) {
+        px_graph_fail(g, "cross_entropy: gives no gradient to its targets; px_stop_gradient them, or compose the loss");
+        return;
+    }
+    if (!rows_fit(g, n, soft ? -1 : 1))
         return;
     n->out[0]->shape = (px_shape){.rank = 0};
     n->out[1]->shape = PX_SHAPE(n->in[0]->shape.dim[0]);

@@ -211,7 +211,8 @@ px_value *px_local_response_norm(px_graph *, px_value *x, int size, double alpha
 /* ---- losses ---- */
 px_value *px_l2_normalize(px_graph *, px_value *x);                   /* rows of (N, D) to length 1 (at least 1e-12) */
 px_value *px_mask_diagonal(px_graph *, px_value *x, px_value *place); /* x (N, M): x[i, place[i]] = -infinity */
-/* logits (N, M), target i32 (N) -> mean over rows of -log softmax(logits)[target]; scalar */
+/* logits (N, M), target i32 (N) -> mean over rows of -log softmax(logits)[target]; scalar. Or target (N, M), shares of the classes,
+ * without gradient -> mean over rows of -sum target log softmax(logits) (smoothed or mixed labels). */
 px_value *px_cross_entropy(px_graph *, px_value *logits, px_value *target);
 /* Mean over all elements of (a - b)^2; scalar. */
 px_value *px_mean_squared_error(px_graph *, px_value *a, px_value *b);

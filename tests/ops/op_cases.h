@@ -109,6 +109,7 @@ static const test_case cases[] = {
     {"l2 normalize", build_normalize, {IN(5, 7)}},
     {"squared error", build_squared_error, {IN(3, 5, 7), PARAM(3, 5, 7)}},
     {"cross entropy", build_cross_entropy, {IN(5, 7)}},
+    {"cross entropy, shares", build_soft_entropy, {IN(5, 7)}},
     {"NT-Xent", build_nt_xent, {IN(6, 9)}},
     {"layer norm", build_layer_norm, {IN(3, 5, 7), PARAM(7), PARAM(7)}},
     {"layer norm, many rows", build_layer_norm, {IN(70, 3, 48), PARAM(48), PARAM(48)}},

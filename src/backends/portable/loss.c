@@ -70,13 +70,29 @@ void KERNEL(mask_diagonal_back)(const px_step *s)
         dx[i * M + place[i]] = 0;
 }
 
-/* logits (N, M), target i32 (N) -> loss, log of each row's sum of exponentials (N). Rows are added in order. */
+/* The sum of a row of targets and of its products with the logits: what a class number is as a row, 1 and its logit. */
+static void weigh(const px_step *s, int64_t i, int64_t M, double *sum, double *product)
+{
+    const real *x = (const real *)s->in[0] + i * M;
+    if (s->node->in[1]->dtype == PX_I32) {
+        *sum = 1;
+        *product = (double)x[((const int32_t *)s->in[1])[i]];
+        return;
+    }
+    const real *t = (const real *)s->in[1] + i * M;
+    *sum = *product = 0;
+    for (int64_t k = 0; k < M; k++) {
+        *sum += (double)t[k];
+        *product += (double)t[k] * (double)x[k];
+    }
+}
+
+/* logits (N, M), target i32 (N) or real (N, M) -> loss, log of each row's sum of exponentials (N). Rows are added in order. */
 void KERNEL(cross_entropy)(const px_step *s)
 {
     int64_t N, M;
     extent_of(s->node->in[0], &N, &M);
     const real *x = s->in[0];
-    const int32_t *target = s->in[1];
     real *loss = s->out[0], *lse = s->out[1];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < N; i++) {
@@ -89,26 +105,37 @@ void KERNEL(cross_entropy)(const px_step *s)
         lse[i] = (real)((double)top + log(sum));
     }
     double total = 0;
-    for (int64_t i = 0; i < N; i++)
-        total += (double)lse[i] - (double)x[i * M + target[i]];
+    for (int64_t i = 0; i < N; i++) {
+        double sum, product;
+        weigh(s, i, M, &sum, &product);
+        total += (double)lse[i] * sum - product;
+    }
     loss[0] = (real)(total / (double)N);
 }
 
-/* dloss, logits, target, lse -> dx = (softmax - one hot) dloss / N */
+/* dloss, logits, target, lse -> dx = (softmax sum(target) - target) dloss / N; a number is a one-hot row */
 void KERNEL(cross_entropy_back)(const px_step *s)
 {
     int64_t N, M;
     extent_of(s->node->in[1], &N, &M);
     const real *x = s->in[1], *lse = s->in[3], scale = *(const real *)s->in[0] / (real)N;
-    const int32_t *target = s->in[2];
+    const bool soft = s->node->in[2]->dtype != PX_I32;
+    const int32_t *number = s->in[2];
+    const real *target = s->in[2];
     real *dx = s->out[0];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < N; i++) {
+        double sum = soft ? 0 : 1;
+        for (int64_t k = 0; k < M && soft; k++)
+            sum += (double)target[i * M + k];
         for (int64_t k = 0; k < M; k++) {
             real z = x[i * M + k] - lse[i];
-            dx[i * M + k] = scale * (sizeof(real) == 4 ? (real)expf((float)z) : (real)exp((double)z));
+            dx[i * M + k] = scale * (real)sum * (sizeof(real) == 4 ? (real)expf((float)z) : (real)exp((double)z));
+            if (soft)
+                dx[i * M + k] -= scale * target[i * M + k];
         }
-        dx[i * M + target[i]] -= scale;
+        if (!soft)
+            dx[i * M + number[i]] -= scale;
     }
 }
 
