@@ -23,6 +23,7 @@ typedef enum px_rng_purpose {
     PX_RNG_PROBE = 6,   /* a = epoch: order in which a probe sees its samples */
     PX_RNG_TEST = 7,
     PX_RNG_NUMBERS = 8, /* a = step, b = stream and row: numbers that a graph draws by itself */
+    PX_RNG_BATCH = 9,   /* a = micro-batch: what is the same for all images of a batch */
 } px_rng_purpose;
 
 typedef struct px_rng {

@@ -8,6 +8,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "data/order.h"
 
 #include <omp.h>
 #include <pthread.h>
@@ -28,6 +29,7 @@ typedef struct slot {
     px_batch batch;
     void *memory[PX_VIEWS_MAX]; /* that of batch.tensor */
     int64_t *row;               /* that of batch.row */
+    int64_t *partner;           /* (batch) rows of their partners (px_sample_partner) */
     int done;                   /* samples made */
     int failed_place;           /* the first sample that could not be read; -1: none */
     px_status failed_status;
@@ -44,13 +46,12 @@ struct px_loader {
     pthread_cond_t work;  /* tells workers that a slot is free, a step is open, or to stop */
     pthread_cond_t ready; /* tells the caller that a batch is complete */
     bool stop;
-    bool opening;    /* a worker is opening step `open` (without the lock) */
-    bool holding;    /* the caller holds the batch of step `oldest` */
-    int64_t oldest;  /* the first step whose slot is not free */
-    int64_t open;    /* the last step that was opened, ... */
-    int claimed;     /* ... and how many of its samples are claimed */
-    uint32_t *order; /* the permutation of `order_epoch`; NULL without shuffle. Only the opening worker touches it */
-    int64_t order_epoch; /* -1: none yet */
+    bool opening;   /* a worker is opening step `open` (without the lock) */
+    bool holding;   /* the caller holds the batch of step `oldest` */
+    int64_t oldest; /* the first step whose slot is not free */
+    int64_t open;   /* the last step that was opened, ... */
+    int claimed;    /* ... and how many of its samples are claimed */
+    px_order order; /* only the opening worker touches it */
 
     pthread_t *thread;
     int threads;
@@ -69,8 +70,8 @@ typedef struct claim {
 /* A worker's private data. */
 typedef struct desk {
     int number;
-    px_image image;
-    px_scratch scratch;
+    px_image image, partner;
+    px_scratch scratch, spare;
 } desk;
 
 static slot *slot_of(px_loader *l, int64_t step)
@@ -78,37 +79,18 @@ static slot *slot_of(px_loader *l, int64_t step)
     return &l->slot[step % l->slots];
 }
 
-/* Fisher-Yates from the identity, so that it depends on (seed, epoch) only. */
-static void shuffle(px_loader *l, int64_t epoch)
-{
-    if (l->order_epoch == epoch)
-        return;
-    uint32_t n = (uint32_t)l->spec.split->count;
-    px_rng rng = px_rng_make(l->spec.seed, PX_RNG_SHUFFLE, (uint64_t)epoch, 0);
-    for (uint32_t i = 0; i < n; i++)
-        l->order[i] = i;
-    for (uint32_t i = n; i > 1; i--) {
-        uint32_t j = px_rng_below(&rng, i), swap = l->order[j];
-        l->order[j] = l->order[i - 1];
-        l->order[i - 1] = swap;
-    }
-    l->order_epoch = epoch;
-}
-
 /* Writes the rows of the data set that the step takes. Called without the lock, only by the worker that opens the
  * step. */
 static void choose_rows(px_loader *l, int64_t step, slot *s)
 {
     const px_loader_spec *spec = &l->spec;
-    int64_t last = spec->split->count - 1, valid = 0;
-    int64_t first = step % l->steps_per_epoch * spec->global_batch + spec->first;
-    if (spec->shuffle)
-        shuffle(l, step / l->steps_per_epoch);
+    int64_t valid = 0, begin = step % l->steps_per_epoch * spec->global_batch;
+    px_order_begin(&l->order, step / l->steps_per_epoch);
     for (int i = 0; i < spec->batch; i++) {
-        int64_t place = first + i;
-        valid += place <= last;
-        place = place <= last ? place : last;
-        s->row[i] = spec->split->index[spec->shuffle ? l->order[place] : place];
+        int64_t place = spec->first + i;
+        valid += begin + place < spec->split->count;
+        s->row[i] = px_order_row(&l->order, begin + place);
+        s->partner[i] = px_order_row(&l->order, begin + px_order_partner(place, spec->repeats, spec->global_batch));
     }
     s->batch.step = step;
     s->batch.valid = (int)valid;
@@ -163,38 +145,63 @@ typedef struct errand {
     int status;
 } errand;
 
-/* Makes one sample of the slot's batch. 0, or -1 with px_error(). */
-static int make_sample(px_loader *l, const slot *s, int place, desk *d)
+/* The stream of the views of a place of the global batch. */
+static px_rng views_rng(const px_loader *l, int64_t step, int64_t place, int64_t row)
 {
     const px_loader_spec *spec = &l->spec;
-    int64_t row = s->row[place], epoch = s->batch.step / l->steps_per_epoch;
-    l->row[d->number] = row;
-    if (px_dataset_read(spec->data, row, &d->image) != 0) {
-        l->row[d->number] = -1;
-        return -1;
-    }
-    int batch = spec->batch / spec->parts, part = place / batch;
-    px_sample sample = {.views = spec->views, .batch = batch, .place = place % batch, .scratch = &d->scratch};
-    for (int v = 0; v < spec->views->count; v++)
-        sample.base[v] = (char *)s->memory[v] + (size_t)part * px_view_bytes(&spec->views->view[v], batch);
-    px_rng rng = px_rng_make(spec->seed, PX_RNG_VIEWS, (uint64_t)epoch, (uint64_t)row);
-    spec->make(spec->context, &rng, &d->image, &sample);
-    l->row[d->number] = -1;
-    l->made++;
-    return 0;
+    uint64_t epoch = (uint64_t)(step / l->steps_per_epoch);
+    uint64_t repeat = (uint64_t)((step % l->steps_per_epoch * spec->global_batch + place) % spec->repeats);
+    return px_rng_make(spec->seed, PX_RNG_VIEWS, epoch + (repeat << 32), (uint64_t)row);
 }
 
-static void do_errand(void *context)
+/* px_sample_partner's; the context is the errand. */
+static const px_image *read_partner(void *context, px_rng *rng)
 {
     errand *e = context;
-    e->status = make_sample(e->loader, e->slot, e->place, e->desk);
+    px_loader *l = e->loader;
+    int64_t row = e->slot->partner[e->place], own = l->row[e->desk->number];
+    int64_t place = px_order_partner(l->spec.first + e->place, l->spec.repeats, l->spec.global_batch);
+    *rng = views_rng(l, e->slot->batch.step, place, row);
+    l->row[e->desk->number] = row;
+    e->status = px_dataset_read(l->spec.data, row, &e->desk->partner);
+    l->row[e->desk->number] = own;
+    return e->status == 0 ? &e->desk->partner : NULL;
+}
+
+/* Makes one sample of the slot's batch: 0, or -1 with px_error(), in its status. */
+static void make_sample(void *context)
+{
+    errand *e = context;
+    px_loader *l = e->loader;
+    const slot *s = e->slot;
+    desk *d = e->desk;
+    const px_loader_spec *spec = &l->spec;
+    int64_t row = s->row[e->place];
+    l->row[d->number] = row;
+    e->status = px_dataset_read(spec->data, row, &d->image);
+    int batch = spec->batch / spec->parts, part = e->place / batch;
+    px_sample sample = {.views = spec->views,
+                        .batch = batch,
+                        .place = e->place % batch,
+                        .scratch = &d->scratch,
+                        .spare = &d->spare,
+                        .batch_rng = px_rng_make(spec->seed, PX_RNG_BATCH, (uint64_t)s->batch.step, 0),
+                        .partner = read_partner,
+                        .partners = e};
+    for (int v = 0; v < spec->views->count; v++)
+        sample.base[v] = (char *)s->memory[v] + (size_t)part * px_view_bytes(&spec->views->view[v], batch);
+    px_rng rng = views_rng(l, s->batch.step, spec->first + e->place, row);
+    if (e->status == 0)
+        spec->make(spec->context, &rng, &d->image, &sample);
+    l->row[d->number] = -1;
+    l->made += e->status == 0;
 }
 
 /* The same, also if the data set's file has become shorter. */
 static int make_sample_guarded(px_loader *l, const slot *s, int place, desk *d)
 {
     errand e = {l, s, place, d, 0};
-    int lost = px_crash_guard(do_errand, &e);
+    int lost = px_crash_guard(make_sample, &e);
     if (lost != 0)
         l->row[d->number] = -1;
     return lost != 0 ? -1 : e.status;
@@ -237,7 +244,9 @@ static void *worker(void *argument)
     }
     pthread_mutex_unlock(&l->lock);
     px_image_finish(&d.image);
+    px_image_finish(&d.partner);
     px_scratch_finish(&d.scratch);
+    px_scratch_finish(&d.spare);
     return NULL;
 }
 
@@ -295,7 +304,7 @@ static int check_spec(const px_loader_spec *spec)
     PX_CHECK(spec->split->count <= UINT32_MAX);
     PX_CHECK(spec->workers >= 1 && spec->ahead >= 0);
     PX_CHECK(spec->parts <= 1 || spec->batch % spec->parts == 0);
-    PX_CHECK(spec->whole <= 1 || !spec->keep_last);
+    PX_CHECK((spec->whole <= 1 && spec->repeats <= 1) || !spec->keep_last);
     if (spec->split->count < spec->global_batch * (spec->whole > 1 ? spec->whole : 1) && !spec->keep_last)
         return px_fail(PX_USAGE,
                        "%s: split \"%s\" has %lld images, fewer than one batch of %lld: batch can be at most %lld",
@@ -308,6 +317,7 @@ static void slot_make(slot *s, const px_loader_spec *spec)
 {
     s->failed_place = -1;
     s->row = px_calloc((size_t)spec->batch, sizeof *s->row);
+    s->partner = px_calloc((size_t)spec->batch, sizeof *s->partner);
     s->batch = (px_batch){.step = -1, .batch = spec->batch, .row = s->row};
     for (int i = 0; i < spec->views->count; i++) {
         s->memory[i] = px_aligned_calloc(px_view_bytes(&spec->views->view[i], spec->batch));
@@ -332,6 +342,7 @@ int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_
     int64_t count = spec->split->count, rest = spec->keep_last ? spec->global_batch - 1 : 0;
     l->spec = *spec;
     l->spec.parts = spec->parts > 0 ? spec->parts : 1;
+    l->spec.repeats = spec->repeats > 0 ? spec->repeats : 1;
     l->steps_per_epoch = (count + rest) / spec->global_batch;
     if (spec->whole > 1)
         l->steps_per_epoch -= l->steps_per_epoch % spec->whole;
@@ -342,9 +353,7 @@ int px_loader_create(px_loader **out, const px_loader_spec *spec, int64_t start_
     l->oldest = start_step;
     l->open = start_step - 1;
     l->claimed = spec->batch;
-    l->order_epoch = -1;
-    if (spec->shuffle)
-        l->order = px_calloc((size_t)count, sizeof *l->order);
+    px_order_init(&l->order, spec->split, spec->seed, l->spec.repeats, spec->shuffle);
     l->thread = px_calloc((size_t)spec->workers, sizeof *l->thread);
     l->row = px_calloc((size_t)spec->workers, sizeof *l->row);
     for (int i = 0; i < spec->workers; i++)
@@ -381,10 +390,11 @@ void px_loader_destroy(px_loader *l)
         for (int v = 0; v < PX_VIEWS_MAX; v++)
             free(l->slot[i].memory[v]);
         free(l->slot[i].row);
+        free(l->slot[i].partner);
         free(l->slot[i].failed_message);
     }
     free(l->slot);
-    free(l->order);
+    px_order_finish(&l->order);
     free(l->row);
     free(l->thread);
     free(l);

@@ -11,7 +11,7 @@
  *
  * Step s is batch s % steps_per_epoch of epoch s / steps_per_epoch. Within an epoch, samples are permuted by a
  * Fisher-Yates shuffle keyed by (seed, epoch), and the last count % global_batch of them are left out (drop_last)
- * unless `keep_last`. A sample's views come from the stream (seed, PX_RNG_VIEWS, epoch, row). So a batch is a pure
+ * unless `keep_last`. A sample's views come from the stream (seed, PX_RNG_VIEWS, epoch + 2^32 repeat, row). So a batch is a pure
  * function of (seed, step), with the same bits for any number of workers and ranks and any starting step.
  */
 #ifndef PX_DATA_LOADER_H
@@ -33,6 +33,7 @@ typedef struct px_loader_spec {
     int64_t first;        /* where this rank's samples start within the global batch */
     int batch;            /* this rank's samples per step */
     int parts;            /* the batch is stored as this many smaller ones, one after another; 0 means 1 */
+    int repeats; /* an epoch's batches have each image so often, with other views, and so many times fewer images; 0 means 1 */
     bool shuffle;
     int whole; /* the number of batches per epoch is a multiple of this: micro-batches per step; 0 means 1 */
     bool

@@ -23,6 +23,7 @@ void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_
          blur = px_rng_uniform(rng) < r->blur;
     float sigma = px_rng_range(rng, r->sigma_min, r->sigma_max);
     bool solarize = px_rng_uniform(rng) < r->solarize;
+    px_policy_apply(&r->policy, &plane, rng, scratch);
     if (jitter)
         px_color_jitter(&plane, rng, r->brightness, r->contrast, r->saturation, r->hue);
     if (gray)
@@ -33,4 +34,6 @@ void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_
         px_solarize(&plane);
     if (r->mean)
         px_normalize(&plane, r->mean, r->std);
+    if (r->erase > 0 && px_rng_uniform(rng) < r->erase)
+        px_erase(&plane, rng);
 }

@@ -8,7 +8,7 @@
 #ifndef PX_DATA_RECIPE_H
 #define PX_DATA_RECIPE_H
 
-#include "data/augment.h"
+#include "data/policy.h"
 
 typedef struct px_recipe {
     float area_min, area_max, ratio_min,
@@ -19,6 +19,8 @@ typedef struct px_recipe {
     float blur, sigma_min, sigma_max;
     int blur_side; /* taps; 0: a tenth of the side (SimCLR) */
     float solarize;
+    px_policy policy; /* after crop and flip, before changes of colour */
+    float erase;      /* probability; after all others, so that a normalized image has its mean there */
     px_filter filter;
     const float *mean, *std; /* of channels, or NULL: values stay in [0,1]; borrowed */
 } px_recipe;
@@ -30,7 +32,8 @@ px_recipe px_recipe_none(void);
  * centred square of 7/8 of the smaller side (as 224 of 256). */
 px_crop px_recipe_frame(const px_image *, int size);
 
-/* Always draws the same number of random numbers, so that no option changes what is drawn for the others. */
+/* Always draws the same number of random numbers, so that no option changes what is drawn for the others; but jitter, policy and
+ * erasing draw what they need, in this order, last: policy, jitter, erasing. */
 void px_recipe_apply(const px_recipe *, px_rng *, const px_image *, px_plane, px_scratch *);
 
 #endif

@@ -36,6 +36,19 @@ size_t px_view_bytes(const px_view *view, int batch)
     return (size_t)view->copies * (size_t)batch * px_view_elements(view) * px_dtype_size(view->dtype);
 }
 
+const px_image *px_sample_partner(const px_sample *s, px_rng *rng)
+{
+    PX_CHECK(s->partner);
+    return s->partner(s->partners, rng);
+}
+
+px_plane px_sample_spare(const px_sample *s, px_plane like)
+{
+    PX_CHECK(s->spare);
+    size_t floats = (size_t)like.channels * (size_t)like.size * (size_t)like.size;
+    return (px_plane){px_scratch_reserve(s->spare, floats), like.channels, like.size};
+}
+
 /* The offset of row v * B + i of the tensor, in elements. */
 static size_t offset(const px_sample *s, int view, int copy, px_dtype dtype)
 {

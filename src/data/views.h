@@ -34,13 +34,29 @@ size_t px_view_elements(const px_view *); /* of one copy */
 
 size_t px_view_bytes(const px_view *, int batch); /* of its tensor, with `batch` images */
 
+/* Reads a sample's partner. */
+typedef const px_image *px_partner(void *context, px_rng *);
+
 /* Where one sample's copies are written. */
 typedef struct px_sample {
     const px_views *views;
     void *base[PX_VIEWS_MAX]; /* of the batch's tensors */
     int batch, place;         /* images in this rank's batch; this sample's place in it */
     px_scratch *scratch;      /* of this thread */
+    px_scratch *spare;        /* another: px_sample_spare */
+    px_rng batch_rng;         /* begins alike for all images of the global batch: copy it, then draw */
+    px_partner *partner;      /* see px_sample_partner; NULL: there is none */
+    void *partners;           /* its context */
 } px_sample;
+
+/* Another image of the same batch, to mix with: the one before in the global batch, whatever the number of ranks, the last one for
+ * the first; with data.repeats, of another image. It is read when it is asked for. `rng` becomes the stream that it makes its own
+ * views with, so that the same calls make the same views. NULL: it could not be read; then return, the loader reports it. Valid
+ * until make_views returns. */
+const px_image *px_sample_partner(const px_sample *, px_rng *rng);
+/* Memory for a plane of the same size beside it, such as the partner's view; that of `scratch` stays free. Valid until the next
+ * call. */
+px_plane px_sample_spare(const px_sample *, px_plane like);
 
 /* The memory of one copy of one view: px_view_elements() floats or int32s. */
 float *px_sample_f32(const px_sample *, int view, int copy);

@@ -68,6 +68,13 @@ static void fill_random(uint8_t *pixels, int count, px_rng *rng)
         pixels[i] = (uint8_t)px_rng_below(rng, 256);
 }
 
+/* What an image is mixed with costs as much if it is the image itself. */
+static const px_image *same_image(void *image, px_rng *rng)
+{
+    *rng = px_rng_make(2, PX_RNG_VIEWS, 0, 0);
+    return image;
+}
+
 /* The method's views of random images, so that labels and masks are valid. The second pass is measured, after memory
  * has been touched. */
 static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
@@ -75,9 +82,14 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
     const px_session *s = &b->session;
     int size = s->task.image_size, classes = s->task.classes, bytes = size * size * s->task.channels;
     uint8_t *pixels = px_calloc((size_t)bytes, 1);
-    px_scratch scratch = {0};
+    px_scratch scratch = {0}, spare = {0};
     px_image image = {.pixels = pixels, .height = size, .width = size, .channels = s->task.channels};
-    px_sample out = {.views = &s->model->views, .batch = s->task.batch, .scratch = &scratch};
+    px_sample out = {.views = &s->model->views,
+                     .batch = s->task.batch,
+                     .scratch = &scratch,
+                     .spare = &spare,
+                     .partner = same_image,
+                     .partners = &image};
     int images = s->parts * out.batch;
     for (int i = 0; i < 2 * images; i++) {
         int at = i % images;
@@ -85,6 +97,7 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
             out.base[v] = (char *)tensor[v] + (size_t)(at / out.batch) * px_view_bytes(&out.views->view[v], out.batch);
         out.place = at % out.batch;
         px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, (uint64_t)at);
+        out.batch_rng = px_rng_make(1, PX_RNG_BATCH, (uint64_t)i, 0);
         fill_random(pixels, bytes, &rng);
         image.index = at;
         image.label = classes ? at % classes : -1;
@@ -94,6 +107,7 @@ static void make_views(bench *b, void *const tensor[PX_VIEWS_MAX])
     }
     b->made.images = images;
     px_scratch_finish(&scratch);
+    px_scratch_finish(&spare);
     free(pixels);
 }
 

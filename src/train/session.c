@@ -212,6 +212,7 @@ int px_session_load(px_session *s, int64_t step)
                            .first = (int64_t)s->comm->rank * s->parts * s->task.batch,
                            .batch = s->parts * s->task.batch,
                            .parts = s->parts,
+                           .repeats = d->repeats,
                            .shuffle = d->shuffle,
                            .whole = c->accumulate,
                            .workers = d->workers ? d->workers : omp_get_max_threads(),

@@ -82,6 +82,10 @@ const px_option px_data_options[] = {
         "the channels that a method's pictures show as red, green and blue, or one as gray, counted from 0; []: the "
         "first three"),
     PX_OPTION_FLAG(px_data_cfg, shuffle, "true", "a new random order in each epoch"),
+    PX_OPTION(
+        px_data_cfg, repeats, "1", 1, 64,
+        "repeated augmentation: an image stands so often in a batch, with other views, and an epoch has so many times "
+        "fewer images (arXiv:1901.09335; DeiT: 3, torchvision's V2: 4)"),
     PX_OPTION(px_data_cfg, workers, "0", 0, 1024, "threads per rank that make views; 0: as many as compute threads"),
     PX_OPTION(px_data_cfg, limit, "0", 0, 1e15,
               "use only this many images, evenly spaced in the split; 0: all; probes of the run do not inherit it"),

@@ -54,6 +54,7 @@ typedef struct px_data_cfg {
     px_list mean, std; /* PX_NORMALIZE_GIVEN */
     px_list shown;     /* channels that pictures show; none: the first three */
     bool shuffle;
+    int repeats;
     int workers;
     int64_t limit;
     int timeout;
