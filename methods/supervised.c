@@ -1,18 +1,52 @@
 /* supervised.c - the upper reference of every comparison: the same backbone, trained with the data set's labels.
  *
- *   image [B,C,S,S] -> backbone -> h [B,F] -> linear -> cross-entropy with the label */
+ *   image [B,C,S,S] -> backbone -> h [B,F] -> dropout -> linear -> cross-entropy with the label, or with shares of the classes
+ *
+ * What makes such training better than it was in 2015 is there by options, off by default as in He et al.'s recipe: smoothed
+ * labels, mixup, CutMix, RandAugment, TrivialAugment, random erasing, dropout. */
+#include "data/mix.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
 #include "train/method.h"
 
 struct px_method_cfg {
-    double area_min, flip;
+    double area_min, flip, erase, smoothing, dropout;
+    px_policy policy;
+    px_mix mix;
 };
 
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1,
               "smallest fraction of the image's area in a crop (ImageNet: 0.08; 0.2 suits small images)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip"),
+    PX_OPTION_CHOICE_NAMED(
+        "policy", px_method_cfg, policy.by, "none", "none|randaugment|trivialaugment",
+        "changes chosen from a list of 14: some of one magnitude (randaugment, arXiv:1909.13719), or one of "
+        "any magnitude (trivialaugment, arXiv:2103.10158, the wide space), as torchvision's"),
+    PX_OPTION_NAMED("policy_changes", px_method_cfg, policy.changes, "2", 1, 10,
+                    "randaugment: changes per image (torchvision: 2)"),
+    PX_OPTION_NAMED("policy_magnitude", px_method_cfg, policy.magnitude, "9", 0, PX_MAGNITUDES - 1,
+                    "randaugment: their magnitude, of 0 to 30 (torchvision: 9)"),
+    PX_OPTION(px_method_cfg, erase, "0", 0, 1,
+              "probability that a rectangle of 2 to 33 % of the image is erased (arXiv:1708.04896, on CIFAR-10: 0.5; "
+              "torchvision's V2: 0.1)"),
+    PX_OPTION(px_method_cfg, smoothing, "0", 0, 0.99,
+              "share of a label that is spread over all classes (Szegedy 2016, torchvision's V2: 0.1)"),
+    PX_OPTION_CHOICE_NAMED(
+        "mix", px_method_cfg, mix.by, "none", "none|mixup|cutmix|either",
+        "images of a batch are mixed two by two, their labels too: as sums (mixup, arXiv:1710.09412), by "
+        "rectangles (cutmix, arXiv:1905.04899), or one of both per batch (torchvision's V2)"),
+    PX_OPTION_NAMED(
+        "mixup_alpha", px_method_cfg, mix.mixup_alpha, "0.2", 0.01, 100,
+        "mixup: shares are Beta(alpha, alpha) distributed (paper: 0.1 to 0.4, CIFAR-10: 1; torchvision's V2: 0.2)"),
+    PX_OPTION_NAMED("cutmix_alpha", px_method_cfg, mix.cutmix_alpha, "1", 0.01, 100,
+                    "cutmix: likewise (paper, torchvision's V2: 1)"),
+    PX_OPTION_NAMED("mix_probability", px_method_cfg, mix.probability, "1", 0, 1,
+                    "that a batch is mixed (timm, torchvision: 1; CutMix on CIFAR: 0.5)"),
+    PX_OPTION_NAMED("cutmix_share", px_method_cfg, mix.cutmix_share, "0.5", 0, 1,
+                    "mix=either: probability that a mixed batch is cut (timm, torchvision: 0.5)"),
+    PX_OPTION(px_method_cfg, dropout, "0", 0, 0.99,
+              "before the linear layer (Srivastava 2014; VGG: 0.5, EfficientNet: 0.2)"),
     {0}};
 
 /* torchvision's reference for ResNets, with the warm-up of Goyal et al. 2017. */
@@ -22,26 +56,39 @@ static const char defaults[] =
     "data = { normalize = true; };\n"
     "optim = { optimizer = \"sgd\"; lr = 0.1; weight_decay = 1e-4; warmup_epochs = 5.0; };\n";
 
+/* Whether targets are shares of classes, not their numbers. */
+static bool is_soft(const px_method_cfg *c, const px_task *task)
+{
+    return c->smoothing > 0 || (c->mix.by != PX_MIX_NONE && task->augment);
+}
+
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    (void)c;
     (void)backbone;
     if (task->classes == 1)
         return "the data set has only one class, which leaves nothing to learn; method=simclr needs none";
     if (task->classes < 1)
         return "the data set has no classes to learn; 'pretext pack' makes one of each folder, and method=simclr needs "
                "none";
-    return task->labelled ? NULL : "some images of the split have no label; data.split=NAME takes another split";
+    if (!task->labelled)
+        return "some images of the split have no label; data.split=NAME takes another split";
+    if (c->policy.by != PX_POLICY_NONE && task->augment && task->channels != 1 && task->channels != 3)
+        return "supervised.policy changes colours, which is for images of 1 or 3 channels; supervised.policy=none "
+               "turns it off";
+    if (c->mix.by != PX_MIX_NONE && px_is_batch_of_one(task))
+        return "supervised.mix needs at least batch=2: one image has no other to be mixed with";
+    return NULL;
 }
 
 static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
-    (void)c;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
     px_views_add(out, "label", PX_I32, 1, 0, NULL);
+    if (is_soft(c, task))
+        px_views_add(out, "target", PX_F32, 1, 1, (int[]){task->classes});
 }
 
-static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+static px_recipe recipe(const px_method_cfg *c, const px_task *task)
 {
     px_recipe r = px_recipe_none();
     r.mean = task->mean;
@@ -50,19 +97,45 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
         r.area_min = (float)c->area_min;
         r.area_max = 1;
         r.flip = (float)c->flip;
+        r.policy = c->policy;
+        r.erase = (float)c->erase;
     }
-    px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
-    *px_sample_i32(out, 1, 0) = image->label;
+    return r;
+}
+
+/* "label" is the class with the larger share, as accuracies of mixed images are counted by torchvision's script. */
+static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
+{
+    const px_recipe r = recipe(c, task);
+    px_plane plane = px_sample_plane(out, 0, 0);
+    px_mixing how = {.share = 1};
+    int other = image->label;
+    px_recipe_apply(&r, rng, image, plane, out->scratch);
+    if (task->augment)
+        how = px_mix_draw(&c->mix, out->batch_rng, task->image_size);
+    if (how.mixes) {
+        px_rng others;
+        const px_image *partner = px_sample_partner(out, &others);
+        if (!partner)
+            return;
+        px_plane mixed = px_sample_spare(out, plane);
+        px_recipe_apply(&r, &others, partner, mixed, out->scratch);
+        px_mix_apply(&how, &plane, &mixed);
+        other = partner->label;
+    }
+    *px_sample_i32(out, 1, 0) = how.share >= 0.5f ? image->label : other;
+    if (is_soft(c, task))
+        px_soft_label(px_sample_f32(out, 2, 0), task->classes, image->label, other, how.share, (float)c->smoothing);
 }
 
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
-    (void)c;
     px_encoding h = px_encode(b, px_view_input(b, "image"));
     px_value *label = px_view_input(b, "label");
-    px_value *logits = px_linear_layer(b->g, "fc", h.pooled, b->task->classes, true); /* [B, classes] */
+    px_value *kept = px_dropout(b->g, h.pooled, c->dropout, b->task->batch);      /* [B, F] */
+    px_value *logits = px_linear_layer(b->g, "fc", kept, b->task->classes, true); /* [B, classes] */
     px_metric(b, "accuracy", px_accuracy(b->g, logits, label));
-    return px_cross_entropy(b->g, logits, label);
+    return px_cross_entropy(b->g, logits, is_soft(c, b->task) ? px_view_input(b, "target") : label);
 }
 
 const px_method px_supervised = {.name = "supervised",

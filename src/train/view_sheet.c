@@ -48,6 +48,12 @@ static drawn_as how(const px_view *v, const px_task *task)
     return v->dtype == PX_I32 && v->rank == 1 && places && task->patch ? AS_PLACES : NOT_DRAWN;
 }
 
+/* Shares of the classes, as supervised's. */
+static bool is_target(const px_view *v)
+{
+    return v->dtype == PX_F32 && v->rank == 1 && v->copies == 1 && strcmp(v->name, "target") == 0;
+}
+
 static const void *copy_of(const drawing *d, int view, int copy, int row)
 {
     const px_view *v = &d->views->view[view];
@@ -134,11 +140,38 @@ static void measure(drawing *d)
     d->pitch = largest * d->scale + GAP;
 }
 
+/* The classes of a target, those with more than all have by smoothing: "3 (0.70) + 5 (0.30)". */
+static void tell_target(FILE *out, const float *target, int classes)
+{
+    float least = target[0];
+    bool first = true;
+    for (int k = 1; k < classes; k++)
+        least = target[k] < least ? target[k] : least;
+    for (int k = 0; k < classes; k++)
+        if (target[k] > least + 1e-6f) {
+            fprintf(out, "%s%d (%.2f)", first ? "" : " + ", k, (double)target[k]);
+            first = false;
+        }
+}
+
+static void tell_targets(FILE *out, const drawing *d, int view)
+{
+    fprintf(out, "%s, shares of classes, from above: ", d->views->view[view].name);
+    for (int row = 0; row < d->sheet->rows; row++) {
+        tell_target(out, copy_of(d, view, 0, row), d->views->view[view].dim[0]);
+        fputs(row + 1 < d->sheet->rows ? ", " : "\n", out);
+    }
+}
+
 static void tell(FILE *out, const drawing *d, int view, int first)
 {
     const px_view *v = &d->views->view[view];
     char shape[64];
     px_shape_text(px_view_shape(v), shape);
+    if (is_target(v)) {
+        tell_targets(out, d, view);
+        return;
+    }
     if (first && v->copies > 1)
         fprintf(out, "columns %d to %d: %s %s\n", first, first + v->copies - 1, v->name, shape);
     else if (first)
@@ -174,6 +207,14 @@ static int draw(drawing *d)
     return 0;
 }
 
+/* That of the run if it is possible, so that the first images have the partners that they will be mixed with. */
+static int64_t global_batch(const px_settings *s, int rows, int64_t images)
+{
+    int64_t batch = s->train.batch / s->train.accumulate;
+    batch = batch < images ? batch : images;
+    return batch < rows ? rows : batch;
+}
+
 /* From the batch that the run's loader would begin with. */
 static int draw_batch(px_view_sheet *sheet, px_settings *s, const px_dataset *data, const px_split *split)
 {
@@ -192,8 +233,9 @@ static int draw_batch(px_view_sheet *sheet, px_settings *s, const px_dataset *da
                            .make = make_views,
                            .context = &how_made,
                            .seed = (uint64_t)s->train.seed,
-                           .global_batch = sheet->rows,
+                           .global_batch = global_batch(s, sheet->rows, split->count),
                            .batch = sheet->rows,
+                           .repeats = s->data.repeats,
                            .shuffle = s->data.shuffle,
                            .workers = 1,
                            .ahead = 1,

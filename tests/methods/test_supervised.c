@@ -123,6 +123,92 @@ static void views_follow_options(void **state)
     }
 }
 
+/* ---- the craft ---- */
+
+static uint8_t partner_bytes[PIXELS * 3];
+
+/* The partner of every image: white, of class 0. */
+static const px_image *white(void *context, px_rng *rng)
+{
+    *rng = px_rng_make(1, PX_RNG_VIEWS, 7, 7);
+    memset(partner_bytes, 255, sizeof partner_bytes);
+    *(px_image *)context = (px_image){.pixels = partner_bytes, .height = SIDE, .width = SIDE, .channels = 3};
+    return context;
+}
+
+static void make_mixed(scene *c, const px_image *image, uint64_t batch)
+{
+    px_image partner;
+    px_scratch spare = {0};
+    px_rng rng = px_rng_make(1, PX_RNG_VIEWS, 0, 0);
+    px_sample out = {.views = &c->views,
+                     .batch = 1,
+                     .scratch = &c->scratch,
+                     .spare = &spare,
+                     .batch_rng = px_rng_make(1, PX_RNG_BATCH, batch, 0),
+                     .partner = white,
+                     .partners = &partner};
+    memcpy(out.base, c->tensor, sizeof out.base);
+    c->s.method->make_views(c->s.method_cfg, &c->task, &rng, image, &out);
+    px_scratch_finish(&spare);
+}
+
+/* The share of white in the picture is the share of class 0 in the target, before smoothing. */
+static void mixes_images_and_labels(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"supervised.mix=mixup", "supervised.mix=cutmix", "supervised.mix=either"};
+    memset(bytes, 0, sizeof bytes);
+    const px_image black = {.pixels = bytes, .height = SIDE, .width = SIDE, .channels = 3, .label = 3};
+    for (int k = 0; k < 3; k++) {
+        scene c;
+        scene_start(&c,
+                    (px_task){.image_size = SIDE, .channels = 3, .classes = CLASSES, .labelled = true, .augment = true},
+                    (const char *[]){"method=supervised", kinds[k], "supervised.mixup_alpha=1",
+                                     "supervised.smoothing=0.2", NULL});
+        int cut = 0, most = 0;
+        for (uint64_t batch = 0; batch < 50; batch++) {
+            make_mixed(&c, &black, batch);
+            const float *x = scene_view(&c, "image"), *target = scene_view(&c, "target");
+            double sum = 0, whole = 0;
+            bool binary = true;
+            for (int i = 0; i < 3 * PIXELS; i++) {
+                sum += (double)x[i] / (3 * PIXELS);
+                binary = binary && (x[i] == 0 || x[i] == 1);
+            }
+            for (int i = 0; i < CLASSES; i++)
+                whole += (double)target[i];
+            assert_true(fabs(whole - 1) < 1e-6 && fabs((double)target[1] - 0.05) < 1e-6);
+            assert_true(fabs(((double)target[0] - 0.05) / 0.8 - sum) < 1e-5);
+            assert_int_equal(*(int32_t *)scene_view(&c, "label"), sum <= 0.5 + 1e-6 ? 3 : 0);
+            cut += binary;
+            most += sum > 0.5;
+        }
+        assert_true(k == 0 ? cut == 0 : k == 1 ? cut == 50 : cut > 10 && cut < 40);
+        assert_true(most > 2);
+        scene_stop(&c);
+    }
+}
+
+static void plain_views_are_not_mixed(void **state)
+{
+    (void)state;
+    px_rng rng = px_rng_make(2, PX_RNG_TEST, 0, 0);
+    px_image image = paint(&rng, 2);
+    for (int smoothed = 0; smoothed < 2; smoothed++) {
+        scene c;
+        scene_start(&c, (px_task){.image_size = SIDE, .channels = 3, .classes = CLASSES, .labelled = true},
+                    (const char *[]){"method=supervised", "supervised.mix=either",
+                                     smoothed ? "supervised.smoothing=0.1" : "supervised.smoothing=0", NULL});
+        make_mixed(&c, &image, 1);
+        assert_true(shows(scene_view(&c, "image"), false));
+        assert_int_equal(c.views.count, smoothed ? 3 : 2);
+        if (smoothed)
+            assert_true(fabsf(((const float *)scene_view(&c, "target"))[2] - 0.925f) < 1e-6f);
+        scene_stop(&c);
+    }
+}
+
 static void what_cannot_work(void **state)
 {
     (void)state;
@@ -133,11 +219,20 @@ static void what_cannot_work(void **state)
     assert_non_null(strstr(s.method->check(s.method_cfg, &some, s.backbone), "have no label"));
     assert_null(s.method->check(s.method_cfg, &all, s.backbone));
     px_settings_finish(&s);
+    assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"method=supervised", "supervised.mix=mixup"}, 2), 0);
+    const px_task one = {.classes = 3, .labelled = true, .batch = 1, .ranks = 1};
+    assert_non_null(strstr(s.method->check(s.method_cfg, &one, s.backbone), "supervised.mix needs at least batch=2"));
+    assert_non_null(strstr(s.method->check(s.method_cfg, &none, s.backbone), "no classes"));
+    px_settings_finish(&s);
+    assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"method=supervised", "supervised.cutmix_alpha=0"}, 2),
+                     -1);
+    assert_non_null(strstr(px_error(), "supervised.cutmix_alpha"));
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(learns_colours), cmocka_unit_test(views_follow_options),
-                                       cmocka_unit_test(what_cannot_work)};
+                                       cmocka_unit_test(mixes_images_and_labels),
+                                       cmocka_unit_test(plain_views_are_not_mixed), cmocka_unit_test(what_cannot_work)};
     return cmocka_run_group_tests_name("supervised", tests, NULL, NULL);
 }
