@@ -17,6 +17,7 @@ const px_command_row px_commands[] = {
     {"Training and evaluation", &px_cmd_export},
     {"Results", &px_cmd_plot},
     {"Results", &px_cmd_show},
+    {"Results", &px_cmd_compare},
     {"Results", &px_cmd_column},
     {"Reference", &px_cmd_summary},
     {"Reference", &px_cmd_methods},

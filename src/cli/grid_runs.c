@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "base/shell.h"
 #include "cli/child.h"
+#include "figures/compare.h"
 #include "results/results.h"
 #include "train/checkpoint.h"
 #include "train/settings.h"
@@ -211,6 +212,29 @@ static outcome one_run(const px_grid_job *j, px_children *c, int run, px_grid_st
     return o;
 }
 
+/* The table of the runs that have results. */
+static void compare(const px_grid_job *j)
+{
+    int n = j->grid->runs, there = 0;
+    char **paths = px_calloc((size_t)n + 1, sizeof *paths);
+    px_comparison *c;
+    for (int i = 0; i < n; i++) {
+        char *folder = folder_of(j, i), *file = px_format("%s/run.h5", folder);
+        if (access(file, R_OK) == 0)
+            paths[there++] = folder;
+        else
+            free(folder);
+        free(file);
+    }
+    if (there && px_comparison_read(&c, (const char *const *)paths, there) == 0) {
+        px_comparison_print(c, PX_TABLE_TEXT, stdout);
+        px_comparison_destroy(c);
+    } else if (there) {
+        px_log_warning(j->log, "no comparison: %s", px_error());
+    }
+    px_grid_words_free(paths);
+}
+
 int px_grid_start(const px_grid_job *j, px_grid_stage *stage, double minutes)
 {
     int n = j->grid->runs, done = 0, failed = 0, first = 0, i = 0;
@@ -236,6 +260,7 @@ int px_grid_start(const px_grid_job *j, px_grid_stage *stage, double minutes)
         done += stage[k] == PX_GRID_DONE;
     if (o == STOPPED)
         return px_fail(PX_STOPPED, "stopped with %d of %d runs done; the same command goes on", done, n);
+    compare(j);
     if (failed)
         return px_fail(first == PX_USAGE || first == PX_DATA ? (px_status)first : PX_FAIL,
                        "%d of %d runs failed; log.txt in their folders says why, and the same command tries them again",

@@ -60,19 +60,28 @@ static char *short_name(const char *run, int parts)
     return name;
 }
 
-/* Labels runs by as few components of their paths as distinguish them. */
-static void label_runs(plot_run *runs, const char *const paths[], int count)
+char **px_run_names(const char *const paths[], int count)
 {
+    char **names = px_calloc((size_t)count + 1, sizeof *names);
     bool same = true;
     for (int parts = 1; same && parts < 16; parts++) {
         same = false;
         for (int i = 0; i < count; i++) {
-            free(runs[i].name);
-            runs[i].name = short_name(paths[i], parts);
+            free(names[i]);
+            names[i] = short_name(paths[i], parts);
             for (int j = 0; j < i; j++)
-                same |= strcmp(runs[i].name, runs[j].name) == 0;
+                same |= strcmp(names[i], names[j]) == 0;
         }
     }
+    return names;
+}
+
+static void label_runs(plot_run *runs, const char *const paths[], int count)
+{
+    char **names = px_run_names(paths, count);
+    for (int i = 0; i < count; i++)
+        runs[i].name = names[i];
+    free(names);
     char **labels = px_calloc((size_t)count + 1, sizeof *labels);
     for (int i = 0; i < count; i++)
         labels[i] = px_strdup(runs[i].name);

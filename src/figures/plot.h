@@ -42,6 +42,9 @@ void px_plot_outcome_finish(px_plot_outcome *);
 /* The results file of a run: DIR/run.h5 if `run` is a folder, else `run` itself. A new string. */
 char *px_run_file(const char *run);
 
+/* Names for runs: as few components at the end of their paths as tell them apart. A new string each, in a new array. */
+char **px_run_names(const char *const paths[], int count);
+
 /* The folder of a run: `run` itself, or the folder that the file is in. A new string. */
 char *px_run_folder(const char *run);
 

@@ -12,4 +12,9 @@
  * left out. 0 or -1. */
 int px_show(FILE *out, const char *what, bool all);
 
+/* Runs for other programs. JSON: an array with an object per run, of settings, provenance, the ends and extremes of each series,
+ * evaluations, cost. CSV: a line per evaluation. 0 or -1, with nothing printed: one is not a run. */
+int px_show_json(FILE *out, const char *const runs[], int count);
+int px_show_csv(FILE *out, const char *const runs[], int count);
+
 #endif

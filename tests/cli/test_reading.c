@@ -160,6 +160,10 @@ static void a_run_is_read(void **state)
     run_finish(&r);
 
     says(RUN("show", run), "vit_tiny_4");
+    says(RUN("show", run, "--json"), "\"backbone\": \"vit_tiny_4\"");
+    says(RUN("show", run, "--csv"), "run,protocol,subject,k,number,share,holdout_share\n");
+    says(RUN("compare", run), "vit_tiny_4");
+    says(RUN("compare", run, "--json"), "\"core_seconds\": ");
 
     /* Images beside one another, masked and rebuilt: bytes of three channels. */
     array picture = read_array(run, "run.h5", "/figures/reconstruction");

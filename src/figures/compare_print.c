@@ -1,0 +1,380 @@
+/* compare_print.c - a comparison as a table with notes. */
+#include "base/error.h"
+#include "base/student.h"
+#include "figures/compare_private.h"
+#include "figures/plot_private.h"
+#include "results/measured.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NAMED = 3 /* settings that a row's name tells */ };
+
+/* ---- numbers of a group ---- */
+
+/* What a run has in a column; NULL: nothing. The last measurement comes first. */
+static const cmp_eval *eval_of(const cmp_run *r, int measure)
+{
+    for (int i = 0; i < r->evals; i++)
+        if (r->eval[i].measure == measure)
+            return &r->eval[i];
+    return NULL;
+}
+
+typedef struct numbers {
+    double *x;
+    int n;
+} numbers;
+
+static void take(numbers *to, double x)
+{
+    to->x = px_realloc(to->x, (size_t)(to->n + 1) * sizeof *to->x);
+    to->x[to->n++] = x;
+}
+
+/* A column's shares in a group; `holdout`: those that its settings were chosen by. */
+static numbers shares(const px_comparison *c, int group, int measure, bool holdout)
+{
+    numbers all = {NULL, 0};
+    for (int i = 0; i < c->runs; i++) {
+        const cmp_eval *e = c->run[i].group == group ? eval_of(&c->run[i], measure) : NULL;
+        if (e && isfinite(holdout ? e->holdout : e->share))
+            take(&all, holdout ? e->holdout : e->share);
+    }
+    return all;
+}
+
+static int members(const px_comparison *c, int group)
+{
+    int n = 0;
+    for (int i = 0; i < c->runs; i++)
+        n += c->run[i].group == group;
+    return n;
+}
+
+/* The group that is best by images held out of the training split, which no test has seen; -1: fewer than two have such a
+ * number. */
+static int best_by_holdout(const px_comparison *c, int measure)
+{
+    int best = -1, have = 0;
+    double most = -1;
+    for (int g = 0; g < c->groups; g++) {
+        numbers x = shares(c, g, measure, true);
+        double mean = px_mean_95(x.x, x.n, NULL);
+        have += x.n > 0;
+        if (x.n > 0 && mean > most) {
+            most = mean;
+            best = g;
+        }
+        free(x.x);
+    }
+    return have > 1 ? best : -1;
+}
+
+/* "71.23 ± 0.41", "71.23", "-": percent. `of`: how many seeds the row has; if these are fewer, that is said. */
+static char *percent(numbers x, int of)
+{
+    double half, mean = px_mean_95(x.x, x.n, &half);
+    if (x.n == 0)
+        return px_strdup("-");
+    char *fewer = x.n < of ? px_format(" (of %d)", x.n) : px_strdup("");
+    char *text =
+        x.n > 1 ? px_format("%.2f ± %.2f%s", 100 * mean, 100 * half, fewer) : px_format("%.2f%s", 100 * mean, fewer);
+    free(fewer);
+    return text;
+}
+
+/* ---- names ---- */
+
+/* Keys whose values differ between groups, in their order; a new array of borrowed strings. */
+static const char **differing(const px_comparison *c, int *count)
+{
+    const char **keys = NULL;
+    *count = 0;
+    for (int g = 0; g < c->groups; g++) {
+        const cmp_run *r = &c->run[c->leader[g]];
+        for (int i = 0; i < r->settings; i++) {
+            const char *key = r->setting[i].key;
+            bool known = !px_compare_matters(key), differs = false;
+            for (int k = 0; k < *count && !known; k++)
+                known = strcmp(keys[k], key) == 0;
+            for (int h = 0; h < c->groups && !known; h++)
+                differs |= strcmp(px_compare_setting(&c->run[c->leader[h]], key), r->setting[i].value) != 0;
+            if (!known && differs) {
+                keys = px_realloc(keys, (size_t)(*count + 1) * sizeof *keys);
+                keys[(*count)++] = key;
+            }
+        }
+    }
+    return keys;
+}
+
+static bool has_column(const char *key)
+{
+    return strcmp(key, "method") == 0 || strcmp(key, "backbone") == 0 || strcmp(key, "epochs") == 0;
+}
+
+/* A run's name; of several, what they have in common and what differs: "optim.lr=0.1". */
+static char *row_name(const px_comparison *c, int group, const char *const *keys, int count)
+{
+    const cmp_run *r = &c->run[c->leader[group]];
+    char *name = px_strdup("");
+    int own = 0;
+    for (int k = 0; k < count; k++)
+        own += !has_column(keys[k]);
+    for (int k = 0, told = 0; k < count && own <= NAMED && members(c, group) > 1; k++) {
+        if (has_column(keys[k]))
+            continue;
+        char *longer = px_format("%s%s%s=%s", name, told++ ? " " : "", keys[k], px_compare_setting(r, keys[k]));
+        free(name);
+        name = longer;
+    }
+    if (*name)
+        return name;
+    free(name);
+    return members(c, group) > 1 ? px_format("%s and %d more", r->name, members(c, group) - 1) : px_strdup(r->name);
+}
+
+/* "linear", "linear untrained", "knn k=20 [b]". */
+static char *measure_name(const cmp_measure *m)
+{
+    const cmp_eval *e = m->first;
+    char k[24] = "", letter[16] = "";
+    if (e->k)
+        snprintf(k, sizeof k, " k=%d", e->k);
+    if (m->same > 1)
+        snprintf(letter, sizeof letter, " [%c]", m->number < 26 ? 'a' + m->number : '?');
+    bool trained = strcmp(e->subject, "pretrained") == 0;
+    const char *number = strcmp(e->number, "top1") == 0 ? "" : e->number;
+    return px_format("%s%s%s%s%s%s%s", e->protocol, k, *number ? " " : "", number, trained ? "" : " ",
+                     trained ? "" : e->subject, letter);
+}
+
+static const char *file_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* ---- the table ---- */
+
+static char *epochs_text(const cmp_run *r)
+{
+    double wanted = strtod(px_compare_setting(r, "epochs"), NULL);
+    if (!isfinite(r->epochs))
+        return px_strdup("-");
+    if (wanted - r->epochs > 1e-3 * wanted)
+        return px_format("%.4g of %g", r->epochs, wanted);
+    return px_format("%.4g", r->epochs);
+}
+
+/* The mean cost of a group's runs; "-": not known. */
+static char *cost_text(const px_comparison *c, int group, bool joules)
+{
+    numbers x = {NULL, 0};
+    for (int i = 0; i < c->runs; i++) {
+        const px_ledger_total *t = &c->run[i].cost;
+        if (c->run[i].group != group || t->sessions == 0 || (joules && t->without_energy))
+            continue;
+        take(&x, joules ? t->sum.joules / 3.6e6 : px_ledger_core_seconds(&t->sum) / 3600);
+    }
+    double mean = px_mean_95(x.x, x.n, NULL);
+    free(x.x);
+    return isfinite(mean) ? px_format("%.4g", mean) : px_strdup("-");
+}
+
+static bool knows_energy(const px_comparison *c)
+{
+    for (int i = 0; i < c->runs; i++)
+        if (c->run[i].cost.sessions > 0 && c->run[i].cost.without_energy == 0)
+            return true;
+    return false;
+}
+
+/* `csv`: mean, half width and number of seeds are columns of their own. */
+static void add_heads(const px_comparison *c, px_table *t, bool csv)
+{
+    static const char *const heads[] = {"run", "method", "backbone", "data", "epochs", "seeds", "core-hours"};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
+        px_table_add(t, px_strdup(heads[i]));
+    if (knows_energy(c))
+        px_table_add(t, px_strdup("kWh"));
+    for (int m = 0; m < c->measures; m++) {
+        char *name = measure_name(&c->measure[m]);
+        px_table_add(t, px_strdup(name));
+        if (csv) {
+            px_table_add(t, px_format("%s half_interval", name));
+            px_table_add(t, px_format("%s seeds", name));
+        }
+        free(name);
+    }
+    t->columns = t->cells;
+}
+
+/* Percent; an empty text: there is none. */
+static char *plain(double share)
+{
+    return isfinite(share) ? px_format("%.4f", 100 * share) : px_strdup("");
+}
+
+static void add_plain(px_table *t, numbers x)
+{
+    double half, mean = px_mean_95(x.x, x.n, &half);
+    px_table_add(t, plain(mean));
+    px_table_add(t, plain(half));
+    px_table_add(t, px_format("%d", x.n));
+}
+
+static void add_row(const px_comparison *c, px_table *t, int g, const char *const *keys, int count, bool csv)
+{
+    const cmp_run *r = &c->run[c->leader[g]];
+    int n = members(c, g);
+    px_table_add(t, row_name(c, g, keys, count));
+    px_table_add(t, px_strdup(px_compare_setting(r, "method")));
+    px_table_add(t, px_strdup(px_compare_setting(r, "backbone")));
+    px_table_add(t, px_strdup(file_of(px_compare_setting(r, "data.path"))));
+    px_table_add(t, epochs_text(r));
+    px_table_add(t, px_format("%d", n));
+    px_table_add(t, cost_text(c, g, false));
+    if (knows_energy(c))
+        px_table_add(t, cost_text(c, g, true));
+    for (int m = 0; m < c->measures; m++) {
+        numbers x = shares(c, g, m, false);
+        if (csv) {
+            add_plain(t, x);
+            free(x.x);
+            continue;
+        }
+        char *text = percent(x, n);
+        px_table_add(t, best_by_holdout(c, m) == g && !strcmp(c->measure[m].first->subject, "pretrained")
+                            ? px_format("%s *", text)
+                            : px_strdup(text));
+        free(text);
+        free(x.x);
+    }
+}
+
+/* ---- notes ---- */
+
+typedef struct notes {
+    FILE *out;
+    const char *before; /* of each line: "- " in Markdown */
+} notes;
+
+/* What is different between columns of the same protocol and subject. */
+static void tell_measures(const px_comparison *c, const notes *n)
+{
+    for (int m = 0; m < c->measures; m++) {
+        const cmp_measure *a = &c->measure[m];
+        if (a->same < 2)
+            continue;
+        char *name = measure_name(a);
+        const char *texts[64];
+        int count = 0, keys = 0;
+        for (int i = 0; i < c->measures && count < 64; i++) {
+            const cmp_eval *e = c->measure[i].first;
+            if (e->measured && strcmp(e->protocol, a->first->protocol) == 0 &&
+                strcmp(e->subject, a->first->subject) == 0)
+                texts[count++] = e->measured;
+        }
+        fprintf(n->out, "%s%s was measured differently from its namesakes: do not compare them:", n->before, name);
+        char **key = a->first->measured ? px_measured_differences(texts, count, &keys) : NULL;
+        for (int i = 0; i < keys; i++) {
+            char *value = px_measured_value(a->first->measured, key[i]);
+            if (strncmp(key[i], "weights", 7) != 0)
+                fprintf(n->out, " %s = %s;", key[i], value ? value : "none");
+            free(value);
+        }
+        fputs(a->first->measured ? "\n" : " it does not say how (an earlier version)\n", n->out);
+        px_plot_texts_free(key, keys);
+        free(name);
+    }
+}
+
+/* Settings that differ between rows, unless the rows are called by them. */
+static void tell_settings(const px_comparison *c, const notes *n, const char *const *keys, int count)
+{
+    for (int k = 0; k < count; k++) {
+        if (has_column(keys[k]))
+            continue;
+        fprintf(n->out, "%s%s:", n->before, keys[k]);
+        for (int g = 0; g < c->groups; g++) {
+            const char *value = px_compare_setting(&c->run[c->leader[g]], keys[k]);
+            char *shown = px_plot_shorten(value, PLOT_LABEL);
+            fprintf(n->out, "%s %s", g ? "," : "", *shown ? shown : "-");
+            free(shown);
+        }
+        fputc('\n', n->out);
+    }
+}
+
+/* The differences of a group's shares to those of the first group, by seed. */
+static numbers paired(const px_comparison *c, int group, int measure)
+{
+    numbers d = {NULL, 0};
+    for (int i = 0; i < c->runs; i++)
+        for (int k = 0; k < c->runs && c->run[i].group == group; k++) {
+            const cmp_eval *here = eval_of(&c->run[i], measure), *there = eval_of(&c->run[k], measure);
+            if (c->run[k].group == 0 && here && there &&
+                strcmp(px_compare_setting(&c->run[i], "seed"), px_compare_setting(&c->run[k], "seed")) == 0)
+                take(&d, here->share - there->share);
+        }
+    return d;
+}
+
+static void tell_differences(const px_comparison *c, const notes *n, const char *const *keys, int count)
+{
+    for (int m = 0; m < c->measures; m++)
+        for (int g = 1; g < c->groups; g++) {
+            numbers d = paired(c, g, m);
+            double half, mean = px_mean_95(d.x, d.n, &half);
+            if (d.n > 1 && strcmp(c->measure[m].first->subject, "pretrained") == 0) {
+                char *what = measure_name(&c->measure[m]), *one = row_name(c, g, keys, count),
+                     *other = row_name(c, 0, keys, count);
+                fprintf(n->out, "%s%s, %s minus %s, paired by %d seeds: %+.2f ± %.2f points%s\n", n->before, what, one,
+                        other, d.n, 100 * mean, 100 * half, fabs(mean) > half ? "" : " (may be chance)");
+                free(what);
+                free(one);
+                free(other);
+            }
+            free(d.x);
+        }
+}
+
+static void print_notes(const px_comparison *c, const notes *n, const char *const *keys, int count)
+{
+    bool several = false, chosen = false;
+    for (int g = 0; g < c->groups; g++)
+        several |= members(c, g) > 1;
+    for (int m = 0; m < c->measures; m++)
+        chosen |= best_by_holdout(c, m) >= 0 && strcmp(c->measure[m].first->subject, "pretrained") == 0;
+    fprintf(n->out,
+            "%sNumbers of protocols are percent, top-1 accuracy unless their column says another%s; core-hours are of "
+            "the mean run, with evaluations.\n",
+            n->before, several ? ", means over seeds ± half of the 95 % interval (Student's t)" : "");
+    if (chosen)
+        fprintf(n->out, "%s* is best by images held out of the training split, which the test has no part in.\n",
+                n->before);
+    tell_measures(c, n);
+    tell_settings(c, n, keys, count);
+    tell_differences(c, n, keys, count);
+}
+
+void px_comparison_print(const px_comparison *c, px_table_format format, FILE *out)
+{
+    int count;
+    const char **keys = differing(c, &count);
+    px_table t = {.columns = 0};
+    bool csv = format == PX_TABLE_CSV;
+    add_heads(c, &t, csv);
+    for (int g = 0; g < c->groups; g++)
+        add_row(c, &t, g, keys, count, csv);
+    px_table_print(&t, format, out);
+    if (format == PX_TABLE_TEXT || format == PX_TABLE_MARKDOWN) {
+        fputc('\n', out);
+        print_notes(c, &(notes){out, format == PX_TABLE_MARKDOWN ? "- " : ""}, keys, count);
+    }
+    px_table_finish(&t);
+    free(keys);
+}
