@@ -51,7 +51,7 @@ const px_command px_cmd_compare = {
             "by them the best row is marked, not by the test.\n"
             "\nExamples\n"
             "  pretext compare runs/simclr runs/byol\n"
-            "  pretext compare runs/rates/* --markdown\n",
+            "  pretext compare runs/rates/*/ --markdown\n",
     .run = run,
     .flags = flags,
     .min_words = 1,

@@ -122,7 +122,7 @@ int px_grid_slurm(const px_grid_job *j, const px_grid_stage *stage)
     for (int i = 0; i < j->grid->runs; i++)
         left += stage[i] != PX_GRID_DONE;
     if (j->probe)
-        return px_fail(PX_USAGE, "grid.probe: an array only trains; experiments/probe.sh %s/* evaluates its runs",
+        return px_fail(PX_USAGE, "grid.probe: an array only trains; experiments/probe.sh %s/*/ evaluates its runs",
                        j->folder);
     if (check_launch(j) != 0)
         return -1;

@@ -349,10 +349,11 @@ static void print_notes(const px_comparison *c, const notes *n, const char *cons
         several |= members(c, g) > 1;
     for (int m = 0; m < c->measures; m++)
         chosen |= best_by_holdout(c, m) >= 0 && strcmp(c->measure[m].first->subject, "pretrained") == 0;
-    fprintf(n->out,
-            "%sNumbers of protocols are percent, top-1 accuracy unless their column says another%s; core-hours are of "
-            "the mean run, with evaluations.\n",
-            n->before, several ? ", means over seeds ± half of the 95 % interval (Student's t)" : "");
+    fprintf(n->out, "%sNumbers of protocols are percent, top-1 accuracy unless their column says another.\n",
+            n->before);
+    if (several)
+        fprintf(n->out, "%s± is half the width of the 95 %% interval of a mean over seeds (Student's t).\n", n->before);
+    fprintf(n->out, "%sCore-hours are of the mean run, with evaluations.\n", n->before);
     if (chosen)
         fprintf(n->out, "%s* is best by images held out of the training split, which the test has no part in.\n",
                 n->before);
