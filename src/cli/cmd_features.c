@@ -25,7 +25,7 @@ static const px_flag flags[] = {PX_PLUGIN_FLAG(features_flags),
 
 typedef struct features_cfg {
     px_patches patches;
-    int batch;
+    int batch, hog_cell;
     const char *net;
 } features_cfg;
 
@@ -34,6 +34,7 @@ static const px_option options[] = {
     PX_OPTION(features_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
     PX_OPTION_TEXT(features_cfg, net, "",
                    "the network to use, where a method has several: teacher; empty: the one that is trained"),
+    PX_HOG_OPTION(features_cfg, hog_cell),
     {0}};
 
 static const char *const run_keys[] = {"backbone", "backend", "isa", "threads", "rank_timeout", "seed", NULL};
@@ -42,7 +43,8 @@ static const px_keys keys[] = {
 
 /* The command's state. */
 typedef struct work {
-    const char *subject; /* a run or a weights file */
+    const char *subject;  /* a run, a weights file or a baseline */
+    px_baseline baseline; /* PX_BASELINES: it is none */
     const px_args *args;
     const char *split_name; /* NULL: all images */
     px_job *job;
@@ -109,12 +111,32 @@ static int write_features(const work *w, const px_extraction *e, int64_t step)
                                  .run = w->subject,
                                  .data = px_dataset_about(w->data)->path,
                                  .split = w->split.name,
-                                 .backbone = w->s.backbone->name,
+                                 .backbone = w->baseline == PX_BASELINES ? w->s.backbone->name : "none",
                                  .config = config,
                                  .step = step};
     int status = px_features_write(w->args->out, e, &w->split, &source, &w->job->comm);
     free(config);
     return status;
+}
+
+/* A baseline has no encoder, only a task. */
+static int prepare_baseline(work *w, px_task *task)
+{
+    px_eval_need_case about = {.settings = &w->s,
+                               .task = task,
+                               .comm = &w->job->comm,
+                               .patches = &w->own.patches,
+                               .train = w->split.count,
+                               .hog_cell = w->own.hog_cell,
+                               .alone = &w->baseline};
+    if (w->own.patches.count || *w->own.net)
+        return px_fail(PX_USAGE, "%s: features of %s take the whole image and have no network",
+                       *w->own.net ? "net" : "patches", w->subject);
+    if (px_task_make(task, &w->s, w->data, NULL, 1, w->job->comm.size) != 0 ||
+        px_baseline_check(task, w->own.hog_cell) != 0)
+        return -1;
+    about.batch = px_baseline_batch(task);
+    return px_eval_need_check(&about, NULL);
 }
 
 static int encode(work *w)
@@ -123,16 +145,19 @@ static int encode(work *w)
     px_model model = {0};
     px_checkpoint saved = {0};
     px_extraction e;
-    int status = px_agree(&w->job->comm, make_model(w, &task, &model, &saved));
+    bool network = w->baseline == PX_BASELINES;
+    int status = px_agree(&w->job->comm, network ? make_model(w, &task, &model, &saved) : prepare_baseline(w, &task));
     px_extract_spec from = {.task = &task,
                             .data = w->data,
                             .patches = w->own.patches,
                             .workers = w->s.data.workers ? w->s.data.workers : omp_get_max_threads(),
                             .timeout = w->s.data.timeout,
                             .comm = &w->job->comm,
-                            .log = &w->job->log};
+                            .log = &w->job->log,
+                            .hog_cell = w->own.hog_cell};
     if (status == 0)
-        status = px_extract(&e, &from, &model, &w->split);
+        status =
+            network ? px_extract(&e, &from, &model, &w->split) : px_extract_baseline(&e, &from, w->baseline, &w->split);
     if (status == 0) {
         status = write_features(w, &e, saved.step);
         px_extraction_finish(&e);
@@ -152,6 +177,10 @@ static bool is_own(const char *assignment)
 
 static int load_subject(work *w, const char *const assignments[], int count)
 {
+    while (w->baseline < PX_BASELINES && strcmp(w->subject, px_baseline_names[w->baseline]) != 0)
+        w->baseline++;
+    if (w->baseline < PX_BASELINES)
+        return px_settings_load(&w->s, NULL, assignments, count);
     if (px_weights_named(w->subject))
         return px_weights_settings(&w->s, w->subject, assignments, count);
     return px_saved_settings(&w->s, w->subject, assignments, count, &w->job->log);
@@ -216,7 +245,7 @@ static int run(int argc, char **argv)
 
 const px_command px_cmd_features = {
     .name = "features",
-    .arguments = "RUN|W.safetensors out=F.h5 [data.path=D.h5] [key=value...]",
+    .arguments = "RUN|W.safetensors|hog|pixels out=F.h5 [data.path=D.h5] [key=value...]",
     .summary = "write the features of a data set to HDF5",
     .help =
         "Writes /features (N, D) float32, /labels (N) int32, /rows (N) int64, each image's\n"
@@ -228,11 +257,14 @@ const px_command px_cmd_features = {
         "A weights file (safetensors, or of torch.save: .pth) that was not written by\n"
         "pretext export needs data.path=, and settings that differ from the defaults,\n"
         "such as data.image_size and data.normalize.\n"
+        "hog and pixels need no network: histograms of oriented gradients, and the images\n"
+        "themselves, of data.path=. A run in a folder of that name is ./hog.\n"
         "\n"
         "Examples:\n"
         "  pretext features runs/first out=features.h5\n"
         "  mpirun -n 2 --bind-to none pretext features runs/first data.path=other.h5 data.split=test out=features.h5\n"
         "  pretext features runs/relative_location patches=9 out=features.h5\n"
+        "  pretext features hog data.path=other.h5 out=features.h5\n"
         "  pretext features resnet50.pth data.normalize=imagenet data.path=other.h5 "
         "out=features.h5\n",
     .run = run,

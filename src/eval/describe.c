@@ -61,6 +61,10 @@ static void write_data(FILE *out, const px_eval_description *d)
 static void write_images(FILE *out, const px_eval_description *d, bool pixels)
 {
     fprintf(out, "image_size = %d\n", d->image_size);
+    if (d->hog_cell > 0) { /* which is of pixels in [0,1] */
+        fprintf(out, "hog_cell = %d\n", d->hog_cell);
+        return;
+    }
     for (const px_option *o = px_data_options; o->name; o++)
         if (strcmp(o->name, "normalize") == 0)
             write_setting(out, "", o, &d->run->data);

@@ -15,7 +15,7 @@
 
 /* Where a subject's weights are from. */
 typedef enum px_origin {
-    PX_ORIGIN_NONE,       /* pixels: there are none */
+    PX_ORIGIN_NONE,       /* pixels, HOG: there are none */
     PX_ORIGIN_INITIAL,    /* drawn by the seed */
     PX_ORIGIN_CHECKPOINT, /* a run's, after `step` steps */
     PX_ORIGIN_FILE,       /* a file of weights */
@@ -39,6 +39,7 @@ typedef struct px_eval_description {
     px_weights_origin weights;
     const px_protocol *protocol; /* NULL: nothing is learned from the training split (spectrum, map) */
     const px_protocol_cfg *protocol_cfg;
+    int hog_cell; /* side of HOG's cells in pixels; 0: it is not HOG that is measured */
 } px_eval_description;
 
 /* A new string. */

@@ -44,14 +44,16 @@ typedef struct bench {
     px_made made;        /* rank 0: what a failure before the first result removes again */
 } bench;
 
-typedef enum subject { PRETRAINED, UNTRAINED, PIXELS, SUBJECTS } subject;
+/* Behind these come the baselines without a network: BASELINE + PX_PIXELS and so on. */
+typedef enum subject { PRETRAINED, UNTRAINED, BASELINE } subject;
 
 static const char *subject_name(const bench *b, subject s)
 {
-    static const char *const name[SUBJECTS] = {"pretrained", "untrained", "pixels"};
+    if (s >= BASELINE)
+        return px_baseline_names[s - BASELINE];
     if (s == PRETRAINED && *b->e->eval.net)
         return b->e->eval.net;
-    return s == PRETRAINED && b->weights.kind == PX_ORIGIN_INITIAL ? "initial" : name[s];
+    return s == UNTRAINED ? "untrained" : b->weights.kind == PX_ORIGIN_INITIAL ? "initial" : "pretrained";
 }
 
 /* What is measured of a subject, as text: by the protocol, or without one. A new string. */
@@ -66,10 +68,11 @@ static char *describe(const bench *b, subject s, bool protocol)
                              .patches = &b->e->eval.patches,
                              .weights = b->weights,
                              .protocol = protocol ? b->e->protocol : NULL,
-                             .protocol_cfg = b->e->protocol_cfg};
+                             .protocol_cfg = b->e->protocol_cfg,
+                             .hog_cell = s == BASELINE + PX_HOG ? px_hog_cell(&b->task, b->e->eval.hog_cell) : 0};
     if (s == UNTRAINED)
         d.weights = (px_weights_origin){.kind = PX_ORIGIN_INITIAL, .seed = b->e->run.train.seed};
-    else if (s == PIXELS)
+    else if (s >= BASELINE)
         d.weights = (px_weights_origin){.kind = PX_ORIGIN_NONE};
     return px_eval_describe(&d);
 }
@@ -91,8 +94,8 @@ static int begin_group(const bench *b, const char *group, subject s, bool protoc
 static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
 {
     int status;
-    if (s == PIXELS) {
-        status = px_extract_pixels(out, &b->from, split);
+    if (s >= BASELINE) {
+        status = px_extract_baseline(out, &b->from, (px_baseline)(s - BASELINE), split);
     } else {
         px_store store = px_store_make(b->e->eval.store, &b->e->run, &b->model, b->data_crc);
         status = px_store_extract(out, &store, &b->from, &b->model, split);
@@ -247,7 +250,7 @@ static int evaluate_subject(bench *b, subject s)
         status = run_seeds(b, &trial);
     free(trial.group);
     px_features on = px_extraction_features(&test, test.layers - 1, px_dataset_about(b->data)->classes);
-    if (status == 0 && s != PIXELS)
+    if (status == 0 && s < BASELINE)
         status = write_spectrum(b, s, own, &on);
     if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
         status = write_map(b, &on);
@@ -356,7 +359,8 @@ static int check_need(const bench *b)
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
-                               .baselines = eval->baselines};
+                               .baselines = eval->baselines,
+                               .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
 }
 
@@ -369,13 +373,16 @@ static int build_encoder(bench *b)
         return -1;
     px_encoder_spec spec = px_patches_encoder(&eval->patches, &b->task, eval->batch);
     spec.layers = eval->layers;
+    if (eval->baselines && px_baseline_check(&b->task, eval->hog_cell) != 0)
+        return -1;
     b->from = (px_extract_spec){.task = &b->task,
                                 .data = b->data,
                                 .patches = eval->patches,
                                 .workers = run->data.workers ? run->data.workers : omp_get_max_threads(),
                                 .timeout = run->data.timeout,
                                 .comm = b->comm,
-                                .log = b->log};
+                                .log = b->log,
+                                .hog_cell = eval->hog_cell};
     b->config = px_config_text(b->e->config);
     if (px_model_plan_encoder(&b->model, run, &b->task, &spec) != 0 || check_need(b) != 0)
         return -1;
@@ -421,7 +428,10 @@ static int evaluate_all(bench *b)
     if (!b->e->eval.baselines)
         return 0;
     px_plan_init_params(b->model.plan, (uint64_t)train->seed);
-    return evaluate_subject(b, UNTRAINED) == 0 ? evaluate_subject(b, PIXELS) : -1;
+    int status = evaluate_subject(b, UNTRAINED);
+    for (int i = 0; i < PX_BASELINES && status == 0; i++)
+        status = evaluate_subject(b, (subject)(BASELINE + i));
+    return status;
 }
 
 int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_log *log)

@@ -7,9 +7,9 @@
  *     px_evaluation_finish(&e);
  *
  * Subjects: `pretrained` (the run's checkpoint; with net=NAME it is called NAME, of step 0 `initial`), and with
- * baselines=true `untrained` (the same backbone with its initial values) and `pixels`. Written are what the protocol writes to
- * /eval/PROTOCOL/SUBJECT (protocol.h; the group has the evaluation's settings as its attribute `config`),
- * /eval/PROTOCOL/class_names, /eval/embedding and /eval/spectrum/SUBJECT.
+ * baselines=true `untrained` (the same backbone with its initial values), `pixels` and `hog` (extract.h). Written are what
+ * the protocol writes to /eval/PROTOCOL/SUBJECT (protocol.h; the group has the evaluation's settings as its attribute
+ * `config`), /eval/PROTOCOL/class_names, /eval/embedding and /eval/spectrum/SUBJECT.
  */
 #ifndef PX_EVAL_EVALUATION_H
 #define PX_EVAL_EVALUATION_H
@@ -24,7 +24,7 @@ typedef struct px_eval_cfg {
     const char *protocol, *net, *train_split, *test_split, *store;
     bool baselines, layers;
     px_patches patches;
-    int batch, embed, seeds;
+    int batch, embed, seeds, hog_cell;
     double holdout, labels;
     int64_t labels_seed;
 } px_eval_cfg;

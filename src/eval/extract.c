@@ -1,6 +1,7 @@
 /* extract.c - see extract.h. */
 #include "eval/extract.h"
 #include "base/error.h"
+#include "data/hog.h"
 #include "data/loader.h"
 
 #include <stdlib.h>
@@ -48,7 +49,7 @@ static void begin(px_extraction *e, const px_extract_spec *from, const px_split 
 
 /* ---- the pass ---- */
 
-/* What turns a batch of images into rows of each layer's features (the images themselves, for pixels). */
+/* What turns a batch of images into rows of each layer's features. */
 typedef void encode_fn(void *context, const px_batch *, const float *rows[]);
 
 static void run_model(void *context, const px_batch *batch, const float *rows[])
@@ -60,10 +61,11 @@ static void run_model(void *context, const px_batch *batch, const float *rows[])
         rows[l] = px_plan_read(m->plan, m->layer[l].features);
 }
 
-static void take_pixels(void *context, const px_batch *batch, const float *rows[])
+/* Of a baseline the loader's threads made the features. */
+static void take_last_view(void *context, const px_batch *batch, const float *rows[])
 {
-    (void)context;
-    rows[0] = batch->tensor[0];
+    const px_views *views = context;
+    rows[0] = batch->tensor[views->count - 1];
 }
 
 static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, void *context, px_log *log,
@@ -86,16 +88,23 @@ static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, vo
     return 0;
 }
 
+/* How a split is encoded. */
+typedef struct encoder {
+    px_make_views *make;
+    const px_views *views;
+    encode_fn *encode;
+    void *context; /* of encode */
+} encoder;
+
 /* This rank's rows of a split, as a split. */
-static int encode_own(px_extraction *e, const px_extract_spec *from, const px_views *views, const px_split *split,
-                      encode_fn *encode, void *context)
+static int encode_own(px_extraction *e, const px_extract_spec *from, const px_split *split, const encoder *by)
 {
     px_split own = {split->name, split->index + e->first, e->rows};
     px_loader *loader;
     px_loader_spec spec = {.data = from->data,
                            .split = &own,
-                           .views = views,
-                           .make = make_views,
+                           .views = by->views,
+                           .make = by->make,
                            .context = from,
                            .global_batch = e->batch,
                            .batch = e->batch,
@@ -106,16 +115,15 @@ static int encode_own(px_extraction *e, const px_extract_spec *from, const px_vi
         return 0;
     if (px_loader_create(&loader, &spec, 0) != 0)
         return -1;
-    int status = encode_all(e, loader, encode, context, from->log, split->name);
+    int status = encode_all(e, loader, by->encode, by->context, from->log, split->name);
     px_log_progress_end(from->log);
     px_loader_destroy(loader);
     return status;
 }
 
-static int extract(px_extraction *e, const px_extract_spec *from, const px_views *views, const px_split *split,
-                   encode_fn *encode, void *context)
+static int extract(px_extraction *e, const px_extract_spec *from, const px_split *split, const encoder *by)
 {
-    int status = px_agree(from->comm, encode_own(e, from, views, split, encode, context));
+    int status = px_agree(from->comm, encode_own(e, from, split, by));
     if (status != 0)
         px_extraction_finish(e);
     return status;
@@ -131,34 +139,69 @@ void px_extract_begin(px_extraction *e, const px_extract_spec *from, const px_mo
 int px_extract(px_extraction *e, const px_extract_spec *from, px_model *model, const px_split *split)
 {
     px_extract_begin(e, from, model, split);
-    return extract(e, from, &model->views, split, run_model, model);
+    return extract(e, from, split, &(encoder){make_views, &model->views, run_model, model});
 }
 
-px_views px_extract_pixels_views(const px_task *task)
+/* ---- baselines ---- */
+
+const char *const px_baseline_names[PX_BASELINES] = {"pixels", "hog"};
+
+int px_hog_cell(const px_task *task, int option)
+{
+    return option ? option : px_hog_cell_for(task->image_size);
+}
+
+static px_hog hog_of(const px_task *task, int cell)
+{
+    return (px_hog){.cell = px_hog_cell(task, cell), .orientations = 9};
+}
+
+int px_baseline_check(const px_task *task, int hog_cell)
+{
+    if (2 * hog_cell > task->image_size || task->image_size < 2)
+        return px_fail(PX_USAGE,
+                       "hog_cell = %d: images of %d px have not two such cells a side; hog_cell=0 chooses their side",
+                       hog_cell, task->image_size);
+    return 0;
+}
+
+px_views px_baseline_views(const px_task *task, px_baseline b, int hog_cell)
 {
     px_views views = {0};
+    px_hog h = hog_of(task, hog_cell);
     px_views_add(&views, "images", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    if (b == PX_HOG)
+        px_views_add(&views, "hog", PX_F32, 1, 1, (int[]){px_hog_width(&h, task->image_size)});
     return views;
 }
 
 /* Nothing is computed with such a batch: it is only copied, and need not be large. */
-int px_extract_pixels_batch(const px_task *task)
+int px_baseline_batch(const px_task *task)
 {
     enum { MOST = 256, BYTES = 1 << 26 };
-    px_views views = px_extract_pixels_views(task);
+    px_views views = px_baseline_views(task, PX_PIXELS, 0);
     size_t images = BYTES / px_view_bytes(&views.view[0], 1);
     return images > MOST ? MOST : images > 1 ? (int)images : 1;
 }
 
-int px_extract_pixels(px_extraction *e, const px_extract_spec *from, const px_split *split)
+static void make_hog(const void *context, px_rng *rng, const px_image *image, px_sample *out)
 {
-    const px_task *task = from->task;
+    const px_extract_spec *from = context;
+    px_plane plane = px_sample_plane(out, 0, 0);
+    px_hog h = hog_of(from->task, from->hog_cell);
+    (void)rng;
+    px_resize(&plane, image, px_recipe_frame(image, plane.size), false, PX_BICUBIC, out->scratch);
+    px_hog_describe(&h, &plane, px_sample_f32(out, 1, 0), out->scratch);
+}
+
+int px_extract_baseline(px_extraction *e, const px_extract_spec *from, px_baseline b, const px_split *split)
+{
     px_extract_spec whole = *from;
     whole.patches = (px_patches){0};
-    px_views views = px_extract_pixels_views(task);
-    begin(e, from, split, px_extract_pixels_batch(task));
-    add_layer(e, from, "pixels", (int64_t)px_view_elements(&views.view[0]));
-    return extract(e, &whole, &views, split, take_pixels, NULL);
+    px_views views = px_baseline_views(from->task, b, from->hog_cell);
+    begin(e, from, split, px_baseline_batch(from->task));
+    add_layer(e, from, px_baseline_names[b], (int64_t)px_view_elements(&views.view[views.count - 1]));
+    return extract(e, &whole, split, &(encoder){b == PX_HOG ? make_hog : make_views, &views, take_last_view, &views});
 }
 
 /* ---- the results ---- */

@@ -22,12 +22,23 @@
 typedef struct px_extract_spec {
     const px_task *task;
     const px_dataset *data;
-    px_patches patches; /* those that the model was built for; px_extract_pixels takes the whole image */
+    px_patches patches; /* those that the model was built for; baselines take the whole image */
     int workers;
     int timeout; /* seconds, for the loader */
     const px_comm *comm;
     px_log *log;
+    int hog_cell; /* as the option says: 0: chosen for the images */
 } px_extract_spec;
+
+/* What an image is without learning: its pixels, as the run's views are normalised; its histograms of oriented gradients
+ * (data/hog.h), of pixels in [0,1]. */
+typedef enum px_baseline { PX_PIXELS, PX_HOG, PX_BASELINES } px_baseline;
+
+/* The key of HOG, for a table of options whose struct `type` holds it as `member`. */
+#define PX_HOG_OPTION(type, member)                                                                                    \
+    PX_OPTION_NAMED("hog_cell", type, member, "0", 0, 4096,                                                            \
+                    "side of HOG's cells in pixels; 0: 8, or 7 or 6 if they cut the image better, half of one below "  \
+                    "16 px (Dalal and Triggs 2005: 6 to 8)")
 
 typedef struct px_layer_rows {
     const char *name;
@@ -51,12 +62,21 @@ int px_extract(px_extraction *, const px_extract_spec *, px_model *model, const 
 /* The same without encoding: room for this rank's rows of each layer, which the caller fills. */
 void px_extract_begin(px_extraction *, const px_extract_spec *, const px_model *, const px_split *);
 
-/* The images themselves as features, one layer: task->channels * size * size values each. */
-int px_extract_pixels(px_extraction *, const px_extract_spec *, const px_split *);
+/* A baseline's features, one layer: of pixels task->channels * size * size values. 0 or -1. */
+int px_extract_baseline(px_extraction *, const px_extract_spec *, px_baseline, const px_split *);
 
-/* What it loads, and how many images at a time. */
-px_views px_extract_pixels_views(const px_task *);
-int px_extract_pixels_batch(const px_task *);
+/* "pixels", "hog". */
+extern const char *const px_baseline_names[PX_BASELINES];
+
+/* Whether there are baselines of such images: -1 (PX_USAGE) if a cell is larger than half of them. */
+int px_baseline_check(const px_task *, int hog_cell);
+
+/* The side of HOG's cells in pixels, chosen if the option is 0. */
+int px_hog_cell(const px_task *, int option);
+
+/* What it loads, of which the last view is the features, and how many images at a time. */
+px_views px_baseline_views(const px_task *, px_baseline, int hog_cell);
+int px_baseline_batch(const px_task *);
 
 /* Gives every rank all rows of a layer; px_extraction_drop frees a layer that is no longer needed. */
 void px_extraction_gather(px_extraction *, int layer, const px_comm *);

@@ -62,7 +62,7 @@ static double features_bytes(const px_eval_need_case *c, const subject *s)
     return most;
 }
 
-static double probe_bytes(const px_eval_need_case *c, const subject *s, bool pixels)
+static double probe_bytes(const px_eval_need_case *c, const subject *s, bool baseline)
 {
     double most = 0;
     if (!c->protocol)
@@ -71,7 +71,7 @@ static double probe_bytes(const px_eval_need_case *c, const subject *s, bool pix
         px_trial_size size = {c->train, c->test, c->classes, s->width[i], c->comm};
         most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));
     }
-    if (!pixels)
+    if (!baseline)
         most = fmax(most, px_spectrum_bytes(s->width[s->layers - 1]));
     return most;
 }
@@ -81,37 +81,41 @@ static px_need larger(px_need a, px_need b)
     return px_need_sum(&a) > px_need_sum(&b) ? a : b;
 }
 
-static px_need need_of(const px_eval_need_case *c, const subject *s, double encoder, bool pixels)
+/* `baseline`: PX_BASELINES for a network. */
+static px_need need_of(const px_eval_need_case *c, const subject *s, double encoder, px_baseline baseline)
 {
-    px_need encoding = {.of = pixels        ? "probing the raw pixels"
-                              : c->protocol ? "probing"
-                                            : "encoding",
-                        .name = part_name,
-                        .parts = PX_EVAL_NEED_PARTS};
+    static const char *const probing_what[] = {
+        [PX_PIXELS] = "probing the raw pixels", [PX_HOG] = "probing HOG", [PX_BASELINES] = "probing"};
+    px_need encoding = {
+        .of = c->protocol ? probing_what[baseline] : "encoding", .name = part_name, .parts = PX_EVAL_NEED_PARTS};
     encoding.part[PX_EVAL_NEED_ENCODER] = encoder;
     encoding.part[PX_EVAL_NEED_FEATURES] = features_bytes(c, s);
     px_need probing = encoding;
     encoding.part[PX_EVAL_NEED_VIEWS] = px_loader_bytes(s->views, s->images, 0);
-    probing.part[PX_EVAL_NEED_PROBE] = probe_bytes(c, s, pixels);
+    probing.part[PX_EVAL_NEED_PROBE] = probe_bytes(c, s, baseline != PX_BASELINES);
     return larger(encoding, probing);
 }
 
-static px_need need_of_pixels(const px_eval_need_case *c, double encoder)
+static px_need need_of_baseline(const px_eval_need_case *c, px_baseline b, double encoder)
 {
-    px_views views = px_extract_pixels_views(c->task);
-    subject s = {&views, px_extract_pixels_batch(c->task), 1, {(int)px_view_elements(&views.view[0])}};
-    return need_of(c, &s, encoder, true);
+    px_views views = px_baseline_views(c->task, b, c->hog_cell);
+    subject s = {&views, px_baseline_batch(c->task), 1, {(int)px_view_elements(&views.view[views.count - 1])}};
+    return need_of(c, &s, encoder, b);
 }
 
 px_need px_eval_need_of(const px_eval_need_case *c, const px_model *m)
 {
+    if (c->alone)
+        return need_of_baseline(c, *c->alone, 0);
     px_plan_bytes plan = px_plan_memory(m->plan);
     double encoder = (double)(plan.arena + plan.weights + plan.states);
     subject s = {&m->views, (int)m->features->shape.dim[0], m->layers, {0}};
     for (int i = 0; i < m->layers; i++)
         s.width[i] = (int)m->layer[i].features->shape.dim[1];
-    px_need need = need_of(c, &s, encoder, false);
-    return c->baselines ? larger(need, need_of_pixels(c, encoder)) : need;
+    px_need need = need_of(c, &s, encoder, PX_BASELINES);
+    for (int b = 0; c->baselines && b < PX_BASELINES; b++)
+        need = larger(need, need_of_baseline(c, (px_baseline)b, encoder));
+    return need;
 }
 
 /* ---- what would fit ---- */
@@ -122,6 +126,10 @@ static double sum_of(const px_eval_need_case *c)
     px_model m;
     px_encoder_spec spec = px_patches_encoder(c->patches, c->task, c->batch);
     spec.layers = c->layers;
+    if (c->alone) {
+        px_need need = px_eval_need_of(c, NULL);
+        return px_need_sum(&need);
+    }
     if (px_model_plan_encoder(&m, c->settings, c->task, &spec) != 0)
         return INFINITY;
     px_need n = px_eval_need_of(c, &m);
@@ -135,7 +143,7 @@ static int smaller_batch(px_eval_need_case c, double room)
     int least = px_patches_views(c.patches), at = 1; /* at least one image */
     while (at * 2 < c.batch)
         at *= 2;
-    for (; at >= least; at /= 2) {
+    for (; at >= least && !c.alone; at /= 2) {
         c.batch = at;
         if (sum_of(&c) <= room)
             return at;

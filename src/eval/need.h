@@ -31,11 +31,13 @@ typedef struct px_eval_need_case {
     int classes;
     const px_protocol *protocol; /* or NULL */
     const px_protocol_cfg *protocol_cfg;
-    bool layers;    /* features of all stages */
-    bool baselines; /* the pixels, too */
+    bool layers;              /* features of all stages */
+    bool baselines;           /* the pixels and HOG, too */
+    int hog_cell;             /* as the option says */
+    const px_baseline *alone; /* this one is all that is encoded: there is no network. Or NULL */
 } px_eval_need_case;
 
-/* The need at the moment when it is largest. `model` is the case's encoder, planned. */
+/* The need at the moment when it is largest. `model` is the case's encoder, planned; NULL for a baseline alone. */
 px_need px_eval_need_of(const px_eval_need_case *, const px_model *);
 
 /* 0, or -1 as px_need_check: to say what would fit, it plans smaller encoders. */

@@ -21,7 +21,7 @@
 #include "eval/extract.h"
 #include "results/results.h"
 
-/* What a protocol works on: the features of one subject (a network, or the pixels), of the same kind for both splits. */
+/* What a protocol works on: the features of one subject (a network, or a baseline), of the same kind for both splits. */
 typedef struct px_trial {
     const char *subject;         /* "pretrained" */
     char *group;                 /* where its results go: "/eval/NAME/pretrained" */

@@ -10,7 +10,7 @@
  * Data, besides /train (results.h):
  *     /eval/<protocol>/class_names                              texts (C)
  *     /eval/<protocol>/<subject>/{top1,top5,per_class,confusion,test_top1}
- *         subject: pretrained, untrained, pixels, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
+ *         subject: pretrained, untrained, pixels, hog, ...; confusion (C, C): row true, column predicted; test_top1 (epochs)
  *     /eval/<protocol>/<subject>/layers/{names (L), top1 (L)}   from the first stage on
  *     /eval/embedding/{xy (N, 2), label (N), class_names (C)}
  *     /bench/...                                                what `pretext bench out=` writes (train/bench.h)

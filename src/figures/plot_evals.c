@@ -10,15 +10,33 @@
 #include <string.h>
 
 enum { NOTE = 64 }; /* characters of what tells evaluations apart */
-static const char *const subjects[] = {"pretrained", "untrained", "pixels"};
-static const char *const subject_names[] = {"pretrained", "untrained twin", "raw pixels"};
 
-/* A subject's place in the list, whether it was measured once or, as SUBJECT@N, before; 3 if it is another. */
-static int place(const char *word, const char *const list[3])
+/* What is known of a subject. Baselines are grey; as lines they are darker, since a line in the bars' grey would be too pale. */
+static const struct {
+    const char *name, *title;
+    const char *bar, *line; /* colours; NULL: the run's */
+    int dashes;
+} subjects[] = {{"pretrained", "pretrained", NULL, NULL, 1},
+                {"untrained", "untrained twin", "8C8C8C", "555555", 2},
+                {"pixels", "raw pixels", "BFBFBF", "777777", 3},
+                {"hog", "HOG", "D9D2C5", "8A7F6B", 5}};
+enum { SUBJECTS = sizeof subjects / sizeof *subjects };
+
+/* A subject's place in the list, whether it was measured once or, as SUBJECT@N, before; SUBJECTS if it is another. */
+static int place(const char *word)
 {
     size_t length = (size_t)px_measured_subject(word);
     int i = 0;
-    while (i < 3 && (strlen(list[i]) != length || strncmp(word, list[i], length) != 0))
+    while (i < SUBJECTS && (strlen(subjects[i].name) != length || strncmp(word, subjects[i].name, length) != 0))
+        i++;
+    return i;
+}
+
+/* The same, also of what was measured on held-out images, SUBJECT_holdout. */
+static int kind_of(const plot_eval *e)
+{
+    int i = 0;
+    while (i < SUBJECTS && strncmp(e->subject, subjects[i].name, strlen(subjects[i].name)) != 0)
         i++;
     return i;
 }
@@ -30,7 +48,7 @@ static int in_order(const void *a, const void *b)
     if (by == 0)
         by = strcmp(x->protocol, y->protocol);
     if (by == 0)
-        by = place(x->subject, subjects) - place(y->subject, subjects);
+        by = place(x->subject) - place(y->subject);
     if (by == 0)
         by = strcmp(x->subject, y->subject);
     return by ? by : x->run - y->run;
@@ -138,13 +156,13 @@ char *px_plot_protocol_name(const plot_eval *e)
  * it, which says more than a number. */
 char *px_plot_subject_name(const plot_job *job, const plot_eval *e)
 {
-    int i = place(e->subject, subjects);
+    int i = place(e->subject);
     const plot_run *run = &job->runs[e->run];
     const char *who = job->count > 1 ? run->label : i == 0 ? run->method : "";
     char *note = px_plot_shorten(e->note ? e->note : "", NOTE);
     char *bare = px_format("%.*s", *note ? px_measured_subject(e->subject) : INT_MAX, e->subject);
     bool plain = *note || px_measured_subject(e->subject) == (int)strlen(e->subject);
-    char *name = px_plot_shorten(i < 3 && plain ? subject_names[i] : bare, PLOT_LABEL);
+    char *name = px_plot_shorten(i < SUBJECTS && plain ? subjects[i].title : bare, PLOT_LABEL);
     char *longer = px_format("%s%s%s%s%s", who, *who ? ", " : "", name, *note ? "; " : "", note);
     free(note);
     free(bare);
@@ -172,10 +190,15 @@ char *px_plot_eval_label(const plot_job *job, const plot_eval *e, bool with_prot
     return label;
 }
 
-/* Trained subjects have the runs' colours; baselines are grey. */
 const char *px_plot_eval_colour(const plot_eval *e)
 {
-    if (strncmp(e->subject, "untrained", 9) == 0)
-        return "8C8C8C";
-    return strncmp(e->subject, "pixels", 6) == 0 ? "BFBFBF" : px_gnuplot_colour(e->run);
+    int i = kind_of(e);
+    return i < SUBJECTS && subjects[i].bar ? subjects[i].bar : px_gnuplot_colour(e->run);
+}
+
+const char *px_plot_eval_line(const plot_eval *e, int *dashes)
+{
+    int i = kind_of(e);
+    *dashes = i < SUBJECTS ? subjects[i].dashes : 1;
+    return i < SUBJECTS && subjects[i].line ? subjects[i].line : px_gnuplot_colour(e->run);
 }

@@ -71,7 +71,7 @@ typedef struct plot_eval {
 } plot_eval;
 /* Fills the notes. */
 void px_plot_eval_notes(plot_eval *, int count);
-/* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, others) and run. */
+/* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, hog, others) and run. */
 plot_eval *px_plot_evals(const plot_job *, int *count);
 void px_plot_evals_free(plot_eval *, int count);
 /* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
@@ -85,6 +85,8 @@ char *px_plot_subject_name(const plot_job *, const plot_eval *);
 char *px_plot_eval_label(const plot_job *, const plot_eval *, bool with_protocol);
 /* Trained subjects have the runs' colours; baselines are grey. */
 const char *px_plot_eval_colour(const plot_eval *);
+/* The same for a line, which would be too pale in the bars' grey, and its dashes; 1: solid, for trained subjects. */
+const char *px_plot_eval_line(const plot_eval *, int *dashes);
 double px_plot_eval_number(const plot_run *, const plot_eval *,
                            const char *name); /* of "top1", ...; NAN if there is none */
 

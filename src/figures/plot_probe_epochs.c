@@ -6,22 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Solid lines for trained subjects, dashed ones for baselines. */
-static int line_dashes(const plot_eval *e)
+/* Solid lines for trained subjects, dashed ones for baselines and for what was measured in another way. Among several runs the
+ * colour is the run's. */
+static const char *line_of(const plot_job *job, const plot_eval *e, int *dashes)
 {
-    if (strchr(e->subject, '@')) /* measured in another way */
-        return 4;
-    return strncmp(e->subject, "untrained", 9) == 0 ? 2 : strncmp(e->subject, "pixels", 6) == 0 ? 3 : 1;
-}
-
-/* The bars' colours, but a darker grey, since a line in the bars' grey would be too pale. */
-static const char *line_colour(const plot_job *job, const plot_eval *e)
-{
-    if (job->count > 1)
-        return px_gnuplot_colour(e->run);
-    return strncmp(e->subject, "untrained", 9) == 0 ? "555555"
-           : strncmp(e->subject, "pixels", 6) == 0  ? "777777"
-                                                    : px_plot_eval_colour(e);
+    const char *colour = px_plot_eval_line(e, dashes);
+    if (strchr(e->subject, '@'))
+        *dashes = 4;
+    return job->count > 1 ? px_gnuplot_colour(e->run) : colour;
 }
 
 /* The courses of one figure. */
@@ -71,13 +63,14 @@ static void write_lines(FILE *f, const plot_job *job, const courses *c, char *co
 {
     for (int i = 0; i < c->lines; i++) {
         const plot_eval *e = c->drawn[i];
-        int mark = px_plot_mark(job, e->run);
+        int mark = px_plot_mark(job, e->run), dashes;
+        const char *colour = line_of(job, e, &dashes);
         fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
         if (mark)
             fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(c->longest / 10 + 1));
         else
             fputs("lines", f);
-        fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ", line_colour(job, e), line_dashes(e));
+        fprintf(f, " lt 1 lw 2.4 lc rgb '#%s' dt %d title ", colour, dashes);
         px_gnuplot_text(f, labels[i]);
     }
     fputc('\n', f);

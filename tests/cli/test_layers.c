@@ -105,6 +105,7 @@ static void probes_do_not_depend_on_ranks(void **state)
     }
     same_result(run[1], run[3], "/eval/linear/pretrained/train_loss");
     same_result(run[1], run[3], "/eval/linear/pixels/train_loss");
+    same_result(run[1], run[3], "/eval/linear/hog/train_loss");
     array last = read_array(run[1], "run.h5", "/eval/linear/pretrained/layers/top1"),
           whole = read_array(run[1], "run.h5", "/eval/linear/pretrained/top1"),
           width = read_array(run[1], "run.h5", "/eval/linear/pretrained/layers/width");
@@ -188,13 +189,51 @@ static void features_do_not_depend_on_ranks(void **state)
     free(rows.data);
 }
 
+/* Images of 32 px: nine blocks of 36 numbers. */
+static void baselines_do_not_depend_on_ranks(void **state)
+{
+    const fixture *f = *state;
+    static const char *const names[] = {"one_hog.h5", "three_hog.h5"};
+    for (int i = 0; i < 2; i++) {
+        char *out = px_format("out=%s/%s", f->folder, names[i]), *data = px_format("data.path=%s/d.h5", f->folder);
+        succeed(RUN_RANKS(i == 0 ? 1 : 3, "features", "hog", data, out, "threads=1"));
+        free(out);
+        free(data);
+    }
+    array alone = read_array(f->folder, names[0], "/features");
+    double square = 0;
+    for (int i = 0; i < 36; i++)
+        square += alone.data[i] * alone.data[i];
+    assert_true(fabs(square - 1) < 1e-5);
+    same(alone, read_array(f->folder, names[1], "/features"), "/features");
+}
+
+static void a_baseline_has_no_network(void **state)
+{
+    const fixture *f = *state;
+    char *data = px_format("data.path=%s/d.h5", f->folder), *out = px_format("out=%s/no.h5", f->folder);
+    static const struct {
+        const char *word, *message;
+    } wrong[] = {{"net=teacher", "net: features of hog take the whole image and have no network"},
+                 {"patches=9", "patches: features of hog take the whole image"},
+                 {"hog_cell=20", "hog_cell = 20: images of "}};
+    for (int i = 0; i < 3; i++) {
+        run_result r = RUN("features", "hog", data, out, wrong[i].word);
+        assert_int_equal(r.status, 2);
+        if (!strstr(r.err, wrong[i].message))
+            fail_msg("%s", r.err);
+        run_finish(&r);
+    }
+    free(data);
+    free(out);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(probes_do_not_depend_on_ranks),
-        cmocka_unit_test(settings_are_kept),
-        cmocka_unit_test(a_limit_is_the_probes_own),
-        cmocka_unit_test(features_do_not_depend_on_ranks),
+        cmocka_unit_test(probes_do_not_depend_on_ranks),    cmocka_unit_test(settings_are_kept),
+        cmocka_unit_test(a_limit_is_the_probes_own),        cmocka_unit_test(features_do_not_depend_on_ranks),
+        cmocka_unit_test(baselines_do_not_depend_on_ranks), cmocka_unit_test(a_baseline_has_no_network),
     };
     return cmocka_run_group_tests_name("layers", tests, set_up, tear_down);
 }

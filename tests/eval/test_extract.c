@@ -8,6 +8,7 @@
 
 #include "../cli/make_set.h"
 #include "../data/make_data.h"
+#include "data/hog.h"
 #include "eval/extract.h"
 
 enum { IMAGES = 13, SIDE = 32, BATCH = 4 };
@@ -39,7 +40,7 @@ static void start(fixture *f, const char *backbone, const char *method, px_patch
     if (px_model_encoder(&f->m, &f->s, &f->task, &spec) != 0)
         fail_msg("%s", px_error());
     px_plan_init_params(f->m.plan, 3);
-    f->from = (px_extract_spec){&f->task, f->data, patches, 1, 0, &f->self, &f->quiet};
+    f->from = (px_extract_spec){&f->task, f->data, patches, 1, 0, &f->self, &f->quiet, 0};
     free(path);
 }
 
@@ -248,7 +249,7 @@ static void pixels(void **state)
     fixture f;
     px_extraction e;
     start(&f, "backbone=resnet18", "method=simclr", (px_patches){.count = 4, .size = 16, .cover = 1}, false);
-    assert_int_equal(px_extract_pixels(&e, &f.from, px_dataset_split(f.data, "test")), 0);
+    assert_int_equal(px_extract_baseline(&e, &f.from, PX_PIXELS, px_dataset_split(f.data, "test")), 0);
     assert_int_equal(e.count, IMAGES / 4);
     px_features x = px_extraction_features(&e, 0, 3);
     assert_int_equal(x.width, 3 * SIDE * SIDE);
@@ -261,6 +262,32 @@ static void pixels(void **state)
     stop(&f);
 }
 
+/* Of pixels in [0,1], whatever the run's views are normalised by; also where the run has patches. */
+static void hog(void **state)
+{
+    (void)state;
+    fixture f;
+    px_extraction e;
+    float data[3 * SIDE * SIDE], expected[7 * 7 * 36];
+    start(&f, "backbone=resnet18", "method=simclr", (px_patches){.count = 4, .size = 16, .cover = 1}, false);
+    f.from.hog_cell = 4;
+    assert_int_equal(px_extract_baseline(&e, &f.from, PX_HOG, px_dataset_split(f.data, "test")), 0);
+    px_features x = px_extraction_features(&e, 0, 3);
+    px_image image = {0};
+    px_scratch scratch = {0};
+    assert_int_equal(px_dataset_read(f.data, IMAGES - 1, &image), 0);
+    for (int i = 0; i < 3 * SIDE * SIDE; i++)
+        data[i] = (float)image.pixels[i % (SIDE * SIDE) * 3 + i / (SIDE * SIDE)] / 255;
+    px_hog_describe(&(px_hog){.cell = 4, .orientations = 9}, &(px_plane){data, 3, SIDE}, expected, &scratch);
+    assert_int_equal(x.width, 7 * 7 * 36);
+    assert_true(difference(x.x + (x.count - 1) * x.width, expected, x.width) < 1e-5);
+    assert_int_equal(px_baseline_check(&f.task, 17), -1);
+    px_image_finish(&image);
+    px_scratch_finish(&scratch);
+    px_extraction_finish(&e);
+    stop(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_stage_is_a_layer),
@@ -268,6 +295,7 @@ int main(void)
                                        cmocka_unit_test(features_of_patches_are_their_mean),
                                        cmocka_unit_test(a_grid_of_patches),
                                        cmocka_unit_test(what_cannot_be_cut),
-                                       cmocka_unit_test(pixels)};
+                                       cmocka_unit_test(pixels),
+                                       cmocka_unit_test(hog)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -126,10 +126,25 @@ static void pixels(void **state)
     assert_true(n.part[PX_EVAL_NEED_PROBE] > 3 * weights && n.part[PX_EVAL_NEED_PROBE] < 3.5 * weights);
 }
 
+static void a_baseline_alone_has_no_encoder(void **state)
+{
+    (void)state;
+    px_eval_need_case c = usual();
+    px_baseline hog = PX_HOG;
+    c.alone = &hog;
+    px_need n = px_eval_need_of(&c, NULL);
+    double width = 3 * 3 * 36; /* blocks of 2 x 2 cells of 8 px */
+    assert_string_equal(n.of, "probing HOG");
+    assert_true(n.part[PX_EVAL_NEED_ENCODER] == 0 && n.part[PX_EVAL_NEED_FEATURES] == 4 * width * (TRAIN + TEST));
+    c.hog_cell = 4;
+    n = px_eval_need_of(&c, NULL);
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4.0 * 7 * 7 * 36 * (TRAIN + TEST));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(features),
                                        cmocka_unit_test(ranks_have_a_part_each_and_all_rows_of_a_layer),
-                                       cmocka_unit_test(pixels)};
+                                       cmocka_unit_test(pixels), cmocka_unit_test(a_baseline_alone_has_no_encoder)};
     return cmocka_run_group_tests_name("need", tests, setup, teardown);
 }
