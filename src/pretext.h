@@ -14,6 +14,7 @@
 
 #include "backbones/maps.h"
 #include "base/error.h"
+#include "data/hog.h"
 #include "data/lab.h"
 #include "nn/conv_decoder.h"
 #include "nn/heads.h"

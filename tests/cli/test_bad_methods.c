@@ -102,6 +102,9 @@ static const struct {
     {{"method=ijepa", "batch=8", "ijepa.context=50"}, "context is more than there are patches in the smallest square"},
     {{"method=data2vec2", "batch=8", "backbone=vit_tiny_16"}, "mask_ratio leaves no patch visible"},
     {{"method=data2vec2", "batch=8", "data2vec2.decoder_groups=5"}, "decoder_groups must divide the backbone's width"},
+    {{"method=maskfeat", "batch=8", "backbone=vit_tiny_8", "maskfeat.cell=3"}, "maskfeat.cell must divide the side"},
+    {{"method=maskfeat", "batch=8", "backbone=vit_tiny_16", "data.image_size=16"},
+     "maskfeat.mask_ratio hides no patch"},
     /* the family */
     {{"method=mae", "backbone=resnet18"}, "method mae works only with backbones of the family vit, not with resnet18"},
 };

@@ -503,16 +503,38 @@ def simmim():
     return step, None, {"mask": mask, "hidden": hidden}
 
 
-def normals(step, stream, rows, count):
-    """px_random_normal's numbers for seed 0: Philox4x32-10 (Salmon et al. 2011) and Box-Muller."""
+@fixture("maskfeat", rate=0.05)
+def maskfeat():
+    """Wei et al. 2022, section 3, on small_nets.h's ViT; what HOG is stands in tests/data/make_hog_fixtures.py."""
+    x, target, M = view("image", 1, 3, SIZE, SIZE), view("hog", 1, 6, 27), 6
+    order = unit("mask", np.arange(BATCH * 16)).reshape(BATCH, 16).argsort(1)
+    hidden, mask = np.sort(order[:, :M], 1), np.zeros((BATCH, 16))
+    np.put_along_axis(mask, hidden, 1, 1)
+    at = torch.from_numpy(mask) > 0
+
+    def step(w, k):
+        tokens = vit(w, x, mask=torch.from_numpy(mask))[:, 1:]
+        predicted = F.linear(tokens, w("decoder.weight", 27, 16), w("decoder.bias", 27))
+        return ((predicted[at] - target.flatten(0, 1)) ** 2).mean(1).sum() / at.sum()
+    return step, None, {"mask": mask, "hidden": hidden}
+
+
+def philox(block, step, row, stream):
+    """Four words each, for seed 0: Philox4x32-10 (Salmon et al. 2011), as src/base/rng.h uses it."""
     mask = np.uint64(0xFFFFFFFF)
-    block, row = np.meshgrid(np.arange((count + 1) // 2, dtype=np.uint64), np.arange(rows, dtype=np.uint64))
     c = [block, np.full_like(block, step), row, np.full_like(block, stream)]
     key = [np.uint64(0), np.uint64(8 << 24)]
     for _ in range(10):
         a, b = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
         c = [(b >> np.uint64(32)) ^ c[1] ^ key[0], b & mask, (a >> np.uint64(32)) ^ c[3] ^ key[1], a & mask]
         key = [(k + np.uint64(w)) & mask for k, w in zip(key, (0x9E3779B9, 0xBB67AE85))]
+    return c
+
+
+def normals(step, stream, rows, count):
+    """px_random_normal's numbers, by Box-Muller."""
+    block, row = np.meshgrid(np.arange((count + 1) // 2, dtype=np.uint64), np.arange(rows, dtype=np.uint64))
+    c = philox(block, step, row, stream)
     u, v = (np.stack([c[i], c[j]], -1) >> np.uint64(8) for i, j in ((3, 1), (2, 0)))
     x = np.sqrt(-2 * np.log(1 - u * 2.0**-24)) * np.cos(2 * np.pi * (v * 2.0**-24))
     return torch.from_numpy(x.reshape(rows, -1)[:, :count])
