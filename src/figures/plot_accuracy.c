@@ -89,7 +89,7 @@ static int draw_all(plot_job *job)
     plot_figure *figure = px_plot_begin(job, "accuracy", -1, WIDTH, 190 + bar * count);
     FILE *f = figure->script;
     bool intervals = false, top1 = all_top1(evals, count);
-    int labels = 9 * write_bars(f, job, evals, count, &most, &bottom, &intervals);
+    int labels = 11 * write_bars(f, job, evals, count, &most, &bottom, &intervals);
     figure->width = labels + BARS_WIDTH > WIDTH ? labels + BARS_WIDTH : WIDTH;
     char *protocol = px_plot_protocol_name(&evals[0]);
     px_plot_title(f, !top1                         ? px_strdup("Evaluations")
@@ -98,8 +98,7 @@ static int draw_all(plot_job *job)
     free(protocol);
     fprintf(f, "set xlabel '%s (%%)%s'\nset xrange [0:%g]\nset yrange [%g:0.45]\n",
             top1 ? "top-1 accuracy on the test set" : "top-1 accuracy, or what is named",
-            intervals ? "; lines: 95% intervals of the mean" : "", fmax(10, fmin(112, ceil(most * 1.12 / 10) * 10)),
-            bottom + 0.55);
+            intervals ? ", 95% intervals" : "", fmax(10, fmin(112, ceil(most * 1.12 / 10) * 10)), bottom + 0.55);
     fputs("set xtics 0,10,100\nunset grid\nset border 1\nset rmargin 4\nset key off\n", f);
     double chance = px_plot_chance(job, evals, count);
     if (chance > 0) {
@@ -112,7 +111,7 @@ static int draw_all(plot_job *job)
           "  '' using ($2+$4):1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'",
           f);
     if (intervals)
-        fputs(", \\\n  '' using 2:1:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'", f);
+        fputs(", \\\n  '' using ($4 > 0 ? $2 : NaN):1:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'", f);
     fputc('\n', f);
     px_plot_evals_free(evals, count);
     return px_plot_end(job, figure);

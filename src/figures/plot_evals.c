@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOTE = 64 }; /* characters of what tells evaluations apart */
+enum { NOTE = 48 }; /* characters of what tells evaluations apart */
 
 /* What is known of a subject. Baselines are grey; as lines they are darker, since a line in the bars' grey would be too pale. */
 static const struct {
