@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "data/hog.h"
 #include "data/lab.h"
+#include "data/mix.h"
 #include "nn/conv_decoder.h"
 #include "nn/heads.h"
 #include "nn/layers.h"
