@@ -39,8 +39,10 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, cls, "2.56", 0, 1e6,
               "weight of the class token (official code: 0.01, of a sum over the 256 masked images of a GPU)"),
     PX_OPTION(px_method_cfg, momentum, "0.9998", 0, 1, "the teacher's momentum in the first step (official code)"),
-    PX_OPTION(px_method_cfg, momentum_end, "0.99999", 0, 1, "... and, along a line, (official code)"),
-    PX_OPTION(px_method_cfg, momentum_epochs, "20", 0, 1e6, "... after so many epochs (official code: 100,000 steps)"),
+    PX_OPTION(px_method_cfg, momentum_end, "0.99999", 0, 1,
+              "the same after momentum_epochs; a line between them (official code)"),
+    PX_OPTION(px_method_cfg, momentum_epochs, "20", 0, 1e6,
+              "epochs after which momentum_end is reached (official code: 100,000 steps)"),
     {0}};
 
 /* Official code for ViT-B: 375,300 steps of 256 images of 16 masks, 50,040 of them warm-up. */

@@ -9,7 +9,7 @@
  * Blocks are smaller than M where their sizes say so; what is behind them is hidden from attention and not in the loss. Unlike the
  * official code, an image has its own sizes of blocks, drawn without a bond between area and aspect (train/multi_block.h); the
  * ViT has a class token, which is encoded but not predicted from; initial weights do not shrink with depth; the rate warms up from
- * 0. The paper evaluates the teacher (net=teacher), the mean of its patches (vit.pool="mean"). */
+ * 0, and schedules end with the run, not 25 % behind it. The paper evaluates the teacher (net=teacher), the mean of its patches (vit.pool="mean"). */
 #include "nn/losses.h"
 #include "nn/predictor.h"
 #include "nn/transformer.h"
@@ -36,7 +36,7 @@ static const px_option options[] = {
     PX_OPTION_NAMED("predictor_heads", px_method_cfg, predictor.heads, "0", 0, 64,
                     "its heads; 0: as many as make them 32 wide, or slightly wider"),
     PX_OPTION(px_method_cfg, momentum, "0.996", 0, 1, "the teacher's momentum in the first step (paper)"),
-    PX_OPTION(px_method_cfg, momentum_end, "1", 0, 1, "... and, along a line, after the last one (paper)"),
+    PX_OPTION(px_method_cfg, momentum_end, "1", 0, 1, "the same after the last step; a line between them (paper)"),
     PX_OPTION(px_method_cfg, area_min, "0.3", 0.01, 1,
               "smallest fraction of the image's area in a crop (official code)"),
     PX_OPTION(px_method_cfg, flip, "0", 0, 1, "probability of a horizontal flip (official code: none)"),

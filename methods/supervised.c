@@ -28,21 +28,19 @@ static const px_option options[] = {
     PX_OPTION_NAMED("policy_magnitude", px_method_cfg, policy.magnitude, "9", 0, PX_MAGNITUDES - 1,
                     "randaugment: their magnitude, of 0 to 30 (torchvision: 9)"),
     PX_OPTION(px_method_cfg, erase, "0", 0, 1,
-              "probability that a rectangle of 2 to 33 % of the image is erased (arXiv:1708.04896, on CIFAR-10: 0.5; "
-              "torchvision's V2: 0.1)"),
+              "probability that a rectangle is erased (arXiv:1708.04896: 0.5; torchvision's V2: 0.1)"),
     PX_OPTION(px_method_cfg, smoothing, "0", 0, 0.99,
               "share of a label that is spread over all classes (Szegedy 2016, torchvision's V2: 0.1)"),
     PX_OPTION_CHOICE_NAMED(
         "mix", px_method_cfg, mix.by, "none", "none|mixup|cutmix|either",
         "images of a batch are mixed two by two, their labels too: as sums (mixup, arXiv:1710.09412), by "
         "rectangles (cutmix, arXiv:1905.04899), or one of both per batch (torchvision's V2)"),
-    PX_OPTION_NAMED(
-        "mixup_alpha", px_method_cfg, mix.mixup_alpha, "0.2", 0.01, 100,
-        "mixup: shares are Beta(alpha, alpha) distributed (paper: 0.1 to 0.4, CIFAR-10: 1; torchvision's V2: 0.2)"),
+    PX_OPTION_NAMED("mixup_alpha", px_method_cfg, mix.mixup_alpha, "0.2", 0.01, 100,
+                    "mixup: shares are Beta(alpha, alpha) (paper: 0.1 to 0.4, CIFAR: 1; torchvision's V2: 0.2)"),
     PX_OPTION_NAMED("cutmix_alpha", px_method_cfg, mix.cutmix_alpha, "1", 0.01, 100,
                     "cutmix: likewise (paper, torchvision's V2: 1)"),
     PX_OPTION_NAMED("mix_probability", px_method_cfg, mix.probability, "1", 0, 1,
-                    "that a batch is mixed (timm, torchvision: 1; CutMix on CIFAR: 0.5)"),
+                    "probability that a batch is mixed (timm, torchvision: 1; CutMix on CIFAR: 0.5)"),
     PX_OPTION_NAMED("cutmix_share", px_method_cfg, mix.cutmix_share, "0.5", 0, 1,
                     "mix=either: probability that a mixed batch is cut (timm, torchvision: 0.5)"),
     PX_OPTION(px_method_cfg, dropout, "0", 0, 0.99,
@@ -138,14 +136,15 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     return px_cross_entropy(b->g, logits, is_soft(c, b->task) ? px_view_input(b, "target") : label);
 }
 
-const px_method px_supervised = {.name = "supervised",
-                                 .paper = "He et al. 2016, arXiv:1512.03385",
-                                 .summary = "learn the labels themselves: the upper reference of a comparison",
-                                 .formula = "L = -log softmax(W f(x))_label",
-                                 .cfg_size = sizeof(px_method_cfg),
-                                 .options = options,
-                                 .defaults = defaults,
-                                 .check = check,
-                                 .views = views,
-                                 .make_views = make_views,
-                                 .build = build};
+const px_method px_supervised = {
+    .name = "supervised",
+    .paper = "He et al. 2016, arXiv:1512.03385",
+    .summary = "learn the labels themselves: the upper reference of a comparison",
+    .formula = "L = -sum_c target_c log softmax(W f(x))_c; the target is the label, smoothed or mixed if asked for",
+    .cfg_size = sizeof(px_method_cfg),
+    .options = options,
+    .defaults = defaults,
+    .check = check,
+    .views = views,
+    .make_views = make_views,
+    .build = build};

@@ -21,6 +21,28 @@ static uLong add_names(uLong crc, const char *const *names, int count)
     return crc;
 }
 
+/* SAMPLES images of each split, evenly spaced. */
+static uLong add_images(uLong crc, const px_dataset *d)
+{
+    enum { SAMPLES = 32 };
+    px_image image = {0};
+    for (int s = 0; s < px_dataset_about(d)->splits; s++) {
+        const px_split *split = px_dataset_split(d, px_dataset_about(d)->split_names[s]);
+        int64_t wanted = !split ? 0 : split->count < SAMPLES ? split->count : SAMPLES;
+        for (int64_t i = 0; i < wanted; i++) {
+            int64_t at = wanted > 1 ? i * (split->count - 1) / (wanted - 1) : 0;
+            if (px_dataset_read(d, split->index[at], &image) != 0)
+                continue;
+            const int32_t shape[] = {image.height, image.width, image.channels, image.bits};
+            crc = add(crc, shape, sizeof shape);
+            crc = add(crc, image.pixels,
+                      (size_t)image.height * (size_t)image.width * (size_t)image.channels * (size_t)image.bits / 8);
+        }
+    }
+    px_image_finish(&image);
+    return crc;
+}
+
 uint32_t px_dataset_fingerprint(const px_dataset *d)
 {
     const px_dataset_info *info = px_dataset_about(d);
@@ -34,7 +56,7 @@ uint32_t px_dataset_fingerprint(const px_dataset *d)
         const int32_t of[] = {px_dataset_label(d, i), px_dataset_split_of(d, i)};
         crc = add(crc, of, sizeof of);
     }
-    return (uint32_t)crc;
+    return (uint32_t)add_images(crc, d);
 }
 
 int px_file_fingerprint(const char *path, uint32_t *out)

@@ -32,7 +32,7 @@ int px_hog_cell_for(int size)
 
 /* ---- the descriptor of an image ---- */
 
-enum { BLOCK = 2 }; /* cells a side */
+enum { BLOCK = 2 }; /* cells per side */
 
 static slope central(const float *x /* (S, S) */, int S, int row, int column)
 {

@@ -28,7 +28,7 @@ void px_order_begin(px_order *, int64_t epoch);
 int64_t px_order_row(const px_order *, int64_t place);
 
 /* The place, in a global batch, of the image that is mixed with the one at `place`: the repeats of an image stand side by side, so
- * that it is another image if the batch has one. */
+ * that it is another image if the batch has at least two of them with all their repeats. */
 static inline int64_t px_order_partner(int64_t place, int repeats, int64_t global_batch)
 {
     return (place + global_batch - repeats % global_batch) % global_batch;

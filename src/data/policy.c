@@ -110,8 +110,10 @@ static void equalize(float *x, int64_t n)
         }
     if (step == 0)
         return;
-    for (int v = 0; v < 256; darker += count[v++])
-        table[v] = v == 0 ? 0 : fminf((float)((darker + step / 2) / step), 255) / 255;
+    for (int v = 0; v < 256; darker += count[v++]) {
+        int64_t place = (darker + step / 2) / step;
+        table[v] = v == 0 ? 0 : fminf((float)place, 255) / 255;
+    }
     for (int64_t i = 0; i < n; i++)
         x[i] = table[byte_of(x[i])];
 }
@@ -119,7 +121,7 @@ static void equalize(float *x, int64_t n)
 static void per_value(px_plane *p, px_change change, float amount)
 {
     const int64_t n = pixels_of(p) * p->channels;
-    const int mask = -(1 << (8 - (int)amount));
+    const int mask = change == PX_CHANGE_POSTERIZE ? -(1 << (8 - (int)amount)) : 0;
     for (int64_t i = 0; i < n; i++) {
         int byte = byte_of(p->data[i]);
         if (change == PX_CHANGE_POSTERIZE)

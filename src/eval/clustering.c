@@ -11,7 +11,8 @@
 #include <string.h>
 
 const px_option px_clustering_options[] = {
-    PX_OPTION(px_clustering_cfg, clusters, "0", 0, 100000, "number of clusters; 0: as many as classes"),
+    PX_OPTION(px_clustering_cfg, clusters, "0", 0, 4096,
+              "number of clusters; 0: as many as classes (matching them takes time by the cube of their number)"),
     PX_OPTION(
         px_clustering_cfg, starts, "10", 1, 10000,
         "beginnings by k-means++, of which the one with the smallest sum of distances counts (scikit-learn's older "

@@ -159,9 +159,10 @@ static px_hog hog_of(const px_task *task, int cell)
 int px_baseline_check(const px_task *task, int hog_cell)
 {
     if (2 * hog_cell > task->image_size || task->image_size < 2)
-        return px_fail(PX_USAGE,
-                       "hog_cell = %d: images of %d px have not two such cells a side; hog_cell=0 chooses their side",
-                       hog_cell, task->image_size);
+        return px_fail(
+            PX_USAGE,
+            "hog_cell = %d: images of %d px do not have two such cells per side; hog_cell=0 chooses their side",
+            hog_cell, task->image_size);
     return 0;
 }
 

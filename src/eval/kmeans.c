@@ -34,7 +34,8 @@ void px_kmeans_finish(px_kmeans *k)
 double px_kmeans_bytes(int64_t rows, int width, int clusters)
 {
     return (double)rows * (double)(sizeof(int32_t) + sizeof(double)) +
-           (double)clusters * width * (double)sizeof(double);
+           (double)clusters * width *
+               (double)(sizeof(float) + sizeof(double)); /* centres, and sums for the next ones */
 }
 
 static float squared(const float *a, const float *b, int width)

@@ -303,6 +303,7 @@ int px_logistic(const px_logistic_cfg *cfg, const px_features *train, const px_f
     *r = (px_logistic_result){.values = cfg->C.count, .classes = train->classes};
     int status = px_agree(comm, prepare(cfg, &s, train, test));
     if (status == 0) {
+        PX_CHECK(s.train);
         r->per_class = px_calloc(classes, sizeof(double));
         r->confusion = px_calloc(classes * classes, sizeof(int64_t));
         for (int i = 0; i < r->values; i++)

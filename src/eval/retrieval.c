@@ -149,6 +149,8 @@ static float *inverse_lengths(const px_features *f)
 
 static int take_k(const px_retrieval_cfg *cfg, px_retrieval_result *r)
 {
+    if (cfg->k.count < 1)
+        return px_fail(PX_USAGE, "retrieval.k is empty; retrieval.k=5 is one number of images");
     for (int i = 0; i < cfg->k.count; i++) {
         double k = cfg->k.value[i];
         if (k < 1 || k != floor(k))

@@ -55,8 +55,8 @@ static char *identity_of(const px_store *s, const px_extract_spec *from, const p
     size_t size;
     FILE *out = open_memstream(&text, &size);
     PX_CHECK(out);
-    fprintf(out, "data_crc = %08" PRIx32 "\nimages = %" PRId64 "\nimages_crc = %08" PRIx32 "\n", s->data_crc,
-            split->count, crc_of(split->index, (size_t)split->count * sizeof split->index[0]));
+    fprintf(out, "version = 1\ndata_crc = %08" PRIx32 "\nimages = %" PRId64 "\nimages_crc = %08" PRIx32 "\n",
+            s->data_crc, split->count, crc_of(split->index, (size_t)split->count * sizeof split->index[0]));
     fprintf(out, "image_size = %d\n", t->image_size);
     for (int c = 0; t->mean && c < t->channels; c++)
         fprintf(out, "channel = (x - %.9g) / %.9g\n", t->mean[c], t->std[c]);
@@ -139,13 +139,32 @@ int px_store_writable(const char *folder)
                                      : px_fail(PX_USAGE, "store = %s: cannot be written: %s", folder, strerror(errno));
 }
 
+/* Features that could not be kept are there all the same: a warning. Other processes may keep the same ones at the same time, so
+ * each writes under a name of its own; the last one stays. Collective. */
+static void keep(const px_extraction *e, const char *path, const px_split *split, const px_features_source *source,
+                 const px_extract_spec *from)
+{
+    char *own = px_format("%s.XXXXXX", path);
+    int file = from->comm->rank == 0 ? mkstemp(own) : -1, made = file >= 0;
+    px_broadcast(from->comm, &made, sizeof made, 0);
+    if (made && px_features_write(own, e, split, source, from->comm) != 0)
+        px_log_warning(from->log, "the features are not kept: %s", px_error());
+    else if (from->comm->rank == 0 && (!made || rename(own, path) != 0))
+        px_log_warning(from->log, "the features are not kept: %s: %s", path, strerror(errno));
+    if (file >= 0) {
+        close(file);
+        unlink(own); /* if it was not renamed */
+    }
+    free(own);
+}
+
 int px_store_extract(px_extraction *e, const px_store *s, const px_extract_spec *from, px_model *m,
                      const px_split *split)
 {
     if (!*s->folder || m->layers > 1)
         return px_extract(e, from, m, split);
     char *identity = identity_of(s, from, split);
-    char *path = px_format("%s/%s-%08" PRIx32 ".h5", s->folder, split->name, crc_of(identity, strlen(identity)));
+    char *path = px_format("%s/%08" PRIx32 ".h5", s->folder, crc_of(identity, strlen(identity)));
     int width = (int)m->features->shape.dim[1], kept = 0, status;
     if (from->comm->rank == 0)
         kept = is_kept(path, identity, split->count, width);
@@ -161,10 +180,8 @@ int px_store_extract(px_extraction *e, const px_store *s, const px_extract_spec 
                                            .backbone = s->settings->backbone->name,
                                            .config = "",
                                            .identity = identity};
-        if (status == 0 && px_features_write(path, e, split, &source, from->comm) != 0) {
-            px_extraction_finish(e);
-            status = -1;
-        }
+        if (status == 0)
+            keep(e, path, split, &source, from);
     }
     free(path);
     free(identity);

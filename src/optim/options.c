@@ -4,7 +4,7 @@
 const px_option px_optim_options[] = {
     PX_OPTION_CHOICE(px_optim_cfg, optimizer, "sgd", "sgd|adamw|lars|adam|lamb",
                      "sgd, adam and adamw as in torch.optim; for large batches lars, as in SimCLR's code, and lamb "
-                     "(You 2020, arXiv:1904.00962; timm's, without its clipping)"),
+                     "(You 2020, arXiv:1904.00962, algorithm 2, for all parameters that lars would adapt)"),
     PX_OPTION(px_optim_cfg, lr, "0.12", 0, 1000,
               "base learning rate, scaled by lr_scaling (lightly's CIFAR-10 benchmark, sgd: 0.06 for a batch of 128)"),
     PX_OPTION_CHOICE(px_optim_cfg, lr_scaling, "linear", "linear|sqrt|none",

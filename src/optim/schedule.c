@@ -74,8 +74,10 @@ static double restarted(const px_optim_cfg *cfg, double peak, double step, doubl
     double length = cfg->restart_epochs * per_epoch, f = cfg->restart_factor, past = 0;
     if (f == 1)
         past = floor((step + SLACK) / length) * length;
-    for (; f > 1 && step + SLACK >= past + length; length *= f)
+    while (f > 1 && step + SLACK >= past + length) {
         past += length;
+        length *= f;
+    }
     return half_cosine(peak, cfg->lr_min, fmax(step - past, 0) / length);
 }
 
@@ -85,7 +87,7 @@ double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_e
     const double peak = scaled_rate(cfg, global_batch), at = (double)step, per_epoch = (double)steps_per_epoch;
     const double warm = cfg->warmup_epochs * per_epoch, total = epochs * per_epoch;
     if (cfg->schedule == PX_LR_ONE_CYCLE)
-        return one_cycle(cfg, peak, at, fmax(floor(total) - 1, 0));
+        return one_cycle(cfg, peak, at, fmax(ceil(total - SLACK) - 1, 0));
     if (at < warm)
         return peak * cfg->warmup_from + (1 - cfg->warmup_from) * peak * at / warm;
     const double done = total > warm ? fmin((at - warm) / (total - warm), 1) : 1;

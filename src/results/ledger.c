@@ -100,6 +100,15 @@ static void add(px_ledger_total *t, double *const data[], int64_t row)
     }
 }
 
+/* A writer that dies in the middle of a row leaves columns that are not a number; joules are so where nothing tells them. */
+static bool is_complete(double *const data[], int64_t row)
+{
+    for (int i = 0; i < COLUMNS; i++)
+        if (i != JOULES && !isfinite(data[i][row]))
+            return false;
+    return true;
+}
+
 int px_ledger_read(px_results *r, px_ledger_total *t)
 {
     *t = (px_ledger_total){.sessions = 0};
@@ -112,10 +121,14 @@ int px_ledger_read(px_results *r, px_ledger_total *t)
     name_columns(name);
     for (int i = 0; i < COLUMNS && status == 0; i++)
         status = (data[i] = column(r, name[i], &rows)) ? 0 : -1;
-    for (int64_t i = 0; i < rows && status == 0; i++) { /* a session's last row, unless that is incomplete */
+    for (int64_t i = 0, whole = -1; i < rows && status == 0; i++) { /* each session's last complete row */
+        if (is_complete(data, i))
+            whole = i;
         bool last = i + 1 == rows || data[SESSION][i + 1] != data[SESSION][i];
-        if (last && isfinite(data[SESSION][i]))
-            add(t, data, i);
+        if (last && whole >= 0) {
+            add(t, data, whole);
+            whole = -1;
+        }
     }
     for (int i = 0; i < COLUMNS; i++)
         free(data[i]);

@@ -106,8 +106,14 @@ int px_measured_subject(const char *name)
 
 char *px_measured_get(px_results *r, const char *group)
 {
+    enum { LONGEST = 8192 }; /* ours have some hundred characters; texts are compared line by line */
     char *text = NULL;
-    return px_results_has(r, group) && px_results_get_attribute_text(r, group, "measured", &text) == 0 ? text : NULL;
+    if (!px_results_has(r, group) || px_results_get_attribute_text(r, group, "measured", &text) != 0)
+        return NULL;
+    if (strlen(text) <= LONGEST)
+        return text;
+    free(text);
+    return NULL;
 }
 
 /* Looks at the measurements that were set aside: removes the one with this text, and returns the highest number, or -1. */
@@ -116,19 +122,21 @@ static int look_aside(px_results *r, const char *group, const char *measured)
     const char *slash = strrchr(group, '/');
     char *parent = px_format("%.*s", (int)(slash - group), group), **names;
     int count, most = 0;
-    size_t length = strlen(slash + 1);
     if (px_results_list(r, parent, &names, &count) != 0)
         count = 0, names = NULL;
     for (int i = 0; i < count; i++) {
-        if (strncmp(names[i], slash + 1, length) == 0 && names[i][length] == '@' && most >= 0) {
-            long number = strtol(names[i] + length + 1, NULL, 10);
-            char *path = px_format("%s/%s", parent, names[i]), *text = px_measured_get(r, path);
+        char *path = px_format("%s/%s", parent, names[i]), *at = strrchr(names[i], '@');
+        if (at)
+            *at = 0;
+        if (at && strcmp(names[i], slash + 1) == 0 && most >= 0) {
+            long number = strtol(at + 1, NULL, 10);
+            char *text = px_measured_get(r, path);
             most = number > most && number < 1000000 ? (int)number : most;
             if (text && strcmp(text, measured) == 0 && px_results_remove(r, path) != 0)
                 most = -1;
             free(text);
-            free(path);
         }
+        free(path);
         free(names[i]);
     }
     free(names);

@@ -22,7 +22,7 @@ typedef struct px_kept_squares {
         PX_OPTION_NAMED("mask_size", type, field.size, "3", 1, 64,                                                     \
                         "side of the squares that stay, in patches (official code)"),                                  \
         PX_OPTION_NAMED("mask_adjust", type, field.adjust, "0.07", 0, 1,                                               \
-                        "for how much more than the patches that stay squares are drawn (official code)"),             \
+                        "squares are drawn for this share of patches more, since they overlap (official code)"),       \
         PX_OPTION_NAMED("area_min", type, field.area_min, "0.2", 0.01, 1,                                              \
                         "smallest fraction of the image's area in a crop (official code)"),                            \
         PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (official code)")

@@ -98,7 +98,7 @@ static void draw_targets(const px_multi_block *c, px_rng *rng, int side, block *
     double aspect = px_rng_range(rng, (float)c->aspect_min, (float)c->aspect_max);
     block b = {.height = whole(sqrt(area * aspect), side), .width = whole(sqrt(area / aspect), side)};
     if (b.height * b.width > M) /* rounding, between two heights */
-        b.width = M / b.height;
+        b.width = M / b.height > 1 ? M / b.height : 1;
     for (int t = 0; t < c->targets; t++) {
         int count = b.height * b.width;
         put(rng, side, &b);
@@ -117,7 +117,7 @@ void px_multi_block_draw(const px_multi_block *c, px_rng *rng, int side, int K, 
     block target[PX_TARGETS_MAX];
     draw_targets(c, rng, side, target, targets, share);
     int least = shortest(c, side), left = 0, found = 0;
-    int length = whole(side * sqrt(px_rng_range(rng, (float)c->context_min, 1)), side);
+    int length = whole(side * sqrt((double)px_rng_range(rng, (float)c->context_min, 1)), side);
     int apart = c->targets;                   /* targets that the context must not touch */
     length = length > least ? length : least; /* rounding */
     block b = {.height = length, .width = length};

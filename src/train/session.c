@@ -339,7 +339,7 @@ int px_session_gradients(px_session *s, int64_t step, double *votes)
         if (row_floats(s, w) > 0)
             px_all_reduce_f32(s->comm, s->row[w],
                               row_floats(s, w)); /* each row comes from one rank only, so the sum is exact */
-    lap(s, PX_PART_COMMUNICATION);
+    lap(s, PX_PART_BACKWARD); /* the traffic itself, wherever it was, is communication already: px_meter_lap */
     return 0;
 }
 

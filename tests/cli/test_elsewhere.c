@@ -149,7 +149,7 @@ static void kept_features(void **state)
     check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept"), 0, "top-1");
     double top1 = number("/eval/knn/pretrained/top1"), rank = number("/eval/spectrum/pretrained/rankme");
     check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept"), 0,
-          "features of test: taken from kept/test-");
+          "features of test: taken from kept/");
     assert_true(number("/eval/knn/pretrained/top1") == top1 && number("/eval/spectrum/pretrained/rankme") == rank);
     run_result other = RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept",
                            "data.image_size=24", "baselines=true");

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <hdf5.h>
+#include <stdio.h>
+
 #include "../cli/make_set.h"
 #include "../data/make_data.h"
 #include "data/fingerprint.h"
@@ -109,7 +112,25 @@ static void bad_input(void **state)
     px_dataset_close(d);
 }
 
-/* Another set of the same shape has another fingerprint, the same one the same. */
+/* One pixel of the test's last image: labels and the training images' mean stay. */
+static void change_last_image(const char *folder)
+{
+    char *path = px_format("%s/d.h5", folder);
+    hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT), set = H5Dopen2(file, "images", H5P_DEFAULT);
+    off_t last = (off_t)(H5Dget_offset(set) + H5Dget_storage_size(set)) - 1;
+    H5Dclose(set);
+    H5Fclose(file);
+    FILE *bytes = fopen(path, "r+b");
+    assert_non_null(bytes);
+    assert_int_equal(fseeko(bytes, last, SEEK_SET), 0);
+    int value = fgetc(bytes);
+    assert_int_equal(fseeko(bytes, last, SEEK_SET), 0);
+    assert_int_equal(fputc(value ^ 1, bytes), value ^ 1);
+    assert_int_equal(fclose(bytes), 0);
+    free(path);
+}
+
+/* Another set of the same shape, or with other images, has another fingerprint, the same one the same. */
 static void fingerprints(void **state)
 {
     px_dataset *d = open_set(*state, 160, CLASSES);
@@ -117,6 +138,12 @@ static void fingerprints(void **state)
     px_dataset_close(d);
     d = open_set(*state, 160, CLASSES);
     assert_true(px_dataset_fingerprint(d) == first);
+    px_dataset_close(d);
+    change_last_image(*state);
+    char *changed = px_format("%s/d.h5", (const char *)*state);
+    assert_int_equal(px_dataset_open(&d, changed, PX_LINKS_REFUSED), 0);
+    free(changed);
+    assert_true(px_dataset_fingerprint(d) != first);
     px_dataset_close(d);
     d = open_set(*state, 160, CLASSES + 1);
     assert_true(px_dataset_fingerprint(d) != first);

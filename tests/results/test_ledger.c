@@ -53,10 +53,20 @@ static void sessions_are_added(void **state)
     assert_int_equal(px_ledger_row(r, 2, 15, &rows[2]), 0); /* a run that goes on from before its last row */
     assert_int_equal(px_results_close(r), 0);
 
+    /* A third one is killed while it writes its second row: the first counts. */
+    px_ledger torn = cost(5, 0);
+    torn.wall[PX_PARTS - 1] = NAN;
+    assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_ledger_series(r), 0);
+    assert_int_equal(px_results_live(r), 0);
+    assert_int_equal(px_ledger_row(r, 3, 30, &(px_ledger){.peak_bytes = 1, .joules = 0, .ranks = 1}), 0);
+    assert_int_equal(px_ledger_row(r, 3, 40, &torn), 0);
+    assert_int_equal(px_results_close(r), 0);
+
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_READ), 0);
     assert_int_equal(px_ledger_read(r, &t), 0);
     px_results_close(r);
-    assert_int_equal(t.sessions, 2);
+    assert_int_equal(t.sessions, 3);
     assert_int_equal(t.without_energy, 1);
     assert_true(t.sum.images == 60 && t.sum.multiply_adds == 6e9 && t.sum.bytes_sent == 42);
     assert_true(t.sum.peak_bytes == 104 && t.sum.joules == 9 && t.sum.ranks == 4);

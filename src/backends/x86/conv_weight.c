@@ -21,7 +21,7 @@ enum { ROW = 3, ROW_INPUTS = LANES == 16 ? 4 : 2, ONE_INPUTS = LANES == 16 ? 8 :
 enum {
     NEAREST = 6144,     /* floats of the nearest cache that a piece may take: 24 of 32 KiB or more */
     GROUP = 64 / LANES, /* blocks of x in a task */
-    TASKS = 64          /* a layer with fewer is cut by images */
+    TASKS = 32          /* a layer with fewer is cut by images */
 };
 
 /* A band is some rows of dy in one image: all of them, or, of large maps, one band is a piece. */
@@ -32,7 +32,8 @@ typedef struct job {
     int64_t rows, bands;          /* rows of a band; bands of a piece */
     int64_t tall, wide;           /* the part of x below a band, with its border: rows, columns */
     int64_t pairs, groups, parts; /* tasks are pairs x groups x parts */
-    int64_t sums, floats;         /* a block's sums with a pair; scratch memory of a thread */
+    int64_t weights;              /* of dw */
+    int64_t sums, floats;         /* of a block's sums with a pair; of the copy */
 } job;
 
 static int64_t least(int64_t a, int64_t b)
@@ -72,6 +73,7 @@ static job job_of(const px_node *n)
     j.pairs = (j.dy.G + 1) / 2;
     j.groups = (j.x.G + GROUP - 1) / GROUP;
     j.parts = least((TASKS + j.pairs * j.groups - 1) / (j.pairs * j.groups), j.dy.N);
+    j.weights = px_shape_count(w->shape);
     j.sums = j.KH * j.KW * LANES * 2 * LANES;
     j.floats = j.bands * j.tall * j.wide * LANES;
     return j;
@@ -152,64 +154,70 @@ static void add_piece(const job *j, piece p, float *sum, bool pair)
         add_tiles(j, p, sum, 1, ONE_INPUTS, 1);
 }
 
-/* The sums of a pair with a block of x, in a part: all tasks' sums lie one after the other. */
-static float *sums_of(const job *j, float *sums, int64_t part, int64_t pair, int64_t block)
-{
-    return sums + ((part * j->pairs + pair) * j->x.G + block) * j->sums;
-}
-
-static void do_task(const job *j, const px_step *s, int64_t task, float *copy)
+/* sums (blocks of the group, KH, KW, LANES, width): of a pair with each block of a group, over a part of the images */
+static void add_up(const job *j, const px_step *s, int64_t task, float *sums, float *copy)
 {
     const int64_t group = task % j->groups, pair = task / j->groups % j->pairs, part = task / j->groups / j->pairs;
     const int64_t first = group * GROUP, last = least(first + GROUP, j->x.G), end = j->dy.N * (part + 1) / j->parts;
     const float *x = s->in[0], *dy = s->in[1];
-    memset(sums_of(j, s->scratch, part, pair, first), 0, (size_t)((last - first) * j->sums) * sizeof(float));
+    memset(sums, 0, (size_t)(GROUP * j->sums) * sizeof sums[0]);
     for (int64_t n = j->dy.N * part / j->parts; n < end; n += j->bands)
         for (int64_t row = 0; row < j->h; row += j->rows)
             for (int64_t in = first; in < last; in++) {
-                float *sum = sums_of(j, s->scratch, part, pair, in);
                 piece p = {.x = copy, .bands = least(j->bands, end - n), .rows = least(j->rows, j->h - row)};
                 p.dy = dy + ((n * j->dy.G + 2 * pair) * j->dy.S + row * j->w) * LANES;
                 for (int64_t b = 0; b < p.bands; b++)
                     copy_band(j, copy + b * j->tall * j->wide * LANES, x + ((n + b) * j->x.G + in) * j->x.S * LANES,
                               row);
-                add_piece(j, p, sum, 2 * pair + 1 < j->dy.G);
+                add_piece(j, p, sums + (in - first) * j->sums, 2 * pair + 1 < j->dy.G);
             }
 }
 
-/* dw (O, C, KH, KW), the part of two blocks of O and one of C: the sum over the parts */
-static void write_block(const job *j, float *sums, int64_t pair, int64_t in, float *dw)
+/* The places of a task's sums in dw (O, C, KH, KW). */
+static void write_sums(const job *j, int64_t task, const float *sums, float *dw)
 {
-    const int64_t taps = j->KH * j->KW, width = (2 * pair + 1 < j->dy.G ? 2 : 1) * LANES, C = j->x.G * LANES;
-    for (int64_t part = 0; part < j->parts; part++) {
-        const float *sum = sums_of(j, sums, part, pair, in);
-        for (int64_t o = 0; o < width; o++)
-            for (int64_t c = 0; c < LANES; c++) {
-                float *to = dw + ((2 * pair * LANES + o) * C + in * LANES + c) * taps;
-                for (int64_t t = 0; t < taps; t++)
-                    to[t] = (part ? to[t] : 0) + sum[(t * LANES + c) * width + o];
-            }
-    }
+    const int64_t group = task % j->groups, pair = task / j->groups % j->pairs;
+    const int64_t first = group * GROUP, last = least(first + GROUP, j->x.G), C = j->x.G * LANES;
+    const int64_t taps = j->KH * j->KW, width = (2 * pair + 1 < j->dy.G ? 2 : 1) * LANES;
+    for (int64_t o = 0; o < width; o++)
+        for (int64_t c = first * LANES; c < last * LANES; c++) {
+            const float *sum = sums + (c / LANES - first) * j->sums + c % LANES * width + o;
+            for (int64_t t = 0; t < taps; t++)
+                dw[((2 * pair * LANES + o) * C + c) * taps + t] = sum[t * LANES * width];
+        }
 }
 
+/* Scratch memory: dw of each part, if there are several; then for each thread a task's sums and a piece's copy. */
 static size_t shared_bytes(const job *j)
 {
-    return (size_t)(j->pairs * j->x.G * j->parts * j->sums) * sizeof(float);
+    return j->parts > 1 ? (size_t)(j->parts * j->weights) * sizeof(float) : 0;
+}
+
+static size_t thread_bytes(const job *j)
+{
+    return (size_t)(GROUP * j->sums + j->floats) * sizeof(float);
 }
 
 /* x, dy, w -> dw (O, C, KH, KW), plain; only the shape of w is used */
 static void back_weight(const px_step *s)
 {
     const job j = job_of(s->node);
-    float *copies = (float *)s->scratch + shared_bytes(&j) / sizeof(float);
-#pragma omp parallel num_threads(px_fast_threads(s, shared_bytes(&j), (size_t)j.floats * sizeof(float)))
+    float *dw = s->out[0], *parts = s->scratch;
+#pragma omp parallel num_threads(px_fast_threads(s, shared_bytes(&j), thread_bytes(&j)))
     {
+        float *sums =
+            (float *)((char *)s->scratch + shared_bytes(&j) + (size_t)omp_get_thread_num() * thread_bytes(&j));
 #pragma omp for schedule(dynamic)
-        for (int64_t task = 0; task < j.groups * j.pairs * j.parts; task++)
-            do_task(&j, s, task, copies + omp_get_thread_num() * j.floats);
+        for (int64_t task = 0; task < j.groups * j.pairs * j.parts; task++) {
+            add_up(&j, s, task, sums, sums + GROUP * j.sums);
+            write_sums(&j, task, sums, j.parts > 1 ? parts + task / j.groups / j.pairs * j.weights : dw);
+        }
 #pragma omp for schedule(static)
-        for (int64_t i = 0; i < j.pairs * j.x.G; i++)
-            write_block(&j, s->scratch, i / j.x.G, i % j.x.G, s->out[0]);
+        for (int64_t i = 0; i < (j.parts > 1 ? j.weights : 0); i++) {
+            dw[i] = parts[i];
+            for (int64_t k = 1; k < j.parts; k++)
+                dw[i] += parts[k * j.weights + i];
+        }
     }
 }
 
@@ -241,7 +249,7 @@ static bool prepare(px_plan *p, px_step *s)
     px_plan_need(p, s, 1, px_plan_format(p, s->node->in[1]));
     px_plan_make(p, s, 0, px_storage_plain(s->node->out[0]));
     job j = job_of(s->node);
-    s->scratch_bytes = shared_bytes(&j) + (size_t)omp_get_max_threads() * (size_t)j.floats * sizeof(float);
+    s->scratch_bytes = shared_bytes(&j) + (size_t)omp_get_max_threads() * thread_bytes(&j);
     s->run = back_weight;
     s->kernel = "pretext:blocks";
     return true;
