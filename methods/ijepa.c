@@ -6,10 +6,11 @@
  *   the whole image -> teacher's ViT -> patches [B,T,D] -> layer norm -> those of the blocks: the targets
  *
  * Loss: smooth L1 of the difference, the mean over features, a block's patches, and blocks. Each block is predicted by itself.
- * Blocks are smaller than M where their sizes say so; what is behind them is hidden from attention and not in the loss. Unlike the
- * official code, an image has its own sizes of blocks, drawn without a bond between area and aspect (train/multi_block.h); the
- * ViT has a class token, which is encoded but not predicted from; initial weights do not shrink with depth; the rate warms up from
- * 0, and schedules end with the run, not 25 % behind it. The paper evaluates the teacher (net=teacher), the mean of its patches (vit.pool="mean"). */
+ * Blocks are smaller than M where their sizes say so; what is behind them is hidden from attention and not in the loss. Unlike
+ * the official code, an image has its own sizes of blocks, drawn without a bond between area and aspect (train/multi_block.h);
+ * the ViT has a class token, which is encoded but not predicted from; initial weights do not shrink with depth; the rate warms up
+ * from 0, and schedules end with the run, not 25 % behind it. The paper evaluates the teacher (net=teacher), the mean of its
+ * patches (vit.pool="mean"). */
 #include "nn/losses.h"
 #include "nn/predictor.h"
 #include "nn/transformer.h"
