@@ -1,5 +1,4 @@
-/* ijepa.c - Self-Supervised Learning from Images with a Joint-Embedding Predictive Architecture, Assran et al. 2023
- * (arXiv:2301.08243).
+/* ijepa.c - Self-Supervised Learning from Images with a Joint-Embedding Predictive Architecture, Assran 2023 (arXiv:2301.08243).
  *
  *   K patches of a large block -> ViT -> [B,K,D] -> linear [B,K,E] \
  *   a token at each place of a target block, M at most        [B,M,E] > + positions -> predictor -> linear -> the block [B,M,D]
