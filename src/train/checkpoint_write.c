@@ -187,6 +187,17 @@ static int sync_path(const char *path, int flags)
     return 0;
 }
 
+/* `now` becomes `previous`, and `partial` `now`, so that there always is a file `now`, where the file system has hard links. */
+static int replace(const char *partial, const char *now, const char *previous)
+{
+    if (unlink(previous) != 0 && errno != ENOENT)
+        return -1;
+    bool kept = link(now, previous) == 0 || errno == ENOENT;
+    if (!kept && rename(now, previous) != 0)
+        return -1;
+    return rename(partial, now);
+}
+
 int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer, px_position at, const char *config)
 {
     char *partial = px_format("%s/checkpoint.h5.partial", folder), *now = px_format("%s/checkpoint.h5", folder),
@@ -195,7 +206,7 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
     int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
     if (status == 0)
         status = write_file(partial, m, optimizer, at, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
-    if (status == 0 && ((rename(now, previous) != 0 && errno != ENOENT) || rename(partial, now) != 0))
+    if (status == 0 && replace(partial, now, previous) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));
     if (status == 0)
         status = sync_path(folder, O_RDONLY | O_DIRECTORY);
