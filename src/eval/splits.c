@@ -153,6 +153,10 @@ int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval
     const px_split *train = px_dataset_split_for(data, "train_split", want->train);
     if (!train)
         return -1;
+    if (info->classes < 2)
+        return px_fail(PX_DATA,
+                       "%s: has %s to probe for; data.path= takes another data set, 'pretext features' needs no labels",
+                       info->path, info->classes == 0 ? "no classes" : "only one class");
     if (want->holdout > 0) {
         if (px_holdout_make(&s->holdout, data, train, want->holdout, want->seed) != 0)
             return -1;
@@ -163,10 +167,6 @@ int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval
     }
     s->train = *train;
     s->limited = px_split_limit(&s->train, want->limit);
-    if (info->classes < 2)
-        return px_fail(PX_DATA,
-                       "%s: has %s to probe for; data.path= takes another data set, 'pretext features' needs no labels",
-                       info->path, info->classes == 0 ? "no classes" : "only one class");
     if (check_labels(data, "train_split", &s->train, s->test.name) != 0)
         return -1;
     s->subset_count = 0;
