@@ -75,14 +75,14 @@ becomes 'pretext help pro' probe
 holds 'pretext ' --version $("$pretext" --help | sed '/^pretext COMMAND/,$d' | sed -n 's/^  \([a-z]*\) .*/\1/p')
 
 becomes 'pretext pretrain --res' --resume
-becomes 'pretext show --' --all --help           # not the flags of before
+becomes 'pretext show --' --all --csv --help --json           # not the flags of before
 holds 'pretext pretrain op' optim.
 asks nospace
 holds 'pretext pretrain optim.' optim.lr= optim.optimizer=
 becomes 'pretext pretrain epo' epochs=
 asks nospace
 becomes 'pretext pretrain optim.optimizer=' sgd lars adamw
-becomes 'pretext pretrain optim.optimizer=ad' adamw
+becomes 'pretext pretrain optim.optimizer=ad' adam adamw
 becomes 'pretext pretrain recompute=' true false
 becomes 'pretext pretrain method=simc' simclr
 holds 'pretext pretrain method=' barlow_twins byol colorization data2vec2 dino dinov2 emp_ssl ibot ijepa jigsaw lejepa mae maskfeat \
@@ -107,7 +107,7 @@ becomes 'pretext pack data/d.' data/d.h5 data/d.txt
 becomes 'pretext pretrain --plugin data/' # no shared object there
 becomes 'pretext probe runs/' runs/first
 becomes 'pretext summary resnet10' resnet101
-becomes 'pretext options ma' mae
+becomes 'pretext options ma' mae maskfeat
 becomes 'pretext man feat' features
 becomes 'pretext nothing ' # no such command
 exit "$failed"
