@@ -78,7 +78,8 @@ static void find_measure(px_comparison *c, cmp_eval *e)
 static int rank_of(const cmp_measure *m)
 {
     const char *s = m->first->subject;
-    return strncmp(s, "untrained", 9) == 0 ? 1 : strncmp(s, "pixels", 6) == 0 || strncmp(s, "hog", 3) == 0 ? 2 : 0;
+    bool computed = strncmp(s, "pixels", 6) == 0 || strncmp(s, "hog", 3) == 0; /* without a network */
+    return computed ? 2 : px_plot_is_baseline(s);
 }
 
 static void sort_measures(px_comparison *c)

@@ -48,21 +48,14 @@ json_t *px_compare_json_run(const cmp_run *r)
 /* A row's mean in a column; NULL: it has none. */
 static json_t *mean_of(const px_comparison *c, int group, int measure)
 {
-    double *x = px_calloc((size_t)c->runs + 1, sizeof *x), half;
-    int n = 0;
-    for (int i = 0; i < c->runs; i++)
-        for (int k = 0; k < c->run[i].evals && c->run[i].group == group; k++)
-            if (c->run[i].eval[k].measure == measure) {
-                x[n++] = c->run[i].eval[k].share;
-                break; /* the last measurement comes first */
-            }
-    double mean = px_mean_95(x, n, &half);
-    free(x);
-    if (n == 0)
+    cmp_numbers all = px_compare_shares(c, group, measure, false);
+    double half, mean = px_mean_95(all.x, all.n, &half);
+    free(all.x);
+    if (all.n == 0)
         return NULL;
     json_t *o = json_object();
     json_object_set_new(o, "column", json_integer(measure));
-    json_object_set_new(o, "seeds", json_integer(n));
+    json_object_set_new(o, "seeds", json_integer(all.n));
     json_object_set_new(o, "mean_share", px_json_number(mean));
     json_object_set_new(o, "half_interval_95", px_json_number(half));
     return o;

@@ -13,7 +13,13 @@ enum { NAMED = 3 /* settings that a row's name tells */ };
 
 /* ---- numbers of a group ---- */
 
-/* What a run has in a column; NULL: nothing. The last measurement comes first. */
+static void take(cmp_numbers *to, double x)
+{
+    to->x = px_realloc(to->x, (size_t)(to->n + 1) * sizeof *to->x);
+    to->x[to->n++] = x;
+}
+
+/* The last measurement comes first. */
 static const cmp_eval *eval_of(const cmp_run *r, int measure)
 {
     for (int i = 0; i < r->evals; i++)
@@ -22,27 +28,21 @@ static const cmp_eval *eval_of(const cmp_run *r, int measure)
     return NULL;
 }
 
-typedef struct numbers {
-    double *x;
-    int n;
-} numbers;
-
-static void take(numbers *to, double x)
+cmp_numbers px_compare_shares(const px_comparison *c, int group, int measure, bool holdout)
 {
-    to->x = px_realloc(to->x, (size_t)(to->n + 1) * sizeof *to->x);
-    to->x[to->n++] = x;
-}
-
-/* A column's shares in a group; `holdout`: those that its settings were chosen by. */
-static numbers shares(const px_comparison *c, int group, int measure, bool holdout)
-{
-    numbers all = {NULL, 0};
+    cmp_numbers all = {NULL, 0};
     for (int i = 0; i < c->runs; i++) {
         const cmp_eval *e = c->run[i].group == group ? eval_of(&c->run[i], measure) : NULL;
         if (e && isfinite(holdout ? e->holdout : e->share))
             take(&all, holdout ? e->holdout : e->share);
     }
     return all;
+}
+
+/* Which row is best, and by how much rows differ, is a question of what was trained. */
+static bool is_trained(const px_comparison *c, int measure)
+{
+    return !px_plot_is_baseline(c->measure[measure].first->subject);
 }
 
 static int members(const px_comparison *c, int group)
@@ -60,7 +60,7 @@ static int best_by_holdout(const px_comparison *c, int measure)
     int best = -1, have = 0;
     double most = -1;
     for (int g = 0; g < c->groups; g++) {
-        numbers x = shares(c, g, measure, true);
+        cmp_numbers x = px_compare_shares(c, g, measure, true);
         double mean = px_mean_95(x.x, x.n, NULL);
         have += x.n > 0;
         if (x.n > 0 && mean > most) {
@@ -73,7 +73,7 @@ static int best_by_holdout(const px_comparison *c, int measure)
 }
 
 /* "71.23 ± 0.41", "71.23", "-": percent. `of`: how many seeds the row has; if these are fewer, that is said. */
-static char *percent(numbers x, int of)
+static char *percent(cmp_numbers x, int of)
 {
     double half, mean = px_mean_95(x.x, x.n, &half);
     if (x.n == 0)
@@ -172,7 +172,7 @@ static char *epochs_text(const cmp_run *r)
 /* The mean cost of a group's runs; "-": not known. */
 static char *cost_text(const px_comparison *c, int group, bool joules)
 {
-    numbers x = {NULL, 0};
+    cmp_numbers x = {NULL, 0};
     for (int i = 0; i < c->runs; i++) {
         const px_ledger_total *t = &c->run[i].cost;
         if (c->run[i].group != group || t->sessions == 0 || (joules && t->without_energy))
@@ -218,7 +218,7 @@ static char *plain(double share)
     return isfinite(share) ? px_format("%.4f", 100 * share) : px_strdup("");
 }
 
-static void add_plain(px_table *t, numbers x)
+static void add_plain(px_table *t, cmp_numbers x)
 {
     double half, mean = px_mean_95(x.x, x.n, &half);
     px_table_add(t, plain(mean));
@@ -240,16 +240,14 @@ static void add_row(const px_comparison *c, px_table *t, int g, const char *cons
     if (knows_energy(c))
         px_table_add(t, cost_text(c, g, true));
     for (int m = 0; m < c->measures; m++) {
-        numbers x = shares(c, g, m, false);
+        cmp_numbers x = px_compare_shares(c, g, m, false);
         if (csv) {
             add_plain(t, x);
             free(x.x);
             continue;
         }
         char *text = percent(x, n);
-        px_table_add(t, best_by_holdout(c, m) == g && !strcmp(c->measure[m].first->subject, "pretrained")
-                            ? px_format("%s *", text)
-                            : px_strdup(text));
+        px_table_add(t, is_trained(c, m) && best_by_holdout(c, m) == g ? px_format("%s *", text) : px_strdup(text));
         free(text);
         free(x.x);
     }
@@ -282,7 +280,7 @@ static void tell_measures(const px_comparison *c, const notes *n)
         char **key = a->first->measured ? px_measured_differences(texts, count, &keys) : NULL;
         for (int i = 0; i < keys; i++) {
             char *value = px_measured_value(a->first->measured, key[i]);
-            if (strncmp(key[i], "weights", 7) != 0)
+            if (!px_measured_of_weights(key[i]))
                 fprintf(n->out, " %s = %s;", key[i], value ? value : "none");
             free(value);
         }
@@ -310,9 +308,9 @@ static void tell_settings(const px_comparison *c, const notes *n, const char *co
 }
 
 /* The differences of a group's shares to those of the first group, by seed. */
-static numbers paired(const px_comparison *c, int group, int measure)
+static cmp_numbers paired(const px_comparison *c, int group, int measure)
 {
-    numbers d = {NULL, 0};
+    cmp_numbers d = {NULL, 0};
     for (int i = 0; i < c->runs; i++)
         for (int k = 0; k < c->runs && c->run[i].group == group; k++) {
             const cmp_eval *here = eval_of(&c->run[i], measure), *there = eval_of(&c->run[k], measure);
@@ -327,9 +325,9 @@ static void tell_differences(const px_comparison *c, const notes *n, const char 
 {
     for (int m = 0; m < c->measures; m++)
         for (int g = 1; g < c->groups; g++) {
-            numbers d = paired(c, g, m);
+            cmp_numbers d = paired(c, g, m);
             double half, mean = px_mean_95(d.x, d.n, &half);
-            if (d.n > 1 && strcmp(c->measure[m].first->subject, "pretrained") == 0) {
+            if (d.n > 1 && is_trained(c, m)) {
                 char *what = measure_name(&c->measure[m]), *one = row_name(c, g, keys, count),
                      *other = row_name(c, 0, keys, count);
                 fprintf(n->out, "%s%s, %s minus %s, paired by %d seeds: %+.2f ± %.2f points%s\n", n->before, what, one,
@@ -348,7 +346,7 @@ static void print_notes(const px_comparison *c, const notes *n, const char *cons
     for (int g = 0; g < c->groups; g++)
         several |= members(c, g) > 1;
     for (int m = 0; m < c->measures; m++)
-        chosen |= best_by_holdout(c, m) >= 0 && strcmp(c->measure[m].first->subject, "pretrained") == 0;
+        chosen |= is_trained(c, m) && best_by_holdout(c, m) >= 0;
     fprintf(n->out, "%sNumbers of protocols are percent, top-1 accuracy unless their column says another.\n",
             n->before);
     if (several)

@@ -49,7 +49,15 @@ struct px_comparison {
     int measures;
 };
 
-/* Reads one run; `name` is taken. 0 or -1. */
+typedef struct cmp_numbers {
+    double *x; /* owned */
+    int n;
+} cmp_numbers;
+
+/* A column's shares in a group, one per run that has one; `holdout`: those that its settings were chosen by. */
+cmp_numbers px_compare_shares(const px_comparison *, int group, int measure, bool holdout);
+
+/* Reads one run; `name` is taken. All texts but `measured` are made one line without control characters. 0 or -1. */
 int px_compare_read_run(cmp_run *, char *name, const char *path);
 void px_compare_run_finish(cmp_run *);
 

@@ -30,35 +30,12 @@ const char *px_compare_setting(const cmp_run *r, const char *key)
 
 /* ---- configuration ---- */
 
-static void write_value(FILE *out, const config_setting_t *s)
-{
-    switch (config_setting_type(s)) {
-    case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        fprintf(out, "%lld", config_setting_get_int64(s));
-        break;
-    case CONFIG_TYPE_FLOAT:
-        fprintf(out, "%.9g", config_setting_get_float(s));
-        break;
-    case CONFIG_TYPE_BOOL:
-        fputs(config_setting_get_bool(s) ? "true" : "false", out);
-        break;
-    case CONFIG_TYPE_STRING:
-        fputs(config_setting_get_string(s), out);
-        break;
-    default:
-        fputc('[', out);
-        for (int i = 0; i < config_setting_length(s); i++) {
-            fputs(i ? ", " : "", out);
-            write_value(out, config_setting_get_elem(s, (unsigned)i));
-        }
-        fputc(']', out);
-    }
-}
+/* Each is looked for among those of the other runs; ours have far fewer. */
+enum { MOST_SETTINGS = 1000 };
 
 static void add_settings(cmp_run *r, const config_setting_t *group, const char *prefix)
 {
-    for (int i = 0; i < config_setting_length(group); i++) {
+    for (int i = 0; i < config_setting_length(group) && r->settings < MOST_SETTINGS; i++) {
         const config_setting_t *s = config_setting_get_elem(group, (unsigned)i);
         const char *name = config_setting_name(s);
         char *key = px_format("%s%s%s", prefix, *prefix ? "." : "", name ? name : "");
@@ -74,7 +51,7 @@ static void add_settings(cmp_run *r, const config_setting_t *group, const char *
         to->key = key;
         FILE *text = open_memstream(&to->value, &size);
         PX_CHECK(text);
-        write_value(text, s);
+        px_plot_setting(text, s, &(plot_setting_form){.digits = 9, .empty = ""});
         fclose(text);
     }
 }
@@ -115,13 +92,14 @@ static void read_evals(cmp_run *r, const plot_run *from)
         if (!isfinite(share))
             continue;
         char *group = px_format("/eval/%s/%s", e->protocol, e->subject);
-        r->eval[r->evals++] = (cmp_eval){.protocol = px_strdup(e->protocol),
-                                         .subject = px_format("%.*s", px_measured_subject(e->subject), e->subject),
-                                         .measured = px_measured_get(from->results, group),
-                                         .k = e->k,
-                                         .number = px_plot_main_number(e->protocol),
-                                         .share = share,
-                                         .holdout = best_of(from, e)};
+        r->eval[r->evals++] =
+            (cmp_eval){.protocol = px_one_line(px_strdup(e->protocol)),
+                       .subject = px_one_line(px_format("%.*s", px_measured_subject(e->subject), e->subject)),
+                       .measured = px_measured_get(from->results, group),
+                       .k = e->k,
+                       .number = px_plot_main_number(e->protocol),
+                       .share = share,
+                       .holdout = best_of(from, e)};
         free(group);
     }
     free(sorted);
@@ -142,7 +120,7 @@ static double epochs_done(const plot_run *from)
 
 int px_compare_read_run(cmp_run *r, char *name, const char *path)
 {
-    *r = (cmp_run){.name = name};
+    *r = (cmp_run){.name = px_one_line(name)};
     char *file = px_run_file(path);
     plot_run from = {.name = name, .label = name, .method = name};
     int status = px_results_open(&from.results, file, PX_RESULTS_READ);

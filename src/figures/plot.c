@@ -106,6 +106,41 @@ bool px_plot_config(px_results *r, config_t *config)
     return good;
 }
 
+static void write_text(FILE *out, const char *text, const plot_setting_form *form)
+{
+    char *line = px_one_line(px_strdup(*text ? text : form->empty)); /* libconfig makes control characters of escapes */
+    char *shown = form->most ? px_plot_shorten(line, form->most) : px_strdup(line);
+    fputs(shown, out);
+    free(shown);
+    free(line);
+}
+
+void px_plot_setting(FILE *out, const config_setting_t *s, const plot_setting_form *form)
+{
+    switch (config_setting_type(s)) {
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_INT64:
+        fprintf(out, "%lld", config_setting_get_int64(s));
+        break;
+    case CONFIG_TYPE_FLOAT:
+        fprintf(out, "%.*g", form->digits, config_setting_get_float(s));
+        break;
+    case CONFIG_TYPE_BOOL:
+        fputs(config_setting_get_bool(s) ? "true" : "false", out);
+        break;
+    case CONFIG_TYPE_STRING:
+        write_text(out, config_setting_get_string(s), form);
+        break;
+    default:
+        fputc('[', out);
+        for (int i = 0; i < config_setting_length(s); i++) {
+            fputs(i ? ", " : "", out);
+            px_plot_setting(out, config_setting_get_elem(s, (unsigned)i), form);
+        }
+        fputc(']', out);
+    }
+}
+
 static char *configured_method(px_results *r)
 {
     config_t config;

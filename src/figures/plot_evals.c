@@ -41,6 +41,15 @@ static int kind_of(const plot_eval *e)
     return i;
 }
 
+bool px_plot_is_baseline(const char *subject)
+{
+    static const char *const names[] = {"untrained", "initial", "pixels", "hog"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strncmp(subject, names[i], strlen(names[i])) == 0)
+            return true;
+    return false;
+}
+
 static int in_order(const void *a, const void *b)
 {
     const plot_eval *x = a, *y = b;

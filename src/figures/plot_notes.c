@@ -9,11 +9,6 @@
 
 enum { VALUE = 40 }; /* characters of a value that are shown */
 
-static bool of_weights(const char *key)
-{
-    return strncmp(key, "weights", 7) == 0;
-}
-
 /* Whether both are of one run's subject, measured several times. */
 static bool same_subject(const plot_eval *a, const plot_eval *b)
 {
@@ -32,7 +27,7 @@ static char **keys_of(const plot_eval *evals, int count, const plot_eval *like, 
             texts[found++] = evals[i].measured;
     char **names = px_measured_differences(texts, found, keys);
     for (int i = 0; i < *keys; i++)
-        if (of_weights(names[i]) == (like != NULL))
+        if (px_measured_of_weights(names[i]) == (like != NULL))
             names[kept++] = names[i];
         else
             free(names[i]);

@@ -74,9 +74,20 @@ void px_plot_eval_notes(plot_eval *, int count);
 /* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, hog, others) and run. */
 plot_eval *px_plot_evals(const plot_job *, int *count);
 void px_plot_evals_free(plot_eval *, int count);
+/* Whether nothing was trained for a subject: an untrained twin, initial weights, pixels, HOG; also on held-out images. */
+bool px_plot_is_baseline(const char *subject);
 /* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
 struct config_t;
 bool px_plot_config(px_results *, struct config_t *);
+
+typedef struct plot_setting_form {
+    int digits;        /* of real numbers */
+    const char *empty; /* what an empty text is written as */
+    int most;          /* characters of a text, whose middle is left out; 0: all */
+} plot_setting_form;
+/* Writes a setting's value on one line: a number, a text without control characters, a list in brackets. */
+struct config_setting_t;
+void px_plot_setting(FILE *, const struct config_setting_t *, const plot_setting_form *);
 
 /* New strings: "linear probe", "k-NN (k = 20)"; "simclr, pretrained", with the note behind it. */
 char *px_plot_protocol_name(const plot_eval *);

@@ -120,32 +120,6 @@ static void show_training(FILE *out, px_results *r, int most)
 
 /* ---- configuration and provenance ---- */
 
-static void print_setting(FILE *out, const config_setting_t *s)
-{
-    switch (config_setting_type(s)) {
-    case CONFIG_TYPE_INT:
-    case CONFIG_TYPE_INT64:
-        fprintf(out, "%lld", config_setting_get_int64(s));
-        break;
-    case CONFIG_TYPE_FLOAT:
-        fprintf(out, "%.6g", config_setting_get_float(s));
-        break;
-    case CONFIG_TYPE_BOOL:
-        fputs(config_setting_get_bool(s) ? "true" : "false", out);
-        break;
-    case CONFIG_TYPE_STRING:
-        px_show_name(out, *config_setting_get_string(s) ? config_setting_get_string(s) : "\"\"", 0);
-        break;
-    default:
-        fputc('[', out);
-        for (int i = 0; i < config_setting_length(s); i++) {
-            fputs(i ? ", " : "", out);
-            print_setting(out, config_setting_get_elem(s, (unsigned)i));
-        }
-        fputc(']', out);
-    }
-}
-
 /* Prints the settings of one group, several per line. */
 static void print_group(FILE *out, const char *title, const config_setting_t *group)
 {
@@ -160,7 +134,7 @@ static void print_group(FILE *out, const char *title, const config_setting_t *gr
         size_t size;
         FILE *item = open_memstream(&text, &size);
         fprintf(item, " %s=", config_setting_name(s));
-        print_setting(item, s);
+        px_plot_setting(item, s, &(plot_setting_form){.digits = 6, .empty = "\"\"", .most = 200});
         fclose(item);
         if (column + (int)size > LINE)
             column = fprintf(out, "\n  %-12s", "") - 1;

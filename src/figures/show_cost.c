@@ -26,9 +26,9 @@ static void print_part(FILE *out, const px_ledger *l, int part)
 static void print_energy(FILE *out, const px_ledger_total *t)
 {
     if (t->without_energy == t->sessions)
-        fputs("  energy               this machine does not tell it\n", out);
+        fputs("  energy               this machine does not report it\n", out);
     else if (t->without_energy)
-        fprintf(out, "  energy               %.4g kJ, without %d of %d sessions on machines that do not tell it\n",
+        fprintf(out, "  energy               %.4g kJ, without %d of %d sessions on machines that do not report it\n",
                 t->sum.joules / 1e3, t->without_energy, t->sessions);
     else
         fprintf(out, "  energy               %.4g kJ of processors and their memory\n", t->sum.joules / 1e3);
@@ -43,15 +43,18 @@ static void print_accuracies(FILE *out, px_results *r, const px_ledger_total *t)
     for (int i = 0; i < count; i++) {
         double top1 = 100 * px_plot_eval_number(&run, &evals[i], "top1"),
                hours = px_ledger_core_seconds(&t->sum) / 3600;
-        if (!isfinite(top1) || strcmp(evals[i].subject, "pretrained") != 0 || hours <= 0)
+        const char *subject = evals[i].subject;
+        if (!isfinite(top1) || px_plot_is_baseline(subject) || strchr(subject, '@') || hours <= 0)
             continue;
-        char *name = px_plot_protocol_name(&evals[i]);
+        char *protocol = px_plot_protocol_name(&evals[i]);
+        char *name = strcmp(subject, "pretrained") == 0 ? px_strdup(protocol) : px_format("%s, %s", protocol, subject);
         fputs("  ", out);
         px_show_name(out, name, 20);
         fprintf(out, " %.2f %% top-1: %.4g points per core-hour", top1, top1 / hours);
         if (t->without_energy == 0 && t->sum.joules > 0)
             fprintf(out, ", %.4g per kJ", 1e3 * top1 / t->sum.joules);
         fputc('\n', out);
+        free(protocol);
         free(name);
     }
     px_plot_evals_free(evals, count);

@@ -42,9 +42,9 @@ char *px_measured_value(const char *measured, const char *key)
     return px_format("%.*s", (int)(l.length - l.key - 3), l.text + l.key + 3);
 }
 
-static bool of_weights(const line *l)
+bool px_measured_of_weights(const char *key)
 {
-    return l->key >= 7 && memcmp(l->text, "weights", 7) == 0;
+    return strncmp(key, "weights", 7) == 0;
 }
 
 /* Whether each line of `a`, unless it tells of the weights, is in `b`. */
@@ -52,8 +52,9 @@ static bool within(const char *a, const char *b)
 {
     line here, there;
     for (const char *at = a; next_line(&at, &here);)
-        if (!of_weights(&here) && (!find_line(b, here.text, here.key, &there) || there.length != here.length ||
-                                   memcmp(there.text, here.text, here.length) != 0))
+        if (!px_measured_of_weights(here.text) &&
+            (!find_line(b, here.text, here.key, &there) || there.length != here.length ||
+             memcmp(there.text, here.text, here.length) != 0))
             return false;
     return true;
 }

@@ -37,6 +37,9 @@ bool px_measured_alike(const char *a, const char *b);
 /* The keys whose values are not the same in all of the texts that have them, in their order. New strings in a new array. */
 char **px_measured_differences(const char *const *measured, int count, int *keys);
 
+/* Whether a line with this key tells where the weights are from. */
+bool px_measured_of_weights(const char *key);
+
 /* The length of a subject's name without @N. */
 int px_measured_subject(const char *name);
 

@@ -67,7 +67,7 @@ static void added_over_starts_and_evaluations(void **state)
     run_result shown = RUN("show", run);
     assert_non_null(strstr(shown.out, "Cost of 3 sessions, 2 ranks at most"));
     assert_non_null(strstr(shown.out, "points per core-hour"));
-    assert_non_null(strstr(shown.out, one.without_energy ? "does not tell it" : "kJ"));
+    assert_non_null(strstr(shown.out, one.without_energy ? "does not report it" : "kJ"));
     run_finish(&shown);
     free(set_data);
     free(data);

@@ -23,6 +23,7 @@ typedef struct made_run {
     const char *name, *measured;
     double lr, top1, holdout;
     int seed;
+    const char *subject, *init; /* NULL: "pretrained"; no such setting */
 } made_run;
 
 static char *path_of(const char *name)
@@ -36,18 +37,23 @@ static void make_run(const made_run *m)
     char *path = path_of(m->name),
          *config = px_format(
              "method = \"simclr\";\nbackbone = \"resnet18\";\nseed = %d;\nthreads = %d;\nepochs = 2.0;\nout = "
-             "\"%s\";\ndata = {\n  path = \"sets/c_10.h5\";\n};\noptim = {\n  lr = %g;\n};\n",
-             m->seed, m->seed, m->name, m->lr);
+             "\"%s\";\ninit = \"%s\";\ndata = {\n  path = \"sets/c_10.h5\";\n};\noptim = {\n  lr = %g;\n};\n",
+             m->seed, m->seed, m->name, m->init ? m->init : "", m->lr),
+         *group = px_format("/eval/linear/%s", m->subject ? m->subject : "pretrained"),
+         *top1 = px_format("%s/top1", group), *holdout = px_format("%s/holdout_top1", group);
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
     assert_int_equal(px_results_put_text(r, "/config", config), 0);
     if (m->measured)
-        assert_int_equal(px_measured_begin(r, "/eval/linear/pretrained", m->measured), 0);
-    assert_int_equal(px_results_put(r, "/eval/linear/pretrained/top1", PX_F64, 0, NULL, &m->top1), 0);
+        assert_int_equal(px_measured_begin(r, group, m->measured), 0);
+    assert_int_equal(px_results_put(r, top1, PX_F64, 0, NULL, &m->top1), 0);
     const double grid[2] = {m->holdout / 2, m->holdout};
-    assert_int_equal(px_results_put(r, "/eval/linear/pretrained/holdout_top1", PX_F64, 1, (int64_t[]){2}, grid), 0);
+    assert_int_equal(px_results_put(r, holdout, PX_F64, 1, (int64_t[]){2}, grid), 0);
     assert_int_equal(px_results_close(r), 0);
     free(path);
     free(config);
+    free(group);
+    free(top1);
+    free(holdout);
 }
 
 /* What is printed of these runs; a new string. */
@@ -84,10 +90,10 @@ static const char unlike[] = "data = c.h5\ntest = val, 50 images\nweights = chec
 static void seeds_are_one_row(void **state)
 {
     (void)state;
-    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.60, 1},
-                             {"a2", like, 0.1, 0.72, 0.62, 2},
-                             {"b1", like, 0.3, 0.75, 0.50, 1},
-                             {"b2", like, 0.3, 0.76, 0.52, 2}};
+    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.60, 1, NULL, NULL},
+                             {"a2", like, 0.1, 0.72, 0.62, 2, NULL, NULL},
+                             {"b1", like, 0.3, 0.75, 0.50, 1, NULL, NULL},
+                             {"b2", like, 0.3, 0.76, 0.52, 2, NULL, NULL}};
     char *csv = printed(runs, 4, PX_TABLE_CSV);
     /* t(1) = 12.706; deviations 0.0141 and 0.0071 over sqrt(2); what was held out chooses, not the test */
     assert_string_equal(csv,
@@ -107,8 +113,9 @@ static void seeds_are_one_row(void **state)
 static void unlike_numbers_do_not_share_a_column(void **state)
 {
     (void)state;
-    const made_run runs[] = {
-        {"a1", like, 0.1, 0.70, 0.6, 1}, {"b1", unlike, 0.3, 0.75, 0.5, 1}, {"c1", NULL, 0.5, 0.80, 0.5, 1}};
+    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.6, 1, NULL, NULL},
+                             {"b1", unlike, 0.3, 0.75, 0.5, 1, NULL, NULL},
+                             {"c1", NULL, 0.5, 0.80, 0.5, 1, NULL, NULL}};
     char *table = printed(runs, 3, PX_TABLE_MARKDOWN);
     contains(table, "| core-hours | linear \\[a\\] | linear \\[b\\] | linear \\[c\\] |\n");
     contains(table, "| a1 | simclr | resnet18 | c\\_10.h5 | - | 1 | - | 70.00 | - | - |\n"
@@ -124,11 +131,51 @@ static void unlike_numbers_do_not_share_a_column(void **state)
     free(text);
 }
 
+/* Whatever was trained has its star and its differences, not only `pretrained`; baselines have none. */
+static void subjects_of_all_kinds(void **state)
+{
+    (void)state;
+    static const char *const subjects[] = {"teacher", "pretrained_holdout", "untrained", "hog"};
+    for (int i = 0; i < 4; i++) {
+        const char *s = subjects[i];
+        const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.60, 1, s, NULL},
+                                 {"a2", like, 0.1, 0.72, 0.62, 2, s, NULL},
+                                 {"b1", like, 0.3, 0.75, 0.50, 1, s, NULL},
+                                 {"b2", like, 0.3, 0.76, 0.52, 2, s, NULL}};
+        char *text = printed(runs, 4, PX_TABLE_TEXT),
+             *note = px_format("linear %s, optim.lr=0.3 minus optim.lr=0.1, paired by 2 seeds: +4.50", s);
+        assert_int_equal(strstr(text, note) != NULL, i < 2);
+        assert_int_equal(strstr(text, " *\n") != NULL, i < 2);
+        assert_int_equal(strstr(text, "* is best") != NULL, i < 2);
+        free(text);
+        free(note);
+    }
+}
+
+/* Names and settings are other people's: libconfig makes control characters of escapes, HDF5 takes any name. */
+static void nothing_reaches_the_terminal_raw(void **state)
+{
+    (void)state;
+    static const char evil[] = "teacher\x1b[2J\n";
+    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.6, 1, evil, "a\\x1b[31m\\x07"},
+                             {"a2", like, 0.1, 0.70, 0.6, 2, evil, "a\\x1b[31m\\x07"},
+                             {"b1", unlike, 0.1, 0.75, 0.5, 1, evil, "b\\x1b[32m\\n"},
+                             {"b2", like, 0.1, 0.75, 0.5, 2, evil, "b\\x1b[32m\\n"}};
+    for (px_table_format f = PX_TABLE_TEXT; f <= PX_TABLE_LATEX; f++) {
+        char *text = printed(runs, 4, f);
+        for (const char *at = text; *at; at++)
+            assert_true((unsigned char)*at >= ' ' || *at == '\n');
+        if (f == PX_TABLE_TEXT)
+            contains(text, "\ninit: a?[31m?, b?[32m?\n");
+        free(text);
+    }
+}
+
 /* The same seed twice is no repetition: it tells nothing about chance. */
 static void same_seed_is_another_row(void **state)
 {
     (void)state;
-    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.6, 1}, {"b1", like, 0.1, 0.70, 0.6, 1}};
+    const made_run runs[] = {{"a1", like, 0.1, 0.70, 0.6, 1, NULL, NULL}, {"b1", like, 0.1, 0.70, 0.6, 1, NULL, NULL}};
     char *csv = printed(runs, 2, PX_TABLE_CSV);
     contains(csv, "\na1,simclr");
     contains(csv, "\nb1,simclr");
@@ -138,8 +185,9 @@ static void same_seed_is_another_row(void **state)
 static void forms_escape_what_means_something(void **state)
 {
     (void)state;
-    const made_run runs[] = {
-        {"a_1", like, 0.1, 0.70, 0.6, 1}, {"b|2", like, 0.1, 0.72, 0.6, 1}, {"c,3", like, 0.1, 0.7, 0.6, 1}};
+    const made_run runs[] = {{"a_1", like, 0.1, 0.70, 0.6, 1, NULL, NULL},
+                             {"b|2", like, 0.1, 0.72, 0.6, 1, NULL, NULL},
+                             {"c,3", like, 0.1, 0.7, 0.6, 1, NULL, NULL}};
     char *latex = printed(runs, 3, PX_TABLE_LATEX), *markdown = printed(runs, 3, PX_TABLE_MARKDOWN),
          *csv = printed(runs, 3, PX_TABLE_CSV);
     contains(latex, "\\begin{tabular}{llllrrrr}\n\\toprule\nrun & method & ");
@@ -183,8 +231,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seeds_are_one_row), cmocka_unit_test(unlike_numbers_do_not_share_a_column),
+        cmocka_unit_test(seeds_are_one_row),        cmocka_unit_test(unlike_numbers_do_not_share_a_column),
         cmocka_unit_test(same_seed_is_another_row), cmocka_unit_test(forms_escape_what_means_something),
+        cmocka_unit_test(subjects_of_all_kinds),    cmocka_unit_test(nothing_reaches_the_terminal_raw),
         cmocka_unit_test(what_is_no_run_is_refused)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
