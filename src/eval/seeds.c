@@ -2,20 +2,9 @@
 #include "eval/seeds.h"
 
 #include "base/error.h"
+#include "base/student.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-double px_student(int freedom)
-{
-    static const double first[] = {12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469};
-    if (freedom <= 6)
-        return first[freedom - 1];
-    /* Cornish and Fisher's expansion (Abramowitz & Stegun, 26.7.5) */
-    double z = 1.959964, n = freedom, z3 = z * z * z, z5 = z3 * z * z, z7 = z5 * z * z;
-    return z + (z3 + z) / (4 * n) + (5 * z5 + 16 * z3 + 3 * z) / (96 * n * n) +
-           (3 * z7 + 19 * z5 + 17 * z3 - 15 * z) / (384 * n * n * n);
-}
 
 /* GROUP/seeds/K/NAME as numbers; NULL with a message. */
 static double *read_seed(px_results *r, const char *group, int seed, const char *name, int *rank, int64_t dim[4])
@@ -51,12 +40,10 @@ static int conclude(px_results *r, const char *group, const char *name, int seed
     if (have == seeds) {
         double *mean = px_calloc((size_t)count, sizeof *mean), *half = px_calloc((size_t)count, sizeof *half);
         for (int64_t i = 0; i < count; i++) {
-            double squares = 0;
+            double x[PX_SEEDS_MAX];
             for (int k = 0; k < seeds; k++)
-                mean[i] += value[k][i] / seeds;
-            for (int k = 0; k < seeds; k++)
-                squares += (value[k][i] - mean[i]) * (value[k][i] - mean[i]);
-            half[i] = px_student(seeds - 1) * sqrt(squares / (seeds - 1) / seeds);
+                x[k] = value[k][i];
+            mean[i] = px_mean_95(x, seeds, &half[i]);
         }
         status = put(r, group, name, "", rank, dim, mean) != 0 ? -1 : put(r, group, name, "_interval", rank, dim, half);
         free(mean);

@@ -14,7 +14,4 @@ enum { PX_SEEDS_MAX = 64 };
  * interval of that mean (Student's t); and the axis. 0 or -1. */
 int px_seeds_conclude(px_results *, const char *group, const px_protocol *, int seeds);
 
-/* The 97.5 % quantile of Student's t with this many degrees of freedom, from 1 on; right to 0.002. */
-double px_student(int freedom);
-
 #endif
