@@ -10,7 +10,8 @@
 # of the first failure. From the environment:
 #   PRETEXT   the program (default: pretext in PATH, else build/pretext)
 #   LAUNCH    what starts the ranks (default: nothing, one rank)
-#   OUT       where results of weights go, a folder for each file (default: results/probe)
+#   OUT       where results of weights go (default: results/probe), a folder for each file: its name, if that is another's with a
+#             checksum of its path. The file `weights` there has the path.
 set -eu
 
 program=${PRETEXT:-$(command -v pretext || echo build/pretext)}
@@ -32,8 +33,13 @@ status=0 failed=0 runs=()
 for subject in "${subjects[@]}"; do
     own=()
     if [ -f "$subject" ]; then # weights
-        name=${subject##*/}
+        path=$(realpath "$subject") name=${subject##*/}
         run=$out/${name%.*} newest=$subject
+        if [ -e "$run" ] && [ "$(cat "$run/weights" 2>/dev/null)" != "$path" ]; then # another file's
+            run=$run-$(printf %s "$path" | cksum | cut -d ' ' -f 1)
+        fi
+        mkdir -p "$run"
+        printf '%s\n' "$path" >"$run/weights"
         own=("out=$run")
     else
         run=$subject newest=$subject/checkpoint.h5

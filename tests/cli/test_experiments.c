@@ -1,5 +1,5 @@
 /* test_experiments.c - the program accepts every configuration in experiments/ and its folders: it fails only because the
- * data set does not exist. */
+ * data set does not exist. probe.sh, with a stand-in for the program, keeps the results of each file of weights apart. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void every_configuration_is_taken(void **state)
 {
@@ -40,8 +41,73 @@ static void every_configuration_is_taken(void **state)
     free(deeper);
 }
 
+static void put(const char *folder, const char *name, const char *text)
+{
+    char *path = px_format("%s/%s", folder, name);
+    FILE *out = fopen(path, "w");
+    assert_non_null(out);
+    fputs(text, out);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+    free(path);
+}
+
+static void probe_sh_says(const char *script, const char *const weights[3], const char *out, const char *err)
+{
+    run_child c = run_start_command((const char *const[]){"bash", script, weights[0], weights[1], weights[2], NULL});
+    run_result r = run_wait(&c);
+    if (r.status != 0 || strcmp(r.out, out) != 0 || !strstr(r.err, err))
+        fail_msg("status %d, not '%s' or no '%s' in:\n%s%s", r.status, out, err, r.out, r.err);
+    run_finish(&r);
+}
+
+/* Files of the same name, but for the folder or the ending. */
+static void weights_of_the_same_name(void **state)
+{
+    (void)state;
+    const char *experiments = getenv("PRETEXT_EXPERIMENTS");
+    if (!experiments)
+        skip();
+    static const char *const names[] = {"a/model.pth", "b/model.pth", "b/model.safetensors"};
+    char *folder = run_folder_create(), *script = px_format("%s/probe.sh", experiments),
+         *program = px_format("%s/program", folder), *results = px_format("%s/out", folder), *weights[3], *before,
+         *had = getenv("PRETEXT");
+    before = had ? px_strdup(had) : NULL;
+    /* keeps what it evaluates in out=FOLDER; a comparison prints that of each */
+    put(folder, "program",
+        "#!/bin/bash\n"
+        "if [ $1 = probe ]; then\n"
+        "  out=${*: -1} out=${out#out=}\n"
+        "  mkdir -p \"$out\"; basename \"$2\" >>\"$out/evaluated\"; exit\n"
+        "fi\n"
+        "shift; for run; do cat \"$run/evaluated\"; done\n");
+    for (int i = 0; i < 3; i++) {
+        char *inner = px_format("%s/%c", folder, names[i][0]);
+        mkdir(inner, 0700);
+        put(folder, names[i], "weights");
+        weights[i] = px_format("%s/%s", folder, names[i]);
+        free(inner);
+    }
+    setenv("PRETEXT", program, 1);
+    setenv("OUT", results, 1);
+    const char *const all = "model.pth\nmodel.pth\nmodel.safetensors\n";
+    probe_sh_says(script, (const char *const *)weights, all, "b/model.pth: is evaluated\n");
+    probe_sh_says(script, (const char *const *)weights, all, "b/model.safetensors: is already evaluated\n");
+    if (before)
+        setenv("PRETEXT", before, 1);
+    unsetenv("OUT");
+    for (int i = 0; i < 3; i++)
+        free(weights[i]);
+    free(before);
+    free(program);
+    free(results);
+    free(script);
+    run_folder_remove(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_configuration_is_taken)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_configuration_is_taken),
+                                       cmocka_unit_test(weights_of_the_same_name)};
     return cmocka_run_group_tests_name("experiments", tests, NULL, NULL);
 }
