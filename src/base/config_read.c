@@ -66,8 +66,7 @@ static bool has_zero_escape(const char *text)
     return false;
 }
 
-/* The whole file as a new string, or NULL with the error set. */
-static char *read_text(const char *path)
+char *px_config_read_text(const char *path)
 {
     struct stat about;
     if (lstat(path, &about) == 0 && S_ISFIFO(about.st_mode)) /* /dev/stdin and the shell's <(...) are links */
@@ -122,7 +121,7 @@ static px_setting integer_as_written(const config_setting_t *s, const source *sr
     px_setting value = {.kind = PX_SETTING_INTEGER, .integer = config_setting_get_int(s)};
     const char *file = config_setting_source_file(s), *name = config_setting_name(s);
     char path[PATH_MAX];
-    char *included = file ? read_text(included_path(src, file, path)) : NULL;
+    char *included = file ? px_config_read_text(included_path(src, file, path)) : NULL;
     const char *text = line_start(included ? included : src->text, (int)config_setting_source_line(s));
     const char *at = text && name && (included || !file) ? find_name(text, name) : NULL;
     for (bool found = false; at && !found; at = find_name(at + strlen(name), name)) {
@@ -228,7 +227,7 @@ static int check_includes(const source *src, const char *text, const char *where
         if (name) /* libconfig 1.5 opens no absolute paths, and takes "" for the folder itself */
             snprintf(path, sizeof path, "%s/%s", src->directory, name);
         if (name && stat(path, &about) == 0) {
-            char *inner = S_ISREG(about.st_mode) ? read_text(path) : NULL;
+            char *inner = S_ISREG(about.st_mode) ? px_config_read_text(path) : NULL;
             if (!S_ISREG(about.st_mode))
                 status = px_fail(PX_USAGE, "%s:%d: @include \"%s\": is not a file", where, number, name);
             else if (inner && strlen(inner) > *left)
@@ -303,7 +302,7 @@ int px_assignments_text(px_assignments *all, const char *text, const char *origi
 
 int px_assignments_file(px_assignments *all, const char *path)
 {
-    char *text = read_text(path);
+    char *text = px_config_read_text(path);
     if (!text)
         return -1;
     const char *slash = strrchr(path, '/');

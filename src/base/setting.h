@@ -47,6 +47,9 @@ typedef struct px_assignments {
     int count;
 } px_assignments;
 
+/* The text of a configuration file as a new string; NULL: it cannot be read, is too large, or contains a zero byte. */
+char *px_config_read_text(const char *path);
+
 /* These append settings. Each returns 0 or -1, like the function of config.h that calls it. */
 int px_assignments_file(px_assignments *, const char *path);
 int px_assignments_text(px_assignments *, const char *text, const char *origin);

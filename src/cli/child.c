@@ -24,6 +24,7 @@ void px_children_begin(px_children *c, bool launched)
 {
     *c = (px_children){.launched = launched};
     sigset_t waited = handed_on();
+    signal(SIGCHLD, SIG_DFL); /* where it was ignored, as some programs leave it, a child's status would be lost */
     sigaddset(&waited, SIGCHLD);
     sigprocmask(SIG_BLOCK, &waited, &c->before);
 }
@@ -70,7 +71,7 @@ static int wait_for(px_children *c, pid_t child)
 {
     sigset_t set = handed_on();
     sigaddset(&set, SIGCHLD);
-    int status;
+    int status = 127 << 8; /* if it cannot be waited for */
     while (waitpid(child, &status, WNOHANG) == 0) {
         int number = sigwaitinfo(&set, NULL);
         if (number <= 0 || number == SIGCHLD)

@@ -2,6 +2,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/folder.h"
+#include "base/setting.h"
 #include "cli/args.h"
 #include "cli/grid_runs.h"
 #include "cli/job.h"
@@ -56,9 +57,12 @@ typedef struct request {
 /* Splits as a shell does, but runs no command. */
 static int split(wordexp_t *words, const char *key, const char *text)
 {
-    if (wordexp(text, words, WRDE_NOCMD | WRDE_UNDEF) == 0)
+    int reason = wordexp(text, words, WRDE_NOCMD | WRDE_UNDEF);
+    if (reason == 0)
         return 0;
     *words = (wordexp_t){0};
+    if (reason == WRDE_BADVAL)
+        return px_fail(PX_USAGE, "grid.%s: '%s' has a variable that is not set", key, text);
     return px_fail(PX_USAGE, "grid.%s: '%s' is not a list of words as a shell takes it, with blanks between", key,
                    text);
 }
@@ -93,19 +97,21 @@ static void finish_request(request *r)
     free(r->config);
 }
 
-/* Reads a text file of ours; NULL: it is not there. */
-static char *read_text(const char *path)
+/* Writes a text so that the file is there whole or not at all. */
+static int write_text(const char *path, const char *text)
 {
-    FILE *in = fopen(path, "r");
-    char *text = NULL;
-    size_t room = 0;
-    if (in && getdelim(&text, &room, 0, in) < 0) {
-        free(text);
-        text = NULL;
+    char *partial = px_partial_name(path);
+    FILE *out = fopen(partial, "w");
+    bool written = out && fputs(text, out) >= 0;
+    if (out)
+        written = fclose(out) == 0 && written;
+    int status = 0;
+    if (!written || rename(partial, path) != 0) {
+        status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+        unlink(partial);
     }
-    if (in)
-        fclose(in);
-    return text;
+    free(partial);
+    return status;
 }
 
 /* What the runs have in common is kept in FOLDER/grid.cfg, so that a grid that goes on with other settings, whose runs could not
@@ -121,12 +127,13 @@ static int keep_common(const request *r, const char *folder, px_log *log)
     px_grid_words_free(first);
     if (status != 0)
         return -1;
-    char *now = px_config_text(s.config), *path = px_format("%s/grid.cfg", folder), *before = read_text(path);
-    if (before)
+    char *now = px_config_text(s.config), *path = px_format("%s/grid.cfg", folder), *before = NULL;
+    if (access(path, F_OK) != 0)
+        status = write_text(path, now);
+    else if ((before = px_config_read_text(path)))
         px_changes_tell(log, &(px_changes){.before = before, .now = now, .asked = now, .usual = now});
-    FILE *out = before ? NULL : fopen(path, "w");
-    if (!before && (!out || (fputs(now, out), fclose(out)) != 0))
-        status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
+    else
+        status = -1;
     free(before);
     free(path);
     free(now);
@@ -142,7 +149,9 @@ static int take_folder(const char *folder, int *lock)
     if (px_folder_make(folder, ROOM, &existed) != 0)
         return -1;
     *lock = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (*lock >= 0 && flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    if (*lock < 0)
+        return px_fail(PX_FAIL, "%s: cannot be opened: %s", folder, strerror(errno));
+    if (flock(*lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) /* some file systems have no locks */
         return px_fail(PX_USAGE, "%s: another pretext grid is at work there", folder);
     return 0;
 }
@@ -174,15 +183,32 @@ static int work(const request *r, const grid_flags *given, const char *folder, p
     return status;
 }
 
+/* The rank if a launcher has started this program several times, or -1. In the shell of `srun --pty` or of `salloc` the names of
+ * ranks are set, too, but there is one task. */
+static int launched_rank(void)
+{
+    static const struct {
+        const char *rank, *ranks; /* the environment's name of each */
+    } launchers[] = {
+        {"OMPI_COMM_WORLD_RANK", NULL}, {"PMI_RANK", "PMI_SIZE"}, {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
+    for (size_t i = 0; i < sizeof launchers / sizeof *launchers; i++) {
+        const char *rank = getenv(launchers[i].rank), *ranks = launchers[i].ranks ? getenv(launchers[i].ranks) : "2";
+        if (rank && ranks && atoi(ranks) > 1)
+            return atoi(rank);
+    }
+    return -1;
+}
+
 static int run(int argc, char **argv)
 {
     grid_flags given = {0};
     px_args args;
     request r = {0};
-    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
-    px_cli_set_rank(rank ? atoi(rank) : 0);
-    if (rank)
-        return px_fail(PX_USAGE, "is not started by mpirun, but starts it for each run: grid.launch=\"mpirun -n 4\"");
+    int rank = launched_rank();
+    px_cli_set_rank(rank > 0 ? rank : 0);
+    if (rank >= 0)
+        return px_fail(PX_USAGE,
+                       "is not started by mpirun or srun, but starts it for each run: grid.launch=\"mpirun -n 4\"");
     if (px_args_read(&args, &px_cmd_grid, argc, argv, &given) != 0)
         return -1;
     px_log log = px_log_make(stderr, false);

@@ -43,7 +43,8 @@ static bool read_range(const char *text, long *first, long *last)
 
 static int add_range(px_axis *a, const char *text, long first, long last)
 {
-    if (last < first || last - first >= PX_GRID_MOST || first == LONG_MIN || last == LONG_MAX)
+    bool many = (unsigned long)last - (unsigned long)first >= PX_GRID_MOST; /* the difference may be no long */
+    if (last < first || many || first == LONG_MIN || last == LONG_MAX)
         return px_fail(PX_USAGE, "%s=%s: a range is FIRST..LAST, the smaller number first, of at most %d numbers",
                        a->key, text, PX_GRID_MOST);
     int status = 0;
@@ -179,10 +180,10 @@ static int add_assignment(px_grid *g, const char *text)
     int status = read_values(&a, equals + 1, &varies);
     for (int i = 0; i < g->axes && status == 0; i++)
         if (strcmp(g->axis[i].key, a.key) == 0)
-            status = px_fail(PX_USAGE, "%s is given twice; all values belong into one list: %s=A,B", a.key, a.key);
+            status = px_fail(PX_USAGE, "%s is given twice; all values go into one list: %s=A,B", a.key, a.key);
     for (int i = 0; i < g->fixed_count && status == 0 && varies; i++)
         if (strncmp(g->fixed[i], text, (size_t)(equals + 1 - text)) == 0)
-            status = px_fail(PX_USAGE, "%s is given twice; all values belong into one list: %s=A,B", a.key, a.key);
+            status = px_fail(PX_USAGE, "%s is given twice; all values go into one list: %s=A,B", a.key, a.key);
     if (status != 0 || !varies) {
         finish_axis(&a);
         if (status == 0) {
@@ -201,6 +202,34 @@ static int add_assignment(px_grid *g, const char *text)
     return 0;
 }
 
+static int by_letters(const void *a, const void *b)
+{
+    return strcasecmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Values of different axes may also make the same name: "a-x_b-1" and "b-1" of the first, "a-x" and "b-1_b-1" of the second. */
+static int check_names(const px_grid *g)
+{
+    char **name = px_calloc((size_t)g->runs, sizeof *name);
+    int status = 0;
+    for (int i = 0; i < g->runs; i++) {
+        name[i] = px_grid_name(g, i);
+        if (status == 0 && strlen(name[i]) > FOLDER_LONGEST)
+            status = px_fail(PX_USAGE, "%s: the name of this run's folder would be too long; vary fewer keys at once",
+                             name[i]);
+    }
+    qsort(name, (size_t)g->runs, sizeof *name, by_letters);
+    for (int i = 0; i + 1 < g->runs && status == 0; i++)
+        if (strcasecmp(name[i], name[i + 1]) == 0)
+            status =
+                px_fail(PX_USAGE, "two runs would have the same folder, %s; vary one of its keys in a grid of its own",
+                        name[i]);
+    for (int i = 0; i < g->runs; i++)
+        free(name[i]);
+    free(name);
+    return status;
+}
+
 int px_grid_read(px_grid *g, const char *const assignments[], int count)
 {
     *g = (px_grid){.runs = 1};
@@ -213,13 +242,8 @@ int px_grid_read(px_grid *g, const char *const assignments[], int count)
         g->axis[i].label = label_of(g, i);
         status = name_values(&g->axis[i]);
     }
-    for (int i = 0; i < g->runs && status == 0; i++) {
-        char *name = px_grid_name(g, i);
-        if (strlen(name) > FOLDER_LONGEST)
-            status =
-                px_fail(PX_USAGE, "%s: the name of this run's folder would be too long; vary fewer keys at once", name);
-        free(name);
-    }
+    if (status == 0)
+        status = check_names(g);
     if (status != 0)
         px_grid_finish(g);
     return status;

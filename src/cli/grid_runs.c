@@ -4,16 +4,17 @@
 #include "base/shell.h"
 #include "cli/child.h"
 #include "figures/compare.h"
-#include "results/results.h"
 #include "train/checkpoint.h"
 #include "train/settings.h"
 
-#include <inttypes.h>
+#include <errno.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 /* ---- how far they are ---- */
 
@@ -174,19 +175,42 @@ static outcome execute(const px_grid_job *j, px_children *c, char **command, con
     return FAILED;
 }
 
-/* Whether the run has results of any evaluation. */
+/* The file in a run's folder that remembers that it was evaluated with these settings; its name has their checksum. */
+static char *mark_of(const px_grid_job *j, int run)
+{
+    uLong sum = crc32_z(0, NULL, 0);
+    for (char *const *p = j->probe; *p; p++)
+        sum = crc32_z(sum, (const Bytef *)*p, strlen(*p) + 1);
+    char *folder = folder_of(j, run), *mark = px_format("%s/probed-%08lx", folder, sum);
+    free(folder);
+    return mark;
+}
+
+/* Whether the run as it is now was evaluated in this way: after its last checkpoint. */
 static bool is_probed(const px_grid_job *j, int run)
 {
-    px_results *r;
-    char *folder = folder_of(j, run), *path = px_format("%s/run.h5", folder);
-    bool probed = px_results_open(&r, path, PX_RESULTS_READ) == 0;
-    if (probed) {
-        probed = px_results_has(r, "/eval");
-        px_results_close(r);
-    }
+    struct stat mark, trained;
+    char *path = mark_of(j, run), *folder = folder_of(j, run), *checkpoint = px_format("%s/checkpoint.h5", folder);
+    bool probed = stat(path, &mark) == 0;
+    if (probed && stat(checkpoint, &trained) == 0)
+        probed = mark.st_mtim.tv_sec != trained.st_mtim.tv_sec ? mark.st_mtim.tv_sec > trained.st_mtim.tv_sec
+                                                               : mark.st_mtim.tv_nsec >= trained.st_mtim.tv_nsec;
     free(path);
     free(folder);
+    free(checkpoint);
     return probed;
+}
+
+/* Without the mark, which may fail on a full disk, it is evaluated again. */
+static void mark_probed(const px_grid_job *j, int run)
+{
+    char *path = mark_of(j, run);
+    FILE *out = fopen(path, "w");
+    for (char *const *p = j->probe; out && *p; p++)
+        fprintf(out, "%s\n", *p);
+    if (!out || fclose(out) != 0)
+        px_log_warning(j->log, "%s: cannot be written: %s", path, strerror(errno));
+    free(path);
 }
 
 static outcome one_run(const px_grid_job *j, px_children *c, int run, px_grid_stage *stage, double minutes, int *first)
@@ -207,6 +231,8 @@ static outcome one_run(const px_grid_job *j, px_children *c, int run, px_grid_st
         char **command = probe_command(j, run);
         o = execute(j, c, command, "the evaluation", name, first);
         px_grid_words_free(command);
+        if (o == GOOD)
+            mark_probed(j, run);
     }
     free(name);
     return o;

@@ -26,11 +26,13 @@ int px_grid_look(const px_grid_job *, px_grid_stage *stage, double *minutes);
 /* One line per run: its name and how far it is; then the command that the first one would be started with. */
 int px_grid_list(const px_grid_job *, const px_grid_stage *stage);
 
-/* Starts the runs that are not done, one after the other. 0: all are done; -1: stopped (PX_STOPPED), or some failed, whose
- * names and statuses it has told, with the status of the first. */
+/* Starts the runs that are not done, one after the other, and evaluates those that were not in this way. 0: all are done; -1:
+ * stopped (PX_STOPPED), or some failed, whose names and statuses it has told: PX_USAGE or PX_DATA if that is the first one's,
+ * otherwise PX_FAIL. */
 int px_grid_start(const px_grid_job *, px_grid_stage *stage, double minutes);
 
-/* Writes FOLDER/grid.sh, a SLURM array of those that are not done, and tells how to submit it. 0 or -1. */
+/* Writes FOLDER/grid.sh, a SLURM array of those that are not done, and tells how to submit it; nothing if all are done. 0 or
+ * -1. */
 int px_grid_slurm(const px_grid_job *, const px_grid_stage *stage);
 
 /* The words that start a run, as `pretext pretrain ... --resume`: a new NULL-terminated array of new strings. `minutes`:

@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SLURM_USUAL = 1001 }; /* tasks of an array: its manual's default of MaxArraySize; their numbers are less */
+
 /* The resources that slurm.sh asks for are those of a task. Names of jobs and logs are the array's own. */
 static int copy_directives(FILE *out, const char *script)
 {
@@ -126,6 +128,10 @@ int px_grid_slurm(const px_grid_job *j, const px_grid_stage *stage)
                        j->folder);
     if (check_launch(j) != 0)
         return -1;
+    if (left == 0) { /* an array of no tasks is nothing that SLURM takes */
+        printf("all %d runs are done\n", j->grid->runs);
+        return 0;
+    }
     char *found = px_share_file("experiments/slurm.sh"), *script = found ? realpath(found, NULL) : NULL;
     free(found);
     if (!script)
@@ -141,11 +147,12 @@ int px_grid_slurm(const px_grid_job *j, const px_grid_stage *stage)
         status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(errno));
     if (status == 0) {
         char *word = px_shell_word(path);
-        if (left)
-            printf("%d of %d runs are to be done: sbatch %s\n", left, j->grid->runs, word);
-        else
-            printf("all %d runs are done\n", j->grid->runs);
+        printf("%d of %d runs are to be done: sbatch %s\n", left, j->grid->runs, word);
         free(word);
+        if (j->grid->runs > SLURM_USUAL)
+            px_log_line(j->log,
+                        "SLURM takes arrays of up to %d tasks unless its MaxArraySize (scontrol show config) is larger",
+                        SLURM_USUAL);
     }
     free(path);
     free(script);

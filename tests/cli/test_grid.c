@@ -10,9 +10,12 @@
 #include "cli/grid.h"
 #include "make_set.h"
 #include "run.h"
+#include "run_files.h"
 #include "same_run.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/stat.h>
 
 #define GRID_FAILS(...)                                                                                                \
     do {                                                                                                               \
@@ -101,12 +104,14 @@ static void bad_lists_are_refused(void **state)
     GRID_FAILS("seed=1,2,");
     GRID_FAILS("seed=3..1");
     GRID_FAILS("seed=1..1000000000");
+    GRID_FAILS("seed=-9000000000000000000..9000000000000000000"); /* the difference is no long */
     GRID_FAILS("seed=0..101", "epochs=1..100");
     GRID_FAILS("optim.steps=[1,2");
     GRID_FAILS("optim.steps=1],2");
     GRID_FAILS("init=\"a,b");
     GRID_FAILS("init=a/b,a-b");
     GRID_FAILS("init=a,A");
+    GRID_FAILS("init=x,x_seed-1", "seed=1_seed-1,1"); /* init-x_seed-1_seed-1 twice */
     GRID_FAILS("seed");
 }
 
@@ -158,6 +163,63 @@ static void done_runs_are_skipped(void **state)
     ends(start(f, "g", "seed=1,2", "epochs=2", NULL), 0, "resumed at step 6 of 12");
     assert_int_equal(rows(f, "g/seed-2"), 12);
     assert_int_equal(rows(f, "g/seed-3"), 6);
+}
+
+/* How often a grid has started something, in a run that is evaluated by these settings; whether results are there then. */
+static void probed_by(const fixture *f, const char *settings, bool starts, const char *group)
+{
+    char *probe = px_format("grid.probe=%s", settings), *run = px_format("%s/probed/seed-1", f->folder);
+    run_child c = start(f, "probed", "seed=1..1", "epochs=1", probe);
+    run_result r = run_wait(&c);
+    if (r.status != 0 || (strstr(r.err, "run 1 of 1: seed-1") != NULL) != starts)
+        fail_msg("status %d, started or not by %s:\n%s%s", r.status, settings, r.out, r.err);
+    run_finish(&r);
+    px_results *h5 = open_h5(run, "run.h5");
+    assert_true(px_results_has(h5, group));
+    px_results_close(h5);
+    free(probe);
+    free(run);
+}
+
+/* A run is evaluated by each probe once: another protocol, or one that was interrupted, finds results of another one there. */
+static void each_probe_of_a_run(void **state)
+{
+    const fixture *f = *state;
+    probed_by(f, "protocol=knn", true, "/eval/knn/pretrained");
+    probed_by(f, "protocol=knn", false, "/eval/knn/pretrained");
+    probed_by(f, "protocol=retrieval", true, "/eval/retrieval/pretrained");
+    probed_by(f, "protocol=retrieval", false, "/eval/retrieval/pretrained");
+    char *checkpoint = px_format("%s/probed/seed-1/checkpoint.h5", f->folder);
+    assert_int_equal(utimensat(AT_FDCWD, checkpoint, NULL, 0), 0); /* it was trained further meanwhile */
+    probed_by(f, "protocol=knn", true, "/eval/knn/pretrained");
+    free(checkpoint);
+}
+
+/* An array of no jobs would be nothing to submit. */
+static void no_array_of_done_runs(void **state)
+{
+    const fixture *f = *state;
+    char *script = px_format("%s/probed/grid.sh", f->folder);
+    ends(start(f, "probed", "seed=1..1", "epochs=1", "--slurm"), 0, "all 1 runs are done");
+    assert_int_equal(access(script, F_OK), -1);
+    free(script);
+}
+
+/* Under another launcher each rank would start all runs. Where SIGCHLD is ignored, the status of a run would be lost. */
+static void started_by_others(void **state)
+{
+    const fixture *f = *state;
+    setenv("PMI_RANK", "0", 1);
+    setenv("PMI_SIZE", "1", 1);
+    ends(start(f, "new", "seed=1,2", "epochs=1", "--dry-run"), 0, "new    ");
+    setenv("PMI_SIZE", "2", 1);
+    ends(start(f, "new", "seed=1,2", "epochs=1", "--dry-run"), 2, "is not started by mpirun or srun");
+    unsetenv("PMI_RANK");
+    unsetenv("PMI_SIZE");
+    signal(SIGCHLD, SIG_IGN);
+    run_child c = start(f, "ignored", "data.limit=8,9", "epochs=1", NULL);
+    signal(SIGCHLD, SIG_DFL);
+    ends(c, 2, "the training of limit-8 has failed with status 2; the others go on");
 }
 
 static void failures_do_not_stop_the_others(void **state)
@@ -248,10 +310,16 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(product_of_all_lists),   cmocka_unit_test(commas_within_values),
-        cmocka_unit_test(labels_tell_keys_apart), cmocka_unit_test(bad_lists_are_refused),
-        cmocka_unit_test(done_runs_are_skipped),  cmocka_unit_test(failures_do_not_stop_the_others),
-        cmocka_unit_test(interrupted_runs_go_on), cmocka_unit_test(array_of_jobs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(product_of_all_lists),
+                                       cmocka_unit_test(commas_within_values),
+                                       cmocka_unit_test(labels_tell_keys_apart),
+                                       cmocka_unit_test(bad_lists_are_refused),
+                                       cmocka_unit_test(each_probe_of_a_run),
+                                       cmocka_unit_test(no_array_of_done_runs),
+                                       cmocka_unit_test(started_by_others),
+                                       cmocka_unit_test(done_runs_are_skipped),
+                                       cmocka_unit_test(failures_do_not_stop_the_others),
+                                       cmocka_unit_test(interrupted_runs_go_on),
+                                       cmocka_unit_test(array_of_jobs)};
     return cmocka_run_group_tests_name("grid", tests, set_up, tear_down);
 }
