@@ -81,7 +81,7 @@ asks nospace
 holds 'pretext pretrain optim.' optim.lr= optim.optimizer=
 becomes 'pretext pretrain epo' epochs=
 asks nospace
-becomes 'pretext pretrain optim.optimizer=' sgd lars adamw
+becomes 'pretext pretrain optim.optimizer=' sgd adamw lars adam lamb
 becomes 'pretext pretrain optim.optimizer=ad' adam adamw
 becomes 'pretext pretrain recompute=' true false
 becomes 'pretext pretrain method=simc' simclr
