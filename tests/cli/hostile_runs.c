@@ -159,6 +159,20 @@ static const h5_case shown[] = {
     {"/train/step /train/loss", "huge overflow storage virtual broken ones more-axes filter enum", 0, NULL, 0, 0},
 };
 
+/* What the run cost, and what several runs are compared by. */
+static const h5_case costs[] = {
+    {"/ledger /ledger/session /ledger/images /ledger/joules", "none remove dangling loop group external passwd", 0,
+     NULL, 0, 0},
+    {"/ledger/session /ledger/images", OTHER_TYPES " null scalar 32-axes empty one shorter longer", 0, NULL, 0, 0},
+    {"/ledger/session", "huge overflow storage virtual broken ones more-axes filter enum", 0, NULL, 0, 0},
+};
+
+static const h5_case compared[] = {
+    {"/config /ledger /eval", "none remove dangling loop group external passwd", 0, NULL, 0, 0},
+    {"/config", OTHER_TYPES " null scalar 32-axes empty", 0, NULL, 0, 0},
+    {"/ledger/session", "huge overflow storage virtual broken ones more-axes filter enum", 0, NULL, 0, 0},
+};
+
 static const h5_case drawn[] = {
     {"/train/step /train/loss", "loop external text scalar 32-axes empty huge storage broken ones filter enum bits", 0,
      NULL, 0, 0},
@@ -187,6 +201,10 @@ void hostile_results(void **state)
     hostile_rows rows = {0};
     hostile_h5_rows(&rows, "ok/run.h5", hostile_h5_results, shown, COUNT(shown));
     hostile_run_made(&rows, (const char *const[]){"show", "%", NULL});
+    hostile_h5_rows(&rows, "ok/run.h5", hostile_h5_results, costs, COUNT(costs));
+    hostile_run_made(&rows, (const char *const[]){"show", "--json", "%", NULL});
+    hostile_h5_rows(&rows, "ok/run.h5", hostile_h5_results, compared, COUNT(compared));
+    hostile_run_made(&rows, (const char *const[]){"compare", "%", NULL});
     hostile_h5_rows(&rows, "ok/run.h5", hostile_h5_results, drawn, COUNT(drawn));
     hostile_run_made(&rows, (const char *const[]){"plot", "%", NULL});
     hostile_h5_rows(&rows, "ok/run.h5", hostile_h5_results, printed, COUNT(printed));
