@@ -222,6 +222,43 @@ static void started_by_others(void **state)
     ends(c, 2, "the training of limit-8 has failed with status 2; the others go on");
 }
 
+/* Waits until the stand-in for a launcher has written so much. */
+static void launcher_says(const fixture *f, const char *all)
+{
+    for (int tries = 0; tries < 200; tries++) {
+        content log = read_content(f->folder, "launcher.log");
+        bool there = log.size >= (long)strlen(all);
+        if (there)
+            assert_memory_equal(log.bytes, all, strlen(all));
+        free(log.bytes);
+        if (there)
+            return;
+        run_pause_ms(50);
+    }
+    fail_msg("the launcher has not come to '%s'", all);
+}
+
+/* A launcher hands on SIGUSR1 alone, and ends its ranks on SIGTERM: a second Ctrl-C is that. */
+static void interrupts_of_a_launcher(void **state)
+{
+    const fixture *f = *state;
+    static const char script[] = "log=${0%/*}/launcher.log\n"
+                                 "trap 'echo USR1 >>$log' USR1\n"
+                                 "trap 'echo TERM >>$log; exit 1' TERM\n"
+                                 "echo begun >>$log\n"
+                                 "while :; do sleep 0.05; done\n";
+    write_content(f->folder, "launcher.sh", script, (long)strlen(script));
+    char *launch = px_format("grid.launch=bash %s/launcher.sh", f->folder);
+    run_child c = start(f, "launched", "seed=1,2", "epochs=1", launch);
+    launcher_says(f, "begun\n");
+    kill(c.process, SIGINT);
+    launcher_says(f, "begun\nUSR1\n");
+    kill(c.process, SIGINT);
+    launcher_says(f, "begun\nUSR1\nTERM\n");
+    ends(c, 75, "stopped with 0 of 2 runs done; the same command goes on");
+    free(launch);
+}
+
 static void failures_do_not_stop_the_others(void **state)
 {
     const fixture *f = *state;
@@ -310,16 +347,12 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(product_of_all_lists),
-                                       cmocka_unit_test(commas_within_values),
-                                       cmocka_unit_test(labels_tell_keys_apart),
-                                       cmocka_unit_test(bad_lists_are_refused),
-                                       cmocka_unit_test(each_probe_of_a_run),
-                                       cmocka_unit_test(no_array_of_done_runs),
-                                       cmocka_unit_test(started_by_others),
-                                       cmocka_unit_test(done_runs_are_skipped),
-                                       cmocka_unit_test(failures_do_not_stop_the_others),
-                                       cmocka_unit_test(interrupted_runs_go_on),
-                                       cmocka_unit_test(array_of_jobs)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(product_of_all_lists),   cmocka_unit_test(commas_within_values),
+        cmocka_unit_test(labels_tell_keys_apart), cmocka_unit_test(bad_lists_are_refused),
+        cmocka_unit_test(each_probe_of_a_run),    cmocka_unit_test(no_array_of_done_runs),
+        cmocka_unit_test(started_by_others),      cmocka_unit_test(interrupts_of_a_launcher),
+        cmocka_unit_test(done_runs_are_skipped),  cmocka_unit_test(failures_do_not_stop_the_others),
+        cmocka_unit_test(interrupted_runs_go_on), cmocka_unit_test(array_of_jobs)};
     return cmocka_run_group_tests_name("grid", tests, set_up, tear_down);
 }
