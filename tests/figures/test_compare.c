@@ -80,8 +80,8 @@ static char *printed(const made_run *runs, int count, px_table_format format)
 
 static void contains(const char *text, const char *what)
 {
-    if (!strstr(text, what))
-        fail_msg("no '%s' in:\n%s", what, text);
+    if (!text || !strstr(text, what))
+        fail_msg("no '%s' in:\n%s", what, text ? text : "nothing");
 }
 
 static const char like[] = "data = c.h5\ntest = test, 100 images\nweights = checkpoint\nweights_step = 7\n";
