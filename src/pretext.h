@@ -17,6 +17,7 @@
 #include "data/hog.h"
 #include "data/lab.h"
 #include "data/mix.h"
+#include "graph/average.h"
 #include "nn/conv_decoder.h"
 #include "nn/heads.h"
 #include "nn/layers.h"

@@ -14,7 +14,7 @@ void px_host_copy(void *to, const void *from, size_t bytes)
 
 void px_host_follow(void *to, const void *leader, int64_t n, double momentum, bool wide)
 {
-    float m = (float)momentum, rest = (float)(1 - momentum);
+    const float m = (float)momentum, rest = 1 - m; /* they add up to 1, or an average would shrink: rest may be 1e-5 */
     if (wide) {
         double *y = to;
         const double *x = leader;

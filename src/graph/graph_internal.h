@@ -1,4 +1,4 @@
-/* graph_internal.h - the graph's insides, shared by graph.c (values, nodes, derivative) and params.c (parameters, networks). */
+/* graph_internal.h - the insides, shared by graph.c (values, nodes, derivative), params.c (parameters, networks), average.c. */
 #ifndef PX_GRAPH_GRAPH_INTERNAL_H
 #define PX_GRAPH_GRAPH_INTERNAL_H
 
@@ -47,5 +47,8 @@ void *px_graph_keep(px_graph *, void *memory);
 
 /* `name` is borrowed. */
 px_value *px_graph_add_value(px_graph *, px_value_kind, px_dtype, px_shape, const char *name);
+
+/* A parameter, follower or state with the name, flags and so on of `p`, whose value is made. */
+px_value *px_graph_add_param(px_graph *, px_value_kind, px_shape, px_param p);
 
 #endif

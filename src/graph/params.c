@@ -43,7 +43,7 @@ static const px_param *find_param(const px_graph *g, const char *name)
     return NULL;
 }
 
-static px_value *new_param(px_graph *g, px_value_kind kind, px_shape shape, px_param p)
+px_value *px_graph_add_param(px_graph *g, px_value_kind kind, px_shape shape, px_param p)
 {
     px_value *v = px_graph_add_value(g, kind, g->mode.real, shape, p.name);
     v->param = g->params;
@@ -101,7 +101,7 @@ static px_value *add_param(px_graph *g, px_value_kind kind, const char *name, px
         p.follower = g->net->follower;
         kind = PX_FOLLOWER;
     }
-    return new_param(g, kind, shape, p);
+    return px_graph_add_param(g, kind, shape, p);
 }
 
 const px_param *px_param_known(px_graph *g, const char *name)

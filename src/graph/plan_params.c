@@ -171,7 +171,12 @@ void px_plan_normalize(px_plan *p)
 
 /* ---- followers ---- */
 
-/* Neighbours that follow neighbours are one loop; between them is padding, which is zero. */
+static bool is_state(const px_plan *p, int param)
+{
+    return px_graph_param(p->graph, param)->value->kind == PX_STATE;
+}
+
+/* Neighbours that follow neighbours are one loop; between them is padding, which is zero. What a state follows is a state, too. */
 void px_plan_follow(px_plan *p, int follower, double momentum)
 {
     size_t real = px_dtype_size(px_graph_real(p->graph));
@@ -182,13 +187,14 @@ void px_plan_follow(px_plan *p, int follower, double momentum)
         if (q->follower != follower)
             continue;
         size_t to = p->param_offset[i], from = p->param_offset[q->leader];
-        for (int k = i + 1; k < count && px_graph_param(p->graph, k)->follower == follower &&
-                            p->param_offset[k] - to == p->param_offset[px_graph_param(p->graph, k)->leader] - from;
+        for (int k = i + 1;
+             k < count && px_graph_param(p->graph, k)->follower == follower && is_state(p, k) == is_state(p, i) &&
+             p->param_offset[k] - to == p->param_offset[px_graph_param(p->graph, k)->leader] - from;
              k++)
             last = k;
         const px_value *end = px_graph_param(p->graph, last)->value;
         size_t bytes = p->param_offset[last] + p->format[end->index].bytes - to;
-        p->spec.backend->follow(p->states + to, p->weights + from, (int64_t)(bytes / real), momentum,
+        p->spec.backend->follow(p->states + to, storage(p, q->leader) + from, (int64_t)(bytes / real), momentum,
                                 real == sizeof(double));
     }
 }
