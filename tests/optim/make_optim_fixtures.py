@@ -4,8 +4,8 @@
     python3 tests/optim/make_optim_fixtures.py tests/optim/test_optimizer.c
 
 SGD, Adam and AdamW are torch.optim's and clipping is torch.nn.utils.clip_grad_norm_, in float32. torch has neither LARS nor
-LAMB: their rows follow SimCLR's lars_optimizer.py, and You et al. 2020, algorithm 2, in float64 (timm.optim.Lamb without
-its clipping agrees). Values, gradients and rates are the same formulas in the test, exact in
+LAMB: their rows follow SimCLR's lars_optimizer.py, and You et al. 2020, algorithm 2, in float64. (timm 1.0.31's Lamb in float64, with
+max_grad_norm=None, gives the latter to 1.2e-16.) Values, gradients and rates are the same formulas in the test, exact in
 float32. Last written with PyTorch 2.15. Format the test with clang-format afterwards.
 """
 import sys
