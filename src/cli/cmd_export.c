@@ -16,10 +16,11 @@ typedef struct export_cfg {
     const char *net;
 } export_cfg;
 
-static const px_option options[] = {
-    PX_OPTION_TEXT(export_cfg, net, "",
-                   "the network to write, where a method has several: teacher; empty: the one that is trained"),
-    {0}};
+static const px_option options[] = {PX_OPTION_TEXT(export_cfg, net, "",
+                                                   "the network to write, where a method has several: teacher, "
+                                                   "trained; empty: the average of weights if the run keeps one "
+                                                   "(supervised.ema), else the one that is trained"),
+                                    {0}};
 
 static const px_flag flags[] = {PX_FLAG(export_flags, all, 0, NULL, "also the method's heads, not only the backbone"),
                                 PX_FLAG_BEFORE("output", 'o', "out"),

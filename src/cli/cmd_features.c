@@ -33,7 +33,9 @@ static const px_option options[] = {
     PX_PATCHES_OPTIONS(features_cfg, patches),
     PX_OPTION(features_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
     PX_OPTION_TEXT(features_cfg, net, "",
-                   "the network to use, where a method has several: teacher; empty: the one that is trained"),
+                   "the network to use, where a method has several: teacher, trained; empty: the average of weights if "
+                   "the run keeps one "
+                   "(supervised.ema), else the one that is trained"),
     PX_HOG_OPTION(features_cfg, hog_cell),
     {0}};
 
@@ -95,11 +97,12 @@ static int make_model(work *w, px_task *task, px_model *model, px_checkpoint *sa
     if (px_model_plan_encoder(model, &w->s, task, &spec) != 0 || px_eval_need_check(&about, model) != 0)
         return -1;
     px_plan_allocate(model->plan);
-    model->net = w->own.net;
-    if (weights && *model->net)
+    const char *net = w->own.net;
+    model->net = weights ? "" : px_settings_net(&w->s, net);
+    if (weights && *net)
         return px_fail(PX_USAGE,
-                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one",
-                       model->net, model->net);
+                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one", net,
+                       net);
     return weights ? px_weights_load(model, &w->s, task, w->subject, &w->job->log)
                    : px_checkpoint_load(w->subject, model, NULL, saved, &w->job->log);
 }

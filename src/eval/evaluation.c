@@ -297,11 +297,12 @@ static int open_results(bench *b, const char *hosts)
 static int load_parameters(bench *b)
 {
     px_checkpoint saved;
-    b->model.net = b->e->eval.net;
-    if (b->e->weights && *b->model.net)
+    const char *net = b->e->eval.net;
+    b->model.net = b->e->weights ? "" : px_settings_net(&b->e->run, net);
+    if (b->e->weights && *net)
         return px_fail(PX_USAGE,
-                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one",
-                       b->model.net, b->model.net);
+                       "net = %s: a weights file has one network; 'pretext export RUN net=%s' writes that one", net,
+                       net);
     if (b->e->weights) {
         b->weights = (px_weights_origin){.kind = PX_ORIGIN_FILE, .file = b->e->weights};
         return px_weights_load(&b->model, &b->e->run, &b->task, b->e->weights, b->log) == 0

@@ -12,7 +12,9 @@
 const px_option px_eval_options[] = {
     PX_OPTION_CHOICE(px_eval_cfg, protocol, "linear", PX_PROTOCOL_NAMES, "how the features are measured"),
     PX_OPTION_TEXT(px_eval_cfg, net, "",
-                   "the network to probe, where a method has several: teacher; empty: the one that is trained"),
+                   "the network to probe, where a method has several: teacher, trained; empty: the average of weights "
+                   "if the run keeps one "
+                   "(supervised.ema), else the one that is trained"),
     PX_OPTION_TEXT(px_eval_cfg, train_split, "train", "split that the probe learns from"),
     PX_OPTION_TEXT(px_eval_cfg, test_split, "", "split that the probe is tested on; empty: test, else val"),
     PX_OPTION(

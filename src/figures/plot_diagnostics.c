@@ -48,6 +48,9 @@ static plot_panel panel_of(const char *name)
         {.name = "embedding_deviation", .label = "embedding deviation (1: even)", .held = true},
         {.name = "embedding_rank", .held = true},
         {.name = "collapsed", .label = "collapsed (1: yes)", .least_top = 1, .held = true},
+        {.name = "val_accuracy", .label = "validation accuracy", .held = true},
+        {.name = "val_accuracy_average", .label = "validation accuracy of the average", .held = true},
+        {.name = "val_seconds", .label = "seconds per validation", .held = true},
         {.name = "skipped", .label = "skipped (1: yes)", .least_top = 1, .held = true},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)

@@ -74,8 +74,9 @@ static void print_series(FILE *out, px_results *r, const char *name, int64_t row
     if (px_results_get(r, path, &y, &rank, dim) == 0) {
         int64_t n = dim[0] < rows ? dim[0] : rows; /* of a live run, only complete rows */
         if (rank == 1 && n > 0) {
-            double low = INFINITY, high = -INFINITY;
+            double low = INFINITY, high = -INFINITY, first = NAN;
             for (int64_t i = 0; i < n; i++) {
+                first = isfinite(first) ? first : y[i]; /* a validation comes only after some steps */
                 low = isfinite(y[i]) ? fmin(low, y[i]) : low;
                 high = isfinite(y[i]) ? fmax(high, y[i]) : high;
             }
@@ -83,7 +84,7 @@ static void print_series(FILE *out, px_results *r, const char *name, int64_t row
             px_show_name(out, name, 20);
             fputc(' ', out);
             print_spark(out, y, n, utf8);
-            fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", y[0], y[n - 1], low, high);
+            fprintf(out, " %11.5g %11.5g %11.5g %11.5g\n", first, y[n - 1], low, high);
         } else if (rank != 1) {
             px_results_leave_out(r, "%s: the number of its axes is %d, not 1", path, rank);
         }

@@ -115,11 +115,16 @@ static void print_kept(FILE *out, const px_model *m)
     }
 }
 
-static void print_probed(FILE *out, const px_model *m)
+static void print_probed(FILE *out, const px_model *m, const px_settings *s)
 {
     char text[64];
-    fprintf(out, "\nProbed\n  the backbone%s\n",
-            px_graph_followers(m->graph) ? "; with net=teacher the teacher's" : "");
+    px_value *momentum;
+    fputs("\nProbed\n  the backbone", out);
+    if (*px_settings_net(s, ""))
+        fprintf(out, " of %s; with net=trained the one that is trained", px_settings_net(s, ""));
+    else if (px_graph_followers(m->graph) > 0)
+        fprintf(out, "; with net=%s that of the network that follows", px_graph_follower(m->graph, 0, &momentum));
+    fputs("\n", out);
     for (int i = 0; i < PX_WATCHED; i++)
         if (m->embedding[i])
             fprintf(out, "  watched for collapse: rows %s%s\n", px_shape_text(m->embedding[i]->shape, text),
@@ -139,7 +144,7 @@ int px_describe(FILE *out, px_settings *s, int side)
     fprintf(out, "\nNetworks\n");
     print_networks(out, &m, s);
     print_kept(out, &m);
-    print_probed(out, &m);
+    print_probed(out, &m, s);
     px_model_finish(&m);
     return 0;
 }

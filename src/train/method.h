@@ -105,6 +105,14 @@ typedef struct px_method {
      * images. */
     px_value *(*build)(const px_method_cfg *, px_build *);
 
+    /* What makes logits (N, classes) of the backbone's pooled features (N, F): for accuracies on a validation split
+     * (validate_epochs). Its parameters are named as `build` names them. Optional: the method learns classes. */
+    px_value *(*classify)(const px_method_cfg *, px_graph *, px_value *pooled, int classes);
+
+    /* The network that is probed, exported and gives features where net= does not say: the name of one that follows; "": the
+     * one that is trained. Optional: always that. */
+    const char *(*probed)(const px_method_cfg *);
+
     /* Makes pictures of what was learned, from the last batch and the graph's outputs for it. Optional; 0 or -1. */
     int (*figures)(const px_method_cfg *, px_figures *);
 } px_method;

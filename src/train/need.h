@@ -12,8 +12,16 @@
 
 /* Bytes per rank. Activations: the plan's arena, which is everything made in a step, including kernels' scratch and
  * reordered weights. Views: the loader's batches, and the order of the images. Parameters: including running statistics
- * and their copy. */
-enum { PX_NEED_ACTIVATIONS, PX_NEED_VIEWS, PX_NEED_PARAMETERS, PX_NEED_GRADIENTS, PX_NEED_OPTIMIZER, PX_NEED_PARTS };
+ * and their copy. Validation: a second network for evaluation, with its views. */
+enum {
+    PX_NEED_ACTIVATIONS,
+    PX_NEED_VIEWS,
+    PX_NEED_PARAMETERS,
+    PX_NEED_GRADIENTS,
+    PX_NEED_OPTIMIZER,
+    PX_NEED_VALIDATION,
+    PX_NEED_PARTS
+};
 
 /* How images are loaded on one rank. */
 typedef struct px_train_loading {
@@ -33,7 +41,7 @@ typedef struct px_train_need_case {
     int side; /* of the data set's images: larger views would show no more */
 } px_train_need_case;
 
-px_need px_train_need_of(const px_model *, const px_settings *, px_train_loading);
+px_need px_train_need_of(const px_model *, const px_settings *, const px_task *, px_train_loading);
 /* Call it before the memory is allocated. 0, or -1 as px_need_check: to say what would fit, it plans smaller runs. */
 int px_train_need_check(const px_need *, const px_train_need_case *);
 

@@ -24,12 +24,12 @@ static bool watches(const px_series *r, int w)
     return r->session->rows > 1 && r->session->row[w];
 }
 
-int px_series_list(px_series *r, const px_session *s)
+int px_series_list(px_series *r, const px_session *s, px_validation *validation)
 {
     const px_scalars *graph = &s->scalars;
     int n = graph->count;
-    int most = n + OWN + PX_WATCHED * COLLAPSE;
-    *r = (px_series){.session = s};
+    int most = n + OWN + PX_WATCHED * COLLAPSE + PX_VALIDATED;
+    *r = (px_series){.session = s, .validation = validation};
     r->name = px_calloc((size_t)most, sizeof r->name[0]);
     r->row = px_calloc((size_t)most, sizeof r->row[0]);
     memcpy(r->name, graph->name, (size_t)n * sizeof graph->name[0]);
@@ -38,6 +38,8 @@ int px_series_list(px_series *r, const px_session *s)
     for (int w = 0; w < PX_WATCHED; w++)
         for (int i = 0; i < COLLAPSE && watches(r, w); i++)
             r->name[n++] = collapse_series[w][i];
+    for (int i = 0; i < px_validation_series_count(validation); i++)
+        r->name[n++] = px_validation_series[i];
     r->count = n;
     for (int i = 0; i < r->count; i++)
         for (int k = 0; k < i; k++)
@@ -78,6 +80,10 @@ int px_series_take_up(px_series *r, px_results *results, int64_t step)
             r->embedding[w] = (px_collapse){last_value(results, name[0]), last_value(results, name[1]),
                                             last_value(results, name[2]) == 1};
     }
+    if (step > 0 && r->validation)
+        *px_validation_results(r->validation) = (px_validated){.accuracy = last_value(results, px_validation_series[0]),
+                                                               .seconds = last_value(results, px_validation_series[1]),
+                                                               .average = last_value(results, px_validation_series[2])};
     return px_results_live(results);
 }
 
@@ -127,5 +133,8 @@ int px_series_record(px_series *r, px_results *results, int64_t step, const px_s
             *look++ = r->embedding[w].rank;
             *look++ = r->embedding[w].collapsed;
         }
+    if (r->validation)
+        memcpy(look, px_validation_results(r->validation),
+               (size_t)px_validation_series_count(r->validation) * sizeof look[0]);
     return px_results_row(results, "/train", step, r->name, r->row, r->count);
 }

@@ -2,7 +2,7 @@
  * at the embeddings.
  *
  *     px_series r;
- *     if (px_series_list(&r, &session) != 0) ...                            // all ranks
+ *     if (px_series_list(&r, &session, validation) != 0) ...                            // all ranks
  *     if (px_series_take_up(&r, results, first_step) != 0) ...              // rank 0
  *     ... for each step:
  *     session.look = px_series_looks(step, steps);
@@ -17,6 +17,7 @@
 #include "results/results.h"
 #include "train/collapse.h"
 #include "train/session.h"
+#include "train/validate.h"
 
 typedef struct px_series {
     int count;
@@ -25,6 +26,7 @@ typedef struct px_series {
     const px_session *session;
     double *row;                       /* (count) their values in this step */
     px_collapse embedding[PX_WATCHED]; /* results of the last look at them */
+    px_validation *validation;         /* NULL: there is none */
 } px_series;
 
 /* What the loop knows of a step, in the order in which it is stored. */
@@ -36,13 +38,13 @@ typedef struct px_step_numbers {
     double skipped;   /* 1: the step was left out */
 } px_step_numbers;
 
-/* Lists all series of a session, which is borrowed. 0, or -1 (PX_USAGE): a number of the method has the name of one of the
- * loop's; it can be finished either way. */
-int px_series_list(px_series *, const px_session *);
+/* Lists all series of a session, and of its validation or NULL; both are borrowed. 0, or -1 (PX_USAGE): a number of the method has
+ * the name of one of the loop's; it can be finished either way. */
+int px_series_list(px_series *, const px_session *, px_validation *);
 void px_series_finish(px_series *); /* also accepts a zeroed one */
 
-/* Drops rows that were written after the checkpoint, restores the values that are repeated from one look at the embedding to
- * the next, and lets readers in (px_results_live). 0 or -1. */
+/* Drops rows that were written after the checkpoint, restores the values that are repeated from one look at the embedding, or
+ * from one validation, to the next, and lets readers in (px_results_live). 0 or -1. */
 int px_series_take_up(px_series *, px_results *, int64_t step);
 
 /* Whether a step is one that is looked at. Depends only on the step and the number of all steps, so that an interrupted run

@@ -71,7 +71,7 @@ static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_
                                 .loading = {s->parts, s->task.batch, s->split.count},
                                 .comm = s->comm,
                                 .side = s->data ? px_dataset_side(s->data) : 0};
-    s->need = px_train_need_of(s->model, s->settings, about.loading);
+    s->need = px_train_need_of(s->model, s->settings, &s->task, about.loading);
     return px_train_need_check(&s->need, &about);
 }
 

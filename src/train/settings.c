@@ -48,6 +48,12 @@ const px_option px_train_options[] = {
     PX_OPTION_CHOICE(px_train_cfg, nonfinite, "stop", "stop|skip",
                      "a step whose loss or gradient is not finite ends the run (stop) or is left out (skip); more than "
                      "ten in a row end it in any case"),
+    PX_OPTION(px_train_cfg, validate_epochs, "0", 0, 1e6,
+              "method=supervised: epochs from one accuracy on validate_split to the next (/train/val_accuracy); one is "
+              "always "
+              "at the end. Each costs a pass over that split; log and /train/val_seconds say how long. 0: none"),
+    PX_OPTION_TEXT(px_train_cfg, validate_split, "val",
+                   "the split for validate_epochs, of the same data set; not the one that is trained on"),
     PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
               "minutes between checkpoints; one is always written at the end"),
     PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,
@@ -262,6 +268,13 @@ int px_settings_load_text(px_settings *s, const char *text, const char *origin, 
                           int count)
 {
     return load(s, &(source){.text = text, .origin = origin, .assignments = assignments, .count = count});
+}
+
+const char *px_settings_net(const px_settings *s, const char *net)
+{
+    if (strcmp(net, "trained") == 0)
+        return "";
+    return *net || !s->method->probed ? net : s->method->probed(s->method_cfg);
 }
 
 void px_settings_finish(px_settings *s)

@@ -25,6 +25,8 @@ typedef struct px_train_cfg {
     int batch, accumulate;
     bool recompute, reproducible;
     int shards;
+    double validate_epochs;
+    const char *validate_split;
     double checkpoint_minutes, time_limit;
     int threads;
     double rank_timeout;
@@ -105,6 +107,10 @@ int px_settings_load(px_settings *, const char *path, const char *const assignme
 /* The same from text, such as a run's /config. `origin` is its name in messages. */
 int px_settings_load_text(px_settings *, const char *text, const char *origin, const char *const assignments[],
                           int count);
+
+/* The name of a run's network that `net` asks for; "": the one that is trained. `net`: a name; "trained"; "": what the method has
+ * probed (px_method.probed). Borrowed from either. */
+const char *px_settings_net(const px_settings *, const char *net);
 
 void px_settings_finish(px_settings *);
 

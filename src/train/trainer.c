@@ -15,6 +15,7 @@
 #include "train/series.h"
 #include "train/session.h"
 #include "train/stop.h"
+#include "train/validate.h"
 #include "train/weights.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
+    px_validation *validation;  /* NULL: none is asked for */
     char *asked;                /* the configuration as it was given */
     char *config;               /* resolved text */
     char *again;                /* the command that continues this run */
@@ -229,6 +231,17 @@ static int account(trainer *t)
     return t->results ? px_ledger_row(t->results, t->session_number, t->step, &so_far) : 0;
 }
 
+/* Collective: what is due of the validation after the update. */
+static int validate(trainer *t)
+{
+    if (!px_validation_is_due(t->validation, place(t), t->step + 1 == t->steps))
+        return 0;
+    px_crash_doing("the validation", t->step + 1);
+    int status = px_validation_run(t->validation, t->log, epochs_done(t));
+    px_meter_lap(&t->meter, PX_PART_OTHER, px_loader_worked(t->session.loader).seconds);
+    return status;
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
@@ -250,6 +263,8 @@ static int one_step(trainer *t, bool stop, bool *stopping)
     if (t->results && s->look && isfinite(norm))
         px_series_look(&t->series, t->step, t->log);
     *stopping = votes > 0;
+    if (validate(t) != 0)
+        return -1;
     int status = record(t, lr, norm, seconds, wait);
     t->step++;
     t->meter.own.images += t->comm->rank == 0 ? c->batch : 0;
@@ -324,7 +339,8 @@ static int set_up(trainer *t, bool resume, const char *command)
     if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
         return -1;
     t->steps = t->session.steps;
-    if (px_agree(t->comm, px_series_list(&t->series, &t->session)) != 0)
+    if (px_agree(t->comm, px_validation_create(&t->validation, &t->session)) != 0 ||
+        px_agree(t->comm, px_series_list(&t->series, &t->session, t->validation)) != 0)
         return -1;
     t->config = px_config_text(t->s->config);
     t->again = px_next_resume(program_invocation_name, t->s, t->comm);
@@ -345,6 +361,7 @@ static int set_up(trainer *t, bool resume, const char *command)
 static void finish(trainer *t)
 {
     px_made_keep(&t->made);
+    px_validation_destroy(t->validation);
     px_session_finish(&t->session);
     free(t->asked);
     free(t->config);

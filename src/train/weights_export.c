@@ -151,7 +151,7 @@ int px_weights_export(const char *run, const char *path, const char *net, bool h
     int status = px_settings_load_text(&s, saved.config, run, NULL, 0);
     if (status == 0) {
         px_graph *bare = px_weights_bare(&s, 3, s.data.image_size ? s.data.image_size : ANY_SIZE);
-        status = bare ? write_chosen(&saved, &s, bare, net, heads, path, log) : -1;
+        status = bare ? write_chosen(&saved, &s, bare, px_settings_net(&s, net), heads, path, log) : -1;
         px_graph_destroy(bare);
         px_settings_finish(&s);
     }

@@ -205,13 +205,14 @@ static int export_loaded(exported *e, const char *path, px_log *log)
 
 int px_weights_export_onnx(const char *run, const char *path, const char *net, px_log *log)
 {
-    exported e = {.net = net};
+    exported e = {0};
     if (px_onnx_missing())
         return px_fail(PX_USAGE, "%s: %s", path, px_onnx_missing());
     if (px_checkpoint_arrays(run, &e.saved, log) != 0)
         return -1;
     int status = px_saved_settings(&e.s, run, NULL, 0, log);
     if (status == 0) {
+        e.net = px_settings_net(&e.s, net);
         status = export_loaded(&e, path, log);
         px_graph_destroy(e.graph);
         px_settings_finish(&e.s);

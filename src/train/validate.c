@@ -1,0 +1,260 @@
+/* validate.c - see validate.h. */
+#include "train/validate.h"
+#include "base/error.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BATCH = 128 }; /* images; the same on any number of ranks, so that their logits are */
+
+const char *const px_validation_series[PX_VALIDATED] = {"val_accuracy", "val_seconds", "val_accuracy_average"};
+
+struct px_validation {
+    const px_session *session;
+    px_model model; /* backbone and classifier, for evaluation; its parameters are copied from the session's */
+    px_value *logits;
+    int *trained; /* numbers of these parameters in the session's graph */
+    int *average; /* ... in the network that is probed; NULL: it is the same */
+    px_split split;
+    px_recipe recipe;
+    int64_t every; /* steps */
+    px_validated now;
+    double ended; /* px_now of the last validation, or of the creation */
+};
+
+/* ---- the model ---- */
+
+static int plan_model(px_model *m, px_value **logits, const px_settings *s, const px_task *task)
+{
+    const px_backbone_family *family = s->backbone->family;
+    *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1})};
+    px_views_add(&m->views, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    px_views_add(&m->views, "label", PX_I32, 1, 0, NULL);
+    m->input[0] =
+        px_input(m->graph, "image", PX_F32, PX_SHAPE(BATCH, task->channels, task->image_size, task->image_size));
+    px_encoding e = family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
+    *logits = s->method->classify(s->method_cfg, m->graph, e.pooled, task->classes);
+    px_graph_output(m->graph, "logits", *logits);
+    px_graph_fuse(m->graph);
+    const px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .precision = PX_F32, .memory_later = true};
+    m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
+    if (m->plan)
+        return 0;
+    px_model_finish(m);
+    return -1;
+}
+
+double px_validation_bytes(const px_settings *s, const px_task *task)
+{
+    px_model m;
+    px_value *logits;
+    if (s->train.validate_epochs == 0 || !s->method->classify || plan_model(&m, &logits, s, task) != 0)
+        return 0;
+    px_plan_bytes plan = px_plan_memory(m.plan);
+    double bytes =
+        (double)plan.arena + (double)plan.weights + (double)plan.states + px_loader_bytes(&m.views, BATCH, 0);
+    px_model_finish(&m);
+    return bytes;
+}
+
+/* The numbers of the model's parameters in the session's graph, in the network `net`. NULL: `classify` and `build` do not agree. */
+static int *find_parameters(const px_model *m, const px_session *s, const char *net)
+{
+    const px_graph *from = s->model->graph;
+    int count = px_graph_params(m->graph), *at = px_calloc((size_t)count + 1, sizeof at[0]);
+    for (int i = 0; i < count; i++) {
+        const px_param *p = px_graph_param(m->graph, i);
+        char *name = *net ? px_format("%s.%s", net, p->name) : px_strdup(p->name);
+        while (at[i] < px_graph_params(from) && strcmp(px_graph_param(from, at[i])->name, name) != 0)
+            at[i]++;
+        bool there =
+            at[i] < px_graph_params(from) && px_shape_equal(px_graph_param(from, at[i])->value->shape, p->value->shape);
+        if (!there)
+            px_fail(PX_USAGE, "validate_epochs: method %s trains no %s of that shape, with which it would classify",
+                    s->settings->method->name, name);
+        free(name);
+        if (!there) {
+            free(at);
+            return NULL;
+        }
+    }
+    return at;
+}
+
+static void take_parameters(px_validation *v, const int *at)
+{
+    for (int i = 0; i < px_graph_params(v->model.graph); i++) {
+        px_shape shape = px_graph_param(v->model.graph, i)->value->shape;
+        float *plain = px_aligned_calloc((size_t)px_shape_count(shape) * sizeof plain[0]);
+        px_plan_get_param(v->session->model->plan, at[i], plain);
+        px_plan_set_param(v->model.plan, i, plain);
+        free(plain);
+    }
+}
+
+/* ---- set-up ---- */
+
+static int check(const px_session *s, const px_split **split)
+{
+    const px_train_cfg *c = &s->settings->train;
+    if (!s->settings->method->classify)
+        return px_fail(
+            PX_USAGE,
+            "validate_epochs = %g: method %s learns no classes, as supervised does; 'pretext probe' measures "
+            "what its features are worth",
+            c->validate_epochs, s->settings->method->name);
+    *split = px_dataset_split_for(s->data, "validate_split", c->validate_split);
+    if (!*split)
+        return -1;
+    if (strcmp(c->validate_split, s->settings->data.split) == 0)
+        return px_fail(PX_USAGE, "validate_split = %s is the split that is trained on; choose another",
+                       c->validate_split);
+    if ((*split)->count == 0)
+        return px_fail(PX_USAGE, "validate_split = %s has no images", c->validate_split);
+    for (int64_t i = 0; i < (*split)->count; i++)
+        if (px_dataset_label(s->data, (*split)->index[i]) < 0)
+            return px_fail(PX_USAGE, "validate_split = %s: some of its images have no label", c->validate_split);
+    return 0;
+}
+
+int px_validation_create(px_validation **out, const px_session *s)
+{
+    const px_settings *settings = s->settings;
+    const px_split *split = NULL;
+    *out = NULL;
+    if (settings->train.validate_epochs == 0)
+        return 0;
+    if (check(s, &split) != 0)
+        return -1;
+    px_validation *v = px_calloc(1, sizeof *v);
+    *v = (px_validation){.session = s, .split = *split, .recipe = px_recipe_none(), .now = {NAN, NAN, NAN}};
+    v->recipe.mean = s->task.mean;
+    v->recipe.std = s->task.std;
+    v->every = (int64_t)fmax(1, round(settings->train.validate_epochs * (double)s->per_epoch));
+    const char *net = px_settings_net(settings, "");
+    if (plan_model(&v->model, &v->logits, settings, &s->task) != 0 ||
+        !(v->trained = find_parameters(&v->model, s, "")) ||
+        (*net && !(v->average = find_parameters(&v->model, s, net)))) {
+        px_validation_destroy(v);
+        return -1;
+    }
+    px_plan_allocate(v->model.plan);
+    v->ended = px_now();
+    *out = v;
+    return 0;
+}
+
+void px_validation_destroy(px_validation *v)
+{
+    if (!v)
+        return;
+    px_model_finish(&v->model);
+    free(v->trained);
+    free(v->average);
+    free(v);
+}
+
+/* ---- one validation ---- */
+
+static void make_views(const void *context, px_rng *rng, const px_image *image, px_sample *out)
+{
+    const px_validation *v = context;
+    px_recipe_apply(&v->recipe, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    *px_sample_i32(out, 1, 0) = image->label;
+}
+
+static int64_t right_of(const px_validation *v, const px_batch *batch)
+{
+    px_plan *plan = v->model.plan;
+    int64_t right = 0, classes = v->logits->shape.dim[1];
+    px_plan_bind(plan, v->model.input[0], batch->tensor[0]);
+    px_plan_run(plan, NULL);
+    const float *row = px_plan_read(plan, v->logits);
+    for (int i = 0; i < batch->valid; i++, row += classes) {
+        int64_t best = 0;
+        for (int64_t k = 1; k < classes; k++)
+            best = row[k] > row[best] ? k : best;
+        right += best == ((const int32_t *)batch->tensor[1])[i];
+    }
+    return right;
+}
+
+/* This rank's share: whole batches, the same ones for any number of ranks. */
+static int count_right(px_validation *v, int64_t *right)
+{
+    const px_session *s = v->session;
+    int64_t batches = (v->split.count + BATCH - 1) / BATCH, ranks = s->comm->size, rank = s->comm->rank;
+    int64_t first = batches * rank / ranks * BATCH, end = batches * (rank + 1) / ranks * BATCH;
+    end = end < v->split.count ? end : v->split.count;
+    px_split own = {v->split.name, v->split.index + first, end - first};
+    px_loader *loader;
+    px_loader_spec spec = {.data = s->data,
+                           .split = &own,
+                           .views = &v->model.views,
+                           .make = make_views,
+                           .context = v,
+                           .global_batch = BATCH,
+                           .batch = BATCH,
+                           .keep_last = true,
+                           .workers = s->settings->data.workers ? s->settings->data.workers : omp_get_max_threads(),
+                           .timeout = s->settings->data.timeout};
+    *right = 0;
+    if (own.count <= 0)
+        return 0;
+    if (px_loader_create(&loader, &spec, 0) != 0)
+        return -1;
+    int status = 0;
+    for (int64_t k = 0; k < px_loader_steps_per_epoch(loader) && status == 0; k++) {
+        const px_batch *batch = px_loader_next(loader);
+        status = batch ? 0 : -1;
+        *right += batch ? right_of(v, batch) : 0;
+    }
+    px_loader_destroy(loader);
+    return status;
+}
+
+static int measure(px_validation *v, const int *parameters, double *accuracy)
+{
+    int64_t right;
+    take_parameters(v, parameters);
+    if (px_agree(v->session->comm, count_right(v, &right)) != 0)
+        return -1;
+    double sum = (double)right;
+    px_all_reduce_f64(v->session->comm, &sum, 1);
+    *accuracy = sum / (double)v->split.count;
+    return 0;
+}
+
+int px_validation_run(px_validation *v, px_log *log, double epochs_done)
+{
+    double begun = px_now(), since = begun - v->ended;
+    if (measure(v, v->trained, &v->now.accuracy) != 0 || (v->average && measure(v, v->average, &v->now.average) != 0))
+        return -1;
+    v->ended = px_now();
+    v->now.seconds = v->ended - begun;
+    char average[96] = "";
+    if (v->average)
+        snprintf(average, sizeof average, ", of the average (%s) %.2f %%", px_settings_net(v->session->settings, ""),
+                 100 * v->now.average);
+    px_log_line(log, "epoch %.4g: accuracy on %s %.2f %%%s; %.1f s, after %.1f s of training", epochs_done,
+                v->split.name, 100 * v->now.accuracy, average, v->now.seconds, since);
+    return 0;
+}
+
+bool px_validation_is_due(const px_validation *v, int64_t place, bool last)
+{
+    return v && (last || (place + 1) % v->every == 0);
+}
+
+px_validated *px_validation_results(px_validation *v)
+{
+    return v ? &v->now : NULL;
+}
+
+int px_validation_series_count(const px_validation *v)
+{
+    return !v ? 0 : v->average ? PX_VALIDATED : PX_VALIDATED - 1;
+}
