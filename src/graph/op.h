@@ -60,6 +60,7 @@ struct px_op {
 
     int in_place;                /* portable kernel: 1 + the input whose memory output 0 may take over; 0: none */
     bool shape_only[PX_NODE_IN]; /* of these inputs only the shape is used, not the values */
+    bool reads_only[PX_NODE_IN]; /* of an op with an effect: these states are read, as they are then, and not changed */
     bool alias;                  /* output 0 is input 0 with another shape: no work at all */
     bool light;          /* one pass, bound by memory: backward may compute it again instead of storing its output */
     bool effect;         /* changes its inputs that are PX_STATE, or talks to other ranks: kept even if nobody reads its

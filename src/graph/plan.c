@@ -372,6 +372,15 @@ static bool reads(const px_node *n, const px_value *v)
     return false;
 }
 
+/* Ops with an effect change the states that they read, unless their row says otherwise. */
+static bool changes(const px_node *n, const px_value *v)
+{
+    for (int k = 0; k < n->inputs; k++)
+        if (n->in[k] == v && n->op->effect && !n->op->reads_only[k])
+            return true;
+    return false;
+}
+
 /* Why the order of readers and writers of a state is not clear, or NULL. Running statistics have several writers if a
  * network is applied several times, and none of them reads what the others wrote. */
 static const char *unclear(const px_graph *g, const px_value *state)
@@ -381,9 +390,9 @@ static const char *unclear(const px_graph *g, const px_value *state)
         const px_node *n = px_graph_node(g, i);
         if (n->dead || !reads(n, state))
             continue;
-        before += n->op->effect && !n->after;
-        after += n->op->effect && n->after;
-        readers += !n->op->effect;
+        before += changes(n, state) && !n->after;
+        after += changes(n, state) && n->after;
+        readers += !changes(n, state);
     }
     if (before > 0 && readers > 0)
         return "is changed within the step, and also read: change it after the step (px_after_begin)";

@@ -99,7 +99,7 @@ static void copy_states(px_plan *p, bool back)
         const px_step *s = p->step[i];
         for (int k = 0; k < PX_NODE_IN && s->node && s->node->op->effect; k++) {
             const px_value *v = s->node->in[k];
-            if (!v || v->kind != PX_STATE)
+            if (!v || v->kind != PX_STATE || s->node->op->reads_only[k])
                 continue;
             char *live = p->states + p->param_offset[v->param], *saved = p->states_saved + p->param_offset[v->param];
             p->spec.backend->copy(back ? live : saved, back ? saved : live, p->format[v->index].bytes);

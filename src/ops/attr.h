@@ -100,6 +100,33 @@ typedef struct px_random_attr {
     int stream;
 } px_random_attr;
 
+typedef struct px_cluster_attr {
+    px_spherical how;
+    int ranks; /* at most so many share the work */
+} px_cluster_attr;
+
+enum { PX_CLUSTER_BLOCK = 64 }; /* rows, and centroids, of one product */
+
+/* Rows of each rank: whole blocks, so that no product depends on the number of ranks. */
+static inline int64_t px_cluster_share(int64_t rows, int ranks)
+{
+    int64_t blocks = (rows + PX_CLUSTER_BLOCK - 1) / PX_CLUSTER_BLOCK;
+    return (blocks + ranks - 1) / ranks * PX_CLUSTER_BLOCK;
+}
+
+/* Where k-means of `rows` rows has its temporary arrays, in bytes; `nearest` has room for all ranks' shares. */
+typedef struct px_cluster_layout {
+    size_t sum, order, own, nearest, bytes;
+} px_cluster_layout;
+static inline px_cluster_layout px_cluster_places(int64_t rows, int64_t centroids, int64_t width, int ranks)
+{
+    px_cluster_layout l = {.order = (size_t)(centroids * width) * sizeof(double)};
+    l.own = l.order + (size_t)rows * sizeof(uint64_t);
+    l.nearest = l.own + (size_t)(rows + PX_CLUSTER_BLOCK) * sizeof(int32_t);
+    l.bytes = l.nearest + (size_t)(rows + (int64_t)PX_CLUSTER_BLOCK * (ranks + 1)) * sizeof(int32_t);
+    return l;
+}
+
 /* The map of x (N, C, H, W) along both axes. In resample.c. */
 px_value *px_resample(px_graph *, px_value *x, const px_resample_attr *);
 

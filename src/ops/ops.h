@@ -228,6 +228,26 @@ px_value *px_stop_gradient(px_graph *, px_value *x); /* x, as if it were a const
 void px_enqueue(px_graph *, px_value *queue, px_value *place, px_value *rows);
 void px_assign(px_graph *, px_value *state, px_value *x); /* the state becomes x, of the same shape */
 
+/* ---- a memory of all images: what a network made of each of them when it last saw it ----
+ * memory: a state (N, W), the row of image i at i; zeros: not seen yet. seen: a state of one number, 0 at first: rows since
+ * the last clusters. index (n): the numbers of images, of the graph's real type so that it can be gathered; below 2^24 they
+ * are exact. */
+/* -> the rows (n, W), without a gradient */
+px_value *px_recall(px_graph *, px_value *memory, px_value *index);
+/* In the phase after the step. Rows (n, W) and index of all ranks (px_all_gather); `every`: seen begins anew after so many. */
+void px_remember(px_graph *, px_value *memory, px_value *seen, px_value *index, px_value *rows, int64_t every);
+typedef struct px_spherical {
+    int64_t column; /* where the numbers begin, in the memory's rows */
+    int64_t every;  /* rows seen between two clusterings: an epoch */
+    int rounds;
+    int stream; /* part of the key of the random beginning, as in px_random_normal */
+} px_spherical;
+/* After px_remember: if enough rows were seen, the centroids, a state (K, D), become those of spherical k-means of the rows that
+ * are remembered (Dhillon & Modha 2001). It begins with K of them, drawn at random. In each round each row goes to the centroid
+ * with the largest product, then centroids become the means of their rows, of length 1; one without rows stays. The bits do not
+ * depend on the number of ranks and threads. */
+void px_cluster(px_graph *, px_value *centroids, px_value *memory, px_value *seen, px_spherical);
+
 /* ---- across ranks: gradients of parameters are averaged, so the loss is the mean of the ranks' losses ---- */
 px_value *px_all_reduce(px_graph *, px_value *x); /* sum over ranks; its gradient is the same */
 /* (N, D) -> (ranks N, D) in rank order; its gradient is a reduce-scatter sum. *first (unless NULL) gets the number of

@@ -12,7 +12,7 @@ extern const px_op px_op_mean_squared_error_back, px_op_mean_squared_error, px_o
     px_op_all_reduce, px_op_reduce_scatter, px_op_all_gather, px_op_layer_norm, px_op_layer_norm_back, px_op_attention,
     px_op_attention_back, px_op_patchify, px_op_unpatchify, px_op_add_rows_at, px_op_sum_rows_at, px_op_gather_tokens,
     px_op_scatter_tokens, px_op_dropout, px_op_drop_path, px_op_random_normal, px_op_inverse_cholesky,
-    px_op_stop_gradient, px_op_enqueue, px_op_assign;
+    px_op_stop_gradient, px_op_enqueue, px_op_assign, px_op_recall, px_op_remember, px_op_cluster;
 
 const px_op *const px_ops[] = {&px_op_mean_squared_error_back,
                                &px_op_mean_squared_error,
@@ -76,4 +76,7 @@ const px_op *const px_ops[] = {&px_op_mean_squared_error_back,
                                &px_op_stop_gradient,
                                &px_op_enqueue,
                                &px_op_assign,
+                               &px_op_recall,
+                               &px_op_remember,
+                               &px_op_cluster,
                                NULL};

@@ -28,6 +28,8 @@ typedef struct px_task {
     int patch;                /* side of the backbone's patches; 0: it has none */
     int batch;                /* images per step on this rank */
     int ranks;
+    int64_t images;       /* of the data set, which are numbered from 0 (px_image.index); 0: it is not known */
+    int64_t epoch_images; /* in an epoch's whole batches; 0: likewise */
     bool augment; /* false (augment="none"): views are the plain images, so that runs can be compared step by step */
     const float *mean, *std;   /* per channel; NULL: values stay in [0,1] (data.normalize) */
     int bits;                  /* of a value in the data set: 16, else 8 */

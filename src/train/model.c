@@ -84,6 +84,7 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .labelled = labelled,
                    .batch = batch,
                    .ranks = ranks,
+                   .images = d->count,
                    .augment = s->train.augment == PX_AUGMENT_RECIPE,
                    .patch = family->patch ? family->patch(s->backbone) : 0};
     bool normalized;
@@ -110,7 +111,10 @@ int px_task_make(px_task *t, px_settings *s, const px_dataset *data, const px_sp
     const px_dataset_info *info = px_dataset_about(data);
     if (s->data.image_size == 0 && info->height == 0)
         s->data.image_size = px_image_size_for(s->backbone, px_dataset_side(data));
-    return px_task_of(t, s, info, all_labelled(data, split), batch, ranks);
+    if (px_task_of(t, s, info, all_labelled(data, split), batch, ranks) != 0)
+        return -1;
+    t->epoch_images = split ? split->count / s->train.batch * s->train.batch : 0;
+    return 0;
 }
 
 static px_shape batch_shape(const px_view *v, int batch)

@@ -85,8 +85,8 @@ becomes 'pretext pretrain optim.optimizer=' sgd adamw lars adam lamb
 becomes 'pretext pretrain optim.optimizer=ad' adam adamw
 becomes 'pretext pretrain recompute=' true false
 becomes 'pretext pretrain method=simc' simclr
-holds 'pretext pretrain method=' barlow_twins byol colorization data2vec2 dino dinov2 emp_ssl ibot ijepa jigsaw lejepa mae maskfeat \
-    moco mocov3 msn nnclr relative_location rotation simclr simmim simsiam supervised swav tico vicreg wmse
+holds 'pretext pretrain method=' barlow_twins byol colorization data2vec2 deepcluster dino dinov2 emp_ssl ibot ijepa jigsaw lejepa \
+    mae maskfeat moco mocov3 msn nnclr relative_location rotation simclr simmim simsiam supervised swav tico vicreg wmse
 holds 'pretext pretrain backbone=vit_tiny' vit_tiny_16
 becomes 'pretext pretrain method=mae epochs=3 mae.mask' mae.mask_ratio=
 holds 'pretext pretrain method=mae ' mae. resnet. vit.

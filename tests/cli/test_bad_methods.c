@@ -79,6 +79,7 @@ static const struct {
     {{"method=barlow_twins", "batch=1"}, "Barlow Twins needs at least batch=2 for its correlations"},
     {{"method=nnclr", "batch=1"}, "NNCLR needs at least batch=2"},
     {{"method=mocov3", "batch=1"}, "MoCo v3 needs at least batch=2"},
+    {{"method=deepcluster", "batch=1"}, "DeepCluster needs at least batch=2"},
     {{"method=msn", "batch=1"}, "MSN needs at least batch=2: it spreads the images of a step over the prototypes"},
     /* the queue */
     {{"method=moco", "batch=8", "moco.queue=7"}, "moco.queue is too short for the keys of one step"},
@@ -87,6 +88,9 @@ static const struct {
     /* prototypes */
     {{"method=swav", "swav.prototypes=1"}, "swav.prototypes must be between 2 and"},
     {{"method=dino", "dino.prototypes=1"}, "dino.prototypes must be between 2 and"},
+    {{"method=deepcluster", "batch=8", "deepcluster.prototypes=1"}, "deepcluster.prototypes must be at least 2"},
+    {{"method=deepcluster", "batch=8", "data.limit=16", "deepcluster.prototypes=17"},
+     "deepcluster.prototypes is more than the images of an epoch"},
     /* temperatures */
     {{"method=msn", "batch=8", "msn.temperature=0.005"}, "msn.temperature times msn.sharpen must be at least 0.023"},
     {{"method=msn", "batch=8", "msn.temperature=0.02", "msn.sharpen=1"}, "msn.temperature times msn.sharpen must"},

@@ -788,6 +788,47 @@ def data2vec2():
                                                                                 "restore": restore}
 
 
+@fixture("deepcluster", rate=0.05, settings=["prototypes=3", "heads=3", "rounds=4", "hidden=10", "dim=7", "small_crops=2"])
+def deepcluster():
+    """main_deepclusterv2.py of SwAV's repository, with an epoch of one step: k-means after each."""
+    large, small, K, D = two_views(), view("small", 2, 3, SIZE // 2, SIZE // 2), 3, 7
+    index = np.array([3, 0, 6, 1, 7, 5, 2, 4])
+    z = None
+
+    def states(w):
+        memory = w.state("memory", parameter("memory", (BATCH, 2 * D)))
+        return memory, [w.state(f"centroids.{i}", parameter(f"centroids.{i}", (K, D))) for i in range(3)]
+
+    def kmeans(rows, step, stream):
+        n = np.arange(BATCH, dtype=np.uint64)
+        first = (philox(np.zeros_like(n), step, n, stream)[3] >> np.uint64(8)).argsort(kind="stable")[:K]
+        centers = rows[torch.from_numpy(first.copy())]
+        for _ in range(4):
+            nearest = (rows @ centers.T).argmax(1)
+            means = [rows[nearest == c].mean(0) if (nearest == c).any() else centers[c] for c in range(K)]
+            centers = F.normalize(torch.stack(means))
+        return centers
+
+    def step(w, k):
+        nonlocal z
+        z = F.normalize(head(w, "projector", torch.cat([small_cnn(w, large), small_cnn(w, small)]), 10, D))
+        memory, centroids = states(w)
+        losses = []
+        for i, c in enumerate(centroids):
+            old = memory[torch.from_numpy(index)][:, i % 2 * D:][:, :D]
+            losses.append(F.cross_entropy(z @ c.T.clone() / 0.1, (old @ c.T).argmax(1).repeat(4)))
+        return sum(losses) / 3
+
+    @torch.no_grad()
+    def after(w, k):
+        memory, centroids = states(w)
+        memory[torch.from_numpy(index)] = torch.cat([z[:BATCH], z[BATCH:2 * BATCH]], 1)
+        w.state("seen", torch.zeros(1, dtype=torch.float64)).fill_(BATCH)
+        for i, c in enumerate(centroids):
+            c.copy_(kmeans(memory[:, i % 2 * D:][:, :D], k, 1 + i))
+    return step, after, {"index": index}
+
+
 # ---- training, and files ----
 
 def digest(tensor):

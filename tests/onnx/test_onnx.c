@@ -223,7 +223,7 @@ static void every_op_is_known(void **state)
     static const char *const without =
         " mean_squared_error standardize batch_sums update_running mask_diagonal cross_entropy accuracy "
         "all_reduce reduce_scatter all_gather unpatchify sum_rows_at scatter_tokens dropout drop_path enqueue assign "
-        "random_normal inverse_cholesky ";
+        "random_normal inverse_cholesky recall remember cluster ";
     if (px_onnx_missing())
         skip();
     for (int i = 0; px_ops[i]; i++) {

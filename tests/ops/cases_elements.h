@@ -139,6 +139,20 @@ static px_value *build_states(px_graph *g, px_value *v[])
     return px_add(g, v[0], px_stop_gradient(g, px_constant_fill(g, PX_SHAPE(3, 7), 2)));
 }
 
+/* A memory of five images: three are seen again, and others are looked up, so that one run does not depend on the one before. */
+static px_value *build_memory(px_graph *g, px_value *v[])
+{
+    px_value *memory = px_state(g, "memory", PX_SHAPE(5, 7), px_init_unit_rows()),
+             *seen = px_state(g, "seen", PX_SHAPE(1), px_init_constant(0)),
+             *centroids = px_state(g, "centroids", PX_SHAPE(2, 4), px_init_unit_rows()),
+             *before = px_recall(g, memory, px_constant_real(g, PX_SHAPE(3), (double[]){3, 1, 3}));
+    px_after_begin(g);
+    px_remember(g, memory, seen, px_constant_real(g, PX_SHAPE(3), (double[]){4, 0, 2}), v[0], 3);
+    px_cluster(g, centroids, memory, seen, (px_spherical){.column = 3, .every = 3, .rounds = 2, .stream = 1});
+    px_after_end(g);
+    return px_binary(g, PX_MUL, v[0], before);
+}
+
 /* A number for each channel, on both sides, in a convolution's format. */
 static px_value *build_conv_channels(px_graph *g, px_value *v[])
 {

@@ -36,6 +36,7 @@ static const test_case cases[] = {
     {"reversed axes", build_reversed, {IN(9, 2, 3, 17)}},
     {"windows", build_windows, {IN(2, 3, 4)}},
     {"states", build_states, {IN(3, 7)}},
+    {"memory", build_memory, {IN(3, 7)}},
     {"concat", build_concat, {IN(2, 3, 4), PARAM(2, 1, 4)}},
     {"concat, one axis", build_concat, {IN(3, 4), IN(5, 4)}},
     {"windows of a map", build_partition, {IN(2, 4, 6, 5), PARAM(4, 1)}},

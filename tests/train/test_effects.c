@@ -1,6 +1,6 @@
 /* test_effects.c - a method with every effect that a step can have: batch norms with running statistics, a teacher, a queue, a
- * state that is assigned, prototypes on the sphere, scheduled numbers. What micro-batches, recomputing, shards, steps that are
- * left out and resuming do with each (docs/design.md). */
+ * state that is assigned, a memory of all images and its clusters, prototypes on the sphere, scheduled numbers. What
+ * micro-batches, recomputing, shards, steps that are left out and resuming do with each (docs/design.md). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,8 @@
 
 #include <math.h>
 
-enum { SIDE = 16, D = 8, QUEUE = 20, PROTOTYPES = 5, BATCH = 8, BAD_ROW = 13 }; /* in step 1, the second half of it */
+enum { SIDE = 16, D = 8, QUEUE = 20, PROTOTYPES = 5, IMAGES = 64, CLUSTERS = 3, BATCH = 8 };
+enum { BAD_ROW = 13 }; /* in step 1, the second half of it */
 
 static bool bad; /* one image becomes NaN */
 
@@ -43,6 +44,7 @@ static void views(const px_method_cfg *c, const px_task *task, px_views *out)
 {
     (void)c;
     px_views_add(out, "image", PX_F32, 1, 3, (int[]){task->channels, task->image_size, task->image_size});
+    px_views_add(out, "index", PX_F32, 1, 0, NULL);
 }
 
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
@@ -53,6 +55,7 @@ static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng,
     r.std = task->std;
     r.flip = 0.5f;
     px_recipe_apply(&r, rng, image, px_sample_plane(out, 0, 0), out->scratch);
+    *px_sample_f32(out, 1, 0) = (float)image->index;
     if (bad && image->index == BAD_ROW)
         px_sample_plane(out, 0, 0).data[7] = NAN;
 }
@@ -74,14 +77,21 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *queue = px_state(g, "queue", PX_SHAPE(QUEUE, D), px_init_unit_rows()),
              *place = px_state(g, "place", PX_SHAPE(1), px_init_constant(0)),
              *centre = px_state(g, "centre", PX_SHAPE(D), px_init_constant(0));
+    px_value *memory = px_state(g, "memory", PX_SHAPE(IMAGES, D), px_init_constant(0)),
+             *seen = px_state(g, "seen", PX_SHAPE(1), px_init_constant(0)),
+             *clusters = px_state(g, "clusters", PX_SHAPE(CLUSTERS, D), px_init_unit_rows());
+    px_value *index = px_view_input(b, "index"), *recalled = px_recall(g, memory, index);
     px_value *w = px_parameter(g, "prototypes", PX_SHAPE(PROTOTYPES, D), px_init_unit_rows(), PX_UNIT_ROWS);
-    px_value *scores[] = {px_linear(g, z, w, NULL), px_matmul(g, z, queue, false, true, 1)};
-    px_value *logits = px_binary(g, PX_MUL, px_concat(g, 1, scores, 2), sharpness);
-    px_value *apart = px_binary(g, PX_SUB, z, px_binary(g, PX_SUB, keys, centre));
+    px_value *scores[] = {px_linear(g, z, w, NULL), px_matmul(g, z, queue, false, true, 1),
+                          px_matmul(g, z, clusters, false, true, 1)};
+    px_value *logits = px_binary(g, PX_MUL, px_concat(g, 1, scores, 3), sharpness);
+    px_value *apart = px_binary(g, PX_SUB, px_add(g, z, recalled), px_binary(g, PX_SUB, keys, centre));
     px_after_begin(g);
     px_value *all = px_all_gather(g, keys, NULL);
     px_enqueue(g, queue, place, all);
     px_assign(g, centre, mean_of(g, all, 1));
+    px_remember(g, memory, seen, px_all_gather(g, index, NULL), px_all_gather(g, z, NULL), 2 * BATCH);
+    px_cluster(g, clusters, memory, seen, (px_spherical){.every = 2 * BATCH, .rounds = 2, .stream = 1});
     px_after_end(g);
     return px_add(g, mean_of(g, px_reduce(g, PX_LOG_SUM_EXP, logits, (px_axes){1, {1}, false}), 1),
                   mean_of(g, px_unary(g, PX_FN_SQUARE, apart, 0, 0), 2));
@@ -233,7 +243,8 @@ enum { REGIMES = sizeof regimes / sizeof regimes[0] };
 /* ---- tests ---- */
 
 /* A run whose second step is left out equals one that never took it: neither weights nor momentum, running statistics, teacher,
- * queue, assigned states nor prototypes have moved. Scheduled numbers go by the step, so they go on. */
+ * queue, assigned states, memory, its clusters (which this step makes) nor prototypes have moved. Scheduled numbers go by the
+ * step, so they go on. */
 static void a_step_left_out_moves_nothing(void **state)
 {
     for (int i = 0; i < REGIMES; i++)
@@ -267,6 +278,8 @@ static void micro_batches_are_steps_for_states_alone(void **state)
     static const char *const names[] = {"queue",
                                         "place",
                                         "centre",
+                                        "memory",
+                                        "seen",
                                         "layer1.bn.running_mean",
                                         "layer3.bn.running_var",
                                         "teacher.layer2.bn.running_mean"};
@@ -321,7 +334,8 @@ static void shards_are_one_batch(void **state)
     static const char *const names[] = {"queue",      "centre",
                                         "prototypes", "layer1.bn.running_mean",
                                         "head.bias",  "teacher.layer3.bn.running_var",
-                                        "place",      "teacher.layer2.conv.weight"};
+                                        "place",      "teacher.layer2.conv.weight",
+                                        "memory",     "seen"};
     run a, b;
     start(&a, *state, 0, (const char *[]){"reproducible=true", "shards=2", NULL});
     start(&b, *state, 0, (const char *[]){NULL});
@@ -367,7 +381,7 @@ static int set_up(void **state)
 {
     fixture *f = px_calloc(1, sizeof *f);
     f->folder = make_folder();
-    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = 64, .side = SIDE, .channels = 3, .classes = 4});
+    f->data = make_set(f->folder, "d.h5", &(set_spec){.count = IMAGES, .side = SIDE, .channels = 3, .classes = 4});
     *state = f;
     return 0;
 }
