@@ -129,6 +129,7 @@ int px_validation_create(px_validation **out, const px_session *s)
         return 0;
     if (check(s, &split) != 0)
         return -1;
+    PX_CHECK(split);
     px_validation *v = px_calloc(1, sizeof *v);
     *v = (px_validation){.session = s, .split = *split, .recipe = px_recipe_none(), .now = {NAN, NAN, NAN}};
     v->recipe.mean = s->task.mean;
