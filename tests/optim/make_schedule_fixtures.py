@@ -1,13 +1,10 @@
 #!/usr/bin/env python3
-"""Writes PyTorch's learning rates, one for each of 60 steps, into test_schedule.c, between its marks.
+"""Writes schedule_fixtures.h: PyTorch's learning rates, one for each of 60 steps.
 
-    python3 tests/optim/make_schedule_fixtures.py tests/optim/test_schedule.c
+    python3 tests/optim/make_schedule_fixtures.py > tests/optim/schedule_fixtures.h
 
-A schedule that torch knows per epoch is stepped by a tenth of one. Last written with PyTorch 2.15. Format the test with
-clang-format afterwards.
+A schedule that torch knows per epoch is stepped by a tenth of one. Last written with PyTorch 2.15.
 """
-import sys
-
 import torch
 from torch.optim import lr_scheduler
 
@@ -52,15 +49,14 @@ def rates(make):
 
 
 def main():
-    lines = []
+    print("/* schedule_fixtures.h - made by make_schedule_fixtures.py. */\n/* clang-format off */")
+    print("enum { STEPS = %d };\n" % STEPS)
+    print("static const struct schedule {\n    const char *name;\n    px_optim_cfg cfg;\n    double rate[STEPS];\n} schedules[] = {")
     for name, fields, make in CASES:
-        lines.append('{"%s", {%s}, {%s}},' % (name, fields, ", ".join("%.12g" % v for v in rates(make))))
-    path, begin = sys.argv[1], "/* written by make_schedule_fixtures.py */\n"
-    with open(path) as f:
-        before, rest = f.read().split(begin)
-    after = rest.split("/* end */\n")[1]
-    with open(path, "w") as f:
-        f.write(before + begin + "\n".join(lines) + "\n/* end */\n" + after)
+        numbers = ["%.12g" % v for v in rates(make)]
+        rows = [", ".join(numbers[i:i + 6]) for i in range(0, STEPS, 6)]
+        print('    {"%s",\n     {%s},\n     {%s}},' % (name, fields, ",\n      ".join(rows)))
+    print("};\n/* clang-format on */")
 
 
 if __name__ == "__main__":
