@@ -28,6 +28,11 @@ def word(name):
     return "PX_CHANGE_" + WORDS.get(name, name.upper())
 
 
+def real(v):
+    text = "%.7g" % v
+    return text + "f" if "." in text or "e" in text else text
+
+
 def rows(numbers, each=24):
     return ",\n        ".join(", ".join(numbers[i:i + each]) for i in range(0, len(numbers), each))
 
@@ -43,7 +48,7 @@ for name, space in (("randaugment_224", RandAugment()._augmentation_space(31, (2
     print("static const float %s[PX_CHANGES][PX_MAGNITUDES] = {" % name)
     for change, (amounts, _) in space.items():
         values = amounts.float().tolist() if amounts.ndim else [0.0] * 31
-        print("    [%s] = {\n        %s}," % (word(change), rows(["%.7g" % v for v in values], 11)))
+        print("    [%s] = {\n        %s}," % (word(change), rows([real(v) for v in values], 11)))
     print("};")
     signs = [word(change) for change, (_, signed) in space.items() if signed]
 print("static const px_change with_sign[] = {\n        " + rows(signs, 5) + "};")
