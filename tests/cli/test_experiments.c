@@ -1,5 +1,6 @@
 /* test_experiments.c - the program accepts every configuration in experiments/ and its folders: it fails only because the
- * data set does not exist. probe.sh, with a stand-in for the program, keeps the results of each file of weights apart. */
+ * data set does not exist. Each method has its recipes for CIFAR-10 and Imagenette, which say how to run them. probe.sh,
+ * with a stand-in for the program, keeps the results of each file of weights apart. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 
 #include "base/error.h"
 #include "run.h"
+#include "train/settings.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -39,6 +41,71 @@ static void every_configuration_is_taken(void **state)
     run_folder_remove(out);
     free(pattern);
     free(deeper);
+}
+
+static char *text_of(const char *path)
+{
+    static char text[8192];
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    text[fread(text, 1, sizeof text - 1, in)] = 0;
+    assert_int_equal(fclose(in), 0);
+    return text;
+}
+
+/* experiments/`set`/NAME.cfg says what NAME's method is, in its name (METHOD or METHOD_...), its head and where it writes. */
+static const px_method *recipe_of(const char *path, const char *set)
+{
+    px_settings s;
+    char *stem = px_strdup(strrchr(path, '/') + 1);
+    *strstr(stem, ".cfg") = 0;
+    char *out = px_format("runs/%s/%s", set, stem), *run = px_format("pretrain experiments/%s/%s.cfg", set, stem),
+         *probe = px_format("pretext probe %s", out);
+    if (px_settings_load(&s, path, NULL, 0) != 0)
+        fail_msg("%s", px_error());
+    const px_method *method = s.method;
+    size_t length = strlen(method->name);
+    const char *text = text_of(path);
+    bool named = strncmp(stem, method->name, length) == 0 && (stem[length] == 0 || stem[length] == '_');
+    if (!named || strcmp(s.train.out, out) != 0 || strncmp(text, "# ", 2) != 0 || !strstr(text, run))
+        fail_msg("%s: another method, another folder, or a head without 'pretext %s'", path, run);
+    if (!strstr(text, probe))
+        fail_msg("%s: its head has no '%s'", path, probe);
+    px_settings_finish(&s);
+    free(probe);
+    free(run);
+    free(out);
+    free(stem);
+    return method;
+}
+
+static void each_method_has_its_recipes(void **state)
+{
+    (void)state;
+    static const char *const sets[] = {"cifar10", "imagenette"};
+    const char *folder = getenv("PRETEXT_EXPERIMENTS");
+    if (!folder)
+        skip();
+    for (int set = 0; set < 2; set++) {
+        char *pattern = px_format("%s/%s/*.cfg", folder, sets[set]);
+        const px_method *has[256];
+        size_t recipes = 0;
+        glob_t found;
+        assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+        assert_in_range(found.gl_pathc, 1, 256);
+        for (size_t i = 0; i < found.gl_pathc; i++)
+            if (!strstr(found.gl_pathv[i], "_short.cfg")) /* a recipe of ours, not of a source */
+                has[recipes++] = recipe_of(found.gl_pathv[i], sets[set]);
+        for (int i = 0; px_methods[i]; i++) {
+            size_t at = 0;
+            while (at < recipes && has[at] != px_methods[i])
+                at++;
+            if (at == recipes)
+                fail_msg("experiments/%s has no recipe for %s", sets[set], px_methods[i]->name);
+        }
+        globfree(&found);
+        free(pattern);
+    }
 }
 
 static void put(const char *folder, const char *name, const char *text)
@@ -108,6 +175,7 @@ static void weights_of_the_same_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_configuration_is_taken),
+                                       cmocka_unit_test(each_method_has_its_recipes),
                                        cmocka_unit_test(weights_of_the_same_name)};
     return cmocka_run_group_tests_name("experiments", tests, NULL, NULL);
 }
