@@ -12,7 +12,7 @@
 
 struct px_method_cfg {
     int projector_layers, dim, predictor_hidden;
-    bool predictor;
+    bool predictor, predictor_steady;
     px_two_views views;
 };
 
@@ -21,10 +21,12 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, dim, "2048", 1, 65536, "width of its layers and of z (paper)"),
     PX_OPTION(px_method_cfg, predictor_hidden, "512", 1, 65536, "width of the predictor's hidden layer (paper)"),
     PX_OPTION_FLAG(px_method_cfg, predictor, "true", "without it z itself is compared, and collapses (paper, table 1)"),
+    PX_OPTION_FLAG(px_method_cfg, predictor_steady, "true",
+                   "the predictor's learning rate does not follow the schedule (official code: --fix-pred-lr)"),
     PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0", "0"),
     {0}};
 
-/* Official code, but for the predictor's learning rate, which there stays as it began. */
+/* Official code. */
 static const char defaults[] =
     "epochs = 100;\n"
     "batch = 512;\n"
@@ -56,6 +58,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         z[v] = px_head(projector, &layers, px_encode(b, px_one_view(b, v)).pooled);
         p[v] = c->predictor ? px_head(predictor, &back, z[v]) : z[v];
     }
+    if (c->predictor && c->predictor_steady)
+        px_treat(b, "predictor", PX_RULE_STEADY, 1);
     px_embedding(b, z[0]);
     px_value *both = px_add(g, px_mean_cosine(g, p[0], px_stop_gradient(g, z[1])),
                             px_mean_cosine(g, p[1], px_stop_gradient(g, z[0])));

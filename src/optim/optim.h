@@ -51,6 +51,7 @@ extern const px_option px_optim_options[];
 /* How a parameter is trained. */
 typedef struct px_treatment {
     double rate, decay; /* factors of the learning rate and the weight decay */
+    bool steady;        /* the rate is px_optimizer_steady's, not the step's */
     int64_t frozen;     /* it does not change in so many of the optimizer's first steps */
 } px_treatment;
 
@@ -63,6 +64,9 @@ void px_optimizer_destroy(px_optimizer *);
 /* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,
  * and has no momentum, as one without a gradient in torch; adam, adamw and lamb correct its moments from its first step on. */
 void px_optimizer_treat(px_optimizer *, const px_treatment *);
+
+/* The rate of parameters that do not follow the schedule (px_schedule_peak); 0 at first. */
+void px_optimizer_steady(px_optimizer *, double rate);
 
 /* What is frozen for some steps is so for this number more (or less): a resumed run with another number of steps in an epoch has
  * done others than its place says. */
@@ -88,6 +92,9 @@ int64_t *px_optimizer_steps(px_optimizer *);
 /* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, or `steps` are missing or not ascending, or stand beside
  * `step_every`. */
 int px_schedule_check(const px_optim_cfg *, double epochs);
+
+/* The rate that a warm-up reaches and a schedule begins at: `lr`, scaled. */
+double px_schedule_peak(const px_optim_cfg *, int64_t global_batch);
 
 /* The learning rate of `step` (0-based): warm-up from step 0 on, then the schedule over the remaining steps. Cosine and
  * polynomial would reach lr_min one step after the last; `steps` are counted from the beginning. One cycle has the whole

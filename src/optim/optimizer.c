@@ -32,6 +32,7 @@ typedef struct span {
     double decay;   /* weight decay of this parameter */
     double decays;  /* ... in the current step */
     int64_t frozen; /* steps before its first one */
+    bool steady;    /* its rate does not follow the schedule */
     bool trained;   /* in the current step */
     bool adapts;    /* LARS and LAMB multiply its rate by `trust` */
     double trust;   /* of the current step */
@@ -56,6 +57,7 @@ typedef struct algorithm {
 struct px_optimizer {
     px_optim_cfg cfg; /* its strings belong to the configuration and are not read after px_optimizer_create */
     double decay;     /* multiplies all weight decay */
+    double steady;    /* rate of spans that do not follow the schedule */
     const algorithm *algorithm;
     const px_update *loops;
     span *spans;
@@ -88,6 +90,11 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
     return total;
 }
 
+static double rate_of(const px_optimizer *o, const pace *p, const span *s)
+{
+    return s->rate * (s->steady ? o->steady : p->lr);
+}
+
 /* ---- SGD ---- */
 
 static void sgd(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
@@ -96,7 +103,7 @@ static void sgd(const px_optimizer *o, const block *b, const pace *p, float *wei
     px_update_sgd u = {.factor = (float)p->factor,
                        .decay = (float)s->decays,
                        .momentum = (float)o->cfg.momentum,
-                       .rate = (float)(p->lr * s->rate),
+                       .rate = (float)rate_of(o, p, s),
                        .nesterov = o->cfg.nesterov};
     o->loops->sgd(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
 }
@@ -109,7 +116,7 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
     px_update_sgd u = {.factor = (float)p->factor,
                        .decay = (float)s->decays,
                        .momentum = (float)o->cfg.momentum,
-                       .rate = (float)(p->lr * s->rate * s->trust),
+                       .rate = (float)(rate_of(o, p, s) * s->trust),
                        .nesterov = o->cfg.nesterov};
     o->loops->lars(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
 }
@@ -158,7 +165,7 @@ static px_update_adam moments(const px_optimizer *o, const pace *p)
 static void adam_or_adamw(const px_optimizer *o, const block *b, const pace *p, float *weights, const float *grads)
 {
     const span *s = &o->spans[b->span];
-    const double steps = steps_of(o, s), lr = p->lr * s->rate;
+    const double steps = steps_of(o, s), lr = rate_of(o, p, s);
     const double correction1 = 1 - pow(o->cfg.beta1, steps), correction2 = 1 - pow(o->cfg.beta2, steps);
     bool decoupled = o->cfg.optimizer == PX_ADAMW;
     px_update_adam u = moments(o, p);
@@ -197,7 +204,7 @@ static void lamb(const px_optimizer *o, const block *b, const pace *p, float *we
     (void)grads;
     const span *s = &o->spans[b->span];
     px_update_lamb u = lamb_of(o, s);
-    u.rate = (float)(p->lr * s->rate * s->trust);
+    u.rate = (float)(rate_of(o, p, s) * s->trust);
     o->loops->lamb(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, b->count, &u);
 }
 
@@ -285,8 +292,14 @@ void px_optimizer_treat(px_optimizer *o, const px_treatment *t)
     for (int i = 0; i < o->span_count; i++) {
         o->spans[i].rate *= t[i].rate;
         o->spans[i].decay *= t[i].decay;
+        o->spans[i].steady = t[i].steady;
         o->spans[i].frozen = t[i].frozen;
     }
+}
+
+void px_optimizer_steady(px_optimizer *o, double rate)
+{
+    o->steady = rate;
 }
 
 void px_optimizer_shift(px_optimizer *o, int64_t steps)

@@ -51,9 +51,10 @@ const px_option px_optim_options[] = {
     PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
     PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
               "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
-    PX_OPTION_TEXT(px_optim_cfg, rules, "",
-                   "factors of rate and decay, and epochs without change, for parameters by name: "
-                   "\"patch_embed:frozen=inf; head:rate=10,decay=0\""),
+    PX_OPTION_TEXT(
+        px_optim_cfg, rules, "",
+        "factors of rate and decay, a rate without schedule, and epochs without change, for parameters by name: "
+        "\"patch_embed:frozen=inf; head:rate=10,decay=0\""),
     PX_OPTION(
         px_optim_cfg, layer_decay, "1", 0.01, 1,
         "rate of each of the backbone's layers, times that of the next one, to train weights further (BEiT: 0.65 to "

@@ -5,6 +5,7 @@
 typedef enum px_rule_kind {
     PX_RULE_RATE,   /* multiplies the learning rate (and with it adamw's decay) */
     PX_RULE_DECAY,  /* multiplies the weight decay */
+    PX_RULE_STEADY, /* other than 0: the rate does not follow the schedule, but stays what that is at its highest */
     PX_RULE_FROZEN, /* epochs, from the beginning, in which the parameter does not change; infinity: it never does */
 } px_rule_kind;
 

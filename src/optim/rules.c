@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const char *const kinds[] = {
-    [PX_RULE_RATE] = "rate", [PX_RULE_DECAY] = "decay", [PX_RULE_FROZEN] = "frozen", NULL};
+    [PX_RULE_RATE] = "rate", [PX_RULE_DECAY] = "decay", [PX_RULE_STEADY] = "steady", [PX_RULE_FROZEN] = "frozen", NULL};
 
 /* ---- reading ---- */
 
@@ -34,7 +34,7 @@ static int unknown_word(const char *word)
 /* The settings of one scope: "rate=0.1,decay=0". */
 static int read_settings(px_rules *r, const char *scope, char *settings)
 {
-    char *value, *end, *const words[] = {"rate", "decay", "frozen", NULL};
+    char *value, *end, *const words[] = {"rate", "decay", "steady", "frozen", NULL};
     while (*settings) {
         int kind = getsubopt(&settings, words, &value);
         if (kind < 0)
@@ -65,7 +65,7 @@ int px_rules_read(px_rules *r, const char *text)
         status = *scope && settings && *settings
                      ? read_settings(r, scope, settings)
                      : px_fail(PX_USAGE,
-                               "optim.rules: '%s' is not of the form SCOPE:rate=X,decay=Y,frozen=EPOCHS, as "
+                               "optim.rules: '%s' is not of the form SCOPE:rate=X,decay=Y,steady=1,frozen=EPOCHS, as "
                                "\"patch_embed:frozen=inf; head:rate=10\" is",
                                scope);
     }
@@ -141,6 +141,8 @@ static void treat(px_treatment *t, const px_rule *r, double steps_per_epoch)
         t->rate *= r->value;
     else if (r->kind == PX_RULE_DECAY)
         t->decay *= r->value;
+    else if (r->kind == PX_RULE_STEADY)
+        t->steady = r->value != 0;
     else if (steps >= 0x1p62)
         t->frozen = INT64_MAX;
     else if ((int64_t)steps > t->frozen)

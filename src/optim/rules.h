@@ -21,14 +21,14 @@ typedef struct px_rules {
     char *text; /* owns the scopes */
 } px_rules;
 
-/* "SCOPE:rate=X,decay=Y,frozen=EPOCHS; SCOPE:..."; NULL or "" has none. 0, or -1 (PX_USAGE) with nothing to finish. */
+/* "SCOPE:rate=X,decay=Y,steady=1,frozen=EPOCHS; SCOPE:..."; NULL or "" has none. 0, or -1 (PX_USAGE) with nothing to finish. */
 int px_rules_read(px_rules *, const char *text);
 void px_rules_finish(px_rules *);
 
 /* One treatment per parameter, as if there were no rules. The caller frees it. */
 px_treatment *px_treatments(int count);
 
-/* Several rules for one parameter are multiplied; the longest time counts. `origin`: of the rules, for messages. 0, or -1
+/* Several rules for one parameter are multiplied; of `steady` the last one counts, of `frozen` the longest. `origin`: of the rules, for messages. 0, or -1
  * (PX_USAGE): a value is out of range, or a rule is for no parameter. */
 int px_rules_apply(px_treatment *, const px_param_span *, int count, const px_rule *, int rules, double steps_per_epoch,
                    const char *origin);

@@ -5,7 +5,7 @@
 
 #include <math.h>
 
-static double scaled_rate(const px_optim_cfg *cfg, int64_t global_batch)
+double px_schedule_peak(const px_optim_cfg *cfg, int64_t global_batch)
 {
     if (cfg->lr_scaling == PX_LR_LINEAR)
         return cfg->lr * (double)global_batch / 256;
@@ -84,7 +84,7 @@ static double restarted(const px_optim_cfg *cfg, double peak, double step, doubl
 double px_schedule_lr(const px_optim_cfg *cfg, int64_t step, int64_t steps_per_epoch, double epochs,
                       int64_t global_batch)
 {
-    const double peak = scaled_rate(cfg, global_batch), at = (double)step, per_epoch = (double)steps_per_epoch;
+    const double peak = px_schedule_peak(cfg, global_batch), at = (double)step, per_epoch = (double)steps_per_epoch;
     const double warm = cfg->warmup_epochs * per_epoch, total = epochs * per_epoch;
     if (cfg->schedule == PX_LR_ONE_CYCLE)
         return one_cycle(cfg, peak, at, fmax(ceil(total - SLACK) - 1, 0));

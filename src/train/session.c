@@ -144,6 +144,7 @@ static int furnish(px_session *s)
     if (px_optimizer_create(&s->optimizer, &s->settings->optim, span, spans, px_plan_update(s->plan[0])) != 0 ||
         px_model_treat(s->model, s->settings, s->per_epoch, s->optimizer) != 0)
         return -1;
+    px_optimizer_steady(s->optimizer, px_schedule_peak(&s->settings->optim, s->settings->train.batch));
     px_plan_init_params(s->plan[0], (uint64_t)s->settings->train.seed);
     choose_reducer(s);
     px_scalars_find(&s->scalars, s->model, s->parts, s->scheduled);

@@ -52,8 +52,8 @@ static void reads_what_is_written(void **state)
 static void refuses_what_it_does_not_understand(void **state)
 {
     (void)state;
-    static const char form[] =
-        " is not of the form SCOPE:rate=X,decay=Y,frozen=EPOCHS, as \"patch_embed:frozen=inf; head:rate=10\" is";
+    static const char form[] = " is not of the form SCOPE:rate=X,decay=Y,steady=1,frozen=EPOCHS, as "
+                               "\"patch_embed:frozen=inf; head:rate=10\" is";
     static const struct {
         const char *text, *why;
         bool form;
@@ -61,7 +61,7 @@ static void refuses_what_it_does_not_understand(void **state)
         {"head", "'head'", true},
         {"head:", "'head'", true},
         {":rate=1", "''", true},
-        {"head:rat=1", "'rat' is unknown; choose one of: rate, decay, frozen", false},
+        {"head:rat=1", "'rat' is unknown; choose one of: rate, decay, steady, frozen", false},
         {"head:rate", "rate of head must be a number, as in head:rate=0.1, not ''", false},
         {"head:rate=fast", "rate of head must be a number, as in head:rate=0.1, not 'fast'", false},
         {"head:rate=1x,decay=0", "rate of head must be a number, as in head:rate=0.1, not '1x'", false},
@@ -101,12 +101,15 @@ static void rules_find_their_parameters(void **state)
     px_treatment *how;
     assert_int_equal(apply(&how,
                            "blocks.1:rate=0.5; blocks:rate=0.5,frozen=0.5; *.weight:decay=3; head.weight:frozen=1e99; "
-                           "*attn*:frozen=0.1"),
+                           "*attn*:frozen=0.1; blocks.1.attn:steady=1; head:steady=1; head:steady=0"),
                      0);
     static const px_treatment expected[COUNT] = {
-        {1, 3, 0}, {0.25, 1, 10}, {0.25, 3, 10}, {0.5, 3, 10}, {1, 3, INT64_MAX}};
-    for (int i = 0; i < COUNT; i++)
-        assert_memory_equal(&how[i], &expected[i], sizeof how[i]);
+        {1, 3, false, 0}, {0.25, 1, false, 10}, {0.25, 3, true, 10}, {0.5, 3, false, 10}, {1, 3, false, INT64_MAX}};
+    for (int i = 0; i < COUNT; i++) {
+        assert_true(how[i].rate == expected[i].rate && how[i].decay == expected[i].decay);
+        assert_int_equal(how[i].steady, expected[i].steady);
+        assert_int_equal(how[i].frozen, expected[i].frozen);
+    }
     free(how);
 }
 
@@ -141,6 +144,8 @@ static void rules_for_nothing_are_refused(void **state)
 
 /* ---- steps ---- */
 
+static const double STEADY = 0.5;
+
 static const px_optim_cfg cfgs[] = {
     {.optimizer = PX_SGD, .momentum = 0.9, .weight_decay = 0.01, .nesterov = true},
     {.optimizer = PX_ADAMW, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = 0.05},
@@ -165,6 +170,7 @@ static px_optimizer *train(const px_optim_cfg *cfg, const px_treatment *how, int
     px_optimizer *o;
     float g[COUNT * EACH];
     assert_int_equal(px_optimizer_create(&o, cfg, spans, COUNT, &px_update_fast), 0);
+    px_optimizer_steady(o, STEADY);
     if (how)
         px_optimizer_treat(o, how);
     fill(w, 0);
@@ -194,6 +200,24 @@ static void factors_are_those_of_another_optimizer(void **state)
             assert_memory_not_equal(of(w, i), of(plain, i), EACH * sizeof w[0]);
         }
         assert_memory_equal(of(w, 4), of(decayed, 4), EACH * sizeof w[0]);
+        assert_memory_not_equal(of(w, 4), of(plain, 4), EACH * sizeof w[0]);
+        free(how);
+    }
+}
+
+/* Whatever the step's rate is. */
+static void steady_parameters_keep_their_rate(void **state)
+{
+    (void)state;
+    for (int k = 0; k < CFGS; k++) {
+        px_treatment *how;
+        float w[COUNT * EACH], plain[COUNT * EACH], steady[COUNT * EACH];
+        assert_int_equal(apply(&how, "head:steady=1"), 0);
+        px_optimizer_destroy(train(&cfgs[k], how, 0, 0.125, w));
+        px_optimizer_destroy(train(&cfgs[k], NULL, 0, 0.125, plain));
+        px_optimizer_destroy(train(&cfgs[k], NULL, 0, STEADY, steady));
+        assert_memory_equal(of(w, 0), of(plain, 0), 4 * EACH * sizeof w[0]);
+        assert_memory_equal(of(w, 4), of(steady, 4), EACH * sizeof w[0]);
         assert_memory_not_equal(of(w, 4), of(plain, 4), EACH * sizeof w[0]);
         free(how);
     }
@@ -285,6 +309,7 @@ int main(void)
         cmocka_unit_test(rules_find_their_parameters),
         cmocka_unit_test(rules_for_nothing_are_refused),
         cmocka_unit_test(factors_are_those_of_another_optimizer),
+        cmocka_unit_test(steady_parameters_keep_their_rate),
         cmocka_unit_test(frozen_parameters_begin_later),
         cmocka_unit_test(frozen_gradients_do_not_count),
         cmocka_unit_test(resumes_with_the_same_bits),
