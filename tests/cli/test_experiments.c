@@ -108,6 +108,24 @@ static void each_method_has_its_recipes(void **state)
     }
 }
 
+/* ... and one of ours for minutes, which experiments/short.sh runs. */
+static void each_method_has_a_short_recipe(void **state)
+{
+    (void)state;
+    const char *folder = getenv("PRETEXT_EXPERIMENTS");
+    if (!folder)
+        skip();
+    for (int i = 0; px_methods[i]; i++) {
+        px_settings s;
+        char *path = px_format("%s/cifar10/%s_short.cfg", folder, px_methods[i]->name);
+        if (px_settings_load(&s, path, NULL, 0) != 0)
+            fail_msg("%s", px_error());
+        assert_ptr_equal(s.method, px_methods[i]);
+        px_settings_finish(&s);
+        free(path);
+    }
+}
+
 static void put(const char *folder, const char *name, const char *text)
 {
     char *path = px_format("%s/%s", folder, name);
@@ -174,8 +192,8 @@ static void weights_of_the_same_name(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_configuration_is_taken),
-                                       cmocka_unit_test(each_method_has_its_recipes),
-                                       cmocka_unit_test(weights_of_the_same_name)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_configuration_is_taken), cmocka_unit_test(each_method_has_its_recipes),
+        cmocka_unit_test(each_method_has_a_short_recipe), cmocka_unit_test(weights_of_the_same_name)};
     return cmocka_run_group_tests_name("experiments", tests, NULL, NULL);
 }

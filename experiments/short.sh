@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Trains methods by their short recipes (cifar10/METHOD_short.cfg), probes each beside its untrained twin, and keeps what
+# `pretext show --json` tells of it in results/methods, which experiments/methods_table.py makes a table of:
+#
+#   experiments/short.sh                 all, minutes each on two cores
+#   experiments/short.sh simclr byol
+#
+# What is done is skipped; what was interrupted goes on. What fails is reported, and the others go on. From the environment:
+#   PRETEXT   the program (default: pretext in PATH, else build/pretext)
+#   LAUNCH    what starts the ranks (default: nothing, one rank)
+#   DATA      CIFAR-10 as `pretext pack` made it (default: cifar10.h5)
+#   RUNS      where the runs go (default: runs/short)
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+program=${PRETEXT:-$(command -v pretext || echo build/pretext)}
+data=${DATA:-cifar10.h5}
+runs=${RUNS:-runs/short}
+results=$here/../results/methods
+methods=("$@")
+if [ $# = 0 ]; then
+    for recipe in "$here"/cifar10/*_short.cfg; do
+        recipe=${recipe##*/}
+        methods+=("${recipe%_short.cfg}")
+    done
+fi
+
+# What is probed, where it is not the network that is trained: the context encoders of I-JEPA and data2vec 2.0 never see a whole
+# image, and their papers evaluate the teacher.
+probed()
+{
+    case $1 in
+    ijepa | data2vec2) echo net=teacher ;;
+    esac
+}
+
+# shellcheck disable=SC2046,SC2086 # LAUNCH is several words; `probed` none or one
+one()
+{
+    local method=$1 run=$runs/$1 protocol
+    if [ -e "$run/probed" ] && ! [ "$run/checkpoint.h5" -nt "$run/probed" ]; then
+        echo "$method: is done" >&2
+        return
+    fi
+    ${LAUNCH-} "$program" pretrain "$here/cifar10/${method}_short.cfg" --resume "data.path=$data" "out=$run" || return
+    for protocol in knn linear; do
+        ${LAUNCH-} "$program" probe "$run" protocol=$protocol $(probed "$method") baselines=true embed=0 linear.epochs=10 || return
+    done
+    "$program" show --json "$run" >"$run/shown.json" && mkdir -p "$results" && cp "$run/shown.json" "$results/$method.json" &&
+        touch "$run/probed"
+}
+
+failed=0
+for method in "${methods[@]}"; do
+    one "$method" || {
+        echo "$method: failed" >&2
+        failed=1
+    }
+done
+exit $failed
