@@ -16,7 +16,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { BLOCK_DOUBLES = 1 << 21, FIT_FIRST = 12, FIT_LAST = 100 };
+enum { BLOCK_DOUBLES = 1 << 21 };
 
 /* Sums over rows, in one buffer, so that one reduction over ranks is enough. */
 typedef struct moments {
@@ -86,27 +86,6 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
     free(block);
 }
 
-/* -slope of log(eigenvalue) over log(rank), weighted by 1/rank, since higher ranks are denser on that axis. */
-static double decay(const double *value, int n)
-{
-    int have = 0;
-    while (have < n && value[have] > 0)
-        have++;
-    int first = have < 2 * FIT_FIRST ? 1 : FIT_FIRST, last = have < FIT_LAST ? have : FIT_LAST;
-    double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
-    if (have < 2)
-        return NAN;
-    for (int rank = first; rank <= last; rank++) {
-        double weight = 1.0 / rank, x = log(rank), y = log(value[rank - 1]);
-        w += weight;
-        wx += weight * x;
-        wy += weight * y;
-        wxx += weight * x * x;
-        wxy += weight * x * y;
-    }
-    return -(w * wxy - wx * wy) / (w * wxx - wx * wx);
-}
-
 static int conclude(moments *m, int64_t count, px_spectrum *s)
 {
     int64_t w = m->width;
@@ -118,7 +97,7 @@ static int conclude(moments *m, int64_t count, px_spectrum *s)
     s->rankme = px_effective_rank(s->eigenvalue, m->width);
     if (rc == 0)
         rc = px_eigenvalues(covariance, m->width, s->eigenvalue);
-    s->alpha = decay(s->eigenvalue, m->width);
+    s->alpha = px_eigenvalue_decay(s->eigenvalue, m->width);
     s->deviation = 0;
     for (int64_t j = 0; j < w; j++) {
         double mean = m->unit_sum[j] / rows, variance = m->unit_square[j] / rows - mean * mean;

@@ -45,3 +45,25 @@ double px_effective_rank(const double *square, int n)
     }
     return sum > 0 ? exp(entropy) : 0;
 }
+
+/* -slope of log(eigenvalue) over log(rank), weighted by 1/rank, since higher ranks are denser on that axis. */
+double px_eigenvalue_decay(const double *value, int n)
+{
+    enum { FIT_FIRST = 12, FIT_LAST = 100 };
+    int have = 0;
+    while (have < n && value[have] > 0)
+        have++;
+    int first = have < 2 * FIT_FIRST ? 1 : FIT_FIRST, last = have < FIT_LAST ? have : FIT_LAST;
+    double w = 0, wx = 0, wy = 0, wxx = 0, wxy = 0;
+    if (have < 2)
+        return NAN;
+    for (int rank = first; rank <= last; rank++) {
+        double weight = 1.0 / rank, x = log(rank), y = log(value[rank - 1]);
+        w += weight;
+        wx += weight * x;
+        wy += weight * y;
+        wxx += weight * x * x;
+        wxy += weight * x * y;
+    }
+    return -(w * wxy - wx * wy) / (w * wxx - wx * wx);
+}

@@ -15,4 +15,9 @@ int px_eigenvalues(double *matrix, int n, double *value);
  * first: between 1 and n, or 0 if all are 0. */
 double px_effective_rank(const double *square, int n);
 
+/* How fast a covariance's eigenvalues, largest first, fall: those of rank n like n^-alpha (alpha-ReQ, Agrawal et al. 2022). A fit
+ * over the ranks 12 to 100, as in Stringer et al. 2019, or over all if there are fewer than 24; weighted by 1 / rank. NaN with
+ * fewer than two above 0. */
+double px_eigenvalue_decay(const double *value, int n);
+
 #endif

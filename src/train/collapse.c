@@ -26,17 +26,56 @@ static double deviation(const double *x, const double *inverse, int count, int w
     return total / width * sqrt(width);
 }
 
-/* The effective rank, from the smaller of x x^T and x^T x: their eigenvalues are the same except for zeros. */
-static int effective_rank(const double *x, int count, int width, double *rank)
+/* The squared singular values of x, largest first: from the smaller of x x^T and x^T x, whose eigenvalues are the same except for
+ * zeros. value (min(count, width)) */
+static int squares(const double *x, int count, int width, double *value)
 {
     int n = count < width ? count : width;
-    double *product = px_aligned_calloc((size_t)n * (size_t)n * sizeof(double)),
-           *value = px_calloc((size_t)n, sizeof(double));
+    double *product = px_aligned_calloc((size_t)n * (size_t)n * sizeof(double));
     cblas_dsyrk(CblasRowMajor, CblasUpper, count < width ? CblasNoTrans : CblasTrans, n, count < width ? width : count,
                 1, x, width, 0, product, n);
     int status = px_eigenvalues(product, n, value);
-    *rank = px_effective_rank(value, n);
     free(product);
+    return status;
+}
+
+/* Of rows divided by their lengths: |a - b|^2 = 2 - 2 a b. */
+static double uniformity(const double *x, const double *inverse, int count, int width)
+{
+    double *dot = px_aligned_calloc((size_t)count * (size_t)count * sizeof dot[0]), sum = 0;
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, count, width, 1, x, width, 0, dot, count);
+    for (int i = 0; i < count; i++)
+        for (int j = i + 1; j < count; j++)
+            sum += exp(-2 * fmax(2 - 2 * dot[(int64_t)i * count + j] * inverse[i] * inverse[j], 0));
+    free(dot);
+    return log(2 * sum / ((double)count * (count - 1)));
+}
+
+/* Subtracts the mean row. */
+static void centre(double *x, int count, int width)
+{
+    for (int j = 0; j < width; j++) {
+        double mean = 0;
+        for (int i = 0; i < count; i++)
+            mean += x[(int64_t)i * width + j] / count;
+        for (int i = 0; i < count; i++)
+            x[(int64_t)i * width + j] -= mean;
+    }
+}
+
+/* Rank, and after subtracting the mean, alpha. */
+static int spectrum(px_collapse *c, double *x, int count, int width)
+{
+    int n = count < width ? count : width, status;
+    double *value = px_calloc((size_t)n, sizeof(double));
+    status = squares(x, count, width, value);
+    if (status == 0) {
+        c->rank = px_effective_rank(value, n);
+        centre(x, count, width);
+        status = squares(x, count, width, value);
+    }
+    if (status == 0)
+        c->alpha = px_eigenvalue_decay(value, n);
     free(value);
     return status;
 }
@@ -54,8 +93,11 @@ int px_collapse_measure(px_collapse *c, const float *row, int count, int width)
         double length = cblas_dnrm2(width, x + (int64_t)i * width, 1);
         inverse[i] = length > 0 ? 1 / length : 0;
     }
-    *c = (px_collapse){.deviation = deviation(x, inverse, count, width), .rank = NAN};
-    int status = isfinite(c->deviation) ? effective_rank(x, count, width, &c->rank) : 0;
+    *c = (px_collapse){.deviation = deviation(x, inverse, count, width), .rank = NAN, .uniformity = NAN, .alpha = NAN};
+    bool finite = isfinite(c->deviation);
+    if (finite)
+        c->uniformity = uniformity(x, inverse, count, width);
+    int status = finite ? spectrum(c, x, count, width) : 0;
     omp_set_num_threads(threads);
     c->collapsed = c->deviation < PX_COLLAPSE_DEVIATION || c->rank < PX_COLLAPSE_RANK;
     free(x);

@@ -49,6 +49,8 @@ static px_encoding watched(px_build *b, px_encoding e)
 {
     if (!b->embedding[PX_WATCHED_STUDENT])
         b->embedding[PX_WATCHED_STUDENT] = e.pooled;
+    if (!b->pooled)
+        b->pooled = e.pooled;
     return e;
 }
 

@@ -71,6 +71,7 @@ typedef struct px_build {
     const px_backbone *backbone;
     const px_backbone_cfg *backbone_cfg;
     px_value *embedding[PX_WATCHED]; /* see px_embedding */
+    px_value *pooled;                /* of the first px_encode; NULL: there was none */
     px_net *backbone_net;
     px_scheduled scheduled[PX_SCHEDULED_MAX];
     int scheduled_count;

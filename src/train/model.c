@@ -4,6 +4,7 @@
 #include "graph/kernel.h"
 #include "ops/ops.h"
 #include "train/advice.h"
+#include "train/online.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -251,8 +252,13 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     if (why)
         return px_fail(PX_USAGE, "method %s on %s, images of %d px: %s", s->method->name, s->backbone->name,
                        task->image_size, why);
+    double online = s->train.online_linear;
+    if (online > 0 && px_online_check(task, online) != 0)
+        return -1;
     m->graph = px_graph_create((px_mode){.real = PX_F32, .rank = part, .ranks = task->ranks});
     s->method->views(s->method_cfg, task, &m->views);
+    if (online > 0)
+        px_online_views(&m->views, task);
     if (check_views(m, s, task) != 0) {
         px_model_finish(m);
         return -1;
@@ -261,6 +267,8 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
     m->loss = s->method->build(s->method_cfg, &b);
     px_graph_output(m->graph, "loss", m->loss);
+    if (online > 0)
+        px_online_build(&b, b.pooled, online);
     memcpy(m->embedding, b.embedding, sizeof m->embedding);
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);

@@ -2,6 +2,7 @@
 #include "train/need.h"
 #include "base/error.h"
 #include "data/loader.h"
+#include "train/online_test.h"
 #include "train/validate.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task 
     n.part[PX_NEED_PARAMETERS] = (double)plan.weights + 2 * (double)plan.states;
     n.part[PX_NEED_GRADIENTS] = (double)plan.grads * l.parts * (s->train.accumulate > 1 ? 2 : 1);
     n.part[PX_NEED_OPTIMIZER] = (double)plan.weights * px_optimizer_slot_count(&s->optim);
-    n.part[PX_NEED_VALIDATION] = px_validation_bytes(s, task);
+    n.part[PX_NEED_VALIDATION] = px_validation_bytes(s, task) + px_online_test_bytes(s, task, task->ranks);
     return n;
 }
 
@@ -135,6 +136,11 @@ static void propose(const void *about, double room, px_proposals *p)
     const px_settings *s = c->settings;
     const variant now = {s->train.batch, s->train.accumulate, c->task->image_size, s->train.recompute};
     int batch = largest_batch(c, now, room);
+    if (c->prefix) {
+        if (batch)
+            px_propose(p, "%sbatch=%d", c->prefix, batch);
+        return;
+    }
     int own_size = c->info->height ? c->side : px_image_size_for(s->backbone, c->side);
     if (c->side > 0 && own_size < now.image_size)
         propose_size(p, c, now, own_size, room);

@@ -38,7 +38,8 @@ typedef struct px_train_need_case {
     const px_dataset_info *info;
     px_train_loading loading;
     const px_comm *comm;
-    int side; /* of the data set's images: larger views would show no more */
+    const char *prefix; /* of the key of the batch, the only one that is proposed then; NULL: all of pretrain's */
+    int side;           /* of the data set's images: larger views would show no more */
 } px_train_need_case;
 
 px_need px_train_need_of(const px_model *, const px_settings *, const px_task *, px_train_loading);

@@ -9,7 +9,8 @@
 
 enum {
     OWN = sizeof(px_step_numbers) / sizeof(double),
-    COLLAPSE = 3,
+    COLLAPSE = 5,
+    ONLINE = 2,
     LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
     LOOKS_MIN = 20   /* fewest looks in a run, if it has as many steps */
 };
@@ -17,19 +18,20 @@ enum {
 static const char *const own_series[OWN] = {"epoch", "lr", "grad_norm", "images_per_second", "data_wait", "skipped"};
 
 static const char *const collapse_series[PX_WATCHED][COLLAPSE] = {
-    {"embedding_deviation", "embedding_rank", "collapsed"}, {"teacher_deviation", "teacher_rank", "teacher_collapsed"}};
+    {"embedding_deviation", "embedding_rank", "collapsed", "embedding_uniformity", "embedding_alpha"},
+    {"teacher_deviation", "teacher_rank", "teacher_collapsed", "teacher_uniformity", "teacher_alpha"}};
 
 static bool watches(const px_series *r, int w)
 {
     return r->session->rows > 1 && r->session->row[w];
 }
 
-int px_series_list(px_series *r, const px_session *s, px_validation *validation)
+int px_series_list(px_series *r, const px_session *s, px_validation *validation, px_online_test *online)
 {
     const px_scalars *graph = &s->scalars;
     int n = graph->count;
-    int most = n + OWN + PX_WATCHED * COLLAPSE + PX_VALIDATED;
-    *r = (px_series){.session = s, .validation = validation};
+    int most = n + OWN + PX_WATCHED * COLLAPSE + PX_VALIDATED + ONLINE;
+    *r = (px_series){.session = s, .validation = validation, .online = online};
     r->name = px_calloc((size_t)most, sizeof r->name[0]);
     r->row = px_calloc((size_t)most, sizeof r->row[0]);
     memcpy(r->name, graph->name, (size_t)n * sizeof graph->name[0]);
@@ -40,6 +42,8 @@ int px_series_list(px_series *r, const px_session *s, px_validation *validation)
             r->name[n++] = collapse_series[w][i];
     for (int i = 0; i < px_validation_series_count(validation); i++)
         r->name[n++] = px_validation_series[i];
+    for (int i = 0; i < ONLINE && online->kind; i++)
+        r->name[n++] = online->kind->series[i];
     r->count = n;
     for (int i = 0; i < r->count; i++)
         for (int k = 0; k < i; k++)
@@ -75,15 +79,22 @@ int px_series_take_up(px_series *r, px_results *results, int64_t step)
         return -1;
     for (int w = 0; w < PX_WATCHED; w++) {
         const char *const *name = collapse_series[w];
-        r->embedding[w] = (px_collapse){.deviation = NAN, .rank = NAN};
+        r->embedding[w] = (px_collapse){.deviation = NAN, .rank = NAN, .uniformity = NAN, .alpha = NAN};
         if (step > 0 && watches(r, w))
-            r->embedding[w] = (px_collapse){last_value(results, name[0]), last_value(results, name[1]),
-                                            last_value(results, name[2]) == 1};
+            r->embedding[w] = (px_collapse){.deviation = last_value(results, name[0]),
+                                            .rank = last_value(results, name[1]),
+                                            .collapsed = last_value(results, name[2]) == 1,
+                                            .uniformity = last_value(results, name[3]),
+                                            .alpha = last_value(results, name[4])};
     }
     if (step > 0 && r->validation)
         *px_validation_results(r->validation) = (px_validated){.accuracy = last_value(results, px_validation_series[0]),
                                                                .seconds = last_value(results, px_validation_series[1]),
                                                                .average = last_value(results, px_validation_series[2])};
+    if (step > 0 && r->online->kind) {
+        r->online->value = last_value(results, r->online->kind->series[0]);
+        r->online->seconds = last_value(results, r->online->kind->series[1]);
+    }
     return px_results_live(results);
 }
 
@@ -132,9 +143,16 @@ int px_series_record(px_series *r, px_results *results, int64_t step, const px_s
             *look++ = r->embedding[w].deviation;
             *look++ = r->embedding[w].rank;
             *look++ = r->embedding[w].collapsed;
+            *look++ = r->embedding[w].uniformity;
+            *look++ = r->embedding[w].alpha;
         }
     if (r->validation)
         memcpy(look, px_validation_results(r->validation),
                (size_t)px_validation_series_count(r->validation) * sizeof look[0]);
+    look += px_validation_series_count(r->validation);
+    if (r->online->kind) {
+        *look++ = r->online->value;
+        *look++ = r->online->seconds;
+    }
     return px_results_row(results, "/train", step, r->name, r->row, r->count);
 }

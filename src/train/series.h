@@ -2,7 +2,7 @@
  * at the embeddings.
  *
  *     px_series r;
- *     if (px_series_list(&r, &session, validation) != 0) ...                            // all ranks
+ *     if (px_series_list(&r, &session, validation, &online) != 0) ...                   // all ranks
  *     if (px_series_take_up(&r, results, first_step) != 0) ...              // rank 0
  *     ... for each step:
  *     session.look = px_series_looks(step, steps);
@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "results/results.h"
 #include "train/collapse.h"
+#include "train/online_test.h"
 #include "train/session.h"
 #include "train/validate.h"
 
@@ -27,6 +28,7 @@ typedef struct px_series {
     double *row;                       /* (count) their values in this step */
     px_collapse embedding[PX_WATCHED]; /* results of the last look at them */
     px_validation *validation;         /* NULL: there is none */
+    px_online_test *online;
 } px_series;
 
 /* What the loop knows of a step, in the order in which it is stored. */
@@ -38,9 +40,9 @@ typedef struct px_step_numbers {
     double skipped;   /* 1: the step was left out */
 } px_step_numbers;
 
-/* Lists all series of a session, and of its validation or NULL; both are borrowed. 0, or -1 (PX_USAGE): a number of the method has
- * the name of one of the loop's; it can be finished either way. */
-int px_series_list(px_series *, const px_session *, px_validation *);
+/* Lists all series of a session, of its validation or NULL, and of what is tested besides; all are borrowed. 0, or -1 (PX_USAGE): a
+ * number of the method has the name of one of the loop's; it can be finished either way. */
+int px_series_list(px_series *, const px_session *, px_validation *, px_online_test *);
 void px_series_finish(px_series *); /* also accepts a zeroed one */
 
 /* Drops rows that were written after the checkpoint, restores the values that are repeated from one look at the embedding, or

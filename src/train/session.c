@@ -3,6 +3,7 @@
 #include "base/crash.h"
 #include "base/error.h"
 #include "base/log.h"
+#include "train/online.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,19 +13,24 @@
 
 /* ---- set-up ---- */
 
-static int open_data(px_session *s)
+/* `images`: those of the session; NULL: data.split's. */
+static int open_data(px_session *s, const px_split *images)
 {
     const px_data_cfg *d = &s->settings->data;
     int batch = s->settings->train.batch;
     if (px_dataset_open(&s->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
-    if (s->comm->rank == 0)
-        px_dataset_tell(s->data);
-    const px_split *whole = px_dataset_split_for(s->data, "data.split", d->split);
-    if (!whole)
-        return -1;
-    s->split = *whole;
-    s->split_index = px_split_limit(&s->split, d->limit);
+    if (!images) {
+        if (s->comm->rank == 0)
+            px_dataset_tell(s->data);
+        const px_split *whole = px_dataset_split_for(s->data, "data.split", d->split);
+        if (!whole)
+            return -1;
+        s->split = *whole;
+        s->split_index = px_split_limit(&s->split, d->limit);
+    } else {
+        s->split = *images;
+    }
     if (s->split.count == 0)
         return px_fail(PX_USAGE, "%s: split \"%s\" has no images", d->path, d->split);
     s->per_epoch = s->split.count / batch;
@@ -62,7 +68,7 @@ static int plan_parts(px_session *s)
     return 0;
 }
 
-static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_dataset_info *info)
+static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_dataset_info *info, const char *prefix)
 {
     px_train_need_case about = {.settings = s->settings,
                                 .unsettled = unsettled,
@@ -70,13 +76,14 @@ static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_
                                 .info = info,
                                 .loading = {s->parts, s->task.batch, s->split.count},
                                 .comm = s->comm,
+                                .prefix = prefix,
                                 .side = s->data ? px_dataset_side(s->data) : 0};
     s->need = px_train_need_of(s->model, s->settings, &s->task, about.loading);
     return px_train_need_check(&s->need, &about);
 }
 
 /* Decides everything and allocates nothing. */
-static int design(px_session *s, const px_dataset_info *instead)
+static int design(px_session *s, const px_dataset_info *instead, const char *prefix)
 {
     size_t bytes = s->settings->backbone->family->cfg_size;
     px_backbone_cfg *unsettled = memcpy(px_calloc(1, bytes + 1), s->settings->backbone_cfg, bytes);
@@ -84,7 +91,7 @@ static int design(px_session *s, const px_dataset_info *instead)
     if (status == 0)
         status = plan_parts(s);
     if (status == 0)
-        status = check_need(s, unsettled, s->data ? px_dataset_about(s->data) : instead);
+        status = check_need(s, unsettled, s->data ? px_dataset_about(s->data) : instead, prefix);
     free(unsettled);
     return status;
 }
@@ -156,8 +163,20 @@ int px_session_create(px_session *s, px_settings *settings, const px_comm *comm,
 {
     *s = (px_session){.settings = settings, .comm = comm};
     bool images = settings->data.path[0] || !instead;
-    if (px_agree(comm, px_precision_settle(settings, comm)) == 0 && px_agree(comm, images ? open_data(s) : 0) == 0 &&
-        px_agree(comm, design(s, instead)) == 0 && px_agree(comm, furnish(s)) == 0)
+    if (px_agree(comm, px_precision_settle(settings, comm)) == 0 &&
+        px_agree(comm, images ? open_data(s, NULL) : 0) == 0 && px_agree(comm, design(s, instead, NULL)) == 0 &&
+        px_agree(comm, furnish(s)) == 0)
+        return 0;
+    px_session_finish(s);
+    return -1;
+}
+
+int px_session_create_on(px_session *s, px_settings *settings, const px_comm *comm, const px_split *images,
+                         const char *prefix)
+{
+    *s = (px_session){.settings = settings, .comm = comm};
+    if (px_agree(comm, px_precision_settle(settings, comm)) == 0 && px_agree(comm, open_data(s, images)) == 0 &&
+        px_agree(comm, design(s, NULL, prefix)) == 0 && px_agree(comm, furnish(s)) == 0)
         return 0;
     px_session_finish(s);
     return -1;
@@ -184,6 +203,8 @@ void px_session_finish(px_session *s)
 void px_session_views(const px_session *s, px_rng *rng, const px_image *image, px_sample *out)
 {
     s->settings->method->make_views(s->settings->method_cfg, &s->task, rng, image, out);
+    if (s->settings->train.online_linear > 0)
+        px_online_target(&s->model->views, &s->task, image, out);
 }
 
 static void make_views(const void *session, px_rng *rng, const px_image *image, px_sample *out)

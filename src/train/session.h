@@ -61,6 +61,9 @@ typedef struct px_session {
  * (px_need_check). `instead`: NULL, or, if data.path is empty, a description of the images; then the session has no
  * data, and the caller sets the batch. 0, or -1 with nothing to finish. */
 int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
+/* The same with these images of the data set, borrowed, instead of data.split's: fine-tuning as a protocol. `prefix` stands before
+ * `batch` in what a refusal for lack of memory proposes, which is all that it proposes then. */
+int px_session_create_on(px_session *, px_settings *, const px_comm *, const px_split *images, const char *prefix);
 void px_session_finish(px_session *); /* also accepts a zeroed session */
 
 /* Before px_session_load: the run goes on at `step`, which is place / per_epoch epochs after its beginning. Schedules, views and

@@ -52,8 +52,22 @@ const px_option px_train_options[] = {
               "method=supervised: epochs from one accuracy on validate_split to the next (/train/val_accuracy); one is "
               "always "
               "at the end. Each costs a pass over that split; log and /train/val_seconds say how long. 0: none"),
-    PX_OPTION_TEXT(px_train_cfg, validate_split, "val",
-                   "the split for validate_epochs, of the same data set; not the one that is trained on"),
+    PX_OPTION_TEXT(
+        px_train_cfg, validate_split, "val",
+        "the split for validate_epochs and online_knn_epochs, of the same data set; not the one that is trained on"),
+    PX_OPTION(
+        px_train_cfg, online_linear, "0", 0, 100,
+        "learning rate, for a batch of 256, of a linear probe that is trained beside the backbone without changing it "
+        "(/train/online_accuracy: of augmented training images; not comparable with `pretext probe`); MAE's probe: "
+        "0.1; "
+        "0: none"),
+    PX_OPTION(
+        px_train_cfg, online_knn_epochs, "0", 0, 1e6,
+        "epochs from one k-NN test of the backbone (k 20, as DINO's) to the next: images of validate_split among those "
+        "of data.split, without augmentation (/train/online_knn); one is always at the end. Log and "
+        "/train/online_knn_seconds say what it costs. 0: none"),
+    PX_OPTION(px_train_cfg, online_images, "5000", 2, 1e8,
+              "at most so many images of each split for online_knn_epochs, evenly spaced"),
     PX_OPTION(px_train_cfg, checkpoint_minutes, "10", 0, 1e5,
               "minutes between checkpoints; one is always written at the end"),
     PX_OPTION(px_train_cfg, time_limit, "0", 0, 1e6,

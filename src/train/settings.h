@@ -27,6 +27,9 @@ typedef struct px_train_cfg {
     int shards;
     double validate_epochs;
     const char *validate_split;
+    double online_linear; /* rate; 0: none */
+    double online_knn_epochs;
+    int online_images;
     double checkpoint_minutes, time_limit;
     int threads;
     double rank_timeout;

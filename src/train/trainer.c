@@ -36,7 +36,8 @@ typedef struct trainer {
     const px_comm *comm;
     px_log *log;
     px_session session;
-    px_validation *validation;  /* NULL: none is asked for */
+    px_validation *validation; /* NULL: none is asked for */
+    px_online_test online;
     char *asked;                /* the configuration as it was given */
     char *config;               /* resolved text */
     char *again;                /* the command that continues this run */
@@ -231,13 +232,17 @@ static int account(trainer *t)
     return t->results ? px_ledger_row(t->results, t->session_number, t->step, &so_far) : 0;
 }
 
-/* Collective: what is due of the validation after the update. */
+/* Collective: what is due of the validation, and of what is tested besides, after the update. */
 static int validate(trainer *t)
 {
-    if (!px_validation_is_due(t->validation, place(t), t->step + 1 == t->steps))
+    bool last = t->step + 1 == t->steps, validates = px_validation_is_due(t->validation, place(t), last),
+         tests = px_online_test_is_due(&t->online, place(t), last);
+    if (!validates && !tests)
         return 0;
     px_crash_doing("the validation", t->step + 1);
-    int status = px_validation_run(t->validation, t->log, epochs_done(t));
+    int status = validates ? px_validation_run(t->validation, t->log, epochs_done(t)) : 0;
+    if (status == 0 && tests)
+        status = px_online_test_run(&t->online, t->log, epochs_done(t));
     px_meter_lap(&t->meter, PX_PART_OTHER, px_loader_worked(t->session.loader).seconds);
     return status;
 }
@@ -329,7 +334,7 @@ static int same_step(trainer *t)
 }
 
 /* Checks in the order of a user's likely mistakes: configuration, data, folder, memory. */
-static int set_up(trainer *t, bool resume, const char *command)
+static int set_up(trainer *t, bool resume, const char *command, const px_online_test_kind *online)
 {
     const px_train_cfg *c = &t->s->train;
     int status = px_schedule_check(&t->s->optim, c->epochs);
@@ -340,7 +345,8 @@ static int set_up(trainer *t, bool resume, const char *command)
         return -1;
     t->steps = t->session.steps;
     if (px_agree(t->comm, px_validation_create(&t->validation, &t->session)) != 0 ||
-        px_agree(t->comm, px_series_list(&t->series, &t->session, t->validation)) != 0)
+        px_agree(t->comm, px_online_test_begin(&t->online, online, &t->session, t->log)) != 0 ||
+        px_agree(t->comm, px_series_list(&t->series, &t->session, t->validation, &t->online)) != 0)
         return -1;
     t->config = px_config_text(t->s->config);
     t->again = px_next_resume(program_invocation_name, t->s, t->comm);
@@ -362,6 +368,7 @@ static void finish(trainer *t)
 {
     px_made_keep(&t->made);
     px_validation_destroy(t->validation);
+    px_online_test_end(&t->online);
     px_session_finish(&t->session);
     free(t->asked);
     free(t->config);
@@ -442,13 +449,14 @@ static void conclude(const trainer *t)
     propose(t);
 }
 
-int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command)
+int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command,
+                const px_online_test_kind *online)
 {
     trainer t = {.s = s, .comm = comm, .log = log, .saved_step = -1, .started = px_now()};
     px_stop_watch();
     px_meter_begin(&t.meter, comm);
     px_crash_doing("the set-up", -1);
-    int status = set_up(&t, resume, command);
+    int status = set_up(&t, resume, command, online);
     if (status != 0) {
         px_made_undo(&t.made, t.results);
         finish(&t);

@@ -1,6 +1,6 @@
 /* trainer.h - the training loop: batches in, parameters, series and checkpoints out.
  *
- *     if (px_pretrain(&settings, &comm, &log, resume, command) != 0) ...        // collective
+ *     if (px_pretrain(&settings, &comm, &log, resume, command, &px_online_knn) != 0) ...        // collective
  *
  * Stops early with a checkpoint on SIGTERM, SIGINT, SIGUSR1 and train.time_limit, on all ranks after the same step
  * (PX_STOPPED). A folder that contains a run is only touched with `resume`, which continues from its last checkpoint
@@ -10,8 +10,11 @@
 
 #include "base/log.h"
 #include "dist/comm.h"
+#include "train/online_test.h"
 #include "train/settings.h"
 
-int px_pretrain(px_settings *, const px_comm *, px_log *, bool resume, const char *command);
+/* `online`: what online_knn_epochs asks for; or NULL. */
+int px_pretrain(px_settings *, const px_comm *, px_log *, bool resume, const char *command,
+                const px_online_test_kind *online);
 
 #endif

@@ -130,6 +130,13 @@ int px_validation_create(px_validation **out, const px_session *s)
     if (check(s, &split) != 0)
         return -1;
     PX_CHECK(split);
+    return px_validation_create_on(out, s, split);
+}
+
+int px_validation_create_on(px_validation **out, const px_session *s, const px_split *split)
+{
+    const px_settings *settings = s->settings;
+    *out = NULL;
     px_validation *v = px_calloc(1, sizeof *v);
     *v = (px_validation){.session = s, .split = *split, .recipe = px_recipe_none(), .now = {NAN, NAN, NAN}};
     v->recipe.mean = s->task.mean;
@@ -167,24 +174,34 @@ static void make_views(const void *context, px_rng *rng, const px_image *image, 
     *px_sample_i32(out, 1, 0) = image->label;
 }
 
-static int64_t right_of(const px_validation *v, const px_batch *batch)
+/* Whom to tell what the network says of each image. */
+typedef struct listener {
+    px_validation_see *see;
+    void *context;
+} listener;
+
+static void see_batch(const px_validation *v, const px_batch *batch, const listener *to)
 {
     px_plan *plan = v->model.plan;
-    int64_t right = 0, classes = v->logits->shape.dim[1];
+    int classes = (int)v->logits->shape.dim[1];
     px_plan_bind(plan, v->model.input[0], batch->tensor[0]);
     px_plan_run(plan, NULL);
     const float *row = px_plan_read(plan, v->logits);
-    for (int i = 0; i < batch->valid; i++, row += classes) {
-        int64_t best = 0;
-        for (int64_t k = 1; k < classes; k++)
-            best = row[k] > row[best] ? k : best;
-        right += best == ((const int32_t *)batch->tensor[1])[i];
-    }
-    return right;
+    for (int i = 0; i < batch->valid; i++, row += classes)
+        to->see(to->context, ((const int32_t *)batch->tensor[1])[i], row, classes);
+}
+
+static void count_right(void *context, int label, const float *logits, int classes)
+{
+    int64_t *right = context;
+    int best = 0;
+    for (int k = 1; k < classes; k++)
+        best = logits[k] > logits[best] ? k : best;
+    *right += best == label;
 }
 
 /* This rank's share: whole batches, the same ones for any number of ranks. */
-static int count_right(px_validation *v, int64_t *right)
+static int see_share(px_validation *v, const listener *to)
 {
     const px_session *s = v->session;
     int64_t batches = (v->split.count + BATCH - 1) / BATCH, ranks = s->comm->size, rank = s->comm->rank;
@@ -202,7 +219,6 @@ static int count_right(px_validation *v, int64_t *right)
                            .keep_last = true,
                            .workers = s->settings->data.workers ? s->settings->data.workers : omp_get_max_threads(),
                            .timeout = s->settings->data.timeout};
-    *right = 0;
     if (own.count <= 0)
         return 0;
     if (px_loader_create(&loader, &spec, 0) != 0)
@@ -211,7 +227,8 @@ static int count_right(px_validation *v, int64_t *right)
     for (int64_t k = 0; k < px_loader_steps_per_epoch(loader) && status == 0; k++) {
         const px_batch *batch = px_loader_next(loader);
         status = batch ? 0 : -1;
-        *right += batch ? right_of(v, batch) : 0;
+        if (batch)
+            see_batch(v, batch, to);
     }
     px_loader_destroy(loader);
     return status;
@@ -219,14 +236,20 @@ static int count_right(px_validation *v, int64_t *right)
 
 static int measure(px_validation *v, const int *parameters, double *accuracy)
 {
-    int64_t right;
+    int64_t right = 0;
     take_parameters(v, parameters);
-    if (px_agree(v->session->comm, count_right(v, &right)) != 0)
+    if (px_agree(v->session->comm, see_share(v, &(listener){count_right, &right})) != 0)
         return -1;
     double sum = (double)right;
     px_all_reduce_f64(v->session->comm, &sum, 1);
     *accuracy = sum / (double)v->split.count;
     return 0;
+}
+
+int px_validation_predict(px_validation *v, px_validation_see *see, void *context)
+{
+    take_parameters(v, v->average ? v->average : v->trained);
+    return px_agree(v->session->comm, see_share(v, &(listener){see, context}));
 }
 
 int px_validation_run(px_validation *v, px_log *log, double epochs_done)

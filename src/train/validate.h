@@ -31,6 +31,12 @@ typedef struct px_validation px_validation;
 int px_validation_create(px_validation **out, const px_session *);
 void px_validation_destroy(px_validation *); /* accepts NULL */
 
+/* The same on images that the caller chose, all of which have labels, whatever validate_epochs says. 0 or -1. */
+int px_validation_create_on(px_validation **out, const px_session *, const px_split *);
+/* Collective: what the network that is probed says of them. Calls `see` for each image of this rank's share, in order. 0 or -1. */
+typedef void px_validation_see(void *context, int label, const float *logits, int classes);
+int px_validation_predict(px_validation *, px_validation_see *, void *context);
+
 /* Bytes per rank that a validation takes besides the session; 0 without one. */
 double px_validation_bytes(const px_settings *, const px_task *);
 

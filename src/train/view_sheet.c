@@ -222,6 +222,7 @@ static int draw_batch(px_view_sheet *sheet, px_settings *s, const px_dataset *da
     px_task task;
     px_model model;
     px_loader *loader;
+    s->train.online_linear = 0; /* its targets are not the method's */
     if (px_task_make(&task, s, data, split, s->train.batch, 1) != 0 ||
         px_model_plan(&model, s, &task, &alone, 0, NULL) != 0)
         return -1;

@@ -12,7 +12,7 @@
 static inline bool timing(const char *object)
 {
     return strcmp(object, "/train/images_per_second") == 0 || strcmp(object, "/train/data_wait") == 0 ||
-           strcmp(object, "/train/val_seconds") == 0;
+           strcmp(object, "/train/val_seconds") == 0 || strcmp(object, "/train/online_knn_seconds") == 0;
 }
 
 /* All numbers of a file below `group`, bit for bit. */

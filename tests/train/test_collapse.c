@@ -41,7 +41,9 @@ static void even_spread(void **state)
     (void)state;
     px_collapse c = measure(ROWS, WIDTH, WIDTH, 0, 1);
     assert_true(near(c.deviation, 1, 0.02) && near(c.rank, WIDTH, 0.05) && !c.collapsed);
-    c = measure(WIDTH / 2, 8 * WIDTH, 8 * WIDTH, 0, 1); /* fewer rows than features: no more than rows */
+    assert_true(fabs(c.uniformity - (-4 + 8.0 / WIDTH)) < 0.05); /* of a sphere of so many dimensions, to first order */
+    assert_true(c.alpha > 0 && c.alpha < 1.5);                   /* all directions alike, but for chance */
+    c = measure(WIDTH / 2, 8 * WIDTH, 8 * WIDTH, 0, 1);          /* fewer rows than features: no more than rows */
     assert_true(near(c.deviation, 1, 0.1) && near(c.rank, WIDTH / 2, 0.1) && !c.collapsed);
 }
 
@@ -50,6 +52,7 @@ static void one_place(void **state)
     (void)state;
     px_collapse c = measure(ROWS, WIDTH, WIDTH, 1, 0);
     assert_true(c.deviation < 1e-6 && near(c.rank, 1, 1e-3) && c.collapsed);
+    assert_true(fabs(c.uniformity) < 1e-9);
     c = measure(ROWS, WIDTH, WIDTH, 1, 0.01f); /* around it: noise / common */
     assert_true(near(c.deviation, 0.01, 0.1) && c.collapsed);
     c = measure(ROWS, WIDTH, 0, 0, 0); /* all are 0 */

@@ -1,0 +1,152 @@
+/* online_knn.c - see online_knn.h. The images are framed as for probes and encoded by an evaluation network, whose parameters are
+ * copied from those of the run; what is probed later (px_settings_net) is what is asked. */
+#include "eval/online_knn.h"
+
+#include "base/error.h"
+#include "eval/extract.h"
+#include "eval/knn.h"
+
+#include <omp.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct online {
+    const px_session *session;
+    px_model model; /* the encoder */
+    px_extract_spec from;
+    px_split train, test;
+    int64_t *some_train, *some_test;
+} online;
+
+/* Copies the parameters of the network that is probed. */
+static int take_parameters(online *o)
+{
+    const px_session *s = o->session;
+    const px_graph *from = s->model->graph;
+    const char *net = px_settings_net(s->settings, "");
+    for (int i = 0; i < px_graph_params(o->model.graph); i++) {
+        const px_param *p = px_graph_param(o->model.graph, i);
+        char *name = *net ? px_format("%s.%s", net, p->name) : px_strdup(p->name);
+        int at = 0;
+        while (at < px_graph_params(from) && strcmp(px_graph_param(from, at)->name, name) != 0)
+            at++;
+        bool there =
+            at < px_graph_params(from) && px_shape_equal(px_graph_param(from, at)->value->shape, p->value->shape);
+        if (!there)
+            px_fail(PX_USAGE, "online_knn_epochs: method %s trains no %s of that shape, which its probes would take",
+                    s->settings->method->name, name);
+        free(name);
+        if (!there)
+            return -1;
+        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof plain[0]);
+        px_plan_get_param(s->model->plan, at, plain);
+        px_plan_set_param(o->model.plan, i, plain);
+        free(plain);
+    }
+    return 0;
+}
+
+static int check_split(const px_session *s, const char *key, const px_split *split)
+{
+    if (split->count == 0)
+        return px_fail(PX_USAGE, "online_knn_epochs: %s = %s has no images", key, split->name);
+    for (int64_t i = 0; i < split->count; i++)
+        if (px_dataset_label(s->data, split->index[i]) < 0)
+            return px_fail(PX_USAGE, "online_knn_epochs: some images of %s = %s have no label", key, split->name);
+    return 0;
+}
+
+/* The images: of the split that is trained on, and of validate_split. */
+static int choose_images(online *o)
+{
+    const px_session *s = o->session;
+    const px_train_cfg *c = &s->settings->train;
+    const px_split *test = px_dataset_split_for(s->data, "validate_split", c->validate_split);
+    if (!test)
+        return -1;
+    if (strcmp(c->validate_split, s->settings->data.split) == 0)
+        return px_fail(PX_USAGE,
+                       "online_knn_epochs: validate_split = %s is the split that is trained on; choose another",
+                       c->validate_split);
+    o->train = s->split;
+    o->test = *test;
+    o->some_train = px_split_limit(&o->train, c->online_images);
+    o->some_test = px_split_limit(&o->test, c->online_images);
+    return check_split(s, "data.split", &o->train) != 0 || check_split(s, "validate_split", &o->test) != 0 ? -1 : 0;
+}
+
+static void destroy(void *own)
+{
+    online *o = own;
+    px_model_finish(&o->model);
+    free(o->some_train);
+    free(o->some_test);
+    free(o);
+}
+
+static int prepare(online *o, px_log *log)
+{
+    const px_session *s = o->session;
+    const px_data_cfg *d = &s->settings->data;
+    px_encoder_spec spec = {.batch = PX_ONLINE_BATCH, .views = 1, .size = s->task.image_size};
+    if (px_dataset_about(s->data)->classes < 2)
+        return px_fail(PX_USAGE, "online_knn_epochs: the data set has no classes to vote for; 0 turns it off");
+    if (choose_images(o) != 0 || px_model_encoder(&o->model, s->settings, &s->task, &spec) != 0)
+        return -1;
+    o->from = (px_extract_spec){.task = &s->task,
+                                .data = s->data,
+                                .workers = d->workers ? d->workers : omp_get_max_threads(),
+                                .timeout = d->timeout,
+                                .comm = s->comm,
+                                .log = log};
+    return take_parameters(o);
+}
+
+static int create(void **own, const px_session *s, px_log *log)
+{
+    if (s->settings->train.online_knn_epochs == 0)
+        return 0;
+    online *o = px_calloc(1, sizeof *o);
+    o->session = s;
+    if (prepare(o, log) != 0) {
+        destroy(o);
+        return -1;
+    }
+    *own = o;
+    return 0;
+}
+
+/* All rows of the last layer, on all ranks. */
+static int encode(online *o, const px_split *split, px_extraction *e)
+{
+    if (px_extract(e, &o->from, &o->model, split) != 0)
+        return -1;
+    px_extraction_gather(e, 0, o->from.comm);
+    return 0;
+}
+
+static int measure(void *own, double *value)
+{
+    online *o = own;
+    const px_knn_cfg cfg = {.k = {1, {o->train.count < 20 ? (double)o->train.count : 20}}, .temperature = 0.07};
+    int classes = px_dataset_about(o->session->data)->classes;
+    px_extraction train, test;
+    px_knn_result r;
+    if (px_agree(o->from.comm, take_parameters(o)) != 0 || encode(o, &o->train, &train) != 0)
+        return -1;
+    int status = encode(o, &o->test, &test);
+    if (status == 0) {
+        px_features from = px_extraction_features(&train, 0, classes), on = px_extraction_features(&test, 0, classes);
+        status = px_agree(o->from.comm, px_knn(&cfg, &from, &on, o->from.comm, o->from.log, &r));
+        *value = r.top1[0];
+        px_extraction_finish(&test);
+    }
+    px_extraction_finish(&train);
+    return status;
+}
+
+const px_online_test_kind px_online_knn = {.series = {"online_knn", "online_knn_seconds"},
+                                           .says = "online k-NN (k = 20)",
+                                           .create = create,
+                                           .measure = measure,
+                                           .destroy = destroy};
