@@ -75,6 +75,7 @@ const px_command px_cmd_probe = {
             "to /eval in the run's run.h5, and a table to standard output. Results of a\n"
             "weights file (safetensors, or of torch.save: .pth) go to out=DIR; one that was\n"
             "not written by pretext export also needs data.path=.\n"
+            "protocol=finetune trains the whole network further, at the cost of such a training.\n"
             "\nExamples:\n"
             "  pretext probe runs/first baselines=true\n"
             "  mpirun -n 2 --bind-to none pretext probe runs/first linear.epochs=50\n"

@@ -7,7 +7,6 @@
 #include "eval/extract.h"
 #include "eval/linear.h"
 #include "eval/need.h"
-#include "eval/seeds.h"
 #include "eval/spectrum.h"
 #include "eval/splits.h"
 #include "eval/store.h"
@@ -172,88 +171,60 @@ static char *group_name(const bench *b, const char *of)
     return px_format("%s%s", of, b->e->eval.holdout > 0 ? "_holdout" : "");
 }
 
-/* One repeat, with the labels of its subset. */
-static int run_seed(bench *b, px_trial *t, int k)
+/* Both splits' features; nothing for a protocol that takes images. */
+static int encode(bench *b, subject s, px_trial *t)
 {
-    int32_t *all = t->train->label;
-    t->seed = k;
-    t->train->label = px_eval_splits_labels(&b->splits, all, k);
-    int status = b->e->protocol->run(b->e->protocol_cfg, t);
-    free(t->train->label);
-    t->train->label = all;
+    if (b->e->protocol->images) {
+        t->train = t->test = NULL;
+        return 0;
+    }
+    if (extract_split(b, s, &b->splits.train, t->train) != 0)
+        return -1;
+    if (extract_split(b, s, &b->splits.test, t->test) == 0)
+        return 0;
+    px_extraction_finish(t->train);
+    return -1;
+}
+
+/* What is told of features besides the protocol's results. */
+static int write_others(bench *b, subject s, const char *name, const px_extraction *test)
+{
+    px_features on = px_extraction_features(test, test->layers - 1, px_dataset_about(b->data)->classes);
+    int status = s < BASELINE ? write_spectrum(b, s, name, &on) : 0;
+    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
+        status = write_map(b, &on);
     return status;
-}
-
-/* Prints the mean of the first number and its interval, where there are several of both, for each. */
-static void print_mean(px_trial *t, const px_protocol *p, const char *group, int seeds)
-{
-    const char *name = px_protocol_numbers(p)[0];
-    char *of[] = {px_format("%s/%s", group, name), px_format("%s/%s_interval", group, name)};
-    double *value[2] = {NULL, NULL};
-    int rank;
-    int64_t dim[4];
-    if (px_results_get(t->results, of[0], &value[0], &rank, dim) == 0 &&
-        px_results_get(t->results, of[1], &value[1], &rank, dim) == 0)
-        for (int64_t i = 0; i < dim[0]; i++)
-            px_trial_print(t, "%-12s %8.2f +- %.2f   mean of %d", t->subject, 100 * value[0][i], 100 * value[1][i],
-                           seeds);
-    for (int i = 0; i < 2; i++) {
-        free(value[i]);
-        free(of[i]);
-    }
-}
-
-/* All repeats. With several, each has a group of its own, and the subject's has what they have in common. */
-static int run_seeds(bench *b, px_trial *t)
-{
-    int seeds = b->e->eval.seeds, status = 0;
-    char *group = t->group;
-    if (seeds == 1)
-        return run_seed(b, t, 0);
-    for (int k = 0; k < seeds && status == 0; k++) {
-        t->group = px_format("%s/seeds/%d", group, k);
-        status = run_seed(b, t, k);
-        free(t->group);
-    }
-    t->group = group;
-    if (status == 0 && b->results) {
-        status = px_trial_seal(t, group, px_seeds_conclude(b->results, group, b->e->protocol, seeds));
-        if (status == 0)
-            print_mean(t, b->e->protocol, group, seeds);
-    }
-    return px_agree(b->comm, status);
 }
 
 static int evaluate_subject(bench *b, subject s)
 {
     const char *name = subject_name(b, s);
-    px_extraction train, test;
-    if (extract_split(b, s, &b->splits.train, &train) != 0)
-        return -1;
-    if (extract_split(b, s, &b->splits.test, &test) != 0) {
-        px_extraction_finish(&train);
-        return -1;
-    }
+    px_extraction train = {0}, test = {0};
     char *own = group_name(b, name);
     px_trial trial = {.subject = name,
                       .group = px_format("/eval/%s/%s", b->e->protocol->name, own),
                       .train = &train,
                       .test = &test,
+                      .source = {.run = &b->e->run,
+                                 .model = s < BASELINE ? &b->model : NULL,
+                                 .baseline = s < BASELINE ? PX_BASELINES : (px_baseline)(s - BASELINE),
+                                 .from = &b->from,
+                                 .train = b->splits.train,
+                                 .test = b->splits.test},
                       .classes = px_dataset_about(b->data)->classes,
                       .layers = b->e->eval.layers,
                       .results = b->results,
                       .config = b->config,
                       .comm = b->comm,
                       .log = b->log};
-    int status = px_agree(b->comm, b->results ? begin_group(b, trial.group, s, true) : 0);
+    int status = encode(b, s, &trial);
     if (status == 0)
-        status = run_seeds(b, &trial);
+        status = px_agree(b->comm, b->results ? begin_group(b, trial.group, s, true) : 0);
+    if (status == 0)
+        status = px_trial_run(&trial, b->e->protocol, b->e->protocol_cfg, &b->splits, b->e->eval.seeds);
     free(trial.group);
-    px_features on = px_extraction_features(&test, test.layers - 1, px_dataset_about(b->data)->classes);
-    if (status == 0 && s < BASELINE)
-        status = write_spectrum(b, s, own, &on);
-    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
-        status = write_map(b, &on);
+    if (status == 0 && trial.test)
+        status = write_others(b, s, own, trial.test);
     if (status == 0 && b->results)
         status = px_results_flush(b->results); /* keep it even if the next subject fails */
     if (status == 0)
@@ -349,18 +320,19 @@ static int open_data(bench *b)
 static int check_need(const bench *b)
 {
     const px_eval_cfg *eval = &b->e->eval;
+    bool images = b->e->protocol->images; /* then there are no features */
     px_eval_need_case about = {.settings = &b->e->run,
                                .task = &b->task,
                                .comm = b->comm,
                                .patches = &eval->patches,
                                .batch = eval->batch,
-                               .train = b->splits.train.count,
-                               .test = b->splits.test.count,
+                               .train = images ? 0 : b->splits.train.count,
+                               .test = images ? 0 : b->splits.test.count,
                                .classes = px_dataset_about(b->data)->classes,
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
-                               .baselines = eval->baselines,
+                               .baselines = eval->baselines && !images,
                                .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
 }
@@ -430,7 +402,7 @@ static int evaluate_all(bench *b)
         return 0;
     px_plan_init_params(b->model.plan, (uint64_t)train->seed);
     int status = evaluate_subject(b, UNTRAINED);
-    for (int i = 0; i < PX_BASELINES && status == 0; i++)
+    for (int i = 0; i < PX_BASELINES && status == 0 && !b->e->protocol->images; i++)
         status = evaluate_subject(b, (subject)(BASELINE + i));
     return status;
 }

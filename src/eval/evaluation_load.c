@@ -94,6 +94,12 @@ static int check_together(const px_evaluation *e)
         return px_fail(PX_USAGE,
                        "seeds = %d, but protocol=%s draws nothing; labels=0.1 would draw a tenth of each class",
                        e->eval.seeds, e->protocol->name);
+    if (e->protocol->images && *e->eval.store)
+        return px_fail(PX_USAGE, "store = %s does not go together with protocol=%s, which encodes no features",
+                       e->eval.store, e->protocol->name);
+    if (e->protocol->images && e->eval.patches.count)
+        return px_fail(PX_USAGE, "patches = %d does not go together with protocol=%s, which takes whole images",
+                       e->eval.patches.count, e->protocol->name);
     return 0;
 }
 
@@ -139,6 +145,8 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
         status = choose_protocol(e);
     if (status == 0)
         status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
+    if (status == 0 && e->protocol->check)
+        status = e->protocol->check(e->protocol_cfg, &e->run);
     free(own);
     free(run_s);
     if (status != 0)

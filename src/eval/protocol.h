@@ -19,13 +19,29 @@
 #include "base/option.h"
 #include "dist/comm.h"
 #include "eval/extract.h"
+#include "eval/splits.h"
 #include "results/results.h"
+
+/* A protocol's configuration, completed privately in its file: the option group named after it. */
+typedef struct px_protocol_cfg px_protocol_cfg;
+
+/* What the features came from, for protocols that need more than those. */
+typedef struct px_trial_source {
+    const px_settings *run;
+    px_model *model; /* the encoder, with the subject's parameters; NULL: a baseline without a network, */
+    px_baseline baseline;
+    const px_extract_spec *from;
+    px_split train, test; /* of a protocol that takes images, `train` has those of the repeat alone */
+} px_trial_source;
 
 /* What a protocol works on: the features of one subject (a network, or a baseline), of the same kind for both splits. */
 typedef struct px_trial {
-    const char *subject;         /* "pretrained" */
-    char *group;                 /* where its results go: "/eval/NAME/pretrained" */
-    px_extraction *train, *test; /* all ranks have all rows of the last layer, and their own ones of those before it */
+    const char *subject; /* "pretrained" */
+    char *group;         /* where its results go: "/eval/NAME/pretrained" */
+    px_extraction *train,
+        *test; /* all ranks have all rows of the last layer, and their own ones of those before it; NULL for
+                                  * a protocol that takes images */
+    px_trial_source source;
     int classes;
     int64_t seed;        /* is added to the protocol's own: 0, 1, ... with seeds= */
     bool layers;         /* all layers are asked for */
@@ -41,15 +57,17 @@ void px_trial_print(px_trial *, const char *format, ...) __attribute__((format(p
 /* Rank 0, after results were written into `group` with this status: adds the settings that gave them. 0 or -1. */
 int px_trial_seal(px_trial *, const char *group, int status);
 
+/* All repeats (seeds=): each with the labels, or the images, of its subset; with several, each in a group of its own, and in the
+ * trial's what they have in common. Collective. 0 or -1. */
+struct px_protocol;
+int px_trial_run(px_trial *, const struct px_protocol *, const px_protocol_cfg *, const px_eval_splits *, int seeds);
+
 /* What the memory of a protocol depends on. */
 typedef struct px_trial_size {
     int64_t train, test; /* rows */
     int classes, width;
     const px_comm *comm;
 } px_trial_size;
-
-/* A protocol's configuration, completed privately in its file: the option group named after it. */
-typedef struct px_protocol_cfg px_protocol_cfg;
 
 typedef struct px_protocol {
     const char *name, *title; /* "knn", "nearest neighbours": for lists of options */
@@ -60,6 +78,9 @@ typedef struct px_protocol {
     const px_option *options;
     bool layers; /* it can also measure the layers before the last one */
     bool draws;  /* what it finds depends on a seed, also if all labels are there */
+    bool
+        images; /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are
+                  * left out */
 
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */
@@ -68,6 +89,9 @@ typedef struct px_protocol {
 
     /* Bytes of memory that it takes on a rank, beside the features. */
     double (*bytes)(const px_protocol_cfg *, const px_trial_size *);
+
+    /* What can be known to be wrong before anything is read. 0 or -1 (PX_USAGE). Optional. */
+    int (*check)(const px_protocol_cfg *, const px_settings *run);
 
     /* Changes the settings to such as take less memory; what the user would write for that. Optional. */
     const char *(*cheaper)(px_protocol_cfg *);

@@ -141,6 +141,16 @@ int32_t *px_eval_splits_labels(const px_eval_splits *s, const int32_t *label, in
     return own;
 }
 
+int64_t *px_eval_splits_rows(const px_eval_splits *s, int k, px_split *rows)
+{
+    int64_t *index = px_calloc((size_t)s->train.count + 1, sizeof *index), count = 0;
+    for (int64_t i = 0; i < s->train.count; i++)
+        if (!s->subsets || (s->subsets[i] >> k & 1))
+            index[count++] = s->train.index[i];
+    *rows = (px_split){s->train.name, index, count};
+    return index;
+}
+
 /* ---- the splits ---- */
 
 int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval_splits_cfg *want)

@@ -38,6 +38,9 @@ void px_eval_splits_finish(px_eval_splits *);
 /* The labels of the training rows in subset k, -1 for others: a new array (train.count). `label`: those of all. */
 int32_t *px_eval_splits_labels(const px_eval_splits *, const int32_t *label, int k);
 
+/* The training images of subset k. Returns the new index, for the caller to free after the last use of `rows`. */
+int64_t *px_eval_splits_rows(const px_eval_splits *, int k, px_split *rows);
+
 /* Warns if the test is the split that is learned from, or `pretrained`, the split that the backbone was trained on (NULL: that
  * is not known). For one rank. */
 void px_eval_splits_warn(const px_eval_splits_cfg *, const px_eval_splits *, const char *pretrained, px_log *);
