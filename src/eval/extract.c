@@ -7,14 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void show(const px_extract_spec *from, px_rng *rng, const px_image *image, px_crop crop, px_plane plane,
+                 px_scratch *scratch)
+{
+    if (from->show)
+        from->show(from->shown_by, rng, image, crop, plane, scratch);
+    else
+        px_resize(&plane, image, crop, false, PX_BICUBIC, scratch);
+}
+
 static void make_views(const void *context, px_rng *rng, const px_image *image, px_sample *out)
 {
     const px_extract_spec *from = context;
-    (void)rng;
     for (int v = 0; v < px_patches_views(&from->patches); v++) {
         px_plane plane = px_sample_plane(out, 0, v);
-        px_resize(&plane, image, px_patches_crop(&from->patches, image, plane.size, v), false, PX_BICUBIC,
-                  out->scratch);
+        show(from, rng, image, px_patches_crop(&from->patches, image, plane.size, v), plane, out->scratch);
         if (from->task->mean)
             px_normalize(&plane, from->task->mean, from->task->std);
     }
@@ -106,6 +113,7 @@ static int encode_own(px_extraction *e, const px_extract_spec *from, const px_sp
                            .views = by->views,
                            .make = by->make,
                            .context = from,
+                           .seed = from->seed,
                            .global_batch = e->batch,
                            .batch = e->batch,
                            .keep_last = true,
@@ -190,8 +198,7 @@ static void make_hog(const void *context, px_rng *rng, const px_image *image, px
     const px_extract_spec *from = context;
     px_plane plane = px_sample_plane(out, 0, 0);
     px_hog h = hog_of(from->task, from->hog_cell);
-    (void)rng;
-    px_resize(&plane, image, px_recipe_frame(image, plane.size), false, PX_BICUBIC, out->scratch);
+    show(from, rng, image, px_recipe_frame(image, plane.size), plane, out->scratch);
     px_hog_describe(&h, &plane, px_sample_f32(out, 1, 0), out->scratch);
 }
 

@@ -19,6 +19,9 @@
 #include "eval/patches.h"
 #include "train/model.h"
 
+/* Makes the plane, in [0,1], of the part of the image that it usually shows: before it is normalized. */
+typedef void px_show(const void *context, px_rng *, const px_image *, px_crop, px_plane, px_scratch *);
+
 typedef struct px_extract_spec {
     const px_task *task;
     const px_dataset *data;
@@ -27,7 +30,10 @@ typedef struct px_extract_spec {
     int timeout; /* seconds, for the loader */
     const px_comm *comm;
     px_log *log;
-    int hog_cell; /* as the option says: 0: chosen for the images */
+    int hog_cell;  /* as the option says: 0: chosen for the images */
+    px_show *show; /* NULL: that part itself, resized */
+    const void *shown_by;
+    uint64_t seed; /* of what `show` draws, with the image's row */
 } px_extract_spec;
 
 /* What an image is without learning: its pixels, as the run's views are normalised; its histograms of oriented gradients

@@ -10,18 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-const px_option px_probe_options[] = {
-    PX_OPTION(px_probe_cfg, epochs, "30", 1, 100000,
-              "epochs over the features, for the grid of rates and for the final head"),
-    PX_OPTION(px_probe_cfg, batch, "256", 1, 1048576, "rows per step, over all ranks together"),
-    PX_OPTION(px_probe_cfg, rates, "[5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]",
-              1e-9, 1e4,
-              "learning rates to choose from, times batch/256 (DINOv2's, extended to 1 for narrow features)"),
-    PX_OPTION(px_probe_cfg, weight_decay, "0", 0, 10, "weight decay, not on the bias (SimCLR, DINOv2: 0)"),
-    PX_OPTION(px_probe_cfg, holdout, "0.1", 0.001, 0.9,
-              "fraction of each class of the training set that is held out to choose the rate"),
-    PX_OPTION(px_probe_cfg, seed, "0", 0, 0, "determines which rows are held out, and the order of samples"),
-    {0}};
+struct px_protocol_cfg {
+    px_probe_cfg linear;
+};
+
+const px_option px_probe_options[] = {PX_PROBE_OPTIONS(px_protocol_cfg, linear), {0}};
 
 int px_linear_probe_write(px_results *r, const char *group, const px_probe_result *p)
 {
@@ -38,10 +31,6 @@ int px_linear_probe_write(px_results *r, const char *group, const px_probe_resul
         return -1;
     return px_confusion_write(r, group, p->confusion, p->classes);
 }
-
-struct px_protocol_cfg {
-    px_probe_cfg linear;
-};
 
 int64_t px_linear_seed(const px_protocol_cfg *cfg)
 {

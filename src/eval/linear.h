@@ -30,6 +30,21 @@ typedef struct px_probe_cfg {
     double holdout; /* fraction of the training set that is held out to choose the rate */
     int64_t seed;
 } px_probe_cfg;
+/* The keys of a linear probe, for a table of options whose struct `type` holds its px_probe_cfg as `member`. */
+#define PX_PROBE_OPTIONS(type, member)                                                                                 \
+    PX_OPTION_NAMED("epochs", type, member.epochs, "30", 1, 100000,                                                    \
+                    "epochs over the features, for the grid of rates and for the final head"),                         \
+        PX_OPTION_NAMED("batch", type, member.batch, "256", 1, 1048576, "rows per step, over all ranks together"),     \
+        PX_OPTION_NAMED(                                                                                               \
+            "rates", type, member.rates,                                                                               \
+            "[5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]", 1e-9, 1e4,               \
+            "learning rates to choose from, times batch/256 (DINOv2's, extended to 1 for narrow features)"),           \
+        PX_OPTION_NAMED("weight_decay", type, member.weight_decay, "0", 0, 10,                                         \
+                        "weight decay, not on the bias (SimCLR, DINOv2: 0)"),                                          \
+        PX_OPTION_NAMED("holdout", type, member.holdout, "0.1", 0.001, 0.9,                                            \
+                        "fraction of each class of the training set that is held out to choose the rate"),             \
+        PX_OPTION_NAMED("seed", type, member.seed, "0", 0, 0,                                                          \
+                        "determines which rows are held out, and the order of samples")
 extern const px_option px_probe_options[];
 
 typedef struct px_probe_result {
@@ -44,6 +59,10 @@ typedef struct px_probe_result {
     int classes;
     double *per_class;  /* (classes) recall */
     int64_t *confusion; /* (classes, classes): row true, column predicted */
+    int width;
+    float *
+        weight; /* (classes, width + 1) the classifier, of features as they are; its last column is the bias, -INFINITY for a
+                    * class that was not there to be learned */
 } px_probe_result;
 void px_probe_result_finish(px_probe_result *);
 

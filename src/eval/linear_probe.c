@@ -172,6 +172,25 @@ static void choose_rate(const probe *p, px_probe_result *r)
     warn_of_edge(p, r);
 }
 
+/* The classifier with the standardisation in it: w ((x - mean) scale) + b. */
+static void keep_classifier(const probe *p, const px_heads *head, px_probe_result *r)
+{
+    int64_t width = r->width;
+    for (int c = 0; c < r->classes; c++)
+        r->weight[c * (width + 1) + width] = -INFINITY;
+    for (int c = 0; c < p->of.classes; c++) {
+        const float *from = head->weight + (int64_t)c * head->stride;
+        float *to = r->weight + p->of.class_of[c] * (width + 1);
+        double bias = (double)from[width];
+        for (int64_t j = 0; j < width; j++) {
+            double w = (double)from[j] * (double)p->scale[j];
+            to[j] = (float)w;
+            bias -= w * (double)p->mean[j];
+        }
+        to[width] = (float)bias;
+    }
+}
+
 /* Trains with the chosen rate on the whole training set; only on rank 0, so that all ranks get the same result. */
 static void train_final(const probe *p, px_probe_result *r)
 {
@@ -194,6 +213,7 @@ static void train_final(const probe *p, px_probe_result *r)
     for (int64_t i = 0; i < p->of.test_rows; i++)
         r->confusion[(int64_t)p->of.class_of[p->test->label[p->of.test_row[i]]] * r->classes +
                      p->of.class_of[predicted[i]]]++;
+    keep_classifier(p, &head, r);
     px_heads_finish(&head);
     free(predicted);
 }
@@ -206,6 +226,7 @@ static int conclude(const probe *p, px_probe_result *r)
     px_broadcast(p->comm, r->test_top1, (int64_t)(epochs * sizeof(double)), 0);
     px_broadcast(p->comm, r->confusion, (int64_t)(classes * classes * sizeof(int64_t)), 0);
     px_broadcast(p->comm, &r->top5, sizeof r->top5, 0);
+    px_broadcast(p->comm, r->weight, (int64_t)classes * (r->width + 1) * (int64_t)sizeof r->weight[0], 0);
     for (int e = 0; e < r->epochs; e++) {
         if (!isfinite(r->train_loss[e]))
             return px_fail(PX_FAIL,
@@ -233,14 +254,16 @@ double px_linear_probe_bytes(const px_probe_cfg *cfg, int64_t train, int64_t tes
     int index[PX_LIST_MAX], rates = share_of_grid(cfg->rates.count, classes, comm, index), least = comm->rank == 0;
     int batch = train < cfg->batch ? (int)train : cfg->batch;
     double orders = (double)(4 * train + 2 * test) * sizeof(int64_t); /* rows, sorted and shuffled */
-    return orders + px_heads_bytes(rates > least ? rates : least, classes, width, batch);
+    double kept = (double)classes * (width + 1) * (double)sizeof(float);
+    return orders + kept + px_heads_bytes(rates > least ? rates : least, classes, width, batch);
 }
 
 int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm,
                     px_log *log, px_probe_result *r)
 {
     probe p = {.cfg = cfg, .train = train, .test = test, .comm = comm, .log = log};
-    *r = (px_probe_result){.rates = cfg->rates.count, .epochs = cfg->epochs, .classes = train->classes};
+    *r = (px_probe_result){
+        .rates = cfg->rates.count, .epochs = cfg->epochs, .classes = train->classes, .width = train->width};
     int rc = px_agree(comm, prepare(&p));
     if (rc == 0) {
         size_t rates = (size_t)r->rates, epochs = (size_t)r->epochs, classes = (size_t)r->classes;
@@ -250,6 +273,7 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
         r->test_top1 = px_calloc(epochs, sizeof(double));
         r->per_class = px_calloc(classes, sizeof(double));
         r->confusion = px_calloc(classes * classes, sizeof(int64_t));
+        r->weight = px_calloc(classes * ((size_t)r->width + 1), sizeof(float));
         for (int i = 0; i < r->rates; i++)
             r->rate[i] = cfg->rates.value[i];
         choose_rate(&p, r);
@@ -273,5 +297,6 @@ void px_probe_result_finish(px_probe_result *r)
     free(r->test_top1);
     free(r->per_class);
     free(r->confusion);
+    free(r->weight);
     *r = (px_probe_result){0};
 }
