@@ -1,0 +1,39 @@
+/* label_free.h - what features are worth, told without labels: by several views of the same images, and by comparing two sets of
+ * features of the same images.
+ *
+ *     px_features views = {.count = n * q, .width = d, .x = x};             // row i q + k: view k of image i
+ *     px_label_free m;
+ *     if (px_label_free_measure(&m, &views, q, 1e-4) != 0) ...              // one rank
+ *     double like = px_cka(&a, &b);                                         // two layers, runs or epochs
+ *
+ * - alignment: mean of |f(x) - f(y)|^2 over two views of an image, rows of length 1 (Wang and Isola 2020, arXiv:2005.10242, their
+ *   alpha 2). 0: views of an image are one point.
+ * - uniformity: log of the mean of exp(-2 |f(x) - f(y)|^2) over all pairs of different images (their t 2). 0: all is one point;
+ *   -4 for features spread evenly over a sphere of many dimensions.
+ * - lidar: exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, divided by their sum (Thilak et al. 2023, arXiv:2312.04000):
+ *   B is the covariance of the images' mean features, W that of views around them, plus delta I. How many directions tell images
+ *   apart, beyond what augmentation changes; at most min(width, images - 1).
+ * - CKA: |Y^T X|^2 / (|X^T X| |Y^T Y|), Frobenius norms of centred features (Kornblith et al. 2019, arXiv:1905.00414, linear). 1:
+ *   the same up to rotation and scale.
+ */
+#ifndef PX_EVAL_LABEL_FREE_H
+#define PX_EVAL_LABEL_FREE_H
+
+#include "eval/features.h"
+
+typedef struct px_label_free {
+    double alignment, uniformity, lidar;
+} px_label_free;
+
+/* views->count is a multiple of q, at least two images of at least two views. 0, or -1: features that are not finite (PX_DATA), or
+ * whose eigenvalues are not found. Bits depend on the number of threads of BLAS. */
+int px_label_free_measure(px_label_free *, const px_features *views, int q, double delta);
+
+/* Bytes of memory that it takes. */
+double px_label_free_bytes(int64_t rows, int width);
+
+/* Rows of both are those of the same images. NaN if one of them does not vary but by rounding. */
+double px_cka(const px_features *, const px_features *);
+double px_cka_bytes(int width, int other);
+
+#endif

@@ -1,0 +1,162 @@
+/* test_protocols.c - robustness and diagnostics as protocols of `probe`: what they write, that it is the same on one rank and two,
+ * beside baselines and by layer, and what they refuse. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "make_set.h"
+#include "run.h"
+#include "run_files.h"
+
+#include <unistd.h>
+
+enum { IMAGES = 320, STRENGTHS = 5 };
+
+static int setup(void **state)
+{
+    char *folder = run_folder_create();
+    *state = folder;
+    if (!folder || chdir(folder) != 0)
+        return -1;
+    const set_spec spec = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4};
+    free(make_set(".", "d.h5", &spec));
+    run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=2",
+                       "optim.warmup_epochs=0", "threads=1", "out=run");
+    int status = r.status;
+    run_finish(&r);
+    return status;
+}
+
+static void succeeds(run_result r)
+{
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    run_finish(&r);
+}
+
+static double number(const char *path)
+{
+    array a = read_array("run", "run.h5", path);
+    assert_int_equal(a.count, 1);
+    double value = a.data[0];
+    free(a.data);
+    return value;
+}
+
+static void robustness_falls_with_the_strength(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"noise", "blur", "jpeg", "brightness"};
+    double mean = 0, most = 0, least = 1;
+    run_result r = RUN("probe", "run", "protocol=robustness", "robustness.rates=0.1", "robustness.epochs=10",
+                       "robustness.amounts=imagenet", "baselines=true", "threads=2");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_non_null(strstr(r.out, "hog"));
+    run_finish(&r);
+    double clean = number("/eval/robustness/pretrained/clean");
+    for (int k = 0; k < 4; k++) {
+        char *path = px_format("/eval/robustness/pretrained/%s", kinds[k]);
+        array a = read_array("run", "run.h5", path);
+        assert_int_equal(a.count, STRENGTHS);
+        for (int s = 0; s < STRENGTHS; s++) {
+            mean += a.data[s] / (4 * STRENGTHS);
+            most = fmax(most, a.data[s]);
+            least = fmin(least, a.data[s]);
+        }
+        print_message("%s: %.3f to %.3f\n", kinds[k], a.data[0], a.data[STRENGTHS - 1]);
+        free(a.data);
+        free(path);
+    }
+    print_message("clean %.3f, mean %.3f\n", clean, mean);
+    assert_true(fabs(mean - number("/eval/robustness/pretrained/mean")) < 1e-12);
+    assert_true(mean < clean && least < most && most <= clean + 0.1);
+}
+
+/* Strength 1 of CIFAR's brightness on images that are hardly changed: the classifier is that of the linear probe. */
+static void robustness_begins_at_the_linear_probe(void **state)
+{
+    (void)state;
+    succeeds(RUN("probe", "run", "linear.rates=0.1", "linear.epochs=10", "threads=1"));
+    succeeds(RUN_RANKS(2, "probe", "run", "protocol=robustness", "robustness.rates=0.1", "robustness.epochs=10",
+                       "threads=1"));
+    assert_true(number("/eval/robustness/pretrained/clean") == number("/eval/linear/pretrained/top1"));
+    array blur = read_array("run", "run.h5", "/eval/robustness/pretrained/blur");
+    succeeds(RUN("probe", "run", "protocol=robustness", "robustness.rates=0.1", "robustness.epochs=10", "threads=2"));
+    array again = read_array("run", "run.h5", "/eval/robustness/pretrained/blur");
+    assert_memory_equal(blur.data, again.data, STRENGTHS * sizeof blur.data[0]);
+    free(blur.data);
+    free(again.data);
+}
+
+static void diagnostics_by_layer_and_against_a_file(void **state)
+{
+    (void)state;
+    succeeds(RUN("features", "run", "data.split=test", "out=f.h5", "threads=1"));
+    run_result r = RUN("probe", "run", "protocol=diagnostics", "diagnostics.images=40", "diagnostics.views=4",
+                       "diagnostics.with=f.h5", "layers=true", "threads=1");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_non_null(strstr(r.out, "layer1"));
+    run_finish(&r);
+    assert_true(fabs(number("/eval/diagnostics/pretrained/cka_with") - 1) < 1e-5); /* its own features */
+    array cka = read_array("run", "run.h5", "/eval/diagnostics/pretrained/layers/cka"),
+          lidar = read_array("run", "run.h5", "/eval/diagnostics/pretrained/layers/lidar");
+    int layers = (int)lidar.count;
+    assert_int_equal(cka.count, layers * layers);
+    for (int i = 0; i < layers; i++)
+        for (int k = 0; k < layers; k++) {
+            assert_true(cka.data[i * layers + k] == cka.data[k * layers + i]);
+            assert_true(cka.data[i * layers + k] > 0 && cka.data[i * layers + k] <= 1 + 1e-9);
+        }
+    assert_true(cka.data[layers - 2] < cka.data[layers * layers - 2]); /* neighbours are more alike than the first */
+    double one = number("/eval/diagnostics/pretrained/lidar"),
+           share = number("/eval/diagnostics/pretrained/lidar_share");
+    print_message("LiDAR %.2f, share %.3f, alignment %.4f, uniformity %.4f\n", one, share,
+                  number("/eval/diagnostics/pretrained/alignment"), number("/eval/diagnostics/pretrained/uniformity"));
+    assert_true(one > 1 && share > 0 && share < 1 && lidar.data[layers - 1] == one);
+    assert_true(number("/eval/diagnostics/pretrained/uniformity") < 0);
+    succeeds(RUN_RANKS(2, "probe", "run", "protocol=diagnostics", "diagnostics.images=40", "diagnostics.views=4",
+                       "diagnostics.with=f.h5", "layers=true", "threads=1"));
+    assert_true(fabs(number("/eval/diagnostics/pretrained/lidar") / one - 1) < 1e-9);
+    free(cka.data);
+    free(lidar.data);
+    r = RUN("show", "run");
+    assert_non_null(strstr(r.out, "diagnostics"));
+    assert_non_null(strstr(r.out, "robustness"));
+    run_finish(&r);
+}
+
+static void refuses(void **state)
+{
+    (void)state;
+    succeeds(RUN("features", "run", "data.split=train", "out=t.h5", "threads=1"));
+    static const struct {
+        int status;
+        const char *protocol, *key, *error;
+    } cases[] = {
+        {2, "protocol=diagnostics", "diagnostics.with=t.h5",
+         "diagnostics.with = t.h5 has no features of the split test of this data set"},
+        {0, "protocol=diagnostics", "diagnostics.with=missing.h5", "missing.h5"},
+        {2, "protocol=diagnostics", "diagnostics.views=1", "diagnostics.views"},
+        {2, "protocol=robustness", "robustness.amounts=mnist", "robustness.amounts"},
+        {2, "protocol=robustness", "layers=true", "layers=true needs protocol=linear, not robustness"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        run_result r = RUN("probe", "run", cases[i].protocol, cases[i].key, "threads=1");
+        if (r.status == 0 || (cases[i].status && r.status != cases[i].status) || !strstr(r.err, cases[i].error))
+            fail_msg("status %d, or not '%s': %s", r.status, cases[i].error, r.err);
+        run_finish(&r);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(robustness_falls_with_the_strength), cmocka_unit_test(robustness_begins_at_the_linear_probe),
+        cmocka_unit_test(diagnostics_by_layer_and_against_a_file), cmocka_unit_test(refuses)};
+    return cmocka_run_group_tests_name("protocols", tests, setup, run_folder_leave);
+}
