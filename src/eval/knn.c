@@ -18,6 +18,9 @@ const px_option px_knn_options[] = {
 
 enum { QUERIES = 128, KEYS = 2048 }; /* a block of similarities is 1 MB: it stays in a core's own cache */
 
+/* What a vote weighs: exp(similarity / temperature), one, or 1 / distance. */
+enum { SOFT, EQUAL, DISTANCE, WEIGHTINGS };
+
 typedef struct neighbour {
     float similarity;
     int32_t class;
@@ -79,30 +82,47 @@ static void offer_keys(heap *h, const search *s, const float *dot, int64_t begin
     }
 }
 
-/* Lets the neighbours vote, nearest first, and scores the votes whenever one of the k is reached. */
-static void vote(const search *s, heap *h, int32_t label, double *votes, int64_t *right1, int64_t *right5)
+/* How many test rows are right, for each k. */
+typedef struct tally {
+    int64_t right1[WEIGHTINGS][PX_LIST_MAX], right5[PX_LIST_MAX];
+} tally;
+
+/* A neighbour at distance 0 has all the weight, with others at 0, as scikit-learn does it. */
+static double weight_of(const search *s, const heap *h, int i, int by)
+{
+    double similarity = (double)h->at[i].similarity, nearest = (double)h->at[0].similarity;
+    if (by == EQUAL)
+        return 1;
+    if (by == DISTANCE)
+        return nearest >= 1 ? (double)(similarity >= 1) : (1 - nearest) / (1 - similarity);
+    return exp((double)(h->at[i].similarity - h->at[0].similarity) / s->temperature);
+}
+
+/* Lets the neighbours vote, nearest first, and scores the votes whenever one of the k is reached. votes (WEIGHTINGS, classes) */
+static void vote(const search *s, heap *h, int32_t label, double *votes, tally *t)
 {
     int classes = s->train->classes;
-    for (int c = 0; c < classes; c++)
+    for (int c = 0; c < WEIGHTINGS * classes; c++)
         votes[c] = 0;
     qsort(h->at, (size_t)h->count, sizeof(neighbour), best_first);
-    for (int i = 0; i < h->count; i++) {
-        votes[h->at[i].class] += exp((h->at[i].similarity - h->at[0].similarity) / s->temperature);
-        for (int k = 0; k < s->result->count; k++) {
-            if (s->result->k[k] != i + 1 || !(votes[label] > 0))
-                continue;
-            int before = 0;
-            for (int c = 0; c < classes; c++)
-                before += votes[c] > votes[label] || (votes[c] == votes[label] && c < label);
-            right1[k] += before < 1;
-            right5[k] += before < 5;
+    for (int i = 0; i < h->count; i++)
+        for (int by = 0; by < WEIGHTINGS; by++) {
+            double *own = votes + (int64_t)by * classes;
+            own[h->at[i].class] += weight_of(s, h, i, by);
+            for (int k = 0; k < s->result->count; k++) {
+                if (s->result->k[k] != i + 1 || !(own[label] > 0))
+                    continue;
+                int before = 0;
+                for (int c = 0; c < classes; c++)
+                    before += own[c] > own[label] || (own[c] == own[label] && c < label);
+                t->right1[by][k] += before < 1;
+                t->right5[k] += by == SOFT && before < 5;
+            }
         }
-    }
 }
 
 /* One block of test rows against all training rows, on one thread. */
-static void search_block(const search *s, int64_t first, float *dot, neighbour *storage, double *votes, int64_t *right1,
-                         int64_t *right5)
+static void search_block(const search *s, int64_t first, float *dot, neighbour *storage, double *votes, tally *t)
 {
     int queries = (int)(s->test->count - first < QUERIES ? s->test->count - first : QUERIES), width = s->test->width;
     heap heaps[QUERIES];
@@ -118,22 +138,22 @@ static void search_block(const search *s, int64_t first, float *dot, neighbour *
     }
     for (int i = 0; i < queries; i++)
         if (s->test->label[first + i] >= 0)
-            vote(s, &heaps[i], s->test->label[first + i], votes, right1, right5);
+            vote(s, &heaps[i], s->test->label[first + i], votes, t);
 }
 
 /* Divides blocks among ranks and threads; counts are integers, so the order of additions does not matter. */
-static void search_all(const search *s, const px_comm *comm, px_log *log, int64_t *right1, int64_t *right5)
+static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
 {
     int64_t blocks = (s->test->count + QUERIES - 1) / QUERIES, done = 0;
 #pragma omp parallel
     {
         float *dot = px_aligned_calloc(sizeof(float) * QUERIES * KEYS);
         neighbour *storage = px_calloc((size_t)s->most * QUERIES, sizeof(neighbour));
-        double *votes = px_calloc((size_t)s->train->classes, sizeof(double));
-        int64_t mine1[PX_LIST_MAX] = {0}, mine5[PX_LIST_MAX] = {0};
+        double *votes = px_calloc(WEIGHTINGS * (size_t)s->train->classes, sizeof(double));
+        tally mine = {0};
 #pragma omp for schedule(dynamic)
         for (int64_t b = comm->rank; b < blocks; b += comm->size) {
-            search_block(s, b * QUERIES, dot, storage, votes, mine1, mine5);
+            search_block(s, b * QUERIES, dot, storage, votes, &mine);
 #pragma omp critical(px_knn)
             {
                 done += comm->size;
@@ -142,8 +162,9 @@ static void search_all(const search *s, const px_comm *comm, px_log *log, int64_
         }
 #pragma omp critical(px_knn)
         for (int k = 0; k < s->result->count; k++) {
-            right1[k] += mine1[k];
-            right5[k] += mine5[k];
+            for (int by = 0; by < WEIGHTINGS; by++)
+                sum->right1[by][k] += mine.right1[by][k];
+            sum->right5[k] += mine.right5[k];
         }
         free(dot);
         free(storage);
@@ -208,8 +229,8 @@ double px_knn_bytes(const px_knn_cfg *cfg, int64_t train, int64_t test, int clas
     double most = 0;
     for (int i = 0; i < cfg->k.count; i++)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)train ? cfg->k.value[i] : most;
-    double thread =
-        sizeof(float) * QUERIES * KEYS + most * QUERIES * sizeof(neighbour) + classes * (double)sizeof(double);
+    double thread = sizeof(float) * QUERIES * KEYS + most * QUERIES * sizeof(neighbour) +
+                    WEIGHTINGS * classes * (double)sizeof(double);
     return threads * thread + (double)(train + test) * (sizeof(float) + sizeof(int64_t));
 }
 
@@ -224,17 +245,20 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
     search s = {train, test, train_scale, test_scale, r, cfg->temperature, 0};
     for (int i = 0; i < r->count; i++)
         s.most = r->k[i] > s.most ? r->k[i] : s.most;
-    int64_t right1[PX_LIST_MAX] = {0}, right5[PX_LIST_MAX] = {0};
-    search_all(&s, comm, log, right1, right5);
-    double total[2 * PX_LIST_MAX];
+    tally right = {0};
+    search_all(&s, comm, log, &right);
+    double total[WEIGHTINGS + 1][PX_LIST_MAX];
     for (int i = 0; i < PX_LIST_MAX; i++) {
-        total[i] = (double)right1[i];
-        total[PX_LIST_MAX + i] = (double)right5[i];
+        for (int by = 0; by < WEIGHTINGS; by++)
+            total[by][i] = (double)right.right1[by][i];
+        total[WEIGHTINGS][i] = (double)right.right5[i];
     }
-    px_all_reduce_f64(comm, total, 2 * PX_LIST_MAX);
+    px_all_reduce_f64(comm, total[0], (WEIGHTINGS + 1) * PX_LIST_MAX);
     for (int i = 0; i < r->count; i++) {
-        r->top1[i] = total[i] / (double)test_rows;
-        r->top5[i] = total[PX_LIST_MAX + i] / (double)test_rows;
+        r->top1[i] = total[SOFT][i] / (double)test_rows;
+        r->equal[i] = total[EQUAL][i] / (double)test_rows;
+        r->distance[i] = total[DISTANCE][i] / (double)test_rows;
+        r->top5[i] = total[WEIGHTINGS][i] / (double)test_rows;
     }
     free(train_scale);
     free(test_scale);
@@ -249,7 +273,9 @@ int px_knn_write(px_results *r, const char *group, const px_knn_result *k)
     for (int i = 0; i < k->count; i++)
         neighbours[i] = k->k[i];
     if (px_put(r, group, "k", PX_I32, k->count, neighbours) != 0 ||
-        px_put(r, group, "top1", PX_F64, k->count, k->top1) != 0)
+        px_put(r, group, "top1", PX_F64, k->count, k->top1) != 0 ||
+        px_put(r, group, "top1_equal", PX_F64, k->count, k->equal) != 0 ||
+        px_put(r, group, "top1_distance", PX_F64, k->count, k->distance) != 0)
         return -1;
     return px_put(r, group, "top5", PX_F64, k->count, k->top5);
 }
@@ -273,17 +299,21 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     if (status == 0 && t->results) {
         status = px_trial_seal(t, t->group, px_knn_write(t->results, t->group, &r));
         for (int i = 0; i < r.count && status == 0; i++)
-            px_trial_print(t, "%-12s %8.2f %8.2f   k = %d", t->subject, 100 * r.top1[i], 100 * r.top5[i], r.k[i]);
+            px_trial_print(t, "%-12s %8.2f %8.2f %8.2f %8.2f   k = %d", t->subject, 100 * r.top1[i], 100 * r.top5[i],
+                           100 * r.equal[i], 100 * r.distance[i], r.k[i]);
     }
     return px_agree(t->comm, status);
 }
+
+static const char *const numbers[] = {"top1", "top5", "top1_equal", "top1_distance", NULL};
 
 const px_protocol px_protocol_knn = {
     .name = "knn",
     .title = "Nearest neighbours",
     .label = "k-NN",
     .summary = "weighted nearest neighbours by cosine similarity; nothing is trained (Wu et al. 2018, DINO)",
-    .columns = "  top-1 %  top-5 %",
+    .columns = "  top-1 %  top-5 %  equal % 1/dist %",
+    .numbers = numbers,
     .axis = "k",
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_knn_options,

@@ -4,7 +4,8 @@
  *     px_knn(&cfg, &train, &test, &comm, &log, &r);         // all ranks together; the result is the same on all
  *
  * Protocol of DINO's eval_knn (after Wu et al. 2018): by cosine similarity, each of the k nearest training samples
- * votes for its class with exp(similarity / temperature). One search serves several k. Nothing is chosen, so each k
+ * votes for its class with exp(similarity / temperature). One search serves several k, and two other weightings: equal votes,
+ * and 1 / (1 - similarity), which are scikit-learn's `uniform` and `distance` of the cosine metric. Nothing is chosen, so each k
  * is reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
  * Ties in similarity go to the smaller row, ties in votes to the smaller class.
  */
@@ -22,8 +23,9 @@ extern const px_option px_knn_options[];
 
 typedef struct px_knn_result {
     int count;
-    int k[PX_LIST_MAX];                          /* as configured, without those larger than the training set */
-    double top1[PX_LIST_MAX], top5[PX_LIST_MAX]; /* fractions of the labelled test rows */
+    int k[PX_LIST_MAX];                               /* as configured, without those larger than the training set */
+    double top1[PX_LIST_MAX], top5[PX_LIST_MAX];      /* fractions of the labelled test rows */
+    double equal[PX_LIST_MAX], distance[PX_LIST_MAX]; /* top-1 of the other weightings */
 } px_knn_result;
 
 /* Bytes of memory that a search takes on one rank with this many rows, classes and threads, beside the features. */
@@ -33,7 +35,7 @@ double px_knn_bytes(const px_knn_cfg *, int64_t train, int64_t test, int classes
 int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
            px_knn_result *);
 
-/* Into `group`: k, top1, top5 (K). 0 or -1. */
+/* Into `group`: k, top1, top5, top1_equal, top1_distance (K). 0 or -1. */
 int px_knn_write(px_results *, const char *group, const px_knn_result *);
 
 #endif

@@ -110,7 +110,7 @@ static void print_numbers(FILE *out, const plot_run *run, const plot_eval *e)
     double half = px_plot_eval_number(run, e, name);
     if (isfinite(half))
         fprintf(out, "  +- %.2f", 100 * half);
-    if (p && p->numbers)
+    if (p && strcmp(names[0], "top1") != 0)
         fprintf(out, "  %s%s%s", names[0], second ? ", " : "", second ? names[1] : "");
     free(name);
 }

@@ -48,6 +48,9 @@ def neighbours(out, x, y, tx, ty):
         scores.append(np.mean(fit.predict(tx) == ty))
     out["knn/k"] = NEIGHBOURS
     out["knn/top1"] = scores
+    for name, weights in (("equal", "uniform"), ("distance", "distance")):
+        fits = [KNeighborsClassifier(k, weights=weights, metric="cosine", algorithm="brute").fit(x, y) for k in NEIGHBOURS]
+        out[f"knn/{name}"] = [np.mean(fit.predict(tx) == ty) for fit in fits]
 
 
 def retrieval(out, x, y, tx, ty):

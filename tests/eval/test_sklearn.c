@@ -125,15 +125,21 @@ static void test_knn(void **state)
 {
     (void)state;
     int64_t count;
-    double *k = numbers("/knn/k", &count), *top1 = numbers("/knn/top1", &count);
+    double *k = numbers("/knn/k", &count), *top1 = numbers("/knn/top1", &count), *equal = numbers("/knn/equal", &count),
+           *distance = numbers("/knn/distance", &count);
     px_knn_cfg cfg = {.k = {.count = (int)count}, .temperature = 0.07};
     px_knn_result r;
     memcpy(cfg.k.value, k, (size_t)count * sizeof *k);
     assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &r), 0);
-    for (int64_t i = 0; i < count; i++)
+    for (int64_t i = 0; i < count; i++) {
         assert_true(fabs(r.top1[i] - top1[i]) < 1e-9);
+        assert_true(fabs(r.equal[i] - equal[i]) < 1e-9);
+        assert_true(fabs(r.distance[i] - distance[i]) < 1e-9);
+    }
     free(k);
     free(top1);
+    free(equal);
+    free(distance);
 }
 
 static void test_retrieval(void **state)
