@@ -26,6 +26,7 @@ static json_t *eval_of(const cmp_eval *e)
         json_object_set_new(o, "k", json_integer(e->k));
     json_object_set_new(o, "number", px_json_text(e->number));
     json_object_set_new(o, "share", px_json_number(e->share));
+    json_object_set_new(o, "half_interval_95_of_probe", px_json_number(e->half));
     json_object_set_new(o, "holdout_share", px_json_number(e->holdout));
     json_object_set_new(o, "measured", e->measured ? px_json_text(e->measured) : json_null());
     json_object_set_new(o, "column", json_integer(e->measure));

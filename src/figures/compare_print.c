@@ -85,6 +85,31 @@ static char *percent(cmp_numbers x, int of)
     return text;
 }
 
+/* Half the interval over an evaluation's own repeats, of a row of one run; NaN: there is none. */
+static double half_of_probe(const px_comparison *c, int group, int measure)
+{
+    const cmp_run *r = &c->run[c->leader[group]];
+    for (int i = 0; i < r->evals && members(c, group) == 1; i++)
+        if (r->eval[i].measure == measure)
+            return r->eval[i].half;
+    return NAN;
+}
+
+/* The cell of a table: a mean over runs, or one run's with the interval of its probe's repeats, in brackets. */
+static char *cell(const px_comparison *c, int group, int measure)
+{
+    cmp_numbers x = px_compare_shares(c, group, measure, false);
+    double half = half_of_probe(c, group, measure);
+    char *text = percent(x, members(c, group));
+    if (x.n == 1 && isfinite(half)) {
+        char *longer = px_format("%s (± %.2f)", text, 100 * half);
+        free(text);
+        text = longer;
+    }
+    free(x.x);
+    return text;
+}
+
 /* ---- names ---- */
 
 /* Keys whose values differ between groups, in their order; a new array of borrowed strings. */
@@ -240,16 +265,15 @@ static void add_row(const px_comparison *c, px_table *t, int g, const char *cons
     if (knows_energy(c))
         px_table_add(t, cost_text(c, g, true));
     for (int m = 0; m < c->measures; m++) {
-        cmp_numbers x = px_compare_shares(c, g, m, false);
         if (csv) {
+            cmp_numbers x = px_compare_shares(c, g, m, false);
             add_plain(t, x);
             free(x.x);
             continue;
         }
-        char *text = percent(x, n);
+        char *text = cell(c, g, m);
         px_table_add(t, is_trained(c, m) && best_by_holdout(c, m) == g ? px_format("%s *", text) : px_strdup(text));
         free(text);
-        free(x.x);
     }
 }
 
@@ -342,15 +366,23 @@ static void tell_differences(const px_comparison *c, const notes *n, const char 
 
 static void print_notes(const px_comparison *c, const notes *n, const char *const *keys, int count)
 {
-    bool several = false, chosen = false;
-    for (int g = 0; g < c->groups; g++)
+    bool several = false, chosen = false, repeated = false;
+    for (int g = 0; g < c->groups; g++) {
         several |= members(c, g) > 1;
+        for (int m = 0; m < c->measures; m++)
+            repeated |= isfinite(half_of_probe(c, g, m));
+    }
     for (int m = 0; m < c->measures; m++)
         chosen |= is_trained(c, m) && best_by_holdout(c, m) >= 0;
     fprintf(n->out, "%sNumbers of protocols are percent, top-1 accuracy unless their column says another.\n",
             n->before);
     if (several)
         fprintf(n->out, "%s± is half the width of the 95 %% interval of a mean over seeds (Student's t).\n", n->before);
+    if (repeated)
+        fprintf(n->out,
+                "%s(±) is the same of one run's evaluation, over its own seeds: another run of the pretraining varies "
+                "more.\n",
+                n->before);
     fprintf(n->out, "%sCore-hours are of the mean run, with evaluations.\n", n->before);
     if (chosen)
         fprintf(n->out, "%s* is best by images held out of the training split, which the test has no part in.\n",

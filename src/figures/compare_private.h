@@ -19,6 +19,7 @@ typedef struct cmp_eval {
     int k;
     const char *number; /* "top1"; static */
     double share;       /* of 1 */
+    double half;        /* half the 95 % interval over the evaluation's own repeats (seeds=); NaN: it had none */
     double holdout;     /* best of what its settings reached on held-out training images; NaN: nothing was chosen */
     int measure;        /* index of the column */
 } cmp_eval;

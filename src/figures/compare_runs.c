@@ -11,9 +11,15 @@
 
 bool px_compare_matters(const char *key)
 {
-    static const char *const others[] = {"out",        "seed",         "threads",      "checkpoint_minutes",
-                                         "time_limit", "rank_timeout", "data.workers", "data.timeout",
-                                         "data.shown", "backend",      "isa",          "recompute"};
+    static const char *const others[] = {"out",           "seed",
+                                         "threads",       "checkpoint_minutes",
+                                         "time_limit",    "rank_timeout",
+                                         "data.workers",  "data.timeout",
+                                         "data.shown",    "backend",
+                                         "isa",           "recompute",
+                                         "online_linear", "online_knn_epochs",
+                                         "online_images", "validate_epochs",
+                                         "validate_split"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (strcmp(key, others[i]) == 0)
             return false;
@@ -77,6 +83,14 @@ static int by_age(const void *a, const void *b)
     return old_x != old_y ? old_x - old_y : (x > y) - (x < y);
 }
 
+static double half_of(const plot_run *run, const plot_eval *e)
+{
+    char *name = px_format("%s_interval", px_plot_main_number(e->protocol));
+    double half = px_plot_eval_number(run, e, name);
+    free(name);
+    return half;
+}
+
 static void read_evals(cmp_run *r, const plot_run *from)
 {
     int count;
@@ -99,6 +113,7 @@ static void read_evals(cmp_run *r, const plot_run *from)
                        .k = e->k,
                        .number = px_plot_main_number(e->protocol),
                        .share = share,
+                       .half = half_of(from, e),
                        .holdout = best_of(from, e)};
         free(group);
     }

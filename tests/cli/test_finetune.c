@@ -122,6 +122,10 @@ static void few_labels_and_repeats(void **state)
     run_finish(&r);
     assert_true(number("/eval/finetune/pretrained/seeds/0/steps") == 2); /* 20 images are one batch */
     assert_true(number("/eval/finetune/pretrained/top1_interval") >= 0);
+    r = RUN("compare", "run");
+    assert_non_null(strstr(r.out, "(± "));
+    assert_non_null(strstr(r.out, "over its own seeds"));
+    run_finish(&r);
 }
 
 static void refuses(void **state)
