@@ -130,6 +130,28 @@ static void diagnostics_by_layer_and_against_a_file(void **state)
     run_finish(&r);
 }
 
+static void attention_of_a_transformer(void **state)
+{
+    (void)state;
+    succeeds(RUN("pretrain", "method=simclr", "backbone=vit_tiny_8", "data.path=d.h5", "batch=48", "epochs=1",
+                 "data.limit=48", "optim.warmup_epochs=0", "threads=1", "out=vit"));
+    succeeds(RUN("probe", "vit", "protocol=attention", "attention.images=20", "threads=1"));
+    array one = read_array("vit", "run.h5", "/eval/attention/pretrained/distance"),
+          entropy = read_array("vit", "run.h5", "/eval/attention/pretrained/entropy");
+    assert_int_equal(one.count, 12 * 3);
+    for (int i = 0; i < one.count; i++) { /* four patches of 8 px and a class token */
+        assert_true(one.data[i] > 0 && one.data[i] < 8 * sqrt(2));
+        assert_true(entropy.data[i] > 0 && entropy.data[i] <= log(5) + 1e-9);
+    }
+    succeeds(RUN_RANKS(2, "probe", "vit", "protocol=attention", "attention.images=20", "threads=1"));
+    array two = read_array("vit", "run.h5", "/eval/attention/pretrained/distance");
+    for (int i = 0; i < one.count; i++)
+        assert_true(fabs(one.data[i] / two.data[i] - 1) < 1e-12);
+    free(one.data);
+    free(two.data);
+    free(entropy.data);
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -141,6 +163,8 @@ static void refuses(void **state)
         {2, "protocol=diagnostics", "diagnostics.with=t.h5",
          "diagnostics.with = t.h5 has no features of the split test of this data set"},
         {0, "protocol=diagnostics", "diagnostics.with=missing.h5", "missing.h5"},
+        {2, "protocol=attention", "attention.images=9",
+         "protocol=attention is for vision transformers of the family vit"},
         {2, "protocol=diagnostics", "diagnostics.views=1", "diagnostics.views"},
         {2, "protocol=robustness", "robustness.amounts=mnist", "robustness.amounts"},
         {2, "protocol=robustness", "layers=true", "layers=true needs protocol=linear, not robustness"},
@@ -155,8 +179,9 @@ static void refuses(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(robustness_falls_with_the_strength), cmocka_unit_test(robustness_begins_at_the_linear_probe),
-        cmocka_unit_test(diagnostics_by_layer_and_against_a_file), cmocka_unit_test(refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(robustness_falls_with_the_strength),
+                                       cmocka_unit_test(robustness_begins_at_the_linear_probe),
+                                       cmocka_unit_test(diagnostics_by_layer_and_against_a_file),
+                                       cmocka_unit_test(attention_of_a_transformer), cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("protocols", tests, setup, run_folder_leave);
 }
