@@ -40,7 +40,8 @@ static void start(fixture *f, const char *backbone, const char *method, px_patch
     if (px_model_encoder(&f->m, &f->s, &f->task, &spec) != 0)
         fail_msg("%s", px_error());
     px_plan_init_params(f->m.plan, 3);
-    f->from = (px_extract_spec){&f->task, f->data, patches, 1, 0, &f->self, &f->quiet, 0};
+    f->from = (px_extract_spec){
+        .task = &f->task, .data = f->data, .patches = patches, .workers = 1, .comm = &f->self, .log = &f->quiet};
     free(path);
 }
 
