@@ -38,7 +38,7 @@ static void succeeds(run_result r)
     run_finish(&r);
 }
 
-/* One method of each kind: two views and clipping, a teacher with a centre, hidden patches, labels. */
+/* One method of each kind: two views and clipping, a teacher with a centre, hidden patches. */
 static void change_no_bit_of_any_method(void **state)
 {
     (void)state;
@@ -46,7 +46,6 @@ static void change_no_bit_of_any_method(void **state)
         {"method=simclr", "backbone=resnet18", "resnet.width=0.125", "optim.clip=0.5"},
         {"method=dino", "backbone=resnet18", "resnet.width=0.125", "dino.prototypes=32"},
         {"method=mae", "backbone=vit_tiny_8", "vit.pool=mean", "accumulate=2"},
-        {"method=supervised", "backbone=resnet18", "resnet.width=0.125", "supervised.dropout=0.2"},
     };
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const char *const *m = methods[i];
