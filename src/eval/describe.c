@@ -45,9 +45,10 @@ static void write_data(FILE *out, const px_eval_description *d)
 {
     write_name(out, "data", px_dataset_about(d->data)->path);
     fprintf(out, "data_crc = %08" PRIx32 "\n", d->data_crc);
-    if (d->protocol)
+    bool learns = d->protocol && !d->protocol->test_only;
+    if (learns)
         fprintf(out, "train = %s, %" PRId64 " images\n", d->wanted->train, d->splits->subset_count);
-    if (d->protocol && d->wanted->labels > 0)
+    if (learns && d->wanted->labels > 0)
         fprintf(out, "labels = %.10g of each class by seed %" PRId64 "\n", d->wanted->labels, d->wanted->labels_seed);
     if (d->protocol && d->wanted->seeds > 1)
         fprintf(out, "seeds = %d\n", d->wanted->seeds);

@@ -323,6 +323,7 @@ const px_protocol px_protocol_diagnostics = {
     .numbers = numbers,
     .layers = true,
     .draws = true,
+    .test_only = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .bytes = bytes,

@@ -178,7 +178,7 @@ static int encode(bench *b, subject s, px_trial *t)
         t->train = t->test = NULL;
         return 0;
     }
-    if (extract_split(b, s, &b->splits.train, t->train) != 0)
+    if (!b->e->protocol->test_only && extract_split(b, s, &b->splits.train, t->train) != 0)
         return -1;
     if (extract_split(b, s, &b->splits.test, t->test) == 0)
         return 0;
@@ -326,7 +326,7 @@ static int check_need(const bench *b)
                                .comm = b->comm,
                                .patches = &eval->patches,
                                .batch = eval->batch,
-                               .train = images ? 0 : b->splits.train.count,
+                               .train = images || b->e->protocol->test_only ? 0 : b->splits.train.count,
                                .test = images ? 0 : b->splits.test.count,
                                .classes = px_dataset_about(b->data)->classes,
                                .protocol = b->e->protocol,

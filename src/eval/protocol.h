@@ -82,6 +82,8 @@ typedef struct px_protocol {
         images; /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are
                   * left out */
 
+    bool test_only; /* it learns nothing: the training images are not encoded, `train` of the trial is empty */
+
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */
     const char *const *numbers;

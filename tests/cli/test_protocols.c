@@ -101,6 +101,7 @@ static void diagnostics_by_layer_and_against_a_file(void **state)
     if (r.status != 0)
         fail_msg("%s", r.err);
     assert_non_null(strstr(r.out, "layer1"));
+    assert_null(strstr(r.err, "features of train")); /* nothing is learned */
     run_finish(&r);
     assert_true(fabs(number("/eval/diagnostics/pretrained/cka_with") - 1) < 1e-5); /* its own features */
     array cka = read_array("run", "run.h5", "/eval/diagnostics/pretrained/layers/cka"),
