@@ -1,33 +1,13 @@
 /* png_write.c - see png_write.h. */
 #include "data/png_write.h"
 #include "base/error.h"
+#include "base/save.h"
 
-#include <errno.h>
 #include <spng.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-/* What stands at `path` is a PNG, empty, or nothing. */
-static int check_replaceable(const char *path)
-{
-    static const char signature[8] = "\x89PNG\r\n\x1a\n";
-    char first[8];
-    if (px_replaceable(path) != 0)
-        return -1;
-    FILE *f = fopen(path, "rb");
-    size_t got = f ? fread(first, 1, sizeof first, f) : 0;
-    if (f)
-        fclose(f);
-    if (got == 0 || (got == sizeof first && memcmp(first, signature, sizeof first) == 0))
-        return 0;
-    return px_fail(PX_USAGE, "%s: is not a picture (PNG), so it is not replaced; give out= another name", path);
-}
-
-/* The file's content, by libspng; freed with free. NULL with a message. */
-static void *encode(const uint8_t *pixels, int height, int width, int channels, size_t *size)
+/* By libspng. */
+void *px_png_encode(const uint8_t *pixels, int height, int width, int channels, size_t *size)
 {
     struct spng_ihdr header = {.width = (uint32_t)width,
                                .height = (uint32_t)height,
@@ -45,35 +25,14 @@ static void *encode(const uint8_t *pixels, int height, int width, int channels, 
     return file ? file : px_fail_null(PX_FAIL, "a picture of %d x %d px: %s", width, height, spng_strerror(status));
 }
 
-/* To `partial`; messages name `path`. */
-static int write_file(const char *partial, const char *path, const void *content, size_t size)
-{
-    FILE *f = fopen(partial, "wb");
-    bool good = f && fwrite(content, 1, size, f) == size;
-    int why = errno;
-    if (f && fclose(f) != 0 && good) {
-        good = false;
-        why = errno;
-    }
-    if (good && rename(partial, path) == 0)
-        return 0;
-    int status = px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(good ? errno : why));
-    if (f)
-        unlink(partial);
-    return status;
-}
-
 int px_png_write(const char *path, const uint8_t *pixels, int height, int width, int channels)
 {
+    static const char signature[8] = "\x89PNG\r\n\x1a\n";
     size_t size = 0;
-    if (check_replaceable(path) != 0)
+    if (px_save_replaceable(path, signature, sizeof signature, "a picture (PNG)") != 0)
         return -1;
-    void *content = encode(pixels, height, width, channels, &size);
-    if (!content)
-        return -1;
-    char *partial = px_partial_name(path);
-    int status = px_plain_file(partial, PX_FAIL) == 0 ? write_file(partial, path, content, size) : -1;
-    free(partial);
+    void *content = px_png_encode(pixels, height, width, channels, &size);
+    int status = content ? px_save(path, content, size) : -1;
     free(content);
     return status;
 }
