@@ -185,7 +185,7 @@ static int run(int argc, char **argv)
     char *file = px_run_file(args.words.word[0]);
     column *columns = px_calloc((size_t)count, sizeof *columns);
     px_results *r = NULL;
-    int bad = px_results_open(&r, file, PX_RESULTS_READ);
+    int bad = px_run_open(&r, args.words.word[0]);
     int64_t numbers = 0;
     for (int i = 0; bad == 0 && i < count; i++) {
         bad = load(r, file, args.words.word[i + 1], &columns[i]);

@@ -138,7 +138,7 @@ int px_compare_read_run(cmp_run *r, char *name, const char *path)
     *r = (cmp_run){.name = px_one_line(name)};
     char *file = px_run_file(path);
     plot_run from = {.name = name, .label = name, .method = name};
-    int status = px_results_open(&from.results, file, PX_RESULTS_READ);
+    int status = px_run_open(&from.results, path);
     if (status == 0 && !px_results_has(from.results, "/train") && !px_results_has(from.results, "/eval"))
         status = px_fail(PX_USAGE, "%s: is not a run: it has neither /train nor /eval", file);
     if (status == 0) {

@@ -21,6 +21,9 @@
 static const char *const colours[] = {"0072B2", "D55E00", "009E73", "CC79A7", "E69F00", "56B4E9", "000000", "882255"};
 enum { COLOURS = sizeof colours / sizeof *colours };
 
+/* Characters of a line, as most terminals have; their height, in widths. */
+enum { COLUMNS = 80, LEAST_LINES = 16, CHARACTER_HEIGHT = 2 };
+
 const char *px_gnuplot_colour(int index)
 {
     return colours[index % COLOURS];
@@ -102,9 +105,16 @@ static int run(const char *script, FILE *output, FILE *said)
     return -1;
 }
 
-int px_gnuplot_find(px_gnuplot *g)
+int px_gnuplot_find(px_gnuplot *g, px_picture_form form)
 {
-    static const px_gnuplot known[] = {{"pngcairo", "png"}, {"png", "png"}, {"svg", "svg"}};
+    /* In the order in which they are taken, and what each serves. */
+    static const struct {
+        const char *terminal, *extension;
+        bool serves[PX_PICTURE_TEXT + 1];
+    } known[] = {{"pngcairo", "png", {[PX_PICTURE_PNG] = true}},
+                 {"png", "png", {[PX_PICTURE_PNG] = true}},
+                 {"svg", "svg", {[PX_PICTURE_PNG] = true, [PX_PICTURE_SVG] = true, [PX_PICTURE_PAGE] = true}},
+                 {"dumb", "txt", {[PX_PICTURE_TEXT] = true}}};
     FILE *said = memory_file();
     if (!said)
         return -1;
@@ -119,26 +129,46 @@ int px_gnuplot_find(px_gnuplot *g)
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         char word[16];
         snprintf(word, sizeof word, " %s ", known[i].terminal);
-        if (strstr(line, word)) {
-            *g = known[i];
+        if (strstr(line, word) && known[i].serves[form]) {
+            *g = (px_gnuplot){.terminal = known[i].terminal,
+                              .extension = known[i].extension,
+                              .bare = form == PX_PICTURE_PAGE,
+                              .columns = form == PX_PICTURE_TEXT ? COLUMNS : 0};
             return 0;
         }
     }
-    return px_fail(PX_FAIL, "this gnuplot can draw neither PNG nor SVG: apt install gnuplot-nox");
+    return px_fail(PX_FAIL, "this gnuplot can draw %s: apt install gnuplot-nox",
+                   form == PX_PICTURE_PNG    ? "neither PNG nor SVG"
+                   : form == PX_PICTURE_TEXT ? "no characters"
+                                             : "no SVG");
+}
+
+static void write_terminal(FILE *script, const px_gnuplot *g, int width, int height)
+{
+    if (g->columns) {
+        int lines = g->columns * height / width / CHARACTER_HEIGHT;
+        fprintf(script, "set encoding utf8\nset terminal dumb size %d,%d noenhanced\n", g->columns,
+                lines < LEAST_LINES ? LEAST_LINES : lines);
+        return;
+    }
+    fprintf(script, "set encoding utf8\nset terminal %s size %d,%d font '%s,14' linewidth 1.5", g->terminal, width,
+            height, g->bare ? "sans-serif" : "Sans");
+    if (strcmp(g->terminal, "png") == 0)
+        fputs(" truecolor", script);
+    fputs(g->bare ? " noenhanced\n" : " noenhanced background rgb 'white'\n", script);
 }
 
 static void write_prologue(FILE *script, const px_gnuplot *g, int width, int height)
 {
-    fprintf(script, "set encoding utf8\nset terminal %s size %d,%d font 'Sans,14' linewidth 1.5", g->terminal, width,
-            height);
-    if (strcmp(g->terminal, "png") == 0)
-        fputs(" truecolor", script);
-    fputs(" noenhanced background rgb 'white'\nset border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 tc rgb "
+    write_terminal(script, g, width, height);
+    fputs("set border 3 lc rgb '#555555'\nset tics nomirror out scale 0.6 tc rgb "
           "'#333333'\n"
-          "set grid xtics ytics back lt 1 lw 0.6 lc rgb '#DDDDDD'\nset key tc rgb '#333333' spacing 1.2\n"
+          "set key tc rgb '#333333' spacing 1.2\n"
           "set title font ',16' tc rgb '#222222'\nset xlabel tc rgb '#222222'\nset ylabel tc rgb '#222222'\n"
           "set style fill solid 1.0 noborder\n",
           script);
+    if (!g->columns) /* in characters it would hide the lines */
+        fputs("set grid xtics ytics back lt 1 lw 0.6 lc rgb '#DDDDDD'\n", script);
     for (int i = 0; i < COLOURS; i++)
         fprintf(script, "set linetype %d lw 2 lc rgb '#%s'\n", i + 1, colours[i]);
 }
@@ -146,6 +176,8 @@ static void write_prologue(FILE *script, const px_gnuplot *g, int width, int hei
 /* What is cut off has another end: gnuplot does not notice that it cannot write (ulimit -f also holds for memory). */
 static bool is_whole(const px_gnuplot *g, FILE *picture, off_t size)
 {
+    if (g->columns)
+        return size > 0;
     const char *end = strcmp(g->extension, "png") == 0 ? "IEND\xae\x42\x60\x82" : "</svg>";
     char last[16];
     return size >= (off_t)sizeof last &&
@@ -190,7 +222,8 @@ static int save(FILE *picture, const char *part, const char *path)
     return good ? 0 : px_fail(PX_FAIL, "%s: cannot be written: %s", path, strerror(error));
 }
 
-static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
+/* The picture as a file in memory, which the caller closes; NULL on failure. */
+static FILE *draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)
 {
     char *text;
     size_t size;
@@ -199,14 +232,40 @@ static int draw_into(const px_gnuplot *g, const char *part, const char *path, in
     fprintf(script, "%s\n", body);
     fclose(script);
     int bad = said ? make_picture(g, picture, said, path, text) : -1;
-    if (bad == 0)
-        bad = save(picture, part, path);
     if (said)
         fclose(said);
+    if (picture && bad) {
+        fclose(picture);
+        picture = NULL;
+    }
+    free(text);
+    return picture;
+}
+
+static int draw_into(const px_gnuplot *g, const char *part, const char *path, int width, int height, const char *body)
+{
+    FILE *picture = draw(g, path, width, height, body);
+    int bad = picture ? save(picture, part, path) : -1;
     if (picture)
         fclose(picture);
-    free(text);
     return bad;
+}
+
+char *px_gnuplot_picture(const px_gnuplot *g, const char *name, int width, int height, const char *body)
+{
+    struct stat info;
+    FILE *picture = draw(g, name, width, height, body);
+    if (!picture)
+        return NULL;
+    PX_CHECK(fstat(fileno(picture), &info) == 0);
+    char *text = px_calloc((size_t)info.st_size + 1, 1);
+    rewind(picture);
+    size_t got = fread(text, 1, (size_t)info.st_size, picture);
+    fclose(picture);
+    PX_CHECK(got == (size_t)info.st_size); /* it lies in memory */
+    size_t before = g->columns ? strspn(text, "\f") : 0;
+    memmove(text, text + before, got - before + 1); /* a form feed would clear the terminal */
+    return text;
 }
 
 int px_gnuplot_draw(const px_gnuplot *g, const char *path, int width, int height, const char *body)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* ---- runs ---- */
 
@@ -30,6 +31,16 @@ char *px_run_file(const char *run)
     while (length > 1 && run[length - 1] == '/')
         length--;
     return is_folder(run) ? px_format("%.*s/run.h5", (int)length, run) : px_strdup(run);
+}
+
+int px_run_open(px_results **results, const char *run)
+{
+    char *file = px_run_file(run);
+    int status = is_folder(run) && access(file, F_OK) != 0
+                     ? px_fail(PX_DATA, "%s: holds no run: there is no run.h5 in it", run)
+                     : px_results_open(results, file, PX_RESULTS_READ);
+    free(file);
+    return status;
 }
 
 char *px_run_folder(const char *run)
@@ -141,6 +152,14 @@ void px_plot_setting(FILE *out, const config_setting_t *s, const plot_setting_fo
     }
 }
 
+char *px_plot_own_folder(const char *path)
+{
+    char *file = px_run_file(path), *slash = strrchr(file, '/');
+    bool own = strcmp(slash ? slash + 1 : file, "run.h5") == 0;
+    free(file);
+    return own ? px_run_folder(path) : NULL;
+}
+
 static char *configured_method(px_results *r)
 {
     config_t config;
@@ -155,12 +174,10 @@ static char *configured_method(px_results *r)
 static int open_runs(plot_job *job, const char *const paths[])
 {
     for (int i = 0; i < job->count; i++) {
-        char *file = px_run_file(paths[i]);
-        int bad = px_results_open(&job->runs[i].results, file, PX_RESULTS_READ);
-        free(file);
-        if (bad)
+        if (px_run_open(&job->runs[i].results, paths[i]) != 0)
             return -1;
         job->runs[i].method = configured_method(job->runs[i].results);
+        job->runs[i].folder = px_plot_own_folder(paths[i]);
     }
     label_runs(job->runs, paths, job->count);
     return 0;
@@ -181,9 +198,12 @@ static int draw_all(plot_job *job)
 {
     bool measured = only_measured(job);
     int bad = 0;
-    for (int i = 0; bad == 0 && px_charts[i]; i++)
-        if (!measured || strcmp(px_charts[i]->group, "/bench") == 0)
-            bad = px_charts[i]->draw(job);
+    for (int i = 0; bad == 0 && px_charts[i]; i++) {
+        const char *group = px_charts[i]->group;
+        job->chart = px_charts[i];
+        if ((!measured || strcmp(group, "/bench") == 0) && (job->folder || !job->chart->image))
+            bad = job->chart->draw(job);
+    }
     return bad;
 }
 
@@ -201,14 +221,14 @@ static void tell_left_out(plot_job *job)
     }
 }
 
-int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
+int px_plot_as(px_picture_form form, const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
 {
     *outcome = (px_plot_outcome){0};
     plot_job job = {.count = count, .folder = folder, .outcome = outcome};
     job.runs = px_calloc((size_t)count + 1, sizeof *job.runs);
-    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot) != 0 ? -1 : 0, existed = 0;
-    bool made = bad == 0 && px_folder_make(folder, FIGURE_NAME + 16, &existed) == 0;
-    bad = made ? draw_all(&job) : -1;
+    int bad = open_runs(&job, runs) != 0 || px_gnuplot_find(&job.gnuplot, form) != 0 ? -1 : 0, existed = 0;
+    bool made = bad == 0 && folder && px_folder_make(folder, FIGURE_NAME + 16, &existed) == 0;
+    bad = made || (bad == 0 && !folder) ? draw_all(&job) : -1;
     const char *const *lines;
     if (bad == 0 && outcome->drawn == 0 && job.refused)
         bad = px_fail(PX_FAIL, "%s", job.refused);
@@ -225,6 +245,7 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
         free(job.runs[i].name);
         free(job.runs[i].label);
         free(job.runs[i].method);
+        free(job.runs[i].folder);
     }
     free(job.runs);
     free(job.refused);
@@ -233,6 +254,11 @@ int px_plot_runs(const char *const runs[], int count, const char *folder, px_plo
     if (bad)
         px_plot_outcome_finish(outcome);
     return bad;
+}
+
+int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *outcome)
+{
+    return px_plot_as(PX_PICTURE_PNG, runs, count, folder, outcome);
 }
 
 static void add_line(char ***list, int *count, char *line)
@@ -244,10 +270,11 @@ static void add_line(char ***list, int *count, char *line)
 void px_plot_outcome_finish(px_plot_outcome *o)
 {
     for (int i = 0; i < o->drawn; i++)
-        free(o->file[i]);
+        free(o->file[i]), free(o->picture[i].content);
     for (int i = 0; i < o->left_out; i++)
         free(o->missing[i]);
     free(o->file);
+    free(o->picture);
     free(o->missing);
     *o = (px_plot_outcome){0};
 }
@@ -273,8 +300,9 @@ static char *figure_path(const plot_job *job, const char *name, int run)
             *c = '_';
     char *path;
     for (int i = 1;; i++) {
-        path = i == 1 ? px_format("%s/%s.%s", job->folder, whole, job->gnuplot.extension)
-                      : px_format("%s/%s_%d.%s", job->folder, whole, i, job->gnuplot.extension);
+        const char *folder = job->folder ? job->folder : "page";
+        path = i == 1 ? px_format("%s/%s.%s", folder, whole, job->gnuplot.extension)
+                      : px_format("%s/%s_%d.%s", folder, whole, i, job->gnuplot.extension);
         if (!already_drawn(job, path))
             break;
         free(path);
@@ -287,6 +315,7 @@ plot_figure *px_plot_begin(const plot_job *job, const char *name, int run, int w
 {
     plot_figure *f = px_calloc(1, sizeof *f);
     f->path = figure_path(job, name, run);
+    f->run = run;
     f->width = width;
     f->height = height;
     f->script = open_memstream(&f->body, &f->size);
@@ -296,9 +325,18 @@ plot_figure *px_plot_begin(const plot_job *job, const char *name, int run, int w
 int px_plot_end(plot_job *job, plot_figure *f)
 {
     fclose(f->script);
-    int bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
-    if (bad == 0)
-        add_line(&job->outcome->file, &job->outcome->drawn, px_strdup(f->path));
+    px_plot_outcome *o = job->outcome;
+    px_plot_picture p = {job->chart, f->run, f->width, f->height, NULL};
+    int bad;
+    if (job->folder)
+        bad = px_gnuplot_draw(&job->gnuplot, f->path, f->width, f->height, f->body);
+    else
+        bad = (p.content = px_gnuplot_picture(&job->gnuplot, f->path, f->width, f->height, f->body)) ? 0 : -1;
+    if (bad == 0) {
+        o->picture = px_realloc(o->picture, (size_t)(o->drawn + 1) * sizeof *o->picture);
+        o->picture[o->drawn] = p;
+        add_line(&o->file, &o->drawn, px_strdup(f->path));
+    }
     if (bad && px_error_status() == PX_DATA) { /* the other figures can be drawn nevertheless */
         free(job->refused);
         job->refused = px_format("%s: %s", f->path, px_error());

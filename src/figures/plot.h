@@ -18,6 +18,10 @@
 #ifndef PX_FIGURES_PLOT_H
 #define PX_FIGURES_PLOT_H
 
+#include "figures/gnuplot.h"
+
+#include <stdbool.h>
+
 /* A figure: its file, plot_NAME.c, and a word in meson.build. */
 struct plot_job;
 typedef struct px_chart {
@@ -25,19 +29,37 @@ typedef struct px_chart {
         *name; /* of its pictures: NAME.png, or RUN_NAME.png with several runs; or they have names of their own */
     const char *summary;            /* for help */
     const char *group;              /* what it draws is below this group of run.h5 */
+    bool image;                     /* its pictures are made of pixels, not of lines */
     int (*draw)(struct plot_job *); /* 0: drawn, or left out; -1 on failure */
 } px_chart;
 extern const px_chart *const px_charts[]; /* in the order in which they are drawn; NULL-terminated */
 
+/* A picture that was drawn. */
+typedef struct px_plot_picture {
+    const px_chart *chart;
+    int run; /* whose it is, of several; -1: all of them are in it */
+    int width, height;
+    char *content; /* if it is not in a file: the picture, as SVG or characters */
+} px_plot_picture;
+
 typedef struct px_plot_outcome {
     int drawn, left_out;
-    char **file;    /* (drawn) paths of the pictures */
-    char **missing; /* (left_out) "embedding: no /eval/embedding/xy" */
+    char **file;              /* (drawn) paths of the pictures, or only their names */
+    px_plot_picture *picture; /* (drawn) */
+    char **missing;           /* (left_out) "embedding: no /eval/embedding/xy" */
 } px_plot_outcome;
 
 /* Creates `folder` if needed. 0, or -1: nothing to draw (PX_DATA), a run cannot be read, or there is no gnuplot. */
 int px_plot_runs(const char *const runs[], int count, const char *folder, px_plot_outcome *);
+
+/* The same in another form. Those for a page and for a terminal are not written to files (`folder` is NULL), and charts that are
+ * images are not among them. */
+int px_plot_as(px_picture_form, const char *const runs[], int count, const char *folder, px_plot_outcome *);
 void px_plot_outcome_finish(px_plot_outcome *);
+
+/* Opens a run's results to read them. 0 or -1: there are none in this folder, or they cannot be read. */
+struct px_results;
+int px_run_open(struct px_results **, const char *run);
 
 /* The results file of a run: DIR/run.h5 if `run` is a folder, else `run` itself. A new string. */
 char *px_run_file(const char *run);

@@ -258,7 +258,8 @@ static void write_style(FILE *f, const plot_job *job, int run, int64_t points)
         fprintf(f, "linespoints pt %d ps 1 pi %d", mark, (int)(points / MARKS) + 1);
     else
         fputs(points < 30 ? "linespoints pt 7 ps 0.7" : "lines", f);
-    fprintf(f, " lt 1 lw 2.2 lc rgb '#%s' ", px_gnuplot_colour(run));
+    int line = job->gnuplot.columns ? run + 1 : 1; /* characters have no colours */
+    fprintf(f, " lt %d lw 2.2 lc rgb '#%s' ", line, px_gnuplot_colour(run));
 }
 
 /* One run's part of a plot command: the series, pale where a smoothed one is drawn over it. Of many runs the pale ones

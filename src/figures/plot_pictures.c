@@ -38,32 +38,30 @@ static void write_caption(FILE *f, const plot_figure *figure, char *const *lines
     }
 }
 
-/* The caption that the method gave, after the name of the method or run, in lines that fit. */
-static char **read_caption(const plot_run *run, const char *name, int width, int *count)
+/* The caption after the name of the method or run, in lines that fit. NULL: there is none. */
+static char **wrap_caption(const plot_run *run, const char *caption, int width, int *count)
 {
     enum { CHARACTER = 9 };
-    char *path = px_format("/figures/%s", name), *caption = NULL, **lines = NULL;
     *count = 0;
-    if (px_results_get_attribute_text(run->results, path, "caption", &caption) == 0) {
-        char *short_caption = px_plot_shorten(caption, 1000);
-        char *text = px_format("%s: %s", *run->method ? run->method : run->label, short_caption);
-        free(short_caption);
-        lines = px_plot_wrap(text, width / CHARACTER, count);
-        free(text);
-    }
-    free(caption);
-    free(path);
+    if (!caption)
+        return NULL;
+    char *short_caption = px_plot_shorten(caption, 1000);
+    char *text = px_format("%s: %s", *run->method ? run->method : run->label, short_caption);
+    char **lines = px_plot_wrap(text, width / CHARACTER, count);
+    free(short_caption);
+    free(text);
     return lines;
 }
 
-static int draw(plot_job *job, int run, const char *name, const double *pixels, const int64_t dim[])
+int px_plot_image(plot_job *job, int run, const char *name, const char *caption_text, const double *pixels,
+                  const int64_t dim[])
 {
     enum { LEAST_WIDTH = 620, SIDE = 30 };
     int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
     int width = (int)((dim[1] + step - 1) / step), height = (int)((dim[0] + step - 1) / step), lines;
     int scale = (int)fmax(1, floor((double)MOST_PIXELS / fmax(width, height))), wide = width * scale + 2 * SIDE;
     wide = wide < LEAST_WIDTH ? LEAST_WIDTH : wide;
-    char **caption = read_caption(&job->runs[run], name, wide - 2 * SIDE, &lines);
+    char **caption = wrap_caption(&job->runs[run], caption_text, wide - 2 * SIDE, &lines);
     int top = SIDE + LINE * lines, side = (wide - width * scale) / 2;
     plot_figure *figure = px_plot_begin(job, name, run, 0, 0);
     FILE *f = figure->script;
@@ -75,6 +73,18 @@ static int draw(plot_job *job, int run, const char *name, const double *pixels, 
     fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
     px_plot_texts_free(caption, lines);
     return px_plot_end(job, figure);
+}
+
+/* With the caption that the method gave. */
+static int draw(plot_job *job, int run, const char *name, const double *pixels, const int64_t dim[])
+{
+    char *path = px_format("/figures/%s", name), *caption = NULL;
+    if (px_results_get_attribute_text(job->runs[run].results, path, "caption", &caption) != 0)
+        caption = NULL;
+    int bad = px_plot_image(job, run, name, caption, pixels, dim);
+    free(caption);
+    free(path);
+    return bad;
 }
 
 /* Methods need not have pictures: if a run has none, nothing is reported as left out. */
@@ -111,5 +121,6 @@ const px_chart px_chart_pictures = {
     .name = "pictures",
     .summary = "the method's own: reconstruction (MAE), images masked and rebuilt",
     .group = "/figures",
+    .image = true,
     .draw = draw_all,
 };

@@ -13,14 +13,16 @@ typedef struct plot_run {
     char *name;   /* as few parts of its path as tell it from the other runs: for file names */
     char *label;  /* the same for legends: shortened in the middle where it is long, unique among the runs */
     char *method; /* of the run's configuration, or "" */
+    char *folder; /* px_plot_own_folder */
 } plot_run;
 
 typedef struct plot_job {
     px_gnuplot gnuplot;
     plot_run *runs;
     int count;
-    const char *folder;
-    char *refused; /* what gnuplot said of a figure that it could not draw; NULL: it drew all */
+    const char *folder;    /* NULL: for a page, without files */
+    const px_chart *chart; /* that is being drawn */
+    char *refused;         /* what gnuplot said of a figure that it could not draw; NULL: it drew all */
     px_plot_outcome *outcome;
 } plot_job;
 
@@ -30,13 +32,22 @@ typedef struct plot_figure {
     FILE *script;
     char *body, *path;
     size_t size;
-    int width, height;
+    int run, width, height;
 } plot_figure;
 plot_figure *px_plot_begin(const plot_job *, const char *name, int run, int width, int height);
 int px_plot_end(plot_job *, plot_figure *); /* 0, drawn or left out, or -1; frees the figure in any case */
 
 /* Records that a figure is left out. Always returns 0. */
 int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Draws an image, pixels (height, width, 1 or 3 channels) from 0 to 255, enlarged by a whole number, under its caption, which
+ * may be NULL. As px_plot_end. */
+int px_plot_image(plot_job *, int run, const char *name, const char *caption, const double *pixels,
+                  const int64_t dim[]);
+
+/* The filters of the first layer as a sheet of size[0] x size[1] pixels with size[2] channels, and its caption, of the checkpoint
+ * in a run's folder. NULL: there is no folder or checkpoint, or the first layer is of another kind. The caller frees both. */
+double *px_plot_filters(const char *folder, int64_t size[3], char **caption);
 
 /* Limits: a page cannot show more, and gnuplot would take minutes. */
 enum {
@@ -56,6 +67,10 @@ static inline bool px_plot_drawable(double x)
 {
     return x > -1e100 && x < 1e100;
 }
+
+/* The folder that a run has for itself, with its checkpoint; NULL: its file is not called run.h5, so that none beside it is its
+ * own. A new string. */
+char *px_plot_own_folder(const char *path);
 
 /* A run's numeric data set of this rank, by its path; a new array, or NULL if there is none. A single number may be stored
  * as an array of one. Of another rank, it is left out (px_results_leave_out). */

@@ -336,7 +336,7 @@ int px_show(FILE *out, const char *what, bool all)
 {
     char *path = px_run_file(what);
     px_results *r = NULL;
-    int most = all ? INT_MAX : MOST_LINES, bad = px_results_open(&r, path, PX_RESULTS_READ);
+    int most = all ? INT_MAX : MOST_LINES, bad = px_run_open(&r, what);
     if (bad == 0) {
         px_show_name(out, path, 0);
         fputc('\n', out);

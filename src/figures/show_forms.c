@@ -76,7 +76,7 @@ int px_show_json(FILE *out, const char *const runs[], int count)
         plot_run from = {.name = file, .label = file, .method = file};
         status = px_compare_read_run(&r, px_strdup(runs[i]), runs[i]);
         if (status == 0)
-            status = px_results_open(&from.results, file, PX_RESULTS_READ);
+            status = px_run_open(&from.results, runs[i]);
         if (status == 0) {
             json_t *o = px_compare_json_run(&r);
             json_object_set_new(o, "file", px_json_text(file));

@@ -110,7 +110,7 @@ static char *plotted(void)
 {
     px_gnuplot found;
     px_plot_outcome done;
-    if (px_gnuplot_find(&found) != 0)
+    if (px_gnuplot_find(&found, PX_PICTURE_PNG) != 0)
         return px_strdup("");
     char *text = px_strdup(""), *figures = px_format("%s/figures", folder);
     if (px_plot_runs((const char *[]){path}, 1, figures, &done) != 0) {

@@ -156,7 +156,7 @@ static void test_refusals(void **state)
     char *old = px_strdup(getenv("PATH"));
     setenv("PATH", folder, 1);
     px_gnuplot none;
-    assert_int_equal(px_gnuplot_find(&none), -1);
+    assert_int_equal(px_gnuplot_find(&none, PX_PICTURE_PNG), -1);
     assert_non_null(strstr(px_error(), "apt install gnuplot"));
     setenv("PATH", old, 1);
     free(old);
@@ -217,7 +217,7 @@ static void test_texts_draw_as_themselves(void **state)
     fputs("\nplot x title ", f);
     px_gnuplot_text(f, awkward);
     fclose(f);
-    if (px_gnuplot_draw(&(px_gnuplot){"svg", "svg"}, picture, 900, 500, body) != 0)
+    if (px_gnuplot_draw(&(px_gnuplot){.terminal = "svg", .extension = "svg"}, picture, 900, 500, body) != 0)
         fail_msg("%s", px_error());
     char *text = read_svg(picture), *pwned = px_format("%s/pwned", odd);
     assert_int_equal(count_of(text, awkward), 5);
@@ -327,7 +327,7 @@ static void test_names(void **state)
 
 int main(void)
 {
-    if (px_gnuplot_find(&found) != 0) {
+    if (px_gnuplot_find(&found, PX_PICTURE_PNG) != 0) {
         printf("skipped: %s\n", px_error());
         return 77;
     }

@@ -46,7 +46,7 @@ static const char *const members[] = {"train/step",
                                       "eval/spectrum/pretrained/eigenvalues",
                                       NULL};
 
-int __wrap_px_gnuplot_find(px_gnuplot *);
+int __wrap_px_gnuplot_find(px_gnuplot *, px_picture_form);
 int __wrap_px_gnuplot_draw(const px_gnuplot *, const char *path, int width, int height, const char *body);
 
 static void check_text(const char *text, size_t size)
@@ -57,9 +57,10 @@ static void check_text(const char *text, size_t size)
     free(shown);
 }
 
-int __wrap_px_gnuplot_find(px_gnuplot *g)
+int __wrap_px_gnuplot_find(px_gnuplot *g, px_picture_form form)
 {
-    *g = (px_gnuplot){"pngcairo", "png"};
+    (void)form;
+    *g = (px_gnuplot){.terminal = "pngcairo", .extension = "png"};
     return 0;
 }
 
