@@ -16,6 +16,7 @@ const px_command_row px_commands[] = {
     {"Training and evaluation", &px_cmd_features},
     {"Training and evaluation", &px_cmd_export},
     {"Results", &px_cmd_plot},
+    {"Results", &px_cmd_report},
     {"Results", &px_cmd_show},
     {"Results", &px_cmd_compare},
     {"Results", &px_cmd_column},

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "base/student.h"
 #include "figures/compare_private.h"
+#include "figures/html.h"
 #include "figures/plot_private.h"
 #include "results/measured.h"
 
@@ -282,6 +283,7 @@ static void add_row(const px_comparison *c, px_table *t, int g, const char *cons
 typedef struct notes {
     FILE *out;
     const char *before; /* of each line: "- " in Markdown */
+    bool apart;         /* settings stand elsewhere */
 } notes;
 
 /* What is different between columns of the same protocol and subject. */
@@ -314,7 +316,7 @@ static void tell_measures(const px_comparison *c, const notes *n)
     }
 }
 
-/* Settings that differ between rows, unless the rows are called by them. */
+/* Settings that differ between rows, other than those that have columns. */
 static void tell_settings(const px_comparison *c, const notes *n, const char *const *keys, int count)
 {
     for (int k = 0; k < count; k++) {
@@ -388,8 +390,47 @@ static void print_notes(const px_comparison *c, const notes *n, const char *cons
         fprintf(n->out, "%s* is best by images held out of the training split, which the test has no part in.\n",
                 n->before);
     tell_measures(c, n);
-    tell_settings(c, n, keys, count);
+    if (!n->apart)
+        tell_settings(c, n, keys, count);
     tell_differences(c, n, keys, count);
+}
+
+/* A page has room: notes are a list, and settings that differ are a table of their own. */
+static void print_page_notes(const px_comparison *c, FILE *out, const char *const *keys, int count)
+{
+    char *text, *rest, *line;
+    size_t size;
+    FILE *lines = open_memstream(&text, &size);
+    PX_CHECK(lines);
+    print_notes(c, &(notes){.out = lines, .before = "", .apart = true}, keys, count);
+    fclose(lines);
+    fputs("<ul class=\"notes\">\n", out);
+    for (rest = text; (line = strsep(&rest, "\n"));)
+        if (*line)
+            fputs("<li>", out), px_html_text(out, line), fputs("</li>\n", out);
+    fputs("</ul>\n", out);
+    free(text);
+}
+
+static void print_page_settings(const px_comparison *c, FILE *out, const char *const *keys, int count)
+{
+    px_table t = {.columns = c->groups + 1};
+    px_table_add(&t, px_strdup("setting"));
+    for (int g = 0; g < c->groups; g++)
+        px_table_add(&t, row_name(c, g, keys, count));
+    for (int k = 0; k < count; k++) {
+        px_table_add(&t, px_strdup(keys[k]));
+        for (int g = 0; g < c->groups; g++) {
+            const char *value = px_compare_setting(&c->run[c->leader[g]], keys[k]);
+            px_table_add(&t, px_strdup(*value ? value : "-"));
+        }
+    }
+    fputs("<h3>What differs in configuration</h3>\n", out);
+    if (count)
+        px_table_print(&t, PX_TABLE_HTML, out);
+    else
+        fputs("<p>Nothing that changes what is computed.</p>\n", out);
+    px_table_finish(&t);
 }
 
 void px_comparison_print(const px_comparison *c, px_table_format format, FILE *out)
@@ -404,7 +445,11 @@ void px_comparison_print(const px_comparison *c, px_table_format format, FILE *o
     px_table_print(&t, format, out);
     if (format == PX_TABLE_TEXT || format == PX_TABLE_MARKDOWN) {
         fputc('\n', out);
-        print_notes(c, &(notes){out, format == PX_TABLE_MARKDOWN ? "- " : ""}, keys, count);
+        print_notes(c, &(notes){.out = out, .before = format == PX_TABLE_MARKDOWN ? "- " : ""}, keys, count);
+    }
+    if (format == PX_TABLE_HTML) {
+        print_page_notes(c, out, keys, count);
+        print_page_settings(c, out, keys, count);
     }
     px_table_finish(&t);
     free(keys);

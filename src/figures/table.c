@@ -1,6 +1,7 @@
 /* table.c - see table.h. */
 #include "figures/table.h"
 #include "base/error.h"
+#include "figures/html.h"
 #include "figures/plot_private.h"
 
 #include <stdlib.h>
@@ -101,8 +102,26 @@ static void print_latex(const px_table *t, FILE *out)
     fputs("\\bottomrule\n\\end{tabular}\n", out);
 }
 
+static void print_html(const px_table *t, FILE *out)
+{
+    fputs("<div class=\"wide\"><table>\n<thead>", out);
+    for (int i = 0; i < t->cells; i++) {
+        int column = i % t->columns;
+        bool head = i < t->columns || column == 0;
+        fputs(column ? "" : "<tr>", out);
+        fprintf(out, head ? "<th scope=\"%s\"%s>" : "<td%s%s>", head ? i < t->columns ? "col" : "row" : "",
+                is_number(t, column) ? " class=\"n\"" : "");
+        px_html_text(out, t->cell[i]);
+        fputs(head ? "</th>" : "</td>", out);
+        fputs(column == t->columns - 1 ? "</tr>\n" : "", out);
+        fputs(i == t->columns - 1 ? "</thead><tbody>\n" : "", out);
+    }
+    fputs("</tbody></table></div>\n", out);
+}
+
 void px_table_print(const px_table *t, px_table_format format, FILE *out)
 {
-    static void (*const print[])(const px_table *, FILE *) = {print_text, print_csv, print_markdown, print_latex};
+    static void (*const print[])(const px_table *, FILE *) = {print_text, print_csv, print_markdown, print_latex,
+                                                              print_html};
     print[format](t, out);
 }

@@ -10,7 +10,13 @@
 
 #include <stdio.h>
 
-typedef enum px_table_format { PX_TABLE_TEXT, PX_TABLE_CSV, PX_TABLE_MARKDOWN, PX_TABLE_LATEX } px_table_format;
+typedef enum px_table_format {
+    PX_TABLE_TEXT,
+    PX_TABLE_CSV,
+    PX_TABLE_MARKDOWN,
+    PX_TABLE_LATEX,
+    PX_TABLE_HTML,
+} px_table_format;
 
 typedef struct px_table {
     int columns, cells; /* cells: with the heads */
@@ -19,8 +25,9 @@ typedef struct px_table {
 
 void px_table_add(px_table *, char *text);
 
-/* Text: aligned columns. CSV: RFC 4180, with newlines of Unix. Markdown: GitHub's. LaTeX: a tabular with booktabs' rules. What
- * means something to a format is escaped. */
+/* Text: aligned columns. CSV: RFC 4180, with newlines of Unix. Markdown: GitHub's. LaTeX: a tabular with booktabs' rules. HTML:
+ * an element <div class="wide"> with the table, in which cells of numbers have the class "n". What means something to a format
+ * is escaped. */
 void px_table_print(const px_table *, px_table_format, FILE *);
 void px_table_finish(px_table *);
 

@@ -75,6 +75,10 @@ int px_results_get_attribute_text(px_results *, const char *object, const char *
 int px_results_get_attribute_real(px_results *, const char *object, const char *name, double *value);
 bool px_results_has(px_results *, const char *path);
 
+/* Whether a process is writing the run.h5 at `path` now, as its lock tells: on this host the process must be there; of another
+ * host, the file must have changed within the last ten minutes (a run that was killed leaves its lock). */
+bool px_results_is_written(const char *path);
+
 /* What is there, but was not read, as it is too large for its file, damaged or of another kind: one line each, without
  * repetition, in order. px_results_get... note it themselves; px_results_leave_out notes what a page cannot use, after the
  * file's path. The lines are borrowed. Returns their number. */

@@ -76,6 +76,8 @@ holds 'pretext ' --version $("$pretext" --help | sed '/^pretext COMMAND/,$d' | s
 
 becomes 'pretext pretrain --res' --resume
 becomes 'pretext show --' --all --csv --help --json           # not the flags of before
+becomes 'pretext report --' --help --live
+becomes 'pretext report report.sec' report.seconds=
 holds 'pretext pretrain op' optim.
 asks nospace
 holds 'pretext pretrain optim.' optim.lr= optim.optimizer=

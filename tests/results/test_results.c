@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "results/results.h"
 
+#include <fcntl.h>
 #include <hdf5.h>
 #include <math.h>
 #include <signal.h>
@@ -338,6 +339,49 @@ static void test_killed_writer(void **state)
     munmap((void *)flushed, 4096);
 }
 
+/* A lock that a killed process has left is of a process that is gone, or on another host of a file that does not grow. */
+static void test_is_written(void **state)
+{
+    (void)state;
+    assert_false(px_results_is_written(path));
+    px_results *r = open_ok(PX_RESULTS_APPEND);
+    assert_true(px_results_is_written(path));
+    assert_int_equal(px_results_close(r), 0);
+    assert_false(px_results_is_written(path));
+
+    char host[64] = "?", lock[310];
+    gethostname(host, sizeof host - 1);
+    snprintf(lock, sizeof lock, "%s.lock", path);
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    assert_int_equal(waitpid(gone, NULL, 0), gone);
+    const struct {
+        long process;
+        const char *host;
+        time_t age;
+        bool written;
+    } cases[] = {{gone, host, 0, false},
+                 {getpid(), host, 5000, true},
+                 {gone, "elsewhere", 30, true},
+                 {gone, "elsewhere", 700, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        FILE *f = fopen(lock, "w");
+        assert_non_null(f);
+        fprintf(f, "process %ld on %s", cases[i].process, cases[i].host);
+        fclose(f);
+        struct timespec at = {.tv_sec = time(NULL) - cases[i].age};
+        assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){at, at}, 0), 0);
+        assert_int_equal(px_results_is_written(path), cases[i].written);
+    }
+    FILE *f = fopen(lock, "w");
+    assert_non_null(f);
+    fputs("nonsense", f);
+    fclose(f);
+    assert_false(px_results_is_written(path));
+    unlink(lock);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -347,6 +391,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reader_of_live_file, setup, teardown),
         cmocka_unit_test_setup_teardown(test_killed_writer, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_is_written, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

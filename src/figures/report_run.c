@@ -1,0 +1,229 @@
+/* report_run.c - a run's part of a report: its state, its figures, its cost; what could not be read. */
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "figures/html.h"
+#include "figures/report_private.h"
+#include "figures/table.h"
+#include "results/ledger.h"
+#include "train/checkpoint.h"
+
+#include <libconfig.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- state ---- */
+
+/* A setting of the top level as text, "" if there is none. A new string. */
+static char *setting_of(const config_t *config, const char *name)
+{
+    const config_setting_t *s = config_lookup(config, name);
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    PX_CHECK(out);
+    if (s)
+        px_plot_setting(out, s, &(plot_setting_form){.digits = 6, .empty = "", .most = 200});
+    fclose(out);
+    return text;
+}
+
+/* Epochs that were done; NaN: it was not trained here. */
+static double epochs_done(const plot_run *run)
+{
+    int64_t dim[4];
+    double *epoch = px_plot_data(run, 1, dim, "/train/epoch"), last = NAN;
+    for (int64_t i = 0; epoch && i < dim[0]; i++)
+        last = isfinite(epoch[i]) ? epoch[i] : last;
+    free(epoch);
+    return last;
+}
+
+static char *state_of(const report_page *p, int run, double wanted)
+{
+    char *file = px_run_file(p->paths[run]);
+    bool live = px_results_is_written(file);
+    double done = epochs_done(&p->runs[run]);
+    free(file);
+    if (!isfinite(done))
+        return px_strdup(live ? "being written" : "was not trained here");
+    bool whole = !(wanted > 0) || done > wanted * (1 - 1e-3);
+    if (live)
+        return wanted > 0 ? px_format("goes on: %.4g of %g epochs", done, wanted)
+                          : px_format("goes on: %.4g epochs", done);
+    return whole ? px_format("finished: %.4g epochs", done) : px_format("stopped at %.4g of %g epochs", done, wanted);
+}
+
+static char *checkpoint_of(const char *path)
+{
+    char *folder = px_run_folder(path);
+    bool there = px_checkpoint_exists(folder);
+    free(folder);
+    return px_strdup(there ? "there is one" : "none: the run cannot be resumed, probed or exported");
+}
+
+/* The best accuracy of what was trained. */
+static char *best_of(const plot_run *run)
+{
+    int count;
+    plot_eval *evals = px_plot_evals(&(plot_job){.runs = (plot_run *)(uintptr_t)run, .count = 1}, &count);
+    char *best = NULL;
+    double most = -1;
+    for (int i = 0; i < count; i++) {
+        double top1 = px_plot_eval_number(run, &evals[i], "top1");
+        if (px_plot_is_baseline(evals[i].subject) || strchr(evals[i].subject, '@') || !(top1 > most))
+            continue;
+        char *protocol = px_plot_protocol_name(&evals[i]);
+        free(best);
+        best = px_format("%.2f %% top-1 (%s)", 100 * top1, protocol);
+        most = top1;
+        free(protocol);
+    }
+    px_plot_evals_free(evals, count);
+    return best ? best : px_strdup("not evaluated");
+}
+
+static void write_state(const report_page *p, int run)
+{
+    static const char *const names[] = {"method", "backbone", "batch", "seed", "precision"};
+    const plot_run *r = &p->runs[run];
+    config_t config;
+    px_ledger_total cost;
+    double wanted = NAN;
+    fputs("<dl class=\"facts\">\n", p->out);
+    if (px_plot_config(r->results, &config)) {
+        const char *data;
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+            char *text = setting_of(&config, names[i]);
+            if (*text)
+                px_report_fact(p->out, names[i], px_strdup(text));
+            free(text);
+        }
+        if (config_lookup_string(&config, "data.path", &data) == CONFIG_TRUE)
+            px_report_fact(p->out, "data", px_strdup(strrchr(data, '/') ? strrchr(data, '/') + 1 : data));
+        const config_setting_t *epochs = config_lookup(&config, "epochs");
+        wanted = epochs ? config_setting_type(epochs) == CONFIG_TYPE_FLOAT ? config_setting_get_float(epochs)
+                                                                           : (double)config_setting_get_int64(epochs)
+                        : NAN;
+    }
+    config_destroy(&config);
+    px_report_fact(p->out, "state", state_of(p, run, wanted));
+    px_report_fact(p->out, "checkpoint", checkpoint_of(p->paths[run]));
+    px_report_fact(p->out, "best probe", best_of(r));
+    if (px_ledger_read(r->results, &cost) == 0 && cost.sessions > 0)
+        px_report_fact(p->out, "cost", px_format("%.4g core-hours", px_ledger_core_seconds(&cost.sum) / 3600));
+    fputs("</dl>\n", p->out);
+}
+
+/* ---- cost ---- */
+
+static void write_parts(FILE *out, const px_ledger *l)
+{
+    static const char *const heads[] = {"part", "wall s", "% of wall", "core-seconds", "% of core-seconds"};
+    px_table t = {.columns = sizeof heads / sizeof *heads};
+    double wall = px_ledger_wall(l), core = px_ledger_core_seconds(l);
+    for (int i = 0; i < t.columns; i++)
+        px_table_add(&t, px_strdup(heads[i]));
+    for (int i = 0; i < PX_PARTS; i++) {
+        bool beside = i == PX_PART_LOADER; /* its threads work during the other parts */
+        if (!(l->wall[i] > 0 || l->core[i] > 0))
+            continue;
+        px_table_add(&t, px_strdup(px_part_names[i]));
+        px_table_add(&t, beside ? px_strdup("-") : px_format("%.2f", l->wall[i]));
+        px_table_add(&t, beside ? px_strdup("-") : px_format("%.1f", 100 * l->wall[i] / wall));
+        px_table_add(&t, px_format("%.2f", l->core[i]));
+        px_table_add(&t, px_format("%.1f", 100 * l->core[i] / core));
+    }
+    px_table_add(&t, px_strdup("all"));
+    px_table_add(&t, px_format("%.2f", wall));
+    px_table_add(&t, px_strdup("100.0"));
+    px_table_add(&t, px_format("%.2f", core));
+    px_table_add(&t, px_strdup("100.0"));
+    px_table_print(&t, PX_TABLE_HTML, out);
+    px_table_finish(&t);
+}
+
+static char *energy_text(const px_ledger_total *t)
+{
+    if (t->without_energy == t->sessions)
+        return px_strdup("not reported by this machine");
+    if (t->without_energy)
+        return px_format("%.4g kJ, without %d of %d sessions", t->sum.joules / 1e3, t->without_energy, t->sessions);
+    return px_format("%.4g kJ", t->sum.joules / 1e3);
+}
+
+static void write_cost(const report_page *p, int run)
+{
+    px_ledger_total t;
+    char words[32];
+    if (px_ledger_read(p->runs[run].results, &t) != 0 || t.sessions == 0)
+        return;
+    const px_ledger *l = &t.sum;
+    double core = px_ledger_core_seconds(l);
+    fputs("<h3>Cost</h3>\n<dl class=\"facts\">\n", p->out);
+    px_report_fact(p->out, "sessions",
+                   px_format("%d, of %g rank%s at most", t.sessions, l->ranks, l->ranks > 1 ? "s" : ""));
+    px_report_fact(p->out, "wall time", px_strdup(px_duration(px_ledger_wall(l), words)));
+    px_report_fact(p->out, "core-hours", px_format("%.4g", core / 3600));
+    if (l->images > 0) {
+        px_report_fact(p->out, "images", px_format("%.0f", l->images));
+        px_report_fact(p->out, "multiply-adds",
+                       px_format("%.4g, %.4g per core-second", l->multiply_adds, l->multiply_adds / core));
+    }
+    px_report_fact(p->out, "sent to other ranks", px_strdup(px_bytes_text(l->bytes_sent, words)));
+    px_report_fact(p->out, "peak memory of a rank", px_strdup(px_bytes_text(l->peak_bytes, words)));
+    px_report_fact(p->out, "energy", energy_text(&t));
+    fputs("</dl>\n", p->out);
+    write_parts(p->out, l);
+    fputs("<p class=\"notes\">Of all starts and evaluations, with what was repeated after a kill. The loader works "
+          "beside the "
+          "other parts.</p>\n",
+          p->out);
+}
+
+/* ---- all of it ---- */
+
+static void write_left_out(const report_page *p, int run)
+{
+    enum { FEW = 20 };
+    const char *const *lines;
+    int count = px_results_left_out(p->runs[run].results, &lines);
+    if (count == 0)
+        return;
+    fputs("<h3>Left out</h3>\n<ul class=\"notes\">\n", p->out);
+    for (int i = 0; i < count && i < FEW; i++)
+        fputs("<li>", p->out), px_html_text(p->out, lines[i]), fputs("</li>\n", p->out);
+    if (count > FEW)
+        fprintf(p->out, "<li>... and %d more</li>\n", count - FEW);
+    fputs("</ul>\n", p->out);
+}
+
+/* Figures under a heading, which does not stand alone. */
+static void write_figures(report_page *p, int run, const char *group, const char *heading)
+{
+    bool any = false;
+    for (int i = 0; i < p->figures.drawn && !any; i++)
+        any = strcmp(p->figures.picture[i].chart->group, group) == 0 &&
+              (p->count == 1 || p->figures.picture[i].run == run);
+    if (!any)
+        return;
+    fprintf(p->out, "<h3>%s</h3>\n", heading);
+    px_report_figures(p, run, group);
+}
+
+void px_report_run(report_page *p, int run)
+{
+    fprintf(p->out, "<section id=\"run-%d\">\n", run + 1);
+    if (p->count > 1) /* a single one is the page's title */
+        fputs("<h2>", p->out), px_html_text(p->out, p->runs[run].name), fputs("</h2>\n", p->out);
+    write_state(p, run);
+    write_figures(p, run, "/train", "Training");
+    px_report_evals(p, run);
+    px_report_samples(p, run);
+    write_figures(p, run, "/bench", "A measured step");
+    write_cost(p, run);
+    px_report_origin(p, run);
+    write_left_out(p, run);
+    fputs("</section>\n", p->out);
+}

@@ -1,0 +1,48 @@
+/* report_style.c - how a report looks: light and dark as the reader's system is, from the width of a phone on.
+ *
+ * Tables and figures that are wider than the page scroll by themselves, tables beside their first column; figures do not become
+ * so small that their texts cannot be read. In the dark, figures are inverted and their hues turned back: what was told apart on
+ * white by colour and lightness (gnuplot.h) stays so on black. The methods' pictures are left as they are. */
+#include "figures/report_private.h"
+
+const char px_report_style[] =
+    ":root{color-scheme:light "
+    "dark;--paper:#fff;--ink:#1b1f24;--soft:#59636e;--line:#d5dae0;--band:#f5f7f9;--accent:#0062a0}\n"
+    "@media "
+    "(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e8ec;--soft:#a0a9b3;--line:#363d45;--band:#1d2227;"
+    "--accent:#6cb8f0}\n"
+    "figure.drawn svg{filter:invert(1) hue-rotate(180deg)}}\n"
+    "*{box-sizing:border-box}\n"
+    "body{margin:0 auto;max-width:1232px;padding:0 16px 64px;background:var(--paper);color:var(--ink);"
+    "font:16px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;overflow-wrap:anywhere}\n"
+    "header{padding:24px 0 8px}h1{font-size:1.7rem;line-height:1.25;margin:0 0 4px}\n"
+    "h2{font-size:1.35rem;line-height:1.3;margin:48px 0 8px;padding-top:12px;border-top:2px solid var(--line)}\n"
+    "h3{font-size:1.08rem;margin:28px 0 8px}h4{font-size:1rem;margin:16px 0 4px}\n"
+    "p{margin:8px 0}.soft,.notes,figcaption{color:var(--soft);font-size:.875rem}\n"
+    ".live{display:inline-block;padding:2px 10px;border:1px solid "
+    "var(--accent);border-radius:12px;color:var(--accent)}\n"
+    "a{color:var(--accent)}nav{display:flex;flex-wrap:wrap;gap:4px 16px;padding:8px 0}\n"
+    ".facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px;margin:12px 0}\n"
+    ".facts div{background:var(--band);border-radius:6px;padding:8px 12px}\n"
+    "dt{color:var(--soft);font-size:.8125rem}dd{margin:0}.facts dd{font-weight:600}\n"
+    ".settings{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:0 24px;margin:0}\n"
+    ".settings div{display:flex;justify-content:space-between;gap:12px;border-bottom:1px solid var(--line);padding:2px "
+    "0}\n"
+    ".settings dt,.settings dd{font-size:.875rem}.settings dd{text-align:right}\n"
+    ".wide{overflow-x:auto;margin:8px 0}\n"
+    "table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}\n"
+    "th,td{padding:5px 12px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);max-width:26em;"
+    "overflow-wrap:break-word}\n"
+    "thead th{background:var(--band);vertical-align:bottom;min-width:4em}\n"
+    "tbody th{font-weight:600;position:sticky;left:0;background:var(--paper);min-width:6em;max-width:16em}\n"
+    ".n{text-align:right;white-space:nowrap}thead .n{white-space:normal}\n"
+    "figure{margin:12px 0}figure.drawn .wide{border:1px solid var(--line);border-radius:6px;padding:4px}\n"
+    "figure svg{display:block;width:100%;height:auto}\n"
+    "figure img{display:block;max-width:100%;height:auto;image-rendering:pixelated}\n"
+    "pre{background:var(--band);border-radius:6px;padding:10px 12px;margin:4px 0 "
+    "12px;overflow-x:auto;font-size:.8125rem;"
+    "line-height:1.45;white-space:pre-wrap}\n"
+    "details{margin:8px 0}summary{cursor:pointer;color:var(--accent)}\n"
+    "@media (max-width:560px){body{padding:0 12px 48px}th,td{padding:4px 8px}tbody th{max-width:9em}"
+    ".facts{grid-template-columns:repeat(2,1fr)}}\n"
+    "@media print{.wide{overflow:visible}figure{break-inside:avoid}}\n";
