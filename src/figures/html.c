@@ -70,8 +70,11 @@ void px_html_png(FILE *out, const void *png, size_t size)
     for (size_t i = 0; i < size; i += 3) {
         size_t have = size - i;
         uint32_t group = (uint32_t)in[i] << 16 | (have > 1 ? (uint32_t)in[i + 1] << 8 : 0) | (have > 2 ? in[i + 2] : 0);
-        const char four[] = {digits[group >> 18], digits[group >> 12 & 63], have > 1 ? digits[group >> 6 & 63] : '=',
-                             have > 2 ? digits[group & 63] : '='};
+        char four[] = {digits[group >> 18], digits[group >> 12 & 63], '=', '='};
+        if (have > 1)
+            four[2] = digits[group >> 6 & 63];
+        if (have > 2)
+            four[3] = digits[group & 63];
         fwrite(four, 1, sizeof four, out);
     }
 }
