@@ -31,7 +31,7 @@ Made by `experiments/methods_table.py`.
 - *death*: killed by kill -9 in the middle and resumed, bit for bit what an undisturbed run has (`cli/methods`).
 
 **The short runs**: CIFAR-10, `experiments/cifar10/METHOD_short.cfg`, seed 1, by `experiments/short.sh`: minutes, where the
-papers train for days, so what they show is that a method learns here, not which is best. Top-1 % on the 10,000 test images:
+papers train for days; so what they show is that a method learns here, not which is best. Top-1 %% on the 10,000 test images:
 k-nearest neighbours with k = %d, and a linear probe (10 epochs, rates chosen on a held-out part of the training images). The
 untrained twin is the same backbone with the same initial values. Core-minutes are processor time of the training alone.
 """ % K

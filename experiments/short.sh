@@ -12,7 +12,7 @@
 #   RUNS      where the runs go (default: runs/short)
 set -u
 
-here=$(cd "$(dirname "$0")" && pwd)
+here=$(dirname "$0") # as it is called: the results name the recipes by it
 program=${PRETEXT:-$(command -v pretext || echo build/pretext)}
 data=${DATA:-cifar10.h5}
 runs=${RUNS:-runs/short}

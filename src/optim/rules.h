@@ -28,8 +28,8 @@ void px_rules_finish(px_rules *);
 /* One treatment per parameter, as if there were no rules. The caller frees it. */
 px_treatment *px_treatments(int count);
 
-/* Several rules for one parameter are multiplied; of `steady` the last one counts, of `frozen` the longest. `origin`: of the rules, for messages. 0, or -1
- * (PX_USAGE): a value is out of range, or a rule is for no parameter. */
+/* Several rules for one parameter are multiplied; of `steady` the last one counts, of `frozen` the longest. `origin`: of the rules,
+ * for messages. 0, or -1 (PX_USAGE): a value is out of range, or a rule is for no parameter. */
 int px_rules_apply(px_treatment *, const px_param_span *, int count, const px_rule *, int rules, double steps_per_epoch,
                    const char *origin);
 
