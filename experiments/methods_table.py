@@ -25,7 +25,7 @@ Made by `experiments/methods_table.py`.
 
 - *PyTorch*: loss and all gradients of one step, the losses of ten, and all parameters and states after them (teacher, queue,
   prototypes, centre, running statistics), in double, beside a second formulation in PyTorch; the largest relative difference
-  on one rank and on four (`methods/fixtures`; at most 2e-9).
+  on one rank and on four (`tests/methods/mpi_fixtures.c`; at most 2e-9).
 - *ranks*: with `reproducible=true` the same bits of all parameters, states and series on 1, 2 and 4 ranks, also moved from two
   ranks to one after a kill -9 (`cli/methods on ranks`).
 - *death*: killed by kill -9 in the middle and resumed, bit for bit what an undisturbed run has (`cli/methods`).
