@@ -89,7 +89,8 @@ static px_value *make_targets(const px_method_cfg *c, px_build *b)
     px_teacher_embedding(b, e.pooled);
     for (int i = e.stages - c->blocks; i < e.stages && !px_graph_error(g); i++) {
         px_shape tokens = e.tokens->shape;
-        px_value *added = px_slice(g, px_reshape(g, e.mlp[i], tokens), 1, 1, tokens.dim[1] - 1);
+        int64_t B = tokens.dim[0], T = tokens.dim[1] - 1, D = tokens.dim[2];
+        px_value *added = px_slice(g, px_reshape(g, e.mlp[i], PX_SHAPE(B, e.in_front + T, D)), 1, e.in_front, T);
         px_value *one = px_instance_norm(g, added, 1e-5);
         sum = sum ? px_add(g, sum, one) : one;
     }

@@ -95,7 +95,7 @@ static px_value *decode(const px_method_cfg *c, px_build *b, px_value *tokens)
     px_value *x = px_dense_layer(g, "decoder_embed", tokens, E, PX_DENSE_XAVIER); /* [B,K+1,E] */
     px_value *mask = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_DECAYS);
     x = px_gather_tokens(g, px_prepend_token(g, x, mask), px_view_input(b, "restore")); /* [B,T+1,E] */
-    x = px_binary(g, PX_ADD, x, px_sincos_positions(g, "decoder_pos_embed", side, side, E));
+    x = px_binary(g, PX_ADD, x, px_sincos_positions(g, "decoder_pos_embed", 1, side, side, E));
     px_block_spec block = {.heads = c->decoder_heads, .mlp_ratio = 4, .init = PX_DENSE_XAVIER};
     x = px_transformer(g, "decoder_blocks", x, c->decoder_depth, &block);
     x = px_layer_norm_layer(g, "decoder_norm", x);

@@ -24,7 +24,9 @@ typedef struct px_encoding {
         const char *name; /* as in PyTorch: "layer1", "blocks.0" */
         px_value *map;    /* (N, C, H, W); ViT: tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
-    px_value *mlp[PX_STAGES_MAX]; /* ViT: what the MLP of that block added to the tokens, (N T, D); else NULL */
+    int64_t in_front; /* ViT: tokens before the patches in `mlp`: the class token and what is in no map (registers) */
+    px_value
+        *mlp[PX_STAGES_MAX]; /* ViT: what the MLP of that block added to the tokens, (N (in_front + T), D); else NULL */
 } px_encoding;
 
 /* What becomes of hidden patches. */

@@ -1,8 +1,10 @@
 /* vit.c - An Image is Worth 16x16 Words, Dosovitskiy et al. 2021 (arXiv:2010.11929), with timm's names, sizes and
- * initial values; MAE's (He et al. 2022) as options.
+ * initial values. Options add what published weights have: MAE's (He et al. 2022) initial values and positions, DINOv2's
+ * (Oquab et al. 2023) LayerScale, SwiGLU and registers (Darcet et al. 2024), DeiT's second token (Touvron et al. 2021), BEiT's
+ * biases of queries and values (Bao et al. 2021), norms of queries and keys (Dehghani et al. 2023).
  *
- *   x [N,C,S,S] -> patches [N,T,D] + positions -> class token in front [N,T+1,D] -> blocks -> norm -> token 0, or mean
- */
+ *   x [N,C,S,S] -> patches [N,T,D] + positions -> class token in front [N,P+T,D], P = 1 with the other tokens that are no
+ *     patches -> blocks -> norm -> token 0, or mean over the patches */
 #include "backbones/vit.h"
 #include "base/error.h"
 #include "nn/layers.h"
@@ -19,7 +21,10 @@ struct px_backbone_cfg {
     enum { POOL_CLASS, POOL_MEAN, POOL_MEAN_NORM } pool;
     enum { POSITIONS_LEARNED, POSITIONS_FIXED } positions;
     enum { INIT_TIMM, INIT_XAVIER } init;
-    int heads;
+    px_mlp_kind mlp;
+    px_qkv_bias qkv_bias;
+    int heads, registers;
+    bool class_position, distillation_token, qk_norm;
     double dropout, drop_path, layer_scale;
 };
 
@@ -40,6 +45,20 @@ static const px_option options[] = {
               "stochastic depth: rate of the last block; earlier blocks in proportion (DeiT: 0.1)"),
     PX_OPTION(px_backbone_cfg, layer_scale, "0", 0, 10,
               "LayerScale: first value of a learned factor for each channel of a branch (DINOv2: 1e-5); 0: none"),
+    PX_OPTION(px_backbone_cfg, registers, "0", 0, 64,
+              "register tokens beside the class token, read by nobody (Darcet 2024: 4)"),
+    PX_OPTION_FLAG(px_backbone_cfg, class_position, "true",
+                   "whether the class token, too, has a position embedding; false: timm's no_embed_class (its DINOv2 "
+                   "with registers)"),
+    PX_OPTION_FLAG(px_backbone_cfg, distillation_token, "false",
+                   "DeiT's second token; features by the class token are then the mean of both (Touvron 2021, timm)"),
+    PX_OPTION_CHOICE(
+        px_backbone_cfg, mlp, "gelu", "gelu|swiglu",
+        "a block's MLP: two layers and a GELU; or SwiGLU, of 2/3 of the width (Shazeer 2020; DINOv2's ViT-g)"),
+    PX_OPTION_CHOICE(px_backbone_cfg, qkv_bias, "all", "all|none|qv",
+                     "biases of queries, keys and values; qv: keys have none (BEiT's code)"),
+    PX_OPTION_FLAG(px_backbone_cfg, qk_norm, "false",
+                   "layer norms of each head's queries and keys (Dehghani 2023, timm)"),
     {0}};
 
 #define PATCHES(size, ...)                                                                                             \
@@ -69,7 +88,8 @@ static int patch(const px_backbone *b)
 /* As BEiT and MAE count them: the embedding, each block, then the last norm with what follows. */
 static int layer(const px_backbone *b, const char *parameter, int *layers)
 {
-    static const char *const embedding[] = {"cls_token", "pos_embed", "patch_embed.", "mask_token"};
+    static const char *const embedding[] = {"cls_token", "reg_token",    "dist_token",
+                                            "pos_embed", "patch_embed.", "mask_token"};
     *layers = ((const px_vit_variant *)b->variant)->depth + 2;
     for (size_t i = 0; i < sizeof embedding / sizeof embedding[0]; i++)
         if (strncmp(parameter, embedding[i], strlen(embedding[i])) == 0)
@@ -113,9 +133,32 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     return NULL;
 }
 
+/* Whether a table of so many positions is that of a square of patches alone. */
+static bool is_square(px_shape s)
+{
+    int64_t count = s.rank == 3 ? s.dim[1] : 0, side = llround(sqrt((double)count));
+    return count > 0 && side * side == count;
+}
+
 /* timm's ViTs with fc_norm pool by the mean; LayerScale's first value does not matter to who has the last. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
+    px_shape registers = shape_of(file, "reg_token"), up = shape_of(file, "blocks.0.mlp.fc1.weight"),
+             down = shape_of(file, "blocks.0.mlp.fc2.weight");
+    if (registers.rank == 3)
+        fprintf(out, "registers = %d; ", (int)registers.dim[1]);
+    if (is_square(shape_of(file, "pos_embed")))
+        fputs("class_position = false; ", out);
+    if (shape_of(file, "dist_token").rank == 3)
+        fputs("distillation_token = true; ", out);
+    if (up.rank == 2 && down.rank == 2 && up.dim[0] == 2 * down.dim[1])
+        fputs("mlp = \"swiglu\"; ", out);
+    if (shape_of(file, "blocks.0.attn.q_bias").rank == 1)
+        fputs("qkv_bias = \"qv\"; ", out);
+    else if (shape_of(file, "blocks.0.attn.qkv.weight").rank == 2 && shape_of(file, "blocks.0.attn.qkv.bias").rank == 0)
+        fputs("qkv_bias = \"none\"; ", out);
+    if (shape_of(file, "blocks.0.attn.q_norm.weight").rank == 1)
+        fputs("qk_norm = true; ", out);
     if (shape_of(file, "fc_norm.weight").rank == 1 && shape_of(file, "norm.weight").rank == 0)
         fputs("pool = \"mean_norm\"; ", out);
     if (shape_of(file, "blocks.0.ls1.gamma").rank == 1)
@@ -190,20 +233,35 @@ static bool places_fit(px_graph *g, px_value *images, const px_value *places, px
     return !px_graph_error(g);
 }
 
-/* Positions (1,1+rows columns,D). The table is of the size of the first images; for others it is resampled. */
+/* How many tokens are in front of the patches. */
+static int64_t in_front(const px_backbone_cfg *c)
+{
+    return 1 + c->distillation_token + c->registers;
+}
+
+/* How many of them have a position: registers never do. */
+static int64_t positions_in_front(const px_backbone_cfg *c)
+{
+    return c->class_position ? 1 + c->distillation_token : 0;
+}
+
+/* Positions (1,P+rows columns,D), P those of tokens in front. The table is of the size of the first images; for others it is
+ * resampled. */
 static px_value *table_for(const vit *v, int64_t rows, int64_t columns)
 {
     px_graph *g = v->g;
     const px_param *known = px_param_known(g, "pos_embed");
-    int64_t h = known ? known->grid[0] : rows, w = known ? known->grid[1] : columns, D = v->size->width;
+    int64_t h = known ? known->grid[0] : rows, w = known ? known->grid[1] : columns, D = v->size->width,
+            P = positions_in_front(v->c);
     px_value *table = v->c->positions == POSITIONS_FIXED
-                          ? px_sincos_positions(g, "pos_embed", h, w, D)
-                          : px_parameter(g, "pos_embed", PX_SHAPE(1, 1 + h * w, D), px_init_normal(0.02), PX_EXEMPT);
+                          ? px_sincos_positions(g, "pos_embed", P, h, w, D)
+                          : px_parameter(g, "pos_embed", PX_SHAPE(1, P + h * w, D), px_init_normal(0.02), PX_EXEMPT);
     px_param_grid(g, table, h, w);
     return px_positions_for(g, table, rows, columns);
 }
 
-/* images (B,C,H,W) -> (B,T,D), row by row, or with dropped ones (B,K,D); *positions gets (1,1+T,D), the class token's first. */
+/* images (B,C,H,W) -> (B,T,D), row by row, or with dropped ones (B,K,D); *positions gets (1,P+T,D), those of tokens in front
+ * first. */
 static px_value *embed(const vit *v, px_value *images, px_value *places, px_hiding hiding, px_value **positions)
 {
     px_graph *g = v->g;
@@ -220,19 +278,58 @@ static px_value *embed(const vit *v, px_value *images, px_value *places, px_hidi
     px_value *visible = hiding == PX_DROP ? places : NULL, *x = project(v, images, visible);
     if (places && hiding == PX_TOKEN)
         x = replace(v, x, places);
-    px_value *table = px_slice(g, *positions, 1, 1, rows * columns);
+    px_value *table = px_slice(g, *positions, 1, positions_in_front(v->c), rows * columns);
     return visible ? px_add_rows_at(g, x, table, visible) : px_binary(g, PX_ADD, x, table);
 }
 
-static px_value *prepend_class_token(const vit *v, px_value *tokens, px_value *positions)
+/* (1,count,D). timm: deviation 1e-6 (0.02 of the distillation token), no weight decay; MAE's code: 0.02, and decay, as for all but
+ * biases and norms */
+static px_value *learned_tokens(const vit *v, const char *name, int64_t count, double deviation)
 {
-    px_graph *g = v->g;
-    /* timm: deviation 1e-6, no weight decay; MAE's code: 0.02, and decay, as for all but biases and norms */
     bool mae = v->init == PX_DENSE_XAVIER;
-    px_value *token = px_parameter(g, "cls_token", PX_SHAPE(1, 1, v->size->width), px_init_normal(mae ? 0.02 : 1e-6),
-                                   mae ? PX_DECAYS : PX_EXEMPT);
-    px_value *x = px_prepend_token(g, tokens, px_add(g, token, px_slice(g, positions, 1, 0, 1)));
-    return px_dropout(g, x, v->c->dropout, tokens->shape.dim[0]);
+    return px_parameter(v->g, name, PX_SHAPE(1, count, v->size->width), px_init_normal(mae ? 0.02 : deviation),
+                        mae ? PX_DECAYS : PX_EXEMPT);
+}
+
+/* The learned token that has the position at this place, or none. */
+static px_value *placed_token(const vit *v, const char *name, double deviation, px_value *positions, int64_t place)
+{
+    px_value *token = learned_tokens(v, name, 1, deviation);
+    return place < positions_in_front(v->c) ? px_add(v->g, token, px_slice(v->g, positions, 1, place, 1)) : token;
+}
+
+/* tokens (B,T,D) -> (B,P+T,D): class token, distillation token, registers, patches */
+static px_value *prepend_tokens(const vit *v, px_value *tokens, px_value *positions)
+{
+    enum { KINDS = 3 };
+    px_graph *g = v->g;
+    px_value *front[KINDS + 1] = {placed_token(v, "cls_token", 1e-6, positions, 0)}, *x;
+    int kinds = 1;
+    if (px_graph_error(g))
+        return tokens;
+    int64_t B = tokens->shape.dim[0];
+    if (v->c->distillation_token)
+        front[kinds++] = placed_token(v, "dist_token", 0.02, positions, 1);
+    if (v->c->registers > 0)
+        front[kinds++] = learned_tokens(v, "reg_token", v->c->registers, 1e-6);
+    if (kinds == 1) {
+        x = px_prepend_token(g, tokens, front[0]);
+    } else {
+        px_value *all = px_concat(g, 1, front, kinds); /* (1,P,D) */
+        x = px_expand(g, all, PX_SHAPE(B, in_front(v->c), v->size->width));
+        x = px_concat(g, 1, (px_value *[]){x, tokens}, 2);
+    }
+    return px_dropout(g, x, v->c->dropout, B);
+}
+
+/* (B,P+T,D) -> (B,1+T,D): the class token and the patches */
+static px_value *class_and_patches(const vit *v, px_value *x)
+{
+    int64_t P = in_front(v->c);
+    if (px_graph_error(v->g) || P == 1)
+        return x;
+    px_value *parts[] = {px_slice(v->g, x, 1, 0, 1), px_slice(v->g, x, 1, P, x->shape.dim[1] - P)};
+    return px_concat(v->g, 1, parts, 2);
 }
 
 /* ---- the whole encoder ---- */
@@ -253,11 +350,14 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
                               .dropout = v->c->dropout,
                               .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
                               .layer_scale = v->c->layer_scale,
+                              .kind = v->c->mlp,
+                              .qkv_bias = v->c->qkv_bias,
+                              .qk_norm = v->c->qk_norm,
                               .mlp = &e->mlp[e->stages],
                               .init = v->init};
         x = px_transformer_block(v->g, i, x, &spec);
         e->stage[e->stages].name = names[i];
-        e->stage[e->stages++].map = x;
+        e->stage[e->stages++].map = class_and_patches(v, x);
     }
     px_scope_pop(v->g);
     return x;
@@ -275,20 +375,30 @@ static px_value *pool(px_graph *g, const px_backbone_cfg *c, px_value *tokens)
     return px_reduce(g, PX_MEAN, px_slice(g, tokens, 1, 1, tokens->shape.dim[1] - 1), (px_axes){1, {1}, false});
 }
 
+/* The same of all tokens (B,P+T,D), with DeiT's second one. */
+static px_value *pool_all(const vit *v, px_value *x)
+{
+    if (!px_graph_error(v->g) && v->c->pool == POOL_CLASS && v->c->distillation_token)
+        return px_reduce(v->g, PX_MEAN, px_slice(v->g, x, 1, 0, 2), (px_axes){1, {1}, false});
+    return pool(v->g, v->c, class_and_patches(v, x));
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *images)
 {
     vit v = vit_of(g, b, c);
-    px_encoding e = {0};
+    px_encoding e = {.in_front = in_front(c)};
     px_value *positions, *x = embed(&v, images, NULL, PX_DROP, &positions);
-    x = blocks(&v, prepend_class_token(&v, x, positions), &e);
+    x = blocks(&v, prepend_tokens(&v, x, positions), &e);
     if (px_graph_error(g))
         e.pooled = x;
-    else if (c->pool == POOL_MEAN)
-        e.pooled = pool(g, c, norm(g, x));
     else if (c->pool == POOL_MEAN_NORM)
-        e.pooled = px_layer_norm_layer(g, "fc_norm", pool(g, c, x));
+        e.pooled = px_layer_norm_layer(g, "fc_norm", pool_all(&v, x));
+    else if (c->pool == POOL_MEAN)
+        e.pooled = pool_all(&v, norm(g, x));
+    else if (c->distillation_token)
+        e.pooled = pool_all(&v, norm(g, px_slice(g, x, 1, 0, 2)));
     else
-        e.pooled = norm(g, pool(g, c, x)); /* the other tokens are not read: no norm */
+        e.pooled = norm(g, px_select(g, x, 1, 0)); /* the other tokens are not read: no norm */
     return e;
 }
 
@@ -296,12 +406,13 @@ static px_encoding build_masked(px_graph *g, const px_backbone *b, const px_back
                                 px_value *places, px_hiding hiding)
 {
     vit v = vit_of(g, b, c);
-    px_encoding e = {0};
+    px_encoding e = {.in_front = in_front(c)};
     px_value *positions, *x = embed(&v, images, places, hiding, &positions);
-    x = blocks(&v, prepend_class_token(&v, x, positions), &e);
+    x = blocks(&v, prepend_tokens(&v, x, positions), &e);
     bool later = c->pool == POOL_MEAN_NORM; /* the tokens themselves have no norm */
-    e.tokens = later ? x : norm(g, x);
-    e.pooled = pool(g, c, e.tokens);
+    x = later ? x : norm(g, x);
+    e.tokens = class_and_patches(&v, x);
+    e.pooled = pool_all(&v, x);
     if (later)
         e.pooled = px_layer_norm_layer(g, "fc_norm", e.pooled);
     return e;

@@ -13,10 +13,10 @@ typedef struct grid {
     int64_t prefix, rows, columns;
 } grid;
 
-/* (1, P + side^2, D) with P 0 or 1; no rows: not a square. */
+/* (1, P + side^2, D) with P from 0 to 2, of which one fits; no rows: not a square. */
 static grid square_of(px_shape s)
 {
-    for (int64_t prefix = 0; prefix < 2 && s.rank == 3 && s.dim[0] == 1; prefix++) {
+    for (int64_t prefix = 0; prefix < 3 && s.rank == 3 && s.dim[0] == 1; prefix++) {
         int64_t side = (int64_t)llround(sqrt((double)(s.dim[1] - prefix)));
         if (side > 0 && side * side == s.dim[1] - prefix)
             return (grid){prefix, side, side};
@@ -56,7 +56,7 @@ static double *between(grid a, grid b)
 int px_positions_resample(px_shape from, const float *in, px_shape to, float *out)
 {
     grid a = square_of(from), b = square_of(to);
-    if (a.rows == 0 || b.rows == 0 || from.dim[2] != to.dim[2] || b.prefix > a.prefix)
+    if (a.rows == 0 || b.rows == 0 || from.dim[2] != to.dim[2] || b.prefix != a.prefix)
         return -1;
     int64_t D = to.dim[2], inputs = a.rows * a.columns, outputs = b.rows * b.columns;
     double *weight = between(a, b), *row = px_calloc((size_t)D + 1, sizeof row[0]);
@@ -81,8 +81,9 @@ px_value *px_positions_for(px_graph *g, px_value *table, int64_t rows, int64_t c
     if (px_graph_error(g))
         return table;
     const int64_t *known = px_graph_param(g, table->param)->grid;
-    grid a = known[0] ? (grid){1, known[0], known[1]} : square_of(table->shape), b = {1, rows, columns};
-    if (a.rows == 0 || a.prefix != 1)
+    int64_t first = known[0] ? table->shape.dim[1] - known[0] * known[1] : 0;
+    grid a = known[0] ? (grid){first, known[0], known[1]} : square_of(table->shape), b = {a.prefix, rows, columns};
+    if (a.rows == 0)
         return px_graph_fail(g,
                              "positions %s cannot be resampled for %lld x %lld patches: they are not those of a square",
                              px_shape_text(table->shape, text), (long long)rows, (long long)columns);
@@ -92,9 +93,11 @@ px_value *px_positions_for(px_graph *g, px_value *table, int64_t rows, int64_t c
     double *weight = between(a, b);
     px_value *w = px_constant_real(g, PX_SHAPE(outputs, inputs), weight);
     free(weight);
-    px_value *patches = px_reshape(g, px_slice(g, table, 1, 1, inputs), PX_SHAPE(inputs, D));
+    px_value *patches = px_reshape(g, px_slice(g, table, 1, a.prefix, inputs), PX_SHAPE(inputs, D));
     patches = px_reshape(g, px_matmul(g, w, patches, false, false, 1), PX_SHAPE(1, outputs, D));
-    return px_concat(g, 1, (px_value *[]){px_slice(g, table, 1, 0, 1), patches}, 2);
+    if (a.prefix == 0)
+        return patches;
+    return px_concat(g, 1, (px_value *[]){px_slice(g, table, 1, 0, a.prefix), patches}, 2);
 }
 
 /* ---- sines and cosines ---- */
@@ -109,17 +112,18 @@ static void waves(float *out, int64_t count, double place)
     }
 }
 
-px_value *px_sincos_positions(px_graph *g, const char *name, int64_t rows, int64_t columns, int64_t width)
+px_value *px_sincos_positions(px_graph *g, const char *name, int64_t in_front, int64_t rows, int64_t columns,
+                              int64_t width)
 {
     PX_CHECK(width % 4 == 0);
     int64_t T = rows * columns;
-    float *table = px_calloc((size_t)((1 + T) * width), sizeof table[0]);
+    float *table = px_calloc((size_t)((in_front + T) * width), sizeof table[0]);
     for (int64_t t = 0; t < T; t++) {
         int64_t row = t / columns, column = t % columns;
-        waves(table + (1 + t) * width, width / 4, (double)column);
-        waves(table + (1 + t) * width + width / 2, width / 4, (double)row);
+        waves(table + (in_front + t) * width, width / 4, (double)column);
+        waves(table + (in_front + t) * width + width / 2, width / 4, (double)row);
     }
-    px_value *v = px_state(g, name, PX_SHAPE(1, 1 + T, width), px_init_values(g, table, (1 + T) * width));
+    px_value *v = px_state(g, name, PX_SHAPE(1, in_front + T, width), px_init_values(g, table, (in_front + T) * width));
     free(table);
     return v;
 }

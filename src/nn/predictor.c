@@ -31,7 +31,7 @@ px_value *px_predict_tokens(px_graph *g, const px_predictor *p, px_value *contex
         return context;
     int64_t B = context->shape.dim[0], K = context->shape.dim[1], D = context->shape.dim[2], E = p->width,
             N = asked.groups, M = asked.places->shape.dim[1] / N, T = (int64_t)side * side;
-    px_value *positions = px_slice(g, px_sincos_positions(g, "pos_embed", side, side, E), 1, 1, T);
+    px_value *positions = px_slice(g, px_sincos_positions(g, "pos_embed", 1, side, side, E), 1, 1, T);
     px_value *seen = px_add_rows_at(g, px_dense_layer(g, "embed", context, E, PX_DENSE_TIMM), positions, visible);
     seen = px_expand(g, px_reshape(g, seen, PX_SHAPE(B, 1, K * E)), PX_SHAPE(B, N, K * E));
     px_value *token = px_parameter(g, "mask_token", PX_SHAPE(1, 1, E), px_init_normal(0.02), PX_DECAYS);

@@ -17,9 +17,26 @@ typedef enum px_dense_init {
     PX_DENSE_XAVIER, /* uniform within sqrt(6 / (in + out)) (Glorot & Bengio 2010): MAE */
 } px_dense_init;
 
+/* A block's MLP. SwiGLU's hidden width is 2/3 of the other's, rounded up to a multiple of 8, so that it has about as many
+ * parameters (DINOv2's code). Its initial values are those of all linear layers, as there; timm's begin with b near 1. */
+typedef enum px_mlp_kind {
+    PX_MLP_GELU,   /* fc2(gelu(fc1(x))) */
+    PX_MLP_SWIGLU, /* fc2(silu(a) b), a and b the halves of fc1(x) (Shazeer 2020) */
+} px_mlp_kind;
+
+/* Which of an attention's queries, keys and values have biases. */
+typedef enum px_qkv_bias {
+    PX_QKV_ALL,  /* qkv.bias */
+    PX_QKV_NONE, /* timm's qkv_bias=False */
+    PX_QKV_QV,   /* q_bias, v_bias; keys have none, which would add the same to all logits of a query (BEiT's code) */
+} px_qkv_bias;
+
 typedef struct px_block_spec {
     int heads;
-    double mlp_ratio;   /* hidden width of the MLP, in units of D */
+    double mlp_ratio; /* hidden width of the MLP, in units of D */
+    px_mlp_kind kind; /* of the MLP */
+    px_qkv_bias qkv_bias;
+    bool qk_norm;       /* layer norms of each head's queries and keys: q_norm, k_norm (Dehghani et al. 2023) */
     double dropout;     /* rate, after the attention's projection and both layers of the MLP */
     double drop_path;   /* probability that a branch of the block is left out for a sample */
     double layer_scale; /* LayerScale (Touvron et al. 2021): first value of the factors of both branches; 0: none */

@@ -104,7 +104,9 @@ static void consider(void *context, const px_weights_names *names)
     int found = s->text && strcmp(s->text, text) == 0 ? 0 : count(s, text, &all); /* a teacher's is the student's */
     if (found < 0)
         s->status = -1;
-    bool better = found > 0 && (!s->text || (found == all && !s->whole) || (found > s->found && !s->whole));
+    /* of whole ones the one with more: names of another program may hide its parts (register_tokens) */
+    bool better =
+        found > 0 && (!s->text || (found == all && !s->whole) || (found > s->found && (found == all || !s->whole)));
     if (better) {
         free(s->text);
         s->text = text;

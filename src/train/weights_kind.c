@@ -23,7 +23,7 @@ static const struct kind {
     {{"conv_dw.", "stages.0."}, NULL, "a ConvNeXt of a size, or with parts, that are not among the backbones"},
     {{".resblocks.", NULL}, NULL, "CLIP's encoder, whose norm before the blocks our ViT does not have"},
     {{"patch_embed.proj.0.", NULL}, NULL, "MoCo v3's ViT with convolutions for patches, which our ViT does not have"},
-    {{".mlp.w12.", NULL}, NULL, "DINOv2's largest ViT, whose SwiGLU our ViT does not have"},
+    {{".mlp.w12.", NULL}, NULL, "a ViT with SwiGLU of a size that is not among the backbones"},
     {{"predictor.", "blocks.0.attn.qkv."}, "cls_token", "I-JEPA's ViT, which has no class token, but ours has one"},
     {{"blocks.0.attn.qkv.", NULL}, "cls_token", "a ViT without a class token (I-JEPA, pooled ones), but ours has one"},
     {{"blocks.0.attn.", NULL}, NULL, some_vit},

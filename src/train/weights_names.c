@@ -89,13 +89,23 @@ static void discard(candidates *c)
     c->count = 0;
 }
 
-/* Keeps the candidates with the most parameters. */
+/* Whether there is a candidate with this prefix. */
+static bool is_candidate(const candidates *c, const char *prefix)
+{
+    bool is = false;
+    for (int i = 0; i < c->count && !is; i++)
+        is = strcmp(c->list[i].prefix, prefix) == 0;
+    return is;
+}
+
+/* Keeps the candidates with the most parameters. Of schemes that find as many behind one prefix, the first: they differ only in
+ * parts that this backbone does not have. */
 static void consider(candidates *c, px_weights_names n, const px_graph *bare)
 {
     int found = px_weights_names_count(&n, bare);
     if (found > c->most)
         discard(c);
-    if (found < c->most || found == 0) {
+    if (found < c->most || found == 0 || (found == c->most && is_candidate(c, n.prefix))) {
         free(n.prefix);
         return;
     }
@@ -280,20 +290,21 @@ static const struct part {
              {".gamma_", "LayerScale", "vit.layer_scale=1e-5"},
              {"layer_scale", "LayerScale", "vit.layer_scale=1e-5"},
              {"lambda1", "LayerScale", "vit.layer_scale=1e-5"},
-             {"reg_token", "register tokens", NULL},
-             {"register_tokens", "register tokens", NULL},
-             {"storage_tokens", "register tokens", NULL},
-             {"dist_token", "DeiT's distillation token", NULL},
-             {"distillation_token", "DeiT's distillation token", NULL},
-             {"head_dist", "DeiT's distillation token", NULL},
+             {"reg_token", "register tokens", "vit.registers=4"},
+             {"register_tokens", "register tokens", "vit.registers=4"},
+             {"storage_tokens", "register tokens", NULL}, /* DINOv3's, which has rotary positions */
+             {"dist_token", "DeiT's distillation token", "vit.distillation_token=true"},
+             {"distillation_token", "DeiT's distillation token", "vit.distillation_token=true"},
+             {"q_bias", "separate biases of queries and values", "vit.qkv_bias=qv"},
+             {"v_bias", "separate biases of queries and values", "vit.qkv_bias=qv"},
              {"fc_norm.", "a norm after pooling (fc_norm)", NULL},
              {"norm_pre.", "a norm before the blocks", NULL},
              {"ln_pre.", "a norm before the blocks", NULL},
-             {"q_norm.", "norms of queries and keys", NULL},
-             {"k_norm.", "norms of queries and keys", NULL},
+             {"q_norm.", "norms of queries and keys", "vit.qk_norm=true"},
+             {"k_norm.", "norms of queries and keys", "vit.qk_norm=true"},
              {"relative_position", "relative positions", NULL},
              {"rel_pos", "relative positions", NULL},
-             {".w12.", "SwiGLU", NULL},
+             {".w12.", "SwiGLU", "vit.mlp=swiglu"},
              {".se.", "squeeze-and-excitation", NULL},
              {"se_module", "squeeze-and-excitation", NULL}};
 

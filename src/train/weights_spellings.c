@@ -54,6 +54,7 @@ static const spelling older_torchvision_vit[] = {{"cls_token", "class_token"},
 #define BLOCK "encoder.layer.{0}."
 #define HEADS BLOCK "attention.attention."
 static const spelling hugging_face_vit[] = {{"cls_token", "embeddings.cls_token"},
+                                            {"dist_token", "embeddings.distillation_token"},
                                             {"pos_embed", "embeddings.position_embeddings"},
                                             {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
                                             {"blocks.#.norm1.", BLOCK "layernorm_before."},
@@ -65,20 +66,32 @@ static const spelling hugging_face_vit[] = {{"cls_token", "embeddings.cls_token"
                                             {"norm.", "layernorm."},
                                             {0}};
 
-/* Dinov2Model. */
-static const spelling hugging_face_dinov2[] = {{"cls_token", "embeddings.cls_token"},
-                                               {"pos_embed", "embeddings.position_embeddings"},
-                                               {"patch_embed.proj.", "embeddings.patch_embeddings.projection."},
-                                               {"blocks.#.norm1.", BLOCK "norm1."},
-                                               {"blocks.#.attn.qkv.", HEADS "query.|" HEADS "key.|" HEADS "value."},
-                                               {"blocks.#.attn.proj.", BLOCK "attention.output.dense."},
-                                               {"blocks.#.ls1.gamma", BLOCK "layer_scale1.lambda1"},
-                                               {"blocks.#.norm2.", BLOCK "norm2."},
-                                               {"blocks.#.mlp.fc1.", BLOCK "mlp.fc1."},
-                                               {"blocks.#.mlp.fc2.", BLOCK "mlp.fc2."},
-                                               {"blocks.#.ls2.gamma", BLOCK "layer_scale2.lambda1"},
-                                               {"norm.", "layernorm."},
-                                               {0}};
+/* Dinov2Model and Dinov2WithRegistersModel; with SwiGLU the MLP's layers have other names. */
+#define DINOV2(up, down)                                                                                               \
+    {"cls_token", "embeddings.cls_token"}, {"reg_token", "embeddings.register_tokens"},                                \
+        {"pos_embed", "embeddings.position_embeddings"},                                                               \
+        {"patch_embed.proj.", "embeddings.patch_embeddings.projection."}, {"blocks.#.norm1.", BLOCK "norm1."},         \
+        {"blocks.#.attn.qkv.", HEADS "query.|" HEADS "key.|" HEADS "value."},                                          \
+        {"blocks.#.attn.proj.", BLOCK "attention.output.dense."},                                                      \
+        {"blocks.#.ls1.gamma", BLOCK "layer_scale1.lambda1"}, {"blocks.#.norm2.", BLOCK "norm2."},                     \
+        {"blocks.#.mlp.fc1.", BLOCK "mlp." up "."}, {"blocks.#.mlp.fc2.", BLOCK "mlp." down "."},                      \
+        {"blocks.#.ls2.gamma", BLOCK "layer_scale2.lambda1"}, {"norm.", "layernorm."},                                 \
+    {                                                                                                                  \
+        0                                                                                                              \
+    }
+static const spelling hugging_face_dinov2[] = {DINOV2("fc1", "fc2")},
+                      hugging_face_dinov2_swiglu[] = {DINOV2("weights_in", "weights_out")};
+
+/* facebookresearch/dinov2. */
+static const spelling official_dinov2[] = {{"reg_token", "register_tokens"}, {0}};
+static const spelling official_dinov2_swiglu[] = {{"reg_token", "register_tokens"},
+                                                  {"blocks.#.mlp.fc1.", "blocks.{0}.mlp.w12."},
+                                                  {"blocks.#.mlp.fc2.", "blocks.{0}.mlp.w3."},
+                                                  {0}};
+
+/* BEiT's. */
+static const spelling beit[] = {
+    {"blocks.#.ls1.gamma", "blocks.{0}.gamma_1"}, {"blocks.#.ls2.gamma", "blocks.{0}.gamma_2"}, {0}};
 
 /* timm's attention that keeps queries, keys and values apart (qkv_fused=False, EVA's). */
 #define PART "blocks.{0}.attn."
@@ -141,6 +154,7 @@ static const spelling torchvision_swin[] = {{"patch_embed.proj.", "features.0.0.
                                             SWIN("3", "features.7.{0}."),
                                             {0}};
 
+/* Of two that differ in the MLP alone SwiGLU's comes first: which MLP it is follows from its shapes under its own names. */
 const px_weights_scheme px_weights_schemes[] = {{"the usual names", NULL, NULL},
                                                 {"lightly's numbers for names", "resnet", lightly},
                                                 {"Hugging Face's names", "resnet", hugging_face_resnet},
@@ -151,7 +165,11 @@ const px_weights_scheme px_weights_schemes[] = {{"the usual names", NULL, NULL},
                                                 {"torchvision's names", "vit", torchvision_vit},
                                                 {"torchvision's names", "vit", older_torchvision_vit},
                                                 {"Hugging Face's names", "vit", hugging_face_vit},
+                                                {"Hugging Face's names of DINOv2", "vit", hugging_face_dinov2_swiglu},
                                                 {"Hugging Face's names of DINOv2", "vit", hugging_face_dinov2},
+                                                {"the names of DINOv2's authors", "vit", official_dinov2_swiglu},
+                                                {"the names of DINOv2's authors", "vit", official_dinov2},
+                                                {"BEiT's names", "vit", beit},
                                                 {"queries, keys and values apart", "vit", unfused},
                                                 {"OpenMMLab's names", "vit", mm_vit},
                                                 {0}};

@@ -96,6 +96,33 @@ static void shapes(void **state)
     drop(&m);
 }
 
+/* Registers and DeiT's token are in no map, and the widths are those of timm's: 3 x 192 numbers of tokens, 2 of positions. */
+static void other_tokens_are_in_no_map(void **state)
+{
+    (void)state;
+    const char *const options[] = {"vit.registers=2", "vit.distillation_token=true", NULL};
+    model plain = make("vit_tiny_8", 32, false, NULL), more = make("vit_tiny_8", 32, false, options);
+    assert_true(px_shape_equal(more.e.pooled->shape, PX_SHAPE(2, 192)));
+    assert_true(px_shape_equal(more.e.stage[11].map->shape, PX_SHAPE(2, 17, 192)));
+    assert_true(px_shape_equal(more.e.mlp[11]->shape, PX_SHAPE(2 * 20, 192)));
+    assert_int_equal(more.e.in_front, 4);
+    assert_int_equal(parameters(more.g) - parameters(plain.g), (3 + 1) * 192);
+    drop(&plain);
+    drop(&more);
+}
+
+/* timm 1.0.31, of vit_tiny_patch16_224 at 56 px, patch_size=14, reg_tokens=4, no_embed_class=True, init_values=1e-5,
+ * mlp_layer=SwiGLUPacked, mlp_ratio=2.66667 * 2. */
+static void dinov2_has_as_many_parameters(void **state)
+{
+    (void)state;
+    const char *const options[] = {"vit.registers=4", "vit.class_position=false", "vit.layer_scale=1e-5",
+                                   "vit.mlp=swiglu", NULL};
+    model m = make("vit_tiny_14", 56, true, options);
+    assert_int_equal(parameters(m.g), 5463552);
+    drop(&m);
+}
+
 static void fixed_positions_are_no_parameter(void **state)
 {
     (void)state;
@@ -159,13 +186,20 @@ static px_value *apply(const model *m, px_net *net, px_value *x)
 static void images_of_several_sizes(void **state)
 {
     (void)state;
-    static const char *const kinds[] = {"vit.positions=learned", "vit.positions=sincos"};
-    float image[2 * 3 * 32 * 32], large[2 * 3 * 64 * 64], table[5 * 192], whole[17 * 192];
+    static const struct {
+        const char *option;
+        int in_front;
+    } kinds[] = {{"vit.positions=learned", 1},
+                 {"vit.positions=sincos", 1},
+                 {"vit.class_position=false", 0},
+                 {"vit.distillation_token=true", 2}};
+    float image[2 * 3 * 32 * 32], large[2 * 3 * 64 * 64], table[6 * 192], whole[18 * 192];
     for (int i = 0; i < 2 * 3 * 64 * 64; i++)
         large[i] = (float)(i * 37 % 101) / 101;
     memcpy(image, large, sizeof image);
-    for (int k = 0; k < 2; k++) {
-        model one = make("vit_tiny_16", 32, false, (const char *[]){kinds[k], NULL}), both = one;
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        int front = kinds[k].in_front;
+        model one = make("vit_tiny_16", 32, false, (const char *[]){kinds[k].option, NULL}), both = one;
         px_graph_output(one.g, "features", one.e.pooled);
         both.g = px_graph_create((px_mode){.real = PX_F32});
         px_value *x = px_input(both.g, "images", PX_F32, PX_SHAPE(2, 3, 64, 64)),
@@ -183,7 +217,8 @@ static void images_of_several_sizes(void **state)
         px_graph_differentiate(both.g, loss);
         px_plan *p = planned(both.g), *q = planned(one.g);
         px_plan_get_param(p, param(both.g, "pos_embed"), whole);
-        assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, 192), whole, PX_SHAPE(1, 5, 192), table), 0);
+        assert_int_equal(px_positions_resample(PX_SHAPE(1, front + 16, 192), whole, PX_SHAPE(1, front + 4, 192), table),
+                         0);
         px_plan_set_param(q, param(one.g, "pos_embed"), table);
         px_plan_bind(p, x, large);
         px_plan_bind(p, s, image);
@@ -195,9 +230,9 @@ static void images_of_several_sizes(void **state)
             assert_float_equal(a[i], b[i], 1e-4);
             assert_float_equal(c[i], b[i], 1e-4);
         }
-        if (k == 0) {
+        if (k != 1) {
             px_plan_get_grad(p, param(both.g, "pos_embed"), whole);
-            assert_true(whole[192] != 0 && whole[16 * 192] != 0);
+            assert_true(whole[front * 192L] != 0 && whole[(front + 15) * 192L] != 0);
         }
         px_plan_destroy(p);
         px_plan_destroy(q);
@@ -211,6 +246,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_those_of_timm),
         cmocka_unit_test(shapes),
+        cmocka_unit_test(other_tokens_are_in_no_map),
+        cmocka_unit_test(dinov2_has_as_many_parameters),
         cmocka_unit_test(fixed_positions_are_no_parameter),
         cmocka_unit_test(images_must_be_whole_patches),
         cmocka_unit_test(stochastic_depth),

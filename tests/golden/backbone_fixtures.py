@@ -45,6 +45,20 @@ def timm_model(name, **options):
     return timm.create_model(name, pretrained=False, num_classes=0, **options)
 
 
+def dinov2():
+    """DINOv2's largest one with registers, of another width; with norms of queries and keys."""
+    from timm.layers import SwiGLUPacked
+    return timm_model("vit_tiny_patch16_224", img_size=56, patch_size=14, reg_tokens=4, no_embed_class=True, init_values=1e-5,
+                      mlp_layer=SwiGLUPacked, mlp_ratio=2.66667 * 2, act_layer=torch.nn.SiLU, qk_norm=True)
+
+
+def beit():
+    """With the positions of a ViT."""
+    from timm.models.beit import Beit
+    return Beit(img_size=32, patch_size=16, num_classes=0, global_pool="token", embed_dim=192, depth=12, num_heads=3,
+                use_abs_pos_emb=True, use_rel_pos_bias=False, init_values=None)
+
+
 # What, and the side of its images.
 CASES = {
     "alexnet": (lambda: torchvision_model("alexnet", "classifier.6"), 64),
@@ -56,6 +70,9 @@ CASES = {
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
     "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
+    "vit_biases": (beit, 32),
+    "vit_distilled": (lambda: timm_model("deit_tiny_distilled_patch16_224", img_size=32), 32),
+    "vit_registers": (dinov2, 56),
 }
 
 

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGES = 3, OPTIONS = 4, COLUMNS = 256 }; /* about so many of the features are in a fixture */
+enum { IMAGES = 3, OPTIONS = 7, COLUMNS = 256 }; /* about so many of the features are in a fixture */
 
 static const struct subject {
     const char *fixture; /* without "backbone_" */
@@ -32,6 +32,12 @@ static const struct subject {
     {"seresnext50", {"backbone=seresnext50_32x4d", "resnet.stem=7x7"}, 64},
     {"swin", {"backbone=swin_tiny", "swin.patch=4", "swin.window=4"}, 64},
     {"vgg11_bn", {"backbone=vgg11_bn"}, 64},
+    {"vit_biases", {"backbone=vit_tiny_16", "vit.qkv_bias=qv"}, 32},
+    {"vit_distilled", {"backbone=vit_tiny_16", "vit.distillation_token=true"}, 32},
+    {"vit_registers",
+     {"backbone=vit_tiny_14", "vit.registers=4", "vit.class_position=false", "vit.layer_scale=1e-5", "vit.mlp=swiglu",
+      "vit.qk_norm=true"},
+     56},
 };
 
 /* The features are used as the logits of as many classes. */

@@ -58,11 +58,17 @@ static void the_class_token(void **state)
     (void)state;
     float in[17 * D], out[17 * D];
     make(in);
-    assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, D), in, PX_SHAPE(1, 16, D), out),
-                     0); /* the class token's is dropped */
-    check(out, 0, in + D, 16 * D);
+    assert_int_equal(px_positions_resample(PX_SHAPE(1, 17, D), in, PX_SHAPE(1, 16, D), out), -1); /* it would be lost */
     assert_int_equal(px_positions_resample(PX_SHAPE(1, 16, D), in, PX_SHAPE(1, 17, D), out),
                      -1); /* it cannot be invented */
+    float both[18 * D], grid[16 * D];
+    for (int i = 0; i < 18 * D; i++)
+        both[i] = (float)(i * 37 % 64) / 64;
+    assert_int_equal(px_positions_resample(PX_SHAPE(1, 18, D), both, PX_SHAPE(1, 11, D), out),
+                     0); /* DeiT's second one */
+    assert_memory_equal(out, both, 2 * D * sizeof in[0]);
+    assert_int_equal(px_positions_resample(PX_SHAPE(1, 16, D), both + 2 * D, PX_SHAPE(1, 9, D), grid), 0); /* neither */
+    check(out, 2 * D, grid, 9 * D);
 }
 
 static void what_is_no_grid(void **state)
@@ -188,10 +194,10 @@ static void tables_that_are_not_grids_are_refused(void **state)
 {
     (void)state;
     px_graph *g = px_graph_create((px_mode){.real = PX_F32});
-    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 16, D), px_init_normal(1), PX_EXEMPT);
+    px_value *table = px_parameter(g, "pos_embed", PX_SHAPE(1, 15, D), px_init_normal(1), PX_EXEMPT);
     px_positions_for(g, table, 2, 3);
     assert_string_equal(px_graph_error(g),
-                        "positions (1, 16, 2) cannot be resampled for 2 x 3 patches: they are not those of a square");
+                        "positions (1, 15, 2) cannot be resampled for 2 x 3 patches: they are not those of a square");
     px_graph_destroy(g);
 }
 

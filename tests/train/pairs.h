@@ -45,13 +45,13 @@ static const char *refusal(const px_settings *s, const px_task *t)
 
 typedef void look_fn(const px_model *, const px_settings *);
 
-/* Builds one step of the pair, with up to two further keys, for the first side and batch that both take, and has
+/* Builds one step of the pair, with up to six further keys, for the first side and batch that both take, and has
  * `look` look at it. False if method and backbone do not go together at any side. */
 static bool build_pair(const px_method *m, const px_backbone *b, const char *const keys[], int count, look_fn *look)
 {
     px_settings s;
     char *method = px_format("method=%s", m->name), *backbone = px_format("backbone=%s", b->name);
-    const char *given[4] = {method, backbone};
+    const char *given[8] = {method, backbone};
     bool built = false;
     for (int i = 0; i < count; i++)
         given[2 + i] = keys[i];

@@ -55,6 +55,18 @@ static void methods_build_on_families(void **state)
     }
 }
 
+/* What a vision transformer has beside class token and patches reaches no method's tokens, but learns with all of them. */
+static void methods_build_on_a_vit_with_all_its_parts(void **state)
+{
+    (void)state;
+    static const char *const parts[] = {"vit.registers=2", "vit.distillation_token=true", "vit.mlp=swiglu",
+                                        "vit.qkv_bias=qv", "vit.qk_norm=true"};
+    const px_method *m;
+    for (int i = 0; (m = px_method_at(i)); i++)
+        assert_true(
+            build_pair(m, px_backbone_find("vit_tiny_8"), parts, sizeof parts / sizeof *parts, pair_has_all_gradients));
+}
+
 /* A family's limits hold for small crops, too; the line names the option that sets their side, and sizes that would work. */
 static void small_crops_that_do_not_fit(void **state)
 {
@@ -385,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(methods_build_on_families),
+        cmocka_unit_test(methods_build_on_a_vit_with_all_its_parts),
         cmocka_unit_test(small_crops_on_a_vit),
         cmocka_unit_test(small_crops_that_do_not_fit),
         cmocka_unit_test(backbones_build),

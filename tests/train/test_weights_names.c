@@ -218,10 +218,11 @@ static void what_the_backbone_lacks_is_named(void **state)
         {"blocks.0.ls1.gamma", "belongs to LayerScale, which vit_tiny_16 does not have here, so features would be "
                                "others; vit.layer_scale=1e-5 would "
                                "fit"},
-        {"reg_token", "belongs to register tokens, which vit_tiny_16 does not have here, so features would be others"},
+        {"reg_token", "belongs to register tokens, which vit_tiny_16 does not have here, so features would be others; "
+                      "vit.registers=4 would fit"},
         {"dist_token",
          "belongs to DeiT's distillation token, which vit_tiny_16 does not have here, so features would be "
-         "others"},
+         "others; vit.distillation_token=true would fit"},
         {"fc_norm.weight", "belongs to a norm after pooling (fc_norm), which vit_tiny_16 does not have here, so "
                            "features would be others"},
         {"gate.weight", "is neither of vit_tiny_16 nor a head that is known, so features may be others"}};
@@ -304,7 +305,7 @@ static void what_fits_nothing_is_told_for_what_it_is(void **state)
          "I-JEPA's ViT, which has no class token, but ours has one"},
         {"layers.0.blocks.0.attn.relative_position_bias_table", "patch_embed.norm.weight",
          "a Swin transformer of a size that is not among the backbones"},
-        {"blocks.0.mlp.w12.weight", "cls_token", "DINOv2's largest ViT, whose SwiGLU our ViT does not have"}};
+        {"blocks.0.mlp.w12.weight", "cls_token", "a ViT with SwiGLU of a size that is not among the backbones"}};
     fixture *f = *state;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         foreign o = {0};
