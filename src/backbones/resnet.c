@@ -3,7 +3,12 @@
  * attention timm's SE-ResNets (Hu et al. 2018), and the three-stage ResNets for CIFAR (section 4.2). The 3x3 stem without
  * max-pool is SimCLR's for CIFAR (appendix B.9).
  *
- *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048] */
+ *   x [N,C,S,S] -> conv1 bn1 relu (maxpool) -> layer1..4 -> mean over the map -> [N, 512 or 2048]
+ *
+ * Also for CIFAR, with norm and activation before each convolution (He et al. 2016, arXiv:1603.05027): PreResNets, and those
+ * that are k times wider, WRN-depth-k (Zagoruyko & Komodakis 2016):
+ *
+ *   x [N,C,S,S] -> conv1 -> layer1..3 -> bn1 relu -> mean over the map -> [N, 64 k] */
 #include "backbones/maps.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
@@ -14,7 +19,7 @@
 struct px_backbone_cfg {
     px_by_size stem;
     enum { POOL_AUTO, POOL_YES, POOL_NO } max_pool;
-    double width;
+    double width, drop_path, dropout;
 };
 
 static const px_option options[] = {
@@ -23,6 +28,11 @@ static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no",
                      "3x3 max-pool after the stem; auto: after a 7x7 stem (He 2016)"),
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
+    PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
+              "stochastic depth: rate of the last block; earlier blocks in proportion (Huang et al. 2016: 0.5 for "
+              "CIFAR's 110 layers; timm's shape, in which the first block stays)"),
+    PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
+              "dropout between both convolutions of a block of a WRN (Zagoruyko & Komodakis 2016: 0.3) or PreResNet"),
     {0}};
 
 typedef enum block_kind { BASIC, BOTTLENECK } block_kind;
@@ -34,7 +44,17 @@ struct variant {
     int groups, group_width; /* of a bottleneck's 3x3 convolutions, where the first stage has 64 channels: 1 and 64 */
     bool squeeze;            /* channel attention at the end of each block's branch */
     bool cifar;              /* three stages of 16, 32 and 64 channels behind a 3x3 stem */
+    int wider;               /* with norm and activation first, and so many times as wide; 0: after the convolutions */
 };
+
+/* The network that is built. */
+typedef struct resnet {
+    px_graph *g;
+    const struct variant *v;
+    const px_backbone_cfg *c;
+    int64_t N;
+    int block, blocks; /* how many there are already, and in all */
+} resnet;
 
 static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride, int groups)
 {
@@ -65,20 +85,53 @@ static px_value *attend(px_graph *g, px_value *y, bool squeeze)
     return px_squeeze_layer(g, "se", y, squeezed < 8 ? 8 : squeezed, PX_FN_SIGMOID, PX_BEGIN_HE);
 }
 
-static px_value *basic(px_graph *g, const struct variant *v, px_value *x, int planes, int stride)
+/* A block's branch, which stochastic depth leaves out for some samples. */
+static px_value *dropped(const resnet *r, px_value *branch)
 {
-    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride, 1));
-    y = attend(g, conv_bn(g, "2", y, planes, 3, 1, 1), v->squeeze);
-    return px_relu(g, px_add(g, y, skip(g, x, planes, stride)));
+    double rate = r->blocks > 1 ? r->c->drop_path * r->block / (r->blocks - 1) : r->c->drop_path;
+    return px_drop_path(r->g, branch, rate, r->N);
 }
 
-static px_value *bottleneck(px_graph *g, const struct variant *v, px_value *x, int planes, int stride)
+static px_value *basic(const resnet *r, px_value *x, int planes, int stride)
 {
+    px_graph *g = r->g;
+    px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride, 1));
+    y = attend(g, conv_bn(g, "2", y, planes, 3, 1, 1), r->v->squeeze);
+    return px_relu(g, px_add(g, dropped(r, y), skip(g, x, planes, stride)));
+}
+
+static px_value *bottleneck(const resnet *r, px_value *x, int planes, int stride)
+{
+    px_graph *g = r->g;
+    const struct variant *v = r->v;
     int width = planes * v->group_width / 64 * v->groups;
     px_value *y = px_relu(g, conv_bn(g, "1", x, width, 1, 1, 1));
     y = px_relu(g, conv_bn(g, "2", y, width, 3, stride, v->groups));
     y = attend(g, conv_bn(g, "3", y, 4 * planes, 1, 1, 1), v->squeeze);
-    return px_relu(g, px_add(g, y, skip(g, x, 4 * planes, stride)));
+    return px_relu(g, px_add(g, dropped(r, y), skip(g, x, 4 * planes, stride)));
+}
+
+static px_value *norm_relu(px_graph *g, const char *name, px_value *x)
+{
+    return px_relu(g, px_batch_norm_layer(g, name, x, true));
+}
+
+/* Norm and activation first. The projection sees what the branch sees; the identity what came. */
+static px_value *activated_first(const resnet *r, px_value *x, int planes, int stride)
+{
+    px_graph *g = r->g;
+    if (px_graph_error(g))
+        return x;
+    bool same = stride == 1 && x->shape.dim[1] == planes;
+    px_value *a = norm_relu(g, "bn1", x), *skipped = x;
+    px_value *y = norm_relu(g, "bn2", px_conv_layer(g, "conv1", a, planes, 3, stride, 1, false));
+    y = px_conv_layer(g, "conv2", px_dropout(g, y, r->c->dropout, r->N), planes, 3, 1, 1, false);
+    if (!same) {
+        px_scope_push(g, "downsample");
+        skipped = px_conv_layer(g, "0", a, planes, 1, stride, 0, false);
+        px_scope_pop(g);
+    }
+    return px_add(g, dropped(r, y), skipped);
 }
 
 extern const px_backbone_family px_resnet_family;
@@ -113,6 +166,17 @@ static const px_backbone variants[] = {
     VARIANT("resnet44", .blocks = {7, 7, 7}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
     VARIANT("resnet56", .blocks = {9, 9, 9}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
     VARIANT("resnet110", .blocks = {18, 18, 18}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true),
+    VARIANT("preresnet20", .blocks = {3, 3, 3}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true,
+            .wider = 1),
+    VARIANT("preresnet56", .blocks = {9, 9, 9}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true,
+            .wider = 1),
+    VARIANT("preresnet110", .blocks = {18, 18, 18}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true,
+            .wider = 1),
+    VARIANT("wrn_16_8", .blocks = {2, 2, 2}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true, .wider = 8),
+    VARIANT("wrn_28_2", .blocks = {4, 4, 4}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true, .wider = 2),
+    VARIANT("wrn_28_10", .blocks = {4, 4, 4}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true,
+            .wider = 10),
+    VARIANT("wrn_40_4", .blocks = {6, 6, 6}, .kind = BASIC, .groups = 1, .group_width = 64, .cifar = true, .wider = 4),
     {0}};
 
 /* Channels of the stem. */
@@ -167,15 +231,18 @@ static bool has_groups(const struct variant *v, px_shape stem, px_shape second)
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
     int blocks[STAGES];
-    px_shape stem = shape_of(file, "conv1.weight"), second = shape_of(file, "layer1.0.conv2.weight");
+    px_shape stem = shape_of(file, "conv1.weight"), first = shape_of(file, "layer1.0.conv1.weight"),
+             second = shape_of(file, "layer1.0.conv2.weight"), norm = shape_of(file, "bn1.weight");
+    bool last = stem.rank == 4 && norm.rank == 1 && norm.dim[0] != stem.dim[0]; /* bn1 is not behind conv1 */
+    int64_t wider = last && first.rank == 4 ? first.dim[0] / stem.dim[0] : 0;
     block_kind kind = shape_of(file, "layer1.0.conv3.weight").rank == 4 ? BOTTLENECK : BASIC;
     bool squeeze = shape_of(file, "layer1.0.se.fc1.weight").rank == 4;
     for (int i = 0; i < STAGES; i++)
         blocks[i] = count_blocks(shape_of, file, i);
     for (const px_backbone *b = variants; b->name; b++) {
         const struct variant *v = b->variant;
-        if (v->kind == kind && v->squeeze == squeeze && memcmp(v->blocks, blocks, sizeof blocks) == 0 &&
-            (kind == BASIC || has_groups(v, stem, second)))
+        if (v->kind == kind && v->squeeze == squeeze && v->wider == wider &&
+            memcmp(v->blocks, blocks, sizeof blocks) == 0 && (kind == BASIC || has_groups(v, stem, second)))
             return b;
     }
     return NULL;
@@ -189,27 +256,33 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
         return "resnet.width leaves no channels";
     if (v->cifar && !px_is_small(c->stem, image_size))
         return "the ResNets for CIFAR have no 7x7 stem; resnet.stem=3x3 would work";
+    if (c->dropout > 0 && !v->wider)
+        return "resnet.dropout is for WRNs and PreResNets; resnet.drop_path is for all";
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 
 /* The stem, the four stages, then what follows. */
 static int layer(const px_backbone *b, const char *parameter, int *layers)
 {
-    (void)b;
+    bool first = !((const struct variant *)b->variant)->wider; /* the norm is the stem's */
     *layers = 6;
     if (strncmp(parameter, "layer", 5) == 0 && parameter[5] >= '1' && parameter[5] <= '4' && parameter[6] == '.')
         return parameter[5] - '0';
-    bool stem = strncmp(parameter, "conv1.", 6) == 0 || strncmp(parameter, "bn1.", 4) == 0;
-    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    if (strncmp(parameter, "bn1.", 4) == 0)
+        return first ? 0 : *layers - 1;
+    return strncmp(parameter, "conv1.", 6) == 0 || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
 }
 
-static px_value *stage(px_graph *g, const struct variant *v, px_value *x, int planes, int number)
+static px_value *stage(resnet *r, px_value *x, int planes, int number)
 {
+    px_graph *g = r->g;
     px_scope_push(g, "layer%d", number + 1);
-    for (int k = 0; k < v->blocks[number]; k++) {
+    for (int k = 0; k < r->v->blocks[number]; k++, r->block++) {
         int stride = number > 0 && k == 0 ? 2 : 1;
         px_scope_push(g, "%d", k);
-        x = v->kind == BASIC ? basic(g, v, x, planes, stride) : bottleneck(g, v, x, planes, stride);
+        x = r->v->wider           ? activated_first(r, x, planes, stride)
+            : r->v->kind == BASIC ? basic(r, x, planes, stride)
+                                  : bottleneck(r, x, planes, stride);
         px_graph_cut(g);
         px_scope_pop(g);
     }
@@ -221,14 +294,20 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
 {
     const struct variant *v = b->variant;
     px_encoding e = {0};
-    int width = first_width(v, c);
+    int width = first_width(v, c), planes = v->wider ? width * v->wider : width;
     bool small = v->cifar || px_is_small(c->stem, px_image_side(x));
-    x = px_relu(g, conv_bn(g, "1", x, width, small ? 3 : 7, small ? 1 : 2, 1));
+    resnet r = {.g = g, .v = v, .c = c, .N = x->shape.dim[0]};
+    for (int i = 0; i < STAGES; i++)
+        r.blocks += v->blocks[i];
+    x = v->wider ? px_conv_layer(g, "conv1", x, width, 3, 1, 1, false)
+                 : px_relu(g, conv_bn(g, "1", x, width, small ? 3 : 7, small ? 1 : 2, 1));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
     px_graph_cut(g);
     for (int i = 0; i < STAGES && v->blocks[i]; i++) {
-        x = stage(g, v, x, width << i, i);
+        x = stage(&r, x, planes << i, i);
+        if (v->wider && i == 2)
+            x = norm_relu(g, "bn1", x); /* so that the last map is what is pooled */
         px_stage_add(&e, g, x, "layer%d", i + 1);
     }
     e.pooled = px_map_pool(g, c, x);

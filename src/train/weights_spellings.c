@@ -18,6 +18,10 @@ typedef struct px_spelling {
 /* The children of lightly's ResNet are numbered: conv1, bn1, relu, maxpool, layer1, ... */
 static const spelling lightly[] = {{"conv1.", "0."}, {"bn1.", "1."}, {"layer#.", "{+3}."}, {0}};
 
+/* xternalz/WideResNet-pytorch, and what came from it (TorchSSL, RobustBench). */
+static const spelling wide_resnet[] = {
+    {"layer#.#.downsample.0.", "block{0}.layer.{0}.convShortcut."}, {"layer#.#.", "block{0}.layer.{0}."}, {0}};
+
 #define STAGE "encoder.stages.{-1}.layers.{0}."
 static const spelling hugging_face_resnet[] = {{"conv1.", "embedder.embedder.convolution."},
                                                {"bn1.", "embedder.embedder.normalization."},
@@ -158,6 +162,7 @@ static const spelling torchvision_swin[] = {{"patch_embed.proj.", "features.0.0.
 const px_weights_scheme px_weights_schemes[] = {{"the usual names", NULL, NULL},
                                                 {"lightly's numbers for names", "resnet", lightly},
                                                 {"Hugging Face's names", "resnet", hugging_face_resnet},
+                                                {"WideResNet-pytorch's names", "resnet", wide_resnet},
                                                 {"torchvision's names", "convnext", torchvision_convnext},
                                                 {"the names of ConvNeXt's authors", "convnext", official_convnext},
                                                 {"torchvision's names", "swin", torchvision_swin},

@@ -73,6 +73,14 @@ static const struct row {
     {"resnet44", 661338, 0, 32, 10},
     {"resnet56", 855770, 0, 32, 10},
     {"resnet110", 1730714, 0, 32, 10},
+    {"preresnet20", 272282, 0, 32, 10},
+    {"preresnet56", 855578, 0, 32, 10},
+    {"preresnet110", 1730522, 0, 32, 10},
+    {"wrn_28_10", 36479194, 0, 32, 10},
+    /* xternalz/WideResNet-pytorch */
+    {"wrn_16_8", 10961370, 0, 32, 10},
+    {"wrn_28_2", 1467610, 0, 32, 10},
+    {"wrn_40_4", 8949210, 0, 32, 10},
     /* timm 1.0.31; multiply-adds of the first, which timm rounds to 1.26, from the layers' shapes */
     {"vit_tiny_16", 5717416, 1.254, 224, 0},
     {"vit_small_16", 22050664, 4.61, 224, 0},

@@ -45,6 +45,38 @@ def timm_model(name, **options):
     return timm.create_model(name, pretrained=False, num_classes=0, **options)
 
 
+class WideBlock(torch.nn.Module):
+    def __init__(self, planes_in, planes, stride):
+        super().__init__()
+        self.bn1, self.bn2 = torch.nn.BatchNorm2d(planes_in), torch.nn.BatchNorm2d(planes)
+        self.conv1 = torch.nn.Conv2d(planes_in, planes, 3, stride, 1, bias=False)
+        self.conv2 = torch.nn.Conv2d(planes, planes, 3, 1, 1, bias=False)
+        if stride > 1 or planes_in != planes:
+            self.downsample = torch.nn.Sequential(torch.nn.Conv2d(planes_in, planes, 1, stride, bias=False))
+
+    def forward(self, x):
+        a = F.relu(self.bn1(x))
+        y = self.conv2(F.relu(self.bn2(self.conv1(a))))
+        return y + (self.downsample(a) if hasattr(self, "downsample") else x)
+
+
+class WideResNet(torch.nn.Module):
+    """WRN-depth-k as section 2 and table 1 of Zagoruyko & Komodakis 2016 (arXiv:1605.07146) have it. With 10 classes it has as many
+    parameters as theirs (WRN-28-10: 36.5 M)."""
+
+    def __init__(self, depth, k):
+        super().__init__()
+        blocks, planes = (depth - 4) // 6, [16, 16 * k, 32 * k, 64 * k]
+        self.conv1 = torch.nn.Conv2d(3, 16, 3, 1, 1, bias=False)
+        for i in range(3):
+            self.add_module(f"layer{i + 1}", torch.nn.Sequential(*(
+                WideBlock(planes[i + (j > 0)], planes[i + 1], 2 if i > 0 and j == 0 else 1) for j in range(blocks))))
+        self.bn1 = torch.nn.BatchNorm2d(planes[3])
+
+    def forward(self, x):
+        return F.relu(self.bn1(self.layer3(self.layer2(self.layer1(self.conv1(x)))))).mean((2, 3))
+
+
 def dinov2():
     """DINOv2's largest one with registers, of another width; with norms of queries and keys."""
     from timm.layers import SwiGLUPacked
@@ -70,6 +102,7 @@ CASES = {
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
     "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
+    "wrn_28_2": (lambda: WideResNet(28, 2), 32),
     "vit_biases": (beit, 32),
     "vit_distilled": (lambda: timm_model("deit_tiny_distilled_patch16_224", img_size=32), 32),
     "vit_registers": (dinov2, 56),

@@ -97,6 +97,17 @@ def beit_model(size):
     return net, net.state_dict()
 
 
+def wide_resnet(size):
+    """In the names of xternalz/WideResNet-pytorch."""
+    sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "golden"))
+    import re
+    from backbone_fixtures import WideResNet
+    net = random_weights(WideResNet(28, 2))
+    spelled = {re.sub(r"^layer(\d)\.(\d)\.", r"block\1.layer.\2.", k).replace("downsample.0.", "convShortcut."): v
+               for k, v in net.state_dict().items()}
+    return net, spelled | {"fc.weight": torch.ones(10, 128), "fc.bias": torch.ones(10)}
+
+
 # What, of which size.
 CASES = {
     "torchvision resnet18": (torchvision_model("resnet18", "fc"), 96, None),
@@ -110,6 +121,7 @@ CASES = {
     "torchvision resnext50_32x4d": (torchvision_model("resnext50_32x4d", "fc"), 96, None),
     "torchvision convnext_tiny": (torchvision_model("convnext_tiny", "classifier.2"), 96, None),
     "torchvision swin_t": (torchvision_model("swin_t", "head"), 224, None),
+    "WideResNet-pytorch": (wide_resnet, 32, None),
     "timm mobilenetv1": (timm_model("mobilenetv1_100"), 96, None),
     "timm seresnet50": (timm_model("seresnet50"), 96, None),
     "timm convnext_atto": (timm_model("convnext_atto"), 96, None),
