@@ -9,6 +9,7 @@
 #include "ops/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct px_backbone_cfg {
     px_by_size stem;
@@ -102,6 +103,21 @@ static px_value *classifier(px_graph *g, const px_backbone_cfg *c, px_value *map
     return x;
 }
 
+/* Each convolution, then the linear layers with what follows, which not every head has. */
+static int layer(const px_backbone *b, const char *parameter, int *count)
+{
+    int place;
+    (void)b;
+    *count = LAYERS + 1;
+    if (sscanf(parameter, "features.%d.", &place) == 1)
+        for (int i = 0; i < LAYERS; i++)
+            if (layers[i].place == place)
+                return i;
+    if (strncmp(parameter, "classifier.", 11) == 0)
+        return LAYERS;
+    return strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     (void)b;
@@ -128,6 +144,7 @@ const px_backbone_family px_alexnet_family = {.name = "alexnet",
                                               .of_shapes = of_shapes,
                                               .telling = "features.0.weight",
                                               .check = check,
+                                              .layer = layer,
                                               .build = build,
                                               .build_masked = px_map_build_masked,
                                               .pool = px_map_pool};

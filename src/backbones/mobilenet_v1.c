@@ -9,6 +9,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 struct px_backbone_cfg {
     px_by_size stem;
@@ -80,6 +81,21 @@ static px_value *separable(px_graph *g, px_value *x, int out, int stride)
     return convolve(g, convolve(g, x, "conv_dw", "bn1", depthwise), "conv_pw", "bn2", pointwise);
 }
 
+/* The stem, each separable convolution, then what follows. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    int place, k, before = 0, found = -1;
+    (void)b;
+    if (sscanf(parameter, "blocks.%d.%d.", &place, &k) != 2)
+        place = GROUPS;
+    for (int i = 0; i < GROUPS; before += groups[i++].count)
+        if (i == place && k < groups[i].count)
+            found = 1 + before + k;
+    *layers = 1 + before + 1;
+    bool stem = strncmp(parameter, "conv_stem.", 10) == 0 || strncmp(parameter, "bn1.", 4) == 0;
+    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : found;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     (void)b;
@@ -115,6 +131,7 @@ const px_backbone_family px_mobilenet_v1_family = {.name = "mobilenet_v1",
                                                    .of_shapes = of_shapes,
                                                    .telling = "conv_stem.weight",
                                                    .check = px_mobilenet_check,
+                                                   .layer = layer,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool,

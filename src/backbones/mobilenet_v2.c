@@ -8,6 +8,7 @@
 #include "ops/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct px_backbone_cfg {
     px_by_size stem;
@@ -92,6 +93,19 @@ static px_value *group(px_graph *g, px_value *x, const struct group *s, int stri
     return x;
 }
 
+/* The stem, each block, the last convolution, then what follows. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    int place, last = 1;
+    (void)b;
+    for (int i = 0; i < GROUPS; i++)
+        last += groups[i].count;
+    *layers = last + 2;
+    if (sscanf(parameter, "features.%d.", &place) == 1 && place <= last)
+        return place;
+    return strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     (void)b;
@@ -128,6 +142,7 @@ const px_backbone_family px_mobilenet_v2_family = {.name = "mobilenet_v2",
                                                    .of_shapes = of_shapes,
                                                    .telling = "features.0.0.weight",
                                                    .check = px_mobilenet_check,
+                                                   .layer = layer,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool,

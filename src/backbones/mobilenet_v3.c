@@ -9,6 +9,7 @@
 #include "ops/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct px_backbone_cfg {
     px_by_size stem;
@@ -149,6 +150,21 @@ static px_value *last_layer(px_graph *g, px_value *pooled, int out)
     return pooled;
 }
 
+/* The stem, each block, the last convolution, then the linear layer with what follows. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    const struct variant *v = b->variant;
+    int place, last = 1;
+    while (v->block[last - 1].kernel)
+        last++;
+    *layers = last + 2;
+    if (sscanf(parameter, "features.%d.", &place) == 1 && place <= last)
+        return place;
+    if (strncmp(parameter, "classifier.", 11) == 0)
+        return last + 1;
+    return strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     const struct variant *v = b->variant;
@@ -187,6 +203,7 @@ const px_backbone_family px_mobilenet_v3_family = {.name = "mobilenet_v3",
                                                    .of_shapes = of_shapes,
                                                    .telling = "features.0.0.weight",
                                                    .check = px_mobilenet_check,
+                                                   .layer = layer,
                                                    .build = build,
                                                    .build_masked = px_map_build_masked,
                                                    .pool = px_map_pool};

@@ -264,8 +264,9 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
 /* The stem, the four stages, then what follows. */
 static int layer(const px_backbone *b, const char *parameter, int *layers)
 {
-    bool first = !((const struct variant *)b->variant)->wider; /* the norm is the stem's */
-    *layers = 6;
+    const struct variant *v = b->variant;
+    bool first = !v->wider; /* the norm is the stem's */
+    *layers = v->blocks[STAGES - 1] ? STAGES + 2 : STAGES + 1;
     if (strncmp(parameter, "layer", 5) == 0 && parameter[5] >= '1' && parameter[5] <= '4' && parameter[6] == '.')
         return parameter[5] - '0';
     if (strncmp(parameter, "bn1.", 4) == 0)

@@ -8,6 +8,7 @@
 #include "ops/ops.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct px_backbone_cfg {
     enum { HEAD_AUTO, HEAD_FC, HEAD_MEAN } head;
@@ -130,6 +131,22 @@ static px_value *classifier(px_graph *g, const px_backbone_cfg *c, px_value *map
     return x;
 }
 
+/* Each convolution with its norm, then the linear layers with what follows, which not every head has. */
+static int layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    const struct variant *v = b->variant;
+    int place = -1, at = 0, found = -1;
+    sscanf(parameter, "features.%d.", &place);
+    *layers = 1;
+    for (int i = 0; i < GROUPS; i++, at++)
+        for (int k = 0; k < v->convolutions[i]; k++, at += modules(v), ++*layers)
+            if (place == at || (v->norm && place == at + 1))
+                found = *layers - 1;
+    if (strncmp(parameter, "classifier.", 11) == 0)
+        return *layers - 1;
+    return strcmp(parameter, "mask_token") == 0 ? 0 : found;
+}
+
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)
 {
     const struct variant *v = b->variant;
@@ -160,6 +177,7 @@ const px_backbone_family px_vgg_family = {.name = "vgg",
                                           .of_shapes = of_shapes,
                                           .telling = "features.0.weight",
                                           .check = check,
+                                          .layer = layer,
                                           .build = build,
                                           .build_masked = px_map_build_masked,
                                           .pool = px_map_pool};

@@ -123,6 +123,22 @@ static void layers_of_a_resnet(void **state)
         e);
 }
 
+/* The stem, 17 blocks, the last convolution, then the classifier. */
+static void layers_of_a_mobilenet(void **state)
+{
+    (void)state;
+    const double d = 0.5;
+    const expected e[] = {{"features.0.0.weight", pow(d, 19)},
+                          {"features.1.conv.0.0.weight", pow(d, 18)},
+                          {"features.17.conv.2.weight", pow(d, 2)},
+                          {"features.18.0.weight", d},
+                          {"fc.bias", 1},
+                          {NULL, 0}};
+    check((const char *[]){"method=supervised", "backbone=mobilenet_v2", "mobilenet_v2.width=0.25",
+                           "optim.layer_decay=0.5", NULL},
+          e);
+}
+
 /* The decoder has a mask token of its own, which has the name of an encoder's (SimMIM, BEiT: layer 0). */
 static void layers_of_mae(void **state)
 {
@@ -193,6 +209,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(layers_of_a_vit),
                                        cmocka_unit_test(layers_of_a_resnet),
+                                       cmocka_unit_test(layers_of_a_mobilenet),
                                        cmocka_unit_test(layers_of_mae),
                                        cmocka_unit_test(mask_tokens_of_backbones_are_in_layer_0),
                                        cmocka_unit_test(rules_of_user_and_method),
