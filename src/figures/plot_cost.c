@@ -102,7 +102,7 @@ static int draw(plot_job *job, const plot_eval *like, const point *points, int c
     plot_figure *figure = px_plot_begin(job, "cost", -1, 0, 0);
     FILE *f = figure->script;
     int columns = px_plot_legend_columns(labels, count, WIDTH), rows = (count + columns - 1) / columns;
-    px_plot_frame(f, figure, WIDTH, HEIGHT, 95, 45, 65, 95 + 26 * rows);
+    px_plot_frame(f, figure, WIDTH, HEIGHT, 130, 45, 65, 95 + 26 * rows);
     px_plot_title(f, px_format("What accuracy costs: %s", protocol));
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 1\n",
             12.0 / figure->height, rows);
