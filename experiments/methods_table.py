@@ -70,7 +70,7 @@ def row(build, method, alone, four):
         s, cost = run["settings"], run["cost"]
         width = s.get("resnet.width")
         network = s["backbone"] + (", width " + width if width else "")
-        cells += [network, "%g" % run["epochs_done"], "%.0f" % (cost["core_seconds"] / 60), best(run, "knn", False),
+        cells += [network, "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), best(run, "knn", False),
                   best(run, "knn", True), best(run, "linear", False), best(run, "linear", True)]
     else:
         cells += ["not run yet"] + [""] * 6

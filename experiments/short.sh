@@ -25,12 +25,11 @@ if [ $# = 0 ]; then
     done
 fi
 
-# What is probed, where it is not the network that is trained: the context encoders of I-JEPA and data2vec 2.0 never see a whole
-# image, and their papers evaluate the teacher.
+# What is probed, where it is not the network that is trained: I-JEPA's paper evaluates the teacher.
 probed()
 {
     case $1 in
-    ijepa | data2vec2) echo net=teacher ;;
+    ijepa) echo net=teacher ;;
     esac
 }
 

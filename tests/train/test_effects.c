@@ -386,6 +386,30 @@ static int set_up(void **state)
     return 0;
 }
 
+/* In a step whose rate is 0, as a warm-up's first one, a parameter with a steady rate moves, and no other. It moves as far as all
+ * do in a step of the highest rate: optim.lr, scaled. */
+static void a_steady_rate_is_the_highest(void **state)
+{
+    run a, b;
+    start(&a, *state, 0, (const char *const[]){"optim.rules=layer2:steady=1", "optim.lr=0.3", NULL});
+    start(&b, *state, 0, (const char *const[]){"optim.lr=0.3", NULL});
+    float *before[] = {value_of(&a, "layer2.conv.weight"), value_of(&a, "layer1.conv.weight")};
+    assert_true(take(&a, 0, 0, false));
+    assert_true(take(&b, 0, 0.3 * 8 / 256, false));
+    float *after[] = {value_of(&a, "layer2.conv.weight"), value_of(&a, "layer1.conv.weight")},
+          *whole = value_of(&b, "layer2.conv.weight");
+    assert_memory_equal(after[0], whole, 100 * sizeof(float));
+    assert_memory_not_equal(after[0], before[0], 100 * sizeof(float));
+    assert_memory_equal(after[1], before[1], 100 * sizeof(float));
+    for (int i = 0; i < 2; i++) {
+        free(before[i]);
+        free(after[i]);
+    }
+    free(whole);
+    stop(&a);
+    stop(&b);
+}
+
 static int tear_down(void **state)
 {
     fixture *f = *state;
@@ -398,8 +422,8 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_step_left_out_moves_nothing), cmocka_unit_test(micro_batches_are_steps_for_states_alone),
-        cmocka_unit_test(recomputing_repeats_no_effect), cmocka_unit_test(shards_are_one_batch),
-        cmocka_unit_test(resumed_runs_go_on_bit_for_bit)};
+        cmocka_unit_test(a_step_left_out_moves_nothing),  cmocka_unit_test(micro_batches_are_steps_for_states_alone),
+        cmocka_unit_test(recomputing_repeats_no_effect),  cmocka_unit_test(shards_are_one_batch),
+        cmocka_unit_test(resumed_runs_go_on_bit_for_bit), cmocka_unit_test(a_steady_rate_is_the_highest)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
