@@ -344,6 +344,8 @@ static int build_encoder(bench *b)
     if (px_task_make(&b->task, run, b->data, NULL, eval->batch, b->comm->size) != 0 ||
         px_patches_settle(&eval->patches, run, &b->task, !b->e->weights) != 0)
         return -1;
+    if (b->e->protocol->check_task && b->e->protocol->check_task(&b->task) != 0)
+        return -1;
     px_encoder_spec spec = px_patches_encoder(&eval->patches, &b->task, eval->batch);
     spec.layers = eval->layers;
     if (eval->baselines && px_baseline_check(&b->task, eval->hog_cell) != 0)

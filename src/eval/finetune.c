@@ -151,6 +151,8 @@ static int settings_of(px_settings *s, const px_protocol_cfg *c, const px_settin
 static int check(const px_protocol_cfg *c, const px_settings *run)
 {
     px_settings s;
+    if (c->shards & (c->shards - 1))
+        return px_fail(PX_USAGE, "finetune.shards = %d is not a power of two, as finetune.shards=8 is", c->shards);
     if (c->batch % c->shards)
         return px_fail(PX_USAGE, "finetune.batch = %d cannot be divided by finetune.shards = %d", c->batch, c->shards);
     if (c->layer_decay != 1 && !run->backbone->family->layer)
@@ -173,7 +175,8 @@ typedef struct tuning {
     px_trial *t;
     px_settings settings;
     px_session session;
-    double *loss; /* (epochs) mean over the steps of each */
+    px_split test; /* the test images that have a label */
+    double *loss;  /* (epochs) mean over the steps of each */
 } tuning;
 
 /* Gives the session the subject's backbone; what follows (an average) begins there, too. */
@@ -264,7 +267,7 @@ static void sum_counts(const px_comm *comm, px_confusion *c)
 static int test(tuning *f, px_confusion *c)
 {
     px_validation *v;
-    if (px_agree(f->t->comm, px_validation_create_on(&v, &f->session, &f->t->source.test)) != 0)
+    if (px_agree(f->t->comm, px_validation_create_on(&v, &f->session, &f->test)) != 0)
         return -1;
     int status = px_validation_predict(v, count_image, c);
     if (status == 0)
@@ -305,7 +308,7 @@ static int write(const tuning *f, const px_confusion *c, int64_t count, double t
 static int tell(tuning *f, const px_confusion *c)
 {
     px_trial *t = f->t;
-    int64_t count = t->source.test.count;
+    int64_t count = f->test.count;
     double top1 = (double)c->right1 / (double)count;
     int status = px_trial_seal(t, t->group, write(f, c, count, top1));
     if (status == 0)
@@ -315,6 +318,14 @@ static int tell(tuning *f, const px_confusion *c)
 }
 
 /* ---- as a protocol ---- */
+
+static int check_ranks(const px_protocol_cfg *c, int ranks)
+{
+    if (c->shards % ranks)
+        return px_fail(PX_USAGE, "%d ranks cannot share finetune.shards = %d; a power of two of ranks up to %d can",
+                       ranks, c->shards, c->shards);
+    return 0;
+}
 
 /* Few labels may be fewer images than a batch. */
 static int fit_batch(tuning *f, int64_t images)
@@ -329,11 +340,14 @@ static int fit_batch(tuning *f, int64_t images)
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)
 {
-    tuning f = {.cfg = cfg, .t = t, .loss = px_calloc((size_t)cfg->epochs, sizeof(double))};
+    tuning f = {.cfg = cfg, .t = t, .test = t->source.test, .loss = px_calloc((size_t)cfg->epochs, sizeof(double))};
+    int64_t *labelled = px_eval_splits_labelled(t->source.from->data, &f.test);
     px_confusion c = px_confusion_make(t->classes);
     int status = settings_of(&f.settings, cfg, t->source.run, t->seed);
     bool made = status == 0;
     if (made)
+        status = check_ranks(cfg, t->comm->size);
+    if (status == 0)
         status = fit_batch(&f, t->source.train.count);
     status = px_agree(t->comm, status);
     if (status == 0)
@@ -349,6 +363,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     if (made)
         px_settings_finish(&f.settings);
     px_confusion_finish(&c);
+    free(labelled);
     free(f.loss);
     return status;
 }

@@ -29,6 +29,7 @@ typedef struct px_probe_cfg {
     double weight_decay;
     double holdout; /* fraction of the training set that is held out to choose the rate */
     int64_t seed;
+    const char *keys; /* whose these are, for messages: "robustness" has the key robustness.rates; NULL: linear */
 } px_probe_cfg;
 /* The keys of a linear probe, for a table of options whose struct `type` holds its px_probe_cfg as `member`. */
 #define PX_PROBE_OPTIONS(type, member)                                                                                 \

@@ -18,6 +18,11 @@ typedef struct probe {
     px_samples of;
 } probe;
 
+static const char *keys(const probe *p)
+{
+    return p->cfg->keys ? p->cfg->keys : "linear";
+}
+
 enum { COLUMNS = 64 };
 
 /* sum[j] += (x[j] - mean[j])^power over rows, power 1 or 2 */
@@ -64,7 +69,7 @@ static void measure(probe *p)
 static int prepare(probe *p)
 {
     if (p->cfg->rates.count < 1)
-        return px_fail(PX_USAGE, "linear.rates is empty; linear.rates=0.1 is one");
+        return px_fail(PX_USAGE, "%s.rates is empty; %s.rates=0.1 is one", keys(p), keys(p));
     p->mean = px_calloc((size_t)p->train->width, sizeof(float));
     p->scale = px_calloc((size_t)p->train->width, sizeof(float));
     if (px_samples_make(&p->of, p->train, p->test, p->cfg->holdout, p->cfg->seed, "a linear probe") != 0)
@@ -75,8 +80,8 @@ static int prepare(probe *p)
     if (p->of.fitted == p->of.rows && p->cfg->rates.count > 1)
         return px_fail(PX_DATA,
                        "nothing can be held out to choose among %d rates: every class has one training sample; "
-                       "linear.rates=0.1 is one rate",
-                       p->cfg->rates.count);
+                       "%s.rates=0.1 is one rate",
+                       p->cfg->rates.count, keys(p));
     return 0;
 }
 
@@ -141,10 +146,9 @@ static void warn_of_edge(const probe *p, const px_probe_result *r)
     int at = r->chosen, inner = at == 0 ? 1 : at - 1;
     double top1 = r->holdout_top1[at], error = sqrt(top1 * (1 - top1) / (double)(p->of.rows - p->of.fitted));
     if ((at == 0 || at == r->rates - 1) && top1 - r->holdout_top1[inner] > error)
-        px_log_warning(p->log,
-                       "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend linear.rates",
+        px_log_warning(p->log, "linear probe%s%s: the best learning rate, %g, is the %s of the grid: extend %s.rates",
                        p->train->layer ? " of " : "", p->train->layer ? p->train->layer : "", r->rate[at],
-                       at == 0 ? "smallest" : "largest");
+                       at == 0 ? "smallest" : "largest", keys(p));
 }
 
 /* The rate with the most right on the held-out rows; among equals, the one with the smaller loss there. */
@@ -231,8 +235,8 @@ static int conclude(const probe *p, px_probe_result *r)
         if (!isfinite(r->train_loss[e]))
             return px_fail(PX_FAIL,
                            "the linear probe's loss is %g in epoch %d: learning rate %g with weight decay %g is "
-                           "too large; smaller linear.rates would work",
-                           r->train_loss[e], e + 1, r->rate[r->chosen], p->cfg->weight_decay);
+                           "too large; smaller %s.rates would work",
+                           r->train_loss[e], e + 1, r->rate[r->chosen], p->cfg->weight_decay, keys(p));
         if (e == 0 || r->test_top1[e] > r->best_top1) {
             r->best_top1 = r->test_top1[e];
             r->best_epoch = e + 1;

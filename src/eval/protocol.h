@@ -95,6 +95,9 @@ typedef struct px_protocol {
     /* What can be known to be wrong before anything is read. 0 or -1 (PX_USAGE). Optional. */
     int (*check)(const px_protocol_cfg *, const px_settings *run);
 
+    /* What can be known to be wrong once the images are, before any is encoded. 0 or -1 (PX_USAGE). Optional. */
+    int (*check_task)(const px_task *);
+
     /* Changes the settings to such as take less memory; what the user would write for that. Optional. */
     const char *(*cheaper)(px_protocol_cfg *);
 

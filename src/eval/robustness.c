@@ -73,7 +73,15 @@ static int64_t count_right(const px_extraction *e, const px_probe_result *r)
     return right;
 }
 
-/* Collective: the accuracy on test images that are spoilt so. */
+static int64_t count_labelled(const px_extraction *e)
+{
+    int64_t labelled = 0;
+    for (int64_t i = 0; i < e->count; i++)
+        labelled += e->label[i] >= 0;
+    return labelled;
+}
+
+/* Collective: the accuracy on test images that are spoilt so, of those that have a label. */
 static int test_spoilt(px_trial *t, const px_probe_result *r, const px_corruption *how, uint64_t seed, double *top1)
 {
     px_trial_source *source = &t->source;
@@ -88,7 +96,7 @@ static int test_spoilt(px_trial *t, const px_probe_result *r, const px_corruptio
         return -1;
     double right = (double)count_right(&e, r);
     px_all_reduce_f64(t->comm, &right, 1);
-    *top1 = right / (double)e.count;
+    *top1 = right / (double)count_labelled(&e);
     px_extraction_finish(&e);
     return 0;
 }
@@ -140,17 +148,23 @@ static int tell(px_trial *t, const px_probe_result *r, const outcome *o)
     return status;
 }
 
+static int check_task(const px_task *task)
+{
+    if (task->channels != 1 && task->channels != 3)
+        return px_fail(PX_USAGE, "protocol=robustness is for images of 1 or 3 channels, which JPEG has; these have %d",
+                       task->channels);
+    return 0;
+}
+
 static int run(const px_protocol_cfg *cfg, px_trial *t)
 {
-    int last = t->train->layers - 1, channels = t->source.from->task->channels;
-    if (channels != 1 && channels != 3)
-        return px_fail(PX_USAGE, "protocol=robustness is for images of 1 or 3 channels, which JPEG has; these have %d",
-                       channels);
+    int last = t->train->layers - 1;
     px_features train = px_extraction_features(t->train, last, t->classes),
                 test = px_extraction_features(t->test, last, t->classes);
     px_probe_cfg own = cfg->linear;
     px_probe_result r;
     own.seed += t->seed;
+    own.keys = "robustness";
     if (px_agree(t->comm, px_linear_probe(&own, &train, &test, t->comm, t->log, &r)) != 0)
         return -1;
     outcome o = {.clean = r.top1};
@@ -189,6 +203,7 @@ const px_protocol px_protocol_robustness = {
     .draws = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
+    .check_task = check_task,
     .bytes = bytes,
     .cheaper = one_rate,
     .run = run,

@@ -141,11 +141,22 @@ int32_t *px_eval_splits_labels(const px_eval_splits *s, const int32_t *label, in
     return own;
 }
 
+int64_t *px_eval_splits_labelled(const px_dataset *data, px_split *split)
+{
+    int64_t *index = px_calloc((size_t)split->count + 1, sizeof *index), count = 0;
+    for (int64_t i = 0; i < split->count; i++)
+        if (px_dataset_label(data, split->index[i]) >= 0)
+            index[count++] = split->index[i];
+    split->index = index;
+    split->count = count;
+    return index;
+}
+
 int64_t *px_eval_splits_rows(const px_eval_splits *s, int k, px_split *rows)
 {
     int64_t *index = px_calloc((size_t)s->train.count + 1, sizeof *index), count = 0;
     for (int64_t i = 0; i < s->train.count; i++)
-        if (!s->subsets || (s->subsets[i] >> k & 1))
+        if ((!s->subsets || (s->subsets[i] >> k & 1)) && px_dataset_label(s->data, s->train.index[i]) >= 0)
             index[count++] = s->train.index[i];
     *rows = (px_split){s->train.name, index, count};
     return index;
@@ -156,7 +167,7 @@ int64_t *px_eval_splits_rows(const px_eval_splits *s, int k, px_split *rows)
 int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval_splits_cfg *want)
 {
     const px_dataset_info *info = px_dataset_about(data);
-    *s = (px_eval_splits){0};
+    *s = (px_eval_splits){.data = data};
     if (want->holdout > 0 && want->test[0])
         return px_fail(PX_USAGE, "test_split=%s and holdout=%g: the test is either a split or held out of train_split",
                        want->test, want->holdout);

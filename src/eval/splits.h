@@ -21,6 +21,7 @@ typedef struct px_eval_splits_cfg {
 } px_eval_splits_cfg;
 
 typedef struct px_eval_splits {
+    const px_dataset *data; /* borrowed */
     px_split train, test;
     px_holdout holdout;
     int64_t *limited;
@@ -38,7 +39,11 @@ void px_eval_splits_finish(px_eval_splits *);
 /* The labels of the training rows in subset k, -1 for others: a new array (train.count). `label`: those of all. */
 int32_t *px_eval_splits_labels(const px_eval_splits *, const int32_t *label, int k);
 
-/* The training images of subset k. Returns the new index, for the caller to free after the last use of `rows`. */
+/* Keeps only those of the split's images that have a label. Returns the new index, for the caller to free after the split's last
+ * use. */
+int64_t *px_eval_splits_labelled(const px_dataset *, px_split *);
+
+/* The training images of subset k that have a label. Returns the new index, for the caller to free after the last use of `rows`. */
 int64_t *px_eval_splits_rows(const px_eval_splits *, int k, px_split *rows);
 
 /* Warns if the test is the split that is learned from, or `pretrained`, the split that the backbone was trained on (NULL: that

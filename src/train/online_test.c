@@ -51,7 +51,10 @@ double px_online_test_bytes(const px_settings *s, const px_task *task, int ranks
     if (s->train.online_knn_epochs == 0 || px_model_plan_encoder(&m, s, task, &spec) != 0)
         return 0;
     px_plan_bytes plan = px_plan_memory(m.plan);
-    double rows = 2.0 * s->train.online_images * (ranks > 1 ? 2 : 1);
+    double rows = 2.0 * s->train.online_images;
+    if (task->images > 0) /* both splits together have no more than the data set */
+        rows = fmin(rows, (double)task->images);
+    rows *= ranks > 1 ? 2 : 1;
     double bytes = (double)plan.arena + (double)plan.weights + (double)plan.states +
                    px_loader_bytes(&m.views, PX_ONLINE_BATCH, 0) +
                    rows * (double)m.features->shape.dim[1] * (double)sizeof(float);

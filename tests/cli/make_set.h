@@ -25,6 +25,7 @@ typedef struct set_spec {
     int count, side, channels;
     bool gray;    /* channels is 3, and each is what the set with one channel has */
     int classes;  /* 0: no labels */
+    int bare;     /* each so-manieth row has no label; 0: all have one */
     bool encoded; /* JPEG files; else raw pixels */
     bool broken;  /* encoded: row `broken_row` is not a JPEG */
     int broken_row;
@@ -90,7 +91,7 @@ static inline char *make_set(const char *folder, const char *name, const set_spe
     uint64_t *offsets = px_calloc((size_t)s->count + 1, sizeof offsets[0]);
     uint8_t *bytes = s->encoded ? encode_all(s, offsets) : draw_all(s);
     for (int i = 0; i < s->count; i++) {
-        labels[i] = s->classes ? i % s->classes : -1;
+        labels[i] = s->classes && !(s->bare && i % s->bare == s->bare - 1) ? i % s->classes : -1;
         split[i] = i >= s->count - s->count / 4;
     }
     px_pack_shape shape = {.count = s->count, .channels = s->channels, .encoded_size = offsets[s->count]};

@@ -26,7 +26,9 @@ static int setup(void **state)
     if (!folder || chdir(folder) != 0)
         return -1;
     const set_spec spec = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4};
+    const set_spec bare = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4, .bare = 3};
     free(make_set(".", "d.h5", &spec));
+    free(make_set(".", "bare.h5", &bare));
     run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=1",
                        "optim.warmup_epochs=0", "threads=1", "out=run");
     int status = r.status;
@@ -128,11 +130,34 @@ static void few_labels_and_repeats(void **state)
     run_finish(&r);
 }
 
+/* Of both splits every third image has no label: it is neither learned from nor tested. */
+static void images_without_labels_do_not_count(void **state)
+{
+    (void)state;
+    succeeds(RUN("probe", "run", SHORT, "finetune.epochs=2", "data.path=bare.h5", "threads=1"));
+    succeeds(RUN("show", "run"));
+    array confusion = read_array("run", "run.h5", "/eval/finetune/pretrained/confusion"),
+          top1 = read_array("run", "run.h5", "/eval/finetune/pretrained/top1"),
+          steps = read_array("run", "run.h5", "/eval/finetune/pretrained/steps");
+    double all = 0, right = 0;
+    for (int i = 0; i < 16; i++) {
+        all += confusion.data[i];
+        right += i % 5 == 0 ? confusion.data[i] : 0;
+    }
+    assert_int_equal(all, IMAGES / 4 - 26); /* rows 242, 245, ..., 317 */
+    assert_true(top1.data[0] == right / all);
+    assert_int_equal(steps.data[0], 2 * (160 / 48));
+    free(confusion.data);
+    free(top1.data);
+    free(steps.data);
+}
+
 static void refuses(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
         {"finetune.batch=50", "finetune.batch = 50 cannot be divided by finetune.shards = 4"},
+        {"finetune.shards=3", "finetune.shards = 3 is not a power of two, as finetune.shards=8 is"},
         {"finetune.with=optim.lr=1", "finetune.with: optim.lr=1 has a key of its own, finetune.lr"},
         {"finetune.with=epochs=1", "finetune.with: epochs=1 is neither of the optimizer nor of method=supervised"},
         {"finetune.with=supervised.mixx=cutmix", "unknown key 'supervised.mixx', nearest is 'supervised.mix'"},
@@ -147,12 +172,17 @@ static void refuses(void **state)
             fail_msg("status %d, or not '%s': %s", r.status, cases[i][1], r.err);
         run_finish(&r);
     }
+    run_result r = RUN_RANKS(2, "probe", "run", "protocol=finetune", "threads=1", "finetune.shards=1");
+    assert_int_equal(r.status, 2);
+    assert_non_null(strstr(r.err, "2 ranks cannot share finetune.shards = 1"));
+    run_finish(&r);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(learns_and_does_not_depend_on_ranks),
                                        cmocka_unit_test(is_supervised_training),
-                                       cmocka_unit_test(few_labels_and_repeats), cmocka_unit_test(refuses)};
+                                       cmocka_unit_test(few_labels_and_repeats),
+                                       cmocka_unit_test(images_without_labels_do_not_count), cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("finetune", tests, setup, run_folder_leave);
 }

@@ -22,7 +22,11 @@ static int setup(void **state)
     if (!folder || chdir(folder) != 0)
         return -1;
     const set_spec spec = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4};
+    const set_spec bare = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4, .bare = 3};
+    const set_spec two = {.count = IMAGES, .side = 16, .channels = 2, .classes = 4};
     free(make_set(".", "d.h5", &spec));
+    free(make_set(".", "bare.h5", &bare));
+    free(make_set(".", "two.h5", &two));
     run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=2",
                        "optim.warmup_epochs=0", "threads=1", "out=run");
     int status = r.status;
@@ -90,6 +94,36 @@ static void robustness_begins_at_the_linear_probe(void **state)
     assert_memory_equal(blur.data, again.data, STRENGTHS * sizeof blur.data[0]);
     free(blur.data);
     free(again.data);
+}
+
+/* Of both splits every third image has no label: accuracies are shares of the other test images, clean or not. */
+static void robustness_is_of_images_with_labels(void **state)
+{
+    (void)state;
+    const int labelled = IMAGES / 4 - 26; /* rows 242, 245, ..., 317 have none */
+    succeeds(RUN("probe", "run", "protocol=robustness", "robustness.rates=0.1", "robustness.epochs=5",
+                 "robustness.amounts=cifar", "data.path=bare.h5", "threads=1"));
+    double clean = number("/eval/robustness/pretrained/clean") * labelled;
+    array bright = read_array("run", "run.h5", "/eval/robustness/pretrained/brightness");
+    assert_true(clean > 0 && fabs(clean - round(clean)) < 1e-9);
+    for (int s = 0; s < STRENGTHS; s++) {
+        double right = bright.data[s] * labelled;
+        assert_true(right > 0 && fabs(right - round(right)) < 1e-9);
+    }
+    free(bright.data);
+}
+
+static void robustness_needs_the_channels_of_jpeg(void **state)
+{
+    (void)state;
+    succeeds(RUN("pretrain", "method=rotation", "resnet.width=0.125", "data.path=two.h5", "batch=48", "epochs=1",
+                 "data.limit=48", "optim.warmup_epochs=0", "threads=1", "out=two"));
+    run_result r = RUN("probe", "two", "protocol=robustness", "threads=1");
+    assert_int_equal(r.status, 2);
+    assert_non_null(strstr(r.err, "protocol=robustness is for images of 1 or 3 channels"));
+    assert_null(strstr(r.err, "features of"));
+    assert_null(strstr(r.out, "clean")); /* not even a heading */
+    run_finish(&r);
 }
 
 static void diagnostics_by_layer_and_against_a_file(void **state)
@@ -182,7 +216,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(robustness_falls_with_the_strength),
                                        cmocka_unit_test(robustness_begins_at_the_linear_probe),
+                                       cmocka_unit_test(robustness_is_of_images_with_labels),
+                                       cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
                                        cmocka_unit_test(diagnostics_by_layer_and_against_a_file),
-                                       cmocka_unit_test(attention_of_a_transformer), cmocka_unit_test(refuses)};
+                                       cmocka_unit_test(attention_of_a_transformer),
+                                       cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("protocols", tests, setup, run_folder_leave);
 }

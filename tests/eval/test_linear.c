@@ -28,7 +28,7 @@ static void defaults(px_probe_cfg *cfg, px_config **owner)
 
 static int probe(const blobs *train, const blobs *test, px_probe_result *r)
 {
-    px_probe_cfg cfg;
+    px_probe_cfg cfg = {0};
     px_config *owner;
     defaults(&cfg, &owner);
     int rc = px_linear_probe(&cfg, &train->f, &test->f, &comm, &quiet, r);
@@ -210,6 +210,50 @@ static void test_one_rate_needs_no_choice(void **state)
     assert_int_equal(r.chosen, 0);
     assert_true(isnan(r.holdout_top1[0]) && r.top1 > 0.8 && r.top5 == 1);
     px_probe_result_finish(&r);
+    cfg.rates.count = 0;
+    assert_int_equal(px_linear_probe(&cfg, &train.f, &test.f, &comm, &quiet, &r), -1);
+    assert_non_null(strstr(px_error(), "linear.rates is empty; linear.rates=0.1"));
+    cfg.keys = "robustness"; /* whose messages name its own keys */
+    assert_int_equal(px_linear_probe(&cfg, &train.f, &test.f, &comm, &quiet, &r), -1);
+    assert_non_null(strstr(px_error(), "robustness.rates is empty; robustness.rates=0.1"));
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
+/* The classifier that is kept, on features as they are, says what the probe's own test says, class by class; a class that was not
+ * learned is never said. */
+static void test_the_classifier_that_is_kept(void **state)
+{
+    (void)state;
+    enum { WIDTH = 12, ROWS = 400, CLASSES = 6 }; /* two of which do not occur */
+    blobs train = blobs_make(1200, WIDTH, 4, 0.7f, 1), test = blobs_make(ROWS, WIDTH, 4, 0.7f, 2);
+    int64_t confusion[CLASSES * CLASSES] = {0};
+    px_probe_result r;
+    for (int i = 0; i < 1200 * WIDTH; i++)
+        train.x[i] = train.x[i] * 3 + 5; /* so that standardising matters */
+    for (int i = 0; i < ROWS * WIDTH; i++)
+        test.x[i] = test.x[i] * 3 + 5;
+    train.f.classes = test.f.classes = CLASSES;
+    assert_int_equal(probe(&train, &test, &r), 0);
+    assert_int_equal(r.width, WIDTH);
+    for (int i = 0; i < ROWS; i++) {
+        double most = -INFINITY;
+        int said = 0;
+        for (int c = 0; c < CLASSES; c++) {
+            const float *w = r.weight + c * (WIDTH + 1);
+            double score = (double)w[WIDTH];
+            for (int j = 0; j < WIDTH; j++)
+                score += (double)w[j] * (double)test.x[i * WIDTH + j];
+            if (score > most) {
+                most = score;
+                said = c;
+            }
+        }
+        confusion[test.label[i] * CLASSES + said]++;
+    }
+    assert_memory_equal(confusion, r.confusion, sizeof confusion);
+    assert_true(r.top1 > 0.4 && r.top1 < 1); /* neither chance nor all */
+    px_probe_result_finish(&r);
     blobs_free(&train);
     blobs_free(&test);
 }
@@ -232,6 +276,7 @@ int main(void)
         cmocka_unit_test(test_gaps_do_not_matter),
         cmocka_unit_test(test_bad_data_is_refused),
         cmocka_unit_test(test_one_rate_needs_no_choice),
+        cmocka_unit_test(test_the_classifier_that_is_kept),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }

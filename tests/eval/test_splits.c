@@ -89,6 +89,34 @@ static void few_labels(void **state)
     px_dataset_close(d);
 }
 
+/* Every third image has none: it is in no subset's rows, with labels= or without. */
+static void rows_without_labels(void **state)
+{
+    px_dataset *d;
+    px_split rows, test;
+    char *path = make_set(*state, "d.h5", &(set_spec){.count = 160, .side = 8, .channels = 1, .classes = 4, .bare = 3});
+    assert_int_equal(px_dataset_open(&d, path, PX_LINKS_REFUSED), 0);
+    px_eval_splits all = splits(d, (px_eval_splits_cfg){.seeds = 1}),
+                   five = splits(d, (px_eval_splits_cfg){.labels = 5, .seeds = 2});
+    int64_t *index = px_eval_splits_rows(&all, 0, &rows);
+    assert_int_equal(all.train.count, 120);
+    assert_int_equal(rows.count, 80);
+    for (int64_t i = 0; i < rows.count; i++)
+        assert_true(rows.index[i] % 3 != 2);
+    free(index);
+    index = px_eval_splits_rows(&five, 1, &rows);
+    assert_int_equal(rows.count, 20);
+    free(index);
+    test = all.test;
+    index = px_eval_splits_labelled(d, &test);
+    assert_int_equal(test.count, 27); /* of 120 ... 159 not 122, 125, ..., 158 */
+    free(index);
+    px_eval_splits_finish(&all);
+    px_eval_splits_finish(&five);
+    px_dataset_close(d);
+    free(path);
+}
+
 static void refuse(const px_dataset *d, px_eval_splits_cfg cfg, const char *says)
 {
     px_eval_splits s;
@@ -175,6 +203,7 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(few_labels, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(rows_without_labels, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(bad_input, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(fingerprints, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
