@@ -24,6 +24,13 @@ static double first(px_results *r, const char *path, int64_t place, int64_t coun
     return value;
 }
 
+static void put(px_results *r, int seed, const char *name, const double x[2])
+{
+    char *at = px_format("/eval/knn/pretrained/seeds/%d/%s", seed, name);
+    assert_int_equal(px_results_put(r, at, PX_F64, 1, (int64_t[]){2}, x), 0);
+    free(at);
+}
+
 /* k-NN's numbers are arrays over k. */
 static void means(void **state)
 {
@@ -31,15 +38,12 @@ static void means(void **state)
     char *path = px_format("%s/run.h5", (char *)*state);
     assert_int_equal(px_results_open(&r, path, PX_RESULTS_APPEND), 0);
     const double top1[3][2] = {{0.5, 0.2}, {0.6, 0.2}, {0.7, 0.2}}, k[] = {10, 20};
-    for (int i = 0; i < 3; i++) {
-        const char *const names[] = {"top1", "top5", "k"};
-        for (int n = 0; n < 3; n++) {
-            char *at = px_format("/eval/knn/pretrained/seeds/%d/%s", i, names[n]);
-            assert_int_equal(px_results_put(r, at, PX_F64, 1, (int64_t[]){2}, n == 2 ? k : top1[i]), 0);
-            free(at);
-        }
-    }
     const px_protocol *knn = px_protocols[px_protocol_index("knn")];
+    for (int i = 0; i < 3; i++) {
+        for (const char *const *name = px_protocol_numbers(knn); *name; name++)
+            put(r, i, *name, top1[i]);
+        put(r, i, "k", k);
+    }
     assert_int_equal(px_seeds_conclude(r, "/eval/knn/pretrained", knn, 3), 0);
     assert_true(fabs(first(r, "/eval/knn/pretrained/top1", 0, 2) - 0.6) < 1e-12);
     assert_true(fabs(first(r, "/eval/knn/pretrained/top1_interval", 0, 2) - 4.30265273 * 0.1 / sqrt(3)) < 1e-6);
