@@ -27,6 +27,8 @@ int px_save_replaceable(const char *path, const char *begins, size_t bytes, cons
     if (px_replaceable(path) != 0 || check_folder(path) != 0)
         return -1;
     FILE *f = fopen(path, "rb");
+    if (!f && errno != ENOENT)
+        return px_fail(PX_FAIL, "%s: cannot be read, so it is not replaced: %s", path, strerror(errno));
     size_t got = f ? fread(first, 1, bytes, f) : 0;
     if (f)
         fclose(f);

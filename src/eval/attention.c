@@ -28,23 +28,32 @@ typedef struct finding {
     double *distance, *entropy; /* (layers, heads) */
 } finding;
 
-/* The tokens as patches of a square, perhaps after a class token. */
-static int about_of(px_attention_about *a, const px_node *n, const px_task *task)
+/* The tokens as patches of a square, after `in_front` others. */
+static int about_of(px_attention_about *a, const px_node *n, const px_task *task, int64_t in_front)
 {
     px_attention_sizes z = px_attention_sizes_of(n, 0);
-    int grid = (int)floor(sqrt((double)z.Q) + 1e-9);
-    *a = (px_attention_about){
-        .heads = (int)z.H, .width = (int)z.D, .scale = z.scale, .grid = grid, .patch = task->patch};
-    a->first = (int)z.Q - grid * grid;
-    if (!z.packed || z.biased || a->first > 1)
-        return px_fail(PX_USAGE,
-                       "protocol=attention: %lld tokens are not a square of patches, perhaps with a class token",
-                       (long long)z.Q);
+    int64_t patches = z.Q - in_front;
+    int grid = (int)floor(sqrt((double)(patches > 0 ? patches : 0)) + 1e-9);
+    *a = (px_attention_about){.heads = (int)z.H,
+                              .width = (int)z.D,
+                              .scale = z.scale,
+                              .first = (int)in_front,
+                              .grid = grid,
+                              .patch = task->patch};
+    if (z.biased)
+        return px_fail(PX_USAGE, "protocol=attention: this backbone's attention depends on places too (windows with "
+                                 "biases); it looks at the attention of a ViT");
+    if (!z.packed)
+        return px_fail(PX_USAGE, "protocol=attention: queries and keys that are normalized (vit.qk_norm=true) are not "
+                                 "looked at");
+    if (patches < 1 || patches != (int64_t)grid * grid)
+        return px_fail(PX_USAGE, "protocol=attention: %lld tokens, %lld of them in front, are not a square of patches",
+                       (long long)z.Q, (long long)in_front);
     return 0;
 }
 
 /* Makes the queries, keys and values of each layer results of the graph. */
-static int find_layers(px_model *m, const px_task *task, px_attention_about *about)
+static int find_layers(px_model *m, const px_task *task, int64_t in_front, px_attention_about *about)
 {
     int nodes = px_graph_nodes(m->graph);
     m->layers = 0;
@@ -52,7 +61,7 @@ static int find_layers(px_model *m, const px_task *task, px_attention_about *abo
         const px_node *n = px_graph_node(m->graph, i);
         if (strcmp(n->op->name, "attention") != 0 || m->layers == LAYERS_MAX)
             continue;
-        if (about_of(about, n, task) != 0)
+        if (about_of(about, n, task, in_front) != 0)
             return -1;
         px_shape s = n->in[PX_ATTENTION_Q]->shape;
         px_value *rows = px_reshape(m->graph, n->in[PX_ATTENTION_Q], PX_SHAPE(s.dim[0], s.dim[1] * s.dim[2]));
@@ -123,8 +132,8 @@ static int build(px_model *m, const px_trial_source *source, int64_t images, px_
     *m = (px_model){.graph = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1})};
     px_views_add(&m->views, "images", PX_F32, 1, 3, (int[]){task->channels, side, side});
     m->input[0] = px_input(m->graph, "images", PX_F32, PX_SHAPE(BATCH, task->channels, side, side));
-    s->backbone->family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
-    int status = find_layers(m, task, about);
+    px_encoding e = s->backbone->family->build(m->graph, s->backbone, s->backbone_cfg, m->input[0]);
+    int status = find_layers(m, task, e.in_front, about);
     if (status == 0) {
         px_graph_fuse(m->graph);
         const px_plan_spec spec = {

@@ -17,7 +17,7 @@ typedef struct px_attention_about {
     int heads, width; /* D */
     double scale;     /* of the products of queries and keys */
     int grid;         /* patches per side */
-    int first;        /* tokens before the patches: 1 with a class token */
+    int first;        /* tokens before the patches: the class token, registers */
     int patch;        /* pixels */
 } px_attention_about;
 

@@ -6,14 +6,18 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* ---- text ---- */
 
-/* The bytes of a character of UTF-8 that turns the direction of what follows (U+202A to U+202E, U+2066 to U+2069), or 0. */
+/* The bytes of a character of UTF-8 that turns the direction of what follows (U+200E, U+200F, U+061C, U+202A to U+202E, U+2066 to
+ * U+2069), or 0. */
 static int turns_direction(const char *at)
 {
     unsigned char last = at[0] && at[1] ? (unsigned char)at[2] : 0;
-    bool embeds = strncmp(at, "\xE2\x80", 2) == 0 && last >= 0xAA && last <= 0xAE,
+    if (strncmp(at, "\xD8\x9C", 2) == 0)
+        return 2;
+    bool embeds = strncmp(at, "\xE2\x80", 2) == 0 && ((last >= 0xAA && last <= 0xAE) || last == 0x8E || last == 0x8F),
          isolates = strncmp(at, "\xE2\x81", 2) == 0 && last >= 0xA6 && last <= 0xA9;
     return embeds || isolates ? 3 : 0;
 }
@@ -90,6 +94,12 @@ static bool is(span s, const char *word)
     return strlen(word) == s.size && strncmp(s.at, word, s.size) == 0;
 }
 
+/* In any case. */
+static bool is_word(span s, const char *word)
+{
+    return strlen(word) == s.size && strncasecmp(s.at, word, s.size) == 0;
+}
+
 static bool is_one_of(span s, const char *const *words)
 {
     for (; *words; words++)
@@ -123,13 +133,22 @@ static void write_value(FILE *out, span value, const char *prefix, bool link)
     }
 }
 
-/* Whether an attribute leads out of the page, or is a script. */
+/* Whether one of "url(...)" in a value is not a name of the picture's own things. */
+static bool leads_out(span value)
+{
+    for (size_t i = 0; i + 4 <= value.size; i++)
+        if (strncasecmp(value.at + i, "url(", 4) == 0 && value.at[i + 4] != '#')
+            return true;
+    return false;
+}
+
+/* Whether an attribute leads out of the page, or is a script. HTML takes names in any case. */
 static bool is_foreign(span name, span value)
 {
-    bool link = is_link(name) || is(name, "src"), within = value.size > 0 && value.at[0] == '#',
-         data = strncmp(value.at, "data:image/png;base64,", 22) == 0;
-    const char *url = memmem(value.at, value.size, "url(", 4);
-    return (link && !within && !data) || (url && url[4] != '#') || strncmp(name.at, "on", 2) == 0 || is(name, "style");
+    bool link = (name.size >= 4 && strncasecmp(name.at + name.size - 4, "href", 4) == 0) || is_word(name, "src"),
+         within = value.size > 0 && value.at[0] == '#', data = strncmp(value.at, "data:image/png;base64,", 22) == 0;
+    return (link && !within && !data) || leads_out(value) || strncasecmp(name.at, "on", 2) == 0 ||
+           is_word(name, "style");
 }
 
 /* Writes the attributes of a tag of which `at` is after the name; returns where the tag ends ('>' or "/>"), NULL: it is none of

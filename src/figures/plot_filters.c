@@ -25,21 +25,32 @@ static bool is_first_layer(px_results *r, const char *name)
     return found;
 }
 
+static int dots_in(const char *name)
+{
+    int dots = 0;
+    for (; *name; name++)
+        dots += *name == '.';
+    return dots;
+}
+
 /* The name of the first layer's weight, or NULL. Convolutions that look at each channel alone have one input channel, too, so that
- * those that look at three come first. A new string. */
+ * those that look at three come first; of gray images, the one whose name lies in fewest scopes (conv_stem.weight before
+ * blocks.0.0.conv_dw.weight). A new string. */
 static char *find_layer(px_results *r)
 {
     char **names, *found = NULL;
-    int count, most = 0;
+    int count, most = 0, dots = 0;
     if (px_results_list(r, "/parameters", &names, &count) != 0)
         return NULL;
     for (int i = 0; i < count; i++) {
         int in = 0;
         char *path = px_format("/parameters/%s", names[i]), *what = px_results_describe(r, path);
-        if (is_first_layer(r, names[i]) && sscanf(what, "float32 (%*d, %d", &in) == 1 && in > most) {
+        if (is_first_layer(r, names[i]) && sscanf(what, "float32 (%*d, %d", &in) == 1 &&
+            (in > most || (in == most && dots_in(names[i]) < dots))) {
             free(found);
             found = px_strdup(names[i]);
             most = in;
+            dots = dots_in(names[i]);
         }
         free(what);
         free(path);
