@@ -243,7 +243,7 @@ static int validate(trainer *t)
     int status = validates ? px_validation_run(t->validation, t->log, epochs_done(t)) : 0;
     if (status == 0 && tests)
         status = px_online_test_run(&t->online, t->log, epochs_done(t));
-    px_meter_lap(&t->meter, PX_PART_OTHER, px_loader_worked(t->session.loader).seconds);
+    px_meter_lap(&t->meter, PX_PART_EVALUATION, px_loader_worked(t->session.loader).seconds);
     return status;
 }
 
