@@ -6,6 +6,7 @@
 
 #include <cblas.h>
 #include <math.h>
+#include <omp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,12 +130,16 @@ int px_label_free_measure(px_label_free *m, const px_features *views, int q, dou
     PX_CHECK(q >= 2 && views->count % q == 0 && views->count >= 2 * (int64_t)q);
     if (px_features_finite(views, "views'") != 0)
         return -1;
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1); /* sums in BLAS and LAPACK must not depend on their number */
     double *x = unit_rows(views);
     int64_t images = views->count / q;
     m->alignment = alignment(x, images, q, views->width);
     m->uniformity = uniformity(x, images, q, views->width);
     free(x);
-    return lidar(views, q, delta, &m->lidar);
+    int status = lidar(views, q, delta, &m->lidar);
+    omp_set_num_threads(threads);
+    return status;
 }
 
 double px_label_free_bytes(int64_t rows, int width)
@@ -195,10 +200,13 @@ static bool varies(const px_features *f, const double *mean, double norm)
 double px_cka(const px_features *a, const px_features *b)
 {
     PX_CHECK(a->count == b->count);
+    int threads = omp_get_max_threads();
+    omp_set_num_threads(1);
     double *a_mean = means_of(a), *b_mean = means_of(b);
     double both = norm_of(a, a_mean, b, b_mean), own_a = norm_of(a, a_mean, a, a_mean),
            own_b = norm_of(b, b_mean, b, b_mean);
     bool known = varies(a, a_mean, own_a) && varies(b, b_mean, own_b);
+    omp_set_num_threads(threads);
     free(a_mean);
     free(b_mean);
     return known ? both * both / (own_a * own_b) : NAN;

@@ -26,13 +26,14 @@ typedef struct px_label_free {
 } px_label_free;
 
 /* views->count is a multiple of q, at least two images of at least two views. 0, or -1: features that are not finite (PX_DATA), or
- * whose eigenvalues are not found. Bits depend on the number of threads of BLAS. */
+ * whose eigenvalues are not found. One thread computes, so that
+ * bits do not depend on their number. */
 int px_label_free_measure(px_label_free *, const px_features *views, int q, double delta);
 
 /* Bytes of memory that it takes. */
 double px_label_free_bytes(int64_t rows, int width);
 
-/* Rows of both are those of the same images. NaN if one of them does not vary but by rounding. */
+/* Rows of both are those of the same images. By one thread, too. NaN if one of them does not vary but by rounding. */
 double px_cka(const px_features *, const px_features *);
 double px_cka_bytes(int width, int other);
 

@@ -12,6 +12,7 @@
 #include "label_free_fixtures.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdlib.h>
 
 /* make_label_free_fixtures.py makes the same numbers. */
@@ -104,6 +105,26 @@ static void cka_is_blind_to_rotation_and_scale(void **state)
     free_features(&y);
 }
 
+static void threads_do_not_matter(void **state)
+{
+    (void)state;
+    px_features f = features(1200, 160, 1), g = features(1200, 160, 2);
+    px_label_free m[2];
+    double like[2];
+    int threads = omp_get_max_threads();
+    for (int i = 0; i < 2; i++) {
+        omp_set_num_threads(i ? 4 : 1);
+        assert_int_equal(px_label_free_measure(&m[i], &f, 4, 1e-4), 0);
+        like[i] = px_cka(&f, &g);
+        assert_int_equal(omp_get_max_threads(), i ? 4 : 1);
+    }
+    omp_set_num_threads(threads);
+    assert_memory_equal(&m[0], &m[1], sizeof m[0]);
+    assert_true(like[0] == like[1]);
+    free_features(&f);
+    free_features(&g);
+}
+
 static void refuses_what_is_not_finite(void **state)
 {
     (void)state;
@@ -119,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_are_those_of_numpy), cmocka_unit_test(lidar_counts_directions_between_images),
-        cmocka_unit_test(cka_is_blind_to_rotation_and_scale), cmocka_unit_test(refuses_what_is_not_finite)};
+        cmocka_unit_test(cka_is_blind_to_rotation_and_scale), cmocka_unit_test(threads_do_not_matter),
+        cmocka_unit_test(refuses_what_is_not_finite)};
     return cmocka_run_group_tests_name("label_free", tests, NULL, NULL);
 }
