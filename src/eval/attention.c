@@ -234,7 +234,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     finding f = {0};
     px_split images = t->source.test;
     int64_t *some = px_split_limit(&images, cfg->images);
-    int status = px_agree(t->comm, build(&m, &t->source, images.count, &f.about));
+    int built = build(&m, &t->source, images.count, &f.about), status = px_agree(t->comm, built);
     if (status == 0) {
         f.layers = m.layers;
         f.distance = px_calloc((size_t)(f.layers * f.about.heads), sizeof f.distance[0]);
@@ -245,8 +245,9 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
             px_extraction_finish(&e);
             status = px_agree(t->comm, t->results ? tell(t, &f) : 0);
         }
-        px_model_finish(&m);
     }
+    if (built == 0)
+        px_model_finish(&m);
     free(f.distance);
     free(f.entropy);
     free(some);
@@ -280,6 +281,7 @@ const px_protocol px_protocol_attention = {
     .columns = "  dist. px    least     most   entropy",
     .numbers = numbers,
     .images = true,
+    .test_only = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .check = check,

@@ -1,6 +1,7 @@
 /* diagnostics.c - numbers that need no labels, as a protocol: alignment, uniformity and LiDAR of several views of test images; with
  * layers=true at each stage, and how alike the stages are (CKA). */
 #include "base/error.h"
+#include "data/fingerprint.h"
 #include "data/recipe.h"
 #include "eval/label_free.h"
 #include "eval/protocol.h"
@@ -87,9 +88,9 @@ static int encode_view(px_trial *t, const px_protocol_cfg *cfg, const px_split *
     for (int l = 0; l < e.layers; l++) {
         int64_t width = e.layer[l].width;
         px_extraction_gather(&e, l, t->comm);
-        if (!x[l])
+        if (!x[l] && t->comm->rank == 0)
             x[l] = px_aligned_calloc((size_t)(images->count * cfg->views * width) * sizeof(float));
-        for (int64_t i = 0; i < images->count; i++)
+        for (int64_t i = 0; i < images->count && t->comm->rank == 0; i++)
             memcpy(x[l] + (i * cfg->views + k) * width, e.layer[l].x + i * width, (size_t)width * sizeof(float));
         px_extraction_drop(&e, l);
     }
@@ -128,8 +129,35 @@ static float *rows_of(const px_trial *t, int layer, const px_split *images)
     return x;
 }
 
+/* Whether they are features of this data set, by its fingerprint; by their labels, in a file of a version that wrote none. */
+static int check_data(px_results *file, const char *path, const px_dataset *data)
+{
+    double crc = 0, *at = NULL, *label = NULL;
+    int rank;
+    int64_t rows[4] = {0}, labels[4] = {0};
+    bool same = true;
+    if (px_results_get_attribute_real(file, "/", "data_crc", &crc) == 0) {
+        same = crc == (double)px_dataset_fingerprint(data);
+    } else {
+        if (px_results_get(file, "/rows", &at, &rank, rows) != 0 ||
+            px_results_get(file, "/labels", &label, &rank, labels) != 0) {
+            free(at);
+            return -1;
+        }
+        same = rows[0] == labels[0];
+        for (int64_t i = 0; i < rows[0] && same; i++)
+            same = at[i] >= 0 && at[i] < (double)px_dataset_about(data)->count &&
+                   label[i] == (double)px_dataset_label(data, (int64_t)at[i]);
+    }
+    free(at);
+    free(label);
+    return same ? 0
+                : px_fail(PX_USAGE, "diagnostics.with = %s has features of another data set than %s", path,
+                          px_dataset_about(data)->path);
+}
+
 /* The features of these images in a file of features: a new array. NULL with a message. */
-static float *read_others(const char *path, const px_split *images, px_features *f)
+static float *read_others(const char *path, const px_dataset *data, const px_split *images, px_features *f)
 {
     px_results *file;
     double *x = NULL, *at = NULL;
@@ -138,10 +166,12 @@ static float *read_others(const char *path, const px_split *images, px_features 
     float *own = NULL;
     if (px_results_open(&file, path, PX_RESULTS_READ) != 0)
         return NULL;
-    int status = px_results_get(file, "/rows", &at, &rank_of_rows, rows);
+    int status = check_data(file, path, data);
+    if (status == 0)
+        status = px_results_get(file, "/rows", &at, &rank_of_rows, rows);
     if (status == 0)
         status = px_results_get(file, "/features", &x, &rank, dim);
-    if (status == 0 && rank == 2 && dim[0] == rows[0]) {
+    if (status == 0 && rank == 2 && dim[0] == rows[0] && dim[1] > 0) {
         own = px_aligned_calloc((size_t)(images->count * dim[1]) * sizeof own[0]);
         for (int64_t i = 0; i < dim[0] && found < images->count; i++)
             if (at[i] == (double)images->index[found]) {
@@ -160,6 +190,10 @@ static float *read_others(const char *path, const px_split *images, px_features 
         own = NULL;
     }
     *f = (px_features){.count = images->count, .width = (int)dim[1], .x = own};
+    if (own && px_features_finite(f, "diagnostics.with's") != 0) {
+        free(own);
+        own = NULL;
+    }
     free(x);
     free(at);
     px_results_close(file);
@@ -167,7 +201,8 @@ static float *read_others(const char *path, const px_split *images, px_features 
 }
 
 /* Rank 0: the layers with each other, and the last one with another file's. */
-static int measure_likeness(const px_protocol_cfg *cfg, const px_split *images, float *const x[], finding *f)
+static int measure_likeness(const px_protocol_cfg *cfg, const px_dataset *data, const px_split *images,
+                            float *const x[], finding *f)
 {
     px_features of[PX_STAGES_MAX + 1], other;
     f->with = NAN;
@@ -178,7 +213,7 @@ static int measure_likeness(const px_protocol_cfg *cfg, const px_split *images, 
     }
     if (!*cfg->with)
         return 0;
-    float *theirs = read_others(cfg->with, images, &other);
+    float *theirs = read_others(cfg->with, data, images, &other);
     if (!theirs)
         return -1;
     f->with = px_cka(&of[f->layers - 1], &other);
@@ -196,7 +231,7 @@ static int compare_layers(px_trial *t, const px_protocol_cfg *cfg, const px_spli
         if (l < f->layers - 1)
             px_extraction_drop(t->test, l);
     }
-    int status = px_agree(t->comm, t->comm->rank == 0 ? measure_likeness(cfg, images, x, f) : 0);
+    int status = px_agree(t->comm, t->comm->rank == 0 ? measure_likeness(cfg, t->source.from->data, images, x, f) : 0);
     for (int l = 0; l < f->layers; l++)
         free(x[l]);
     return status;
@@ -297,11 +332,14 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     return status;
 }
 
+/* The views of all layers are there at once, on rank 0; beside them, on all ranks, one view of each image. */
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     int64_t images = size->test < cfg->images ? size->test : cfg->images;
-    double views = (double)images * cfg->views * size->width * (double)sizeof(float);
-    return views * (1 + 2.0 / cfg->views) + px_label_free_bytes(images * cfg->views, size->width) +
+    double one = (double)images * (double)size->widths * (double)sizeof(float);
+    if (size->comm->rank > 0)
+        return 2 * one;
+    return 2 * one + one * cfg->views + px_label_free_bytes(images * cfg->views, size->width) +
            px_cka_bytes(size->width, size->width);
 }
 
@@ -324,6 +362,7 @@ const px_protocol px_protocol_diagnostics = {
     .layers = true,
     .draws = true,
     .test_only = true,
+    .own_views = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .bytes = bytes,

@@ -55,6 +55,12 @@ static const char *subject_name(const bench *b, subject s)
     return s == UNTRAINED ? "untrained" : b->weights.kind == PX_ORIGIN_INITIAL ? "initial" : "pretrained";
 }
 
+/* Baselines without a network are left out. */
+static bool networks_alone(const bench *b)
+{
+    return b->e->protocol->images || b->e->protocol->own_views;
+}
+
 /* What is measured of a subject, as text: by the protocol, or without one. A new string. */
 static char *describe(const bench *b, subject s, bool protocol)
 {
@@ -83,7 +89,7 @@ static int begin_group(const bench *b, const char *group, subject s, bool protoc
     const px_dataset_info *info = px_dataset_about(b->data);
     int status = px_measured_begin(b->results, group, measured);
     char *names = px_format("%s/class_names", group);
-    if (status == 0 && protocol)
+    if (status == 0 && protocol && info->classes > 0)
         status = px_results_put_texts(b->results, names, info->class_names, info->classes);
     free(names);
     free(measured);
@@ -191,7 +197,7 @@ static int write_others(bench *b, subject s, const char *name, const px_extracti
 {
     px_features on = px_extraction_features(test, test->layers - 1, px_dataset_about(b->data)->classes);
     int status = s < BASELINE ? write_spectrum(b, s, name, &on) : 0;
-    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed)
+    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed && on.classes > 0)
         status = write_map(b, &on);
     return status;
 }
@@ -252,7 +258,7 @@ static int open_results(bench *b, const char *hosts)
         status = px_results_put_text(b->results, "/config", config);
     if (status == 0 && config)
         status = px_provenance_write(b->results, b->comm, hosts, b->command, omp_get_max_threads());
-    if (status == 0)
+    if (status == 0 && info->classes > 0)
         status = px_results_put_texts(b->results, names, info->class_names, info->classes);
     free(path);
     path = px_format("%s/log.txt", b->e->folder);
@@ -303,7 +309,8 @@ static int open_data(bench *b)
                                      .limit = d->limit,
                                      .labels = eval->labels,
                                      .labels_seed = eval->labels_seed,
-                                     .seeds = eval->seeds};
+                                     .seeds = eval->seeds,
+                                     .unlabelled = b->e->protocol->test_only};
     if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     if (b->comm->rank == 0)
@@ -332,7 +339,7 @@ static int check_need(const bench *b)
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
-                               .baselines = eval->baselines && !images,
+                               .baselines = eval->baselines && !networks_alone(b),
                                .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
 }
@@ -348,7 +355,7 @@ static int build_encoder(bench *b)
         return -1;
     px_encoder_spec spec = px_patches_encoder(&eval->patches, &b->task, eval->batch);
     spec.layers = eval->layers;
-    if (eval->baselines && px_baseline_check(&b->task, eval->hog_cell) != 0)
+    if (eval->baselines && !networks_alone(b) && px_baseline_check(&b->task, eval->hog_cell) != 0)
         return -1;
     b->from = (px_extract_spec){.task = &b->task,
                                 .data = b->data,
@@ -404,7 +411,7 @@ static int evaluate_all(bench *b)
         return 0;
     px_plan_init_params(b->model.plan, (uint64_t)train->seed);
     int status = evaluate_subject(b, UNTRAINED);
-    for (int i = 0; i < PX_BASELINES && status == 0 && !b->e->protocol->images; i++)
+    for (int i = 0; i < PX_BASELINES && status == 0 && !networks_alone(b); i++)
         status = evaluate_subject(b, (subject)(BASELINE + i));
     return status;
 }

@@ -90,6 +90,9 @@ static int check_together(const px_evaluation *e)
                        e->eval.store);
     if (e->eval.seeds > 1 && e->eval.layers)
         return px_fail(PX_USAGE, "seeds = %d does not go together with layers=true", e->eval.seeds);
+    if (e->eval.seeds > 1 && !e->protocol->draws && e->protocol->test_only)
+        return px_fail(PX_USAGE, "seeds = %d, but protocol=%s draws nothing and learns nothing: repeats are all alike",
+                       e->eval.seeds, e->protocol->name);
     if (e->eval.seeds > 1 && !e->protocol->draws && !(e->eval.labels > 0))
         return px_fail(PX_USAGE,
                        "seeds = %d, but protocol=%s draws nothing; labels=0.1 would draw a tenth of each class",
@@ -99,6 +102,10 @@ static int check_together(const px_evaluation *e)
                        e->eval.store, e->protocol->name);
     if (e->protocol->images && e->eval.patches.count)
         return px_fail(PX_USAGE, "patches = %d does not go together with protocol=%s, which takes whole images",
+                       e->eval.patches.count, e->protocol->name);
+    if (e->protocol->own_views && e->eval.patches.count)
+        return px_fail(PX_USAGE,
+                       "patches = %d does not go together with protocol=%s, which encodes views of whole images",
                        e->eval.patches.count, e->protocol->name);
     return 0;
 }

@@ -3,6 +3,7 @@
  * survive. */
 #include "eval/features_file.h"
 #include "base/error.h"
+#include "data/fingerprint.h"
 #include "results/h5.h"
 #include "results/h5_disk.h"
 
@@ -112,7 +113,8 @@ static int write_all(const writer *w, const px_split *split, const px_features_s
               px_h5_put_attribute_text(w->file, "split", from->split) |
               px_h5_put_attribute_text(w->file, "backbone", from->backbone) |
               px_h5_put_attribute_text(w->file, "config", from->config) |
-              px_h5_put_attribute_number(w->file, "step", from->step);
+              px_h5_put_attribute_number(w->file, "step", from->step) |
+              px_h5_put_attribute_number(w->file, "data_crc", px_dataset_fingerprint(from->dataset));
     if (from->identity)
         bad |= px_h5_put_attribute_text(w->file, "identity", from->identity);
     return done && bad == 0 ? 0 : -1;

@@ -2,8 +2,8 @@
  *
  *     /features (N, D) float32, /labels (N) int32 (-1: none), /rows (N) int64: each image's row in the data set,
  *     /split (N) uint8: each image's split, a number in the attribute split_names
- *   attributes of the root: run, data, split, backbone, step, config (how images were prepared); of kept features
- *   identity
+ *   attributes of the root: run, data, data_crc (px_dataset_fingerprint), split, backbone, step, config (how images were
+ *   prepared); of kept features identity
  */
 #ifndef PX_EVAL_FEATURES_FILE_H
 #define PX_EVAL_FEATURES_FILE_H

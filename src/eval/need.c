@@ -65,10 +65,13 @@ static double features_bytes(const px_eval_need_case *c, const subject *s)
 static double probe_bytes(const px_eval_need_case *c, const subject *s, bool baseline)
 {
     double most = 0;
+    int64_t widths = 0;
     if (!c->protocol)
         return 0;
+    for (int i = 0; i < s->layers; i++)
+        widths += s->width[i];
     for (int i = 0; i < s->layers; i++) {
-        px_trial_size size = {c->train, c->test, c->classes, s->width[i], c->comm};
+        px_trial_size size = {c->train, c->test, c->classes, s->width[i], c->comm, widths};
         most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));
     }
     if (!baseline)

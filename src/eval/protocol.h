@@ -67,6 +67,7 @@ typedef struct px_trial_size {
     int64_t train, test; /* rows */
     int classes, width;
     const px_comm *comm;
+    int64_t widths; /* of all layers, which `width` is one of */
 } px_trial_size;
 
 typedef struct px_protocol {
@@ -82,7 +83,10 @@ typedef struct px_protocol {
         images; /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are
                   * left out */
 
-    bool test_only; /* it learns nothing: the training images are not encoded, `train` of the trial is empty */
+    bool own_views; /* it encodes views of its own of whole images: no patches, and no baselines without a network */
+
+    bool
+        test_only; /* it learns nothing: needs no labels, the training images are not encoded, `train` of the trial is empty */
 
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */

@@ -47,7 +47,7 @@ static int choose_test(px_eval_splits *s, const px_dataset *data, const px_eval_
     if (!test)
         return -1;
     s->test = *test;
-    return check_labels(data, "test_split", &s->test, want->train);
+    return want->unlabelled ? 0 : check_labels(data, "test_split", &s->test, want->train);
 }
 
 /* ---- few labels ---- */
@@ -174,7 +174,7 @@ int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval
     const px_split *train = px_dataset_split_for(data, "train_split", want->train);
     if (!train)
         return -1;
-    if (info->classes < 2)
+    if (info->classes < 2 && !(want->unlabelled && want->holdout == 0))
         return px_fail(PX_DATA,
                        "%s: has %s to probe for; data.path= takes another data set, 'pretext features' needs no labels",
                        info->path, info->classes == 0 ? "no classes" : "only one class");
@@ -188,10 +188,10 @@ int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval
     }
     s->train = *train;
     s->limited = px_split_limit(&s->train, want->limit);
-    if (check_labels(data, "train_split", &s->train, s->test.name) != 0)
+    if (!want->unlabelled && check_labels(data, "train_split", &s->train, s->test.name) != 0)
         return -1;
     s->subset_count = 0;
-    if (want->labels > 0)
+    if (want->labels > 0 && !want->unlabelled)
         return take_few(s, data, want);
     s->subset_count = s->train.count;
     return 0;

@@ -17,6 +17,8 @@ typedef struct px_eval_splits_cfg {
     int64_t seed, limit;      /* of what is held out; the most training images, 0: all */
     double labels;            /* of each class of `train`: below 1 a share, from 1 on a number of images; 0: all */
     int64_t labels_seed;
+    bool
+        unlabelled; /* nothing is learned: without `holdout` neither classes nor labels are needed, and `labels` draws nothing */
     int seeds; /* that many subsets are drawn, by labels_seed and those that follow */
 } px_eval_splits_cfg;
 

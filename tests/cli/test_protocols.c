@@ -27,6 +27,8 @@ static int setup(void **state)
     free(make_set(".", "d.h5", &spec));
     free(make_set(".", "bare.h5", &bare));
     free(make_set(".", "two.h5", &two));
+    const set_spec none = {.count = IMAGES, .side = 16, .channels = 3};
+    free(make_set(".", "none.h5", &none));
     run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=2",
                        "optim.warmup_epochs=0", "threads=1", "out=run");
     int status = r.status;
@@ -156,7 +158,7 @@ static void diagnostics_by_layer_and_against_a_file(void **state)
     assert_true(number("/eval/diagnostics/pretrained/uniformity") < 0);
     succeeds(RUN_RANKS(2, "probe", "run", "protocol=diagnostics", "diagnostics.images=40", "diagnostics.views=4",
                        "diagnostics.with=f.h5", "layers=true", "threads=1"));
-    assert_true(fabs(number("/eval/diagnostics/pretrained/lidar") / one - 1) < 1e-9);
+    assert_true(number("/eval/diagnostics/pretrained/lidar") == one);
     free(cka.data);
     free(lidar.data);
     r = RUN("show", "run");
@@ -187,10 +189,32 @@ static void attention_of_a_transformer(void **state)
     free(entropy.data);
 }
 
+/* A data set without classes is enough for protocols that learn nothing. Pixels and HOG have no views to be encoded. */
+static void no_labels_are_needed(void **state)
+{
+    (void)state;
+    run_result r = RUN("probe", "run", "protocol=diagnostics", "data.path=none.h5", "diagnostics.images=40",
+                       "diagnostics.views=2", "baselines=true", "threads=2");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_non_null(strstr(r.out, "untrained"));
+    assert_null(strstr(r.out, "pixels"));
+    run_finish(&r);
+    succeeds(RUN("probe", "vit", "protocol=attention", "data.path=none.h5", "attention.images=20", "labels=0.1",
+                 "threads=1"));
+    succeeds(RUN("show", "vit"));
+    succeeds(RUN("plot", "run", "out=figures"));
+    r = RUN("probe", "vit", "protocol=attention", "attention.images=20", "labels=0.1", "seeds=2", "threads=1");
+    assert_int_equal(r.status, 2);
+    assert_non_null(strstr(r.err, "protocol=attention draws nothing and learns nothing"));
+    run_finish(&r);
+}
+
 static void refuses(void **state)
 {
     (void)state;
     succeeds(RUN("features", "run", "data.split=train", "out=t.h5", "threads=1"));
+    succeeds(RUN("features", "run", "data.path=bare.h5", "data.split=test", "out=other.h5", "threads=1"));
     static const struct {
         int status;
         const char *protocol, *key, *error;
@@ -198,6 +222,9 @@ static void refuses(void **state)
         {2, "protocol=diagnostics", "diagnostics.with=t.h5",
          "diagnostics.with = t.h5 has no features of the split test of this data set"},
         {0, "protocol=diagnostics", "diagnostics.with=missing.h5", "missing.h5"},
+        {2, "protocol=diagnostics", "diagnostics.with=other.h5",
+         "diagnostics.with = other.h5 has features of another data set than d.h5"},
+        {2, "protocol=diagnostics", "patches=4", "patches = 4 does not go together with protocol=diagnostics"},
         {2, "protocol=attention", "attention.images=9",
          "protocol=attention is for vision transformers of the family vit"},
         {2, "protocol=diagnostics", "diagnostics.views=1", "diagnostics.views"},
@@ -220,6 +247,7 @@ int main(void)
                                        cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
                                        cmocka_unit_test(diagnostics_by_layer_and_against_a_file),
                                        cmocka_unit_test(attention_of_a_transformer),
+                                       cmocka_unit_test(no_labels_are_needed),
                                        cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("protocols", tests, setup, run_folder_leave);
 }

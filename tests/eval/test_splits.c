@@ -128,6 +128,19 @@ static void refuse(const px_dataset *d, px_eval_splits_cfg cfg, const char *says
     px_eval_splits_finish(&s);
 }
 
+/* A protocol that learns nothing needs neither classes nor labels, unless the test is held out class by class. */
+static void nothing_is_learned(void **state)
+{
+    px_dataset *d = open_set(*state, 160, 0);
+    refuse(d, (px_eval_splits_cfg){.seeds = 1}, "has no classes to probe for");
+    refuse(d, (px_eval_splits_cfg){.holdout = 0.1, .unlabelled = true, .seeds = 1}, "has no classes to probe for");
+    px_eval_splits s = splits(d, (px_eval_splits_cfg){.labels = 0.1, .unlabelled = true, .seeds = 1});
+    assert_int_equal(s.test.count, 40);
+    assert_null(s.subsets);
+    px_eval_splits_finish(&s);
+    px_dataset_close(d);
+}
+
 static void bad_input(void **state)
 {
     px_dataset *d = open_set(*state, 160, CLASSES);
@@ -204,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(few_labels, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(rows_without_labels, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(nothing_is_learned, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(bad_input, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(fingerprints, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
