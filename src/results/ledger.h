@@ -23,8 +23,8 @@ typedef enum px_part {
     PX_PART_BACKWARD,      /* with what changes states after a step: queues, centres */
     PX_PART_COMMUNICATION, /* waiting for other ranks, or sending to them while nothing else is done */
     PX_PART_OPTIMIZER,     /* with followers */
-    PX_PART_EVALUATION,
-    PX_PART_OTHER, /* set-up, series, checkpoints */
+    PX_PART_EVALUATION,    /* `probe`; of training, validation and online k-NN */
+    PX_PART_OTHER,         /* set-up, series, checkpoints */
     PX_PARTS,
 } px_part;
 extern const char *const px_part_names[PX_PARTS];

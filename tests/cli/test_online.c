@@ -51,7 +51,8 @@ static void change_no_bit_of_any_method(void **state)
         const char *const *m = methods[i];
         char *plain = px_format("out=plain%zu", i), *online = px_format("out=online%zu", i);
         succeeds(RUN("pretrain", TINY, "threads=1", m[0], m[1], m[2], m[3], plain));
-        succeeds(RUN("pretrain", TINY, "threads=1", m[0], m[1], m[2], m[3], online, ONLINE));
+        succeeds(RUN("pretrain", TINY, "threads=1", m[0], m[1], m[2], m[3], online, ONLINE,
+                     "online_images=100000000")); /* the forecast counts those that there are */
         same_group(plain + 4, online + 4, "run.h5", "/train");
         same_group(plain + 4, online + 4, "checkpoint.h5", "/parameters");
         same_group(plain + 4, online + 4, "checkpoint.h5", "/optimizer");
@@ -123,10 +124,27 @@ static void refuses(void **state)
     }
 }
 
+/* A method that never calls px_encode has no features to learn from. */
+static void refuses_a_method_without_a_backbone(void **state)
+{
+    (void)state;
+    assert_non_null(getenv("PRETEXT_PLUGINS"));
+    char *plugin = px_format("%s/faulty.so", getenv("PRETEXT_PLUGINS"));
+    setenv("PRETEXT_FAULT", "blind", 1);
+    run_result r = RUN("pretrain", "--plugin", plugin, "method=faulty", "data.path=d.h5", "batch=48", "threads=1",
+                       "resnet.width=0.125", "out=blind", "online_linear=0.1");
+    unsetenv("PRETEXT_FAULT");
+    assert_int_equal(r.status, 2);
+    assert_non_null(strstr(r.err, "online_linear = 0.1: method faulty does not run its backbone by px_encode"));
+    run_finish(&r);
+    free(plugin);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(change_no_bit_of_any_method), cmocka_unit_test(knn_is_that_of_probe),
-        cmocka_unit_test(the_same_on_two_ranks_and_in_pieces), cmocka_unit_test(refuses)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(change_no_bit_of_any_method),
+                                       cmocka_unit_test(knn_is_that_of_probe),
+                                       cmocka_unit_test(the_same_on_two_ranks_and_in_pieces), cmocka_unit_test(refuses),
+                                       cmocka_unit_test(refuses_a_method_without_a_backbone)};
     return cmocka_run_group_tests_name("online", tests, setup, run_folder_leave);
 }
