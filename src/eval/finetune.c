@@ -29,7 +29,7 @@ struct px_protocol_cfg {
 
 static const px_option options[] = {
     PX_OPTION(px_protocol_cfg, epochs, "50", 1, 100000,
-              "passes over the training images (MAE: 100 for ViT-B, 50 for ViT-L; BEiT: 100)"),
+              "passes over the training images (MAE, BEiT: 100; MAE for a large ViT: 50)"),
     PX_OPTION(px_protocol_cfg, batch, "256", 1, 1e7,
               "images per step over all ranks, a multiple of finetune.shards; as many as there are, if they are fewer"),
     PX_OPTION(px_protocol_cfg, lr, "5e-4", 0, 1000,
