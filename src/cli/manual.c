@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* `length` bytes as they are: roff reads '\' everywhere and '.' and '\'' at the start of a line, and makes hyphens of
- * '-', which cannot be copied into a shell. */
+ * '-', which cannot be copied into a shell. A line may end after '|', since lists of choices are long. */
 static void put_text(FILE *out, const char *text, size_t length)
 {
     if (length > 0 && (*text == '.' || *text == '\''))
@@ -21,6 +21,8 @@ static void put_text(FILE *out, const char *text, size_t length)
             fputs("\\e", out);
         else if (text[i] == '-')
             fputs("\\-", out);
+        else if (text[i] == '|')
+            fputs("|\\:", out);
         else
             fputc(text[i], out);
     }
