@@ -11,7 +11,7 @@
 #include <string.h>
 
 /* `length` bytes as they are: roff reads '\' everywhere and '.' and '\'' at the start of a line, and makes hyphens of
- * '-', which cannot be copied into a shell. A line may end after '|', since lists of choices are long. */
+ * '-', which cannot be copied into a shell. */
 static void put_text(FILE *out, const char *text, size_t length)
 {
     if (length > 0 && (*text == '.' || *text == '\''))
@@ -21,8 +21,6 @@ static void put_text(FILE *out, const char *text, size_t length)
             fputs("\\e", out);
         else if (text[i] == '-')
             fputs("\\-", out);
-        else if (text[i] == '|')
-            fputs("|\\:", out);
         else
             fputc(text[i], out);
     }
@@ -156,6 +154,17 @@ static void put_flags(FILE *out, const px_flag *flags)
     }
 }
 
+/* What a key takes. A line may end between two choices. */
+static void put_allowed(FILE *out, const char *allowed)
+{
+    for (size_t length; *allowed; allowed += length) {
+        length = strcspn(allowed, "|");
+        length += allowed[length] == '|';
+        put_text(out, allowed, length);
+        fputs(allowed[length] ? "\\:" : "", out);
+    }
+}
+
 typedef struct key_writer {
     FILE *out;
     const char *group; /* of the key before */
@@ -176,7 +185,7 @@ static void put_key(void *context, const char *group, const px_option *o)
     fputs(*group ? "." : "", w->out);
     put(w->out, o->name);
     fputs("\\fR=\\fI", w->out);
-    put(w->out, allowed);
+    put_allowed(w->out, allowed);
     fputs("\\fR (", w->out);
     put(w->out, *o->def ? o->def : "\"\"");
     fputs(")\n", w->out);
@@ -189,7 +198,7 @@ static void put_keys(FILE *out, const px_command *c)
 {
     if (!c->out.value && !c->options && !c->keys)
         return;
-    fputs(".SH SETTINGS\nkey=value, with the default in parentheses.\n", out);
+    fputs(".SH SETTINGS\n.ad l\nkey=value, with the default in parentheses.\n", out);
     if (c->out.value) {
         fputs(".TP\n\\fBout\\fR=\\fI", out);
         put(out, c->out.value);
