@@ -10,13 +10,14 @@
 #   LAUNCH    what starts the ranks (default: nothing, one rank)
 #   DATA      CIFAR-10 as `pretext pack` made it (default: cifar10.h5)
 #   RUNS      where the runs go (default: runs/short)
+#   RESULTS   where the .json files go (default: results/methods beside this folder)
 set -u
 
 here=$(dirname "$0") # as it is called: the results name the recipes by it
 program=${PRETEXT:-$(command -v pretext || echo build/pretext)}
 data=${DATA:-cifar10.h5}
 runs=${RUNS:-runs/short}
-results=$here/../results/methods
+results=${RESULTS:-$here/../results/methods}
 methods=("$@")
 if [ $# = 0 ]; then
     for recipe in "$here"/cifar10/*_short.cfg; do

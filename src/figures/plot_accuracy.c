@@ -75,6 +75,7 @@ static int draw_all(plot_job *job)
     enum { BAR = 75, LEAST_BAR = 30, MOST_BARS = 1350, WIDTH = 1100, BARS_WIDTH = 700 };
     int count;
     plot_eval *evals = px_plot_evals(job, &count);
+    count = px_plot_evals_of_labels(evals, count);
     bool any = false;
     for (int i = 0; i < count; i++)
         any |=

@@ -139,15 +139,32 @@ plot_eval *px_plot_evals(const plot_job *job, int *count)
     return evals;
 }
 
+static void finish_eval(plot_eval *e)
+{
+    free(e->protocol);
+    free(e->subject);
+    free(e->measured);
+    free(e->note);
+}
+
 void px_plot_evals_free(plot_eval *evals, int count)
 {
-    for (int i = 0; i < count; i++) {
-        free(evals[i].protocol);
-        free(evals[i].subject);
-        free(evals[i].measured);
-        free(evals[i].note);
-    }
+    for (int i = 0; i < count; i++)
+        finish_eval(&evals[i]);
     free(evals);
+}
+
+int px_plot_evals_of_labels(plot_eval *evals, int count)
+{
+    int kept = 0;
+    for (int i = 0; i < count; i++) {
+        const px_protocol *p = px_protocols[px_protocol_index(evals[i].protocol)];
+        if (p && p->test_only)
+            finish_eval(&evals[i]);
+        else
+            evals[kept++] = evals[i];
+    }
+    return kept;
 }
 
 char *px_plot_protocol_name(const plot_eval *e)

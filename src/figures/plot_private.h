@@ -89,6 +89,8 @@ void px_plot_eval_notes(plot_eval *, int count);
 /* All evaluations, sorted by protocol (linear first), subject (pretrained, untrained, pixels, hog, others) and run. */
 plot_eval *px_plot_evals(const plot_job *, int *count);
 void px_plot_evals_free(plot_eval *, int count);
+/* Leaves out those that learn nothing, whose numbers are no accuracies (LiDAR, how far heads look). Returns how many are left. */
+int px_plot_evals_of_labels(plot_eval *, int count);
 /* Whether nothing was trained for a subject: an untrained twin, initial weights, pixels, HOG; also on held-out images. */
 bool px_plot_is_baseline(const char *subject);
 /* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */

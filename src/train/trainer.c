@@ -391,9 +391,8 @@ static void introduce(const trainer *t)
                 (double)parameters / 1e6, px_precision_name(c));
     px_log_line(t->log,
                 "%" PRId64 " images, used at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
-                s->split.count, s->task.image_size,
-                px_dataset_about(s->data)->height ? "" : " (data.image_size; they vary in size)", s->per_epoch,
-                c->epochs, t->steps);
+                s->split.count, s->task.image_size, px_dataset_about(s->data)->height ? "" : " (data.image_size)",
+                s->per_epoch, c->epochs, t->steps);
     px_log_line(t->log, "batch %d = %d %s x %d images x %d micro-batch%s; %d rank%s x %d thread%s", c->batch,
                 s->task.ranks,
                 c->reproducible ? "shards"
