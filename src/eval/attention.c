@@ -72,20 +72,6 @@ static int find_layers(px_model *m, const px_task *task, int64_t in_front, px_at
     return m->layers > 0 ? 0 : px_fail(PX_USAGE, "protocol=attention: the backbone has no attention");
 }
 
-/* The same parameters in the same order. */
-static void take_parameters(px_model *to, const px_model *from)
-{
-    PX_CHECK(px_graph_params(to->graph) == px_graph_params(from->graph));
-    for (int i = 0; i < px_graph_params(to->graph); i++) {
-        const px_param *p = px_graph_param(to->graph, i);
-        PX_CHECK(strcmp(p->name, px_graph_param(from->graph, i)->name) == 0);
-        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof plain[0]);
-        px_plan_get_param(from->plan, i, plain);
-        px_plan_set_param(to->plan, i, plain);
-        free(plain);
-    }
-}
-
 /* ---- memory ---- */
 
 /* What the encoder, and the queries, keys and values of this rank's images take. */
@@ -143,7 +129,11 @@ static int build(px_model *m, const px_trial_source *source, int64_t images, px_
     }
     if (status == 0) {
         px_plan_allocate(m->plan);
-        take_parameters(m, source->model);
+        char *missing = NULL;
+        int *places = px_model_places(m, source->model, "", &missing);
+        PX_CHECK(places); /* both are this backbone */
+        px_model_take(m, source->model, places);
+        free(places);
     } else {
         px_model_finish(m);
     }

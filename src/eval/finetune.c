@@ -182,22 +182,18 @@ typedef struct tuning {
 /* Gives the session the subject's backbone; what follows (an average) begins there, too. */
 static int take_backbone(px_session *s, const px_model *from)
 {
-    const px_graph *to = s->model->graph;
-    for (int i = 0; i < px_graph_params(from->graph); i++) {
-        const px_param *p = px_graph_param(from->graph, i);
-        int at = 0;
-        while (at < px_graph_params(to) && strcmp(px_graph_param(to, at)->name, p->name) != 0)
-            at++;
-        if (at == px_graph_params(to) || !px_shape_equal(px_graph_param(to, at)->value->shape, p->value->shape))
-            return px_fail(PX_FAIL, "fine-tuning: the training has no %s of that shape", p->name);
-        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof plain[0]);
-        px_plan_get_param(from->plan, i, plain);
-        px_plan_set_param(s->plan[0], at, plain);
-        free(plain);
-    }
-    for (int i = 0; i < px_graph_followers(to); i++)
+    char *missing = NULL;
+    int *places = px_model_places(from, s->model, "", &missing);
+    if (places)
+        px_model_give(from, s->model, places);
+    else
+        px_fail(PX_FAIL, "fine-tuning: the training has no %s of that shape", missing);
+    for (int i = 0; places && i < px_graph_followers(s->model->graph); i++)
         px_plan_follow(s->plan[0], i, 0);
-    return 0;
+    int status = places ? 0 : -1;
+    free(missing);
+    free(places);
+    return status;
 }
 
 static int one_step(tuning *f, int64_t step)

@@ -14,37 +14,10 @@ typedef struct online {
     const px_session *session;
     px_model model; /* the encoder */
     px_extract_spec from;
+    int *places; /* of its parameters in the session's model: those of the network that is probed */
     px_split train, test;
     int64_t *some_train, *some_test;
 } online;
-
-/* Copies the parameters of the network that is probed. */
-static int take_parameters(online *o)
-{
-    const px_session *s = o->session;
-    const px_graph *from = s->model->graph;
-    const char *net = px_settings_net(s->settings, "");
-    for (int i = 0; i < px_graph_params(o->model.graph); i++) {
-        const px_param *p = px_graph_param(o->model.graph, i);
-        char *name = *net ? px_format("%s.%s", net, p->name) : px_strdup(p->name);
-        int at = 0;
-        while (at < px_graph_params(from) && strcmp(px_graph_param(from, at)->name, name) != 0)
-            at++;
-        bool there =
-            at < px_graph_params(from) && px_shape_equal(px_graph_param(from, at)->value->shape, p->value->shape);
-        if (!there)
-            px_fail(PX_USAGE, "online_knn_epochs: method %s trains no %s of that shape, which its probes would take",
-                    s->settings->method->name, name);
-        free(name);
-        if (!there)
-            return -1;
-        float *plain = px_aligned_calloc((size_t)px_shape_count(p->value->shape) * sizeof plain[0]);
-        px_plan_get_param(s->model->plan, at, plain);
-        px_plan_set_param(o->model.plan, i, plain);
-        free(plain);
-    }
-    return 0;
-}
 
 static int check_split(const px_session *s, const char *key, const px_split *split)
 {
@@ -79,6 +52,7 @@ static void destroy(void *own)
 {
     online *o = own;
     px_model_finish(&o->model);
+    free(o->places);
     free(o->some_train);
     free(o->some_test);
     free(o);
@@ -99,7 +73,13 @@ static int prepare(online *o, px_log *log)
                                 .timeout = d->timeout,
                                 .comm = s->comm,
                                 .log = log};
-    return take_parameters(o);
+    char *missing = NULL;
+    o->places = px_model_places(&o->model, s->model, px_settings_net(s->settings, ""), &missing);
+    if (!o->places)
+        px_fail(PX_USAGE, "online_knn_epochs: method %s trains no %s of that shape, which its probes would take",
+                s->settings->method->name, missing);
+    free(missing);
+    return o->places ? 0 : -1;
 }
 
 static int create(void **own, const px_session *s, px_log *log)
@@ -132,7 +112,8 @@ static int measure(void *own, double *value)
     int classes = px_dataset_about(o->session->data)->classes;
     px_extraction train, test;
     px_knn_result r;
-    if (px_agree(o->from.comm, take_parameters(o)) != 0 || encode(o, &o->train, &train) != 0)
+    px_model_take(&o->model, o->session->model, o->places);
+    if (encode(o, &o->train, &train) != 0)
         return -1;
     int status = encode(o, &o->test, &test);
     if (status == 0) {

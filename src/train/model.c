@@ -360,3 +360,46 @@ void px_model_finish(px_model *m)
     px_graph_destroy(m->graph);
     *m = (px_model){0};
 }
+
+/* ---- values of another model ---- */
+
+int *px_model_places(const px_model *part, const px_model *whole, const char *net, char **missing)
+{
+    int count = px_graph_params(part->graph), all = px_graph_params(whole->graph),
+        *places = px_calloc((size_t)count + 1, sizeof places[0]);
+    for (int i = 0; i < count; i++) {
+        const px_param *p = px_graph_param(part->graph, i);
+        char *name = *net ? px_format("%s.%s", net, p->name) : px_strdup(p->name);
+        int at = 0;
+        while (at < all && strcmp(px_graph_param(whole->graph, at)->name, name) != 0)
+            at++;
+        if (at == all || !px_shape_equal(px_graph_param(whole->graph, at)->value->shape, p->value->shape)) {
+            *missing = name;
+            free(places);
+            return NULL;
+        }
+        places[i] = at;
+        free(name);
+    }
+    return places;
+}
+
+static void copy_value(px_plan *to, int to_place, px_plan *from, int from_place, px_shape shape)
+{
+    float *plain = px_aligned_calloc((size_t)px_shape_count(shape) * sizeof plain[0]);
+    px_plan_get_param(from, from_place, plain);
+    px_plan_set_param(to, to_place, plain);
+    free(plain);
+}
+
+void px_model_take(px_model *part, const px_model *whole, const int *places)
+{
+    for (int i = 0; i < px_graph_params(part->graph); i++)
+        copy_value(part->plan, i, whole->plan, places[i], px_graph_param(part->graph, i)->value->shape);
+}
+
+void px_model_give(const px_model *part, px_model *whole, const int *places)
+{
+    for (int i = 0; i < px_graph_params(part->graph); i++)
+        copy_value(whole->plan, places[i], part->plan, i, px_graph_param(part->graph, i)->value->shape);
+}

@@ -80,6 +80,13 @@ int px_model_encoder(px_model *, const px_settings *, const px_task *, const px_
 int px_model_plan_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);
 void px_model_finish(px_model *);
 
+/* For each parameter and state of `part` the number, in `whole`, of the one with its name (after "NET.", unless `net` is "") and
+ * shape. The caller frees it. NULL: there is none for the name in *missing, a new string. */
+int *px_model_places(const px_model *part, const px_model *whole, const char *net, char **missing);
+/* Copies their values: from `whole` to `part`, or back. */
+void px_model_take(px_model *part, const px_model *whole, const int *places);
+void px_model_give(const px_model *part, px_model *whole, const int *places);
+
 /* Has the optimizer of a model for pretraining treat parameters as the method, optim.layer_decay and optim.rules say. 0, or
  * -1 (PX_USAGE). */
 int px_model_treat(const px_model *, const px_settings *, int64_t steps_per_epoch, px_optimizer *);

@@ -60,39 +60,16 @@ double px_validation_bytes(const px_settings *s, const px_task *task)
     return bytes;
 }
 
-/* The numbers of the model's parameters in the session's graph, in the network `net`. NULL: `classify` and `build` do not agree. */
+/* NULL: `classify` and `build` do not agree. */
 static int *find_parameters(const px_model *m, const px_session *s, const char *net)
 {
-    const px_graph *from = s->model->graph;
-    int count = px_graph_params(m->graph), *at = px_calloc((size_t)count + 1, sizeof at[0]);
-    for (int i = 0; i < count; i++) {
-        const px_param *p = px_graph_param(m->graph, i);
-        char *name = *net ? px_format("%s.%s", net, p->name) : px_strdup(p->name);
-        while (at[i] < px_graph_params(from) && strcmp(px_graph_param(from, at[i])->name, name) != 0)
-            at[i]++;
-        bool there =
-            at[i] < px_graph_params(from) && px_shape_equal(px_graph_param(from, at[i])->value->shape, p->value->shape);
-        if (!there)
-            px_fail(PX_USAGE, "validate_epochs: method %s trains no %s of that shape, with which it would classify",
-                    s->settings->method->name, name);
-        free(name);
-        if (!there) {
-            free(at);
-            return NULL;
-        }
-    }
-    return at;
-}
-
-static void take_parameters(px_validation *v, const int *at)
-{
-    for (int i = 0; i < px_graph_params(v->model.graph); i++) {
-        px_shape shape = px_graph_param(v->model.graph, i)->value->shape;
-        float *plain = px_aligned_calloc((size_t)px_shape_count(shape) * sizeof plain[0]);
-        px_plan_get_param(v->session->model->plan, at[i], plain);
-        px_plan_set_param(v->model.plan, i, plain);
-        free(plain);
-    }
+    char *missing = NULL;
+    int *places = px_model_places(m, s->model, net, &missing);
+    if (!places)
+        px_fail(PX_USAGE, "validate_epochs: method %s trains no %s of that shape, with which it would classify",
+                s->settings->method->name, missing);
+    free(missing);
+    return places;
 }
 
 /* ---- set-up ---- */
@@ -237,7 +214,7 @@ static int see_share(px_validation *v, const listener *to)
 static int measure(px_validation *v, const int *parameters, double *accuracy)
 {
     int64_t right = 0;
-    take_parameters(v, parameters);
+    px_model_take(&v->model, v->session->model, parameters);
     if (px_agree(v->session->comm, see_share(v, &(listener){count_right, &right})) != 0)
         return -1;
     double sum = (double)right;
@@ -248,7 +225,7 @@ static int measure(px_validation *v, const int *parameters, double *accuracy)
 
 int px_validation_predict(px_validation *v, px_validation_see *see, void *context)
 {
-    take_parameters(v, v->average ? v->average : v->trained);
+    px_model_take(&v->model, v->session->model, v->average ? v->average : v->trained);
     return px_agree(v->session->comm, see_share(v, &(listener){see, context}));
 }
 
