@@ -17,12 +17,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+static const char *experiments(void)
+{
+    const char *folder = getenv("PRETEXT_EXPERIMENTS");
+    return folder ? folder : "experiments";
+}
+
 static void every_configuration_is_taken(void **state)
 {
     (void)state;
-    const char *folder = getenv("PRETEXT_EXPERIMENTS");
-    if (!folder)
-        skip();
+    const char *folder = experiments();
     char *pattern = px_format("%s/*.cfg", folder), *deeper = px_format("%s/*/*.cfg", folder),
          *out = run_folder_create();
     char *data = px_format("data.path=%s/missing.h5", out), *run = px_format("out=%s/run", out);
@@ -83,9 +87,7 @@ static void each_method_has_its_recipes(void **state)
 {
     (void)state;
     static const char *const sets[] = {"cifar10", "imagenette"};
-    const char *folder = getenv("PRETEXT_EXPERIMENTS");
-    if (!folder)
-        skip();
+    const char *folder = experiments();
     for (int set = 0; set < 2; set++) {
         char *pattern = px_format("%s/%s/*.cfg", folder, sets[set]);
         const px_method *has[256];
@@ -112,9 +114,7 @@ static void each_method_has_its_recipes(void **state)
 static void each_method_has_a_short_recipe(void **state)
 {
     (void)state;
-    const char *folder = getenv("PRETEXT_EXPERIMENTS");
-    if (!folder)
-        skip();
+    const char *folder = experiments();
     for (int i = 0; px_methods[i]; i++) {
         px_settings s;
         char *path = px_format("%s/cifar10/%s_short.cfg", folder, px_methods[i]->name);
@@ -150,11 +150,9 @@ static void probe_sh_says(const char *script, const char *const weights[3], cons
 static void weights_of_the_same_name(void **state)
 {
     (void)state;
-    const char *experiments = getenv("PRETEXT_EXPERIMENTS");
-    if (!experiments)
-        skip();
+    const char *own = experiments();
     static const char *const names[] = {"a/model.pth", "b/model.pth", "b/model.safetensors"};
-    char *folder = run_folder_create(), *script = px_format("%s/probe.sh", experiments),
+    char *folder = run_folder_create(), *script = px_format("%s/probe.sh", own),
          *program = px_format("%s/program", folder), *results = px_format("%s/out", folder), *weights[3], *before,
          *had = getenv("PRETEXT");
     before = had ? px_strdup(had) : NULL;

@@ -13,7 +13,7 @@
 
 #include <unistd.h>
 
-enum { IMAGES = 320, EPOCHS = 6 };
+enum { IMAGES = 320, EPOCHS = 9 };
 
 #define SHORT                                                                                                          \
     "protocol=finetune", "finetune.batch=48", "finetune.lr=0.03", "finetune.shards=2", "data.workers=1",               \
@@ -55,7 +55,7 @@ static double number(const char *path)
 static void learns_and_does_not_depend_on_ranks(void **state)
 {
     (void)state;
-    run_result r = RUN("probe", "run", SHORT, "finetune.epochs=6", "baselines=true", "threads=2");
+    run_result r = RUN("probe", "run", SHORT, "finetune.epochs=9", "baselines=true", "threads=2");
     if (r.status != 0)
         fail_msg("%s", r.err);
     assert_non_null(strstr(r.out, "pretrained"));
@@ -74,9 +74,9 @@ static void learns_and_does_not_depend_on_ranks(void **state)
     assert_int_equal(all, IMAGES / 4);
     assert_true(right / all == top1);
     print_message("top-1 %.1f %%, loss %.4f to %.4f\n", 100 * top1, one.data[0], one.data[EPOCHS - 1]);
-    assert_true(one.data[EPOCHS - 1] < 0.9 * one.data[0] && top1 > 0.3); /* chance: 0.25 */
-    assert_true(twin.data[0] != one.data[0]);                            /* it began at other weights */
-    succeeds(RUN_RANKS(2, "probe", "run", SHORT, "finetune.epochs=6", "threads=1"));
+    assert_true(one.data[EPOCHS - 1] < 0.8 * one.data[0] && top1 > 0.35); /* chance: 0.25 */
+    assert_true(twin.data[0] != one.data[0]);                             /* it began at other weights */
+    succeeds(RUN_RANKS(2, "probe", "run", SHORT, "finetune.epochs=9", "threads=1"));
     array two = read_array("run", "run.h5", "/eval/finetune/pretrained/train_loss");
     assert_memory_equal(one.data, two.data, EPOCHS * sizeof one.data[0]);
     assert_true(number("/eval/finetune/pretrained/top1") == top1);
@@ -95,11 +95,11 @@ static void is_supervised_training(void **state)
     (void)state;
     succeeds(RUN("export", "run", "out=w.safetensors"));
     succeeds(RUN("pretrain", "method=supervised", "resnet.width=0.125", "data.path=d.h5", "init=w.safetensors",
-                 "batch=48", "epochs=6", "seed=0", "reproducible=true", "shards=2", "data.workers=1",
+                 "batch=48", "epochs=9", "seed=0", "reproducible=true", "shards=2", "data.workers=1",
                  "data.normalize=auto", "optim.optimizer=adamw", "optim.lr=0.03", "optim.weight_decay=0.05",
-                 "optim.layer_decay=0.75", "optim.warmup_epochs=0.6", "supervised.smoothing=0.1", "threads=1",
+                 "optim.layer_decay=0.75", "optim.warmup_epochs=0.9", "supervised.smoothing=0.1", "threads=1",
                  "out=same"));
-    succeeds(RUN("probe", "run", SHORT, "finetune.epochs=6", "finetune.with=supervised.smoothing=0.1",
+    succeeds(RUN("probe", "run", SHORT, "finetune.epochs=9", "finetune.with=supervised.smoothing=0.1",
                  "data.normalize=auto", "threads=1"));
     array loss = read_array("same", "run.h5", "/train/loss"),
           mean = read_array("run", "run.h5", "/eval/finetune/pretrained/train_loss");

@@ -4,8 +4,9 @@
     compare_weights.py build/pretext
 
 Models of torchvision and timm with random weights and statistics are saved in .safetensors and .pth under the prefixes that toolkits
-put before names, and as the authors of methods save them, with heads and a second network. Features must agree to 3e-6 of the largest. Ends with 77 where torch or h5py is missing (meson then skips the
-test); cases whose package is missing are named.
+put before names, and as the authors of methods save them, with heads and a second network. Features must agree with PyTorch's in
+double to 2e-6 of the largest, or to 1.2 times what its own in float differ by (networks with SwiGLU: 2.2e-6). Ends with 77 where
+torch or h5py is missing (meson then skips the test); cases whose package is missing are named.
 """
 import os
 import pathlib
@@ -24,7 +25,7 @@ except ImportError as error:
     print(f"skipped: {error}; the environment variable TORCH_PYTHON can name an interpreter that has torch and h5py")
     sys.exit(77)
 
-LIMIT = 3e-6
+LIMIT = 2e-6
 IMAGES = 3
 PREFIXES = ["", "module.", "state_dict.backbone.", "module.encoder_q."]
 
@@ -203,7 +204,7 @@ def layout(program, folder, family, compose):
     if got is None:
         return said
     want = net(x).detach().numpy()
-    return float(np.abs(got - want).max() / np.abs(want).max())
+    return apart(got, want)
 
 
 def save(path, state, prefix):
@@ -241,12 +242,18 @@ def features(program, weights, data, size):
         return f["features"][:], done.stderr
 
 
+def apart(got, want):
+    return float(np.abs(got - want).max() / np.abs(want).max())
+
+
 def compare(program, folder, name, make, size):
-    """The worst difference over prefixes and formats; a text if something was refused."""
+    """The worst difference over prefixes and formats, and what is allowed; a text if something was refused."""
     x = write_set(folder / "d.h5", size)
     net, state = make(size)
     with torch.no_grad():
+        single = net(x.float()).numpy()
         want = net.double()(x).numpy()
+    allowed = max(LIMIT, 1.2 * apart(single, want))
     worst = 0
     large = sum(v.numel() for v in state.values()) > 20e6  # large files: once
     for prefix in [""] if large else PREFIXES if name.split()[0] == "torchvision" or "tiny" in name else PREFIXES[:2]:
@@ -255,9 +262,9 @@ def compare(program, folder, name, make, size):
             save(path, state, prefix)
             got, said = features(program, path, folder / "d.h5", size)
             if got is None:
-                return f"'{prefix}' {ending}: {said}"
-            worst = max(worst, float(np.abs(got - want).max() / np.abs(want).max()))
-    return worst
+                return f"'{prefix}' {ending}: {said}", allowed
+            worst = max(worst, apart(got, want))
+    return worst, allowed
 
 
 def refuse(program, folder, make, size, word):
@@ -287,12 +294,12 @@ def main(program):
                     print(f"{name}: {wrong or 'refused by name'}")
                     failed += wrong is not None
                     continue
-                error = compare(program, pathlib.Path(folder), name, make, size)
+                error, allowed = compare(program, pathlib.Path(folder), name, make, size)
             except ImportError as missing:
                 print(f"{name}: skipped: {missing}")
                 continue
-        print(f"{name}: {error if isinstance(error, str) else f'{error:.1e}'}", flush=True)
-        failed += isinstance(error, str) or error > LIMIT
+        print(f"{name}: {error if isinstance(error, str) else f'{error:.1e} of {allowed:.1e}'}", flush=True)
+        failed += isinstance(error, str) or error > allowed
     return 1 if failed else 0
 
 
