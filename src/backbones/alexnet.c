@@ -115,7 +115,7 @@ static int layer(const px_backbone *b, const char *parameter, int *count)
                 return i;
     if (strncmp(parameter, "classifier.", 11) == 0)
         return LAYERS;
-    return strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    return -1;
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)

@@ -17,16 +17,16 @@ enum { PX_STAGES_MAX = 32 };
 
 typedef struct px_encoding {
     px_value *pooled; /* (N, F): what probes read */
-    px_value *
-        tokens; /* build_masked: (N, T, D), the class token first, after the last norm; a ResNet's last map. Else NULL */
+    /* build_masked: (N, T, D), the class token first, after the last norm; a ResNet's last map. Else NULL */
+    px_value *tokens;
     int stages;
     struct {
         const char *name; /* as in PyTorch: "layer1", "blocks.0" */
         px_value *map;    /* (N, C, H, W); ViT: tokens (N, T, D), the class token first */
     } stage[PX_STAGES_MAX];
     int64_t in_front; /* ViT: tokens before the patches in `mlp`: the class token and what is in no map (registers) */
-    px_value
-        *mlp[PX_STAGES_MAX]; /* ViT: what the MLP of that block added to the tokens, (N (in_front + T), D); else NULL */
+    /* ViT: what the MLP of that block added to the tokens, (N (in_front + T), D); else NULL */
+    px_value *mlp[PX_STAGES_MAX];
 } px_encoding;
 
 /* What becomes of hidden patches. */
@@ -79,7 +79,7 @@ typedef struct px_backbone_family {
                                 px_hiding);
 
     /* The layer of a parameter of the backbone, counted from the images on, from 0 to *layers - 1; what comes after the backbone
-     * is in the last one. -1: the backbone has no parameter of this name. For optim.layer_decay. Optional. */
+     * is in the last one. -1: the backbone has no parameter of this name. For px_backbone_layer. */
     int (*layer)(const px_backbone *, const char *parameter, int *layers);
 
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
@@ -95,5 +95,8 @@ struct px_backbone {
 
 extern const px_backbone_family *const px_backbone_families[]; /* NULL-terminated */
 const px_backbone *px_backbone_find(const char *name);
+
+/* The family's `layer`, for optim.layer_decay; a token that stands for hidden patches is in layer 0. */
+int px_backbone_layer(const px_backbone *, const char *parameter, int *layers);
 
 #endif

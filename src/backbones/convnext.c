@@ -101,7 +101,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     *layers = STAGES + 2;
     if (sscanf(parameter, "stages.%d.", &stage) == 1)
         return 1 + stage;
-    if (strncmp(parameter, "stem.", 5) == 0 || strcmp(parameter, "mask_token") == 0)
+    if (strncmp(parameter, "stem.", 5) == 0)
         return 0;
     return strncmp(parameter, "head.", 5) == 0 ? STAGES + 1 : -1;
 }
@@ -185,7 +185,7 @@ static px_value *stage(px_graph *g, px_value *x, const struct variant *v, const 
     px_scope_push(g, "blocks");
     for (int k = 0; k < v->depth[i]; k++) {
         px_scope_push(g, "%d", k);
-        x = block(g, x, c, v->pixels, c->drop_path * (before + k) / (all - 1));
+        x = block(g, x, c, v->pixels, px_drop_path_rate(c->drop_path, before + k, all));
         px_graph_cut(g);
         px_scope_pop(g);
     }

@@ -1,4 +1,4 @@
-/* find.c - a backbone by its name. */
+/* find.c - a backbone by its name; a parameter's layer. */
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -20,4 +20,10 @@ const px_backbone *px_backbone_find(const char *name)
     const char *near = px_nearest(name, names);
     return px_fail_null(PX_USAGE, "there is no backbone '%s'%s%s%s ('pretext backbones' lists them)", name,
                         near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+int px_backbone_layer(const px_backbone *b, const char *parameter, int *layers)
+{
+    int layer = b->family->layer(b, parameter, layers);
+    return strcmp(parameter, "mask_token") == 0 ? 0 : layer;
 }

@@ -73,7 +73,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
         if (strncmp(parameter, modules[i].name, strlen(modules[i].name)) == 0)
             return 1 + i;
     bool stem = strncmp(parameter, "conv", 4) == 0 && parameter[4] >= '1' && parameter[4] <= '3' && parameter[5] == '.';
-    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    return stem ? 0 : -1;
 }
 
 /* torchvision's BasicConv2d */

@@ -93,7 +93,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
             found = 1 + before + k;
     *layers = 1 + before + 1;
     bool stem = strncmp(parameter, "conv_stem.", 10) == 0 || strncmp(parameter, "bn1.", 4) == 0;
-    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : found;
+    return stem ? 0 : found;
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)

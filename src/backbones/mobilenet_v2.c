@@ -103,7 +103,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     *layers = last + 2;
     if (sscanf(parameter, "features.%d.", &place) == 1 && place <= last)
         return place;
-    return strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    return -1;
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)

@@ -88,8 +88,7 @@ static px_value *attend(px_graph *g, px_value *y, bool squeeze)
 /* A block's branch, which stochastic depth leaves out for some samples. */
 static px_value *dropped(const resnet *r, px_value *branch)
 {
-    double rate = r->blocks > 1 ? r->c->drop_path * r->block / (r->blocks - 1) : r->c->drop_path;
-    return px_drop_path(r->g, branch, rate, r->N);
+    return px_drop_path(r->g, branch, px_drop_path_rate(r->c->drop_path, r->block, r->blocks), r->N);
 }
 
 static px_value *basic(const resnet *r, px_value *x, int planes, int stride)
@@ -261,7 +260,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 
-/* The stem, the four stages, then what follows. */
+/* The stem, the stages (four, three for CIFAR), then what follows. */
 static int layer(const px_backbone *b, const char *parameter, int *layers)
 {
     const struct variant *v = b->variant;
@@ -271,7 +270,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
         return parameter[5] - '0';
     if (strncmp(parameter, "bn1.", 4) == 0)
         return first ? 0 : *layers - 1;
-    return strncmp(parameter, "conv1.", 6) == 0 || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    return strncmp(parameter, "conv1.", 6) == 0 ? 0 : -1;
 }
 
 static px_value *stage(resnet *r, px_value *x, int planes, int number)

@@ -117,7 +117,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
     *layers = STAGES + 2;
     if (sscanf(parameter, "layers.%d.", &stage) == 1)
         return 1 + stage;
-    if (strncmp(parameter, "patch_embed.", 12) == 0 || strcmp(parameter, "mask_token") == 0)
+    if (strncmp(parameter, "patch_embed.", 12) == 0)
         return 0;
     return strncmp(parameter, "norm.", 5) == 0 ? STAGES + 1 : -1;
 }
@@ -274,7 +274,7 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
         px_scope_push(g, "blocks");
         for (int k = 0; k < v->depth[i]; k++) {
             s.shift = whole || k % 2 == 0 ? 0 : s.window / 2;
-            s.drop_path = c->drop_path * (before + k) / (all - 1);
+            s.drop_path = px_drop_path_rate(c->drop_path, before + k, all);
             px_scope_push(g, "%d", k);
             x = apply(g, &s, x);
             px_scope_pop(g);

@@ -144,7 +144,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
                 found = *layers - 1;
     if (strncmp(parameter, "classifier.", 11) == 0)
         return *layers - 1;
-    return strcmp(parameter, "mask_token") == 0 ? 0 : found;
+    return found;
 }
 
 static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cfg *c, px_value *x)

@@ -88,8 +88,7 @@ static int patch(const px_backbone *b)
 /* As BEiT and MAE count them: the embedding, each block, then the last norm with what follows. */
 static int layer(const px_backbone *b, const char *parameter, int *layers)
 {
-    static const char *const embedding[] = {"cls_token", "reg_token",    "dist_token",
-                                            "pos_embed", "patch_embed.", "mask_token"};
+    static const char *const embedding[] = {"cls_token", "reg_token", "dist_token", "pos_embed", "patch_embed."};
     *layers = ((const px_vit_variant *)b->variant)->depth + 2;
     for (size_t i = 0; i < sizeof embedding / sizeof embedding[0]; i++)
         if (strncmp(parameter, embedding[i], strlen(embedding[i])) == 0)
@@ -348,7 +347,7 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
         px_block_spec spec = {.heads = v->heads,
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
-                              .drop_path = depth > 1 ? v->c->drop_path * i / (depth - 1) : v->c->drop_path,
+                              .drop_path = px_drop_path_rate(v->c->drop_path, i, depth),
                               .layer_scale = v->c->layer_scale,
                               .kind = v->c->mlp,
                               .qkv_bias = v->c->qkv_bias,

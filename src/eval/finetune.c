@@ -155,12 +155,6 @@ static int check(const px_protocol_cfg *c, const px_settings *run)
         return px_fail(PX_USAGE, "finetune.shards = %d is not a power of two, as finetune.shards=8 is", c->shards);
     if (c->batch % c->shards)
         return px_fail(PX_USAGE, "finetune.batch = %d cannot be divided by finetune.shards = %d", c->batch, c->shards);
-    if (c->layer_decay != 1 && !run->backbone->family->layer)
-        return px_fail(
-            PX_USAGE,
-            "finetune.layer_decay = %g: the family %s does not count its layers; finetune.layer_decay=1 trains "
-            "all at one rate",
-            c->layer_decay, run->backbone->family->name);
     if (settings_of(&s, c, run, 0) != 0)
         return -1;
     int status = px_schedule_check(&s.optim, s.train.epochs);

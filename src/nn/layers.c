@@ -199,3 +199,8 @@ px_value *px_mlp_layers(px_graph *g, const px_mlp *m, px_value *x)
     }
     return x;
 }
+
+double px_drop_path_rate(double last, int block, int blocks)
+{
+    return blocks > 1 ? last * block / (blocks - 1) : last;
+}

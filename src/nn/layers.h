@@ -97,4 +97,8 @@ typedef struct px_mlp {
 /* linear1.weight, bn1.weight, ... x (N, in) -> (N, out) */
 px_value *px_mlp_layers(px_graph *, const px_mlp *, px_value *x);
 
+/* How often stochastic depth leaves out branch `block` of `blocks`: in proportion from 0 at the first to `last` at the last one
+ * (Huang et al. 2016, as torchvision and timm count it); `last` if there is one block. For px_drop_path. */
+double px_drop_path_rate(double last, int block, int blocks);
+
 #endif

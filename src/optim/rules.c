@@ -34,7 +34,8 @@ static int unknown_word(const char *word)
 /* The settings of one scope: "rate=0.1,decay=0". */
 static int read_settings(px_rules *r, const char *scope, char *settings)
 {
-    char *value, *end, *const words[] = {"rate", "decay", "steady", "frozen", NULL};
+    char *value, *end, *words[sizeof kinds / sizeof kinds[0]];
+    memcpy(words, kinds, sizeof words); /* getsubopt does not change them, though it asks for strings that may be */
     while (*settings) {
         int kind = getsubopt(&settings, words, &value);
         if (kind < 0)

@@ -23,10 +23,8 @@ static int slow_down(px_treatment *how, const px_param_span *span, int spans, co
     const px_backbone *b = s->backbone;
     if (s->optim.layer_decay == 1)
         return 0;
-    if (!b->family->layer)
-        return px_fail(PX_USAGE, "optim.layer_decay: the family %s does not count its layers", b->family->name);
     for (int i = 0; i < spans; i++) {
-        int layers, layer = b->family->layer(b, span[i].name, &layers);
+        int layers, layer = px_backbone_layer(b, span[i].name, &layers);
         if (layer >= 0 && is_of_backbone(m, span[i].name))
             how[i].rate *= pow(s->optim.layer_decay, layers - 1 - layer);
     }

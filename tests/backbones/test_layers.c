@@ -48,7 +48,7 @@ static void check(const px_backbone *b)
         const px_param *p = px_graph_param(g, i);
         if (p->value->kind != PX_PARAMETER)
             continue;
-        int layer = b->family->layer(b, p->name, &layers);
+        int layer = px_backbone_layer(b, p->name, &layers);
         if (layer < 0 || layer >= layers || layers > MOST)
             fail_msg("%s: %s is in layer %d of %d", b->name, p->name, layer, layers);
         if (layer < before)
@@ -59,8 +59,8 @@ static void check(const px_backbone *b)
     for (int i = 0; i < layers - 1; i++)
         if (per_layer[i] == 0)
             fail_msg("%s: layer %d of %d has no parameter", b->name, i, layers);
-    assert_int_equal(b->family->layer(b, "mask_token", &ignored), 0);
-    assert_int_equal(b->family->layer(b, "decoder.weight", &ignored), -1);
+    assert_int_equal(px_backbone_layer(b, "mask_token", &ignored), 0);
+    assert_int_equal(px_backbone_layer(b, "decoder.weight", &ignored), -1);
     px_graph_destroy(g);
 }
 

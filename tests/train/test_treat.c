@@ -161,7 +161,7 @@ static void mask_tokens_of_backbones_are_in_layer_0(void **state)
     for (int i = 0; i < 2; i++) {
         int layers;
         const px_backbone *b = px_backbone_find(name[i]);
-        assert_int_equal(b->family->layer(b, "mask_token", &layers), 0);
+        assert_int_equal(px_backbone_layer(b, "mask_token", &layers), 0);
     }
 }
 
