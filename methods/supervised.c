@@ -6,11 +6,10 @@
  *
  * What makes such training better than it was in 2015 is there by options, off by default as in He et al.'s recipe: smoothed
  * labels, mixup, CutMix, RandAugment, TrivialAugment, random erasing, dropout, an average of the weights. */
-#include "data/mix.h"
 #include "graph/average.h"
 #include "nn/layers.h"
 #include "ops/ops.h"
-#include "train/method.h"
+#include "train/labels.h"
 
 struct px_method_cfg {
     double area_min, flip, erase, smoothing, dropout, ema;
@@ -22,30 +21,12 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1,
               "smallest fraction of the image's area in a crop (ImageNet: 0.08; 0.2 suits small images)"),
     PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip"),
-    PX_OPTION_CHOICE_NAMED(
-        "policy", px_method_cfg, policy.by, "none", "none|randaugment|trivialaugment",
-        "changes chosen from a list of 14: some of one magnitude (randaugment, arXiv:1909.13719), or one of "
-        "any magnitude (trivialaugment, arXiv:2103.10158, the wide space), as torchvision's"),
-    PX_OPTION_NAMED("policy_changes", px_method_cfg, policy.changes, "2", 1, 10,
-                    "randaugment: changes per image (torchvision: 2)"),
-    PX_OPTION_NAMED("policy_magnitude", px_method_cfg, policy.magnitude, "9", 0, PX_MAGNITUDES - 1,
-                    "randaugment: their magnitude, of 0 to 30 (torchvision: 9)"),
+    PX_POLICY_OPTIONS(px_method_cfg, policy),
     PX_OPTION(px_method_cfg, erase, "0", 0, 1,
               "probability that a rectangle is erased (arXiv:1708.04896: 0.5; torchvision's V2: 0.1)"),
     PX_OPTION(px_method_cfg, smoothing, "0", 0, 0.99,
               "share of a label that is spread over all classes (Szegedy 2016, torchvision's V2: 0.1)"),
-    PX_OPTION_CHOICE_NAMED(
-        "mix", px_method_cfg, mix.by, "none", "none|mixup|cutmix|either",
-        "images of a batch are mixed two by two, their labels too: as sums (mixup, arXiv:1710.09412), by "
-        "rectangles (cutmix, arXiv:1905.04899), or one of both per batch (torchvision's V2)"),
-    PX_OPTION_NAMED("mixup_alpha", px_method_cfg, mix.mixup_alpha, "0.2", 0.01, 100,
-                    "mixup: shares are Beta(alpha, alpha) (paper: 0.1 to 0.4, CIFAR: 1; torchvision's V2: 0.2)"),
-    PX_OPTION_NAMED("cutmix_alpha", px_method_cfg, mix.cutmix_alpha, "1", 0.01, 100,
-                    "cutmix: likewise (paper, torchvision's V2: 1)"),
-    PX_OPTION_NAMED("mix_probability", px_method_cfg, mix.probability, "1", 0, 1,
-                    "probability that a batch is mixed (timm, torchvision: 1; CutMix on CIFAR: 0.5)"),
-    PX_OPTION_NAMED("cutmix_share", px_method_cfg, mix.cutmix_share, "0.5", 0, 1,
-                    "mix=either: probability that a mixed batch is cut (timm, torchvision: 0.5)"),
+    PX_MIX_OPTIONS(px_method_cfg, mix),
     PX_OPTION(px_method_cfg, dropout, "0", 0, 0.99,
               "before the linear layer (Srivastava 2014; VGG: 0.5, EfficientNet: 0.2)"),
     PX_OPTION(
@@ -71,13 +52,9 @@ static bool is_soft(const px_method_cfg *c, const px_task *task)
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
     (void)backbone;
-    if (task->classes == 1)
-        return "the data set has only one class, which leaves nothing to learn; method=simclr needs none";
-    if (task->classes < 1)
-        return "the data set has no classes to learn; 'pretext pack' makes one of each folder, and method=simclr needs "
-               "none";
-    if (!task->labelled)
-        return "some images of the split have no label; data.split=NAME takes another split";
+    const char *labels = px_labels_check(task);
+    if (labels)
+        return labels;
     if (c->policy.by != PX_POLICY_NONE && task->augment && task->channels != 1 && task->channels != 3)
         return "supervised.policy changes colours, which is for images of 1 or 3 channels; supervised.policy=none "
                "turns it off";
@@ -113,25 +90,10 @@ static px_recipe recipe(const px_method_cfg *c, const px_task *task)
 static void make_views(const px_method_cfg *c, const px_task *task, px_rng *rng, const px_image *image, px_sample *out)
 {
     const px_recipe r = recipe(c, task);
-    px_plane plane = px_sample_plane(out, 0, 0);
-    px_mixing how = {.share = 1};
-    int other = image->label;
-    px_recipe_apply(&r, rng, image, plane, out->scratch);
-    if (task->augment)
-        how = px_mix_draw(&c->mix, out->batch_rng, task->image_size);
-    if (how.mixes) {
-        px_rng others;
-        const px_image *partner = px_sample_partner(out, &others);
-        if (!partner)
-            return;
-        px_plane mixed = px_sample_spare(out, plane);
-        px_recipe_apply(&r, &others, partner, mixed, out->scratch);
-        px_mix_apply(&how, &plane, &mixed);
-        other = partner->label;
-    }
-    *px_sample_i32(out, 1, 0) = how.share >= 0.5f ? image->label : other;
+    px_label_shares l = px_labelled_view(&c->mix, &r, task, rng, image, px_sample_plane(out, 0, 0), out);
+    *px_sample_i32(out, 1, 0) = l.share >= 0.5f ? l.label : l.other;
     if (is_soft(c, task))
-        px_soft_label(px_sample_f32(out, 2, 0), task->classes, image->label, other, how.share, (float)c->smoothing);
+        px_soft_label(px_sample_f32(out, 2, 0), task->classes, l.label, l.other, l.share, (float)c->smoothing);
 }
 
 static const char *probed(const px_method_cfg *c)

@@ -29,6 +29,7 @@
 #include "px_interface.h"
 #include "train/equal_views.h"
 #include "train/kept_squares.h"
+#include "train/labels.h"
 #include "train/mask_blocks.h"
 #include "train/masked_distil.h"
 #include "train/method.h"

@@ -10,6 +10,7 @@
 #ifndef PX_DATA_MIX_H
 #define PX_DATA_MIX_H
 
+#include "base/option.h"
 #include "data/augment.h"
 
 typedef struct px_mix {
@@ -18,6 +19,21 @@ typedef struct px_mix {
     double probability;               /* that a batch is mixed */
     double cutmix_share;              /* PX_MIX_EITHER: probability that a mixed batch is cut */
 } px_mix;
+
+/* The options of a method that mixes. */
+#define PX_MIX_OPTIONS(type, field)                                                                                    \
+    PX_OPTION_CHOICE_NAMED(                                                                                            \
+        "mix", type, field.by, "none", "none|mixup|cutmix|either",                                                     \
+        "images of a batch are mixed two by two, their labels too: as sums (mixup, arXiv:1710.09412), by "             \
+        "rectangles (cutmix, arXiv:1905.04899), or one of both per batch (torchvision's V2)"),                         \
+        PX_OPTION_NAMED("mixup_alpha", type, field.mixup_alpha, "0.2", 0.01, 100,                                      \
+                        "mixup: shares are Beta(alpha, alpha) (paper: 0.1 to 0.4, CIFAR: 1; torchvision's V2: 0.2)"),  \
+        PX_OPTION_NAMED("cutmix_alpha", type, field.cutmix_alpha, "1", 0.01, 100,                                      \
+                        "cutmix: likewise (paper, torchvision's V2: 1)"),                                              \
+        PX_OPTION_NAMED("mix_probability", type, field.probability, "1", 0, 1,                                         \
+                        "probability that a batch is mixed (timm, torchvision: 1; CutMix on CIFAR: 0.5)"),             \
+        PX_OPTION_NAMED("cutmix_share", type, field.cutmix_share, "0.5", 0, 1,                                         \
+                        "mix=either: probability that a mixed batch is cut (timm, torchvision: 0.5)")
 
 /* How the images of one batch are mixed. */
 typedef struct px_mixing {

@@ -8,6 +8,7 @@
 #ifndef PX_DATA_POLICY_H
 #define PX_DATA_POLICY_H
 
+#include "base/option.h"
 #include "data/augment.h"
 
 /* Both lists of torchvision, in its order. What is drawn beside the image is black. */
@@ -42,6 +43,17 @@ typedef struct px_policy {
     } by;
     int changes, magnitude; /* RandAugment's; of magnitudes 0 to 30 */
 } px_policy;
+
+/* The options of a method that has such changes; the defaults are none, and torchvision's. */
+#define PX_POLICY_OPTIONS(type, field)                                                                                 \
+    PX_OPTION_CHOICE_NAMED(                                                                                            \
+        "policy", type, field.by, "none", "none|randaugment|trivialaugment",                                           \
+        "changes chosen from a list of 14: some of one magnitude (randaugment, arXiv:1909.13719), or one of "          \
+        "any magnitude (trivialaugment, arXiv:2103.10158, the wide space), as torchvision's"),                         \
+        PX_OPTION_NAMED("policy_changes", type, field.changes, "2", 1, 10,                                             \
+                        "randaugment: changes per image (torchvision: 2)"),                                            \
+        PX_OPTION_NAMED("policy_magnitude", type, field.magnitude, "9", 0, PX_MAGNITUDES - 1,                          \
+                        "randaugment: their magnitude, of 0 to 30 (torchvision: 9)")
 
 /* The amount that torchvision gives a change of this magnitude, 0 to PX_MAGNITUDES - 1; images are `size` pixels wide and high. */
 enum { PX_MAGNITUDES = 31 };
