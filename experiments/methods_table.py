@@ -47,14 +47,15 @@ def proofs(build, ranks):
     return dict(re.findall(r"^ok +(\S+): largest relative difference (\S+)", out, re.M))
 
 
-def best(run, protocol, untrained):
-    """Top-1 of the trained network, or of its twin; of k-NN for K neighbours."""
+def top1(run, protocol, subjects):
+    """Of one of these subjects; of k-NN for K neighbours. "": it was not measured."""
     for e in run["evaluations"]:
-        twin = e["subject"].split("@")[0] == "untrained"
-        other = e["subject"].split("@")[0] in ("pixels", "hog")
-        if e["protocol"] == protocol and not other and twin == untrained and e["number"] == "top1" and e.get("k", K) == K:
+        if e["protocol"] == protocol and e["subject"] in subjects and e["number"] == "top1" and e.get("k", K) == K:
             return "%.2f" % (100 * e["share"])
     return ""
+
+
+TRAINED = ("pretrained", "teacher")
 
 
 def row(build, method, alone, four):
@@ -70,8 +71,8 @@ def row(build, method, alone, four):
         s, cost = run["settings"], run["cost"]
         width = s.get("resnet.width")
         network = s["backbone"] + (", width " + width if width else "")
-        cells += [network, "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), best(run, "knn", False),
-                  best(run, "knn", True), best(run, "linear", False), best(run, "linear", True)]
+        cells += [network, "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), top1(run, "knn", TRAINED),
+                  top1(run, "knn", ["untrained"]), top1(run, "linear", TRAINED), top1(run, "linear", ["untrained"])]
     else:
         cells += ["not run yet"] + [""] * 6
     return cells + [published]
@@ -91,6 +92,10 @@ def main():
         print("| " + " | ".join(row(build, file.stem, alone, four)) + " |")
     runs = [json.loads(f.read_text())[0] for f in sorted((top / "results/methods").glob("*.json"))]
     if runs:
+        for name, subject in (("Raw pixels", "pixels"), ("HOG", "hog")):
+            print("\n%s, without any learning: k-NN %s, linear %s." % (name, top1(runs[0], "knn", [subject]),
+                                                                        top1(runs[0], "linear", [subject])), end="")
+        print()
         versions = sorted({re.search(r"processor +(.*)", r["provenance"]["versions"]).group(1) for r in runs})
         print("\nProcessors: " + "; ".join(versions) + ".")
 
