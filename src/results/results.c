@@ -71,8 +71,8 @@ static int lock_take(px_results *r)
     char host[64] = "?", who[160];
     gethostname(host, sizeof host - 1);
     int length = snprintf(who, sizeof who, "process %ld on %s", (long)getpid(), host);
-    /* Only for the message above, so a full disk does no harm here. */
-    if (ftruncate(r->lock, 0) != 0 || write(r->lock, who, (size_t)length) != length)
+    /* For the message above and px_results_is_written. On a full disk it stays empty, which both understand. */
+    if (ftruncate(r->lock, 0) != 0 || (write(r->lock, who, (size_t)length) != length && ftruncate(r->lock, 0) != 0))
         errno = 0;
     return 0;
 }
@@ -100,9 +100,9 @@ bool px_results_is_written(const char *path)
         close(file);
     free(lock);
     gethostname(host, sizeof host - 1);
-    if (got <= 0 || sscanf(who, "process %ld on %159s", &process, there) != 2 || process < 1)
+    if (file < 0 || got < 0 || (got > 0 && (sscanf(who, "process %ld on %159s", &process, there) != 2 || process < 1)))
         return false;
-    if (strcmp(host, there) == 0)
+    if (got > 0 && strcmp(host, there) == 0)
         return kill((pid_t)process, 0) == 0 || errno == EPERM;
     return stat(path, &info) == 0 && time(NULL) - info.st_mtime < SILENT;
 }

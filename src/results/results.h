@@ -76,7 +76,8 @@ int px_results_get_attribute_real(px_results *, const char *object, const char *
 bool px_results_has(px_results *, const char *path);
 
 /* Whether a process is writing the run.h5 at `path` now, as its lock tells: on this host the process must be there; of another
- * host, the file must have changed within the last ten minutes (a run that was killed leaves its lock). */
+ * host, or where the disk was too full to name the process, the file must have changed within the last ten minutes (a run that was
+ * killed leaves its lock). */
 bool px_results_is_written(const char *path);
 
 /* What is there, but was not read, as it is too large for its file, damaged or of another kind: one line each, without
