@@ -123,36 +123,24 @@ static void read_evals(cmp_run *r, const plot_run *from)
 
 /* ---- one run ---- */
 
-static double epochs_done(const plot_run *from)
-{
-    int64_t dim[4];
-    double *epoch = px_plot_data(from, 1, dim, "/train/epoch"), last = NAN;
-    for (int64_t i = 0; epoch && i < dim[0]; i++)
-        last = isfinite(epoch[i]) ? epoch[i] : last;
-    free(epoch);
-    return last;
-}
-
 int px_compare_read_run(cmp_run *r, char *name, const char *path)
 {
     *r = (cmp_run){.name = px_one_line(name)};
-    char *file = px_run_file(path);
     plot_run from = {.name = name, .label = name, .method = name};
     int status = px_run_open(&from.results, path);
-    if (status == 0 && !px_results_has(from.results, "/train") && !px_results_has(from.results, "/eval"))
-        status = px_fail(PX_USAGE, "%s: is not a run: it has neither /train nor /eval", file);
+    if (status == 0)
+        status = px_run_check(from.results, path);
     if (status == 0) {
         config_t config;
         if (px_plot_config(from.results, &config))
             add_settings(r, config_root_setting(&config), "");
         config_destroy(&config);
         read_evals(r, &from);
-        r->epochs = px_results_has(from.results, "/train/epoch") ? epochs_done(&from) : NAN;
+        r->epochs = px_plot_progress(&from).epochs;
         if (px_ledger_read(from.results, &r->cost) != 0)
             r->cost = (px_ledger_total){.sessions = 0};
     }
     px_results_close(from.results);
-    free(file);
     return status;
 }
 

@@ -37,10 +37,20 @@ int px_run_open(px_results **results, const char *run)
 {
     char *file = px_run_file(run);
     int status = is_folder(run) && access(file, F_OK) != 0
-                     ? px_fail(PX_DATA, "%s: holds no run: there is no run.h5 in it", run)
+                     ? px_fail(PX_DATA, "%s: is not a run: run.h5 is missing", run)
                      : px_results_open(results, file, PX_RESULTS_READ);
     free(file);
     return status;
+}
+
+int px_run_check(px_results *results, const char *run)
+{
+    if (px_results_has(results, "/train") || px_results_has(results, "/eval"))
+        return 0;
+    char *file = px_run_file(run);
+    px_fail(PX_USAGE, "%s: is not a run: it has neither /train nor /eval", file);
+    free(file);
+    return -1;
 }
 
 char *px_run_folder(const char *run)
@@ -375,6 +385,25 @@ double *px_plot_data(const plot_run *run, int rank, int64_t dim[4], const char *
     px_results_leave_out(run->results, "%s: the number of its axes is %d, not %d", path, found, rank);
     free(data);
     return NULL;
+}
+
+plot_progress px_plot_progress(const plot_run *run)
+{
+    int64_t dim[4];
+    plot_progress p = {NAN, NAN};
+    double *epoch = px_plot_data(run, 1, dim, "/train/epoch");
+    for (int64_t i = 0; epoch && i < dim[0]; i++) /* a row per step */
+        if (isfinite(epoch[i])) {
+            p.step = isfinite(p.epochs) ? epoch[i] - p.epochs : epoch[i];
+            p.epochs = epoch[i];
+        }
+    free(epoch);
+    return p;
+}
+
+bool px_plot_is_whole(const plot_progress *p, double wanted)
+{
+    return p->epochs > wanted - p->step / 2;
 }
 
 char **px_plot_class_names(const plot_run *run, const char *path, int classes)

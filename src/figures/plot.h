@@ -61,6 +61,9 @@ void px_plot_outcome_finish(px_plot_outcome *);
 struct px_results;
 int px_run_open(struct px_results **, const char *run);
 
+/* Whether what was opened is of a run: 0, or -1: it is another file of results. */
+int px_run_check(struct px_results *, const char *run);
+
 /* The results file of a run: DIR/run.h5 if `run` is a folder, else `run` itself. A new string. */
 char *px_run_file(const char *run);
 

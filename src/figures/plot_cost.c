@@ -20,12 +20,6 @@ static double core_hours(px_results *r)
     return hours > 0 && px_plot_drawable(hours) ? hours : NAN;
 }
 
-/* The last measurement of what was trained. */
-static bool counts(const plot_eval *e)
-{
-    return !px_plot_is_baseline(e->subject) && !strchr(e->subject, '@') && !strstr(e->subject, "_holdout");
-}
-
 /* Numbers of earlier versions do not say how they were measured: only such ones stand beside each other. */
 static bool alike(const plot_eval *a, const plot_eval *b)
 {
@@ -33,20 +27,23 @@ static bool alike(const plot_eval *a, const plot_eval *b)
            ((!a->measured && !b->measured) || px_measured_alike(a->measured, b->measured));
 }
 
-/* The points of the runs that were measured as `like` was; their number. A run has one. */
-static int find_points(const plot_job *job, const plot_eval *evals, int count, const plot_eval *like, point *points)
+/* The points of the runs that were measured as `like` was; their number. A run has one. hours: what each run took. */
+static int find_points(const plot_job *job, const double *hours, const plot_eval *evals, int count,
+                       const plot_eval *like, point *points)
 {
     const char *number = px_plot_main_number(like->protocol);
     char *interval = px_format("%s_interval", number);
     int n = 0;
     for (int i = 0; i < count; i++) {
-        const plot_run *run = &job->runs[evals[i].run];
-        double share = px_plot_eval_number(run, &evals[i], number), hours = core_hours(run->results);
-        if (!counts(&evals[i]) || !alike(&evals[i], like) || !isfinite(share) || !isfinite(hours) ||
-            (n > 0 && points[n - 1].run == evals[i].run))
+        int r = evals[i].run;
+        if (!px_plot_eval_counts(&evals[i]) || !isfinite(hours[r]) || (n > 0 && points[n - 1].run == r) ||
+            !alike(&evals[i], like))
             continue;
-        double half = 100 * px_plot_eval_number(run, &evals[i], interval);
-        points[n++] = (point){evals[i].run, hours, 100 * share, half > 0 ? half : 0};
+        double share = px_plot_eval_number(&job->runs[r], &evals[i], number);
+        if (!isfinite(share))
+            continue;
+        double half = 100 * px_plot_eval_number(&job->runs[r], &evals[i], interval);
+        points[n++] = (point){r, hours[r], 100 * share, half > 0 ? half : 0};
     }
     free(interval);
     return n;
@@ -114,23 +111,30 @@ static int draw(plot_job *job, const plot_eval *like, const point *points, int c
     return px_plot_end(job, figure);
 }
 
-/* Of all ways of measuring the one that most runs have. With fewer than two runs there is nothing to compare, which is not
- * reported as left out. */
+/* Of all ways of measuring an accuracy the one that most runs have. With fewer than two runs there is nothing to compare, which is
+ * not reported as left out. */
 static int draw_all(plot_job *job)
 {
     int count, most = 0, bad = 0;
+    if (job->count < 2)
+        return 0;
     plot_eval *evals = px_plot_evals(job, &count);
+    count = px_plot_evals_of_labels(evals, count);
     const plot_eval *best = NULL;
     point *points = px_calloc((size_t)count + 1, sizeof *points);
+    double *hours = px_calloc((size_t)job->count, sizeof *hours);
+    for (int run = 0; run < job->count; run++)
+        hours[run] = core_hours(job->runs[run].results);
     for (int i = 0; i < count; i++) {
-        int n = counts(&evals[i]) ? find_points(job, evals, count, &evals[i], points) : 0;
+        int n = px_plot_eval_counts(&evals[i]) ? find_points(job, hours, evals, count, &evals[i], points) : 0;
         if (n > most) {
             most = n;
             best = &evals[i];
         }
     }
     if (most > 1)
-        bad = draw(job, best, points, find_points(job, evals, count, best, points));
+        bad = draw(job, best, points, find_points(job, hours, evals, count, best, points));
+    free(hours);
     free(points);
     px_plot_evals_free(evals, count);
     return bad;

@@ -50,6 +50,11 @@ bool px_plot_is_baseline(const char *subject)
     return false;
 }
 
+bool px_plot_eval_counts(const plot_eval *e)
+{
+    return !px_plot_is_baseline(e->subject) && !strchr(e->subject, '@') && !strstr(e->subject, "_holdout");
+}
+
 static int in_order(const void *a, const void *b)
 {
     const plot_eval *x = a, *y = b;

@@ -77,6 +77,15 @@ char *px_plot_own_folder(const char *path);
 double *px_plot_data(const plot_run *, int rank, int64_t dim[4], const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* How far a run was trained. */
+typedef struct plot_progress {
+    double epochs; /* done; NaN: it was not trained here */
+    double step;   /* the part of an epoch that the last step was */
+} plot_progress;
+plot_progress px_plot_progress(const plot_run *);
+/* Whether it was trained for so many epochs: no further step fits in. */
+bool px_plot_is_whole(const plot_progress *, double wanted);
+
 /* One evaluation of a run. */
 typedef struct plot_eval {
     int run;
@@ -93,6 +102,9 @@ void px_plot_evals_free(plot_eval *, int count);
 int px_plot_evals_of_labels(plot_eval *, int count);
 /* Whether nothing was trained for a subject: an untrained twin, initial weights, pixels, HOG; also on held-out images. */
 bool px_plot_is_baseline(const char *subject);
+/* Whether it is what a run has reached: the last measurement (no SUBJECT@N) of what was trained, on the images that it is tested
+ * on (no SUBJECT_holdout). */
+bool px_plot_eval_counts(const plot_eval *);
 /* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
 struct config_t;
 bool px_plot_config(px_results *, struct config_t *);

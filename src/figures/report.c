@@ -49,18 +49,21 @@ static void write_picture(report_page *p, const px_plot_picture *picture)
     free(prefix);
 }
 
-int px_report_figures(report_page *p, int run, const char *group)
+static bool belongs(const report_page *p, const px_plot_picture *picture, int run, const char *group)
 {
-    int written = 0;
-    for (int i = 0; i < p->figures.drawn; i++) {
-        const px_plot_picture *picture = &p->figures.picture[i];
-        int own = p->count == 1 ? 0 : picture->run; /* of a single run, all are its own */
-        if (strcmp(picture->chart->group, group) != 0 || own != run)
-            continue;
-        write_picture(p, picture);
-        written++;
-    }
-    return written;
+    int own = p->count == 1 ? 0 : picture->run; /* of a single run, all are its own */
+    return own == run && (!group || strcmp(picture->chart->group, group) == 0);
+}
+
+void px_report_figures(report_page *p, int run, const char *group, const char *heading)
+{
+    for (int i = 0; i < p->figures.drawn; i++)
+        if (belongs(p, &p->figures.picture[i], run, group)) {
+            if (heading)
+                fprintf(p->out, "<h3>%s</h3>\n", heading);
+            heading = NULL;
+            write_picture(p, &p->figures.picture[i]);
+        }
 }
 
 /* ---- the page ---- */
@@ -130,16 +133,20 @@ static void write_contents(report_page *p)
     fputs("</nav>\n", p->out);
 }
 
-static void write_comparison(report_page *p, const px_comparison *c)
+/* The table, and every figure that shows several runs. 0 or -1. */
+static int write_comparison(report_page *p)
 {
-    static const char *const groups[] = {"/train", "/eval", "/ledger"};
+    px_comparison *c;
     if (p->count == 1)
-        return;
+        return 0;
+    if (px_comparison_read(&c, p->paths, p->count) != 0)
+        return -1;
     fputs("<section id=\"comparison\">\n<h2>Comparison</h2>\n", p->out);
     px_comparison_print(c, PX_TABLE_HTML, p->out);
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        px_report_figures(p, -1, groups[i]);
+    px_report_figures(p, -1, NULL, NULL);
     fputs("</section>\n", p->out);
+    px_comparison_destroy(c);
+    return 0;
 }
 
 /* Why no figure is on the page, on it and in the log. The runs themselves could be read. */
@@ -154,20 +161,17 @@ static void tell_no_figures(report_page *p, px_log *log)
 
 static int write_page(report_page *p, const px_report_form *form, px_log *log)
 {
-    px_comparison *c;
-    if (px_comparison_read(&c, p->paths, p->count) != 0)
-        return -1;
     int drawn = px_plot_as(PX_PICTURE_PAGE, p->paths, p->count, NULL, &p->figures);
     write_head(p, form);
     if (drawn != 0)
         tell_no_figures(p, log);
     write_contents(p);
     fputs("<main>\n", p->out);
-    write_comparison(p, c);
+    if (write_comparison(p) != 0)
+        return -1;
     for (int i = 0; i < p->count; i++)
         px_report_run(p, i);
     fputs("</main>\n</body>\n</html>\n", p->out);
-    px_comparison_destroy(c);
     return p->refused ? px_fail(PX_DATA, "%s", p->refused) : 0;
 }
 
@@ -183,6 +187,8 @@ static int open_runs(report_page *p)
         p->runs[i].label = names[i];
         if (status == 0)
             status = px_run_open(&p->runs[i].results, p->paths[i]);
+        if (status == 0)
+            status = px_run_check(p->runs[i].results, p->paths[i]);
         p->runs[i].method = px_strdup("");
         p->runs[i].folder = px_plot_own_folder(p->paths[i]);
     }

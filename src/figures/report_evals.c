@@ -105,7 +105,7 @@ void px_report_evals(report_page *p, int run)
         write_table(p->out, r, evals, count);
         write_measured(p->out, evals, count);
     }
-    px_report_figures(p, run, "/eval");
+    px_report_figures(p, run, "/eval", NULL);
     px_plot_evals_free(evals, count);
 }
 

@@ -18,8 +18,9 @@ typedef struct report_page {
 /* The style of the page, for <style>. */
 extern const char px_report_style[];
 
-/* Writes the figures of a group of run.h5 ("/train") that show this run alone, or with -1 all; how many. */
-int px_report_figures(report_page *, int run, const char *group);
+/* Writes the figures of a group of run.h5 ("/train"; NULL: of all groups) that show this run alone, or with -1 several; if there
+ * are any, under a heading, which may be NULL. */
+void px_report_figures(report_page *, int run, const char *group, const char *heading);
 
 /* Writes a run's part of the page, in sections under headings <h3>. */
 void px_report_run(report_page *, int run);

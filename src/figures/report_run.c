@@ -30,30 +30,22 @@ static char *setting_of(const config_t *config, const char *name)
     return text;
 }
 
-/* Epochs that were done; NaN: it was not trained here. */
-static double epochs_done(const plot_run *run)
-{
-    int64_t dim[4];
-    double *epoch = px_plot_data(run, 1, dim, "/train/epoch"), last = NAN;
-    for (int64_t i = 0; epoch && i < dim[0]; i++)
-        last = isfinite(epoch[i]) ? epoch[i] : last;
-    free(epoch);
-    return last;
-}
-
+/* A run that has all its epochs is finished also while an evaluation is written to it. What is not whole is not rounded up to what
+ * was wanted. */
 static char *state_of(const report_page *p, int run, double wanted)
 {
     char *file = px_run_file(p->paths[run]);
     bool live = px_results_is_written(file);
-    double done = epochs_done(&p->runs[run]);
+    plot_progress done = px_plot_progress(&p->runs[run]);
+    double shown = floor(100 * done.epochs + 1e-6) / 100;
     free(file);
-    if (!isfinite(done))
+    if (!isfinite(done.epochs))
         return px_strdup(live ? "being written" : "was not trained here");
-    bool whole = !(wanted > 0) || done > wanted * (1 - 1e-3);
-    if (live)
-        return wanted > 0 ? px_format("goes on: %.4g of %g epochs", done, wanted)
-                          : px_format("goes on: %.4g epochs", done);
-    return whole ? px_format("finished: %.4g epochs", done) : px_format("stopped at %.4g of %g epochs", done, wanted);
+    if (!(wanted > 0))
+        return px_format("%s: %.10g epochs", live ? "goes on" : "finished", shown);
+    if (px_plot_is_whole(&done, wanted))
+        return px_format("finished: %.6g epochs", done.epochs);
+    return px_format("%s %.10g of %g epochs", live ? "goes on:" : "stopped at", shown, wanted);
 }
 
 static char *checkpoint_of(const char *path)
@@ -84,8 +76,7 @@ static char *probes_of(const plot_run *run)
     for (int i = 0; i < count; i++) {
         const plot_eval *e = &evals[i];
         double top1 = px_plot_eval_number(run, e, "top1");
-        if (px_plot_is_baseline(e->subject) || strchr(e->subject, '@') || strstr(e->subject, "_holdout") ||
-            !isfinite(top1) || is_of_training(e->measured))
+        if (!px_plot_eval_counts(e) || !isfinite(top1) || is_of_training(e->measured))
             continue;
         char *protocol = px_plot_protocol_name(e), *before = all;
         all = px_format("%s%s%.2f %% (%s)", before ? before : "", before ? ", " : "", 100 * top1, protocol);
@@ -211,29 +202,16 @@ static void write_left_out(const report_page *p, int run)
     fputs("</ul>\n", p->out);
 }
 
-/* Figures under a heading, which does not stand alone. */
-static void write_figures(report_page *p, int run, const char *group, const char *heading)
-{
-    bool any = false;
-    for (int i = 0; i < p->figures.drawn && !any; i++)
-        any = strcmp(p->figures.picture[i].chart->group, group) == 0 &&
-              (p->count == 1 || p->figures.picture[i].run == run);
-    if (!any)
-        return;
-    fprintf(p->out, "<h3>%s</h3>\n", heading);
-    px_report_figures(p, run, group);
-}
-
 void px_report_run(report_page *p, int run)
 {
     fprintf(p->out, "<section id=\"run-%d\">\n", run + 1);
     if (p->count > 1) /* a single one is the page's title */
         fputs("<h2>", p->out), px_html_text(p->out, p->runs[run].name), fputs("</h2>\n", p->out);
     write_state(p, run);
-    write_figures(p, run, "/train", "Training");
+    px_report_figures(p, run, "/train", "Training");
     px_report_evals(p, run);
     px_report_samples(p, run);
-    write_figures(p, run, "/bench", "A measured step");
+    px_report_figures(p, run, "/bench", "A measured step");
     write_cost(p, run);
     px_report_origin(p, run);
     write_left_out(p, run);

@@ -44,7 +44,7 @@ static void print_accuracies(FILE *out, px_results *r, const px_ledger_total *t)
         double top1 = 100 * px_plot_eval_number(&run, &evals[i], "top1"),
                hours = px_ledger_core_seconds(&t->sum) / 3600;
         const char *subject = evals[i].subject;
-        if (!isfinite(top1) || px_plot_is_baseline(subject) || strchr(subject, '@') || hours <= 0)
+        if (!isfinite(top1) || !px_plot_eval_counts(&evals[i]) || hours <= 0)
             continue;
         char *protocol = px_plot_protocol_name(&evals[i]);
         char *name = strcmp(subject, "pretrained") == 0 ? px_strdup(protocol) : px_format("%s, %s", protocol, subject);

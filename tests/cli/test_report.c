@@ -73,6 +73,18 @@ static void wait_for_page(void)
     assert_true(page_is_live());
 }
 
+/* The command, which has written a first page of a run that this process writes. */
+static run_child start_live(px_results **r)
+{
+    char *file = px_format("%s/run.h5", folder);
+    assert_int_equal(px_results_open(r, file, PX_RESULTS_APPEND), 0);
+    assert_int_equal(px_results_live(*r), 0);
+    run_child c = run_start(0, (const char *const[]){"report", folder, "--live", "report.seconds=1", NULL});
+    wait_for_page();
+    free(file);
+    return c;
+}
+
 static void ends(run_child *c)
 {
     run_result r = run_wait(c);
@@ -85,30 +97,20 @@ static void ends(run_child *c)
 static void live_until_the_run_ends(void **state)
 {
     (void)state;
-    char *file = px_format("%s/run.h5", folder);
     px_results *r;
-    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
-    assert_int_equal(px_results_live(r), 0);
-    run_child c = run_start(0, (const char *const[]){"report", folder, "--live", "report.seconds=1", NULL});
-    wait_for_page();
+    run_child c = start_live(&r);
     assert_int_equal(px_results_close(r), 0);
     ends(&c);
-    free(file);
 }
 
 static void live_until_a_signal(void **state)
 {
     (void)state;
-    char *file = px_format("%s/run.h5", folder);
     px_results *r;
-    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
-    assert_int_equal(px_results_live(r), 0);
-    run_child c = run_start(0, (const char *const[]){"report", folder, "--live", "report.seconds=1", NULL});
-    wait_for_page();
+    run_child c = start_live(&r);
     kill(c.process, SIGINT);
     ends(&c);
     assert_int_equal(px_results_close(r), 0);
-    free(file);
 }
 
 /* One line each, and no page. */
@@ -128,7 +130,7 @@ static void refusals(void **state)
         int status;
         const char *says;
     } cases[] = {
-        {{nothing}, 3, "nothing: holds no run: there is no run.h5 in it\n"},
+        {{nothing}, 3, "nothing: is not a run: run.h5 is missing\n"},
         {{set}, 2, "set.h5: is not a run: it has neither /train nor /eval\n"},
         {{folder, notes}, 2, "notes.txt: is not a page (HTML), so it is not replaced; give out= another name\n"},
         {{folder, away}, 1, "no/such/page.html: cannot be written: its folder is not there\n"},

@@ -11,27 +11,10 @@
 #include "figures/plot_private.h"
 #include "results/ledger.h"
 #include "results/measured.h"
-#include "synthetic_run.h"
+#include "test_folder.h"
 
 #include <string.h>
 #include <sys/stat.h>
-
-static char *folder;
-
-static int setup(void **state)
-{
-    (void)state;
-    folder = make_test_folder();
-    return folder ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    int bad = remove_tree(folder);
-    free(folder);
-    return bad;
-}
 
 /* Draws in characters; the text of the one picture of this chart, or NULL. A new string. */
 static char *drawn(const char *const runs[], int count, const char *chart)
@@ -72,6 +55,16 @@ static char *make_cost(const char *name, double hours, double top1, const char *
     return path;
 }
 
+/* What most runs have, but is no accuracy: LiDAR's share of its most. */
+static void put_diagnostics(const char *path)
+{
+    px_results *r;
+    int status = px_results_open(&r, path, PX_RESULTS_APPEND);
+    status |= px_measured_begin(r, "/eval/diagnostics/pretrained", "data = x\n");
+    status |= px_results_put(r, "/eval/diagnostics/pretrained/lidar_share", PX_F64, 0, NULL, &(double){0.25});
+    assert_int_equal(status | px_results_close(r), 0);
+}
+
 /* Runs that were measured alike stand beside each other; with one alone there is no figure. */
 static void cost(void **state)
 {
@@ -79,7 +72,11 @@ static void cost(void **state)
     char *a = make_cost("a", 0.5, 0.7, "data = x\nlinear.epochs = 10\n"),
          *b = make_cost("b", 8, 0.815, "data = x\nlinear.epochs = 10\n"),
          *other = make_cost("other", 2, 0.9, "data = y\nlinear.epochs = 10\n");
+    put_diagnostics(a);
+    put_diagnostics(b);
+    put_diagnostics(other);
     char *text = drawn((const char *[]){a, b, other}, 3, "cost");
+    has(text, "What accuracy costs: linear probe");
     has(text, "a: 70.0 %, 0.5 h");
     has(text, "b: 81.5 %, 8 h");
     has(text, "core-hours, of all starts and evaluations, logarithmic");

@@ -8,29 +8,13 @@
 
 #include "figures/gnuplot.h"
 #include "figures/plot.h"
-#include "synthetic_run.h"
+#include "test_folder.h"
 
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static char *folder;
 static px_gnuplot found;
-
-static int setup(void **state)
-{
-    (void)state;
-    folder = make_test_folder();
-    return folder ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    int bad = remove_tree(folder);
-    free(folder);
-    return bad;
-}
 
 /* Width and height are in the first chunk of a PNG, big-endian, after its 8-byte signature. */
 static void check_picture(const char *path)

@@ -11,28 +11,24 @@
 #include "page.h"
 #include "results/ledger.h"
 #include "results/measured.h"
-#include "synthetic_run.h"
+#include "test_folder.h"
 
 #include <string.h>
 #include <sys/stat.h>
 
-static char *folder, *page;
+static char *page;
 
-static int setup(void **state)
+static int setup_page(void **state)
 {
-    (void)state;
-    folder = make_test_folder();
-    page = px_format("%s/page.html", folder ? folder : "");
-    return folder ? 0 : -1;
+    int bad = setup(state);
+    page = px_format("%s/page.html", bad ? "" : folder);
+    return bad;
 }
 
-static int teardown(void **state)
+static int teardown_page(void **state)
 {
-    (void)state;
-    int bad = remove_tree(folder);
-    free(folder);
     free(page);
-    return bad;
+    return teardown(state);
 }
 
 static char *read_all(const char *path)
@@ -201,6 +197,54 @@ static void test_one_run(void **state)
     free(text);
 }
 
+/* Which of a run's last epochs is its last one: steps tell, however many an epoch has. */
+static void test_states(void **state)
+{
+    (void)state;
+    static const struct {
+        double before, last;
+        const char *config;
+        bool written;
+        const char *state;
+    } cases[] = {
+        {999.49, 999.5, "epochs = 1000;", false, "stopped at 999.5 of 1000 epochs"},
+        {999.96, 999.98, "epochs = 1000;", false, "stopped at 999.98 of 1000 epochs"},
+        {999.998, 999.999, "epochs = 1000;", false, "stopped at 999.99 of 1000 epochs"},
+        {999.999, 1000, "epochs = 1000.0;", false, "finished: 1000 epochs"},
+        {999.999, 1000, "epochs = 1000;", true, "finished: 1000 epochs"}, /* as while it is evaluated */
+        {999.998, 999.999, "epochs = 1000;", true, "goes on: 999.99 of 1000 epochs"},
+        {2, 2.5, "epochs = 2.3;", false, "finished: 2.5 epochs"}, /* of two steps each */
+        {NAN, 1, "epochs = 1;", false, "finished: 1 epochs"},     /* of a single step */
+        {NAN, 0.5, "epochs = 1;", false, "stopped at 0.5 of 1 epochs"},
+        {0.5, 1, "", false, "finished: 1 epochs"},
+        {0.5, 1, "", true, "goes on: 1 epochs"},
+        {NAN, NAN, "epochs = 1;", false, "was not trained here"},
+        {NAN, NAN, "epochs = 1;", true, "being written"},
+    };
+    static const char *const series[] = {"epoch"};
+    char *file = px_format("%s/run.h5", folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        px_results *r;
+        assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+        int status = px_results_put_text(r, "/config", cases[i].config) | px_results_series(r, "/train", series, 1);
+        status |= px_results_row(r, "/train", 0, series, &cases[i].before, 1);
+        status |= px_results_row(r, "/train", 1, series, &cases[i].last, 1);
+        status |= px_results_flush(r);
+        if (!cases[i].written)
+            status |= px_results_close(r);
+        assert_int_equal(status, 0);
+        char *text = page_of((const char *[]){folder}, 1, 0),
+             *wanted = px_format("<dt>state</dt><dd>%s</dd>", cases[i].state);
+        has(text, wanted);
+        free(wanted);
+        free(text);
+        if (cases[i].written)
+            assert_int_equal(px_results_close(r), 0);
+        assert_int_equal(unlink(file), 0);
+    }
+    free(file);
+}
+
 static void test_several_runs(void **state)
 {
     (void)state;
@@ -314,11 +358,12 @@ int main(void)
         cmocka_unit_test(test_base64),
         cmocka_unit_test(test_svg),
         cmocka_unit_test(test_svg_refused),
-        cmocka_unit_test_setup_teardown(test_one_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_several_runs, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_without_gnuplot, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_run, setup_page, teardown_page),
+        cmocka_unit_test_setup_teardown(test_states, setup_page, teardown_page),
+        cmocka_unit_test_setup_teardown(test_several_runs, setup_page, teardown_page),
+        cmocka_unit_test_setup_teardown(test_hostile, setup_page, teardown_page),
+        cmocka_unit_test_setup_teardown(test_refusals, setup_page, teardown_page),
+        cmocka_unit_test_setup_teardown(test_without_gnuplot, setup_page, teardown_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,26 +8,14 @@
 
 #include "cli/command.h"
 #include "figures/show.h"
-#include "synthetic_run.h"
+#include "test_folder.h"
 
 #include <hdf5.h>
 #include <string.h>
 
-static char *folder;
-
-static int setup(void **state)
+static int setup_run(void **state)
 {
-    (void)state;
-    folder = make_test_folder();
-    return folder ? write_synthetic_run(folder, true) : -1;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    int bad = remove_tree(folder);
-    free(folder);
-    return bad;
+    return setup(state) == 0 ? write_synthetic_run(folder, true) : -1;
 }
 
 /* Not inlined: otherwise gcc 12 warns that the stream's pointer to `text` dangles in the caller. */
@@ -226,12 +214,12 @@ static void test_column(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_run, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_other_file, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_dataset, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_column, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_long_column, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_short_column, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_run, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_other_file, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_dataset, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_column, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_long_column, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_short_column, setup_run, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
