@@ -1,7 +1,6 @@
 /* diagnostics.c - numbers that need no labels, as a protocol: alignment, uniformity and LiDAR of several views of test images; with
  * layers=true at each stage, and how alike the stages are (CKA). */
 #include "base/error.h"
-#include "data/fingerprint.h"
 #include "data/recipe.h"
 #include "eval/label_free.h"
 #include "eval/protocol.h"
@@ -75,15 +74,12 @@ static px_recipe recipe_of(const px_protocol_cfg *cfg, int channels)
 static int encode_view(px_trial *t, const px_protocol_cfg *cfg, const px_split *images, const px_recipe *recipe, int k,
                        float *x[])
 {
-    px_trial_source *source = &t->source;
-    px_extract_spec from = *source->from;
+    px_extract_spec from = *t->source.from;
     px_extraction e;
     from.show = show_view;
     from.shown_by = recipe;
     from.seed = (uint64_t)(cfg->seed + t->seed) * 1000003 + (uint64_t)k;
-    int status = source->model ? px_extract(&e, &from, source->model, images)
-                               : px_extract_baseline(&e, &from, source->baseline, images);
-    if (status != 0)
+    if (px_extract(&e, &from, t->source.model, images) != 0)
         return -1;
     for (int l = 0; l < e.layers; l++) {
         int64_t width = e.layer[l].width;
@@ -130,14 +126,15 @@ static float *rows_of(const px_trial *t, int layer, const px_split *images)
 }
 
 /* Whether they are features of this data set, by its fingerprint; by their labels, in a file of a version that wrote none. */
-static int check_data(px_results *file, const char *path, const px_dataset *data)
+static int check_data(px_results *file, const char *path, const px_trial_source *source)
 {
+    const px_dataset *data = source->from->data;
     double crc = 0, *at = NULL, *label = NULL;
     int rank;
     int64_t rows[4] = {0}, labels[4] = {0};
     bool same = true;
     if (px_results_get_attribute_real(file, "/", "data_crc", &crc) == 0) {
-        same = crc == (double)px_dataset_fingerprint(data);
+        same = crc == (double)source->data_crc;
     } else {
         if (px_results_get(file, "/rows", &at, &rank, rows) != 0 ||
             px_results_get(file, "/labels", &label, &rank, labels) != 0) {
@@ -157,7 +154,7 @@ static int check_data(px_results *file, const char *path, const px_dataset *data
 }
 
 /* The features of these images in a file of features: a new array. NULL with a message. */
-static float *read_others(const char *path, const px_dataset *data, const px_split *images, px_features *f)
+static float *read_others(const char *path, const px_trial_source *source, const px_split *images, px_features *f)
 {
     px_results *file;
     double *x = NULL, *at = NULL;
@@ -166,7 +163,7 @@ static float *read_others(const char *path, const px_dataset *data, const px_spl
     float *own = NULL;
     if (px_results_open(&file, path, PX_RESULTS_READ) != 0)
         return NULL;
-    int status = check_data(file, path, data);
+    int status = check_data(file, path, source);
     if (status == 0)
         status = px_results_get(file, "/rows", &at, &rank_of_rows, rows);
     if (status == 0)
@@ -201,37 +198,42 @@ static float *read_others(const char *path, const px_dataset *data, const px_spl
 }
 
 /* Rank 0: the layers with each other, and the last one with another file's. */
-static int measure_likeness(const px_protocol_cfg *cfg, const px_dataset *data, const px_split *images,
+static int measure_likeness(const px_protocol_cfg *cfg, const px_trial_source *source, const px_split *images,
                             float *const x[], finding *f)
 {
-    px_features of[PX_STAGES_MAX + 1], other;
-    f->with = NAN;
+    px_cka_side side[PX_STAGES_MAX + 1], other;
     for (int l = 0; l < f->layers; l++) {
-        of[l] = (px_features){.count = images->count, .width = f->layer[l].width, .x = x[l]};
+        side[l] = px_cka_side_of(&(px_features){.count = images->count, .width = f->layer[l].width, .x = x[l]});
         for (int k = 0; k <= l; k++)
-            f->cka[l * f->layers + k] = f->cka[k * f->layers + l] = k == l ? 1 : px_cka(&of[l], &of[k]);
+            f->cka[l * f->layers + k] = f->cka[k * f->layers + l] = k == l ? 1 : px_cka(&side[l], &side[k]);
     }
-    if (!*cfg->with)
-        return 0;
-    float *theirs = read_others(cfg->with, data, images, &other);
-    if (!theirs)
-        return -1;
-    f->with = px_cka(&of[f->layers - 1], &other);
+    px_features others = {0};
+    float *theirs = *cfg->with ? read_others(cfg->with, source, images, &others) : NULL;
+    if (theirs) {
+        other = px_cka_side_of(&others);
+        f->with = px_cka(&side[f->layers - 1], &other);
+        px_cka_side_finish(&other);
+    }
     free(theirs);
-    return 0;
+    for (int l = 0; l < f->layers; l++)
+        px_cka_side_finish(&side[l]);
+    return theirs || !*cfg->with ? 0 : -1;
 }
 
 /* Collective. Layers before the last one are gathered one by one, and dropped. */
 static int compare_layers(px_trial *t, const px_protocol_cfg *cfg, const px_split *images, finding *f)
 {
-    float *x[PX_STAGES_MAX + 1];
+    float *x[PX_STAGES_MAX + 1] = {NULL};
+    bool measures = t->comm->rank == 0;
+    if (f->layers == 1 && !*cfg->with)
+        return 0;
     for (int l = 0; l < f->layers; l++) {
         px_extraction_gather(t->test, l, t->comm);
-        x[l] = rows_of(t, l, images);
+        x[l] = measures ? rows_of(t, l, images) : NULL;
         if (l < f->layers - 1)
             px_extraction_drop(t->test, l);
     }
-    int status = px_agree(t->comm, t->comm->rank == 0 ? measure_likeness(cfg, t->source.from->data, images, x, f) : 0);
+    int status = px_agree(t->comm, measures ? measure_likeness(cfg, &t->source, images, x, f) : 0);
     for (int l = 0; l < f->layers; l++)
         free(x[l]);
     return status;
@@ -320,7 +322,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     if (images.count < 2)
         return px_fail(PX_USAGE, "protocol=diagnostics needs at least two test images");
     int64_t *some = px_split_limit(&images, cfg->images);
-    finding f = {.layers = t->test->layers, .images = images.count};
+    finding f = {.layers = t->test->layers, .images = images.count, .with = NAN};
     for (int l = 0; l < f.layers; l++)
         f.layer[l] = (row){.name = t->test->layer[l].name, .width = t->test->layer[l].width};
     int status = compare_layers(t, cfg, &images, &f);
@@ -340,7 +342,7 @@ static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
     if (size->comm->rank > 0)
         return 2 * one;
     return 2 * one + one * cfg->views + px_label_free_bytes(images * cfg->views, size->width) +
-           px_cka_bytes(size->width, size->width);
+           px_cka_bytes(size->width, size->width, size->widths);
 }
 
 static const char *fewer(px_protocol_cfg *cfg)

@@ -215,6 +215,7 @@ static int evaluate_subject(bench *b, subject s)
                                  .model = s < BASELINE ? &b->model : NULL,
                                  .baseline = s < BASELINE ? PX_BASELINES : (px_baseline)(s - BASELINE),
                                  .from = &b->from,
+                                 .data_crc = b->data_crc,
                                  .train = b->splits.train,
                                  .test = b->splits.test},
                       .classes = px_dataset_about(b->data)->classes,

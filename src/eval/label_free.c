@@ -113,12 +113,7 @@ static int lidar(const px_features *f, int q, double delta, double *rank)
         cblas_dtrsm(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, w, w, 1, within, w, between, w);
         status = px_eigenvalues(between, w, value);
     }
-    double sum = 0, entropy = 0;
-    for (int i = 0; i < w; i++)
-        sum += value[i];
-    for (int i = 0; i < w && value[i] > 0; i++)
-        entropy -= value[i] / sum * log(value[i] / sum);
-    *rank = sum > 0 ? exp(entropy) : 0;
+    *rank = px_entropy_rank(value, w);
     free(between);
     free(within);
     free(value);
@@ -151,69 +146,70 @@ double px_label_free_bytes(int64_t rows, int width)
 /* ---- CKA ---- */
 
 /* a^T b (a->width, b->width) of centred rows, in blocks of rows. */
-static void cross(const px_features *a, const double *a_mean, const px_features *b, const double *b_mean, double *out)
+static void cross(const px_cka_side *a, const px_cka_side *b, double *out)
 {
-    double *x = px_aligned_calloc((size_t)BLOCK * (size_t)a->width * sizeof x[0]),
-           *y = px_aligned_calloc((size_t)BLOCK * (size_t)b->width * sizeof y[0]);
-    for (int64_t first = 0; first < a->count; first += BLOCK) {
-        int rows = (int)(a->count - first < BLOCK ? a->count - first : BLOCK);
-        for (int64_t i = 0; i < (int64_t)rows * a->width; i++)
-            x[i] = (double)a->x[first * a->width + i] - a_mean[i % a->width];
-        for (int64_t i = 0; i < (int64_t)rows * b->width; i++)
-            y[i] = (double)b->x[first * b->width + i] - b_mean[i % b->width];
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, a->width, b->width, rows, 1, x, a->width, y, b->width, 1,
-                    out, b->width);
+    int width = a->features.width, other = b->features.width;
+    int64_t count = a->features.count;
+    double *x = px_aligned_calloc((size_t)BLOCK * (size_t)width * sizeof x[0]),
+           *y = px_aligned_calloc((size_t)BLOCK * (size_t)other * sizeof y[0]);
+    for (int64_t first = 0; first < count; first += BLOCK) {
+        int rows = (int)(count - first < BLOCK ? count - first : BLOCK);
+        for (int64_t i = 0; i < (int64_t)rows * width; i++)
+            x[i] = (double)a->features.x[first * width + i] - a->mean[i % width];
+        for (int64_t i = 0; i < (int64_t)rows * other; i++)
+            y[i] = (double)b->features.x[first * other + i] - b->mean[i % other];
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, width, other, rows, 1, x, width, y, other, 1, out, other);
     }
     free(x);
     free(y);
 }
 
-static double *means_of(const px_features *f)
+/* |a^T b|, by one thread. */
+static double norm_of(const px_cka_side *a, const px_cka_side *b)
 {
-    double *mean = px_calloc((size_t)f->width, sizeof mean[0]);
-    for (int64_t i = 0; i < f->count; i++)
-        for (int j = 0; j < f->width; j++)
-            mean[j] += (double)f->x[i * f->width + j] / (double)f->count;
-    return mean;
-}
-
-static double norm_of(const px_features *a, const double *a_mean, const px_features *b, const double *b_mean)
-{
-    int64_t cells = (int64_t)a->width * b->width;
+    int threads = omp_get_max_threads();
+    int64_t cells = (int64_t)a->features.width * b->features.width;
     double *product = px_aligned_calloc((size_t)cells * sizeof product[0]), square = 0;
-    cross(a, a_mean, b, b_mean, product);
+    omp_set_num_threads(1);
+    cross(a, b, product);
+    omp_set_num_threads(threads);
     for (int64_t i = 0; i < cells; i++)
         square += product[i] * product[i];
     free(product);
     return sqrt(square);
 }
 
-/* Whether features vary by more than rounding, where the centred ones have this norm of x^T x. */
-static bool varies(const px_features *f, const double *mean, double norm)
+px_cka_side px_cka_side_of(const px_features *f)
 {
-    double all = norm;
+    px_cka_side s = {.features = *f, .mean = px_calloc((size_t)f->width, sizeof s.mean[0])};
+    for (int64_t i = 0; i < f->count; i++)
+        for (int j = 0; j < f->width; j++)
+            s.mean[j] += (double)f->x[i * f->width + j] / (double)f->count;
+    s.norm = norm_of(&s, &s);
+    double all = s.norm;
     for (int j = 0; j < f->width; j++)
-        all += (double)f->count * mean[j] * mean[j];
-    return norm > 1e-12 * all;
+        all += (double)f->count * s.mean[j] * s.mean[j];
+    s.varies = s.norm > 1e-12 * all;
+    return s;
 }
 
-double px_cka(const px_features *a, const px_features *b)
+void px_cka_side_finish(px_cka_side *s)
 {
-    PX_CHECK(a->count == b->count);
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
-    double *a_mean = means_of(a), *b_mean = means_of(b);
-    double both = norm_of(a, a_mean, b, b_mean), own_a = norm_of(a, a_mean, a, a_mean),
-           own_b = norm_of(b, b_mean, b, b_mean);
-    bool known = varies(a, a_mean, own_a) && varies(b, b_mean, own_b);
-    omp_set_num_threads(threads);
-    free(a_mean);
-    free(b_mean);
-    return known ? both * both / (own_a * own_b) : NAN;
+    free(s->mean);
+    s->mean = NULL;
 }
 
-double px_cka_bytes(int width, int other)
+double px_cka(const px_cka_side *a, const px_cka_side *b)
+{
+    PX_CHECK(a->features.count == b->features.count);
+    if (!a->varies || !b->varies)
+        return NAN;
+    double both = norm_of(a, b);
+    return both * both / (a->norm * b->norm);
+}
+
+double px_cka_bytes(int width, int other, int64_t widths)
 {
     double w = width > other ? width : other;
-    return (double)sizeof(double) * (w * w + 2 * BLOCK * w + 2 * w);
+    return (double)sizeof(double) * (w * w + 2 * BLOCK * w + (double)widths + (double)other);
 }

@@ -4,7 +4,10 @@
  *     px_features views = {.count = n * q, .width = d, .x = x};             // row i q + k: view k of image i
  *     px_label_free m;
  *     if (px_label_free_measure(&m, &views, q, 1e-4) != 0) ...              // one rank
+ *
+ *     px_cka_side a = px_cka_side_of(&features), b = px_cka_side_of(&others);
  *     double like = px_cka(&a, &b);                                         // two layers, runs or epochs
+ *     px_cka_side_finish(&a), px_cka_side_finish(&b);
  *
  * - alignment: mean of |f(x) - f(y)|^2 over two views of an image, rows of length 1 (Wang and Isola 2020, arXiv:2005.10242, their
  *   alpha 2). 0: views of an image are one point.
@@ -21,20 +24,33 @@
 
 #include "eval/features.h"
 
+#include <stdbool.h>
+
 typedef struct px_label_free {
     double alignment, uniformity, lidar;
 } px_label_free;
 
 /* views->count is a multiple of q, at least two images of at least two views. 0, or -1: features that are not finite (PX_DATA), or
- * whose eigenvalues are not found. One thread computes, so that
- * bits do not depend on their number. */
+ * whose eigenvalues are not found. One thread computes, so that bits do not depend on their number. */
 int px_label_free_measure(px_label_free *, const px_features *views, int q, double delta);
 
 /* Bytes of memory that it takes. */
 double px_label_free_bytes(int64_t rows, int width);
 
+/* One of the two sets of features that CKA compares, with what it needs of it alone, so that this is computed once. */
+typedef struct px_cka_side {
+    px_features features; /* whose rows are borrowed */
+    double *mean;         /* (width) */
+    double norm;          /* |X^T X| of the centred ones */
+    bool varies;          /* by more than rounding */
+} px_cka_side;
+px_cka_side px_cka_side_of(const px_features *);
+void px_cka_side_finish(px_cka_side *);
+
 /* Rows of both are those of the same images. By one thread, too. NaN if one of them does not vary but by rounding. */
-double px_cka(const px_features *, const px_features *);
-double px_cka_bytes(int width, int other);
+double px_cka(const px_cka_side *, const px_cka_side *);
+
+/* Bytes of memory that it takes of sides of these widths, the largest ones, with the sides of features of `widths` in all. */
+double px_cka_bytes(int width, int other, int64_t widths);
 
 #endif

@@ -31,6 +31,7 @@ typedef struct px_trial_source {
     px_model *model; /* the encoder, with the subject's parameters; NULL: a baseline without a network, */
     px_baseline baseline;
     const px_extract_spec *from;
+    uint32_t data_crc;    /* px_dataset_fingerprint of from->data */
     px_split train, test; /* of a protocol that takes images, `train` has those of the repeat alone */
 } px_trial_source;
 
@@ -38,9 +39,8 @@ typedef struct px_trial_source {
 typedef struct px_trial {
     const char *subject; /* "pretrained" */
     char *group;         /* where its results go: "/eval/NAME/pretrained" */
-    px_extraction *train,
-        *test; /* all ranks have all rows of the last layer, and their own ones of those before it; NULL for
-                                  * a protocol that takes images */
+    /* all ranks have all rows of the last layer, and their own ones of those before it; NULL for a protocol that takes images */
+    px_extraction *train, *test;
     px_trial_source source;
     int classes;
     int64_t seed;        /* is added to the protocol's own: 0, 1, ... with seeds= */
@@ -79,14 +79,11 @@ typedef struct px_protocol {
     const px_option *options;
     bool layers; /* it can also measure the layers before the last one */
     bool draws;  /* what it finds depends on a seed, also if all labels are there */
-    bool
-        images; /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are
-                  * left out */
-
+    /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are left out */
+    bool images;
     bool own_views; /* it encodes views of its own of whole images: no patches, and no baselines without a network */
-
-    bool
-        test_only; /* it learns nothing: needs no labels, the training images are not encoded, `train` of the trial is empty */
+    /* it learns nothing: needs no labels, the training images are not encoded, `train` of the trial is empty */
+    bool test_only;
 
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */

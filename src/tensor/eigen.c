@@ -34,16 +34,24 @@ int px_eigenvalues(double *a, int n, double *value)
     return 0;
 }
 
-double px_effective_rank(const double *square, int n)
+double px_entropy_rank(const double *value, int n)
 {
     double sum = 0, entropy = 0;
     for (int i = 0; i < n; i++)
-        sum += sqrt(square[i]);
-    for (int i = 0; i < n && square[i] > 0; i++) {
-        double p = sqrt(square[i]) / sum;
-        entropy -= p * log(p);
-    }
+        sum += value[i];
+    for (int i = 0; i < n && value[i] > 0; i++)
+        entropy -= value[i] / sum * log(value[i] / sum);
     return sum > 0 ? exp(entropy) : 0;
+}
+
+double px_effective_rank(const double *square, int n)
+{
+    double *singular = px_calloc((size_t)n + 1, sizeof singular[0]);
+    for (int i = 0; i < n; i++)
+        singular[i] = sqrt(square[i]);
+    double rank = px_entropy_rank(singular, n);
+    free(singular);
+    return rank;
 }
 
 /* -slope of log(eigenvalue) over log(rank), weighted by 1/rank, since higher ranks are denser on that axis. */

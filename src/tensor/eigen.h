@@ -11,8 +11,10 @@
  * within rounding error of 0 become 0. 0 or -1. */
 int px_eigenvalues(double *matrix, int n, double *value);
 
-/* exp(entropy of the singular values divided by their sum) (RankMe, Garrido et al. 2023), from their squares, largest
- * first: between 1 and n, or 0 if all are 0. */
+/* exp(entropy of the values divided by their sum), largest first: between 1 and n, or 0 if all are 0. */
+double px_entropy_rank(const double *value, int n);
+
+/* The same of singular values (RankMe, Garrido et al. 2023), from their squares. */
 double px_effective_rank(const double *square, int n);
 
 /* How fast a covariance's eigenvalues, largest first, fall: those of rank n like n^-alpha (alpha-ReQ, Agrawal et al. 2022). A fit
