@@ -9,70 +9,111 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-/* The deviation, of rows divided by their lengths. */
-static double deviation(const double *x, const double *inverse, int count, int width)
+/* The rows as their mean and what is left around it, of which one product serves those of the rows themselves, too. */
+typedef struct rows {
+    int count, width;
+    double *around;     /* (count, width) */
+    double *mean;       /* (width) */
+    double *along;      /* (count) the products of `around` with the mean */
+    double mean_square; /* that of the mean with itself */
+    double *inverse;    /* (count) 1 / length of the row; of zeros 0 */
+} rows;
+
+static rows rows_of(const float *row, int count, int width)
 {
-    double total = 0;
-    for (int j = 0; j < width; j++) {
-        double sum = 0, square = 0;
-        for (int i = 0; i < count; i++) {
-            double unit = x[(int64_t)i * width + j] * inverse[i];
-            sum += unit;
-            square += unit * unit;
+    rows r = {.count = count,
+              .width = width,
+              .around = px_aligned_calloc((size_t)count * (size_t)width * sizeof r.around[0]),
+              .mean = px_calloc((size_t)width, sizeof r.mean[0]),
+              .along = px_calloc((size_t)count, sizeof r.along[0]),
+              .inverse = px_calloc((size_t)count, sizeof r.inverse[0])};
+    for (int i = 0; i < count; i++) {
+        const float *x = row + (int64_t)i * width;
+        double *own = r.around + (int64_t)i * width;
+        for (int j = 0; j < width; j++) {
+            own[j] = x[j];
+            r.mean[j] += own[j] / count;
         }
-        double mean = sum / count, variance = square / count - mean * mean;
+        double length = cblas_dnrm2(width, own, 1);
+        r.inverse[i] = length > 0 ? 1 / length : 0;
+    }
+    for (int i = 0; i < count; i++)
+        cblas_daxpy(width, -1, r.mean, 1, r.around + (int64_t)i * width, 1);
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, count, width, 1, r.around, width, r.mean, 1, 0, r.along, 1);
+    r.mean_square = cblas_ddot(width, r.mean, 1, r.mean, 1);
+    return r;
+}
+
+static void rows_finish(rows *r)
+{
+    free(r->around);
+    free(r->mean);
+    free(r->along);
+    free(r->inverse);
+}
+
+/* The deviation, of rows divided by their lengths. */
+static double deviation(const float *x, const double *inverse, int count, int width)
+{
+    double total = 0, *sum = px_calloc(2 * (size_t)width, sizeof sum[0]), *square = sum + width;
+    for (int i = 0; i < count; i++, x += width)
+        for (int j = 0; j < width; j++) {
+            double unit = x[j] * inverse[i];
+            sum[j] += unit;
+            square[j] += unit * unit;
+        }
+    for (int j = 0; j < width; j++) {
+        double mean = sum[j] / count, variance = square[j] / count - mean * mean;
         total += sqrt(variance < 0 ? 0 : variance); /* keeps NaN */
     }
+    free(sum);
     return total / width * sqrt(width);
 }
 
-/* The squared singular values of x, largest first: from the smaller of x x^T and x^T x, whose eigenvalues are the same except for
- * zeros. value (min(count, width)) */
-static int squares(const double *x, int count, int width, double *value)
+/* Upper triangles, new arrays, of y y^T (count, count), or of y^T y (width, width), where y are the rows around their mean. */
+static double *products(const rows *r, bool of_rows)
 {
-    int n = count < width ? count : width;
-    double *product = px_aligned_calloc((size_t)n * (size_t)n * sizeof(double));
-    cblas_dsyrk(CblasRowMajor, CblasUpper, count < width ? CblasNoTrans : CblasTrans, n, count < width ? width : count,
-                1, x, width, 0, product, n);
-    int status = px_eigenvalues(product, n, value);
-    free(product);
-    return status;
+    int n = of_rows ? r->count : r->width;
+    double *product = px_aligned_calloc((size_t)n * (size_t)n * sizeof product[0]);
+    cblas_dsyrk(CblasRowMajor, CblasUpper, of_rows ? CblasNoTrans : CblasTrans, n, of_rows ? r->width : r->count, 1,
+                r->around, r->width, 0, product, n);
+    return product;
 }
 
-/* Of rows divided by their lengths: |a - b|^2 = 2 - 2 a b. */
-static double uniformity(const double *x, const double *inverse, int count, int width)
+/* ... and of the rows x = y + m themselves, from those: nothing is subtracted, so that neither loses digits if m is large.
+ *   x_i . x_k = y_i . y_k + y_i . m + y_k . m + m . m        x^T x = y^T y + count m m^T, since the sum of y is 0 */
+static double *with_mean(const rows *r, bool of_rows, const double *product)
 {
-    double *dot = px_aligned_calloc((size_t)count * (size_t)count * sizeof dot[0]), sum = 0;
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, count, width, 1, x, width, 0, dot, count);
-    for (int i = 0; i < count; i++)
-        for (int j = i + 1; j < count; j++)
-            sum += exp(-2 * fmax(2 - 2 * dot[(int64_t)i * count + j] * inverse[i] * inverse[j], 0));
-    free(dot);
-    return log(2 * sum / ((double)count * (count - 1)));
+    int n = of_rows ? r->count : r->width;
+    double *whole = px_aligned_calloc((size_t)n * (size_t)n * sizeof whole[0]);
+    for (int i = 0; i < n; i++)
+        for (int k = i; k < n; k++)
+            whole[(int64_t)i * n + k] =
+                product[(int64_t)i * n + k] +
+                (of_rows ? r->along[i] + r->along[k] + r->mean_square : r->count * r->mean[i] * r->mean[k]);
+    return whole;
 }
 
-/* Subtracts the mean row. */
-static void centre(double *x, int count, int width)
+/* Of rows divided by their lengths, from their products: |a - b|^2 = 2 - 2 a b. */
+static double uniformity(const rows *r, const double *dot)
 {
-    for (int j = 0; j < width; j++) {
-        double mean = 0;
-        for (int i = 0; i < count; i++)
-            mean += x[(int64_t)i * width + j] / count;
-        for (int i = 0; i < count; i++)
-            x[(int64_t)i * width + j] -= mean;
-    }
+    double sum = 0;
+    int n = r->count;
+    for (int i = 0; i < n; i++)
+        for (int j = i + 1; j < n; j++)
+            sum += exp(-2 * fmax(2 - 2 * dot[(int64_t)i * n + j] * r->inverse[i] * r->inverse[j], 0));
+    return log(2 * sum / ((double)n * (n - 1)));
 }
 
-/* Rank, and after subtracting the mean, alpha. */
-static int spectrum(px_collapse *c, double *x, int count, int width)
+/* Rank, and of the rows around their mean, alpha: from the smaller of x x^T and x^T x, whose eigenvalues are the same except for
+ * zeros. Overwrites both. */
+static int spectrum(px_collapse *c, double *whole, double *around, int n)
 {
-    int n = count < width ? count : width, status;
-    double *value = px_calloc((size_t)n, sizeof(double));
-    status = squares(x, count, width, value);
+    double *value = px_calloc((size_t)n, sizeof(double)); /* the squared singular values, largest first */
+    int status = px_eigenvalues(whole, n, value);
     if (status == 0) {
         c->rank = px_effective_rank(value, n);
-        centre(x, count, width);
-        status = squares(x, count, width, value);
+        status = px_eigenvalues(around, n, value);
     }
     if (status == 0)
         c->alpha = px_eigenvalue_decay(value, n);
@@ -80,27 +121,34 @@ static int spectrum(px_collapse *c, double *x, int count, int width)
     return status;
 }
 
+static int measure_finite(px_collapse *c, const rows *r)
+{
+    bool by_rows = r->count < r->width;
+    double *around = products(r, true), *whole = with_mean(r, true, around);
+    c->uniformity = uniformity(r, whole);
+    if (!by_rows) {
+        free(around);
+        free(whole);
+        around = products(r, false);
+        whole = with_mean(r, false, around);
+    }
+    int status = spectrum(c, whole, around, by_rows ? r->count : r->width);
+    free(around);
+    free(whole);
+    return status;
+}
+
 /* Uses one thread, since sums in BLAS and LAPACK must not depend on the number of threads. */
 int px_collapse_measure(px_collapse *c, const float *row, int count, int width)
 {
-    int64_t n = (int64_t)count * width;
-    double *x = px_aligned_calloc((size_t)n * sizeof(double)), *inverse = px_calloc((size_t)count, sizeof(double));
     int threads = omp_get_max_threads();
     omp_set_num_threads(1);
-    for (int64_t i = 0; i < n; i++)
-        x[i] = row[i];
-    for (int i = 0; i < count; i++) {
-        double length = cblas_dnrm2(width, x + (int64_t)i * width, 1);
-        inverse[i] = length > 0 ? 1 / length : 0;
-    }
-    *c = (px_collapse){.deviation = deviation(x, inverse, count, width), .rank = NAN, .uniformity = NAN, .alpha = NAN};
-    bool finite = isfinite(c->deviation);
-    if (finite)
-        c->uniformity = uniformity(x, inverse, count, width);
-    int status = finite ? spectrum(c, x, count, width) : 0;
+    rows r = rows_of(row, count, width);
+    *c = (px_collapse){
+        .deviation = deviation(row, r.inverse, count, width), .rank = NAN, .uniformity = NAN, .alpha = NAN};
+    int status = isfinite(c->deviation) ? measure_finite(c, &r) : 0;
     omp_set_num_threads(threads);
     c->collapsed = c->deviation < PX_COLLAPSE_DEVIATION || c->rank < PX_COLLAPSE_RANK;
-    free(x);
-    free(inverse);
+    rows_finish(&r);
     return status;
 }
