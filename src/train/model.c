@@ -267,15 +267,8 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_build b = {.g = m->graph, .task = task, .backbone = s->backbone, .backbone_cfg = s->backbone_cfg};
     m->loss = s->method->build(s->method_cfg, &b);
     px_graph_output(m->graph, "loss", m->loss);
-    if (online > 0 && !b.pooled && !px_graph_error(m->graph)) {
-        px_model_finish(m);
-        return px_fail(PX_USAGE,
-                       "online_linear = %g: method %s does not run its backbone by px_encode, so there are no features "
-                       "to learn from; online_linear=0 turns it off",
-                       online, s->method->name);
-    }
     if (online > 0)
-        px_online_build(&b, b.pooled, online);
+        px_online_build(&b, online);
     memcpy(m->embedding, b.embedding, sizeof m->embedding);
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);

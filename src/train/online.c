@@ -49,13 +49,20 @@ static void descend(px_graph *g, px_value *weight, px_value *velocity, px_value 
     px_assign(g, velocity, faster);
 }
 
-void px_online_build(px_build *b, px_value *pooled, double rate)
+void px_online_build(px_build *b, double rate)
 {
     px_graph *g = b->g;
     const px_task *task = b->task;
-    if (!pooled || px_graph_error(g)) /* a method without a backbone */
+    if (px_graph_error(g))
         return;
-    int64_t B = task->batch, F = pooled->shape.dim[1], C = task->classes;
+    if (!b->pooled) {
+        px_graph_fail(g,
+                      "online_linear = %g learns from the features of a backbone that runs by px_encode, and this "
+                      "method has none; online_linear=0 turns it off",
+                      rate);
+        return;
+    }
+    int64_t B = task->batch, F = b->pooled->shape.dim[1], C = task->classes;
     double share = 1.0 / (double)(B * task->ranks);
     px_value *target = px_view_input(b, "online_target"); /* [B, C] */
     px_value *lr = px_schedule(b, "online_lr", rate * (double)B * task->ranks / 256, 0, PX_COSINE, PX_NOT_NEGATIVE);
@@ -66,8 +73,8 @@ void px_online_build(px_build *b, px_value *pooled, double rate)
              *bias_speed = px_state(g, "bias_momentum", PX_SHAPE(C), px_init_constant(0));
     px_scope_pop(g);
     px_after_begin(g);
-    px_value *x = standardise(g, px_slice(g, px_stop_gradient(g, pooled), 0, 0, B)); /* [B, F] */
-    px_value *logits = px_linear(g, x, weight, bias);                                /* [B, C] */
+    px_value *x = standardise(g, px_slice(g, px_stop_gradient(g, b->pooled), 0, 0, B)); /* [B, F] */
+    px_value *logits = px_linear(g, x, weight, bias);                                   /* [B, C] */
     px_value *wrong = px_scale(g, px_binary(g, PX_SUB, px_softmax(g, logits, 1), target), share);
     px_metric(b, "online_accuracy", px_accuracy(g, logits, px_argmax(g, target, 1)));
     px_metric(b, "online_loss", px_cross_entropy(g, logits, target));

@@ -1,7 +1,7 @@
 /* online.h - a linear probe that is trained beside the backbone, step by step, and leaves it as it is.
  *
  *     px_online_views(&views, &task);                       // after the method's own views
- *     px_online_build(&build, pooled, rate);                // after the method's build
+ *     px_online_build(&build, rate);                        // after the method's build
  *     px_online_target(&views, &task, image, sample);       // in the loader's threads
  *
  *   h [>= B, F] --stop--> standardised by the batch -> linear -> cross-entropy with the label
@@ -25,7 +25,8 @@ int px_online_check(const px_task *, double rate);
 void px_online_views(px_views *, const px_task *);
 void px_online_target(const px_views *, const px_task *, const px_image *, px_sample *);
 
-/* `pooled`: rows of which the first are those of the batch's first views. rate: at the beginning, for a batch of 256. */
-void px_online_build(px_build *, px_value *pooled, double rate);
+/* After the method's build: it learns from px_build.pooled, whose first rows are those of the batch's first views; without it the
+ * graph has an error. rate: at the beginning, for a batch of 256. */
+void px_online_build(px_build *, double rate);
 
 #endif

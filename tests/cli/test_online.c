@@ -135,7 +135,9 @@ static void refuses_a_method_without_a_backbone(void **state)
                        "resnet.width=0.125", "out=blind", "online_linear=0.1");
     unsetenv("PRETEXT_FAULT");
     assert_int_equal(r.status, 2);
-    assert_non_null(strstr(r.err, "online_linear = 0.1: method faulty does not run its backbone by px_encode"));
+    assert_non_null(strstr(r.err, "method faulty on resnet18, images of 16 px: online_linear = 0.1 learns from the "
+                                  "features of a backbone that runs by px_encode, and this method has none; "
+                                  "online_linear=0 turns it off"));
     run_finish(&r);
     free(plugin);
 }

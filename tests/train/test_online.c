@@ -102,8 +102,8 @@ static void steps_are_those_by_hand(void **state)
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .ranks = 1});
     px_value *pooled = px_input(g, "x", PX_F32, PX_SHAPE(ROWS, F)),
              *shares = px_input(g, "online_target", PX_F32, PX_SHAPE(B, C));
-    px_build b = {.g = g, .task = &task};
-    px_online_build(&b, pooled, 0.1);
+    px_build b = {.g = g, .task = &task, .pooled = pooled};
+    px_online_build(&b, 0.1);
     assert_null(px_graph_error(g));
     assert_int_equal(b.scheduled_count, 1);
     assert_true(fabs(b.scheduled[0].from - 0.1 * B / 256) < 1e-12 && b.scheduled[0].to == 0);
