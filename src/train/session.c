@@ -159,27 +159,29 @@ static int furnish(px_session *s)
     return 0;
 }
 
-int px_session_create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead)
+/* Either `instead` of a data set, or its `images`, or neither: data.split's. */
+static int create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead,
+                  const px_split *images, const char *prefix)
 {
     *s = (px_session){.settings = settings, .comm = comm};
-    bool images = settings->data.path[0] || !instead;
+    bool loads = settings->data.path[0] || !instead;
     if (px_agree(comm, px_precision_settle(settings, comm)) == 0 &&
-        px_agree(comm, images ? open_data(s, NULL) : 0) == 0 && px_agree(comm, design(s, instead, NULL)) == 0 &&
+        px_agree(comm, loads ? open_data(s, images) : 0) == 0 && px_agree(comm, design(s, instead, prefix)) == 0 &&
         px_agree(comm, furnish(s)) == 0)
         return 0;
     px_session_finish(s);
     return -1;
 }
 
+int px_session_create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead)
+{
+    return create(s, settings, comm, instead, NULL, NULL);
+}
+
 int px_session_create_on(px_session *s, px_settings *settings, const px_comm *comm, const px_split *images,
                          const char *prefix)
 {
-    *s = (px_session){.settings = settings, .comm = comm};
-    if (px_agree(comm, px_precision_settle(settings, comm)) == 0 && px_agree(comm, open_data(s, images)) == 0 &&
-        px_agree(comm, design(s, NULL, prefix)) == 0 && px_agree(comm, furnish(s)) == 0)
-        return 0;
-    px_session_finish(s);
-    return -1;
+    return create(s, settings, comm, NULL, images, prefix);
 }
 
 void px_session_finish(px_session *s)
