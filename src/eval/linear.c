@@ -37,6 +37,14 @@ int64_t px_linear_seed(const px_protocol_cfg *cfg)
     return cfg->linear.seed;
 }
 
+int px_linear_probe_trial(const px_probe_cfg *cfg, const px_trial *t, px_probe_result *r)
+{
+    int last = t->train->layers - 1;
+    px_features train = px_extraction_features(t->train, last, t->classes),
+                test = px_extraction_features(t->test, last, t->classes);
+    return px_agree(t->comm, px_linear_probe(cfg, &train, &test, t->comm, t->log, r));
+}
+
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     return px_linear_probe_bytes(&cfg->linear, size->train, size->test, size->classes, size->width, size->comm);
@@ -74,19 +82,16 @@ static int run_layers(const px_probe_cfg *cfg, px_trial *t, const px_probe_resul
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)
 {
-    int last = t->train->layers - 1;
-    px_features train = px_extraction_features(t->train, last, t->classes),
-                test = px_extraction_features(t->test, last, t->classes);
     px_probe_cfg own = cfg->linear;
     px_probe_result r;
     own.seed += t->seed;
-    int status = px_agree(t->comm, px_linear_probe(&own, &train, &test, t->comm, t->log, &r));
+    int status = px_linear_probe_trial(&own, t, &r);
     if (status == 0 && r.holdout_top1 && t->results) {
         status = px_trial_seal(t, t->group, px_linear_probe_write(t->results, t->group, &r));
         print_scores(t, "", t->subject, r.top1, r.top5, r.holdout_top1[r.chosen], r.rate[r.chosen]);
     }
     status = px_agree(t->comm, status);
-    if (status == 0 && t->layers && last > 0)
+    if (status == 0 && t->layers && t->train->layers > 1)
         status = run_layers(&own, t, &r);
     px_probe_result_finish(&r);
     return status;

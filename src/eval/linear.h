@@ -61,9 +61,9 @@ typedef struct px_probe_result {
     double *per_class;  /* (classes) recall */
     int64_t *confusion; /* (classes, classes): row true, column predicted */
     int width;
-    float *
-        weight; /* (classes, width + 1) the classifier, of features as they are; its last column is the bias, -INFINITY for a
-                    * class that was not there to be learned */
+    /* (classes, width + 1) the classifier, of features as they are; its last column is the bias, -INFINITY for a class that was not
+     * there to be learned */
+    float *weight;
 } px_probe_result;
 void px_probe_result_finish(px_probe_result *);
 
@@ -74,6 +74,10 @@ double px_linear_probe_bytes(const px_probe_cfg *, int64_t train, int64_t test, 
 /* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
 int px_linear_probe(const px_probe_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                     px_probe_result *);
+
+/* Collective: the probe of a trial's features, those of the last layer. 0 or -1. */
+struct px_trial;
+int px_linear_probe_trial(const px_probe_cfg *, const struct px_trial *, px_probe_result *);
 
 /* Into `group`: top1, top5, best_top1, best_epoch, chosen_rate: scalars; per_class (C), confusion (C, C: row true, column
  * predicted), rates (R), holdout_top1 (R), train_loss (E), test_top1 (E). 0 or -1. */

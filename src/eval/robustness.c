@@ -158,14 +158,11 @@ static int check_task(const px_task *task)
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)
 {
-    int last = t->train->layers - 1;
-    px_features train = px_extraction_features(t->train, last, t->classes),
-                test = px_extraction_features(t->test, last, t->classes);
     px_probe_cfg own = cfg->linear;
     px_probe_result r;
     own.seed += t->seed;
     own.keys = "robustness";
-    if (px_agree(t->comm, px_linear_probe(&own, &train, &test, t->comm, t->log, &r)) != 0)
+    if (px_linear_probe_trial(&own, t, &r) != 0)
         return -1;
     outcome o = {.clean = r.top1};
     int status = test_all(t, cfg, &r, &o);

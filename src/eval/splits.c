@@ -210,12 +210,12 @@ void px_eval_splits_warn(const px_eval_splits_cfg *want, const px_eval_splits *s
 {
     if (want->holdout > 0)
         return;
-    if (strcmp(s->test.name, want->train) == 0)
+    if (!want->unlabelled && strcmp(s->test.name, want->train) == 0)
         px_log_warning(log,
                        "test_split=%s is what the probe learns from: what it reaches there says nothing of new images",
                        s->test.name);
     else if (pretrained && strcmp(s->test.name, pretrained) == 0)
-        px_log_warning(
-            log, "the backbone was pretrained on the split %s: what a probe reaches there says less of new images",
-            s->test.name);
+        px_log_warning(log,
+                       "the backbone was pretrained on the split %s: what is measured there says less of new images",
+                       s->test.name);
 }

@@ -17,8 +17,8 @@ typedef struct px_eval_splits_cfg {
     int64_t seed, limit;      /* of what is held out; the most training images, 0: all */
     double labels;            /* of each class of `train`: below 1 a share, from 1 on a number of images; 0: all */
     int64_t labels_seed;
-    bool
-        unlabelled; /* nothing is learned: without `holdout` neither classes nor labels are needed, and `labels` draws nothing */
+    /* nothing is learned: without `holdout` neither classes nor labels are needed, and `labels` draws nothing */
+    bool unlabelled;
     int seeds; /* that many subsets are drawn, by labels_seed and those that follow */
 } px_eval_splits_cfg;
 
@@ -48,8 +48,8 @@ int64_t *px_eval_splits_labelled(const px_dataset *, px_split *);
 /* The training images of subset k that have a label. Returns the new index, for the caller to free after the last use of `rows`. */
 int64_t *px_eval_splits_rows(const px_eval_splits *, int k, px_split *rows);
 
-/* Warns if the test is the split that is learned from, or `pretrained`, the split that the backbone was trained on (NULL: that
- * is not known). For one rank. */
+/* Warns if something is learned and the test is the split that it is learned from, or if it is `pretrained`, the split that the
+ * backbone was trained on (NULL: that is not known). For one rank. */
 void px_eval_splits_warn(const px_eval_splits_cfg *, const px_eval_splits *, const char *pretrained, px_log *);
 
 #endif

@@ -7,13 +7,10 @@
 
 #include <cmocka.h>
 
-#include "make_set.h"
-#include "run.h"
 #include "same_run.h"
+#include "small_run.h"
 
-#include <unistd.h>
-
-enum { IMAGES = 320, EPOCHS = 9 };
+enum { IMAGES = SMALL_RUN_IMAGES, EPOCHS = 9 };
 
 #define SHORT                                                                                                          \
     "protocol=finetune", "finetune.batch=48", "finetune.lr=0.03", "finetune.shards=2", "data.workers=1",               \
@@ -21,35 +18,7 @@ enum { IMAGES = 320, EPOCHS = 9 };
 
 static int setup(void **state)
 {
-    char *folder = run_folder_create();
-    *state = folder;
-    if (!folder || chdir(folder) != 0)
-        return -1;
-    const set_spec spec = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4};
-    const set_spec bare = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4, .bare = 3};
-    free(make_set(".", "d.h5", &spec));
-    free(make_set(".", "bare.h5", &bare));
-    run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=1",
-                       "optim.warmup_epochs=0", "threads=1", "out=run");
-    int status = r.status;
-    run_finish(&r);
-    return status;
-}
-
-static void succeeds(run_result r)
-{
-    if (r.status != 0)
-        fail_msg("%s", r.err);
-    run_finish(&r);
-}
-
-static double number(const char *path)
-{
-    array a = read_array("run", "run.h5", path);
-    assert_int_equal(a.count, 1);
-    double value = a.data[0];
-    free(a.data);
-    return value;
+    return small_run_create(state, "epochs=1");
 }
 
 static void learns_and_does_not_depend_on_ranks(void **state)

@@ -7,49 +7,20 @@
 
 #include <cmocka.h>
 
-#include "make_set.h"
-#include "run.h"
-#include "run_files.h"
+#include "small_run.h"
 
-#include <unistd.h>
-
-enum { IMAGES = 320, STRENGTHS = 5 };
+enum { IMAGES = SMALL_RUN_IMAGES, STRENGTHS = 5 };
 
 static int setup(void **state)
 {
-    char *folder = run_folder_create();
-    *state = folder;
-    if (!folder || chdir(folder) != 0)
-        return -1;
-    const set_spec spec = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4};
-    const set_spec bare = {.count = IMAGES, .side = 16, .channels = 3, .classes = 4, .bare = 3};
-    const set_spec two = {.count = IMAGES, .side = 16, .channels = 2, .classes = 4};
-    free(make_set(".", "d.h5", &spec));
-    free(make_set(".", "bare.h5", &bare));
+    int status = small_run_create(state, "epochs=2");
+    const set_spec two = {.count = IMAGES, .side = 16, .channels = 2, .classes = 4},
+                   none = {.count = IMAGES, .side = 16, .channels = 3};
+    if (status != 0)
+        return status;
     free(make_set(".", "two.h5", &two));
-    const set_spec none = {.count = IMAGES, .side = 16, .channels = 3};
     free(make_set(".", "none.h5", &none));
-    run_result r = RUN("pretrain", "method=simclr", "resnet.width=0.125", "data.path=d.h5", "batch=48", "epochs=2",
-                       "optim.warmup_epochs=0", "threads=1", "out=run");
-    int status = r.status;
-    run_finish(&r);
-    return status;
-}
-
-static void succeeds(run_result r)
-{
-    if (r.status != 0)
-        fail_msg("%s", r.err);
-    run_finish(&r);
-}
-
-static double number(const char *path)
-{
-    array a = read_array("run", "run.h5", path);
-    assert_int_equal(a.count, 1);
-    double value = a.data[0];
-    free(a.data);
-    return value;
+    return 0;
 }
 
 static void robustness_falls_with_the_strength(void **state)
@@ -202,6 +173,12 @@ static void no_labels_are_needed(void **state)
     run_finish(&r);
     succeeds(RUN("probe", "vit", "protocol=attention", "data.path=none.h5", "attention.images=20", "labels=0.1",
                  "threads=1"));
+    r = RUN("probe", "run", "protocol=diagnostics", "test_split=train", "diagnostics.images=40", "diagnostics.views=2",
+            "threads=1");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err, "the backbone was pretrained on the split train"));
+    assert_null(strstr(r.err, "learns from")); /* nothing does */
+    run_finish(&r);
     succeeds(RUN("show", "vit"));
     succeeds(RUN("plot", "run", "out=figures"));
     r = RUN("probe", "vit", "protocol=attention", "attention.images=20", "labels=0.1", "seeds=2", "threads=1");
