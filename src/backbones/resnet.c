@@ -56,13 +56,27 @@ typedef struct resnet {
     int block, blocks; /* how many there are already, and in all */
 } resnet;
 
-static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride, int groups)
+/* closed: the norm's weight begins as 0. */
+static px_value *conv_bn_of(px_graph *g, const char *number, px_value *x, px_conv_spec spec, bool closed)
 {
     char conv[16], bn[16];
     snprintf(conv, sizeof conv, "conv%s", number);
     snprintf(bn, sizeof bn, "bn%s", number);
-    px_conv_spec spec = {.out = out, .kernel = kernel, .stride = stride, .pad = kernel / 2, .groups = groups};
-    return px_batch_norm_layer(g, bn, px_conv_layer_of(g, conv, x, spec), true);
+    spec.pad = spec.kernel / 2;
+    return px_batch_norm_layer_of(g, bn, px_conv_layer_of(g, conv, x, spec), (px_batch_norm_spec){.closed = closed});
+}
+
+static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, int kernel, int stride, int groups)
+{
+    px_conv_spec spec = {.out = out, .kernel = kernel, .stride = stride, .groups = groups};
+    return conv_bn_of(g, number, x, spec, false);
+}
+
+/* The last convolution and norm of a block's branch. timm's ResNets, of which those with channel attention are, close it at first
+ * (zero_init_last); torchvision's do not. */
+static px_value *last_conv_bn(const resnet *r, const char *number, px_value *x, int out, int kernel)
+{
+    return conv_bn_of(r->g, number, x, (px_conv_spec){.out = out, .kernel = kernel}, r->v->squeeze);
 }
 
 /* The identity, or a strided 1x1 projection if the shapes differ. */
@@ -82,7 +96,7 @@ static px_value *attend(px_graph *g, px_value *y, bool squeeze)
     if (!squeeze || px_graph_error(g))
         return y;
     int squeezed = (int)(y->shape.dim[1] / 16 + 4) / 8 * 8;
-    return px_squeeze_layer(g, "se", y, squeezed < 8 ? 8 : squeezed, PX_FN_SIGMOID, PX_BEGIN_HE);
+    return px_squeeze_layer(g, "se", y, squeezed < 8 ? 8 : squeezed, PX_FN_SIGMOID, PX_BEGIN_HE_TORCH);
 }
 
 /* A block's branch, which stochastic depth leaves out for some samples. */
@@ -95,7 +109,7 @@ static px_value *basic(const resnet *r, px_value *x, int planes, int stride)
 {
     px_graph *g = r->g;
     px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride, 1));
-    y = attend(g, conv_bn(g, "2", y, planes, 3, 1, 1), r->v->squeeze);
+    y = attend(g, last_conv_bn(r, "2", y, planes, 3), r->v->squeeze);
     return px_relu(g, px_add(g, dropped(r, y), skip(g, x, planes, stride)));
 }
 
@@ -106,7 +120,7 @@ static px_value *bottleneck(const resnet *r, px_value *x, int planes, int stride
     int width = planes * v->group_width / 64 * v->groups;
     px_value *y = px_relu(g, conv_bn(g, "1", x, width, 1, 1, 1));
     y = px_relu(g, conv_bn(g, "2", y, width, 3, stride, v->groups));
-    y = attend(g, conv_bn(g, "3", y, 4 * planes, 1, 1, 1), v->squeeze);
+    y = attend(g, last_conv_bn(r, "3", y, 4 * planes, 1), v->squeeze);
     return px_relu(g, px_add(g, dropped(r, y), skip(g, x, 4 * planes, stride)));
 }
 

@@ -15,16 +15,17 @@ static px_init weight_init(px_begin begin, double deviation, int64_t fan_in, int
     case PX_BEGIN_XAVIER:
         return px_init_uniform(sqrt(6 / (double)(fan_in + fan_out)));
     case PX_BEGIN_HE:
+    case PX_BEGIN_HE_TORCH:
         break;
     }
     return px_init_normal(sqrt(2 / (double)fan_out));
 }
 
-/* init: the weight's */
-static px_value *bias_parameter(px_graph *g, bool there, int out, px_begin begin, px_init init)
+static px_value *bias_parameter(px_graph *g, bool there, int out, px_begin begin, int64_t fan_in)
 {
-    px_init zero = begin == PX_BEGIN_TORCH ? init : px_init_constant(0);
-    return there ? px_parameter(g, "bias", PX_SHAPE(out), zero, PX_EXEMPT) : NULL;
+    bool torch = begin == PX_BEGIN_TORCH || begin == PX_BEGIN_HE_TORCH;
+    px_init init = torch ? px_init_uniform(1 / sqrt((double)fan_in)) : px_init_constant(0);
+    return there ? px_parameter(g, "bias", PX_SHAPE(out), init, PX_EXEMPT) : NULL;
 }
 
 px_value *px_conv_layer_of(px_graph *g, const char *name, px_value *x, px_conv_spec c)
@@ -41,7 +42,7 @@ px_value *px_conv_layer_of(px_graph *g, const char *name, px_value *x, px_conv_s
     int64_t in = x->shape.dim[1] / groups, taps = (int64_t)c.kernel * c.kernel;
     px_init init = weight_init(c.begin, c.deviation, in * taps, c.out * taps);
     px_value *w = px_parameter(g, "weight", PX_SHAPE(c.out, in, c.kernel, c.kernel), init, PX_DECAYS);
-    px_value *b = bias_parameter(g, c.bias, c.out, c.begin, init);
+    px_value *b = bias_parameter(g, c.bias, c.out, c.begin, in * taps);
     px_value *y = px_conv2d(g, x, w, b, c.stride ? c.stride : 1, c.pad, groups);
     px_scope_pop(g);
     return y;
@@ -63,7 +64,7 @@ px_value *px_linear_layer_of(px_graph *g, const char *name, px_value *x, px_line
     px_shape matrix = PX_SHAPE(s.out, in), pixels = PX_SHAPE(s.out, in, 1, 1);
     px_value *w = px_parameter(g, "weight", s.pixels ? pixels : matrix, init, PX_DECAYS);
     w = s.pixels ? px_reshape(g, w, matrix) : w;
-    px_value *y = px_linear(g, x, w, bias_parameter(g, s.bias, s.out, s.begin, init));
+    px_value *y = px_linear(g, x, w, bias_parameter(g, s.bias, s.out, s.begin, in));
     px_scope_pop(g);
     return y;
 }
@@ -83,8 +84,8 @@ px_value *px_batch_norm_layer_of(px_graph *g, const char *name, px_value *x, px_
     const double eps = s.eps > 0 ? s.eps : 1e-5, momentum = s.momentum > 0 ? s.momentum : 0.1;
     px_shape C = PX_SHAPE(x->shape.dim[1]);
     int64_t count = px_shape_count(x->shape) / x->shape.dim[1];
-    px_value *gamma =
-        s.fixed_weight ? px_constant_fill(g, C, 1) : px_parameter(g, "weight", C, px_init_constant(1), PX_EXEMPT);
+    px_value *gamma = s.fixed_weight ? px_constant_fill(g, C, 1)
+                                     : px_parameter(g, "weight", C, px_init_constant(s.closed ? 0 : 1), PX_EXEMPT);
     px_value *beta =
         s.fixed_bias ? px_constant_fill(g, C, 0) : px_parameter(g, "bias", C, px_init_constant(0), PX_EXEMPT);
     px_value *mean = px_state(g, "running_mean", C, px_init_constant(0));
@@ -120,7 +121,7 @@ static px_value *pixel_layer(px_graph *g, const char *name, px_value *rows, int 
     int64_t in = rows->shape.dim[1];
     px_init init = weight_init(begin, 0, in, out);
     px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in, 1, 1), init, PX_DECAYS);
-    px_value *y = px_linear(g, rows, px_reshape(g, w, PX_SHAPE(out, in)), bias_parameter(g, true, out, begin, init));
+    px_value *y = px_linear(g, rows, px_reshape(g, w, PX_SHAPE(out, in)), bias_parameter(g, true, out, begin, in));
     px_scope_pop(g);
     return y;
 }

@@ -17,9 +17,10 @@ px_value *px_conv_layer(px_graph *, const char *name, px_value *x, int out, int 
 /* How a convolution or linear layer begins. */
 typedef enum px_begin {
     PX_BEGIN_HE, /* normal, variance 2 / (out kernel^2); bias 0: He et al. 2015, fan-out (torchvision's VGG, MobileNets) */
-    PX_BEGIN_TORCH,  /* weight and bias uniform within 1 / sqrt(fan-in): what torch.nn does by itself */
-    PX_BEGIN_NORMAL, /* normal with the given deviation; bias 0 */
-    PX_BEGIN_XAVIER, /* uniform within sqrt(6 / (fan-in + fan-out)); bias 0: Glorot & Bengio 2010, as MAE */
+    PX_BEGIN_HE_TORCH, /* weight as with PX_BEGIN_HE, bias as with PX_BEGIN_TORCH (timm's ResNets) */
+    PX_BEGIN_TORCH,    /* weight and bias uniform within 1 / sqrt(fan-in): what torch.nn does by itself */
+    PX_BEGIN_NORMAL,   /* normal with the given deviation; bias 0 */
+    PX_BEGIN_XAVIER,   /* uniform within sqrt(6 / (fan-in + fan-out)); bias 0: Glorot & Bengio 2010, as MAE */
 } px_begin;
 
 /* A convolution with square kernels. What is 0 is as usual: stride and groups 1. */
@@ -54,6 +55,7 @@ px_value *px_batch_norm_layer(px_graph *, const char *name, px_value *x, bool ce
 typedef struct px_batch_norm_spec {
     double eps, momentum;
     bool fixed_weight, fixed_bias; /* there is none: it stays 1, or 0 */
+    bool closed; /* the weight begins as 0, and with it a residual branch that ends here (Goyal et al. 2017, 5.1) */
 } px_batch_norm_spec;
 px_value *px_batch_norm_layer_of(px_graph *, const char *name, px_value *x, px_batch_norm_spec);
 
