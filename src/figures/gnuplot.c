@@ -64,7 +64,8 @@ static char *first_complaint(FILE *file)
 }
 
 /* Runs `script` through gnuplot's standard input: a file instead of a pipe, so that neither side can hang if the other
- * stops reading or writing. `output` gets the picture or what the script prints, `said` gnuplot's complaints. */
+ * stops reading or writing; by its name, since gnuplot reads a file that it opens itself in blocks, its input byte by byte.
+ * `output` gets the picture or what the script prints, `said` gnuplot's complaints. */
 static int run(const char *script, FILE *output, FILE *said)
 {
     FILE *input = memory_file();
@@ -83,7 +84,8 @@ static int run(const char *script, FILE *output, FILE *said)
     posix_spawn_file_actions_adddup2(&actions, fileno(output), STDOUT_FILENO);
     posix_spawn_file_actions_adddup2(&actions, fileno(said), STDERR_FILENO);
     pid_t child;
-    char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, NULL}; /* -d: without the user's ~/.gnuplot */
+    char *name = access("/dev/stdin", R_OK) == 0 ? (char[]){"/dev/stdin"} : NULL;
+    char *const argv[] = {(char[]){"gnuplot"}, (char[]){"-d"}, name, NULL}; /* -d: without the user's ~/.gnuplot */
     int failed = posix_spawnp(&child, "gnuplot", &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     fclose(input);
