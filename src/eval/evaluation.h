@@ -24,7 +24,7 @@ typedef struct px_eval_cfg {
     const char *protocol, *net, *train_split, *test_split, *store;
     bool baselines, layers;
     px_patches patches;
-    int batch, embed, seeds, hog_cell;
+    int batch, embed, neighbours, seeds, hog_cell;
     double holdout, labels;
     int64_t labels_seed;
 } px_eval_cfg;

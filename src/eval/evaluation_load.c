@@ -1,6 +1,7 @@
 /* evaluation_load.c - the options of an evaluation, and what it reads before it begins. */
 #include "base/error.h"
 #include "eval/evaluation.h"
+#include "eval/neighbours.h"
 #include "eval/protocol_names.h"
 #include "train/checkpoint.h"
 #include "train/saved.h"
@@ -35,6 +36,8 @@ const px_option px_eval_options[] = {
                    "folder in which features are kept, and found again for the same network, images and settings"),
     PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
     PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
+    PX_OPTION(px_eval_cfg, neighbours, "10", 0, PX_NEIGHBOURS_MAX,
+              "protocol=knn: test images that are kept as pictures, each with the 8 nearest training images; 0: none"),
     {0}};
 
 static bool begins(const char *text, const char *with)

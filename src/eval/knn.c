@@ -2,6 +2,7 @@
 #include "eval/knn.h"
 
 #include "base/error.h"
+#include "eval/neighbours.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
 
@@ -296,6 +297,8 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
                 test = px_extraction_features(t->test, last, t->classes);
     px_knn_result r;
     int status = px_agree(t->comm, px_knn(&cfg->knn, &train, &test, t->comm, t->log, &r));
+    if (status == 0)
+        status = px_neighbours_keep(t);
     if (status == 0 && t->results) {
         status = px_trial_seal(t, t->group, px_knn_write(t->results, t->group, &r));
         for (int i = 0; i < r.count && status == 0; i++)

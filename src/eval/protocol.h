@@ -45,6 +45,7 @@ typedef struct px_trial {
     int classes;
     int64_t seed;        /* is added to the protocol's own: 0, 1, ... with seeds= */
     bool layers;         /* all layers are asked for */
+    int neighbours;      /* test images whose nearest ones are kept as pictures (neighbours.h) */
     px_results *results; /* rank 0; NULL on the others */
     const char *config;  /* the evaluation's settings as text */
     const px_comm *comm;

@@ -15,7 +15,7 @@ static int byte(double x)
 
 /* Writes every step-th pixel as a square of scale x scale dots, "x y r g b" each; y counts from the top. The dots are
  * the canvas's pixels, so they are neither smoothed nor separated by seams, as drawn squares would be. */
-static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
+void px_plot_canvas(FILE *f, const double *pixels, const int64_t dim[], int64_t step, int scale)
 {
     int64_t height = (dim[0] + step - 1) / step * scale, width = (dim[1] + step - 1) / step * scale;
     fputs("$pixels << EOD\n", f);
@@ -24,7 +24,10 @@ static void write_dots(FILE *f, const double *pixels, const int64_t dim[], int64
             const double *p = pixels + (y / scale * step * dim[1] + x / scale * step) * dim[2];
             fprintf(f, "%d %d %d %d %d\n", (int)x, (int)y, byte(p[0]), byte(p[dim[2] / 2]), byte(p[dim[2] - 1]));
         }
-    fputs("EOD\n", f);
+    fprintf(f,
+            "EOD\nset xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
+            (int)width - 1, (int)height - 1);
+    fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
 }
 
 /* A caption, centred above; each of its parts (between semicolons) begins a line of its own. */
@@ -66,11 +69,8 @@ int px_plot_image(plot_job *job, int run, const char *name, const char *caption_
     plot_figure *figure = px_plot_begin(job, name, run, 0, 0);
     FILE *f = figure->script;
     px_plot_frame(f, figure, width * scale, height * scale, side, side, top, SIDE);
-    write_dots(f, pixels, dim, step, scale);
     write_caption(f, figure, caption, lines);
-    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nunset border\nunset tics\nset key off\n",
-            width * scale - 1, height * scale - 1);
-    fputs("plot $pixels using 1:2:3:4:5 with rgbimage\n", f);
+    px_plot_canvas(f, pixels, dim, step, scale);
     px_plot_texts_free(caption, lines);
     return px_plot_end(job, figure);
 }

@@ -45,6 +45,30 @@ int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(
 int px_plot_image(plot_job *, int run, const char *name, const char *caption, const double *pixels,
                   const int64_t dim[]);
 
+/* What draws pixels (height, width, 1 or 3 channels) from 0 to 255, every step-th one as a square of scale x scale; without axes,
+ * whose coordinates are drawn pixels, y from the top. Labels and objects come before. */
+void px_plot_canvas(FILE *, const double *pixels, const int64_t dim[], int64_t step, int scale);
+
+/* Some test images of an evaluation, each with the training images nearest to it. */
+typedef struct plot_neighbours {
+    int queries, k, side, channels;
+    double
+        *pixels;   /* (queries, 1 + k, side, side, channels), from 0 to 255: each query, and behind it its neighbours */
+    double *label; /* (queries, 1 + k) */
+    char **name;   /* (classes) */
+    int classes;   /* 0: without names */
+    int right;     /* neighbours of their query's class */
+} plot_neighbours;
+struct plot_eval;
+/* False: this evaluation has none that can be drawn, and there is nothing to finish. */
+bool px_plot_neighbours_read(plot_neighbours *, const plot_run *, const struct plot_eval *);
+void px_plot_neighbours_finish(plot_neighbours *);
+/* Picture j of a query's row, from 1 on: whether it is of the query's class. New strings: its class, with a cross before another
+ * one than the query's; how many are right, and how that is shown. */
+bool px_plot_neighbour_right(const plot_neighbours *, int query, int j);
+char *px_plot_neighbour_caption(const plot_neighbours *, int query, int j);
+char *px_plot_neighbours_summary(const plot_neighbours *);
+
 /* The filters of the first layer as a sheet of size[0] x size[1] pixels with size[2] channels, and its caption, of the checkpoint
  * in a run's folder. NULL: there is no folder or checkpoint, or the first layer is of another kind. The caller frees both. */
 double *px_plot_filters(const char *folder, int64_t size[3], char **caption);

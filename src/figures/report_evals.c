@@ -106,6 +106,8 @@ void px_report_evals(report_page *p, int run)
         write_measured(p->out, evals, count);
     }
     px_report_figures(p, run, "/eval", NULL);
+    for (int i = 0; i < count; i++)
+        px_report_neighbours(p, run, &evals[i]);
     px_plot_evals_free(evals, count);
 }
 

@@ -30,6 +30,9 @@ void px_report_evals(report_page *, int run);
 void px_report_samples(report_page *, int run);
 void px_report_origin(report_page *, int run);
 
+/* The test images of an evaluation and their nearest training images, if it has them. */
+void px_report_neighbours(report_page *, int run, const plot_eval *);
+
 /* <dt>NAME</dt><dd>TEXT</dd>; takes the text. */
 void px_report_fact(FILE *, const char *name, char *text);
 

@@ -5,6 +5,7 @@
 #include "eval/knn.h"
 #include "eval/linear.h"
 #include "eval/logistic.h"
+#include "eval/neighbours.h"
 #include "eval/retrieval.h"
 #include "eval/spectrum.h"
 
@@ -53,6 +54,32 @@ static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const
     PX_CHECK(a.top1[0] > 0.3);
     same(a.top1, b.top1, 2, sizeof(double));
     same(a.top5, b.top5, 2, sizeof(double));
+}
+
+/* Each rank has its own rows alone, and an uneven share of them. */
+static px_extraction share_of(const blobs *b, const px_comm *comm)
+{
+    px_extraction e = {.count = b->f.count, .label = b->label, .layers = 1};
+    e.first = b->f.count * comm->rank * comm->rank / (comm->size * comm->size);
+    e.rows = b->f.count * (comm->rank + 1) * (comm->rank + 1) / (comm->size * comm->size) - e.first;
+    e.layer[0] = (px_layer_rows){.width = b->f.width, .x = b->x + e.first * b->f.width};
+    return e;
+}
+
+static void test_neighbours(const px_comm *comm, const blobs *train, const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_extraction own[] = {share_of(train, comm), share_of(test, comm)},
+                  all[] = {share_of(train, &self), share_of(test, &self)};
+    px_neighbours a, b;
+    px_neighbours_find(&a, &own[0], &own[1], 7, 20, comm);
+    px_neighbours_find(&b, &all[0], &all[1], 7, 20, &self);
+    PX_CHECK(a.queries == 7 && a.k == 20 && a.similarity[0] > 0.5);
+    same(a.query, b.query, 7, sizeof(int64_t));
+    same(a.found, b.found, 140, sizeof(int64_t));
+    same(a.similarity, b.similarity, 140, sizeof(double));
+    px_neighbours_finish(&a);
+    px_neighbours_finish(&b);
 }
 
 static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
@@ -105,6 +132,7 @@ int main(int argc, char **argv)
     blobs many = blobs_make(100000, 48, 10, 0.4f, 3); /* several blocks of the spectrum */
     test_linear(&comm, &log, &train, &test);
     test_knn(&comm, &log, &train, &test);
+    test_neighbours(&comm, &train, &test);
     test_logistic(&comm, &log, &train, &test);
     test_without_training(&comm, &log, &train, &test);
     test_spectrum(&comm, &many);

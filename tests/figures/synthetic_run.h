@@ -88,6 +88,22 @@ static inline int put_spectrum(px_results *r, const char *subject, double ratio)
     return bad;
 }
 
+/* Two test images of SIDE pixels with three neighbours each, of the classes 0 and 2, in the group of an evaluation. */
+enum { SYNTHETIC_SIDE = 4 };
+static inline int put_neighbours(px_results *r, const char *evaluation, int channels)
+{
+    static const int32_t labels[2][4] = {{0, 0, 1, 0}, {2, 1, 1, 2}};
+    uint8_t pixels[2 * 4 * SYNTHETIC_SIDE * SYNTHETIC_SIDE * 4];
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(37 * i);
+    char *images = px_format("%s/neighbours/pictures", evaluation), *of = px_format("%s/neighbours/labels", evaluation);
+    int bad = px_results_put(r, images, PX_U8, 4, (int64_t[]){8, SYNTHETIC_SIDE, SYNTHETIC_SIDE, channels}, pixels) |
+              px_results_put(r, of, PX_I32, 2, (int64_t[]){2, 4}, labels);
+    free(images);
+    free(of);
+    return bad;
+}
+
 /* Writes FOLDER/run.h5; with `evaluated`, also everything that eval/ writes. The class names try to break out of a
  * script. */
 static inline int write_synthetic_run(const char *folder, bool evaluated)

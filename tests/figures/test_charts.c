@@ -176,6 +176,64 @@ static void filters(void **state)
     free(path);
 }
 
+/* ---- neighbours ---- */
+
+/* An evaluation with neighbours (channels > 0) and class names of its own. */
+static void put_evaluation_with(px_results *r, const char *group, int channels)
+{
+    static const char *const classes[] = {"cat", "dog & co", "a very long name of a class"};
+    char *top1 = px_format("%s/top1", group), *names = px_format("%s/class_names", group);
+    int status = px_results_put(r, top1, PX_F64, 0, NULL, &(double){0.5}) | px_results_put_texts(r, names, classes, 3) |
+                 put_neighbours(r, group, channels);
+    assert_int_equal(status, 0);
+    free(top1);
+    free(names);
+}
+
+/* Each neighbour has its class below it, and says without colour whether it is the query's. */
+static void neighbours(void **state)
+{
+    (void)state;
+    char *file = px_format("%s/run.h5", folder), *svg = px_format("%s/figures/neighbours.svg", folder), *text;
+    px_results *r;
+    plot_neighbours n;
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    put_evaluation_with(r, "/eval/knn/pretrained", 3);
+    put_evaluation_with(r, "/eval/knn/untrained", 2); /* no picture has two channels */
+    plot_run run = {.results = r};
+    const plot_eval own = {.protocol = (char[]){"knn"}, .subject = (char[]){"pretrained"}},
+                    bad = {.protocol = (char[]){"knn"}, .subject = (char[]){"untrained"}},
+                    none = {.protocol = (char[]){"knn"}, .subject = (char[]){"pixels"}};
+    const char *const *lines;
+    assert_false(px_plot_neighbours_read(&n, &run, &none));
+    assert_int_equal(px_results_left_out(r, &lines), 0);
+    assert_false(px_plot_neighbours_read(&n, &run, &bad));
+    assert_int_equal(px_results_left_out(r, &lines), 1);
+    has(lines[0], "/eval/knn/untrained/neighbours: pictures (Q (1 + K), side, side, 1 or 3) and labels (Q, 1 + K)");
+    assert_true(px_plot_neighbours_read(&n, &run, &own));
+    assert_true(n.queries == 2 && n.k == 3 && n.side == SYNTHETIC_SIDE && n.channels == 3 && n.right == 3);
+    text = px_plot_neighbours_summary(&n);
+    has(text, "3 of 6 neighbours are of the query's class");
+    free(text);
+    px_plot_neighbours_finish(&n);
+    assert_int_equal(px_results_close(r), 0);
+
+    px_plot_outcome done;
+    char *figures = px_format("%s/figures", folder);
+    if (px_plot_as(PX_PICTURE_SVG, (const char *[]){folder}, 1, figures, &done) != 0)
+        fail_msg("%s", px_error());
+    px_plot_outcome_finish(&done);
+    text = read_all(svg);
+    has(text, ">query<");
+    has(text, ">cat<");
+    has(text, ">× dog &amp; co<");
+    has(text, "stroke-dasharray");
+    free(text);
+    free(figures);
+    free(svg);
+    free(file);
+}
+
 /* Every figure that is made of lines is drawn in characters, with its title, within the width of a terminal. */
 static void characters(void **state)
 {
@@ -204,6 +262,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(cost, setup, teardown),
         cmocka_unit_test_setup_teardown(scaling, setup, teardown),
         cmocka_unit_test_setup_teardown(filters, setup, teardown),
+        cmocka_unit_test_setup_teardown(neighbours, setup, teardown),
         cmocka_unit_test_setup_teardown(characters, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

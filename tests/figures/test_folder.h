@@ -22,4 +22,18 @@ static int teardown(void **state)
     return bad;
 }
 
+/* A file's content as a text. A new string. */
+static inline char *read_all(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    assert_non_null(f);
+    fseek(f, 0, SEEK_END);
+    long size = ftell(f);
+    char *text = px_calloc((size_t)size + 1, 1);
+    rewind(f);
+    assert_int_equal(fread(text, 1, (size_t)size, f), size);
+    fclose(f);
+    return text;
+}
+
 #endif

@@ -31,19 +31,6 @@ static int teardown_page(void **state)
     return teardown(state);
 }
 
-static char *read_all(const char *path)
-{
-    FILE *f = fopen(path, "rb");
-    assert_non_null(f);
-    fseek(f, 0, SEEK_END);
-    long size = ftell(f);
-    char *text = px_calloc((size_t)size + 1, 1);
-    rewind(f);
-    assert_int_equal(fread(text, 1, (size_t)size, f), size);
-    fclose(f);
-    return text;
-}
-
 /* The page of these runs; a new string. */
 static char *page_of(const char *const runs[], int count, int refresh)
 {
@@ -291,7 +278,9 @@ static void test_hostile(void **state)
     status |= px_results_put(r, "/figures/<b>", PX_U8, 3, (int64_t[]){2, 3, 3}, pixels);
     status |= px_results_attribute_text(r, "/figures/<b>", "caption", bad);
     status |= px_results_put_texts(r, "/eval/linear/class_names", evil, 3);
+    status |= px_results_put_texts(r, "/eval/knn/class_names", evil, 3);
     status |= px_measured_begin(r, "/eval/knn/<i>subject", "data = <script>\ntest = \"</pre>\ntrain = & '\n");
+    status |= put_neighbours(r, "/eval/knn/<i>subject", 1);
     status |= px_results_put(r, "/eval/knn/<i>subject/top1", PX_F64, 0, NULL, &(double){0.5});
     status |= px_results_attribute_text(r, "/provenance/1", "command", bad);
     status |= px_results_attribute_text(r, "/provenance/1", "hosts", "<script>");
@@ -300,12 +289,14 @@ static void test_hostile(void **state)
     assert_int_equal(status, 0);
     char *text = page_of((const char *[]){run, run}, 2, 0);
     assert_true(page_check(text, "svg") > 5);
-    assert_int_equal(page_check(text, "img"), 2);
+    assert_int_equal(page_check(text, "img"), 2 * (1 + 8)); /* of each run a picture, and neighbours */
     assert_null(strstr(text, "<script"));
     assert_null(strchr(text, '\033'));
     assert_null(strstr(text, "\xE2\x80\xAE"));
     has(text, "&lt;/pre&gt;&lt;/td&gt;&lt;script&gt;alert(1)");
     has(text, "data = &lt;script&gt;\n");
+    has(text, "<td class=\"right\"><img ");
+    has(text, "<div>× &lt;svg/");
     free(text);
     free(file);
     free(run);
