@@ -64,19 +64,6 @@ static void write_cells(FILE *f, const cells *c)
     free(sums);
 }
 
-static void write_class_tics(FILE *f, char *const *names, int classes)
-{
-    for (int axis = 0; axis < 2; axis++) {
-        fprintf(f, "set %s scale 0 (", axis ? "ytics" : "xtics rotate by 40 right");
-        for (int i = 0; i < classes; i++) {
-            fputs(i ? ", " : "", f);
-            px_gnuplot_tic(f, names[i]);
-            fprintf(f, " %d", i);
-        }
-        fputs(")\n", f);
-    }
-}
-
 /* The side of the picture in pixels. */
 static int side_of(int count)
 {
@@ -89,13 +76,9 @@ static void write_axes(FILE *f, const plot_figure *figure, const cells *c, int s
 {
     char *several = c->classes > 1 ? px_format(" (%d per cell)", c->classes) : px_strdup("");
     int last = c->count * c->classes - 1; /* the last cell may stand for classes that are not there */
-    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", last, last);
-    fprintf(f, "set colorbox user origin screen %g, screen %g size screen %g, screen %g\n", 1 - 130.0 / figure->width,
-            (double)bottom / figure->height, 28.0 / figure->width, (double)side / figure->height);
+    px_plot_square(f, figure, last + 1, side, bottom);
     fprintf(f, "set xlabel 'predicted class%s'\nset ylabel 'true class%s'\nset cbrange [0:100]\n", several, several);
-    fputs("set cblabel '% of the true class' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n"
-          "set palette defined (0 '#FFFFFF', 10 '#D6E6F4', 30 '#9ECAE1', 60 '#3787C0', 85 '#0A539E', 100 '#08306B')\n",
-          f);
+    fputs("set cblabel '% of the true class' tc rgb '#222222'\nset cbtics 0,20,100 scale 0.4\n", f);
     free(several);
 }
 
@@ -128,7 +111,7 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const doubl
     write_cells(f, &c);
     write_axes(f, figure, &c, side, bottom);
     if (names)
-        write_class_tics(f, names, (int)classes);
+        px_plot_square_tics(f, names, (int)classes);
     if (c.count > MOST_SQUARES) /* counted in classes: a cell's middle is the mean of its own */
         fprintf(f, "plot $cells matrix using (%d*$1+%g):(%d*$2+%g):3 with image", c.classes, (c.classes - 1) / 2.0,
                 c.classes, (c.classes - 1) / 2.0);

@@ -183,6 +183,11 @@ void px_plot_title(FILE *, char *title); /* frees the title */
  * legend off the axis. */
 void px_plot_frame(FILE *, plot_figure *, int width, int height, int left, int right, int top, int bottom);
 
+/* Axes of a matrix (count, count), row 0 on top, in a frame of side x side pixels with 150 to its right: for a bar of colours,
+ * from white to dark blue. Tics with the names of rows and columns. */
+void px_plot_square(FILE *, const plot_figure *, int count, int side, int bottom);
+void px_plot_square_tics(FILE *, char *const *names, int count);
+
 /* How many columns of these texts a legend has room for in this many pixels; three at most. */
 int px_plot_legend_columns(char *const *texts, int count, int width);
 

@@ -124,6 +124,29 @@ void px_plot_frame(FILE *f, plot_figure *figure, int width, int height, int left
             (double)bottom / figure->height);
 }
 
+void px_plot_square(FILE *f, const plot_figure *figure, int count, int side, int bottom)
+{
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nunset grid\nset border 15\nset key off\n", count - 1,
+            count - 1);
+    fprintf(f, "set colorbox user origin screen %g, screen %g size screen %g, screen %g\n", 1 - 130.0 / figure->width,
+            (double)bottom / figure->height, 28.0 / figure->width, (double)side / figure->height);
+    fputs("set palette defined (0 '#FFFFFF', 10 '#D6E6F4', 30 '#9ECAE1', 60 '#3787C0', 85 '#0A539E', 100 '#08306B')\n",
+          f);
+}
+
+void px_plot_square_tics(FILE *f, char *const *names, int count)
+{
+    for (int axis = 0; axis < 2; axis++) {
+        fprintf(f, "set %s scale 0 (", axis ? "ytics" : "xtics rotate by 40 right");
+        for (int i = 0; i < count; i++) {
+            fputs(i ? ", " : "", f);
+            px_gnuplot_tic(f, names[i]);
+            fprintf(f, " %d", i);
+        }
+        fputs(")\n", f);
+    }
+}
+
 int px_plot_legend_columns(char *const *texts, int count, int width)
 {
     /* Pixels, as gnuplot reckons them: halves of a character's, and a line's sample with what is around it. */

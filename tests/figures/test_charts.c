@@ -234,6 +234,121 @@ static void neighbours(void **state)
     free(file);
 }
 
+/* ---- robustness, likeness, attention ---- */
+
+static int put_numbers(px_results *r, const char *path, int rank, int rows, int columns, const double *x)
+{
+    return px_results_put(r, path, PX_F64, rank, (int64_t[]){rows, columns}, x);
+}
+
+/* How often the file says of its groups that they do not fit together. */
+static int left_out(const char *const runs[], const char *part)
+{
+    px_plot_outcome done;
+    int found = 0;
+    if (px_plot_as(PX_PICTURE_TEXT, runs, 1, NULL, &done) != 0)
+        return strstr(px_error(), part) != NULL; /* nothing else was there */
+    for (int i = 0; i < done.left_out; i++)
+        found += strstr(done.missing[i], part) != NULL;
+    px_plot_outcome_finish(&done);
+    return found;
+}
+
+/* A line per kind of spoiling, from the clean images on, and one of each baseline. */
+static void robustness(void **state)
+{
+    (void)state;
+    static const char *const kinds[] = {"noise", "blur", "jpeg", "brightness"};
+    static const char *const subjects[] = {"pretrained", "untrained"};
+    static const double top1[] = {0.8, 0.7, 0.6, 0.5, 0.4};
+    char *file = px_format("%s/run.h5", folder), *path;
+    px_results *r;
+    int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+    for (int s = 0; s < 2; s++) {
+        for (int k = 0; k < 4; k++) {
+            path = px_format("/eval/robustness/%s/%s", subjects[s], kinds[k]);
+            status |= put_numbers(r, path, 1, 5, 1, top1);
+            free(path);
+        }
+        path = px_format("/eval/robustness/%s/clean", subjects[s]);
+        status |= put_numbers(r, path, 0, 1, 1, &(double){0.9});
+        free(path);
+        path = px_format("/eval/robustness/%s/mean", subjects[s]);
+        status |= put_numbers(r, path, 0, 1, 1, &(double){0.6});
+        free(path);
+    }
+    assert_int_equal(status | px_results_close(r), 0);
+    char *text = drawn((const char *[]){folder}, 1, "robustness");
+    has(text, "Accuracy on spoilt images");
+    has(text, "0 (clean)");
+    has(text, "brightness");
+    has(text, "untrained twin: mean of all kinds");
+    free(text);
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    status = put_numbers(r, "/eval/robustness/pretrained/jpeg", 1, 3, 1, top1);
+    assert_int_equal(status | px_results_close(r), 0);
+    assert_int_equal(left_out((const char *[]){folder}, "/eval/robustness/pretrained/jpeg: 3 strengths, not 5"), 1);
+    free(file);
+}
+
+static void likeness(void **state)
+{
+    (void)state;
+    static const double cka[] = {1, 0.25, 0.25, 1};
+    char *file = px_format("%s/run.h5", folder);
+    px_results *r;
+    int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+    status |= px_results_put(r, "/eval/diagnostics/initial/lidar_share", PX_F64, 0, NULL, &(double){0.5});
+    status |= px_results_put_texts(r, "/eval/diagnostics/initial/layers/names", (const char *[]){"stem", "last"}, 2);
+    status |= put_numbers(r, "/eval/diagnostics/initial/layers/cka", 2, 2, 2, cka);
+    assert_int_equal(status | px_results_close(r), 0);
+    char *text = drawn((const char *[]){folder}, 1, "cka");
+    has(text, "How alike stages are");
+    has(text, "stem");
+    has(text, "0.25");
+    free(text);
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    status = put_numbers(r, "/eval/diagnostics/initial/layers/cka", 2, 1, 2, cka);
+    assert_int_equal(status | px_results_close(r), 0);
+    assert_int_equal(left_out((const char *[]){folder}, "2 names, and 1 x 2 likenesses (cka)"), 1);
+    free(file);
+}
+
+/* The untrained twin beside it, unless it has other layers. */
+static void attention(void **state)
+{
+    (void)state;
+    static const double far[] = {3, 5, 7, 9, 11, 13};
+    static const char *const subjects[] = {"pretrained", "untrained"};
+    char *file = px_format("%s/run.h5", folder);
+    px_results *r;
+    for (int same = 1; same >= 0; same--) {
+        int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+        for (int s = 0; s < 2; s++) {
+            char *share = px_format("/eval/attention/%s/distance_share", subjects[s]),
+                 *distance = px_format("/eval/attention/%s/distance", subjects[s]),
+                 *entropy = px_format("/eval/attention/%s/entropy", subjects[s]);
+            int layers = s == 1 && !same ? 2 : 3;
+            status |= px_results_put(r, share, PX_F64, 0, NULL, &(double){0.5});
+            status |= put_numbers(r, distance, 2, layers, 2, far) | put_numbers(r, entropy, 2, layers, 2, far);
+            free(share);
+            free(distance);
+            free(entropy);
+        }
+        assert_int_equal(status | px_results_close(r), 0);
+        char *text = drawn((const char *[]){folder}, 1, "attention");
+        has(text, "Where heads look: pretrained");
+        has(text, "block");
+        assert_true((strstr(text, "untrained twin") != NULL) == (same == 1));
+        free(text);
+    }
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    int status = put_numbers(r, "/eval/attention/pretrained/entropy", 2, 1, 2, far);
+    assert_int_equal(status | px_results_close(r), 0);
+    assert_int_equal(left_out((const char *[]){folder}, "distance and entropy (layers, heads) go together"), 1);
+    free(file);
+}
+
 /* Every figure that is made of lines is drawn in characters, with its title, within the width of a terminal. */
 static void characters(void **state)
 {
@@ -263,6 +378,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(scaling, setup, teardown),
         cmocka_unit_test_setup_teardown(filters, setup, teardown),
         cmocka_unit_test_setup_teardown(neighbours, setup, teardown),
+        cmocka_unit_test_setup_teardown(robustness, setup, teardown),
+        cmocka_unit_test_setup_teardown(likeness, setup, teardown),
+        cmocka_unit_test_setup_teardown(attention, setup, teardown),
         cmocka_unit_test_setup_teardown(characters, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
