@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/need.h"
 #include "eval/attention_maps.h"
+#include "eval/pictures.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
 #include "ops/ops.h"
@@ -20,7 +21,7 @@ struct px_protocol_cfg {
 static const px_option options[] = {
     PX_OPTION(px_protocol_cfg, images, "100", 1, 100000, "test images, evenly spaced in the split"), {0}};
 
-enum { BATCH = 16, LAYERS_MAX = PX_STAGES_MAX + 1 };
+enum { BATCH = 16, LAYERS_MAX = PX_STAGES_MAX + 1, PICTURES = 6 };
 
 typedef struct finding {
     px_attention_about about;
@@ -162,6 +163,55 @@ static void measure(finding *f, const px_extraction *e, const px_comm *comm)
     free(one);
 }
 
+/* ---- pictures ---- */
+
+/* GROUP/maps/NAME */
+static int put(const px_trial *t, const char *name, px_dtype type, int rank, const int64_t dim[], const void *data)
+{
+    char *path = px_format("%s/maps/%s", t->group, name);
+    int status = px_results_put(t->results, path, type, rank, dim, data);
+    free(path);
+    return status;
+}
+
+/* Collective: into GROUP/maps a few of the images, pictures (Q, side, side, channels) and rows (Q) of the data set, and where the
+ * last block's heads look in each: weights (Q, heads, grid, grid). */
+static int keep_maps(px_trial *t, const finding *f, const px_extraction *e, const px_split *images)
+{
+    const px_layer_rows *last = &e->layer[e->layers - 1];
+    const px_task *task = t->source.from->task;
+    int count = (int)(e->count < PICTURES ? e->count : PICTURES), side = px_picture_side(task), grid = f->about.grid;
+    int64_t cells = (int64_t)f->about.heads * grid * grid, row[PICTURES];
+    if (side == 0 || t->seed > 0) /* repeats are alike */
+        return 0;
+    double *weight = px_calloc((size_t)(count * cells), sizeof *weight);
+    for (int i = 0; i < count; i++) {
+        int64_t at = (2 * i + 1) * e->count / (2 * (int64_t)count);
+        row[i] = images->index[at];
+        if (at >= e->first && at < e->first + e->rows)
+            px_attention_map(weight + i * cells, last->x + (at - (last->whole ? 0 : e->first)) * last->width,
+                             &f->about);
+    }
+    px_all_reduce_f64(t->comm, weight, count * cells); /* each is of one rank, and 0 on the others */
+    uint8_t *pixels;
+    int status = px_pictures_load(&pixels, t->source.from, row, count);
+    if (status == 0 && t->results) {
+        int32_t rows[PICTURES];
+        for (int i = 0; i < count; i++)
+            rows[i] = (int32_t)row[i];
+        status = put(t, "pictures", PX_U8, 4, (int64_t[]){count, side, side, task->channels}, pixels);
+        if (status == 0)
+            status = put(t, "weights", PX_F64, 4, (int64_t[]){count, f->about.heads, grid, grid}, weight);
+        if (status == 0)
+            status = put(t, "rows", PX_I32, 1, (int64_t[]){count}, rows);
+    }
+    free(pixels);
+    free(weight);
+    return px_agree(t->comm, status);
+}
+
+/* ---- results ---- */
+
 static double mean_of(const double *x, int n)
 {
     double sum = 0;
@@ -232,8 +282,10 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
         status = px_extract(&e, t->source.from, &m, &images);
         if (status == 0) {
             measure(&f, &e, t->comm);
+            status = keep_maps(t, &f, &e, &images);
             px_extraction_finish(&e);
-            status = px_agree(t->comm, t->results ? tell(t, &f) : 0);
+            if (status == 0)
+                status = px_agree(t->comm, t->results ? tell(t, &f) : 0);
         }
     }
     if (built == 0)

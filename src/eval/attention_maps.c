@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* weight (T): softmax of the products of query `q` with all keys of a head, which begin `width` numbers after the queries. */
 static void attend(double *weight, const float *qkv, const px_attention_about *a, int tokens, int head, int q)
@@ -52,6 +53,26 @@ void px_attention_measure(double *distance, double *entropy, const float *qkv, c
             }
             distance[h] += sum > 0 ? a->patch * far / sum / patches : 0;
         }
+    }
+    free(weight);
+}
+
+void px_attention_map(double *map, const float *qkv, const px_attention_about *a)
+{
+    int patches = a->grid * a->grid, tokens = a->first + patches, queries = a->first > 0 ? 1 : patches;
+    double *weight = px_calloc((size_t)tokens, sizeof weight[0]);
+    for (int h = 0; h < a->heads; h++) {
+        double *own = map + (int64_t)h * patches, sum = 0;
+        memset(own, 0, (size_t)patches * sizeof *own);
+        for (int q = 0; q < queries; q++) {
+            attend(weight, qkv, a, tokens, h, q);
+            for (int k = 0; k < patches; k++) {
+                own[k] += weight[a->first + k];
+                sum += weight[a->first + k];
+            }
+        }
+        for (int k = 0; k < patches && sum > 0; k++)
+            own[k] /= sum;
     }
     free(weight);
 }

@@ -27,4 +27,8 @@ double px_patch_distance(int grid, int a, int b);
 /* distance, entropy (heads) */
 void px_attention_measure(double *distance, double *entropy, const float *qkv, const px_attention_about *);
 
+/* map (heads, grid, grid): where the class token looks, the first of those in front; without one, what patches look at on the
+ * average. Of each head over all patches the sum is 1 (0: it looks at none). */
+void px_attention_map(double *map, const float *qkv, const px_attention_about *);
+
 #endif

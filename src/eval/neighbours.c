@@ -2,7 +2,7 @@
 #include "eval/neighbours.h"
 
 #include "base/error.h"
-#include "eval/write.h"
+#include "eval/pictures.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -152,12 +152,6 @@ void px_neighbours_finish(px_neighbours *n)
 
 /* ---- the pictures ---- */
 
-static int by_number(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
 /* What is written, of `cells` images: each query, and behind it its neighbours. */
 typedef struct sheet {
     int cells, side, channels;
@@ -183,46 +177,6 @@ static void place_rows(sheet *s, const px_neighbours *n, const px_trial *t)
             s->row[q * (n->k + 1) + j] = (j == 0 ? t->source.test : t->source.train).index[at];
             s->label[q * (n->k + 1) + j] = (j == 0 ? t->test : t->train)->label[at];
         }
-}
-
-/* x (channels, side, side) in [0,1] to (side, side, channels) bytes. */
-static void write_bytes(uint8_t *to, const float *x, int side, int channels)
-{
-    for (int i = 0; i < side * side; i++)
-        for (int c = 0; c < channels; c++)
-            to[i * channels + c] = (uint8_t)lrintf(255 * x[c * side * side + i]);
-}
-
-/* Collective: loads each image once, framed as for the network and made small. */
-static int load(sheet *s, const px_trial *t)
-{
-    px_task small = *t->source.from->task;
-    px_extract_spec from = *t->source.from;
-    small.image_size = s->side;
-    small.mean = small.std = NULL;
-    from.task = &small;
-    from.show = NULL;
-    int64_t *row = px_calloc((size_t)s->cells + 1, sizeof *row), count = 0;
-    memcpy(row, s->row, (size_t)s->cells * sizeof *row);
-    qsort(row, (size_t)s->cells, sizeof *row, by_number);
-    for (int i = 0; i < s->cells; i++)
-        if (count == 0 || row[i] != row[count - 1])
-            row[count++] = row[i];
-    px_extraction e;
-    int status = px_extract_baseline(&e, &from, PX_PIXELS, &(px_split){"pictures", row, count});
-    if (status == 0) {
-        size_t size = (size_t)(s->side * s->side * s->channels);
-        px_extraction_gather(&e, 0, t->comm);
-        s->pixels = t->results ? px_calloc((size_t)s->cells, size) : NULL;
-        for (int i = 0; i < s->cells && s->pixels; i++) {
-            const int64_t *at = bsearch(&s->row[i], row, (size_t)count, sizeof *row, by_number);
-            PX_CHECK(at);
-            write_bytes(s->pixels + (size_t)i * size, e.layer[0].x + (size_t)(at - row) * size, s->side, s->channels);
-        }
-        px_extraction_finish(&e);
-    }
-    free(row);
-    return status;
 }
 
 static int put(px_results *r, const char *group, const char *name, px_dtype type, int rank, const int64_t dim[],
@@ -257,14 +211,14 @@ static int write(px_results *r, const char *group, const sheet *s, const px_neig
 int px_neighbours_keep(px_trial *t)
 {
     const px_task *task = t->source.from->task;
-    int side = task->image_size < PX_NEIGHBOURS_SIDE ? task->image_size : PX_NEIGHBOURS_SIDE;
-    if (t->neighbours == 0 || t->seed > 0 || (task->channels != 1 && task->channels != 3))
+    int side = px_picture_side(task);
+    if (t->neighbours == 0 || t->seed > 0 || side == 0)
         return 0;
     px_neighbours n;
     px_neighbours_find(&n, t->train, t->test, t->neighbours, KEPT, t->comm);
     sheet s = {.cells = n.queries * (n.k + 1), .side = side, .channels = task->channels};
     place_rows(&s, &n, t);
-    int status = load(&s, t);
+    int status = px_pictures_load(&s.pixels, t->source.from, s.row, s.cells);
     if (status == 0)
         status = px_agree(t->comm, t->results ? write(t->results, t->group, &s, &n) : 0);
     sheet_finish(&s);

@@ -11,7 +11,7 @@
 
 #include "eval/protocol.h"
 
-enum { PX_NEIGHBOURS_MAX = 20 /* queries */, PX_NEIGHBOURS_SIDE = 64 /* pixels of a picture, at most */ };
+enum { PX_NEIGHBOURS_MAX = 20 /* queries */ };
 
 typedef struct px_neighbours {
     int queries, k;     /* no more than there are labelled rows */

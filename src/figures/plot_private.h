@@ -69,6 +69,10 @@ bool px_plot_neighbour_right(const plot_neighbours *, int query, int j);
 char *px_plot_neighbour_caption(const plot_neighbours *, int query, int j);
 char *px_plot_neighbours_summary(const plot_neighbours *);
 
+/* Images of an evaluation beside where its heads look, as a sheet of size[0] x size[1] pixels with 3 channels, and its caption.
+ * NULL: there are none. The caller frees both. */
+double *px_plot_attention_maps(const plot_run *, const struct plot_eval *, int64_t size[3], char **caption);
+
 /* The filters of the first layer as a sheet of size[0] x size[1] pixels with size[2] channels, and its caption, of the checkpoint
  * in a run's folder. NULL: there is no folder or checkpoint, or the first layer is of another kind. The caller frees both. */
 double *px_plot_filters(const char *folder, int64_t size[3], char **caption);

@@ -95,22 +95,6 @@ static void write_measured(FILE *out, const plot_eval *evals, int count)
     fputs("</details>\n", out);
 }
 
-void px_report_evals(report_page *p, int run)
-{
-    const plot_run *r = &p->runs[run];
-    int count;
-    plot_eval *evals = px_plot_evals(&(plot_job){.runs = &p->runs[run], .count = 1}, &count);
-    if (count) {
-        fputs("<h3>Evaluations</h3>\n", p->out);
-        write_table(p->out, r, evals, count);
-        write_measured(p->out, evals, count);
-    }
-    px_report_figures(p, run, "/eval", NULL);
-    for (int i = 0; i < count; i++)
-        px_report_neighbours(p, run, &evals[i]);
-    px_plot_evals_free(evals, count);
-}
-
 /* ---- pictures ---- */
 
 /* Of a picture's sides in pixels, as in plot_pictures.c; and what small ones are enlarged to by a whole number. */
@@ -199,4 +183,39 @@ void px_report_samples(report_page *p, int run)
                              PLOT_MOST_PICTURES);
     px_plot_texts_free(names, count);
     write_filters(p, run);
+}
+
+/* ---- all of it ---- */
+
+/* Where heads look in some images. */
+static void write_maps(report_page *p, int run, const plot_eval *e)
+{
+    int64_t size[3];
+    char *caption;
+    double *sheet = px_plot_attention_maps(&p->runs[run], e, size, &caption);
+    if (!sheet)
+        return;
+    char *name = px_format("attention maps, %s", e->subject);
+    write_picture(p->out, name, caption, sheet, size);
+    free(name);
+    free(caption);
+    free(sheet);
+}
+
+void px_report_evals(report_page *p, int run)
+{
+    const plot_run *r = &p->runs[run];
+    int count;
+    plot_eval *evals = px_plot_evals(&(plot_job){.runs = &p->runs[run], .count = 1}, &count);
+    if (count) {
+        fputs("<h3>Evaluations</h3>\n", p->out);
+        write_table(p->out, r, evals, count);
+        write_measured(p->out, evals, count);
+    }
+    px_report_figures(p, run, "/eval", NULL);
+    for (int i = 0; i < count; i++)
+        px_report_neighbours(p, run, &evals[i]);
+    for (int i = 0; i < count; i++)
+        write_maps(p, run, &evals[i]);
+    px_plot_evals_free(evals, count);
 }

@@ -145,14 +145,22 @@ static void attention_of_a_transformer(void **state)
                  "data.limit=48", "optim.warmup_epochs=0", "threads=1", "out=vit"));
     succeeds(RUN("probe", "vit", "protocol=attention", "attention.images=20", "threads=1"));
     array one = read_array("vit", "run.h5", "/eval/attention/pretrained/distance"),
-          entropy = read_array("vit", "run.h5", "/eval/attention/pretrained/entropy");
+          entropy = read_array("vit", "run.h5", "/eval/attention/pretrained/entropy"),
+          maps = read_array("vit", "run.h5", "/eval/attention/pretrained/maps/weights"); /* (6, 3, 2, 2) */
     assert_int_equal(one.count, 12 * 3);
     for (int i = 0; i < one.count; i++) { /* four patches of 8 px and a class token */
         assert_true(one.data[i] > 0 && one.data[i] < 8 * sqrt(2));
         assert_true(entropy.data[i] > 0 && entropy.data[i] <= log(5) + 1e-9);
     }
     succeeds(RUN_RANKS(2, "probe", "vit", "protocol=attention", "attention.images=20", "threads=1"));
-    array two = read_array("vit", "run.h5", "/eval/attention/pretrained/distance");
+    array two = read_array("vit", "run.h5", "/eval/attention/pretrained/distance"),
+          again = read_array("vit", "run.h5", "/eval/attention/pretrained/maps/weights");
+    assert_int_equal(maps.count, 6 * 3 * 4);
+    for (int i = 0; i < maps.count; i += 4)
+        assert_true(fabs(maps.data[i] + maps.data[i + 1] + maps.data[i + 2] + maps.data[i + 3] - 1) < 1e-12);
+    assert_memory_equal(maps.data, again.data, (size_t)maps.count * sizeof *maps.data);
+    free(maps.data);
+    free(again.data);
     for (int i = 0; i < one.count; i++)
         assert_true(fabs(one.data[i] / two.data[i] - 1) < 1e-12);
     free(one.data);

@@ -58,8 +58,29 @@ static void even_attention(void **state)
     free(x);
 }
 
+/* Where the class token looks; without one, what all patches look at. The scale is such that one key takes e times as much. */
+static void maps_of_heads(void **state)
+{
+    (void)state;
+    px_attention_about a = {.heads = 2, .width = 2, .scale = 1, .grid = 2, .first = 1, .patch = 1};
+    /* (tokens, 3 width): queries, keys, values; a head's query and key are a number each */
+    float x[5][6] = {{1, 0, 9, 9}, {5, 5, 0, 0}, {5, 5, 0, 9}, {5, 5, 1, 0}, {5, 5, 0, 0}};
+    double map[8], e = exp(1);
+    px_attention_map(map, x[0], &a);
+    for (int k = 0; k < 4; k++) {
+        assert_true(fabs(map[k] - (k == 2 ? e : 1) / (3 + e)) < 1e-12);
+        assert_true(fabs(map[4 + k] - 0.25) < 1e-12); /* the second head's query of the class token is 0 */
+    }
+    a.first = 0;
+    float y[4][6] = {{1, 0, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 0}, {1, 0, 0, 0}};
+    px_attention_map(map, y[0], &a);
+    for (int k = 0; k < 4; k++)
+        assert_true(fabs(map[k] - (2 * (k == 1 ? e : 1) / (3 + e) + 2 * 0.25) / 4) < 1e-12);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_are_those_of_numpy), cmocka_unit_test(even_attention)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(numbers_are_those_of_numpy), cmocka_unit_test(even_attention),
+                                       cmocka_unit_test(maps_of_heads)};
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

@@ -349,6 +349,44 @@ static void attention(void **state)
     free(file);
 }
 
+/* One image of 2 x 2 pixels and two heads that look at one patch each of a 2 x 2 grid: image, mean, heads. */
+static void attention_maps(void **state)
+{
+    (void)state;
+    static const uint8_t pixels[] = {10, 20, 30, 40};
+    static const double weights[] = {1, 0, 0, 0, 0, 0, 0, 1};
+    char *file = px_format("%s/run.h5", folder), *caption;
+    px_results *r;
+    int64_t size[3];
+    int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+    status |= px_results_put(r, "/eval/attention/x/seeds/0/maps/pictures", PX_U8, 4, (int64_t[]){1, 2, 2, 1}, pixels);
+    status |= px_results_put(r, "/eval/attention/x/maps/pictures", PX_U8, 4, (int64_t[]){1, 2, 2, 1}, pixels);
+    status |= px_results_put(r, "/eval/attention/x/maps/weights", PX_F64, 4, (int64_t[]){1, 2, 2, 2}, weights);
+    assert_int_equal(status, 0);
+    const plot_run run = {.results = r};
+    const plot_eval e = {.protocol = (char[]){"attention"}, .subject = (char[]){"x"}};
+    double *sheet = px_plot_attention_maps(&run, &e, size, &caption);
+    assert_non_null(sheet);
+    has(caption, "in each row the image, the mean of its 2 heads, the heads");
+    assert_memory_equal(size, ((int64_t[]){2 + 4, 4 * 4 + 4, 3}), sizeof size);
+    const double *row = sheet + 2 * size[1] * 3; /* below a gap of 2 pixels */
+    static const double first[] = {255, 255, 10,  20, 255, 255, 255, 255, 255, 0,
+                                   255, 255, 255, 0,  255, 255, 0,   0,   255, 255};
+    for (int x = 0; x < size[1]; x++)
+        for (int c = 0; c < 3; c++)
+            assert_true(row[x * 3 + c] == first[x]);
+    free(sheet);
+    free(caption);
+    assert_int_equal(px_results_remove(r, "/eval/attention/x/maps"), 0);
+    const char *const *lines;
+    assert_null(px_plot_attention_maps(&run, &e, size, &caption)); /* the repeat has pictures alone */
+    assert_int_equal(px_results_left_out(r, &lines), 1);
+    has(lines[0],
+        "/eval/attention/x/seeds/0/maps: pictures (Q, side, side, 1 or 3) and weights (Q, heads, grid, grid)");
+    assert_int_equal(px_results_close(r), 0);
+    free(file);
+}
+
 /* Every figure that is made of lines is drawn in characters, with its title, within the width of a terminal. */
 static void characters(void **state)
 {
@@ -381,6 +419,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(robustness, setup, teardown),
         cmocka_unit_test_setup_teardown(likeness, setup, teardown),
         cmocka_unit_test_setup_teardown(attention, setup, teardown),
+        cmocka_unit_test_setup_teardown(attention_maps, setup, teardown),
         cmocka_unit_test_setup_teardown(characters, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
