@@ -9,6 +9,9 @@
 #ifndef PX_BASE_RNG_H
 #define PX_BASE_RNG_H
 
+/* Philox needs none of the compiler's intrinsics, whose headers have 47,000 lines. */
+#define R123_USE_SSE 0
+#define R123_USE_X86INTRIN_H 0
 #include <Random123/philox.h>
 #include <math.h>
 #include <stdint.h>
