@@ -309,6 +309,42 @@ void px_all_gather_bytes(const px_comm *comm, const void *in, void *out, int64_t
     px_comm_count(comm, (double)bytes * (comm->size - 1), begun);
 }
 
+void px_all_gather_parts(const px_comm *comm, const void *in, void *out, const int64_t *bytes)
+{
+    int64_t at = 0, all = 0;
+    for (int r = 0; r < comm->size; r++) {
+        at = r == comm->rank ? all : at;
+        all += bytes[r];
+    }
+    PX_CHECK(all <= INT32_MAX);
+    char *own = (char *)out + at;
+    if (own != in)
+        memmove(own, in, (size_t)bytes[comm->rank]);
+    if (comm->size == 1)
+        return;
+    px_comm_begun begun = px_comm_begin();
+    int *count = px_calloc(2 * (size_t)comm->size, sizeof *count), *place = count + comm->size;
+    for (int r = 0; r < comm->size; r++) {
+        count[r] = (int)bytes[r];
+        place[r] = r > 0 ? place[r - 1] + count[r - 1] : 0;
+    }
+    MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, out, count, place, MPI_BYTE, comm->mpi);
+    free(count);
+    px_comm_count(comm, (double)bytes[comm->rank] * (comm->size - 1), begun);
+}
+
+void px_all_to_all_bytes(const px_comm *comm, const void *in, void *out, int64_t bytes)
+{
+    PX_CHECK(bytes <= INT32_MAX);
+    if (comm->size == 1) {
+        memmove(out, in, (size_t)bytes);
+        return;
+    }
+    px_comm_begun begun = px_comm_begin();
+    MPI_Alltoall(in, (int)bytes, MPI_BYTE, out, (int)bytes, MPI_BYTE, comm->mpi);
+    px_comm_count(comm, (double)bytes * (comm->size - 1), begun);
+}
+
 static void reserve_blocks(px_comm_scratch *scratch, size_t bytes)
 {
     if (bytes <= scratch->block_bytes)

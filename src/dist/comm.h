@@ -52,6 +52,12 @@ void px_all_reduce_f32(const px_comm *, float *data, int64_t count);
 
 /* Row blocks: every rank gives `bytes` bytes; `out` gets size*bytes in rank order. */
 void px_all_gather_bytes(const px_comm *, const void *in, void *out, int64_t bytes);
+/* The same for parts of different sizes, bytes (size) of each rank. */
+void px_all_gather_parts(const px_comm *, const void *in, void *out, const int64_t *bytes);
+
+/* in: size blocks of `bytes` bytes, one for each rank; out: the blocks that are for this one, in the order of the ranks. */
+void px_all_to_all_bytes(const px_comm *, const void *in, void *out, int64_t bytes);
+
 /* in: size blocks of `count`; out: this rank's block summed over ranks in rank order. */
 void px_reduce_scatter_f32(const px_comm *, const float *in, float *out, int64_t count);
 void px_reduce_scatter_f64(const px_comm *, const double *in, double *out, int64_t count);

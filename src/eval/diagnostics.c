@@ -83,7 +83,7 @@ static int encode_view(px_trial *t, const px_protocol_cfg *cfg, const px_split *
         return -1;
     for (int l = 0; l < e.layers; l++) {
         int64_t width = e.layer[l].width;
-        px_extraction_gather(&e, l, t->comm);
+        px_extraction_gather(&e, l);
         if (!x[l] && t->comm->rank == 0)
             x[l] = px_aligned_calloc((size_t)(images->count * cfg->views * width) * sizeof(float));
         for (int64_t i = 0; i < images->count && t->comm->rank == 0; i++)
@@ -228,7 +228,7 @@ static int compare_layers(px_trial *t, const px_protocol_cfg *cfg, const px_spli
     if (f->layers == 1 && !*cfg->with)
         return 0;
     for (int l = 0; l < f->layers; l++) {
-        px_extraction_gather(t->test, l, t->comm);
+        px_extraction_gather(t->test, l);
         x[l] = measures ? rows_of(t, l, images) : NULL;
         if (l < f->layers - 1)
             px_extraction_drop(t->test, l);
@@ -365,6 +365,7 @@ const px_protocol px_protocol_diagnostics = {
     .draws = true,
     .test_only = true,
     .own_views = true,
+    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .bytes = bytes,

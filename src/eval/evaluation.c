@@ -105,8 +105,8 @@ static int extract_split(bench *b, subject s, const px_split *split, px_extracti
         px_store store = px_store_make(b->e->eval.store, &b->e->run, &b->model, b->data_crc);
         status = px_store_extract(out, &store, &b->from, &b->model, split);
     }
-    if (status == 0)
-        px_extraction_gather(out, out->layers - 1, b->comm);
+    if (status == 0 && b->e->protocol->whole)
+        px_extraction_gather(out, out->layers - 1);
     return status;
 }
 
@@ -120,24 +120,13 @@ static bool has_map_of_split(const bench *b)
     return !held && px_results_has(b->results, "/eval/embedding/xy");
 }
 
-/* Writes the map of some test images, evenly spaced; images are sorted by class, so each class gets its share. */
-static int write_map(bench *b, const px_features *test)
+/* Rank 0: writes the map of n images with these features and labels. */
+static int put_map(bench *b, const float *x, const int32_t *label, int64_t n, int width)
 {
     bool held = b->e->eval.holdout > 0;
-    if (held && has_map_of_split(b))
-        return 0;
-    int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
-    if (n < 10)
-        return 0;
-    float *x = px_calloc((size_t)(n * test->width), sizeof x[0]), *xy = px_calloc((size_t)(2 * n), sizeof xy[0]);
-    int32_t *label = px_calloc((size_t)n, sizeof label[0]);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = i * test->count / n;
-        memcpy(x + i * test->width, test->x + row * test->width, (size_t)test->width * sizeof x[0]);
-        label[i] = test->label[row];
-    }
+    float *xy = px_calloc((size_t)(2 * n), sizeof xy[0]);
     const px_dataset_info *info = px_dataset_about(b->data);
-    int status = px_embed_2d(x, n, test->width, (uint64_t)b->e->run.train.seed, xy);
+    int status = px_embed_2d(x, n, width, (uint64_t)b->e->run.train.seed, xy);
     if (status == 0)
         status = px_results_put(b->results, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){n, 2}, xy);
     if (status == 0)
@@ -150,8 +139,28 @@ static int write_map(bench *b, const px_features *test)
     if (status == 0)
         status = px_results_attribute_text(b->results, "/eval/embedding", "measured", measured);
     free(measured);
-    free(x);
     free(xy);
+    return status;
+}
+
+/* Collective: the map of some test images, evenly spaced; images are sorted by class, so each class gets its share. */
+static int write_map(bench *b, const px_features *test)
+{
+    int64_t n = test->count < b->e->eval.embed ? test->count : b->e->eval.embed;
+    if (n < 10)
+        return 0;
+    float *x = px_calloc((size_t)(n * test->width), sizeof x[0]);
+    int64_t *row = px_calloc((size_t)n, sizeof row[0]);
+    int32_t *label = px_calloc((size_t)n, sizeof label[0]);
+    for (int64_t i = 0; i < n; i++) {
+        row[i] = i * test->count / n;
+        label[i] = test->label[row[i]];
+    }
+    px_features_fetch(test, row, n, x);
+    bool wanted = b->results && !(b->e->eval.holdout > 0 && has_map_of_split(b));
+    int status = wanted ? put_map(b, x, label, n, test->width) : 0;
+    free(x);
+    free(row);
     free(label);
     return status;
 }
@@ -197,7 +206,7 @@ static int write_others(bench *b, subject s, const char *name, const px_extracti
 {
     px_features on = px_extraction_features(test, test->layers - 1, px_dataset_about(b->data)->classes);
     int status = s < BASELINE ? write_spectrum(b, s, name, &on) : 0;
-    if (status == 0 && b->results && s == PRETRAINED && b->e->eval.embed && on.classes > 0)
+    if (status == 0 && s == PRETRAINED && b->e->eval.embed && on.classes > 0)
         status = write_map(b, &on);
     return status;
 }

@@ -29,14 +29,6 @@ static void make_views(const void *context, px_rng *rng, const px_image *image, 
 
 /* ---- which rows a rank computes ---- */
 
-/* Where the rows of a rank begin: after whole batches, so that each row has the same place in the same batch for any
- * number of ranks. */
-static int64_t share_begin(const px_extraction *e, int rank, int ranks)
-{
-    int64_t batches = (e->count + e->batch - 1) / e->batch, begin = batches * rank / ranks * e->batch;
-    return begin < e->count ? begin : e->count;
-}
-
 static void add_layer(px_extraction *e, const px_extract_spec *from, const char *name, int64_t width)
 {
     px_layer_rows *l = &e->layer[e->layers++];
@@ -46,9 +38,10 @@ static void add_layer(px_extraction *e, const px_extract_spec *from, const char 
 
 static void begin(px_extraction *e, const px_extract_spec *from, const px_split *split, int batch)
 {
-    *e = (px_extraction){.count = split->count, .batch = batch};
-    e->first = share_begin(e, from->comm->rank, from->comm->size);
-    e->rows = share_begin(e, from->comm->rank + 1, from->comm->size) - e->first;
+    /* Whole batches, so that each row has the same place in the same batch for any number of ranks. */
+    px_rows own = px_share(split->count, batch, from->comm->rank, from->comm->size);
+    *e = (px_extraction){
+        .count = split->count, .comm = from->comm, .first = own.first, .rows = own.rows, .batch = batch};
     e->label = px_calloc((size_t)split->count + 1, sizeof e->label[0]);
     for (int64_t i = 0; i < split->count; i++)
         e->label[i] = px_dataset_label(from->data, split->index[i]);
@@ -214,17 +207,18 @@ int px_extract_baseline(px_extraction *e, const px_extract_spec *from, px_baseli
 
 /* ---- the results ---- */
 
-void px_extraction_gather(px_extraction *e, int layer, const px_comm *comm)
+void px_extraction_gather(px_extraction *e, int layer)
 {
     px_layer_rows *l = &e->layer[layer];
+    const px_comm *comm = e->comm;
     if (l->whole)
         return;
     float *all = px_aligned_calloc((size_t)(e->count * l->width) * sizeof all[0] + 64);
     memcpy(all + e->first * l->width, l->x, (size_t)(e->rows * l->width) * sizeof all[0]);
     free(l->x);
     for (int rank = 0; rank < comm->size; rank++) {
-        int64_t first = share_begin(e, rank, comm->size), rows = share_begin(e, rank + 1, comm->size) - first;
-        px_broadcast(comm, all + first * l->width, rows * l->width * (int64_t)sizeof all[0], rank);
+        px_rows share = px_share(e->count, e->batch, rank, comm->size);
+        px_broadcast(comm, all + share.first * l->width, share.rows * l->width * (int64_t)sizeof all[0], rank);
     }
     l->x = all;
     l->whole = true;
@@ -239,13 +233,15 @@ void px_extraction_drop(px_extraction *e, int layer)
 px_features px_extraction_features(const px_extraction *e, int layer, int classes)
 {
     const px_layer_rows *l = &e->layer[layer];
-    PX_CHECK(l->whole && l->x);
+    PX_CHECK(l->x);
     return (px_features){.count = e->count,
                          .width = l->width,
                          .classes = classes,
                          .x = l->x,
                          .label = e->label,
-                         .layer = e->layers > 1 ? l->name : NULL};
+                         .layer = e->layers > 1 ? l->name : NULL,
+                         .comm = l->whole ? NULL : e->comm,
+                         .unit = e->batch};
 }
 
 void px_extraction_finish(px_extraction *e)

@@ -3,8 +3,8 @@
  *     px_extract_spec from = {&task, data, patches, workers, timeout, comm, log};
  *     px_extraction e;
  *     if (px_extract(&e, &from, &model, split) != 0) ...             // collective; every rank has its own rows
- *     px_extraction_gather(&e, e.layers - 1, comm);                  // collective; every rank has all rows
- *     px_features f = px_extraction_features(&e, e.layers - 1, classes);
+ *     px_features f = px_extraction_features(&e, e.layers - 1, classes);   // divided among the ranks
+ *     px_extraction_gather(&e, e.layers - 1);                        // collective; every rank has all rows
  *     px_extraction_finish(&e);
  *
  * Row i belongs to the split's image i. Ranks encode whole batches, the same ones for any number of ranks, so that rows
@@ -55,6 +55,7 @@ typedef struct px_layer_rows {
 
 typedef struct px_extraction {
     int64_t count;       /* images of the split */
+    const px_comm *comm; /* those that share it */
     int64_t first, rows; /* of this rank */
     int batch;           /* images in an encoder's batch; every rank's share is a multiple of it */
     int32_t *label;      /* (count), on every rank */
@@ -85,10 +86,10 @@ px_views px_baseline_views(const px_task *, px_baseline, int hog_cell);
 int px_baseline_batch(const px_task *);
 
 /* Gives every rank all rows of a layer; px_extraction_drop frees a layer that is no longer needed. */
-void px_extraction_gather(px_extraction *, int layer, const px_comm *);
+void px_extraction_gather(px_extraction *, int layer);
 void px_extraction_drop(px_extraction *, int layer);
 
-/* A gathered layer as features. */
+/* A layer as features: divided among the ranks, unless it was gathered. */
 px_features px_extraction_features(const px_extraction *, int layer, int classes);
 void px_extraction_finish(px_extraction *);
 

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int64_t *px_features_labelled(const px_features *f, int classes, const char *what, int64_t *count, int64_t *per_class)
 {
@@ -44,19 +45,132 @@ static bool all_finite(const float *x, int count)
     return zero == 0;
 }
 
-int px_features_finite(const px_features *f, const char *what)
+/* The first value of some rows that is not finite. */
+typedef struct flaw {
+    int64_t row; /* INT64_MAX: there is none */
+    int feature;
+    float value;
+} flaw;
+
+static flaw find_flaw(const px_features *f)
 {
-    int64_t bad = f->count;
+    px_rows here = px_features_here(f);
+    int64_t bad = here.rows;
 #pragma omp parallel for schedule(static) reduction(min : bad)
-    for (int64_t i = 0; i < f->count; i++)
+    for (int64_t i = 0; i < here.rows; i++)
         if (i < bad && !all_finite(f->x + i * f->width, f->width))
             bad = i;
-    if (bad == f->count)
-        return 0;
+    if (bad == here.rows)
+        return (flaw){INT64_MAX, 0, 0};
     const float *x = f->x + bad * f->width;
     int j = 0;
     while (isfinite(x[j]))
         j++;
+    return (flaw){here.first + bad, j, x[j]};
+}
+
+int px_features_finite(const px_features *f, const char *what)
+{
+    flaw first = find_flaw(f);
+    if (px_features_divided(f)) {
+        flaw *all = px_calloc((size_t)f->comm->size, sizeof *all);
+        px_all_gather_bytes(f->comm, &first, all, sizeof first);
+        for (int r = 0; r < f->comm->size; r++)
+            first = all[r].row < first.row ? all[r] : first;
+        free(all);
+    }
+    if (first.row == INT64_MAX)
+        return 0;
     return px_fail(PX_DATA, "%s features: row %lld, feature %d is %g: the backbone's weights have diverged", what,
-                   (long long)bad, j, x[j]);
+                   (long long)first.row, first.feature, first.value);
+}
+
+/* ---- rows that are divided among ranks ---- */
+
+px_rows px_share(int64_t count, int unit, int rank, int ranks)
+{
+    int64_t units = (count + unit - 1) / unit, begin = units * rank / ranks * unit,
+            end = units * (rank + 1) / ranks * unit;
+    begin = begin < count ? begin : count;
+    return (px_rows){begin, (end < count ? end : count) - begin};
+}
+
+int64_t px_share_most(int64_t count, int unit, int ranks)
+{
+    int64_t units = (count + unit - 1) / unit, most = (units + ranks - 1) / ranks * unit;
+    return most < count ? most : count;
+}
+
+bool px_features_divided(const px_features *f)
+{
+    return f->comm && f->comm->size > 1;
+}
+
+px_rows px_features_here(const px_features *f)
+{
+    return px_features_divided(f) ? px_share(f->count, f->unit, f->comm->rank, f->comm->size) : (px_rows){0, f->count};
+}
+
+/* Which rank has this row: the largest r whose share begins at or before its unit. */
+static int owner_of(const px_features *f, int64_t row)
+{
+    int64_t units = (f->count + f->unit - 1) / f->unit;
+    return (int)(((row / f->unit + 1) * f->comm->size - 1) / units);
+}
+
+void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, float *out)
+{
+    size_t size = (size_t)f->width * sizeof out[0];
+    if (!px_features_divided(f)) {
+        for (int64_t i = 0; i < n; i++)
+            memcpy(out + i * f->width, f->x + row[i] * f->width, size);
+        return;
+    }
+    int ranks = f->comm->size, rank = f->comm->rank;
+    int64_t *bytes = px_calloc((size_t)ranks, sizeof *bytes), *next = px_calloc((size_t)ranks, sizeof *next);
+    char *parts = px_aligned_calloc((size_t)n * size + 64);
+    for (int64_t i = 0; i < n; i++)
+        bytes[owner_of(f, row[i])] += (int64_t)size;
+    for (int r = 1; r < ranks; r++)
+        next[r] = next[r - 1] + bytes[r - 1];
+    char *own = parts + next[rank];
+    int64_t first = px_features_here(f).first;
+    for (int64_t i = 0; i < n; i++)
+        if (owner_of(f, row[i]) == rank) {
+            memcpy(own, f->x + (row[i] - first) * f->width, size);
+            own += size;
+        }
+    px_all_gather_parts(f->comm, parts + next[rank], parts, bytes);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t *from = &next[owner_of(f, row[i])];
+        memcpy(out + i * f->width, parts + *from, size);
+        *from += (int64_t)size;
+    }
+    free(parts);
+    free(next);
+    free(bytes);
+}
+
+const float *px_features_fetch_from(const px_features *f, int64_t first, int64_t n, float *out)
+{
+    if (!px_features_divided(f))
+        return f->x + first * f->width;
+    int64_t row_bytes = f->width * (int64_t)sizeof out[0], *bytes = px_calloc((size_t)f->comm->size, sizeof *bytes);
+    for (int r = 0; r < f->comm->size; r++) {
+        px_rows has = px_share(f->count, f->unit, r, f->comm->size);
+        int64_t from = has.first > first ? has.first : first,
+                to = has.first + has.rows < first + n ? has.first + has.rows : first + n;
+        bytes[r] = to > from ? (to - from) * row_bytes : 0;
+    }
+    px_rows here = px_features_here(f);
+    int64_t from = first > here.first ? first : here.first;
+    const float *own = bytes[f->comm->rank] > 0 ? f->x + (from - here.first) * f->width : out;
+    px_all_gather_parts(f->comm, own, out, bytes);
+    free(bytes);
+    return out;
+}
+
+double px_features_fetch_bytes(int64_t n, int width, int ranks)
+{
+    return ranks > 1 ? (double)n * width * (double)sizeof(float) : 0;
 }

@@ -1,26 +1,59 @@
 /* features.h - a matrix of features in memory, the input of every evaluation.
  *
- * A px_features borrows its arrays and describes a whole split, the same one on every rank. All protocols share the
- * checks below; `what` is "training" or "test", for messages.
+ *     px_features f = px_extraction_features(&e, layer, classes);
+ *     px_rows here = px_features_here(&f);                 // x has these rows of f.count
+ *     px_features_fetch(&f, row, 256, batch);               // collective: all ranks get these 256 rows
+ *
+ * A px_features borrows its arrays and describes a whole split. Its rows may be divided among ranks, so that none has to have
+ * them all; labels are on every rank. All protocols share the checks below; `what` is "training" or "test", for messages.
  */
 #ifndef PX_EVAL_FEATURES_H
 #define PX_EVAL_FEATURES_H
 
+#include "dist/comm.h"
+
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct px_features {
     int64_t count; /* rows: those of the whole split */
     int width, classes;
-    const float *x;       /* (count, width) */
+    const float *x;       /* (count, width); of divided rows (here.rows, width) */
     const int32_t *label; /* (count); -1: row is ignored */
     const char *layer;    /* name of the layer, for messages; NULL: there is only one */
+    const px_comm *comm;  /* rows are divided among these ranks; NULL: every rank has all */
+    int unit;             /* in units of so many rows, the last one short (px_share) */
 } px_features;
+
+typedef struct px_rows {
+    int64_t first, rows;
+} px_rows;
+
+/* Which of `count` rows a rank has: whole units, as many as others or one less. */
+px_rows px_share(int64_t count, int unit, int rank, int ranks);
+
+/* The most rows that a rank has. */
+int64_t px_share_most(int64_t count, int unit, int ranks);
+
+/* The rows that x has. */
+px_rows px_features_here(const px_features *);
+bool px_features_divided(const px_features *); /* whether that may be less than all */
+
+/* Collective if rows are divided: these rows, the same ones on every rank, in this order. out (n, width) */
+void px_features_fetch(const px_features *, const int64_t *row, int64_t n, float *out);
+
+/* The rows from `first` on, out (n, width): of undivided ones, where they are. Collective if rows are divided. */
+const float *px_features_fetch_from(const px_features *, int64_t first, int64_t n, float *out);
+
+/* Bytes that fetching n rows takes besides `out`, on `ranks` ranks. */
+double px_features_fetch_bytes(int64_t n, int width, int ranks);
 
 /* The rows that have a label, in order, as a new array; per_class (classes) gets the number of rows of each class. NULL
  * if a label is not below `classes` (PX_DATA). */
 int64_t *px_features_labelled(const px_features *, int classes, const char *what, int64_t *count, int64_t *per_class);
 
-/* 0, or -1 naming the first value that is NaN or infinite (PX_DATA). */
+/* 0, or -1 naming the first value that is NaN or infinite (PX_DATA). Collective if rows are divided, with the same result on all
+ * ranks. */
 int px_features_finite(const px_features *, const char *what);
 
 #endif

@@ -1,7 +1,11 @@
-/* knn.c - weighted nearest neighbours: blocks of similarities by matrix products, the k best of each row in a heap. */
+/* knn.c - weighted nearest neighbours: blocks of similarities by matrix products, the k best of each row in a heap.
+ *
+ * Training rows stay on the ranks that have them. Queries go to all ranks, a round of some blocks at a time; each rank finds the
+ * nearest among its own rows, then gets what all have found for its share of the queries, and lets the nearest of those vote. */
 #include "eval/knn.h"
 
 #include "base/error.h"
+#include "eval/gallery.h"
 #include "eval/neighbours.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
@@ -17,7 +21,11 @@ const px_option px_knn_options[] = {
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
     {0}};
 
-enum { QUERIES = 128, KEYS = 2048 }; /* a block of similarities is 1 MB: it stays in a core's own cache */
+enum {
+    QUERIES = 128,
+    ROUND = 16,
+    ROUND_BYTES = 1 << 25
+}; /* queries of a block; blocks of a round, if few are asked for */
 
 /* What a vote weighs: exp(similarity / temperature), one, or 1 / distance. */
 enum { SOFT, EQUAL, DISTANCE, WEIGHTINGS };
@@ -35,11 +43,22 @@ typedef struct heap {
 
 typedef struct search {
     const px_features *train, *test;
-    const float *train_scale, *test_scale; /* (count) 1 / length of each row, 0 for a row of zeros */
-    const px_knn_result *result;           /* its k and count */
+    px_gallery gallery;          /* the training rows that are here */
+    const float *train_scale;    /* (theirs) 1 / length of each row, 0 for a row of zeros */
+    const px_knn_result *result; /* its k and count */
     double temperature;
     int most; /* the largest k */
 } search;
+
+/* Some test rows, the same ones on all ranks, and their neighbours. */
+typedef struct turn {
+    int64_t first;
+    int queries, slice;     /* rows; those that one rank lets vote, so that ranks * slice is at least `queries` */
+    const float *x, *scale; /* (queries, width), (queries) 1 / length */
+    float *copy, *lengths;  /* their memory; copy: of divided rows */
+    neighbour *own; /* (ranks * slice, most) found among this rank's training rows; places that are left have row -1 */
+    neighbour *all; /* (ranks, slice, most) found by all ranks for this rank's slice */
+} turn;
 
 static bool worse(const neighbour *a, const neighbour *b)
 {
@@ -71,15 +90,17 @@ static void offer(heap *h, neighbour n)
     h->at[i] = n;
 }
 
-/* Offers the keys begin..begin+keys-1 with these dot products to the heap; one comparison rejects most of them. */
-static void offer_keys(heap *h, const search *s, const float *dot, int64_t begin, int keys, float query_scale)
+/* Offers the keys of a block with these dot products to the heap; one comparison rejects most of them. */
+static void offer_keys(heap *h, const search *s, const float *dot, const px_gallery_block *k, float query_scale)
 {
-    for (int j = 0; j < keys; j++) {
-        float similarity = dot[j] * s->train_scale[begin + j] * query_scale;
+    const int32_t *label = s->train->label + k->begin;
+    const float *scale = s->train_scale + (k->begin - s->gallery.here.first);
+    for (int j = k->from; j < k->to; j++) {
+        float similarity = dot[j] * scale[j] * query_scale;
         bool full = h->count == h->capacity;
-        if ((full && similarity <= h->at[0].similarity) || s->train->label[begin + j] < 0)
+        if ((full && similarity <= h->at[0].similarity) || label[j] < 0)
             continue;
-        offer(h, (neighbour){similarity, s->train->label[begin + j], begin + j});
+        offer(h, (neighbour){similarity, label[j], k->begin + j});
     }
 }
 
@@ -122,67 +143,131 @@ static void vote(const search *s, heap *h, int32_t label, double *votes, tally *
         }
 }
 
-/* One block of test rows against all training rows, on one thread. */
-static void search_block(const search *s, int64_t first, float *dot, neighbour *storage, double *votes, tally *t)
+/* One block of a round's queries against this rank's training rows, on one thread. */
+static void search_block(const search *s, turn *r, int first, float *dot)
 {
-    int queries = (int)(s->test->count - first < QUERIES ? s->test->count - first : QUERIES), width = s->test->width;
+    int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES, width = s->test->width;
     heap heaps[QUERIES];
     for (int i = 0; i < queries; i++)
-        heaps[i] = (heap){.capacity = s->most, .at = storage + (int64_t)i * s->most};
-    for (int64_t begin = 0; begin < s->train->count; begin += KEYS) {
-        int keys = (int)(s->train->count - begin < KEYS ? s->train->count - begin : KEYS);
-        /* dot (queries, keys) = test (queries, width) train^T (width, keys) */
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, queries, keys, width, 1, s->test->x + first * width, width,
-                    s->train->x + begin * width, width, 0, dot, keys);
+        heaps[i] = (heap){.capacity = s->most, .at = r->own + (int64_t)(first + i) * s->most};
+    for (int64_t b = 0; b < s->gallery.blocks; b++) {
+        px_gallery_block k = px_gallery_at(&s->gallery, b);
+        px_gallery_dot(&k, r->x + (int64_t)first * width, queries, width, dot);
         for (int i = 0; i < queries; i++)
-            offer_keys(&heaps[i], s, dot + (int64_t)i * keys, begin, keys, s->test_scale[first + i]);
+            offer_keys(&heaps[i], s, dot + (int64_t)i * k.keys, &k, r->scale[first + i]);
     }
     for (int i = 0; i < queries; i++)
-        if (s->test->label[first + i] >= 0)
-            vote(s, &heaps[i], s->test->label[first + i], votes, t);
+        for (int n = heaps[i].count; n < s->most; n++)
+            heaps[i].at[n].row = -1;
 }
 
-/* Divides blocks among ranks and threads; counts are integers, so the order of additions does not matter. */
-static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
+/* The nearest of what the ranks have found for query `i` of this rank's slice. merged: (most) */
+static heap merge(const search *s, const turn *r, int i, neighbour *merged)
 {
-    int64_t blocks = (s->test->count + QUERIES - 1) / QUERIES, done = 0;
+    heap h = {.capacity = s->most, .at = merged};
+    for (int rank = 0; rank < s->train->comm->size; rank++) {
+        const neighbour *found = r->all + ((int64_t)rank * r->slice + i) * s->most;
+        for (int n = 0; n < s->most && found[n].row >= 0; n++)
+            offer(&h, found[n]);
+    }
+    return h;
+}
+
+/* This rank's slice of a round votes. */
+static void vote_slice(const search *s, const turn *r, const px_comm *comm, neighbour *merged, double *votes, tally *t)
+{
+    int begin = comm->rank * r->slice, end = begin + r->slice < r->queries ? begin + r->slice : r->queries;
+#pragma omp for schedule(dynamic)
+    for (int i = begin; i < end; i++) {
+        int32_t label = s->test->label[r->first + i];
+        if (label < 0)
+            continue;
+        heap h = {s->most, s->most, r->own + (int64_t)i * s->most};
+        if (comm->size > 1)
+            h = merge(s, r, i - begin, merged);
+        vote(s, &h, label, votes, t);
+    }
+}
+
+static void add_tally(tally *sum, const tally *t)
+{
+    for (int k = 0; k < PX_LIST_MAX; k++) {
+        for (int by = 0; by < WEIGHTINGS; by++)
+            sum->right1[by][k] += t->right1[by][k];
+        sum->right5[k] += t->right5[k];
+    }
+}
+
+/* All ranks search, then each lets its slice vote. */
+static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
+{
 #pragma omp parallel
     {
-        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * KEYS);
-        neighbour *storage = px_calloc((size_t)s->most * QUERIES, sizeof(neighbour));
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS);
+#pragma omp for schedule(dynamic)
+        for (int first = 0; first < r->queries; first += QUERIES)
+            search_block(s, r, first, dot);
+        free(dot);
+    }
+    if (comm->size > 1)
+        px_all_to_all_bytes(comm, r->own, r->all, (int64_t)r->slice * s->most * (int64_t)sizeof(neighbour));
+#pragma omp parallel
+    {
+        neighbour *merged = px_calloc((size_t)s->most, sizeof(neighbour));
         double *votes = px_calloc(WEIGHTINGS * (size_t)s->train->classes, sizeof(double));
         tally mine = {0};
-#pragma omp for schedule(dynamic)
-        for (int64_t b = comm->rank; b < blocks; b += comm->size) {
-            search_block(s, b * QUERIES, dot, storage, votes, &mine);
+        vote_slice(s, r, comm, merged, votes, &mine);
 #pragma omp critical(px_knn)
-            {
-                done += comm->size;
-                px_log_progress(log, "k-NN: %d%%", (int)(100 * (done < blocks ? done : blocks) / blocks));
-            }
-        }
-#pragma omp critical(px_knn)
-        for (int k = 0; k < s->result->count; k++) {
-            for (int by = 0; by < WEIGHTINGS; by++)
-                sum->right1[by][k] += mine.right1[by][k];
-            sum->right5[k] += mine.right5[k];
-        }
-        free(dot);
-        free(storage);
+        add_tally(sum, &mine);
+        free(merged);
         free(votes);
     }
-    px_log_progress_end(log);
 }
 
-static float *inverse_lengths(const px_features *f)
+/* Blocks of queries in a round: enough for all threads, fewer if there are many neighbours. Results do not depend on it. */
+static int round_blocks(int64_t test, int64_t most, int threads)
 {
-    float *scale = px_calloc((size_t)f->count, sizeof(float));
+    int64_t fit = ROUND_BYTES / (most * QUERIES * (int64_t)sizeof(neighbour)), all = (test + QUERIES - 1) / QUERIES;
+    int64_t blocks = fit < ROUND ? fit : ROUND;
+    blocks = blocks < threads ? threads : blocks;
+    return (int)(blocks < all ? blocks : all);
+}
+
+/* Of each row x (rows, width). */
+static void inverse_lengths(const float *x, int64_t rows, int width, float *scale)
+{
 #pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < f->count; i++) {
-        float length = cblas_snrm2(f->width, f->x + i * f->width, 1);
+    for (int64_t i = 0; i < rows; i++) {
+        float length = cblas_snrm2(width, x + i * width, 1);
         scale[i] = length > 0 ? 1 / length : 0;
     }
-    return scale;
+}
+
+/* Counts are integers, so the order of additions does not matter. */
+static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
+{
+    const px_features *test = s->test;
+    int64_t size = (int64_t)round_blocks(test->count, s->most, omp_get_max_threads()) * QUERIES;
+    size_t rows = (size_t)(size + comm->size), found = rows * (size_t)s->most;
+    bool divided = comm->size > 1;
+    turn r = {.copy = divided ? px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64) : NULL,
+              .lengths = px_calloc(rows, sizeof(float)),
+              .own = px_calloc(found, sizeof(neighbour)),
+              .all = divided ? px_calloc(found, sizeof(neighbour)) : NULL};
+    r.scale = r.lengths;
+    for (r.first = 0; r.first < test->count; r.first += size) {
+        r.queries = (int)(test->count - r.first < size ? test->count - r.first : size);
+        r.slice = (r.queries + comm->size - 1) / comm->size;
+        r.x = px_features_fetch_from(test, r.first, r.queries, r.copy);
+        inverse_lengths(r.x, r.queries, test->width, r.lengths);
+        run_round(s, &r, comm, sum);
+        px_log_progress(log, "k-NN: %d%%", (int)(100 * (r.first + r.queries) / test->count));
+    }
+    px_log_progress_end(log);
+    free(r.copy);
+    free(r.lengths);
+    free(r.own);
+    free(r.all);
 }
 
 /* Copies the configured k after checking them against the number of training rows. */
@@ -225,14 +310,18 @@ static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_fea
     return take_k(cfg, train_rows, log, r);
 }
 
-double px_knn_bytes(const px_knn_cfg *cfg, int64_t train, int64_t test, int classes, int threads)
+double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
 {
-    double most = 0;
+    double most = 1, divided = size->ranks > 1, neighbours = (double)sizeof(neighbour);
     for (int i = 0; i < cfg->k.count; i++)
-        most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)train ? cfg->k.value[i] : most;
-    double thread = sizeof(float) * QUERIES * KEYS + most * QUERIES * sizeof(neighbour) +
-                    WEIGHTINGS * classes * (double)sizeof(double);
-    return threads * thread + (double)(train + test) * (sizeof(float) + sizeof(int64_t));
+        most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
+    double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
+    double voting = most * neighbours + WEIGHTINGS * size->classes * (double)sizeof(double);
+    double round = (double)round_blocks(size->test, (int64_t)most, size->threads) * QUERIES + size->ranks;
+    double queries = round * ((1 + divided) * most * neighbours + (1 + divided * size->width) * (double)sizeof(float));
+    double rows = (double)size->train_here * sizeof(float); /* their lengths */
+    return size->threads * fmax(thread, voting) + queries + rows + px_gallery_bytes(size->width, size->ranks) +
+           (double)(size->train + size->test) * sizeof(int64_t);
 }
 
 int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm, px_log *log,
@@ -240,10 +329,13 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
 {
     int64_t test_rows = 0;
     *r = (px_knn_result){0};
+    PX_CHECK(comm->size == 1 || (px_features_divided(train) && px_features_divided(test)));
     if (px_agree(comm, prepare(cfg, train, test, log, r, &test_rows)) != 0)
         return -1;
-    float *train_scale = inverse_lengths(train), *test_scale = inverse_lengths(test);
-    search s = {train, test, train_scale, test_scale, r, cfg->temperature, 0};
+    px_rows here = px_features_here(train);
+    float *train_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
+    inverse_lengths(train->x, here.rows, train->width, train_scale);
+    search s = {train, test, px_gallery_make(train), train_scale, r, cfg->temperature, 1};
     for (int i = 0; i < r->count; i++)
         s.most = r->k[i] > s.most ? r->k[i] : s.most;
     tally right = {0};
@@ -262,7 +354,7 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
         r->top5[i] = total[WEIGHTINGS][i] / (double)test_rows;
     }
     free(train_scale);
-    free(test_scale);
+    px_gallery_finish(&s.gallery);
     return 0;
 }
 
@@ -287,7 +379,14 @@ struct px_protocol_cfg {
 
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
-    return px_knn_bytes(&cfg->knn, size->train, size->test, size->classes, omp_get_max_threads());
+    const px_knn_size of = {.train = size->train,
+                            .train_here = size->train_here,
+                            .test = size->test,
+                            .width = size->width,
+                            .classes = size->classes,
+                            .threads = omp_get_max_threads(),
+                            .ranks = size->comm->size};
+    return px_knn_bytes(&cfg->knn, &of);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)

@@ -1,4 +1,4 @@
-/* knn.h - weighted nearest neighbours on features that are already in memory.
+/* knn.h - weighted nearest neighbours on features that are already in memory, each rank having some of them.
  *
  *     px_knn_result r;
  *     px_knn(&cfg, &train, &test, &comm, &log, &r);         // all ranks together; the result is the same on all
@@ -28,10 +28,17 @@ typedef struct px_knn_result {
     double equal[PX_LIST_MAX], distance[PX_LIST_MAX]; /* top-1 of the other weightings */
 } px_knn_result;
 
-/* Bytes of memory that a search takes on one rank with this many rows, classes and threads, beside the features. */
-double px_knn_bytes(const px_knn_cfg *, int64_t train, int64_t test, int classes, int threads);
+/* What the memory of a search depends on. */
+typedef struct px_knn_size {
+    int64_t train, train_here, test; /* rows; training rows that a rank has */
+    int width, classes, threads, ranks;
+} px_knn_size;
 
-/* Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
+/* Bytes of memory that a search takes on one rank, beside the features. */
+double px_knn_bytes(const px_knn_cfg *, const px_knn_size *);
+
+/* Rows of both are divided among the ranks of `comm`, if there are several; the result has the same bits on any
+ * number. Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
 int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
            px_knn_result *);
 

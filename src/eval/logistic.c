@@ -386,6 +386,7 @@ const px_protocol px_protocol_logistic = {
     .summary = "multinomial logistic regression by L-BFGS in double; a grid of C (DINOv2)",
     .columns = "  top-1 %  top-5 % held-out %   C",
     .draws = true,
+    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_logistic_options,
     .bytes = bytes,

@@ -36,16 +36,15 @@ static double rows_bytes(const subject *s, double rows, int first, int end)
 /* The most rows that a rank encodes (px_extract). */
 static double own_rows(const subject *s, int64_t count, int ranks)
 {
-    double batches = ceil((double)count / s->images);
-    return fmin((double)count, ceil(batches / ranks) * s->images);
+    return (double)px_share_most(count, s->images, ranks);
 }
 
-/* Several ranks gather the last layer of one split after the other (evaluation.c), then the layers before it in turn
- * (layers.c). While one is gathered, the rank's own rows are still there. */
+/* For a protocol that needs all rows, several ranks gather the last layer of one split after the other (evaluation.c), then the
+ * layers before it in turn (layers.c). While one is gathered, the rank's own rows are still there. */
 static double features_bytes(const px_eval_need_case *c, const subject *s)
 {
     int ranks = c->comm->size, last = s->layers - 1;
-    bool gathers = ranks > 1 && c->protocol;
+    bool gathers = ranks > 1 && c->protocol && c->protocol->whole;
     double train = own_rows(s, c->train, ranks), test = own_rows(s, c->test, ranks);
     if (!gathers)
         return rows_bytes(s, train + test, 0, s->layers);
@@ -71,7 +70,14 @@ static double probe_bytes(const px_eval_need_case *c, const subject *s, bool bas
     for (int i = 0; i < s->layers; i++)
         widths += s->width[i];
     for (int i = 0; i < s->layers; i++) {
-        px_trial_size size = {c->train, c->test, c->classes, s->width[i], c->comm, widths};
+        px_trial_size size = {.train = c->train,
+                              .test = c->test,
+                              .classes = c->classes,
+                              .width = s->width[i],
+                              .comm = c->comm,
+                              .widths = widths,
+                              .train_here = px_share_most(c->train, s->images, c->comm->size),
+                              .test_here = px_share_most(c->test, s->images, c->comm->size)};
         most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));
     }
     if (!baseline)

@@ -96,15 +96,6 @@ static int create(void **own, const px_session *s, px_log *log)
     return 0;
 }
 
-/* All rows of the last layer, on all ranks. */
-static int encode(online *o, const px_split *split, px_extraction *e)
-{
-    if (px_extract(e, &o->from, &o->model, split) != 0)
-        return -1;
-    px_extraction_gather(e, 0, o->from.comm);
-    return 0;
-}
-
 static int measure(void *own, double *value)
 {
     online *o = own;
@@ -113,9 +104,9 @@ static int measure(void *own, double *value)
     px_extraction train, test;
     px_knn_result r;
     px_model_take(&o->model, o->session->model, o->places);
-    if (encode(o, &o->train, &train) != 0)
+    if (px_extract(&train, &o->from, &o->model, &o->train) != 0)
         return -1;
-    int status = encode(o, &o->test, &test);
+    int status = px_extract(&test, &o->from, &o->model, &o->test);
     if (status == 0) {
         px_features from = px_extraction_features(&train, 0, classes), on = px_extraction_features(&test, 0, classes);
         status = px_agree(o->from.comm, px_knn(&cfg, &from, &on, o->from.comm, o->from.log, &r));

@@ -39,7 +39,7 @@ typedef struct px_trial_source {
 typedef struct px_trial {
     const char *subject; /* "pretrained" */
     char *group;         /* where its results go: "/eval/NAME/pretrained" */
-    /* all ranks have all rows of the last layer, and their own ones of those before it; NULL for a protocol that takes images */
+    /* each rank has its own rows, and of the last layer all rows for a protocol that is `whole`; NULL for one that takes images */
     px_extraction *train, *test;
     px_trial_source source;
     int classes;
@@ -68,7 +68,8 @@ typedef struct px_trial_size {
     int64_t train, test; /* rows */
     int classes, width;
     const px_comm *comm;
-    int64_t widths; /* of all layers, which `width` is one of */
+    int64_t widths;                /* of all layers, which `width` is one of */
+    int64_t train_here, test_here; /* the most rows that a rank has, where they are divided */
 } px_trial_size;
 
 typedef struct px_protocol {
@@ -85,6 +86,8 @@ typedef struct px_protocol {
     bool own_views; /* it encodes views of its own of whole images: no patches, and no baselines without a network */
     /* it learns nothing: needs no labels, the training images are not encoded, `train` of the trial is empty */
     bool test_only;
+
+    bool whole; /* it needs all rows of the last layer on every rank, not divided among them */
 
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */

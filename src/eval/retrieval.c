@@ -1,7 +1,11 @@
-/* retrieval.c - see retrieval.h. The whole gallery is sorted for each query: by radix, with similarities as integers. */
+/* retrieval.c - see retrieval.h. The whole gallery is sorted for each query: by radix, with similarities as integers.
+ *
+ * The gallery's rows stay on the ranks that have them. Queries go to all ranks, a round at a time; each rank compares all of them
+ * with its own rows, then gets the similarities of its share of the queries with the rows of all ranks. */
 #include "eval/retrieval.h"
 
 #include "base/error.h"
+#include "eval/gallery.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
 
@@ -17,7 +21,7 @@ const px_option px_retrieval_options[] = {
     PX_OPTION(px_retrieval_cfg, k, "[1, 5, 10]", 1, 100000, "recall is reported at each of these"),
     {0}};
 
-enum { QUERIES = 16, KEYS = 4096, DIGIT = 11 };
+enum { QUERIES = 16, DIGIT = 11 }; /* queries of a product; bits of a digit of the sort */
 
 /* One per image of the gallery: a similarity that sorts ascending from the most similar one, and whether it is of the class. */
 typedef struct entry {
@@ -26,16 +30,28 @@ typedef struct entry {
 
 typedef struct search {
     const px_features *gallery, *test;
-    const float *gallery_scale, *test_scale; /* (count) 1 / length of each row, 0 for a row of zeros */
-    bool self;                               /* the gallery is the test set: a query does not find itself */
+    px_gallery here;            /* the rows of the gallery that are */
+    const float *gallery_scale; /* (theirs) 1 / length of each row, 0 for a row of zeros */
+    int64_t most;               /* the most rows of the gallery that a rank has */
+    const px_comm *comm;
+    bool self; /* the gallery is the test set: a query does not find itself */
     const px_retrieval_result *result;
     double *precision; /* (test rows) average precision, NaN: does not count */
     int64_t *found;    /* (PX_LIST_MAX) queries with a right image among the first k */
 } search;
 
+/* Some test rows, the same ones on all ranks, of which each rank asks `slice`. */
+typedef struct turn {
+    int64_t first;
+    int queries, slice;
+    const float *x; /* (queries, width) */
+    float *scale;   /* (queries) 1 / length */
+    float *own;     /* (ranks, slice, most) similarities of all queries with this rank's rows */
+    float *all;     /* (ranks, slice, most) of this rank's queries with the rows of each rank */
+} turn;
+
 /* What a thread works with. */
 typedef struct desk {
-    float *dot; /* (QUERIES, gallery rows) */
     entry *list, *other;
     int64_t found[PX_LIST_MAX];
 } desk;
@@ -69,82 +85,125 @@ static entry *sort(entry *a, entry *b, int64_t n)
     return a;
 }
 
-/* Ranks the gallery for one query. */
-static void ask(const search *s, desk *d, int64_t query, const float *dot)
+/* The labelled gallery as query `i` of this rank's slice sees it: their number. */
+static int64_t list_gallery(const search *s, const turn *r, int i, int64_t query, entry *list)
 {
-    int64_t n = 0, right = 0, first = -1;
-    int32_t label = s->test->label[query];
-    double sum = 0;
-    for (int64_t i = 0; i < s->gallery->count; i++) {
-        if (s->gallery->label[i] < 0 || (s->self && i == query))
-            continue;
-        float similarity = dot[i] * s->gallery_scale[i] * s->test_scale[query];
-        d->list[n++] = (entry){key_of(similarity), s->gallery->label[i] == label};
+    int64_t n = 0;
+    for (int rank = 0; rank < s->comm->size; rank++) {
+        px_rows rows = {0, s->gallery->count};
+        if (px_features_divided(s->gallery))
+            rows = px_share(s->gallery->count, s->gallery->unit, rank, s->comm->size);
+        const float *similarity = r->all + ((int64_t)rank * r->slice + i) * s->most;
+        const int32_t *label = s->gallery->label + rows.first;
+        for (int64_t j = 0; j < rows.rows; j++)
+            if (label[j] >= 0 && !(s->self && rows.first + j == query))
+                list[n++] = (entry){key_of(similarity[j]), label[j] == s->test->label[query]};
     }
+    return n;
+}
+
+/* Ranks the gallery for query `i` of this rank's slice, row `query` of the test. */
+static void ask(const search *s, const turn *r, desk *d, int i, int64_t query)
+{
+    int64_t n = list_gallery(s, r, i, query, d->list), right = 0, first = -1;
+    double sum = 0;
     const entry *ranked = sort(d->list, d->other, n);
-    for (int64_t i = 0; i < n; i++)
-        if (ranked[i].right) {
-            first = right == 0 ? i : first;
-            sum += (double)++right / (double)(i + 1);
+    for (int64_t place = 0; place < n; place++)
+        if (ranked[place].right) {
+            first = right == 0 ? place : first;
+            sum += (double)++right / (double)(place + 1);
         }
     s->precision[query] = right > 0 ? sum / (double)right : NAN;
     for (int k = 0; k < s->result->count; k++)
         d->found[k] += first >= 0 && first < s->result->k[k];
 }
 
-static void ask_block(const search *s, desk *d, int64_t begin)
+/* Similarities of all queries of a round with one block of this rank's rows. dot (QUERIES, keys) */
+static void compare_block(const search *s, const turn *r, int64_t block, float *dot)
 {
-    int queries = (int)(s->test->count - begin < QUERIES ? s->test->count - begin : QUERIES), width = s->test->width;
-    int64_t keys = s->gallery->count;
-    for (int64_t key = 0; key < keys; key += KEYS) {
-        int some = (int)(keys - key < KEYS ? keys - key : KEYS);
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, queries, some, width, 1, s->test->x + begin * width, width,
-                    s->gallery->x + key * width, width, 0, d->dot + key, (int)keys);
+    px_gallery_block k = px_gallery_at(&s->here, block);
+    int64_t place =
+        k.begin - s->here.here.first; /* of the block's first row among this rank's, which may be one before them */
+    for (int first = 0; first < r->queries; first += QUERIES) {
+        int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES;
+        px_gallery_dot(&k, r->x + (int64_t)first * s->test->width, queries, s->test->width, dot);
+        for (int i = 0; i < queries; i++) {
+            float *to = r->own + (first + i) * s->most + place;
+            for (int j = k.from; j < k.to; j++)
+                to[j] = dot[(int64_t)i * k.keys + j] * s->gallery_scale[place + j] * r->scale[first + i];
+        }
     }
-    for (int i = 0; i < queries; i++)
-        if (s->test->label[begin + i] >= 0)
-            ask(s, d, begin + i, d->dot + (int64_t)i * keys);
 }
 
-/* Divides blocks among ranks and threads. */
-static void ask_all(const search *s, const px_comm *comm, px_log *log)
+static void run_round(const search *s, turn *r)
 {
-    int64_t blocks = (s->test->count + QUERIES - 1) / QUERIES, done = 0;
-    size_t keys = (size_t)s->gallery->count;
+    int begin = s->comm->rank * r->slice, end = begin + r->slice < r->queries ? begin + r->slice : r->queries;
 #pragma omp parallel
     {
-        desk d = {.dot = px_aligned_calloc(keys * QUERIES * sizeof(float)),
-                  .list = px_calloc(keys, sizeof(entry)),
-                  .other = px_calloc(keys, sizeof(entry))};
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS);
 #pragma omp for schedule(dynamic)
-        for (int64_t b = comm->rank; b < blocks; b += comm->size) {
-            ask_block(s, &d, b * QUERIES);
-#pragma omp critical(px_retrieval)
-            {
-                done += comm->size;
-                px_log_progress(log, "retrieval: %d%%", (int)(100 * (done < blocks ? done : blocks) / blocks));
-            }
-        }
+        for (int64_t b = 0; b < s->here.blocks; b++)
+            compare_block(s, r, b, dot);
+        free(dot);
+    }
+    if (s->comm->size > 1)
+        px_all_to_all_bytes(s->comm, r->own, r->all, r->slice * s->most * (int64_t)sizeof r->own[0]);
+#pragma omp parallel
+    {
+        desk d = {.list = px_calloc((size_t)s->gallery->count, sizeof(entry)),
+                  .other = px_calloc((size_t)s->gallery->count, sizeof(entry))};
+#pragma omp for schedule(dynamic)
+        for (int i = begin; i < end; i++)
+            if (s->test->label[r->first + i] >= 0)
+                ask(s, r, &d, i - begin, r->first + i);
 #pragma omp critical(px_retrieval)
         for (int k = 0; k < s->result->count; k++)
             s->found[k] += d.found[k];
-        free(d.dot);
         free(d.list);
         free(d.other);
     }
-    px_log_progress_end(log);
 }
 
-static float *inverse_lengths(const px_features *f)
+/* Of each row x (rows, width). */
+static void inverse_lengths(const float *x, int64_t rows, int width, float *scale)
 {
-    float *scale = px_calloc((size_t)f->count + 1, sizeof(float));
-    for (int64_t i = 0; i < f->count; i++) {
+    for (int64_t i = 0; i < rows; i++) {
         double square = 0;
-        for (int j = 0; j < f->width; j++)
-            square += (double)f->x[i * f->width + j] * f->x[i * f->width + j];
+        for (int j = 0; j < width; j++)
+            square += (double)x[i * width + j] * x[i * width + j];
         scale[i] = square > 0 ? (float)(1 / sqrt(square)) : 0;
     }
-    return scale;
+}
+
+/* Queries that a rank asks in a round. Results do not depend on it. */
+static int slice_of(int threads)
+{
+    return QUERIES * threads;
+}
+
+static void ask_all(const search *s, px_log *log)
+{
+    const px_features *test = s->test;
+    int slice = slice_of(omp_get_max_threads()), ranks = s->comm->size, size = slice * ranks;
+    size_t similarities = (size_t)size * (size_t)s->most;
+    float *copy = ranks > 1 ? px_aligned_calloc((size_t)size * (size_t)test->width * sizeof(float) + 64) : NULL;
+    turn r = {.slice = slice,
+              .scale = px_calloc((size_t)size, sizeof(float)),
+              .own = px_aligned_calloc(similarities * sizeof(float) + 64)};
+    r.all = ranks > 1 ? px_aligned_calloc(similarities * sizeof(float) + 64) : r.own;
+    for (r.first = 0; r.first < test->count; r.first += size) {
+        r.queries = (int)(test->count - r.first < size ? test->count - r.first : size);
+        r.x = px_features_fetch_from(test, r.first, r.queries, copy);
+        inverse_lengths(r.x, r.queries, test->width, r.scale);
+        run_round(s, &r);
+        px_log_progress(log, "retrieval: %d%%", (int)(100 * (r.first + r.queries) / test->count));
+    }
+    px_log_progress_end(log);
+    if (ranks > 1)
+        free(r.all);
+    free(r.own);
+    free(r.scale);
+    free(copy);
 }
 
 static int take_k(const px_retrieval_cfg *cfg, px_retrieval_result *r)
@@ -203,26 +262,42 @@ int px_retrieval(const px_retrieval_cfg *cfg, const px_features *train, const px
     bool self = cfg->gallery == PX_GALLERY_TEST;
     const px_features *gallery = self ? test : train;
     *r = (px_retrieval_result){0};
+    PX_CHECK(comm->size == 1 || (px_features_divided(gallery) && px_features_divided(test)));
     if (px_agree(comm, prepare(cfg, gallery, test, r)) != 0)
         return -1;
-    float *gallery_scale = inverse_lengths(gallery), *test_scale = inverse_lengths(test);
+    px_rows here = px_features_here(gallery);
+    float *gallery_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
+    inverse_lengths(gallery->x, here.rows, gallery->width, gallery_scale);
     int64_t found[PX_LIST_MAX] = {0};
-    search s = {gallery, test, gallery_scale, test_scale, self, r, px_calloc((size_t)test->count + 1, sizeof(double)),
-                found};
-    ask_all(&s, comm, log);
+    search s = {.gallery = gallery,
+                .test = test,
+                .here = px_gallery_make(gallery),
+                .gallery_scale = gallery_scale,
+                .most = comm->size > 1 ? px_share_most(gallery->count, gallery->unit, comm->size) : gallery->count,
+                .comm = comm,
+                .self = self,
+                .result = r,
+                .precision = px_calloc((size_t)test->count + 1, sizeof(double)),
+                .found = found};
+    ask_all(&s, log);
     int status = conclude(&s, comm, r);
     free(s.precision);
     free(gallery_scale);
-    free(test_scale);
+    px_gallery_finish(&s.here);
     return status;
 }
 
-double px_retrieval_bytes(const px_retrieval_cfg *cfg, int64_t train, int64_t test, int threads)
+double px_retrieval_bytes(const px_retrieval_cfg *cfg, const px_retrieval_size *size)
 {
-    int64_t gallery = cfg->gallery == PX_GALLERY_TEST ? test : train;
-    double thread = (double)gallery * (QUERIES * sizeof(float) + 2 * sizeof(entry));
-    return threads * thread + (double)(train + test) * (sizeof(float) + sizeof(int64_t)) +
-           (double)test * sizeof(double);
+    bool self = cfg->gallery == PX_GALLERY_TEST;
+    double gallery = (double)(self ? size->test : size->train),
+           here = (double)(self ? size->test_here : size->train_here);
+    double queries = (double)slice_of(size->threads) * size->ranks, divided = size->ranks > 1;
+    double similarities = queries * here * (1 + divided) * (double)sizeof(float);
+    return size->threads * gallery * 2 * (double)sizeof(entry) + similarities +
+           queries * (1 + divided * size->width) * (double)sizeof(float) + here * (double)sizeof(float) +
+           px_gallery_bytes(size->width, size->ranks) + (double)(size->train + size->test) * sizeof(int64_t) +
+           (double)size->test * sizeof(double);
 }
 
 int px_retrieval_write(px_results *r, const char *group, const px_retrieval_result *f)
@@ -244,7 +319,14 @@ struct px_protocol_cfg {
 
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
-    return px_retrieval_bytes(&cfg->retrieval, size->train, size->test, omp_get_max_threads());
+    const px_retrieval_size of = {.train = size->train,
+                                  .train_here = size->train_here,
+                                  .test = size->test,
+                                  .test_here = size->test_here,
+                                  .width = size->width,
+                                  .threads = omp_get_max_threads(),
+                                  .ranks = size->comm->size};
+    return px_retrieval_bytes(&cfg->retrieval, &of);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)

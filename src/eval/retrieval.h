@@ -30,9 +30,17 @@ typedef struct px_retrieval_result {
     double recall[PX_LIST_MAX];
 } px_retrieval_result;
 
-double px_retrieval_bytes(const px_retrieval_cfg *, int64_t train, int64_t test, int threads);
+/* What the memory of a search depends on. */
+typedef struct px_retrieval_size {
+    int64_t train, train_here, test, test_here; /* rows; those that a rank has */
+    int width, threads, ranks;
+} px_retrieval_size;
 
-/* Rows with label -1 are neither queries nor in the gallery. 0 or -1 (nothing to ask for, non-finite features: PX_DATA). */
+/* Bytes of memory that it takes on one rank, beside the features. */
+double px_retrieval_bytes(const px_retrieval_cfg *, const px_retrieval_size *);
+
+/* Rows of both are divided among the ranks of `comm`, if there are several; the result has the same bits on any
+ * number. Rows with label -1 are neither queries nor in the gallery. 0 or -1 (nothing to ask for, non-finite features: PX_DATA). */
 int px_retrieval(const px_retrieval_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                  px_retrieval_result *);
 

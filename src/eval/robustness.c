@@ -198,6 +198,7 @@ const px_protocol px_protocol_robustness = {
     .numbers = numbers,
     .axis = "strength",
     .draws = true,
+    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .check_task = check_task,

@@ -63,15 +63,17 @@ double px_spectrum_bytes(int width)
     return ((double)width * width * 2 + (double)rows_of_block(width) * width) * (double)sizeof(double);
 }
 
-/* Adds this rank's blocks of rows; blocks (rows, width) are the same on any number of ranks. */
+/* Adds this rank's rows: of undivided ones some blocks. */
 static void accumulate(moments *m, const px_features *f, const px_comm *comm)
 {
     int width = f->width, rows = rows_of_block(width);
-    int64_t blocks = (f->count + rows - 1) / rows;
+    px_rows here = px_features_here(f);
+    bool divided = px_features_divided(f);
+    int64_t blocks = (here.rows + rows - 1) / rows;
     double *block = px_aligned_calloc((size_t)rows * (size_t)width * sizeof(double));
-    for (int64_t b = comm->rank; b < blocks; b += comm->size) {
+    for (int64_t b = divided ? 0 : comm->rank; b < blocks; b += divided ? 1 : comm->size) {
         int64_t first = b * rows;
-        int n = (int)(f->count - first < rows ? f->count - first : rows);
+        int n = (int)(here.rows - first < rows ? here.rows - first : rows);
         const float *x = f->x + first * width;
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < (int64_t)n * width; i++)

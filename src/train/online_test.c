@@ -54,7 +54,10 @@ double px_online_test_bytes(const px_settings *s, const px_task *task, int ranks
     double rows = 2.0 * s->train.online_images;
     if (task->images > 0) /* both splits together have no more than the data set */
         rows = fmin(rows, (double)task->images);
-    rows *= ranks > 1 ? 2 : 1;
+    if (ranks > 1) { /* a rank has its share, and a round of the search beside it (eval/knn.c) */
+        const double SEARCH = 3500;
+        rows = fmin(rows, rows / ranks + 2 * PX_ONLINE_BATCH) + SEARCH;
+    }
     double bytes = (double)plan.arena + (double)plan.weights + (double)plan.states +
                    px_loader_bytes(&m.views, PX_ONLINE_BATCH, 0) +
                    rows * (double)m.features->shape.dim[1] * (double)sizeof(float);

@@ -7,6 +7,7 @@
 #include "eval/features.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct blobs {
     px_features f;
@@ -29,6 +30,25 @@ static inline blobs blobs_make(int64_t count, int width, int classes, float apar
     }
     b.f = (px_features){.count = count, .width = width, .classes = classes, .x = b.x, .label = b.label};
     return b;
+}
+
+/* The same features as rank `comm->rank` has them where rows are divided in units of so many; blobs_free_share frees x. */
+static inline px_features blobs_share(const blobs *b, const px_comm *comm, int unit)
+{
+    px_features f = b->f;
+    f.comm = comm;
+    f.unit = unit;
+    px_rows here = px_features_here(&f);
+    float *own =
+        px_calloc((size_t)(here.rows * f.width) + 1, sizeof(float)); /* not a part of x, so that others are not read */
+    memcpy(own, b->x + here.first * f.width, (size_t)(here.rows * f.width) * sizeof(float));
+    f.x = own;
+    return f;
+}
+
+static inline void blobs_free_share(px_features *f)
+{
+    free((float *)f->x);
 }
 
 static inline void blobs_free(blobs *b)

@@ -44,16 +44,42 @@ static void test_linear(const px_comm *comm, px_log *log, const blobs *train, co
     train->x[77] = 0;
 }
 
-static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+/* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. */
+static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
-    px_knn_cfg cfg = {.k = {2, {10, 50}}, .temperature = 0.07};
+    px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
+    px_knn_cfg cfg = {.k = {3, {10, 50, 900}}, .temperature = 0.07}; /* 900: more than a rank has */
     px_knn_result a, b;
-    PX_CHECK(px_knn(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == 0);
     PX_CHECK(px_knn(&cfg, &train->f, &test->f, &self, log, &b) == 0);
     PX_CHECK(a.top1[0] > 0.3);
-    same(a.top1, b.top1, 2, sizeof(double));
-    same(a.top5, b.top5, 2, sizeof(double));
+    same(a.top1, b.top1, 3, sizeof(double));
+    same(a.top5, b.top5, 3, sizeof(double));
+    same(a.equal, b.equal, 3, sizeof(double));
+    same(a.distance, b.distance, 3, sizeof(double));
+    if (px_features_here(&from).first <= 77 && px_features_here(&from).rows > 77)
+        ((float *)from.x)[(77 - px_features_here(&from).first) * from.width + 3] = NAN;
+    PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == -1); /* all ranks fail with the same message */
+    PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row 77, feature 3 ", 37) == 0);
+    blobs_free_share(&from);
+    blobs_free_share(&on);
+}
+
+/* Any rows, on all ranks, in any order. */
+static void test_fetch(const px_comm *comm, const blobs *b)
+{
+    enum { ROWS = 5 };
+    const int64_t row[ROWS] = {1099, 0, 512, 0, 700};
+    px_features f = blobs_share(b, comm, 100);
+    int64_t width = f.width;
+    float *x = px_calloc((size_t)(1100 * width), sizeof *x);
+    px_features_fetch(&f, row, ROWS, x);
+    for (int i = 0; i < ROWS; i++)
+        same(x + i * width, b->x + row[i] * width, (size_t)width, sizeof *x);
+    same(px_features_fetch_from(&f, 93, 1007, x), b->x + 93 * width, (size_t)(1007 * width), sizeof *x);
+    free(x);
+    blobs_free_share(&f);
 }
 
 /* Each rank has its own rows alone, and an uneven share of them. */
@@ -96,14 +122,24 @@ static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, 
     px_logistic_result_finish(&b);
 }
 
-static void test_without_training(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+static void test_retrieval(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
-    px_retrieval_cfg ask = {.gallery = PX_GALLERY_TRAIN, .k = {2, {1, 5}}};
-    px_retrieval_result a, b;
-    PX_CHECK(px_retrieval(&ask, &train->f, &test->f, comm, log, &a) == 0);
-    PX_CHECK(px_retrieval(&ask, &train->f, &test->f, &self, log, &b) == 0);
-    PX_CHECK(a.map > 0.15 && a.map == b.map && a.recall[0] == b.recall[0] && a.recall[1] == b.recall[1]);
+    px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
+    for (int gallery = 0; gallery < 2; gallery++) {
+        px_retrieval_cfg ask = {.gallery = gallery ? PX_GALLERY_TEST : PX_GALLERY_TRAIN, .k = {2, {1, 5}}};
+        px_retrieval_result a, b;
+        PX_CHECK(px_retrieval(&ask, &from, &on, comm, log, &a) == 0);
+        PX_CHECK(px_retrieval(&ask, &train->f, &test->f, &self, log, &b) == 0);
+        PX_CHECK(a.map > 0.15 && a.map == b.map && a.recall[0] == b.recall[0] && a.recall[1] == b.recall[1]);
+    }
+    blobs_free_share(&from);
+    blobs_free_share(&on);
+}
+
+static void test_clustering(const px_comm *comm, px_log *log, const blobs *test)
+{
+    const px_comm self = px_comm_self();
     px_clustering_cfg find = {.starts = 7, .steps = 100, .seed = 3};
     px_clustering_result c, d;
     PX_CHECK(px_clustering(&find, &test->f, comm, log, &c) == 0);
@@ -114,8 +150,10 @@ static void test_without_training(const px_comm *comm, px_log *log, const blobs 
 static void test_spectrum(const px_comm *comm, const blobs *train)
 {
     const px_comm self = px_comm_self();
+    px_features part = blobs_share(train, comm, 256);
     px_spectrum a, b;
-    PX_CHECK(px_spectrum_measure(&train->f, comm, &a) == 0);
+    PX_CHECK(px_spectrum_measure(&part, comm, &a) == 0);
+    blobs_free_share(&part);
     PX_CHECK(px_spectrum_measure(&train->f, &self, &b) == 0);
     PX_CHECK(fabs(a.rankme / b.rankme - 1) < 1e-9 && fabs(a.deviation / b.deviation - 1) < 1e-9);
     PX_CHECK(fabs(a.alpha / b.alpha - 1) < 1e-6 && a.eigenvalue[0] > 0 && a.healthy == b.healthy);
@@ -131,10 +169,14 @@ int main(int argc, char **argv)
     blobs train = blobs_make(1100, 48, 10, 0.4f, 1), test = blobs_make(600, 48, 10, 0.4f, 2);
     blobs many = blobs_make(100000, 48, 10, 0.4f, 3); /* several blocks of the spectrum */
     test_linear(&comm, &log, &train, &test);
-    test_knn(&comm, &log, &train, &test);
+    test_fetch(&comm, &train);
+    test_knn(&comm, &log, &train, &test, 100);
+    test_knn(&comm, &log, &train, &test, 2000);
+    test_retrieval(&comm, &log, &train, &test, 100);
+    test_retrieval(&comm, &log, &train, &test, 2000);
     test_neighbours(&comm, &train, &test);
     test_logistic(&comm, &log, &train, &test);
-    test_without_training(&comm, &log, &train, &test);
+    test_clustering(&comm, &log, &test);
     test_spectrum(&comm, &many);
     blobs_free(&train);
     blobs_free(&test);

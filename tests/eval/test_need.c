@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
+#include "eval/knn.h"
 #include "eval/linear.h"
 #include "eval/need.h"
 
@@ -107,6 +108,10 @@ static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (2 * TRAIN + own_train));
     c.test = TEST;
     c.protocol = NULL;
+    n = need_of(&c, &widths, &last);
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
+    c.protocol = px_protocols[px_protocol_index("knn")]; /* rows stay on their ranks */
+    c.protocol_cfg = (const px_protocol_cfg *)&(const px_knn_cfg){.k = {1, {20}}, .temperature = 0.07};
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
 }

@@ -1,0 +1,72 @@
+/* gallery.c - see gallery.h. */
+#include "eval/gallery.h"
+
+#include "base/error.h"
+
+#include <cblas.h>
+#include <stdlib.h>
+#include <string.h>
+
+static px_gallery_block place_of(const px_gallery *g, int64_t block)
+{
+    int64_t begin = (g->first + block) * PX_GALLERY_KEYS, end = begin + PX_GALLERY_KEYS;
+    int64_t last = g->here.first + g->here.rows, from = begin > g->here.first ? begin : g->here.first;
+    end = end < g->of->count ? end : g->of->count;
+    return (px_gallery_block){.begin = begin,
+                              .keys = (int)(end - begin),
+                              .from = (int)(from - begin),
+                              .to = (int)((end < last ? end : last) - begin)};
+}
+
+static bool is_whole(const px_gallery_block *b)
+{
+    return b->from == 0 && b->to == b->keys;
+}
+
+static float *edge_of(const px_gallery *g, int64_t block)
+{
+    return g->edge[block > 0];
+}
+
+px_gallery px_gallery_make(const px_features *f)
+{
+    px_gallery g = {.of = f, .here = px_features_here(f)};
+    int64_t width = f->width, end = g.here.first + g.here.rows;
+    g.first = g.here.first / PX_GALLERY_KEYS;
+    g.blocks = g.here.rows > 0 ? (end + PX_GALLERY_KEYS - 1) / PX_GALLERY_KEYS - g.first : 0;
+    for (int64_t b = 0; b<g.blocks; b += g.blocks> 1 ? g.blocks - 1 : 1) {
+        px_gallery_block k = place_of(&g, b);
+        if (is_whole(&k))
+            continue;
+        float *x = px_aligned_calloc((size_t)(PX_GALLERY_KEYS * width) * sizeof *x + 64);
+        memcpy(x + k.from * width, f->x + (k.begin + k.from - g.here.first) * width,
+               (size_t)((k.to - k.from) * width) * sizeof *x);
+        g.edge[b > 0] = x;
+    }
+    return g;
+}
+
+void px_gallery_finish(px_gallery *g)
+{
+    free(g->edge[0]);
+    free(g->edge[1]);
+    *g = (px_gallery){0};
+}
+
+px_gallery_block px_gallery_at(const px_gallery *g, int64_t block)
+{
+    px_gallery_block k = place_of(g, block);
+    k.x = is_whole(&k) ? g->of->x + (k.begin - g->here.first) * g->of->width : edge_of(g, block);
+    return k;
+}
+
+void px_gallery_dot(const px_gallery_block *k, const float *query, int queries, int width, float *dot)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, queries, k->keys, width, 1, query, width, k->x, width, 0, dot,
+                k->keys);
+}
+
+double px_gallery_bytes(int width, int ranks)
+{
+    return ranks > 1 ? 2.0 * PX_GALLERY_KEYS * width * (double)sizeof(float) : 0;
+}

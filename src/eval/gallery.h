@@ -1,0 +1,48 @@
+/* gallery.h - the rows of features in which nearest ones are searched, those that this rank has, in blocks for matrix products.
+ *
+ *     px_gallery g = px_gallery_make(&train);
+ *     for (int64_t b = 0; b < g.blocks; b++) {
+ *         px_gallery_block k = px_gallery_at(&g, b);
+ *         px_gallery_dot(&k, queries, 128, train.width, dot);                       // (128, k.keys)
+ *         ... dot[i * k.keys + j], j from k.from to k.to - 1: with row k.begin + j ...
+ *     }
+ *     px_gallery_finish(&g);
+ *
+ * Blocks begin at the same rows on any number of ranks, and each product has the same shape, so that it has the same bits: where
+ * other ranks have some of a block's rows, there are zeros in their places.
+ */
+#ifndef PX_EVAL_GALLERY_H
+#define PX_EVAL_GALLERY_H
+
+#include "eval/features.h"
+
+enum { PX_GALLERY_KEYS = 512 }; /* rows of a block */
+
+typedef struct px_gallery {
+    int64_t blocks; /* that have rows of this rank */
+    /* private */
+    const px_features *of; /* borrowed */
+    px_rows here;
+    int64_t first; /* number of the first block */
+    float *edge
+        [2]; /* (PX_GALLERY_KEYS, width) copies of the first and the last block, if others have some of their rows */
+} px_gallery;
+
+typedef struct px_gallery_block {
+    const float *x; /* (keys, width) */
+    int64_t begin;  /* its first row */
+    int keys;       /* its rows, on all ranks together */
+    int from, to;   /* those of them that this rank has */
+} px_gallery_block;
+
+px_gallery px_gallery_make(const px_features *);
+void px_gallery_finish(px_gallery *);
+px_gallery_block px_gallery_at(const px_gallery *, int64_t block);
+
+/* dot (queries, keys): products of the rows of `query` (queries, width) with the block's. */
+void px_gallery_dot(const px_gallery_block *, const float *query, int queries, int width, float *dot);
+
+/* Bytes of memory that it takes on one of so many ranks. */
+double px_gallery_bytes(int width, int ranks);
+
+#endif
