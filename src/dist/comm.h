@@ -47,6 +47,11 @@ void px_barrier(const px_comm *);
 /* Blocking sum over ranks, in place, of a few numbers (statistics, metrics). All ranks get the same bits. */
 void px_all_reduce_f64(const px_comm *, double *data, int64_t count);
 
+/* A sum whose terms are added in the order of the ranks, whatever their number: between the two calls, which are collective, a rank
+ * adds its terms. The first one begins with its `data`, each other one with what the rank before has; at the end all have all. */
+void px_chain_begin(const px_comm *, double *data, int64_t count);
+void px_chain_end(const px_comm *, double *data, int64_t count);
+
 /* Blocking sum over ranks, in place, of larger float arrays, by the ring of allreduce.h. */
 void px_all_reduce_f32(const px_comm *, float *data, int64_t count);
 

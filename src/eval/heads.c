@@ -17,7 +17,7 @@
 
 static const float MOMENTUM = 0.9f;
 
-enum { WIDE_ENOUGH = 64, PIECE = 32 };
+enum { WIDE_ENOUGH = 64, PIECE = 32, WINDOW_BYTES = 1 << 24 };
 
 int px_heads_group(int classes)
 {
@@ -85,13 +85,61 @@ static range piece(int begin, int size, int end)
     return (range){begin, end - begin < size ? end : begin + size};
 }
 
+/* ---- rows of other ranks ---- */
+
+/* Batches that ranks exchange at a time. */
+static int64_t window_steps(int width, int batch)
+{
+    int64_t steps = WINDOW_BYTES / ((int64_t)batch * width * (int64_t)sizeof(float));
+    return steps > 1 ? steps : 1;
+}
+
+double px_heads_window_bytes(int width, int batch, int ranks)
+{
+    int64_t rows = window_steps(width, batch) * batch;
+    return ranks > 1 ? (double)rows * (width * (double)sizeof(float) + sizeof(int64_t)) +
+                           px_features_fetch_bytes(rows, width, ranks)
+                     : 0;
+}
+
+/* How many steps can take their rows at once: of undivided ones all. */
+static int64_t begin_window(px_heads *h, const px_selection *s)
+{
+    if (!px_features_divided(s->of))
+        return s->count;
+    int64_t steps = window_steps(h->width, h->batch);
+    h->window = px_aligned_calloc((size_t)(steps * h->batch * h->width) * sizeof(float) + 64);
+    return steps;
+}
+
+/* Collective if rows are divided: gets those from place `begin` to end - 1 of the order, or of the selection if it is NULL. */
+static void fill_window(px_heads *h, const px_selection *s, const int64_t *order, int64_t begin, int64_t end)
+{
+    if (!h->window)
+        return;
+    int64_t *row = px_calloc((size_t)(end - begin) + 1, sizeof *row);
+    for (int64_t i = begin; i < end; i++)
+        row[i - begin] = s->row[order ? order[i] : i];
+    px_features_fetch(s->of, row, end - begin, h->window);
+    h->staged = begin;
+    free(row);
+}
+
+static void end_window(px_heads *h)
+{
+    free(h->window);
+    h->window = NULL;
+}
+
+/* ---- a step ---- */
+
 /* Gathers rows of the selection, from `begin` on and in the order of `order` unless it is NULL, into rows of the
  * batch. */
 static void gather(px_heads *h, const px_selection *s, const int64_t *order, int64_t begin, range rows)
 {
     for (int i = rows.begin; i < rows.end; i++) {
         int64_t row = s->row[order ? order[begin + i] : begin + i];
-        const float *from = s->of->x + row * h->width;
+        const float *from = h->window ? h->window + (begin + i - h->staged) * h->width : s->of->x + row * h->width;
         float *to = h->x + (int64_t)i * h->stride;
 #pragma omp simd
         for (int j = 0; j < h->width; j++)
@@ -202,36 +250,61 @@ static int64_t *shuffled(int64_t count, int64_t seed, int epoch)
     return order;
 }
 
-void px_heads_train(px_heads *h, const px_selection *s, const px_heads_recipe *recipe, int epoch, double *loss)
+/* Batches are of nearly equal size: a last one of a few rows would have the weight of a full one. */
+typedef struct schedule {
+    const px_selection *of;
+    const px_heads_recipe *recipe;
+    const int64_t *order;
+    int64_t steps;
+    int epoch;
+} schedule;
+
+static int64_t begin_of(const schedule *s, int64_t step)
 {
-    /* Batches are of nearly equal size: a last one of a few rows would have the weight of a full one. */
-    int64_t steps = (s->count + h->batch - 1) / h->batch;
-    int64_t *order = shuffled(s->count, recipe->seed, epoch);
+    return s->of->count * step / s->steps;
+}
+
+static void train_steps(px_heads *h, const schedule *s, int64_t first, int64_t end, double *loss)
+{
     int pieces = (h->count + h->group - 1) / h->group * pieces_of_group(h);
-    for (int k = 0; k < h->count; k++)
-        loss[k] = 0;
 #pragma omp parallel
-    for (int64_t step = 0; step < steps; step++) {
-        int64_t begin = s->count * step / steps;
-        int rows = (int)(s->count * (step + 1) / steps - begin);
-        double progress = ((double)epoch + (double)step / (double)steps) / recipe->epochs;
+    for (int64_t step = first; step < end; step++) {
+        int64_t begin = begin_of(s, step);
+        int rows = (int)(begin_of(s, step + 1) - begin);
+        double progress = ((double)s->epoch + (double)step / (double)s->steps) / s->recipe->epochs;
         double shrink = 0.5 * (1 + cos(M_PI * progress));
 #pragma omp for schedule(dynamic)
         for (int i = 0; i < rows; i += PIECE) {
             range mine = piece(i, PIECE, rows);
-            gather(h, s, order, begin, mine);
+            gather(h, s->of, s->order, begin, mine);
             forward(h, mine);
             cross_entropies(h, mine, 1.0f / (float)rows);
         }
 #pragma omp for schedule(dynamic)
         for (int i = 0; i <= pieces; i++)
             if (i < pieces)
-                update(h, i, rows, shrink, recipe->weight_decay);
+                update(h, i, rows, shrink, s->recipe->weight_decay);
             else
                 add_losses(h, rows, loss);
     }
+}
+
+void px_heads_train(px_heads *h, const px_selection *of, const px_heads_recipe *recipe, int epoch, double *loss)
+{
+    int64_t *order = shuffled(of->count, recipe->seed, epoch);
+    const schedule s = {of, recipe, order, (of->count + h->batch - 1) / h->batch, epoch};
     for (int k = 0; k < h->count; k++)
-        loss[k] /= (double)s->count;
+        loss[k] = 0;
+    int64_t some = begin_window(h, of);
+    for (int64_t step = 0; step < s.steps; step += some) {
+        int64_t end = s.steps - step < some ? s.steps : step + some;
+        fill_window(h, of, order, begin_of(&s, step), begin_of(&s, end));
+        if (h->count > 0)
+            train_steps(h, &s, step, end, loss);
+    }
+    end_window(h);
+    for (int k = 0; k < h->count; k++)
+        loss[k] /= (double)of->count;
     free(order);
 }
 
@@ -270,13 +343,13 @@ static void test_rows(px_heads *h, const px_selection *s, int64_t begin, range r
     cross_entropies(h, rows, 1);
 }
 
-void px_heads_test(px_heads *h, const px_selection *s, px_head_score *score, int32_t *predicted)
+/* Rows first to end - 1 of the selection, batch by batch. */
+static void test_batches(px_heads *h, const px_selection *s, int64_t first, int64_t end, px_head_score *score,
+                         int32_t *predicted)
 {
-    for (int k = 0; k < h->count; k++)
-        score[k] = (px_head_score){0};
 #pragma omp parallel
-    for (int64_t begin = 0; begin < s->count; begin += h->batch) {
-        int rows = (int)(s->count - begin < h->batch ? s->count - begin : h->batch);
+    for (int64_t begin = first; begin < end; begin += h->batch) {
+        int rows = (int)(end - begin < h->batch ? end - begin : h->batch);
 #pragma omp for schedule(dynamic)
         for (int i = 0; i < rows; i += PIECE)
             test_rows(h, s, begin, piece(i, PIECE, rows), predicted);
@@ -288,4 +361,18 @@ void px_heads_test(px_heads *h, const px_selection *s, px_head_score *score, int
             of->loss += h->loss[i] / (double)s->count;
         }
     }
+}
+
+void px_heads_test(px_heads *h, const px_selection *s, px_head_score *score, int32_t *predicted)
+{
+    for (int k = 0; k < h->count; k++)
+        score[k] = (px_head_score){0};
+    int64_t steps = begin_window(h, s), some = h->window ? steps * h->batch : s->count;
+    for (int64_t first = 0; first < s->count; first += some) {
+        int64_t end = s->count - first < some ? s->count : first + some;
+        fill_window(h, s, NULL, first, end);
+        if (h->count > 0)
+            test_batches(h, s, first, end, score, predicted);
+    }
+    end_window(h);
 }

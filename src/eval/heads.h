@@ -12,6 +12,9 @@
  * gathered and standardised once. The heads are divided into groups of px_heads_group(); each group takes one matrix
  * product forward and one backward. Group sizes do not depend on the number of heads, so a head gets the same bits if
  * other groups are trained elsewhere (on other ranks), and on any number of threads.
+ *
+ * If rows are divided among ranks, all ranks train and test at the same time, with batches of the same size, since they give each
+ * other the rows of a few batches at a time; one without heads (count 0) only gives its rows.
  */
 #ifndef PX_EVAL_HEADS_H
 #define PX_EVAL_HEADS_H
@@ -40,6 +43,8 @@ typedef struct px_heads {
     float *logit;    /* (batch, count * classes) */
     float *loss;     /* (batch, count) */
     int32_t *place;  /* (batch, count) how many classes ranked before the right one */
+    float *window;   /* of divided rows those of the next batches; NULL: they are taken where they are */
+    int64_t staged;  /* the place of its first row in the order of rows */
 } px_heads;
 
 typedef struct px_heads_recipe {
@@ -52,6 +57,9 @@ typedef struct px_head_score {
     int64_t right1, right5; /* rows whose class ranks first, or among the first five; NaN is never right */
     double loss;            /* mean cross-entropy */
 } px_head_score;
+
+/* Bytes that rows of other ranks take while heads are trained or tested. */
+double px_heads_window_bytes(int width, int batch, int ranks);
 
 /* Heads in one matrix product: enough to fill the kernels' columns. */
 int px_heads_group(int classes);

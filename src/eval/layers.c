@@ -23,8 +23,6 @@ int px_layers_probe(px_layers *l, const px_probe_cfg *cfg, px_extraction *train,
     int status = 0;
     for (int i = 0; i < train->layers - 1 && status == 0; i++) {
         px_probe_result r;
-        px_extraction_gather(train, i);
-        px_extraction_gather(test, i);
         px_features from = px_extraction_features(train, i, classes), on = px_extraction_features(test, i, classes);
         status = px_agree(comm, px_linear_probe(cfg, &from, &on, comm, log, &r));
         if (status == 0)

@@ -104,7 +104,6 @@ const px_protocol px_protocol_linear = {
     .summary = "a linear classifier on the frozen features; a grid of learning rates (DINOv2)",
     .columns = "  top-1 %  top-5 % held-out %   rate",
     .draws = true,
-    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_probe_options,
     .layers = true,

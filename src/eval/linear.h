@@ -11,7 +11,8 @@
  * single rate is not chosen: its holdout_top1 is NaN. Features that do not vary on the training set count as 0.
  *
  * The grid is divided among the ranks; rank 0 trains the final head and shares the result, which has the same bits on
- * any number of ranks and threads.
+ * any number of ranks and threads. Rows may be divided, too: then ranks give each other those of the next batches, and none
+ * has them all.
  */
 #ifndef PX_EVAL_LINEAR_H
 #define PX_EVAL_LINEAR_H

@@ -25,14 +25,15 @@ static const char *keys(const probe *p)
 
 enum { COLUMNS = 64 };
 
-/* sum[j] += (x[j] - mean[j])^power over rows, power 1 or 2 */
+/* sum[j] += (x[j] - mean[j])^power over the labelled ones of these rows, power 1 or 2 */
 static PX_MULTIVERSION(column_sums,
-                       (const px_features *f, const int64_t *row, int64_t rows, int first, int columns,
-                        const double *mean, int power, double *restrict sum),
-                       (f, row, rows, first, columns, mean, power, sum))
+                       (const float *x, const int32_t *label, int64_t rows, int width, int columns, const double *mean,
+                        int power, double *restrict sum),
+                       (x, label, rows, width, columns, mean, power, sum))
 {
-    for (int64_t i = 0; i < rows; i++) {
-        const float *x = f->x + row[i] * f->width + first;
+    for (int64_t i = 0; i < rows; i++, x += width) {
+        if (label[i] < 0)
+            continue;
         if (power == 1) {
 #pragma omp simd
             for (int j = 0; j < columns; j++)
@@ -45,24 +46,41 @@ static PX_MULTIVERSION(column_sums,
     }
 }
 
+/* Over all labelled training rows, in their order: ranks that have some of them add one after the other, so that bits do not depend
+ * on their number. mean, sum (width) */
+static void sum_columns(const px_features *f, const double *mean, int power, double *sum)
+{
+    const px_comm self = px_comm_self(), *comm = px_features_divided(f) ? f->comm : &self;
+    px_rows here = px_features_here(f);
+    px_chain_begin(comm, sum, f->width);
+#pragma omp parallel for schedule(static)
+    for (int first = 0; first < f->width; first += COLUMNS) {
+        int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
+        column_sums(f->x + first, f->label + here.first, here.rows, f->width, columns, mean + first, power,
+                    sum + first);
+    }
+    px_chain_end(comm, sum, f->width);
+}
+
 /* A feature that varies no more than by rounding becomes zero, instead of being scaled up. */
 static void measure(probe *p)
 {
     const px_features *f = p->train;
-#pragma omp parallel for schedule(static)
-    for (int first = 0; first < f->width; first += COLUMNS) {
-        int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
-        double zero[COLUMNS] = {0}, mean[COLUMNS] = {0}, square[COLUMNS] = {0}, rows = (double)p->of.rows;
-        column_sums(f, p->of.row, p->of.rows, first, columns, zero, 1, mean);
-        for (int j = 0; j < columns; j++)
-            mean[j] /= rows;
-        column_sums(f, p->of.row, p->of.rows, first, columns, mean, 2, square);
-        for (int j = 0; j < columns; j++) {
-            double deviation = sqrt(square[j] / rows);
-            p->mean[first + j] = (float)mean[j];
-            p->scale[first + j] = deviation > 1e-6 * fabs(mean[j]) ? (float)(1 / deviation) : 0;
-        }
+    size_t width = (size_t)f->width;
+    double *zero = px_calloc(width, sizeof *zero), *mean = px_calloc(width, sizeof *mean),
+           *square = px_calloc(width, sizeof *square), rows = (double)p->of.rows;
+    sum_columns(f, zero, 1, mean);
+    for (size_t j = 0; j < width; j++)
+        mean[j] /= rows;
+    sum_columns(f, mean, 2, square);
+    for (size_t j = 0; j < width; j++) {
+        double deviation = sqrt(square[j] / rows);
+        p->mean[j] = (float)mean[j];
+        p->scale[j] = deviation > 1e-6 * fabs(mean[j]) ? (float)(1 / deviation) : 0;
     }
+    free(zero);
+    free(mean);
+    free(square);
 }
 
 /* Checks everything that can be wrong with the data, with the same result on every rank. */
@@ -121,8 +139,8 @@ static void train_grid(const probe *p, const px_probe_result *r, px_head_score *
     double rate[PX_LIST_MAX], loss[PX_LIST_MAX];
     for (int i = 0; i < mine; i++)
         rate[i] = r->rate[index[i]];
-    if (mine == 0)
-        return;
+    if (mine == 0 && !px_features_divided(p->train))
+        return; /* else it has rows that the others need */
     px_selection fit = selection(p, p->train, p->of.row, p->of.fitted);
     px_selection held = selection(p, p->train, p->of.row + p->of.fitted, p->of.rows - p->of.fitted);
     px_heads_recipe recipe = recipe_of(p->cfg);
@@ -195,16 +213,21 @@ static void keep_classifier(const probe *p, const px_heads *head, px_probe_resul
     }
 }
 
-/* Trains with the chosen rate on the whole training set; only on rank 0, so that all ranks get the same result. */
+/* Trains with the chosen rate on the whole training set; only on rank 0, so that all ranks get the same result. Of divided rows the
+ * others give it theirs. */
 static void train_final(const probe *p, px_probe_result *r)
 {
+    bool mine = p->comm->rank == 0;
+    if (!mine && !px_features_divided(p->train))
+        return;
+
     px_selection fit = selection(p, p->train, p->of.row, p->of.rows);
     px_selection test = selection(p, p->test, p->of.test_row, p->of.test_rows);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads head;
     px_head_score score = {0};
     int32_t *predicted = px_calloc((size_t)p->of.test_rows, sizeof(int32_t));
-    heads_for(&head, p, &r->rate[r->chosen], 1, p->of.rows);
+    heads_for(&head, p, &r->rate[r->chosen], mine ? 1 : 0, p->of.rows);
     for (int e = 0; e < recipe.epochs; e++) {
         px_heads_train(&head, &fit, &recipe, e, &r->train_loss[e]);
         px_heads_test(&head, &test, &score, predicted);
@@ -214,10 +237,11 @@ static void train_final(const probe *p, px_probe_result *r)
     }
     px_log_progress_end(p->log);
     r->top5 = (double)score.right5 / (double)p->of.test_rows;
-    for (int64_t i = 0; i < p->of.test_rows; i++)
+    for (int64_t i = 0; i < p->of.test_rows && mine; i++)
         r->confusion[(int64_t)p->of.class_of[p->test->label[p->of.test_row[i]]] * r->classes +
                      p->of.class_of[predicted[i]]]++;
-    keep_classifier(p, &head, r);
+    if (mine)
+        keep_classifier(p, &head, r);
     px_heads_finish(&head);
     free(predicted);
 }
@@ -259,7 +283,8 @@ double px_linear_probe_bytes(const px_probe_cfg *cfg, int64_t train, int64_t tes
     int batch = train < cfg->batch ? (int)train : cfg->batch;
     double orders = (double)(4 * train + 2 * test) * sizeof(int64_t); /* rows, sorted and shuffled */
     double kept = (double)classes * (width + 1) * (double)sizeof(float);
-    return orders + kept + px_heads_bytes(rates > least ? rates : least, classes, width, batch);
+    return orders + kept + px_heads_bytes(rates > least ? rates : least, classes, width, batch) +
+           px_heads_window_bytes(width, batch, comm->size);
 }
 
 int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm,
@@ -281,8 +306,7 @@ int px_linear_probe(const px_probe_cfg *cfg, const px_features *train, const px_
         for (int i = 0; i < r->rates; i++)
             r->rate[i] = cfg->rates.value[i];
         choose_rate(&p, r);
-        if (comm->rank == 0)
-            train_final(&p, r);
+        train_final(&p, r);
         rc = conclude(&p, r);
     }
     free(p.mean);

@@ -176,7 +176,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     double probe = px_linear_probe_bytes(&cfg->linear, size->train, size->test, size->classes, size->width, size->comm);
-    double spoilt = (double)size->test * (size->width * (double)sizeof(float) + sizeof(int32_t));
+    double spoilt = (double)size->test_here * (size->width * (double)sizeof(float) + sizeof(int32_t));
     return probe + spoilt + (double)BLOCK * size->classes * (double)sizeof(float);
 }
 
@@ -198,7 +198,6 @@ const px_protocol px_protocol_robustness = {
     .numbers = numbers,
     .axis = "strength",
     .draws = true,
-    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .check_task = check_task,

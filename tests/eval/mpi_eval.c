@@ -18,15 +18,24 @@ static void same(const void *a, const void *b, size_t count, size_t size)
     PX_CHECK(memcmp(a, b, count * size) == 0);
 }
 
-static void test_linear(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+/* A training row 77 that this rank has, or that it has not, becomes NaN. */
+static void spoil(const px_features *f)
+{
+    px_rows here = px_features_here(f);
+    if (here.first <= 77 && here.first + here.rows > 77)
+        ((float *)f->x)[(77 - here.first) * f->width + 3] = NAN;
+}
+
+static void test_linear(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
+    px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
     px_probe_cfg cfg = {.epochs = 4, .batch = 128, .holdout = 0.2, .seed = 5};
     cfg.rates.count = 17; /* three groups of heads, the last one short */
     for (int i = 0; i < 17; i++)
         cfg.rates.value[i] = 1e-4 * pow(1.6, i);
     px_probe_result a, b;
-    PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_linear_probe(&cfg, &from, &on, comm, log, &a) == 0);
     PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, &self, log, &b) == 0);
     PX_CHECK(a.chosen == b.chosen && a.best_epoch == b.best_epoch);
     PX_CHECK(a.top1 > 0.3 && a.top1 == b.top1 && a.top5 == b.top5 && a.best_top1 == b.best_top1);
@@ -35,13 +44,15 @@ static void test_linear(const px_comm *comm, px_log *log, const blobs *train, co
     same(a.test_top1, b.test_top1, 4, sizeof(double));
     same(a.per_class, b.per_class, 10, sizeof(double));
     same(a.confusion, b.confusion, 100, sizeof(int64_t));
+    same(a.weight, b.weight, (size_t)(10 * (train->f.width + 1)), sizeof(float));
     px_probe_result_finish(&a);
     px_probe_result_finish(&b);
 
-    train->x[77] = NAN; /* all ranks fail with the same message */
-    PX_CHECK(px_linear_probe(&cfg, &train->f, &test->f, comm, log, &a) == -1);
-    PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row", 22) == 0);
-    train->x[77] = 0;
+    spoil(&from); /* all ranks fail with the same message */
+    PX_CHECK(px_linear_probe(&cfg, &from, &on, comm, log, &a) == -1);
+    PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row 77, feature 3 ", 37) == 0);
+    blobs_free_share(&from);
+    blobs_free_share(&on);
 }
 
 /* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. */
@@ -58,9 +69,8 @@ static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const
     same(a.top5, b.top5, 3, sizeof(double));
     same(a.equal, b.equal, 3, sizeof(double));
     same(a.distance, b.distance, 3, sizeof(double));
-    if (px_features_here(&from).first <= 77 && px_features_here(&from).rows > 77)
-        ((float *)from.x)[(77 - px_features_here(&from).first) * from.width + 3] = NAN;
-    PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == -1); /* all ranks fail with the same message */
+    spoil(&from); /* all ranks fail with the same message */
+    PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == -1);
     PX_CHECK(px_error_status() == PX_DATA && strncmp(px_error(), "training features: row 77, feature 3 ", 37) == 0);
     blobs_free_share(&from);
     blobs_free_share(&on);
@@ -168,7 +178,8 @@ int main(int argc, char **argv)
     px_log log = px_log_make(stderr, true);
     blobs train = blobs_make(1100, 48, 10, 0.4f, 1), test = blobs_make(600, 48, 10, 0.4f, 2);
     blobs many = blobs_make(100000, 48, 10, 0.4f, 3); /* several blocks of the spectrum */
-    test_linear(&comm, &log, &train, &test);
+    test_linear(&comm, &log, &train, &test, 100);
+    test_linear(&comm, &log, &train, &test, 2000);
     test_fetch(&comm, &train);
     test_knn(&comm, &log, &train, &test, 100);
     test_knn(&comm, &log, &train, &test, 2000);

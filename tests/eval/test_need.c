@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "base/error.h"
-#include "eval/knn.h"
+#include "eval/clustering.h"
 #include "eval/linear.h"
 #include "eval/need.h"
 
@@ -101,6 +101,9 @@ static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
     two.size = 2;
     px_eval_need_case c = usual();
     c.comm = &two;
+    const px_clustering_cfg clustering = {.starts = 1, .steps = 1};
+    c.protocol = px_protocols[px_protocol_index("clustering")];
+    c.protocol_cfg = (const px_protocol_cfg *)&clustering;
     px_need n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TRAIN + own_train)); /* while they are gathered */
     c.test = TRAIN;
@@ -110,8 +113,8 @@ static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
     c.protocol = NULL;
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
-    c.protocol = px_protocols[px_protocol_index("knn")]; /* rows stay on their ranks */
-    c.protocol_cfg = (const px_protocol_cfg *)&(const px_knn_cfg){.k = {1, {20}}, .temperature = 0.07};
+    c.protocol = usual().protocol; /* the linear probe's rows stay on their ranks */
+    c.protocol_cfg = usual().protocol_cfg;
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
 }
