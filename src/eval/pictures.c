@@ -55,7 +55,7 @@ int px_pictures_load(uint8_t **pixels, const px_extract_spec *like, const int64_
     int status = px_extract_baseline(&e, &from, PX_PIXELS, &(px_split){"pictures", once, different});
     if (status == 0) {
         size_t size = (size_t)(small.image_size * small.image_size * small.channels);
-        px_extraction_gather(&e, 0, from.comm);
+        px_extraction_gather(&e, 0);
         *pixels = from.comm->rank == 0 ? px_calloc((size_t)count + 1, size) : NULL;
         for (int i = 0; i < count && *pixels; i++) {
             const int64_t *at = bsearch(&row[i], once, (size_t)different, sizeof *once, by_number);
