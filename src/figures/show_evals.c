@@ -9,12 +9,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_percent(FILE *out, double share)
+enum { LEAST_WIDTH = 7 /* of a column: "100.00%" */ };
+
+/* The two columns of a protocol's numbers. An empty name: it has one only. */
+typedef struct columns {
+    const char *name[2];
+    int width[2];
+} columns;
+
+/* The protocol's first two numbers. An array over something else than k has no single number. */
+static columns columns_of(const plot_eval *e)
+{
+    const px_protocol *p = px_protocols[px_protocol_index(e->protocol)];
+    const char *const *names = px_protocol_numbers(p);
+    bool second = names[1] && (!p || !p->axis || e->k);
+    columns c = {.name = {names[0], second ? names[1] : ""}};
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(c.name[i], "top1") == 0 || strcmp(c.name[i], "top5") == 0)
+            c.name[i] = i == 0 ? "top-1" : "top-5";
+        int length = (int)strlen(c.name[i]);
+        c.width[i] = length > LEAST_WIDTH ? length : LEAST_WIDTH;
+    }
+    return c;
+}
+
+static void print_heads(FILE *out, const columns *c)
+{
+    bool right = strcmp(c->name[0], "top-1") == 0; /* shares of right answers, of which classes have their own */
+    fprintf(out, "  %-14s %-18s  %*s", "protocol", "subject", c->width[0], c->name[0]);
+    if (*c->name[1])
+        fprintf(out, "  %*s", c->width[1], c->name[1]);
+    fputs(right ? "  worst class\n" : "\n", out);
+}
+
+static void print_percent(FILE *out, double share, int width)
 {
     if (isfinite(share))
-        fprintf(out, "  %6.2f%%", 100 * share);
+        fprintf(out, "  %*.2f%%", width - 1, 100 * share);
     else
-        fprintf(out, "  %7s", "-");
+        fprintf(out, "  %*s", width, "-");
 }
 
 /* Prints the name of the class with the lowest recall. */
@@ -53,7 +86,7 @@ static void print_layers(FILE *out, px_results *r, const char *group, int most)
         for (int64_t i = 0; rank == 1 && i < dim[0] && i < (count < most ? count : most); i++) {
             fprintf(out, "  %-14s   ", "");
             px_show_name(out, names[i], 12);
-            print_percent(out, top1[i]);
+            print_percent(out, top1[i], LEAST_WIDTH);
             fputc('\n', out);
         }
         px_show_more(out, "  ", count - most, "stages");
@@ -97,21 +130,17 @@ static void print_measured(FILE *out, const plot_eval *evals, int count)
         fputc('\n', out);
 }
 
-/* Prints the protocol's first two numbers, and after the first the interval in which its mean lies, if it is known. An array
- * over something else than k has no single number. */
-static void print_numbers(FILE *out, const plot_run *run, const plot_eval *e)
+/* Prints the numbers, and after them the interval in which the mean of the first lies, if it is known. */
+static void print_numbers(FILE *out, const plot_run *run, const plot_eval *e, const columns *c)
 {
-    const px_protocol *p = px_protocols[px_protocol_index(e->protocol)];
-    const char *const *names = px_protocol_numbers(p);
-    bool second = names[1] && (!p || !p->axis || e->k);
-    print_percent(out, px_plot_eval_number(run, e, names[0]));
-    print_percent(out, second ? px_plot_eval_number(run, e, names[1]) : NAN);
+    const char *const *names = px_protocol_numbers(px_protocols[px_protocol_index(e->protocol)]);
+    print_percent(out, px_plot_eval_number(run, e, names[0]), c->width[0]);
+    if (*c->name[1])
+        print_percent(out, px_plot_eval_number(run, e, names[1]), c->width[1]);
     char *name = px_format("%s_interval", names[0]);
     double half = px_plot_eval_number(run, e, name);
     if (isfinite(half))
         fprintf(out, "  +- %.2f", 100 * half);
-    if (p && strcmp(names[0], "top1") != 0)
-        fprintf(out, "  %s%s%s", names[0], second ? ", " : "", second ? names[1] : "");
     free(name);
 }
 
@@ -120,10 +149,14 @@ void px_show_evaluations(FILE *out, px_results *r, int most)
     plot_run run = {.results = r};
     int count;
     plot_eval *evals = px_plot_evals(&(plot_job){.runs = &run, .count = 1}, &count);
+    columns heads = {.name = {"", ""}};
     if (count)
-        fprintf(out, "\nEvaluations\n  %-14s %-18s  %7s  %7s  %s\n", "protocol", "subject", "top-1", "top-5",
-                "worst class");
+        fputs("\nEvaluations\n", out);
     for (int i = 0; i < count; i++) {
+        columns c = columns_of(&evals[i]);
+        if (strcmp(c.name[0], heads.name[0]) != 0 || strcmp(c.name[1], heads.name[1]) != 0)
+            print_heads(out, &c);
+        heads = c;
         char *group = px_format("/eval/%s/%s", evals[i].protocol, evals[i].subject);
         char *protocol = evals[i].k ? px_format("%s, k = %d", evals[i].protocol, evals[i].k) : NULL;
         fputs("  ", out);
@@ -131,7 +164,7 @@ void px_show_evaluations(FILE *out, px_results *r, int most)
         fputc(' ', out);
         px_show_name(out, evals[i].subject, 18);
         free(protocol);
-        print_numbers(out, &run, &evals[i]);
+        print_numbers(out, &run, &evals[i], &c);
         print_worst(out, r, &evals[i], group);
         fputc('\n', out);
         if (evals[i].note && *evals[i].note)

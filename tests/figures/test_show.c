@@ -48,6 +48,31 @@ static void test_run(void **state)
     free(text);
 }
 
+/* The heads are the names of what is below them: top-1 is not all that protocols measure. */
+static void test_heads(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"clustering", "accuracy"}, {"clustering", "nmi"}, {"retrieval", "map"}};
+    char *file = px_format("%s/run.h5", folder);
+    px_results *r;
+    assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
+    for (int i = 0; i < 3; i++) {
+        char *path = px_format("/eval/%s/pretrained/%s", names[i][0], names[i][1]);
+        assert_int_equal(px_results_put(r, path, PX_F64, 0, NULL, &(double){0.25}), 0);
+        free(path);
+    }
+    assert_int_equal(px_results_close(r), 0);
+    char *text = shown(folder);
+    expect(text, (const char *[]){"Evaluations\n  protocol       subject               top-1    top-5  worst class\n",
+                                  "\n  protocol       subject                 map\n"
+                                  "  retrieval      pretrained           25.00%\n"
+                                  "  protocol       subject             accuracy      nmi\n"
+                                  "  clustering     pretrained            25.00%   25.00%\n",
+                                  NULL});
+    free(text);
+    free(file);
+}
+
 static void test_other_file(void **state)
 {
     (void)state;
@@ -215,6 +240,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_run, setup_run, teardown),
+        cmocka_unit_test_setup_teardown(test_heads, setup_run, teardown),
         cmocka_unit_test_setup_teardown(test_other_file, setup_run, teardown),
         cmocka_unit_test_setup_teardown(test_dataset, setup_run, teardown),
         cmocka_unit_test_setup_teardown(test_column, setup_run, teardown),
