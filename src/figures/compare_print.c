@@ -14,14 +14,14 @@ enum { NAMED = 3 /* settings that a row's name tells */ };
 
 /* ---- numbers of a group ---- */
 
-static void take(cmp_numbers *to, double x)
+void px_compare_take(cmp_numbers *to, double x)
 {
     to->x = px_realloc(to->x, (size_t)(to->n + 1) * sizeof *to->x);
     to->x[to->n++] = x;
 }
 
 /* The last measurement comes first. */
-static const cmp_eval *eval_of(const cmp_run *r, int measure)
+const cmp_eval *px_compare_eval(const cmp_run *r, int measure)
 {
     for (int i = 0; i < r->evals; i++)
         if (r->eval[i].measure == measure)
@@ -33,20 +33,20 @@ cmp_numbers px_compare_shares(const px_comparison *c, int group, int measure, bo
 {
     cmp_numbers all = {NULL, 0};
     for (int i = 0; i < c->runs; i++) {
-        const cmp_eval *e = c->run[i].group == group ? eval_of(&c->run[i], measure) : NULL;
+        const cmp_eval *e = c->run[i].group == group ? px_compare_eval(&c->run[i], measure) : NULL;
         if (e && isfinite(holdout ? e->holdout : e->share))
-            take(&all, holdout ? e->holdout : e->share);
+            px_compare_take(&all, holdout ? e->holdout : e->share);
     }
     return all;
 }
 
 /* Which row is best, and by how much rows differ, is a question of what was trained. */
-static bool is_trained(const px_comparison *c, int measure)
+bool px_compare_is_trained(const px_comparison *c, int measure)
 {
     return !px_plot_is_baseline(c->measure[measure].first->subject);
 }
 
-static int members(const px_comparison *c, int group)
+int px_compare_members(const px_comparison *c, int group)
 {
     int n = 0;
     for (int i = 0; i < c->runs; i++)
@@ -56,7 +56,7 @@ static int members(const px_comparison *c, int group)
 
 /* The group that is best by images held out of the training split, which no test has seen; -1: fewer than two have such a
  * number. */
-static int best_by_holdout(const px_comparison *c, int measure)
+int px_compare_best_by_holdout(const px_comparison *c, int measure)
 {
     int best = -1, have = 0;
     double most = -1;
@@ -87,10 +87,10 @@ static char *percent(cmp_numbers x, int of)
 }
 
 /* Half the interval over an evaluation's own repeats, of a row of one run; NaN: there is none. */
-static double half_of_probe(const px_comparison *c, int group, int measure)
+double px_compare_half_of_probe(const px_comparison *c, int group, int measure)
 {
     const cmp_run *r = &c->run[c->leader[group]];
-    for (int i = 0; i < r->evals && members(c, group) == 1; i++)
+    for (int i = 0; i < r->evals && px_compare_members(c, group) == 1; i++)
         if (r->eval[i].measure == measure)
             return r->eval[i].half;
     return NAN;
@@ -100,8 +100,8 @@ static double half_of_probe(const px_comparison *c, int group, int measure)
 static char *cell(const px_comparison *c, int group, int measure)
 {
     cmp_numbers x = px_compare_shares(c, group, measure, false);
-    double half = half_of_probe(c, group, measure);
-    char *text = percent(x, members(c, group));
+    double half = px_compare_half_of_probe(c, group, measure);
+    char *text = percent(x, px_compare_members(c, group));
     if (x.n == 1 && isfinite(half)) {
         char *longer = px_format("%s (± %.2f)", text, 100 * half);
         free(text);
@@ -136,21 +136,21 @@ static const char **differing(const px_comparison *c, int *count)
     return keys;
 }
 
-static bool has_column(const char *key)
+bool px_compare_has_column(const char *key)
 {
     return strcmp(key, "method") == 0 || strcmp(key, "backbone") == 0 || strcmp(key, "epochs") == 0;
 }
 
 /* A run's name; of several, what they have in common and what differs: "optim.lr=0.1". */
-static char *row_name(const px_comparison *c, int group, const char *const *keys, int count)
+char *px_compare_row_name(const px_comparison *c, int group, const char *const *keys, int count)
 {
     const cmp_run *r = &c->run[c->leader[group]];
     char *name = px_strdup("");
     int own = 0;
     for (int k = 0; k < count; k++)
-        own += !has_column(keys[k]);
-    for (int k = 0, told = 0; k < count && own <= NAMED && members(c, group) > 1; k++) {
-        if (has_column(keys[k]))
+        own += !px_compare_has_column(keys[k]);
+    for (int k = 0, told = 0; k < count && own <= NAMED && px_compare_members(c, group) > 1; k++) {
+        if (px_compare_has_column(keys[k]))
             continue;
         char *longer = px_format("%s%s%s=%s", name, told++ ? " " : "", keys[k], px_compare_setting(r, keys[k]));
         free(name);
@@ -159,11 +159,12 @@ static char *row_name(const px_comparison *c, int group, const char *const *keys
     if (*name)
         return name;
     free(name);
-    return members(c, group) > 1 ? px_format("%s and %d more", r->name, members(c, group) - 1) : px_strdup(r->name);
+    return px_compare_members(c, group) > 1 ? px_format("%s and %d more", r->name, px_compare_members(c, group) - 1)
+                                            : px_strdup(r->name);
 }
 
 /* "linear", "linear untrained", "knn k=20 [b]". */
-static char *measure_name(const cmp_measure *m)
+char *px_compare_measure_name(const cmp_measure *m)
 {
     const cmp_eval *e = m->first;
     char k[24] = "", letter[16] = "";
@@ -203,7 +204,7 @@ static char *cost_text(const px_comparison *c, int group, bool joules)
         const px_ledger_total *t = &c->run[i].cost;
         if (c->run[i].group != group || t->sessions == 0 || (joules && t->without_energy))
             continue;
-        take(&x, joules ? t->sum.joules / 3.6e6 : px_ledger_core_seconds(&t->sum) / 3600);
+        px_compare_take(&x, joules ? t->sum.joules / 3.6e6 : px_ledger_core_seconds(&t->sum) / 3600);
     }
     double mean = px_mean_95(x.x, x.n, NULL);
     free(x.x);
@@ -227,7 +228,7 @@ static void add_heads(const px_comparison *c, px_table *t, bool csv)
     if (knows_energy(c))
         px_table_add(t, px_strdup("kWh"));
     for (int m = 0; m < c->measures; m++) {
-        char *name = measure_name(&c->measure[m]);
+        char *name = px_compare_measure_name(&c->measure[m]);
         px_table_add(t, px_strdup(name));
         if (csv) {
             px_table_add(t, px_format("%s half_interval", name));
@@ -255,8 +256,8 @@ static void add_plain(px_table *t, cmp_numbers x)
 static void add_row(const px_comparison *c, px_table *t, int g, const char *const *keys, int count, bool csv)
 {
     const cmp_run *r = &c->run[c->leader[g]];
-    int n = members(c, g);
-    px_table_add(t, row_name(c, g, keys, count));
+    int n = px_compare_members(c, g);
+    px_table_add(t, px_compare_row_name(c, g, keys, count));
     px_table_add(t, px_strdup(px_compare_setting(r, "method")));
     px_table_add(t, px_strdup(px_compare_setting(r, "backbone")));
     px_table_add(t, px_strdup(file_of(px_compare_setting(r, "data.path"))));
@@ -273,126 +274,10 @@ static void add_row(const px_comparison *c, px_table *t, int g, const char *cons
             continue;
         }
         char *text = cell(c, g, m);
-        px_table_add(t, is_trained(c, m) && best_by_holdout(c, m) == g ? px_format("%s *", text) : px_strdup(text));
+        px_table_add(t, px_compare_is_trained(c, m) && px_compare_best_by_holdout(c, m) == g ? px_format("%s *", text)
+                                                                                             : px_strdup(text));
         free(text);
     }
-}
-
-/* ---- notes ---- */
-
-typedef struct notes {
-    FILE *out;
-    const char *before; /* of each line: "- " in Markdown */
-    bool apart;         /* settings stand elsewhere */
-} notes;
-
-/* What is different between columns of the same protocol and subject. */
-static void tell_measures(const px_comparison *c, const notes *n)
-{
-    for (int m = 0; m < c->measures; m++) {
-        const cmp_measure *a = &c->measure[m];
-        if (a->same < 2)
-            continue;
-        char *name = measure_name(a);
-        const char *texts[64];
-        int count = 0, keys = 0;
-        for (int i = 0; i < c->measures && count < 64; i++) {
-            const cmp_eval *e = c->measure[i].first;
-            if (e->measured && strcmp(e->protocol, a->first->protocol) == 0 &&
-                strcmp(e->subject, a->first->subject) == 0)
-                texts[count++] = e->measured;
-        }
-        fprintf(n->out, "%s%s was measured differently from its namesakes: do not compare them:", n->before, name);
-        char **key = a->first->measured ? px_measured_differences(texts, count, &keys) : NULL;
-        for (int i = 0; i < keys; i++) {
-            char *value = px_measured_value(a->first->measured, key[i]);
-            if (!px_measured_of_weights(key[i]))
-                fprintf(n->out, " %s = %s;", key[i], value ? value : "none");
-            free(value);
-        }
-        fputs(a->first->measured ? "\n" : " it does not say how (an earlier version)\n", n->out);
-        px_plot_texts_free(key, keys);
-        free(name);
-    }
-}
-
-/* Settings that differ between rows, other than those that have columns. */
-static void tell_settings(const px_comparison *c, const notes *n, const char *const *keys, int count)
-{
-    for (int k = 0; k < count; k++) {
-        if (has_column(keys[k]))
-            continue;
-        fprintf(n->out, "%s%s:", n->before, keys[k]);
-        for (int g = 0; g < c->groups; g++) {
-            const char *value = px_compare_setting(&c->run[c->leader[g]], keys[k]);
-            char *shown = px_plot_shorten(value, PLOT_LABEL);
-            fprintf(n->out, "%s %s", g ? "," : "", *shown ? shown : "-");
-            free(shown);
-        }
-        fputc('\n', n->out);
-    }
-}
-
-/* The differences of a group's shares to those of the first group, by seed. */
-static cmp_numbers paired(const px_comparison *c, int group, int measure)
-{
-    cmp_numbers d = {NULL, 0};
-    for (int i = 0; i < c->runs; i++)
-        for (int k = 0; k < c->runs && c->run[i].group == group; k++) {
-            const cmp_eval *here = eval_of(&c->run[i], measure), *there = eval_of(&c->run[k], measure);
-            if (c->run[k].group == 0 && here && there &&
-                strcmp(px_compare_setting(&c->run[i], "seed"), px_compare_setting(&c->run[k], "seed")) == 0)
-                take(&d, here->share - there->share);
-        }
-    return d;
-}
-
-static void tell_differences(const px_comparison *c, const notes *n, const char *const *keys, int count)
-{
-    for (int m = 0; m < c->measures; m++)
-        for (int g = 1; g < c->groups; g++) {
-            cmp_numbers d = paired(c, g, m);
-            double half, mean = px_mean_95(d.x, d.n, &half);
-            if (d.n > 1 && is_trained(c, m)) {
-                char *what = measure_name(&c->measure[m]), *one = row_name(c, g, keys, count),
-                     *other = row_name(c, 0, keys, count);
-                fprintf(n->out, "%s%s, %s minus %s, paired by %d seeds: %+.2f ± %.2f points%s\n", n->before, what, one,
-                        other, d.n, 100 * mean, 100 * half, fabs(mean) > half ? "" : " (may be chance)");
-                free(what);
-                free(one);
-                free(other);
-            }
-            free(d.x);
-        }
-}
-
-static void print_notes(const px_comparison *c, const notes *n, const char *const *keys, int count)
-{
-    bool several = false, chosen = false, repeated = false;
-    for (int g = 0; g < c->groups; g++) {
-        several |= members(c, g) > 1;
-        for (int m = 0; m < c->measures; m++)
-            repeated |= isfinite(half_of_probe(c, g, m));
-    }
-    for (int m = 0; m < c->measures; m++)
-        chosen |= is_trained(c, m) && best_by_holdout(c, m) >= 0;
-    fprintf(n->out, "%sNumbers of protocols are percent, top-1 accuracy unless their column says another.\n",
-            n->before);
-    if (several)
-        fprintf(n->out, "%s± is half the width of the 95 %% interval of a mean over seeds (Student's t).\n", n->before);
-    if (repeated)
-        fprintf(n->out,
-                "%s(±) is the same of one run's evaluation, over its own seeds: another run of the pretraining varies "
-                "more.\n",
-                n->before);
-    fprintf(n->out, "%sCore-hours are of the mean run, with evaluations.\n", n->before);
-    if (chosen)
-        fprintf(n->out, "%s* is best by images held out of the training split, which the test has no part in.\n",
-                n->before);
-    tell_measures(c, n);
-    if (!n->apart)
-        tell_settings(c, n, keys, count);
-    tell_differences(c, n, keys, count);
 }
 
 /* A page has room: notes are a list, and settings that differ are a table of their own. */
@@ -402,7 +287,7 @@ static void print_page_notes(const px_comparison *c, FILE *out, const char *cons
     size_t size;
     FILE *lines = open_memstream(&text, &size);
     PX_CHECK(lines);
-    print_notes(c, &(notes){.out = lines, .before = "", .apart = true}, keys, count);
+    px_compare_print_notes(c, &(cmp_notes){.out = lines, .before = "", .apart = true}, keys, count);
     fclose(lines);
     fputs("<ul class=\"notes\">\n", out);
     for (rest = text; (line = strsep(&rest, "\n"));)
@@ -417,8 +302,11 @@ static void print_page_settings(const px_comparison *c, FILE *out, const char *c
     px_table t = {.columns = c->groups + 1};
     px_table_add(&t, px_strdup("setting"));
     for (int g = 0; g < c->groups; g++)
-        px_table_add(&t, row_name(c, g, keys, count));
-    for (int k = 0; k < count; k++) {
+        px_table_add(&t, px_compare_row_name(c, g, keys, count));
+    for (int i = 0; i < 2 * count; i++) { /* first those that rows have differently, then those that some do not have */
+        int k = i % count;
+        if ((px_compare_own_part(c, keys[k]) > 0) != (i >= count))
+            continue;
         px_table_add(&t, px_strdup(keys[k]));
         for (int g = 0; g < c->groups; g++) {
             const char *value = px_compare_setting(&c->run[c->leader[g]], keys[k]);
@@ -445,7 +333,8 @@ void px_comparison_print(const px_comparison *c, px_table_format format, FILE *o
     px_table_print(&t, format, out);
     if (format == PX_TABLE_TEXT || format == PX_TABLE_MARKDOWN) {
         fputc('\n', out);
-        print_notes(c, &(notes){.out = out, .before = format == PX_TABLE_MARKDOWN ? "- " : ""}, keys, count);
+        px_compare_print_notes(c, &(cmp_notes){.out = out, .before = format == PX_TABLE_MARKDOWN ? "- " : ""}, keys,
+                               count);
     }
     if (format == PX_TABLE_HTML) {
         print_page_notes(c, out, keys, count);

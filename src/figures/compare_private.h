@@ -6,6 +6,7 @@
 #include "results/ledger.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 
 /* A setting of a run's configuration: "optim.lr", "0.1". */
 typedef struct cmp_setting {
@@ -29,6 +30,7 @@ typedef struct cmp_run {
     cmp_setting *setting;
     int settings;
     double epochs; /* that it has done; NaN: it was not trained here */
+    int64_t steps; /* likewise; -1 */
     px_ledger_total cost;
     cmp_eval *eval;
     int evals;
@@ -57,6 +59,45 @@ typedef struct cmp_numbers {
 
 /* A column's shares in a group, one per run that has one; `holdout`: those that its settings were chosen by. */
 cmp_numbers px_compare_shares(const px_comparison *, int group, int measure, bool holdout);
+
+/* Adds a number. */
+void px_compare_take(cmp_numbers *, double);
+
+/* The run's last measurement of a column, or NULL. Borrowed. */
+const cmp_eval *px_compare_eval(const cmp_run *, int measure);
+
+/* Whether a column is of what was trained: which row is best, and by how much rows differ, is a question of that. */
+bool px_compare_is_trained(const px_comparison *, int measure);
+
+/* How many runs a group has. */
+int px_compare_members(const px_comparison *, int group);
+
+/* The group that is best by images held out of the training split, which no test has seen; -1: fewer than two have such a
+ * number. */
+int px_compare_best_by_holdout(const px_comparison *, int measure);
+
+/* Half the interval over an evaluation's own repeats, of a row of one run; NaN: there is none. */
+double px_compare_half_of_probe(const px_comparison *, int group, int measure);
+
+/* Whether a setting has a column of its own. */
+bool px_compare_has_column(const char *key);
+
+/* The length of a setting's part with its dot, if it is one that some rows do not have at all, as those of another method, and
+ * the others have it alike; else 0. Such settings are told apart: they would bury those that two rows have differently. */
+int px_compare_own_part(const px_comparison *, const char *key);
+
+/* New strings. A run's name; of several, what they have in common and what differs: "optim.lr=0.1". A column's: "linear",
+ * "linear untrained", "knn k=20 [b]". */
+char *px_compare_row_name(const px_comparison *, int group, const char *const *keys, int count);
+char *px_compare_measure_name(const cmp_measure *);
+
+/* What stands below the table. `keys`: the settings that differ. */
+typedef struct cmp_notes {
+    FILE *out;
+    const char *before; /* of each line: "- " in Markdown */
+    bool apart;         /* settings stand elsewhere */
+} cmp_notes;
+void px_compare_print_notes(const px_comparison *, const cmp_notes *, const char *const *keys, int count);
 
 /* Reads one run; `name` is taken. All texts but `measured` are made one line without control characters. 0 or -1. */
 int px_compare_read_run(cmp_run *, char *name, const char *path);

@@ -123,6 +123,15 @@ static void read_evals(cmp_run *r, const plot_run *from)
 
 /* ---- one run ---- */
 
+/* How many steps it has done; -1: it was not trained here. */
+static int64_t steps_of(const plot_run *run)
+{
+    int64_t dim[4];
+    double *step = px_plot_data(run, 1, dim, "/train/step"), last = step && dim[0] > 0 ? step[dim[0] - 1] : -1;
+    free(step);
+    return last >= 0 && last < 1e15 ? (int64_t)last + 1 : -1;
+}
+
 int px_compare_read_run(cmp_run *r, char *name, const char *path)
 {
     *r = (cmp_run){.name = px_one_line(name)};
@@ -137,6 +146,7 @@ int px_compare_read_run(cmp_run *r, char *name, const char *path)
         config_destroy(&config);
         read_evals(r, &from);
         r->epochs = px_plot_progress(&from).epochs;
+        r->steps = steps_of(&from);
         if (px_ledger_read(from.results, &r->cost) != 0)
             r->cost = (px_ledger_total){.sessions = 0};
     }

@@ -214,6 +214,57 @@ static void what_is_no_run_is_refused(void **state)
     assert_int_equal(px_comparison_read(&c, (const char *const[]){"/no/such/run"}, 1), -1);
 }
 
+/* Settings of parts that a row does not have follow those that both have, in a line per part. A run that went on after a probe, or
+ * between two of them, is named. */
+static void other_methods_and_later_probes(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {
+        "method = \"simclr\"; seed = 1; simclr = { temperature = 0.5; dim = 128; }; optim = { lr = 0.1; };"
+        "resnet = { width = 1; };",
+        "method = \"byol\"; seed = 1; byol = { hidden = 512; }; optim = { lr = 0.3; }; resnet = { width = 2; };"};
+    const made_run runs[] = {{"a", like, 0.1, 0.70, 0.60, 1, NULL, NULL}, {"b", like, 0.3, 0.75, 0.50, 1, NULL, NULL}};
+    char *paths[2], *text;
+    size_t size;
+    for (int i = 0; i < 2; i++) {
+        px_results *r;
+        paths[i] = path_of(runs[i].name);
+        remove(paths[i]);
+        make_run(&runs[i]);
+        assert_int_equal(px_results_open(&r, paths[i], PX_RESULTS_APPEND), 0);
+        int status = px_results_put_text(r, "/config", configs[i]);
+        if (i == 0) { /* nine steps; probed after seven and after nine */
+            status |= px_measured_begin(r, "/eval/clustering/pretrained", "weights_step = 9\n");
+            status |= px_results_put(r, "/eval/clustering/pretrained/accuracy", PX_F64, 0, NULL, &(double){0.5});
+            status |= px_results_series(r, "/train", (const char *const[]){"epoch"}, 1);
+            status |= px_results_row(r, "/train", 8, (const char *const[]){"epoch"}, &(double){0.9}, 1);
+        }
+        assert_int_equal(status | px_results_close(r), 0);
+    }
+    px_comparison *c;
+    assert_int_equal(px_comparison_read(&c, (const char *const *)paths, 2), 0);
+    FILE *out = open_memstream(&text, &size);
+    px_comparison_print(c, PX_TABLE_TEXT, out);
+    fclose(out);
+    contains(text,
+             "optim.lr: 0.1, 0.3\nresnet.width: 1, 2\nsimclr.* (only a): temperature=0.5, dim=128\nbyol.* (only b): "
+             "hidden=512\n");
+    contains(text,
+             "\na went on between its probes, or after them: linear is of step 7, clustering accuracy is of step 9; "
+             "it has 9 steps\n");
+    assert_null(strstr(text, "b went on"));
+    free(text);
+    out = open_memstream(&text, &size);
+    px_comparison_print(c, PX_TABLE_HTML, out);
+    fclose(out);
+    contains(text, ">resnet.width<");
+    assert_true(strstr(text, ">resnet.width<") < strstr(text, ">simclr.dim<"));
+    free(text);
+    px_comparison_destroy(c);
+    for (int i = 0; i < 2; i++)
+        free(paths[i]);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -231,9 +282,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seeds_are_one_row),        cmocka_unit_test(unlike_numbers_do_not_share_a_column),
-        cmocka_unit_test(same_seed_is_another_row), cmocka_unit_test(forms_escape_what_means_something),
-        cmocka_unit_test(subjects_of_all_kinds),    cmocka_unit_test(nothing_reaches_the_terminal_raw),
-        cmocka_unit_test(what_is_no_run_is_refused)};
+        cmocka_unit_test(seeds_are_one_row),         cmocka_unit_test(unlike_numbers_do_not_share_a_column),
+        cmocka_unit_test(same_seed_is_another_row),  cmocka_unit_test(forms_escape_what_means_something),
+        cmocka_unit_test(subjects_of_all_kinds),     cmocka_unit_test(nothing_reaches_the_terminal_raw),
+        cmocka_unit_test(what_is_no_run_is_refused), cmocka_unit_test(other_methods_and_later_probes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
