@@ -124,6 +124,76 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const doubl
     return px_plot_end(job, figure);
 }
 
+/* ---- in characters ---- */
+
+/* A row per class is as much as a terminal shows at a time. */
+enum { MOST_TEXT_CLASSES = 30, ROW = 20 /* pixels that px_plot_begin counts as a line */, TEXT_NAME = 14 };
+
+/* A cell: per cents, and with more classes, of which each has two columns, their tens: 6 is 55 to 65 %. */
+static void write_text_cells(FILE *f, const cells *c)
+{
+    double *sums = px_calloc((size_t)c->count, sizeof *sums);
+    fputs("$cells << EOD\n", f);
+    for (int i = 0; i < c->count; i++) {
+        double total = sum_row(c, i, sums);
+        for (int j = 0; j < c->count && total > 0; j++) {
+            double percent = 100 * sums[j] / total;
+            if (!(sums[j] > 0))
+                continue;
+            if (c->count <= MOST_CELL_TEXTS)
+                fprintf(f, percent < 1 ? "%d %d \"<1\"\n" : "%d %d \"%.0f\"\n", i, j, percent);
+            else if (percent < 5)
+                fprintf(f, "%d %d \".\"\n", i, j);
+            else
+                fprintf(f, "%d %d \"%.0f\"\n", i, j, fmin(9, percent / 10));
+        }
+    }
+    fputs("EOD\n", f);
+    free(sums);
+}
+
+/* Classes have numbers, as their names do not fit below the columns. */
+static int draw_text(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int classes)
+{
+    cells c = make_cells(matrix, classes);
+    char *path = px_plot_class_path(job->runs[e->run].results, e),
+         **names = px_plot_class_names(&job->runs[e->run], path, classes);
+    free(path);
+    int widest = px_plot_shorten_all(names, classes, TEXT_NAME);
+    plot_figure *figure = px_plot_begin(job, name, e->run, 40 * ROW, (classes + 10) * ROW);
+    FILE *f = figure->script;
+    write_title(f, job, e);
+    write_text_cells(f, &c);
+    fprintf(f, "set lmargin %d\nset rmargin 2\nset tmargin 3\nset bmargin 5\n", widest + 8);
+    fprintf(f, "set xrange [-0.5:%d.5]\nset yrange [%d.5:-0.5]\nset border 15\nset key off\nset xtics scale 0 0,%d\n",
+            classes - 1, classes - 1, classes > MOST_CELL_TEXTS ? 5 : 1);
+    fputs("set ytics scale 0 (", f);
+    for (int i = 0; i < classes; i++) {
+        char *both = px_format("%s %2d", names[i], i);
+        fputs(i ? ", " : "", f);
+        px_gnuplot_tic(f, both);
+        fprintf(f, " %d", i);
+        free(both);
+    }
+    fprintf(f, ")\nset xlabel '%s of the true class, by predicted class'\n",
+            classes > MOST_CELL_TEXTS ? "tens of percent (. below 5)" : "percent");
+    fputs("plot $cells using 2:1:3 with labels\n", f);
+    px_plot_texts_free(names, classes);
+    return px_plot_end(job, figure);
+}
+
+/* ---- all of them ---- */
+
+static int draw_in_form(plot_job *job, const plot_eval *e, const char *name, const double *matrix, int64_t classes)
+{
+    if (!job->gnuplot.columns)
+        return draw(job, e, name, matrix, classes);
+    if (classes <= MOST_TEXT_CLASSES)
+        return draw_text(job, e, name, matrix, (int)classes);
+    return px_plot_left_out(job, "%s: %lld classes do not fit into a terminal, %d do; without --text they are drawn",
+                            name, (long long)classes, MOST_TEXT_CLASSES);
+}
+
 /* The pretrained subject (else the first) of each protocol and run. */
 static int draw_all(plot_job *job)
 {
@@ -142,7 +212,7 @@ static int draw_all(plot_job *job)
                                  drawn < PLOT_MOST_PICTURES ? "it is not square" : "too many matrices");
         } else if (matrix) {
             char *name = first_protocol ? px_strdup("confusion") : px_format("confusion_%s", e->protocol);
-            bad = draw(job, e, name, matrix, dim[0]);
+            bad = draw_in_form(job, e, name, matrix, dim[0]);
             free(name);
             drawn++;
         }

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* With more classes a legend is useless. */
-enum { MOST_LEGEND = 20 };
+/* With more classes a legend is useless. In characters it has a line for each. */
+enum { MOST_LEGEND = 20, MOST_TEXT_LEGEND = 30 };
 
 /* Paul Tol's "muted" set, grey last. Marks alternate, too, for readers who see few colours. */
 static const int class_colours[] = {0x332288, 0xCC6677, 0x88CCEE, 0x999933, 0x117733,
@@ -25,6 +25,37 @@ static int mark(int class)
 static int colour(int class)
 {
     return 0x40000000 | (class < 0 ? 0xBBBBBB : class_colours[class % 10]);
+}
+
+/* Of a class in a terminal; beyond these, and without a label, all are the same. */
+static char character(int class)
+{
+    static const char all[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    return class < 0 ? '.' : class < (int)sizeof all - 1 ? all[class] : '*';
+}
+
+/* What write_map draws, of characters. */
+static void write_text_map(FILE *f, const double *xy, const double *label, int64_t n)
+{
+    fputs("$map << EOD\n", f);
+    for (int64_t i = 0; i < n; i++)
+        if (px_plot_drawable(xy[2 * i]) && px_plot_drawable(xy[2 * i + 1]))
+            fprintf(f, "%.6g %.6g \"%c\"\n", xy[2 * i], xy[2 * i + 1], character(label[i] >= 0 ? (int)label[i] : -1));
+    fputs("EOD\nplot $map using 1:2:3 with labels notitle\n", f);
+}
+
+/* Its legend, a line per class, right of `left` pixels. */
+static void write_text_legend(FILE *f, const plot_figure *figure, char *const *names, int classes, double left)
+{
+    double line =
+        2.0 * figure->width / 80 / figure->height; /* 80 columns are the width, and a line is as high as two are wide */
+    for (int c = 0; c < classes; c++) {
+        char *both = px_format("%c %s", character(c), names[c]);
+        fputs("set label ", f);
+        px_gnuplot_text(f, both);
+        fprintf(f, " at screen %g, screen %g left\n", left / figure->width, 0.5 + line * ((classes - 1) / 2.0 - c));
+        free(both);
+    }
 }
 
 /* Points are drawn in their order, so that no class covers all others; the legend is made of empty plots. */
@@ -82,7 +113,7 @@ static int draw(plot_job *job, int run, const double *xy, const double *label, i
     int classes = 0;
     for (int64_t i = 0; i < n; i++)
         classes = label[i] >= classes ? (int)label[i] + 1 : classes;
-    bool legend = classes <= MOST_LEGEND;
+    bool text = job->gnuplot.columns > 0, legend = classes <= (text ? MOST_TEXT_LEGEND : MOST_LEGEND);
     plot_figure *figure = px_plot_begin(job, "embedding", run, 0, 0);
     FILE *f = figure->script;
     double width, height;
@@ -101,7 +132,12 @@ static int draw(plot_job *job, int run, const double *xy, const double *label, i
         "set border 15 lc rgb '#BBBBBB'\nset key Left reverse samplen 1 spacing 1.4\n",
         f);
     fprintf(f, "set key at screen %g, screen 0.5 left center\n", (60 + scale * width + 15) / figure->width);
-    write_map(f, names, xy, label, n, classes);
+    if (text && legend)
+        write_text_legend(f, figure, names, classes, 60 + scale * width + 30);
+    if (text)
+        write_text_map(f, xy, label, n);
+    else
+        write_map(f, names, xy, label, n, classes);
     px_plot_texts_free(names, classes);
     return px_plot_end(job, figure);
 }

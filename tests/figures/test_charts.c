@@ -409,6 +409,52 @@ static void characters(void **state)
     }
 }
 
+/* In characters classes have numbers: their names do not fit below columns, and marks are too few. */
+static void classes_in_characters(void **state)
+{
+    (void)state;
+    enum { MOST = 31 };
+    char *file = px_format("%s/run.h5", folder), *names[MOST];
+    for (int i = 0; i < MOST; i++)
+        names[i] = px_format("class of %d", i);
+    for (int classes = 21; classes <= MOST; classes += 10) {
+        int32_t matrix[MOST * MOST] = {0}, label[MOST];
+        float xy[MOST][2];
+        for (int i = 0; i < classes; i++) {
+            matrix[i * classes + i] = 60;
+            matrix[i * classes] += 40;
+            label[i] = i;
+            xy[i][0] = (float)(i % 7);
+            xy[i][1] = (float)(i - i % 7);
+        }
+        px_results *r;
+        int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+        status |= px_results_put(r, "/eval/linear/x/top1", PX_F64, 0, NULL, &(double){0.6});
+        status |= px_results_put(r, "/eval/linear/x/confusion", PX_I32, 2, (int64_t[]){classes, classes}, matrix);
+        status |= px_results_put_texts(r, "/eval/linear/x/class_names", (const char *const *)names, classes);
+        status |= px_results_put_texts(r, "/eval/embedding/class_names", (const char *const *)names, classes);
+        status |= px_results_put(r, "/eval/embedding/xy", PX_F32, 2, (int64_t[]){classes, 2}, xy);
+        status |= px_results_put(r, "/eval/embedding/label", PX_I32, 1, (int64_t[]){classes}, label);
+        assert_int_equal(status | px_results_close(r), 0);
+        char *text = drawn((const char *[]){folder}, 1, "embedding");
+        assert_true((strstr(text, "k class of 20") != NULL) == (classes == 21)); /* 31 have no room for a legend */
+        free(text);
+        text = drawn((const char *[]){folder}, 1, "confusion");
+        if (classes == 21) {
+            has(text, " class of 20 20 |4 ");
+            has(text, "tens of percent (. below 5) of the true class, by predicted class");
+            free(text);
+        } else {
+            assert_null(text);
+            assert_int_equal(
+                left_out((const char *[]){folder}, "confusion: 31 classes do not fit into a terminal, 30 do"), 1);
+        }
+    }
+    for (int i = 0; i < MOST; i++)
+        free(names[i]);
+    free(file);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(attention, setup, teardown),
         cmocka_unit_test_setup_teardown(attention_maps, setup, teardown),
         cmocka_unit_test_setup_teardown(characters, setup, teardown),
+        cmocka_unit_test_setup_teardown(classes_in_characters, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
