@@ -31,7 +31,11 @@ static int colour(int class)
 static char character(int class)
 {
     static const char all[] = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-    return class < 0 ? '.' : class < (int)sizeof all - 1 ? all[class] : '*';
+    if (class < 0)
+        return '.';
+    if (class >= (int)sizeof all - 1)
+        return '*';
+    return all[class];
 }
 
 /* What write_map draws, of characters. */
