@@ -8,21 +8,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* As many filters are drawn, with a gap of a pixel; a filter's pixel is at least so many of the sheet's. */
+/* So many filters at most are drawn, with a gap of a pixel between them, on white. */
 enum { MOST_FILTERS = 256, GAP = 1, PAPER = 255 };
 
-/* A first layer looks at the image's channels, by filters of at least 2 x 2. Those of a teacher are the student's, some steps
- * behind; a decoder's end in the image instead. */
-static bool is_first_layer(px_results *r, const char *name)
+/* How many channels a layer looks at: 0: it is no first layer, which looks at the image's, by filters of at least 2 x 2. Those of a
+ * teacher are the student's, some steps behind; a decoder's end in the image instead. */
+static int channels_of(px_results *r, const char *name)
 {
     int out, in, height, width;
     char *path = px_format("/parameters/%s", name), *what = px_results_describe(r, path);
-    bool found = sscanf(what, "float32 (%d, %d, %d, %d)", &out, &in, &height, &width) == 4 && (in == 1 || in == 3) &&
+    bool first = sscanf(what, "float32 (%d, %d, %d, %d)", &out, &in, &height, &width) == 4 && (in == 1 || in == 3) &&
                  height == width && height > 1 && out > 1 && strncmp(name, "teacher", 7) != 0 &&
                  !strstr(name, "decoder");
     free(what);
     free(path);
-    return found;
+    return first ? in : 0;
 }
 
 static int dots_in(const char *name)
@@ -43,17 +43,13 @@ static char *find_layer(px_results *r)
     if (px_results_list(r, "/parameters", &names, &count) != 0)
         return NULL;
     for (int i = 0; i < count; i++) {
-        int in = 0;
-        char *path = px_format("/parameters/%s", names[i]), *what = px_results_describe(r, path);
-        if (is_first_layer(r, names[i]) && sscanf(what, "float32 (%*d, %d", &in) == 1 &&
-            (in > most || (in == most && dots_in(names[i]) < dots))) {
+        int in = channels_of(r, names[i]);
+        if (in > 0 && (in > most || (in == most && dots_in(names[i]) < dots))) {
             free(found);
             found = px_strdup(names[i]);
             most = in;
             dots = dots_in(names[i]);
         }
-        free(what);
-        free(path);
     }
     px_plot_texts_free(names, count);
     return found;

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "figures/plot_private.h"
 
-#include <math.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -183,7 +183,10 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const plot_
     fprintf(f, "set label 'training images, the nearest first' at first %d, first -16 left font ',11'\n",
             left_of(&l, 1) * l.scale);
     write_frames(f, n, &l);
-    px_plot_canvas(f, sheet, (int64_t[]){l.height, l.width, n->channels}, 1, l.scale);
+    int height, width;
+    uint8_t *bytes = px_plot_bytes(sheet, (int64_t[]){l.height, l.width, n->channels}, INT_MAX, &height, &width);
+    px_plot_canvas(f, bytes, height, width, n->channels, l.scale);
+    free(bytes);
     free(subject);
     free(sheet);
     return px_plot_end(job, figure);

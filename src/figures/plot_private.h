@@ -45,9 +45,24 @@ int px_plot_left_out(plot_job *, const char *format, ...) __attribute__((format(
 int px_plot_image(plot_job *, int run, const char *name, const char *caption, const double *pixels,
                   const int64_t dim[]);
 
-/* What draws pixels (height, width, 1 or 3 channels) from 0 to 255, every step-th one as a square of scale x scale; without axes,
- * whose coordinates are drawn pixels, y from the top. Labels and objects come before. */
-void px_plot_canvas(FILE *, const double *pixels, const int64_t dim[], int64_t step, int scale);
+/* Pixels of `size` (height, width, channels) from 0 to 255 as bytes, (*height, *width, channels): every n-th of a picture of more
+ * than `most` pixels on a side. A new array. */
+uint8_t *px_plot_bytes(const double *pixels, const int64_t size[3], int64_t most, int *height, int *width);
+
+/* What draws bytes (height, width, 1 or 3 channels), each pixel as a square of scale x scale; without axes, whose coordinates are
+ * drawn pixels, y from the top. Labels and objects come before. */
+void px_plot_canvas(FILE *, const uint8_t *pixels, int height, int width, int channels, int scale);
+
+/* A picture that a method kept, (height, width, 1 or 3 channels); caption: NULL: none. Borrowed. */
+typedef struct plot_picture {
+    const char *name, *caption;
+    const double *pixels;
+    int64_t size[3];
+} plot_picture;
+/* Hands over each picture of a run's /figures until `use` fails: its status, or 0. What is none, and those beyond a limit, are
+ * left out (px_results_leave_out). */
+typedef int plot_use_picture(void *context, const plot_picture *);
+int px_plot_each_picture(const plot_run *, plot_use_picture *use, void *context);
 
 /* Some test images of an evaluation, each with the training images nearest to it. */
 typedef struct plot_neighbours {

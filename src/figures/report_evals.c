@@ -97,23 +97,13 @@ static void write_measured(FILE *out, const plot_eval *evals, int count)
 
 /* ---- pictures ---- */
 
-/* Of a picture's sides in pixels, as in plot_pictures.c; and what small ones are enlarged to by a whole number. */
+/* Of a picture's sides in pixels; and what small ones are enlarged to by a whole number. */
 enum { MOST_PIXELS = 1000, SEEN = 600, CAPTION = 1000 /* characters */ };
-
-static uint8_t byte(double x)
-{
-    return x > 0 ? (uint8_t)fmin(x, 255) : 0; /* 0 for NaN, too */
-}
 
 static void write_picture(FILE *out, const char *name, const char *caption, const double *pixels, const int64_t dim[])
 {
-    int64_t larger = dim[0] > dim[1] ? dim[0] : dim[1], step = (larger + MOST_PIXELS - 1) / MOST_PIXELS;
-    int height = (int)((dim[0] + step - 1) / step), width = (int)((dim[1] + step - 1) / step), channels = (int)dim[2];
-    uint8_t *bytes = px_calloc((size_t)height * (size_t)width, (size_t)channels), *to = bytes;
-    for (int64_t y = 0; y < dim[0]; y += step)
-        for (int64_t x = 0; x < dim[1]; x += step)
-            for (int64_t c = 0; c < channels; c++)
-                *to++ = byte(pixels[(y * dim[1] + x) * channels + c]);
+    int height, width, channels = (int)dim[2];
+    uint8_t *bytes = px_plot_bytes(pixels, dim, MOST_PIXELS, &height, &width);
     size_t size = 0;
     void *png = px_png_encode(bytes, height, width, channels, &size);
     int scale = width < SEEN ? SEEN / width : 1;
@@ -134,26 +124,18 @@ static void write_picture(FILE *out, const char *name, const char *caption, cons
     free(bytes);
 }
 
-/* One of /figures; false: it is none. */
-static bool write_sample(report_page *p, int run, const char *name, bool first)
+/* Where the method's pictures go, and how many have. */
+typedef struct samples {
+    FILE *out;
+    int written;
+} samples;
+
+static int write_sample(void *context, const plot_picture *p)
 {
-    px_results *r = p->runs[run].results;
-    int64_t dim[4];
-    double *pixels = px_plot_data(&p->runs[run], 3, dim, "/figures/%s", name);
-    bool whole = pixels && dim[0] > 0 && dim[1] > 0 && (dim[2] == 1 || dim[2] == 3);
-    if (whole) {
-        char *path = px_format("/figures/%s", name), *caption;
-        if (px_results_get_attribute_text(r, path, "caption", &caption) != 0)
-            caption = px_strdup("");
-        fputs(first ? "<h3>Samples</h3>\n" : "", p->out);
-        write_picture(p->out, name, caption, pixels, dim);
-        free(caption);
-        free(path);
-    } else if (pixels) {
-        px_results_leave_out(r, "/figures/%s is not (height, width, 1 or 3 channels)", name);
-    }
-    free(pixels);
-    return whole;
+    samples *to = context;
+    fputs(to->written++ == 0 ? "<h3>Samples</h3>\n" : "", to->out);
+    write_picture(to->out, p->name, p->caption ? p->caption : "", p->pixels, p->size);
+    return 0;
 }
 
 static void write_filters(report_page *p, int run)
@@ -171,17 +153,7 @@ static void write_filters(report_page *p, int run)
 
 void px_report_samples(report_page *p, int run)
 {
-    px_results *r = p->runs[run].results;
-    char **names = NULL;
-    int count = 0, written = 0;
-    if (px_results_has(r, "/figures") && px_results_list(r, "/figures", &names, &count) != 0)
-        count = 0;
-    for (int i = 0; i < count && i < PLOT_MOST_PICTURES; i++)
-        written += write_sample(p, run, names[i], written == 0);
-    if (count > PLOT_MOST_PICTURES)
-        px_results_leave_out(r, "/figures: %d pictures after the first %d", count - PLOT_MOST_PICTURES,
-                             PLOT_MOST_PICTURES);
-    px_plot_texts_free(names, count);
+    px_plot_each_picture(&p->runs[run], write_sample, &(samples){.out = p->out});
     write_filters(p, run);
 }
 

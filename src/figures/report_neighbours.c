@@ -5,7 +5,6 @@
 #include "figures/html.h"
 #include "figures/report_private.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { SHOWN = 96 /* pixels of the page */ };
@@ -15,11 +14,10 @@ static void write_cell(FILE *out, const plot_neighbours *n, int query, int j)
 {
     int values = n->side * n->side * n->channels;
     const double *pixels = n->pixels + (int64_t)(query * (n->k + 1) + j) * values;
-    uint8_t *bytes = px_calloc((size_t)values, 1);
-    for (int i = 0; i < values; i++)
-        bytes[i] = pixels[i] > 0 ? (uint8_t)fmin(pixels[i], 255) : 0;
+    int height, width;
+    uint8_t *bytes = px_plot_bytes(pixels, (int64_t[]){n->side, n->side, n->channels}, n->side, &height, &width);
     size_t size = 0;
-    void *png = px_png_encode(bytes, n->side, n->side, n->channels, &size);
+    void *png = px_png_encode(bytes, height, width, n->channels, &size);
     char *caption = px_plot_neighbour_caption(n, query, j), *shown = px_plot_shorten(caption, PLOT_CLASS_NAME);
     fprintf(out, "<td%s>",
             j == 0                                 ? ""
