@@ -117,9 +117,14 @@ static void a_teacher(void **state)
     free(a.data);
     free(b.data);
     check(RUN("probe", run, "net=teacher", "protocol=knn", "embed=0", "test_split=train"), 0, "");
-    array top1 = read_array(run, "run.h5", "/eval/knn/teacher/top1");
+    array top1 = read_array(run, "run.h5", "/eval/knn/teacher/top1"),
+          nearest = read_array(run, "run.h5", "/eval/knn/teacher/neighbours/similarity");
     assert_true(top1.count > 0);
+    assert_int_equal(nearest.count, 10 * 8);
+    for (int i = 0; i < nearest.count; i += 8) /* an image that is learned from is nearest to itself */
+        assert_true(fabs(nearest.data[i] - 1) < 1e-12);
     free(top1.data);
+    free(nearest.data);
 
     static const char none[] = "net = teacher, but the run has no such network; only a method with a teacher has one";
     check(RUN("export", f->run, out_teacher, "net=teacher"), 2, none);
