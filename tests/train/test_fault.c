@@ -37,18 +37,38 @@ static void bind(px_model *m, void *tensor[], float scheduled[])
     }
 }
 
+/* Heads as papers have them would take most of the time, for their first weights. Those of these options that the method has, as
+ * "METHOD.NAME=VALUE" from `text` on; returns how many. */
+static int narrow_heads(const px_method *method, char *text[])
+{
+    static const struct {
+        const char *name;
+        int value;
+    } small[] = {{"hidden", 16}, {"predictor_hidden", 8}, {"prototypes", 8},
+                 {"queue", 16},  {"group", BATCH},        {"dim", 8}};
+    int count = 0;
+    for (size_t i = 0; i < sizeof small / sizeof small[0]; i++)
+        for (const px_option *o = method->options; o && o->name; o++)
+            if (strcmp(o->name, small[i].name) == 0) {
+                bool whitened =
+                    strcmp(method->name, "wmse") == 0 && strcmp(o->name, "dim") == 0; /* in groups of images */
+                text[count++] = px_format("%s.%s=%d", method->name, o->name, whitened ? BATCH / 2 : small[i].value);
+            }
+    return count;
+}
+
 /* Nothing if the method is for another family. */
 static void try_pair(const px_method *method, const px_backbone *backbone, const char *how)
 {
-    char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name);
-    const char *given[6] = {set_method, set_backbone, how};
-    int count = 3;
+    enum { HEADS = 6 };
+    char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name),
+         *heads[HEADS];
+    const char *given[4 + HEADS] = {set_method, set_backbone, how};
+    int count = 3, narrowed = narrow_heads(method, heads);
     if (strcmp(backbone->family->name, "resnet") == 0)
         given[count++] = "resnet.width=0.25";
-    if (strcmp(method->name, "wmse") == 0) { /* whitens groups of images */
-        given[count++] = "wmse.group=2";
-        given[count++] = "wmse.dim=1";
-    }
+    for (int i = 0; i < narrowed; i++)
+        given[count++] = heads[i];
     px_settings s;
     px_model m;
     px_comm self = px_comm_self();
@@ -77,6 +97,8 @@ static void try_pair(const px_method *method, const px_backbone *backbone, const
         px_model_finish(&m);
         px_settings_finish(&s);
     }
+    for (int i = 0; i < narrowed; i++)
+        free(heads[i]);
     free(set_method);
     free(set_backbone);
 }
