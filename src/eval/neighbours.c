@@ -208,12 +208,21 @@ static int write(px_results *r, const char *group, const sheet *s, const px_neig
     return status;
 }
 
+/* Those of an earlier measurement, whose numbers this one replaces, may be of other weights. */
+static int forget(const px_trial *t)
+{
+    char *group = px_format("%s/neighbours", t->group);
+    int status = px_agree(t->comm, t->results ? px_results_remove(t->results, group) : 0);
+    free(group);
+    return status;
+}
+
 int px_neighbours_keep(px_trial *t)
 {
     const px_task *task = t->source.from->task;
     int side = px_picture_side(task);
     if (t->neighbours == 0 || t->seed > 0 || side == 0)
-        return 0;
+        return forget(t);
     px_neighbours n;
     px_neighbours_find(&n, t->train, t->test, t->neighbours, KEPT, t->comm);
     sheet s = {.cells = n.queries * (n.k + 1), .side = side, .channels = task->channels};

@@ -127,6 +127,13 @@ static void keeps_pictures(void **state)
         assert_int_equal(px_neighbours_keep(&other), 0);
     }
     assert_false(px_results_has(t.results, "/eval/knn/none"));
+
+    /* What was kept before goes with the numbers that are measured again. */
+    t.group = "/eval/knn/x";
+    t.neighbours = 0;
+    task.channels = 3;
+    assert_int_equal(px_neighbours_keep(&t), 0);
+    assert_false(px_results_has(t.results, "/eval/knn/x/neighbours"));
     assert_int_equal(px_results_close(t.results), 0);
     px_dataset_close(data);
     remove_folder(folder);
