@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IMAGE_SIZE = 224 }; /* divisible by all patches; names do not depend on it */
+/* Sides of images: divisible by all patches, and by windows of 7, 8, 12 and 3. Names do not depend on them. */
+static const int sides[] = {224, 256, 384, 96};
 
 /* What is looked for, and the best so far. */
 typedef struct search {
@@ -37,11 +38,16 @@ static const char *assigned(const char *key, const char *const assignments[], in
 
 static px_graph *build(const px_settings *s)
 {
+    const px_backbone_family *family = s->backbone->family;
+    const int count = sizeof sides / sizeof sides[0];
+    int i = 0;
+    while (i < count - 1 && family->check && family->check(s->backbone, s->backbone_cfg, sides[i], 3))
+        i++;
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
-    s->backbone->family->build(g, s->backbone, s->backbone_cfg,
-                               px_input(g, "images", PX_F32, PX_SHAPE(1, 3, IMAGE_SIZE, IMAGE_SIZE)));
+    family->build(g, s->backbone, s->backbone_cfg, px_input(g, "images", PX_F32, PX_SHAPE(1, 3, sides[i], sides[i])));
     if (!px_graph_error(g))
         return g;
+    px_fail(PX_DATA, "%s: %s", s->backbone->name, px_graph_error(g));
     px_graph_destroy(g);
     return NULL;
 }
