@@ -2,7 +2,11 @@
  * (arXiv:2103.14030), with timm's parameter names, sizes and initial values.
  *
  *   x [N,C,S,S] -> patches of 4x4 -> four stages of blocks (attention within windows, every second time shifted by half of
- *     one; MLP), between which 2x2 pixels become one of twice the width -> norm -> mean over the map -> [N,768 or 1024] */
+ *     one; MLP), between which 2x2 pixels become one of twice the width -> norm -> mean over the map -> [N,768 or 1024]
+ *
+ * Swin Transformer V2 (Liu et al. 2022, arXiv:2111.09883) has its norms behind attention, MLP and the merging of pixels.
+ * Its logits are cosines of queries and keys times a learned scale. A small MLP makes the bias of relative positions. Its
+ * parameters are torchvision's in timm's names, its initial values timm's and the authors'. */
 #include "backbones/maps.h"
 #include "base/error.h"
 #include "nn/layers.h"
@@ -22,8 +26,9 @@ struct px_backbone_cfg {
 static const px_option options[] = {
     PX_OPTION(px_backbone_cfg, patch, "0", 0, 32,
               "side of a patch (paper: 4); 0: 4, and 2 up to 64 px (timm's patch_size)"),
-    PX_OPTION(px_backbone_cfg, window, "0", 0, 64,
-              "side of a window, in patches (paper: 7); 0: 7, and 4 up to 64 px (timm's window_size)"),
+    PX_OPTION(
+        px_backbone_cfg, window, "0", 0, 64,
+        "side of a window, in patches (paper: 7; V2: 8); 0: 4 up to 64 px, else 7, or 8 where only these fit (256 px)"),
     PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
               "stochastic depth: rate of the last block; earlier blocks in proportion (paper: 0.2 tiny, 0.3 small, 0.5 "
               "base)"),
@@ -34,22 +39,39 @@ static const double EPS = 1e-5, DEVIATION = 0.02;
 
 struct variant {
     int depth[STAGES], width, heads; /* of the first stage; each further one has twice as many */
+    bool v2;
 };
 
 extern const px_backbone_family px_swin_family;
-static const px_backbone variants[] = {{"swin_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, 3}},
-                                       {"swin_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, 3}},
-                                       {"swin_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, 4}},
-                                       {0}};
+static const px_backbone variants[] = {
+    {"swin_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, 3, false}},
+    {"swin_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, 3, false}},
+    {"swin_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, 4, false}},
+    {"swin_v2_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, 3, true}},
+    {"swin_v2_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, 3, true}},
+    {"swin_v2_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, 4, true}},
+    {0}};
 
 static int patch_of(const px_backbone_cfg *c, int64_t size)
 {
     return c->patch ? c->patch : size <= PX_SMALL_IMAGE ? 2 : 4;
 }
 
+/* Whether each stage's map, the first of so many patches a side, is one window or divisible into some. */
+static bool fits(int64_t side, int window)
+{
+    bool all = true;
+    for (int i = 0; i < STAGES; i++, side /= 2)
+        all = all && (side <= window || side % window == 0);
+    return all;
+}
+
 static int window_of(const px_backbone_cfg *c, int64_t size)
 {
-    return c->window ? c->window : size <= PX_SMALL_IMAGE ? 4 : 7;
+    if (c->window || size <= PX_SMALL_IMAGE)
+        return c->window ? c->window : 4;
+    int64_t side = size / patch_of(c, size);
+    return !fits(side, 7) && fits(side, 8) ? 8 : 7;
 }
 
 static void settle(px_backbone_cfg *c, int image_size)
@@ -65,13 +87,9 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     int side = image_size / patch_of(c, image_size), window = window_of(c, image_size);
     if (image_size % patch_of(c, image_size))
         return "not divisible into its patches (swin.patch)";
-    for (int i = 0; i < STAGES; i++, side /= 2) {
-        if (side < 1 || (i < STAGES - 1 && side % 2))
-            return "its patches (swin.patch) cannot be merged three times, two by two";
-        if (side > window && side % window)
-            return "a stage's map is not divisible into windows (swin.patch, swin.window)";
-    }
-    return NULL;
+    if (side < 1 << (STAGES - 1) || side % (1 << (STAGES - 1)))
+        return "its patches (swin.patch) cannot be merged three times, two by two";
+    return fits(side, window) ? NULL : "a stage's map is not divisible into windows (swin.patch, swin.window)";
 }
 
 static int count_blocks(px_shape (*shape_of)(const void *file, const char *name), const void *file, int stage)
@@ -79,11 +97,17 @@ static int count_blocks(px_shape (*shape_of)(const void *file, const char *name)
     enum { MOST = 64 };
     int count = 0;
     for (char name[64]; count < MOST; count++) {
-        snprintf(name, sizeof name, "layers.%d.blocks.%d.attn.relative_position_bias_table", stage, count);
+        snprintf(name, sizeof name, "layers.%d.blocks.%d.attn.qkv.weight", stage, count);
         if (shape_of(file, name).rank != 2)
             break;
     }
     return count;
+}
+
+/* Whether the first block has what V2's have. */
+static bool is_v2(px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    return shape_of(file, "layers.0.blocks.0.attn.logit_scale").rank == 3;
 }
 
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
@@ -94,19 +118,26 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
         depth[i] = count_blocks(shape_of, file, i);
     for (const px_backbone *b = variants; b->name && embedding.rank == 4; b++) {
         const struct variant *v = b->variant;
-        if (v->width == embedding.dim[0] && memcmp(v->depth, depth, sizeof depth) == 0)
+        if (v->width == embedding.dim[0] && v->v2 == is_v2(shape_of, file) &&
+            memcmp(v->depth, depth, sizeof depth) == 0)
             return b;
     }
     return NULL;
 }
 
-/* The table of relative positions has (2 window - 1)^2 rows. */
+/* The table of relative positions has (2 window - 1)^2 rows. torchvision's files of V2 have its coordinates,
+ * (1, 2 window - 1, 2 window - 1, 2); others do not tell. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
     px_shape embedding = shape_of(file, "patch_embed.proj.weight"),
-             table = shape_of(file, "layers.0.blocks.0.attn.relative_position_bias_table");
-    if (embedding.rank == 4 && table.rank == 2)
-        fprintf(out, "patch = %d; window = %d; ", (int)embedding.dim[2], (int)(sqrt((double)table.dim[0]) + 1) / 2);
+             table = shape_of(file, "layers.0.blocks.0.attn.relative_position_bias_table"),
+             places = shape_of(file, "layers.0.blocks.0.attn.relative_coords_table");
+    if (embedding.rank == 4)
+        fprintf(out, "patch = %d; ", (int)embedding.dim[2]);
+    if (table.rank == 2)
+        fprintf(out, "window = %d; ", (int)(sqrt((double)table.dim[0]) + 1) / 2);
+    else if (places.rank == 4)
+        fprintf(out, "window = %d; ", (int)(places.dim[1] + 1) / 2);
 }
 
 /* The embedding, the stages, then what follows. */
@@ -128,6 +159,7 @@ static int layer(const px_backbone *b, const char *parameter, int *layers)
 typedef struct block {
     int64_t N, side, C; /* of the map (N, side, side, C) */
     int heads, window, shift;
+    bool v2;
     double drop_path;
 } block;
 
@@ -152,6 +184,49 @@ static px_value *roll(px_graph *g, px_value *map, int by)
     return by ? px_roll(g, px_roll(g, map, 1, by), 2, by) : map;
 }
 
+static px_value *linear(px_graph *g, const char *name, px_value *rows, int64_t out, bool bias)
+{
+    return px_linear_layer_of(
+        g, name, rows,
+        (px_linear_spec){.out = (int)out, .bias = bias, .begin = PX_BEGIN_NORMAL, .deviation = DEVIATION});
+}
+
+/* sign(x) log2(1 + |x|) / log2(8) of a distance from -(w - 1) to w - 1 that was scaled to -8 to 8: from -1.06 to 1.06 */
+static double log_spaced(int64_t distance, int64_t w)
+{
+    double x = w > 1 ? 8.0 * (double)distance / (double)(w - 1) : 0;
+    return copysign(log2(1 + fabs(x)) / 3, x);
+}
+
+/* x (places, in) -> (places, out). The weight does not decay, either: the authors leave out the MLP of positions. */
+static px_value *exempt_linear(px_graph *g, const char *name, px_value *x, int64_t in, int64_t out, bool bias)
+{
+    px_scope_push(g, "%s", name);
+    px_value *w = px_parameter(g, "weight", PX_SHAPE(out, in), px_init_normal(DEVIATION), PX_EXEMPT);
+    px_value *b = bias ? px_parameter(g, "bias", PX_SHAPE(out), px_init_constant(0), PX_EXEMPT) : NULL;
+    x = px_linear(g, x, w, b);
+    px_scope_pop(g);
+    return x;
+}
+
+/* V2's table of relative positions ((2 w - 1)^2, heads): 16 sigmoid(MLP(vertical, horizontal distance)). */
+static px_value *continuous_table(px_graph *g, const block *s)
+{
+    enum { HIDDEN = 512 };
+    int64_t w = s->window, side = 2 * w - 1;
+    double *places = px_calloc((size_t)(side * side * 2), sizeof places[0]);
+    for (int64_t i = 0; i < side * side; i++) {
+        places[2 * i] = log_spaced(i / side - (w - 1), w);
+        places[2 * i + 1] = log_spaced(i % side - (w - 1), w);
+    }
+    px_value *x = px_constant_real(g, PX_SHAPE(side * side, 2), places);
+    free(places);
+    px_scope_push(g, "cpb_mlp");
+    x = exempt_linear(g, "2", px_relu(g, exempt_linear(g, "0", x, 2, HIDDEN, true)), HIDDEN, s->heads, false);
+    px_scope_pop(g);
+    return px_scale(g, px_unary(g, PX_FN_SIGMOID, x, 0, 0), 16);
+}
+
 /* (1, heads, T, T): for each pair of places in a window a row of the table of relative positions, vertical ones first. */
 static px_value *relative_bias(px_graph *g, const block *s)
 {
@@ -160,8 +235,9 @@ static px_value *relative_bias(px_graph *g, const block *s)
     for (int64_t q = 0; q < T; q++)
         for (int64_t k = 0; k < T; k++)
             place[q * T + k] = (int32_t)((q / w - k / w + w - 1) * (2 * w - 1) + (q % w - k % w + w - 1));
-    px_value *table =
-        px_parameter(g, "relative_position_bias_table", PX_SHAPE(rows, s->heads), px_init_normal(DEVIATION), PX_EXEMPT);
+    px_value *table = s->v2 ? continuous_table(g, s)
+                            : px_parameter(g, "relative_position_bias_table", PX_SHAPE(rows, s->heads),
+                                           px_init_normal(DEVIATION), PX_EXEMPT);
     px_value *bias = px_gather_tokens(g, px_reshape(g, table, PX_SHAPE(1, rows, s->heads)),
                                       px_constant_i32(g, PX_SHAPE(1, T * T), place)); // (1, T T, heads)
     free(place);
@@ -194,11 +270,47 @@ static px_value *shifted_mask(px_graph *g, const block *s)
 
 /* ---- blocks; x is rows (N side side, C) ---- */
 
-static px_value *linear(px_graph *g, const char *name, px_value *rows, int64_t out, bool bias)
+/* rows (R, C) -> (R, 3 C). V2 does not use the biases of keys that it has (torchvision's layout). */
+static px_value *queries_keys_values(px_graph *g, const block *s, px_value *rows)
 {
-    return px_linear_layer_of(
-        g, name, rows,
-        (px_linear_spec){.out = (int)out, .bias = bias, .begin = PX_BEGIN_NORMAL, .deviation = DEVIATION});
+    if (!s->v2)
+        return linear(g, "qkv", rows, 3 * s->C, true);
+    px_scope_push(g, "qkv");
+    px_value *weight = px_parameter(g, "weight", PX_SHAPE(3 * s->C, s->C), px_init_normal(DEVIATION), PX_DECAYS);
+    px_value *bias = px_parameter(g, "bias", PX_SHAPE(3 * s->C), px_init_constant(0), PX_EXEMPT);
+    px_value *used = px_constant_real(g, PX_SHAPE(3, 1), (double[]){1, 0, 1});
+    bias = px_binary(g, PX_MUL, px_reshape(g, bias, PX_SHAPE(3, s->C)), used);
+    rows = px_linear(g, rows, weight, px_reshape(g, bias, PX_SHAPE(3 * s->C)));
+    px_scope_pop(g);
+    return rows;
+}
+
+/* Queries, `first` 0, or keys, `first` C, of qkv (R, T, 3 C), each head's of length 1: (R T heads, C / heads). */
+static px_value *directions(px_graph *g, const block *s, px_value *qkv, int64_t first)
+{
+    int64_t rows = qkv->shape.dim[0] * qkv->shape.dim[1];
+    return px_l2_normalize(g,
+                           px_reshape(g, px_slice(g, qkv, 2, first, s->C), PX_SHAPE(rows * s->heads, s->C / s->heads)));
+}
+
+/* qkv (R, T, 3 C) -> (R, T, C). V2's logits are cosines times a learned scale of each head, at most 100. */
+static px_value *attend(px_graph *g, const block *s, px_value *qkv, px_value *bias)
+{
+    px_attention_operands operands = {.qkv = qkv, .bias = bias, .heads = s->heads};
+    if (px_graph_error(g) || !s->v2)
+        return px_attention_with(g, operands);
+    int64_t R = qkv->shape.dim[0], T = qkv->shape.dim[1];
+    px_value *scale = px_parameter(g, "logit_scale", PX_SHAPE(s->heads, 1, 1), px_init_constant(log(10)), PX_EXEMPT);
+    scale = px_unary(g, PX_FN_EXP, px_unary(g, PX_FN_CLAMP, scale, -INFINITY, log(100)), 0, 0);
+    px_value *q = px_reshape(g, directions(g, s, qkv, 0), PX_SHAPE(R * T, s->heads, s->C / s->heads));
+    q = px_binary(g, PX_MUL, q, px_reshape(g, scale, PX_SHAPE(s->heads, 1)));
+    operands = (px_attention_operands){.q = px_reshape(g, q, PX_SHAPE(R, T, s->C)),
+                                       .k = px_reshape(g, directions(g, s, qkv, s->C), PX_SHAPE(R, T, s->C)),
+                                       .v = px_slice(g, qkv, 2, 2 * s->C, s->C),
+                                       .bias = bias,
+                                       .heads = s->heads,
+                                       .scale = 1};
+    return px_attention_with(g, operands);
 }
 
 static px_value *attention(px_graph *g, const block *s, px_value *rows)
@@ -208,10 +320,8 @@ static px_value *attention(px_graph *g, const block *s, px_value *rows)
     px_scope_push(g, "attn");
     px_value *bias = relative_bias(g, s);
     bias = s->shift ? px_binary(g, PX_ADD, bias, shifted_mask(g, s)) : bias;
-    x = linear(g, "qkv", px_reshape(g, partition(g, s, x), PX_SHAPE(all, s->C)), 3 * s->C, true);
-    x = px_attention_with(g, (px_attention_operands){.qkv = px_reshape(g, x, PX_SHAPE(all / T, T, 3 * s->C)),
-                                                     .bias = bias,
-                                                     .heads = s->heads});
+    x = queries_keys_values(g, s, px_reshape(g, partition(g, s, x), PX_SHAPE(all, s->C)));
+    x = attend(g, s, px_reshape(g, x, PX_SHAPE(all / T, T, 3 * s->C)), bias);
     x = linear(g, "proj", px_reshape(g, x, PX_SHAPE(all, s->C)), s->C, true);
     px_scope_pop(g);
     x = roll(g, join(g, s, px_reshape(g, x, PX_SHAPE(all / T, T, s->C))), s->shift);
@@ -226,24 +336,40 @@ static px_value *mlp(px_graph *g, px_value *rows, int64_t C)
     return rows;
 }
 
+/* The norm at the end of a branch. Its weight begins as 0, and the branch with it (timm's, the authors'; torchvision's is 1). */
+static px_value *closing_norm(px_graph *g, const char *name, px_value *x)
+{
+    if (px_graph_error(g))
+        return x;
+    px_shape C = PX_SHAPE(x->shape.dim[1]);
+    px_scope_push(g, "%s", name);
+    px_value *weight = px_parameter(g, "weight", C, px_init_constant(0), PX_EXEMPT);
+    x = px_layer_norm(g, x, weight, px_parameter(g, "bias", C, px_init_constant(0), PX_EXEMPT), EPS);
+    px_scope_pop(g);
+    return x;
+}
+
 static px_value *apply(px_graph *g, const block *s, px_value *x)
 {
-    px_value *y = attention(g, s, px_layer_norm_layer_of(g, "norm1", x, EPS));
+    px_value *y = s->v2 ? closing_norm(g, "norm1", attention(g, s, x))
+                        : attention(g, s, px_layer_norm_layer_of(g, "norm1", x, EPS));
     x = px_add(g, px_drop_path(g, y, s->drop_path, s->N), x);
-    y = mlp(g, px_layer_norm_layer_of(g, "norm2", x, EPS), s->C);
+    y = s->v2 ? closing_norm(g, "norm2", mlp(g, x, s->C)) : mlp(g, px_layer_norm_layer_of(g, "norm2", x, EPS), s->C);
     x = px_add(g, px_drop_path(g, y, s->drop_path, s->N), x);
     px_graph_cut(g);
     return x;
 }
 
 /* map (N,side,side,C) -> (N,side/2,side/2,2 C). Of the four pixels, the lower one comes before the right one. */
-static px_value *merge(px_graph *g, px_value *map)
+static px_value *merge(px_graph *g, px_value *map, bool v2)
 {
     int64_t N = map->shape.dim[0], half = map->shape.dim[1] / 2, C = map->shape.dim[3];
     px_value *x = px_permute(g, px_reshape(g, map, PX_SHAPE(N, half, 2, half, 2, C)), (const int[]){0, 1, 3, 4, 2, 5});
     px_scope_push(g, "downsample");
-    x = px_layer_norm_layer_of(g, "norm", px_reshape(g, x, PX_SHAPE(N * half * half, 4 * C)), EPS);
+    x = px_reshape(g, x, PX_SHAPE(N * half * half, 4 * C));
+    x = v2 ? x : px_layer_norm_layer_of(g, "norm", x, EPS);
     x = linear(g, "reduction", x, 2 * C, false);
+    x = v2 ? px_layer_norm_layer_of(g, "norm", x, EPS) : x;
     px_scope_pop(g);
     return px_reshape(g, x, PX_SHAPE(N, half, half, 2 * C));
 }
@@ -265,9 +391,14 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
                        int i, int before, int all)
 {
     px_scope_push(g, "%d", i);
-    map = i > 0 && !px_graph_error(g) ? merge(g, map) : map;
+    map = i > 0 && !px_graph_error(g) ? merge(g, map, v->v2) : map;
     if (!px_graph_error(g)) {
-        block s = {map->shape.dim[0], map->shape.dim[1], map->shape.dim[3], v->heads << i, window_of(c, size), 0, 0};
+        block s = {.N = map->shape.dim[0],
+                   .side = map->shape.dim[1],
+                   .C = map->shape.dim[3],
+                   .heads = v->heads << i,
+                   .window = window_of(c, size),
+                   .v2 = v->v2};
         bool whole = s.side <= s.window; /* one window, which is not shifted */
         s.window = whole ? (int)s.side : s.window;
         px_value *x = px_reshape(g, map, PX_SHAPE(s.N * s.side * s.side, s.C));

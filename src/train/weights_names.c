@@ -308,12 +308,17 @@ static const struct part {
              {".se.", "squeeze-and-excitation", NULL},
              {"se_module", "squeeze-and-excitation", NULL}};
 
-/* Swin's masks of shifted windows follow from its sizes. */
+/* Swin's masks of shifted windows, and V2's coordinates of places in a window, follow from its sizes. */
 static bool is_made(const char *name)
 {
-    static const char mask[] = ".attn_mask";
-    size_t length = strlen(name), end = sizeof mask - 1;
-    return length > end && strcmp(name + length - end, mask) == 0;
+    static const char *const made[] = {".attn_mask", ".relative_coords_table"};
+    size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        size_t end = strlen(made[i]);
+        if (length > end && strcmp(name + length - end, made[i]) == 0)
+            return true;
+    }
+    return false;
 }
 
 static bool is_head(const char *name)

@@ -27,6 +27,16 @@ def timm_net(name, **options):
     return lambda: (timm.create_model(name, pretrained=False, num_classes=0, **options), "no such")
 
 
+def swin_v2():
+    """With one bias of queries, keys and values, as torchvision's and ours; timm's, which begin as 0, lack that of keys."""
+    net = timm.create_model("swinv2_tiny_window8_256", pretrained=False, num_classes=0)
+    for module in list(net.modules()):
+        if hasattr(module, "q_bias"):
+            module.qkv.bias = torch.nn.Parameter(torch.cat([module.q_bias, module.k_bias, module.v_bias]).detach())
+            module.q_bias = module.v_bias = None
+    return net, "no such"
+
+
 # Our backbone, or what test_moments.c calls it, and theirs.
 NETS = {
     "alexnet exactly": torchvision_net("alexnet", "classifier.6"),
@@ -40,6 +50,7 @@ NETS = {
     "seresnet18": timm_net("seresnet18"),
     "seresnext50_32x4d": timm_net("seresnext50_32x4d"),
     "swin_tiny": timm_net("swin_tiny_patch4_window7_224"),
+    "swin_v2_tiny": swin_v2,
     "vgg11_bn": torchvision_net("vgg11_bn", "classifier.6"),
     "vit_tiny_16": timm_net("vit_tiny_patch16_224"),
     "vit with DeiT's token": timm_net("deit_tiny_distilled_patch16_224"),
@@ -59,7 +70,7 @@ def moments(make, exactly):
             pattern = name if exactly else re.sub(r"\.\d+(?=\.)", ".#", name)
             key = pattern, "x".join(map(str, value.shape))
             v = value.detach().double()
-            v = v[v.abs() < 2]  # trunc_normal_ cuts off at 2, and its inverse error function makes such a number now and then
+            v = v[v.abs() != 2]  # trunc_normal_ cuts off at 2, and its inverse error function makes such a number now and then
             n, a, b, low, high = found.get(key, (0, 0.0, 0.0, float("inf"), -float("inf")))
             found[key] = n + v.numel(), a + v.sum().item(), b + (v * v).sum().item(), min(low, v.min().item()), max(high, v.max().item())
     return found
@@ -69,7 +80,7 @@ def row(name, key, found):
     count, total, squares, low, high = found
     mean = total / count
     deviation = 0 if low == high else max(squares / count - mean * mean, 0) ** 0.5
-    return f'    {{"{name}", "{key[0]}", "{key[1]}", {mean:.6g}, {deviation:.6g}, {max(-low, high):.6g}, {count}}},'
+    return f'    {{"{name}", "{key[0]}", "{key[1]}", {mean:.6g}, {deviation:.6g}, {max(abs(low), abs(high)):.6g}, {count}}},'
 
 
 if __name__ == "__main__":

@@ -104,6 +104,7 @@ static void the_same_features(void **state)
         {"backbone=convnext_atto", "convnext.stem=auto", "convnext.layer_scale=0.1", "data.normalize=none",
          "features (N, 320)"},
         {"backbone=swin_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
+        {"backbone=swin_v2_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
         {"backbone=googlenet", "googlenet.stem=auto", "googlenet.transform=true", "data.normalize=none",
          "features (N, 1024)"},
         {"backbone=alexnet", "alexnet.stem=auto", "alexnet.head=mean", "data.normalize=none", "features (N, "},

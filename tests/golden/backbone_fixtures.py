@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 import torchvision
 
-from make_fixtures import digest, fill, images, write
+from make_fixtures import digest, fill, images, parameter, write
 
 TARGETS = [3, 17, 50]  # the features are used as logits of these classes
 COLUMNS = 256  # about so many of the features are stored
@@ -91,7 +91,30 @@ def beit():
                 use_abs_pos_emb=True, use_rel_pos_bias=False, init_values=None)
 
 
-# What, and the side of its images.
+def swin_v2():
+    """swin_v2_t with windows that divide all maps of small images. Coordinates of places are made again in double."""
+    from torchvision.models.swin_transformer import PatchMergingV2, ShiftedWindowAttentionV2, SwinTransformer, SwinTransformerBlockV2
+    net = SwinTransformer(patch_size=[4, 4], embed_dim=96, depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], window_size=[3, 3],
+                          stochastic_depth_prob=0, block=SwinTransformerBlockV2, downsample_layer=PatchMergingV2).double()
+    net.head = torch.nn.Identity()
+    for module in net.modules():
+        if isinstance(module, ShiftedWindowAttentionV2):
+            x = 8 * torch.arange(-2, 3, dtype=torch.float64) / 2
+            x = x.sign() * torch.log2(x.abs() + 1) / 3
+            module.relative_coords_table = torch.stack(torch.meshgrid(x, x, indexing="ij"), dim=-1)[None]
+    return net
+
+
+def swin_name(name):
+    """timm's name of torchvision's parameter."""
+    name = name.replace("features.0.0.", "patch_embed.proj.").replace("features.0.2.", "patch_embed.norm.")
+    for stage in range(4):
+        name = name.replace(f"features.{2 * stage}.", f"layers.{stage}.downsample.")
+        name = name.replace(f"features.{2 * stage + 1}.", f"layers.{stage}.blocks.")
+    return name.replace("mlp.0.", "mlp.fc1.").replace("mlp.3.", "mlp.fc2.").replace("cpb_mlp.fc1.", "cpb_mlp.0.")
+
+
+# What, the side of its images, and what our names of its parameters are.
 CASES = {
     "alexnet": (lambda: torchvision_model("alexnet", "classifier.6"), 64),
     "convnext": (lambda: timm_model("convnext_atto"), 64),
@@ -100,6 +123,7 @@ CASES = {
     "mobilenet_v2": (lambda: torchvision_model("mobilenet_v2", "classifier"), 96),
     "mobilenet_v3": (lambda: torchvision_model("mobilenet_v3_small", "classifier.3"), 96),
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
+    "swin_v2": (swin_v2, 96, swin_name),
     "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
     "wrn_28_2": (lambda: WideResNet(28, 2), 32),
@@ -118,14 +142,23 @@ def known(gradient):
     return digest(gradient if gradient.norm() > 1e-12 else torch.zeros_like(gradient))
 
 
-def fixture(make, size):
-    net, x = fill(make()), images(len(TARGETS), len(TARGETS), 3, size)
+def fill_parameters(net, spell):
+    """Parameters alone, as those of our names."""
+    with torch.no_grad():
+        for name, value in net.named_parameters():
+            value.copy_(parameter(spell(name), tuple(value.shape)))
+    return net
+
+
+def fixture(make, size, spell=None):
+    net, x = fill_parameters(make(), spell) if spell else fill(make()), images(len(TARGETS), len(TARGETS), 3, size)
+    spell = spell or str
     with torch.no_grad():
         out = {"features": some(net.eval()(x))}
     features = net.train()(x)
     F.cross_entropy(features, torch.tensor(TARGETS)).backward()
     out["training"] = some(features)
-    out.update({name: known(p.grad) for name, p in net.named_parameters()})
+    out.update({spell(name): known(p.grad) for name, p in net.named_parameters()})
     out.update({name: digest(b) for name, b in net.named_buffers() if "running_" in name})
     return out
 

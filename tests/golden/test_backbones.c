@@ -31,6 +31,7 @@ static const struct subject {
     {"mobilenet_v3", {"backbone=mobilenet_v3_small"}, 96},
     {"seresnext50", {"backbone=seresnext50_32x4d", "resnet.stem=7x7"}, 64},
     {"swin", {"backbone=swin_tiny", "swin.patch=4", "swin.window=4"}, 64},
+    {"swin_v2", {"backbone=swin_v2_tiny", "swin.patch=4", "swin.window=3"}, 96},
     {"vgg11_bn", {"backbone=vgg11_bn"}, 64},
     {"wrn_28_2", {"backbone=wrn_28_2"}, 32},
     {"vit_biases", {"backbone=vit_tiny_16", "vit.qkv_bias=qv"}, 32},

@@ -35,7 +35,7 @@ def random_weights(net):
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, value in net.state_dict().items():
-            if not value.is_floating_point():
+            if not value.is_floating_point() or name.endswith("relative_coords_table"):  # Swin V2's places in a window
                 continue
             noise = torch.rand(value.shape, generator=generator)
             if name.endswith("running_var") or (value.dim() == 1 and name.endswith(("weight", "gamma"))):
@@ -123,6 +123,7 @@ CASES = {
     "torchvision convnext_tiny": (torchvision_model("convnext_tiny", "classifier.2"), 96, None),
     "torchvision swin_t": (torchvision_model("swin_t", "head"), 224, None),
     "WideResNet-pytorch": (wide_resnet, 32, None),
+    "torchvision swin_v2_t": (torchvision_model("swin_v2_t", "head"), 256, None),
     "timm mobilenetv1": (timm_model("mobilenetv1_100"), 96, None),
     "timm seresnet50": (timm_model("seresnet50"), 96, None),
     "timm convnext_atto": (timm_model("convnext_atto"), 96, None),
