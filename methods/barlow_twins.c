@@ -48,6 +48,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         px_value *raw = px_head(projector, &layers, px_encode(b, px_one_view(b, v)).pooled);
         if (v == 0)
             px_embedding(b, raw);
+        else
+            px_second_views(b, raw);
         px_net_enter(norm);
         z[v] = px_batch_norm_layer_of(g, "z", raw, (px_batch_norm_spec){.fixed_weight = true, .fixed_bias = true});
         px_net_leave(norm);

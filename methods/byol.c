@@ -52,6 +52,8 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         px_value *projection = px_head(projector, &layers, px_encode(b, px_one_view(b, v)).pooled);
         if (v == 0)
             px_embedding(b, projection);
+        else
+            px_second_views(b, projection);
         p[v] = px_head(predictor, &layers, projection);
     }
     px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_COSINE, PX_SHARE);

@@ -107,6 +107,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *seen = px_state(g, "seen", PX_SHAPE(1), px_init_constant(0)), *before = px_recall(g, memory, index);
     px_value *centroids[HEADS_MAX], *loss = NULL, *rows[2] = {px_slice(g, z, 0, 0, B), px_slice(g, z, 0, B, B)};
     px_embedding(b, z);
+    px_second_views(b, z);
     px_treat(b, "*", PX_RULE_FROZEN, 1);
     for (int k = 0; k < c->heads; k++) {
         centroids[k] = px_state(g, px_graph_text(g, "centroids.%d", k), PX_SHAPE(K, D), px_init_constant(0));

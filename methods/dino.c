@@ -86,6 +86,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *cool = px_schedule_within(b, "teacher_temperature", c->warmup_epochs, c->teacher_temperature_start,
                                         c->teacher_temperature, PX_LINEAR, PX_POSITIVE);
     px_embedding(b, s.z);
+    px_second_views(b, s.z);
     px_treat(b, "head.last_layer", PX_RULE_FROZEN, c->freeze_epochs);
     px_value *log_p = px_log_softmax(g, px_scale(g, s.scores, 1 / c->temperature), 1); /* [(2+N)B,K] */
     px_value *log_q = px_log_softmax(g, px_binary(g, PX_DIV, px_binary(g, PX_SUB, t, center), cool), 1);

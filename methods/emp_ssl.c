@@ -66,6 +66,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_net *head = px_net_create(g, "head");
     px_value *z = px_l2_normalize(g, px_head(head, &layers, px_encode(b, px_view_input(b, "views")).pooled));
     px_embedding(b, z);
+    px_second_views(b, z);
     if (px_graph_error(g))
         return z;
     px_value *mean = px_reduce(g, PX_MEAN, px_reshape(g, z, PX_SHAPE(n, B, D)), (px_axes){1, {0}, true});

@@ -95,6 +95,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_net *projector = px_net_create(g, "projector");
     px_value *z = px_head(projector, &layers, px_encode(b, px_view_input(b, "views")).pooled); /* [V B,D] */
     px_embedding(b, z);
+    px_second_views(b, z);
     if (px_graph_error(g))
         return z;
     px_value *views = px_reshape(g, z, PX_SHAPE(V, B, D));

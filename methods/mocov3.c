@@ -70,6 +70,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         q[v] = px_l2_normalize(
             g, px_head(predictor, &forth, px_head(projector, &layers, px_encode(b, px_one_view(b, v)).pooled)));
     px_embedding(b, q[0]);
+    px_second_views(b, q[1]);
     px_value *momentum = px_schedule(b, "momentum", c->momentum, c->momentum_end, PX_COSINE, PX_SHARE);
     px_net *teacher = px_net_follow(px_backbone_net(b), "teacher", momentum);
     px_net *teacher_head = px_net_follow(projector, "teacher", momentum);

@@ -81,6 +81,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         p[v] = px_l2_normalize(g, px_head(predictor, &forth, projection));
     }
     px_embedding(b, z[0]);
+    px_second_views(b, z[1]);
     if (px_graph_error(g))
         return z[0];
     for (int v = 0; v < 2; v++)

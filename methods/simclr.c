@@ -66,6 +66,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
                         .last_norm = PX_NORM_SCALES};
     px_value *z = px_l2_normalize(b->g, px_head(px_net_create(b->g, "projector"), &projector, h.pooled));
     px_embedding(b, z);
+    px_second_views(b, z);
     return nt_xent(c, b, z);
 }
 

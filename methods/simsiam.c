@@ -61,6 +61,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     if (c->predictor && c->predictor_steady)
         px_treat(b, "predictor", PX_RULE_STEADY, 1);
     px_embedding(b, z[0]);
+    px_second_views(b, z[1]);
     px_value *both = px_add(g, px_mean_cosine(g, p[0], px_stop_gradient(g, z[1])),
                             px_mean_cosine(g, p[1], px_stop_gradient(g, z[0])));
     return px_scale(g, both, -0.5);

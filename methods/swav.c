@@ -66,6 +66,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *scores = px_linear(g, z, w, NULL); /* [(2+N)B,K] */
     px_value *log_p = px_log_softmax(g, px_scale(g, scores, 1 / c->temperature), 1), *q[2];
     px_embedding(b, z);
+    px_second_views(b, z);
     for (int v = 0; v < 2; v++)
         q[v] = px_sinkhorn(g, px_slice(g, scores, 0, v * B, B), c->epsilon, c->rounds); /* [B,K] */
     px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL;

@@ -76,6 +76,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
         h[v] = px_encode(b, px_one_view(b, v)).pooled;
     px_value *z = px_head(px_net_create(g, "head"), &layers, px_concat(g, 0, h, V)); /* [V B,D] */
     px_embedding(b, z);
+    px_second_views(b, z);
     if (px_graph_error(g))
         return z;
     px_value *groups = px_reshape(g, px_gather_copies(g, z, V), PX_SHAPE(V * N / c->group, c->group, D));

@@ -146,6 +146,18 @@ void px_embedding(px_build *b, px_value *x)
     watch(b, PX_WATCHED_STUDENT, "px_embedding", x);
 }
 
+void px_second_views(px_build *b, px_value *x)
+{
+    const px_value *first = b->embedding[PX_WATCHED_STUDENT];
+    if (!x || !first || px_graph_error(b->g))
+        return;
+    int64_t needed = x == first ? 2 * (int64_t)b->task->batch : b->task->batch;
+    if (x->shape.rank != 2 || x->shape.dim[1] != first->shape.dim[1] || (x != first && x->shape.dim[0] < needed))
+        px_graph_fail(b->g, "px_second_views needs rows like those of px_embedding");
+    else if (x->shape.dim[0] >= needed)
+        b->second = x;
+}
+
 void px_teacher_embedding(px_build *b, px_value *x)
 {
     watch(b, PX_WATCHED_TEACHER, "px_teacher_embedding", x);

@@ -71,6 +71,7 @@ typedef struct px_build {
     const px_backbone *backbone;
     const px_backbone_cfg *backbone_cfg;
     px_value *embedding[PX_WATCHED]; /* see px_embedding */
+    px_value *second;                /* see px_second_views */
     px_value *pooled;                /* of the first px_encode; NULL: there was none */
     px_net *backbone_net;
     px_scheduled scheduled[PX_SCHEDULED_MAX];
@@ -164,6 +165,10 @@ void px_treat(px_build *, const char *scope, px_rule_kind, double value);
 /* Tells training which embedding to watch for collapse: x (rows, D), with the batch's first views in the first rows.
  * Without this call it watches the pooled output of the first px_encode. */
 void px_embedding(px_build *, px_value *x);
+/* ... and where the embedding of the batch's second views is, of the network that is trained: x (rows, D), one image per row in the
+ * order of the first ones; if it is what px_embedding got, in its rows from the batch's size on, which may be missing. Then the run
+ * has alignment and LiDAR, too (train/two_looks.h). After px_embedding. */
+void px_second_views(px_build *, px_value *x);
 /* The same of a network that follows, beside it: for methods that are judged by their teacher. */
 void px_teacher_embedding(px_build *, px_value *x);
 

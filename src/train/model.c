@@ -270,6 +270,7 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     if (online > 0)
         px_online_build(&b, online);
     memcpy(m->embedding, b.embedding, sizeof m->embedding);
+    m->second = b.second;
     m->scheduled_count = b.scheduled_count;
     memcpy(m->scheduled, b.scheduled, sizeof m->scheduled);
     m->rules = b.rules;
@@ -278,6 +279,8 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     for (int i = 0; i < PX_WATCHED; i++)
         if (m->embedding[i])
             px_graph_read(m->graph, m->embedding[i]);
+    if (m->second && m->second != m->embedding[PX_WATCHED_STUDENT])
+        px_graph_read(m->graph, m->second);
     if (check_built(m, s, task) != 0) {
         px_model_finish(m);
         return -1;

@@ -25,6 +25,7 @@ typedef struct px_model {
     px_value *input[PX_VIEWS_MAX];            /* one per view */
     px_value *loss;                           /* pretraining */
     px_value *embedding[PX_WATCHED];          /* pretraining: those that are watched (px_embedding), or NULL */
+    px_value *second;                         /* what has the second views' (px_second_views), or NULL */
     px_scheduled scheduled[PX_SCHEDULED_MAX]; /* pretraining: px_schedule */
     int scheduled_count;
     px_rule rule[PX_OWN_RULES_MAX]; /* pretraining: px_treat */

@@ -10,6 +10,7 @@
 enum {
     OWN = sizeof(px_step_numbers) / sizeof(double),
     COLLAPSE = 5,
+    VIEWS = 2,
     ONLINE = 2,
     LOOK_STEPS = 50, /* most steps from one look at the embedding to the next */
     LOOKS_MIN = 20   /* fewest looks in a run, if it has as many steps */
@@ -21,16 +22,23 @@ static const char *const collapse_series[PX_WATCHED][COLLAPSE] = {
     {"embedding_deviation", "embedding_rank", "collapsed", "embedding_uniformity", "embedding_alpha"},
     {"teacher_deviation", "teacher_rank", "teacher_collapsed", "teacher_uniformity", "teacher_alpha"}};
 
+static const char *const views_series[VIEWS] = {"embedding_alignment", "embedding_lidar"};
+
 static bool watches(const px_series *r, int w)
 {
     return r->session->rows > 1 && r->session->row[w];
+}
+
+static bool sees_views(const px_series *r)
+{
+    return r->session->rows > 1 && r->session->second;
 }
 
 int px_series_list(px_series *r, const px_session *s, px_validation *validation, px_online_test *online)
 {
     const px_scalars *graph = &s->scalars;
     int n = graph->count;
-    int most = n + OWN + PX_WATCHED * COLLAPSE + PX_VALIDATED + ONLINE;
+    int most = n + OWN + PX_WATCHED * COLLAPSE + VIEWS + PX_VALIDATED + ONLINE;
     *r = (px_series){.session = s, .validation = validation, .online = online};
     r->name = px_calloc((size_t)most, sizeof r->name[0]);
     r->row = px_calloc((size_t)most, sizeof r->row[0]);
@@ -40,6 +48,8 @@ int px_series_list(px_series *r, const px_session *s, px_validation *validation,
     for (int w = 0; w < PX_WATCHED; w++)
         for (int i = 0; i < COLLAPSE && watches(r, w); i++)
             r->name[n++] = collapse_series[w][i];
+    for (int i = 0; i < VIEWS && sees_views(r); i++)
+        r->name[n++] = views_series[i];
     for (int i = 0; i < px_validation_series_count(validation); i++)
         r->name[n++] = px_validation_series[i];
     for (int i = 0; i < ONLINE && online->kind; i++)
@@ -87,6 +97,12 @@ int px_series_take_up(px_series *r, px_results *results, int64_t step)
                                             .uniformity = last_value(results, name[3]),
                                             .alpha = last_value(results, name[4])};
     }
+    r->views = (px_two_looks){.alignment = NAN, .lidar = NAN};
+    if (step > 0 && sees_views(r)) {
+        r->views = (px_two_looks){.alignment = last_value(results, views_series[0]),
+                                  .lidar = last_value(results, views_series[1])};
+        r->views.narrow = r->views.lidar < PX_LIDAR_LIMIT;
+    }
     if (step > 0 && r->validation)
         *px_validation_results(r->validation) = (px_validated){.accuracy = last_value(results, px_validation_series[0]),
                                                                .seconds = last_value(results, px_validation_series[1]),
@@ -124,11 +140,31 @@ static void look_at(px_series *r, int w, int64_t step, px_log *log)
                     step + 1, whose[w], c->deviation, c->rank, most);
 }
 
+/* Of an embedding that collapses the other look tells. */
+static void look_at_views(px_series *r, int64_t step, px_log *log)
+{
+    const px_session *s = r->session;
+    int width = (int)s->model->second->shape.dim[1], most = s->rows - 1 < width ? s->rows - 1 : width;
+    bool before = r->views.narrow;
+    if (px_two_looks_measure(&r->views, s->row[PX_WATCHED_STUDENT], s->second, s->rows, width) != 0)
+        px_log_warning(log, "step %" PRId64 ": the embedding's LiDAR is unknown: %s", step + 1, px_error());
+    if (r->views.narrow && !before && !r->embedding[PX_WATCHED_STUDENT].collapsed)
+        px_log_warning(log,
+                       "step %" PRId64 ": beyond what augmentation changes, the embedding tells images apart along one "
+                       "direction: its LiDAR is %.3g of %d (limit %g)",
+                       step + 1, r->views.lidar, most, PX_LIDAR_LIMIT);
+    else if (before && !r->views.narrow)
+        px_log_line(log, "step %" PRId64 ": the embedding's LiDAR has recovered: %.3g of %d", step + 1, r->views.lidar,
+                    most);
+}
+
 void px_series_look(px_series *r, int64_t step, px_log *log)
 {
     for (int w = 0; w < PX_WATCHED; w++)
         if (watches(r, w))
             look_at(r, w, step, log);
+    if (sees_views(r))
+        look_at_views(r, step, log);
 }
 
 int px_series_record(px_series *r, px_results *results, int64_t step, const px_step_numbers *n)
@@ -146,6 +182,10 @@ int px_series_record(px_series *r, px_results *results, int64_t step, const px_s
             *look++ = r->embedding[w].uniformity;
             *look++ = r->embedding[w].alpha;
         }
+    if (sees_views(r)) {
+        *look++ = r->views.alignment;
+        *look++ = r->views.lidar;
+    }
     if (r->validation)
         memcpy(look, px_validation_results(r->validation),
                (size_t)px_validation_series_count(r->validation) * sizeof look[0]);

@@ -18,6 +18,7 @@
 #include "train/collapse.h"
 #include "train/online_test.h"
 #include "train/session.h"
+#include "train/two_looks.h"
 #include "train/validate.h"
 
 typedef struct px_series {
@@ -27,6 +28,7 @@ typedef struct px_series {
     const px_session *session;
     double *row;                       /* (count) their values in this step */
     px_collapse embedding[PX_WATCHED]; /* results of the last look at them */
+    px_two_looks views;                /* ... at two views of the same images */
     px_validation *validation;         /* NULL: there is none */
     px_online_test *online;
 } px_series;

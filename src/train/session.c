@@ -125,6 +125,8 @@ static void find_embeddings(px_session *s)
         s->rows = batch < PX_ROWS_MAX ? batch : PX_ROWS_MAX;
         s->row[w] = px_aligned_calloc((size_t)(s->rows * v->shape.dim[1]) * sizeof(float));
     }
+    if (s->model->second && s->row[PX_WATCHED_STUDENT])
+        s->second = px_aligned_calloc((size_t)(s->rows * s->model->second->shape.dim[1]) * sizeof(float));
 }
 
 /* The way in which gradients are summed: over shards by a tree, else over ranks by a ring. */
@@ -199,6 +201,7 @@ void px_session_finish(px_session *s)
     free(s->split_index);
     for (int w = 0; w < PX_WATCHED; w++)
         free(s->row[w]);
+    free(s->second);
     *s = (px_session){0};
 }
 
@@ -320,22 +323,39 @@ static int run_micro(px_session *s, int64_t step, int micro)
     return 0;
 }
 
-static int64_t row_floats(const px_session *s, int w)
+/* A kind of rows that are looked at: where they are in the graph, and where they are kept. */
+typedef struct kept {
+    const px_value *value;
+    int64_t offset; /* of their first row in the value */
+    float *row;     /* NULL: they are not looked at in this step */
+} kept;
+
+enum { KEPT = PX_WATCHED + 1 }; /* the watched ones, and the second views */
+
+static kept kept_rows(const px_session *s, int k)
 {
-    return s->look && s->row[w] ? s->rows * s->model->embedding[w]->shape.dim[1] : 0;
+    const px_model *m = s->model;
+    if (k < PX_WATCHED)
+        return (kept){m->embedding[k], 0, s->look ? s->row[k] : NULL};
+    return (kept){m->second, m->second == m->embedding[PX_WATCHED_STUDENT] ? s->task.batch : 0,
+                  s->look ? s->second : NULL};
 }
 
-/* Copies the rows of an embedding that this rank has in this micro-batch; the others stay 0. */
-static void keep_rows(px_session *s, int w)
+static int64_t floats_of(const px_session *s, const kept *k)
 {
-    const px_value *v = s->model->embedding[w];
-    int64_t width = v->shape.dim[1];
+    return s->rows * k->value->shape.dim[1];
+}
+
+/* Copies the rows that this rank has in this micro-batch; the others stay 0. */
+static void keep_rows(px_session *s, const kept *of)
+{
+    int64_t width = of->value->shape.dim[1];
     for (int k = 0; k < s->parts; k++) {
         const px_plan *plan = s->plan[k];
-        const float *x = px_plan_read(plan, v);
+        const float *x = (const float *)px_plan_read(plan, of->value) + of->offset * width;
         px_draws place = px_plan_draws(plan);
         for (int64_t i = 0; i < place.batch && place.first + i < s->rows; i++)
-            memcpy(s->row[w] + (place.first + i) * width, x + i * width, (size_t)width * sizeof x[0]);
+            memcpy(of->row + (place.first + i) * width, x + i * width, (size_t)width * sizeof x[0]);
     }
 }
 
@@ -345,24 +365,26 @@ int px_session_gradients(px_session *s, int64_t step, double *votes)
     px_scalars_begin(&s->scalars);
     px_plan_save_states(s->plan[0]);
     schedule(s, step);
-    for (int w = 0; w < PX_WATCHED; w++)
-        if (row_floats(s, w) > 0)
-            memset(s->row[w], 0, (size_t)row_floats(s, w) * sizeof(float));
+    kept of[KEPT];
+    for (int k = 0; k < KEPT; k++) {
+        of[k] = kept_rows(s, k);
+        if (of[k].row)
+            memset(of[k].row, 0, (size_t)floats_of(s, &of[k]) * sizeof(float));
+    }
     for (int k = 0; k < micros; k++) {
         if (run_micro(s, step, k) != 0)
             return -1;
         px_scalars_add(&s->scalars, s->model, s->task.ranks * micros);
-        for (int w = 0; w < PX_WATCHED; w++)
-            if (row_floats(s, w) > 0)
-                keep_rows(s, w);
+        for (int w = 0; w < KEPT; w++)
+            if (of[w].row)
+                keep_rows(s, &of[w]);
     }
     px_crash_doing("the sum of the ranks' gradients", step + 1);
     px_reducer_finish(s->reducer);
     px_scalars_sum(&s->scalars, s->reducer, votes);
-    for (int w = 0; w < PX_WATCHED; w++)
-        if (row_floats(s, w) > 0)
-            px_all_reduce_f32(s->comm, s->row[w],
-                              row_floats(s, w)); /* each row comes from one rank only, so the sum is exact */
+    for (int k = 0; k < KEPT; k++)
+        if (of[k].row) /* each row comes from one rank only, so the sum is exact */
+            px_all_reduce_f32(s->comm, of[k].row, floats_of(s, &of[k]));
     lap(s, PX_PART_BACKWARD); /* the traffic itself, wherever it was, is communication already: px_meter_lap */
     return 0;
 }

@@ -51,6 +51,7 @@ typedef struct px_session {
     bool look;
     int rows;               /* 0: no embedding */
     float *row[PX_WATCHED]; /* (rows, width of the embedding), or NULL */
+    float *second;          /* (rows, width) of the same images' second views (px_second_views), or NULL */
     /* While px_session_diagnose repeats a step: the first fault of each of this rank's parts, and its
      * micro-batch. */
     px_fault *fault;

@@ -118,6 +118,12 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     }
     if (fault && strcmp(fault, "misfit") == 0)
         px_embedding(b, px_view_input(b, "image")); /* no rows */
+    if (fault && strcmp(fault, "views") == 0) {     /* the features, and as second views the same plus a half */
+        px_value *both =
+            px_concat(b->g, 0, (px_value *[]){h.pooled, px_unary(b->g, PX_FN_AFFINE, h.pooled, 1, 0.5)}, 2);
+        px_embedding(b, both);
+        px_second_views(b, both);
+    }
     return px_cross_entropy(b->g, px_linear_layer(b->g, "head", h.pooled, 2, true), label);
 }
 
