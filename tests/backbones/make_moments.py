@@ -3,12 +3,13 @@
 
     python3 tests/backbones/make_moments.py
 
-Parameters of the same shape whose names differ in numbered children only (blocks.3) are one row, unless children are numbered
+Parameters of the same shape whose names differ in numbered children only (blocks.3, cell_3) are one row, unless children are numbered
 through whose initial values differ ("exactly"). Last made with PyTorch 2.15,
 torchvision 0.29.2 and timm 1.0.31.
 """
 import pathlib
 import re
+import sys
 
 import timm
 import torch
@@ -37,6 +38,12 @@ def swin_v2():
     return net, "no such"
 
 
+def nasnet_mobile():
+    sys.path.append(str(HERE.parent / "golden"))
+    import backbone_fixtures
+    return backbone_fixtures.nasnet_mobile(), "no such"
+
+
 # Our backbone, or what test_moments.c calls it, and theirs.
 NETS = {
     "alexnet exactly": torchvision_net("alexnet", "classifier.6"),
@@ -45,6 +52,7 @@ NETS = {
     "mobilenet_v1": timm_net("mobilenetv1_100"),
     "mobilenet_v2": torchvision_net("mobilenet_v2", "classifier"),
     "mobilenet_v3_small": torchvision_net("mobilenet_v3_small", "classifier.3"),
+    "nasnet_mobile": nasnet_mobile,
     "resnet18": torchvision_net("resnet18", "fc."),
     "resnet50": torchvision_net("resnet50", "fc."),
     "seresnet18": timm_net("seresnet18"),
@@ -67,7 +75,7 @@ def moments(make, exactly):
         for name, value in net.named_parameters():
             if name.startswith(drop):
                 continue
-            pattern = name if exactly else re.sub(r"\.\d+(?=\.)", ".#", name)
+            pattern = name if exactly else re.sub(r"(?<=[._])\d+(?=\.)", "#", name)
             key = pattern, "x".join(map(str, value.shape))
             v = value.detach().double()
             v = v[v.abs() != 2]  # trunc_normal_ cuts off at 2, and its inverse error function makes such a number now and then
@@ -80,7 +88,9 @@ def row(name, key, found):
     count, total, squares, low, high = found
     mean = total / count
     deviation = 0 if low == high else max(squares / count - mean * mean, 0) ** 0.5
-    return f'    {{"{name}", "{key[0]}", "{key[1]}", {mean:.6g}, {deviation:.6g}, {max(abs(low), abs(high)):.6g}, {count}}},'
+    numbers = f'"{key[1]}", {mean:.6g}, {deviation:.6g}, {max(abs(low), abs(high)):.6g}, {count}}},'
+    line = f'    {{"{name}", "{key[0]}", {numbers}'
+    return line if len(line) <= 132 else f'    {{"{name}", "{key[0]}",\n     {numbers}'
 
 
 if __name__ == "__main__":

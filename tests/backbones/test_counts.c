@@ -58,7 +58,10 @@ static const struct row {
     {"vgg16_bn", 138365992, 15.470, 224, 0},
     {"vgg19", 143667240, 19.632, 224, 0},
     {"vgg19_bn", 143678248, 19.632, 224, 0},
-    {"mobilenet_v1", 4231976, 0.569, 224, 0}, /* timm's mobilenetv1_100; paper: 4.2 M, 569 M multiply-adds */
+    /* osmr/imgclsmob; multiply-adds of TF-slim (0.564) and of osmr, with norms (0.585) */
+    {"nasnet_mobile", 5289978, 0.564, 224, 0},
+    {"nasnet_large", 88753150, 23.89, 331, 0}, /* timm */
+    {"mobilenet_v1", 4231976, 0.569, 224, 0},  /* timm's mobilenetv1_100; paper: 4.2 M, 569 M multiply-adds */
     /* timm 1.0.31, which tells two decimals: multiply-adds are those without attention, and of its layers */
     {"seresnet18", 11779624, 1.814, 224, 0},
     {"seresnet34", 21960416, 3.664, 224, 0},

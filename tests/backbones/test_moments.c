@@ -63,7 +63,7 @@ static void pattern_of(const char *name, char out[LARGE])
 {
     int n = 0;
     for (const char *at = name; *at && n < LARGE - 1; at++) {
-        size_t digits = at > name && at[-1] == '.' ? strspn(at, "0123456789") : 0;
+        size_t digits = at > name && strchr("._", at[-1]) ? strspn(at, "0123456789") : 0;
         bool number = digits > 0 && at[digits] == '.';
         out[n] = *at;
         if (number) {

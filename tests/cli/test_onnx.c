@@ -105,6 +105,7 @@ static void the_same_features(void **state)
          "features (N, 320)"},
         {"backbone=swin_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
         {"backbone=swin_v2_tiny", "swin.patch=2", "swin.window=4", "data.normalize=none", "features (N, 768)"},
+        {"backbone=nasnet_mobile", "nasnet.stem=3x3", "seed=1", "data.normalize=none", "features (N, 1056)"},
         {"backbone=googlenet", "googlenet.stem=auto", "googlenet.transform=true", "data.normalize=none",
          "features (N, 1024)"},
         {"backbone=alexnet", "alexnet.stem=auto", "alexnet.head=mean", "data.normalize=none", "features (N, "},

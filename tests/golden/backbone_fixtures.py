@@ -114,6 +114,45 @@ def swin_name(name):
     return name.replace("mlp.0.", "mlp.fc1.").replace("mlp.3.", "mlp.fc2.").replace("cpb_mlp.fc1.", "cpb_mlp.0.")
 
 
+def nasnet_mobile():
+    """timm's cells in the wiring of the mobile network (Cadene's pretrained-models.pytorch; TF-slim's build_nasnet_mobile), in which the
+    cell behind a reduction cell sees that one's input."""
+    from timm.layers import ConvNormAct
+    from timm.models import nasnet
+    c, same = 44, {"pad_type": "same"}
+    net = torch.nn.Module()
+    net.conv0 = ConvNormAct(3, 32, 3, stride=2, padding=0, apply_act=False,
+                            norm_layer=lambda n, **o: torch.nn.BatchNorm2d(n, eps=0.001))
+    net.cell_stem_0 = nasnet.CellStem0(32, num_channels=c // 4, **same)
+    net.cell_stem_1 = nasnet.CellStem1(32, num_channels=c // 2, **same)
+    before, now = c, 2 * c
+    for group in range(3):
+        width = c << group
+        if group:
+            cell = (nasnet.ReductionCell0, nasnet.ReductionCell1)[group - 1](before, width, now, width, **same)
+            net.add_module(f"reduction_cell_{group - 1}", cell)
+            before, now = now, 4 * width
+        for k in range(4):
+            first = k == 0
+            cell = (nasnet.FirstCell if first else nasnet.NormalCell)(before, width // 2 if first else width, now, width, **same)
+            net.add_module(f"cell_{6 * group + k}", cell)
+            before, now = now, 6 * width
+
+    def forward(x):
+        first = net.conv0(x)
+        one = net.cell_stem_0(first)
+        now, before = net.cell_stem_1(first, one), one
+        for group in range(3):
+            if group:
+                now, before = getattr(net, f"reduction_cell_{group - 1}")(now, before), now
+            for k in range(4):
+                now, before = getattr(net, f"cell_{6 * group + k}")(now, before), now
+        return F.relu(now).mean((2, 3))
+
+    net.forward = forward
+    return net
+
+
 # What, the side of its images, and what our names of its parameters are.
 CASES = {
     "alexnet": (lambda: torchvision_model("alexnet", "classifier.6"), 64),
@@ -122,6 +161,7 @@ CASES = {
     "mobilenet_v1": (lambda: timm_model("mobilenetv1_100"), 96),
     "mobilenet_v2": (lambda: torchvision_model("mobilenet_v2", "classifier"), 96),
     "mobilenet_v3": (lambda: torchvision_model("mobilenet_v3_small", "classifier.3"), 96),
+    "nasnet": (nasnet_mobile, 64),
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
     "swin_v2": (swin_v2, 96, swin_name),
     "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),

@@ -29,6 +29,7 @@ static const struct subject {
     {"mobilenet_v1", {"backbone=mobilenet_v1"}, 96},
     {"mobilenet_v2", {"backbone=mobilenet_v2"}, 96},
     {"mobilenet_v3", {"backbone=mobilenet_v3_small"}, 96},
+    {"nasnet", {"backbone=nasnet_mobile", "nasnet.stem=cells"}, 64},
     {"seresnext50", {"backbone=seresnext50_32x4d", "resnet.stem=7x7"}, 64},
     {"swin", {"backbone=swin_tiny", "swin.patch=4", "swin.window=4"}, 64},
     {"swin_v2", {"backbone=swin_v2_tiny", "swin.patch=4", "swin.window=3"}, 96},

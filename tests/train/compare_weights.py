@@ -125,6 +125,7 @@ CASES = {
     "WideResNet-pytorch": (wide_resnet, 32, None),
     "torchvision swin_v2_t": (torchvision_model("swin_v2_t", "head"), 256, None),
     "timm mobilenetv1": (timm_model("mobilenetv1_100"), 96, None),
+    "timm nasnetalarge": (timm_model("nasnetalarge"), 96, None),
     "timm seresnet50": (timm_model("seresnet50"), 96, None),
     "timm convnext_atto": (timm_model("convnext_atto"), 96, None),
     "timm swin_tiny": (timm_model("swin_tiny_patch4_window7_224"), 224, None),
