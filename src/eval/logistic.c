@@ -11,6 +11,7 @@
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 const px_option px_logistic_options[] = {
     PX_OPTION(px_logistic_cfg, C, "[1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1e3, 1e4, 1e5]", 1e-12, 1e12,
@@ -42,6 +43,7 @@ typedef struct fit {
     double *x;            /* (CHUNK, width) the chunk's rows */
     double *logit;        /* (CHUNK, classes); then softmax - onehot */
     double *loss;         /* (CHUNK) */
+    float *taken;         /* (CHUNK, width) of rows that are divided among ranks the chunk's; else NULL */
 } fit;
 
 static int64_t parameters(int classes, int width)
@@ -58,7 +60,10 @@ static fit make_fit(const px_features *of)
                  .scale = px_calloc((size_t)of->width, sizeof(double)),
                  .x = px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(double)),
                  .logit = px_aligned_calloc((size_t)CHUNK * (size_t)of->classes * sizeof(double)),
-                 .loss = px_aligned_calloc(CHUNK * sizeof(double))};
+                 .loss = px_aligned_calloc(CHUNK * sizeof(double)),
+                 .taken = px_features_divided(of)
+                              ? px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(float) + 64)
+                              : NULL};
 }
 
 static void finish_fit(fit *f)
@@ -68,11 +73,36 @@ static void finish_fit(fit *f)
     free(f->x);
     free(f->logit);
     free(f->loss);
+    free(f->taken);
 }
 
 static int least(int64_t a, int b)
 {
     return a < b ? (int)a : b;
+}
+
+/* ---- rows that are divided among ranks: all ranks pass over them at the same time, each for the C that it fits ---- */
+
+/* Collective, before a pass: whether any rank needs one. */
+static bool anyone(const fit *f, bool own)
+{
+    double wanted = own;
+    if (f->taken)
+        px_all_reduce_f64(f->of->comm, &wanted, 1);
+    return wanted > 0;
+}
+
+static void take_chunk(const fit *f, int64_t begin, int rows)
+{
+    if (f->taken)
+        px_features_fetch(f->of, f->row + begin, rows, f->taken);
+}
+
+/* Gives the others this rank's rows in a pass of theirs. */
+static void serve_pass(const fit *f)
+{
+    for (int64_t begin = 0; begin < f->count && f->taken; begin += CHUNK)
+        take_chunk(f, begin, least(f->count - begin, CHUNK));
 }
 
 /* logit (rows, classes) = x (rows, width) weight^T + intercept, for `rows` rows from row `at` of the chunk on */
@@ -81,7 +111,8 @@ static void forward(fit *f, const double *w, int64_t begin, int at, int rows)
     double *x = f->x + (int64_t)at * f->width, *logit = f->logit + (int64_t)at * f->classes;
     const double *intercept = w + (int64_t)f->classes * f->width;
     for (int i = 0; i < rows; i++) {
-        const float *from = f->of->x + f->row[begin + at + i] * f->width;
+        const float *from =
+            f->taken ? f->taken + (int64_t)(at + i) * f->width : f->of->x + f->row[begin + at + i] * f->width;
         for (int j = 0; j < f->width; j++)
             x[(int64_t)i * f->width + j] = (from[j] - f->mean[j]) * f->scale[j];
         for (int c = 0; c < f->classes; c++)
@@ -121,23 +152,12 @@ static void add_gradient(const fit *f, int rows, int first, double *gradient)
             intercept[c] += by * f->logit[(int64_t)i * f->classes + c];
 }
 
-/* The mean cross-entropy plus |weight|^2 / (2 C count), which has its minimum where scikit-learn's objective has. */
-static double objective(void *context, const double *w, double *gradient)
+/* The chunk's part of the gradient; its losses are in f->loss. */
+static void pass_chunk(fit *f, const double *w, int64_t begin, int rows, double *gradient)
 {
-    fit *f = context;
-    double decay = 1 / (f->C * (double)f->count), value = 0, squares = 0;
-    int64_t weights = (int64_t)f->classes * f->width;
     int pieces = (f->width + COLUMNS - 1) / COLUMNS;
-    for (int64_t i = 0; i < weights; i++) {
-        double own = w[i] * f->scale[i % f->width];
-        gradient[i] = decay * own * f->scale[i % f->width];
-        squares += own * own;
-    }
-    for (int c = 0; c < f->classes; c++)
-        gradient[weights + c] = 0;
 #pragma omp parallel
-    for (int64_t begin = 0; begin < f->count; begin += CHUNK) {
-        int rows = least(f->count - begin, CHUNK);
+    {
 #pragma omp for schedule(dynamic)
         for (int at = 0; at < rows; at += ROWS) {
             int some = least(rows - at, ROWS);
@@ -149,50 +169,101 @@ static double objective(void *context, const double *w, double *gradient)
 #pragma omp for schedule(dynamic)
         for (int piece = 0; piece <= pieces; piece++)
             add_gradient(f, rows, piece < pieces ? piece * COLUMNS : f->width, gradient);
-#pragma omp single
+    }
+}
+
+/* The mean cross-entropy plus |weight|^2 / (2 C count), which has its minimum where scikit-learn's objective has. */
+static double objective(void *context, const double *w, double *gradient)
+{
+    fit *f = context;
+    double decay = 1 / (f->C * (double)f->count), value = 0, squares = 0;
+    int64_t weights = (int64_t)f->classes * f->width;
+    for (int64_t i = 0; i < weights; i++) {
+        double own = w[i] * f->scale[i % f->width];
+        gradient[i] = decay * own * f->scale[i % f->width];
+        squares += own * own;
+    }
+    for (int c = 0; c < f->classes; c++)
+        gradient[weights + c] = 0;
+    anyone(f, true);
+    for (int64_t begin = 0; begin < f->count; begin += CHUNK) {
+        int rows = least(f->count - begin, CHUNK);
+        take_chunk(f, begin, rows);
+        pass_chunk(f, w, begin, rows, gradient);
         for (int i = 0; i < rows; i++)
             value += f->loss[i];
     }
     return value / (double)f->count + decay * squares / 2;
 }
 
+static int ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* sum[j] += ((x[j] - mean[j])^power) / count over the fit's rows in ascending order, one rank after the other. sorted (count) */
+static void sum_columns(const fit *f, const int64_t *sorted, int power, double *sum)
+{
+    const px_comm self = px_comm_self(), *comm = px_features_divided(f->of) ? f->of->comm : &self;
+    px_rows here = px_features_here(f->of);
+    int64_t begin = 0, end;
+    while (begin < f->count && sorted[begin] < here.first)
+        begin++;
+    for (end = begin; end < f->count && sorted[end] < here.first + here.rows; end++)
+        ;
+    px_chain_begin(comm, sum, f->width);
+#pragma omp parallel for schedule(static)
+    for (int first = 0; first < f->width; first += COLUMNS) {
+        int last = first + least(f->width - first, COLUMNS);
+        for (int64_t i = begin; i < end; i++) {
+            const float *x = f->of->x + (sorted[i] - here.first) * f->width;
+            for (int j = first; j < last; j++) {
+                double d = x[j] - (power == 2 ? f->mean[j] : 0);
+                sum[j] += (power == 2 ? d * d : d) / (double)f->count;
+            }
+        }
+    }
+    px_chain_end(comm, sum, f->width);
+}
+
 /* The features' means, and scales that make the Hessian's diagonal about 1: that of the loss is CURVATURE times the variance,
- * that of the weights' share 1 / (C count). A feature that does not vary keeps the weight 0. */
+ * that of the weights' share 1 / (C count). A feature that does not vary keeps the weight 0. Collective if rows are divided. */
 static void scale_features(fit *f)
 {
     const double CURVATURE = 0.1; /* p (1 - p), of the order of one class in ten */
-#pragma omp parallel for schedule(static)
-    for (int first = 0; first < f->width; first += COLUMNS) {
-        int end = first + least(f->width - first, COLUMNS);
-        double square[COLUMNS] = {0};
-        for (int j = first; j < end; j++)
-            f->mean[j] = 0;
-        for (int64_t i = 0; i < f->count; i++)
-            for (int j = first; j < end; j++)
-                f->mean[j] += f->of->x[f->row[i] * f->width + j] / (double)f->count;
-        for (int64_t i = 0; i < f->count; i++)
-            for (int j = first; j < end; j++) {
-                double d = f->of->x[f->row[i] * f->width + j] - f->mean[j];
-                square[j - first] += d * d / (double)f->count;
-            }
-        for (int j = first; j < end; j++) {
-            bool varies = sqrt(square[j - first]) > 1e-6 * fabs(f->mean[j]);
-            f->scale[j] = varies ? 1 / sqrt(CURVATURE * square[j - first] + 1 / (f->C * (double)f->count)) : 0;
-        }
+    double *square = px_calloc((size_t)f->width, sizeof *square);
+    int64_t *sorted = px_calloc((size_t)f->count + 1, sizeof *sorted);
+    memcpy(sorted, f->row, (size_t)f->count * sizeof *sorted);
+    qsort(sorted, (size_t)f->count, sizeof *sorted, ascending);
+    memset(f->mean, 0, (size_t)f->width * sizeof *f->mean);
+    sum_columns(f, sorted, 1, f->mean);
+    sum_columns(f, sorted, 2, square);
+    for (int j = 0; j < f->width; j++) {
+        bool varies = sqrt(square[j]) > 1e-6 * fabs(f->mean[j]);
+        f->scale[j] = varies ? 1 / sqrt(CURVATURE * square[j] + 1 / (f->C * (double)f->count)) : 0;
     }
+    free(sorted);
+    free(square);
 }
 
-/* Fits `count` rows; w (parameters) must be zero. */
-static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, const int64_t *row, int64_t count, double C, double *w)
+/* Fits `count` rows; w (parameters) must be zero. Collective if rows are divided: `fits` is false on a rank that only helps. */
+static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, const int64_t *row, int64_t count, double C, bool fits,
+                            double *w)
 {
+    px_lbfgs_end end = {0};
     f->row = row;
     f->count = count;
     f->C = C;
     scale_features(f);
-    return px_lbfgs(objective, f, w, parameters(f->classes, f->width), cfg->tolerance, cfg->iterations);
+    if (fits)
+        end = px_lbfgs(objective, f, w, parameters(f->classes, f->width), cfg->tolerance, cfg->iterations);
+    while (f->taken && anyone(f, false))
+        serve_pass(f);
+    return end;
 }
 
-/* Tests rows of `of`; counts into `tally`, with classes as they are numbered in the fit. */
+/* Tests rows of `of`; counts into `tally`, with classes as they are numbered in the fit. Collective if rows are divided. */
 static void test_rows(fit *f, const double *w, const px_features *of, const int64_t *row, int64_t count,
                       px_confusion *tally)
 {
@@ -200,6 +271,7 @@ static void test_rows(fit *f, const double *w, const px_features *of, const int6
     f->row = row;
     for (int64_t begin = 0; begin < count; begin += CHUNK) {
         int rows = least(count - begin, CHUNK);
+        take_chunk(f, begin, rows);
 #pragma omp parallel for schedule(dynamic)
         for (int at = 0; at < rows; at += ROWS)
             forward(f, w, begin, at, least(rows - at, ROWS));
@@ -224,15 +296,22 @@ static void choose_C(const px_logistic_cfg *cfg, const px_samples *s, const px_c
 {
     double right[PX_LIST_MAX] = {0};
     int64_t held = s->rows - s->fitted;
-    for (int i = comm->rank; i < r->values && r->values > 1; i += comm->size) {
+    bool divided = px_features_divided(s->train);
+    for (int first = 0; first < r->values && r->values > 1; first += comm->size) {
+        int i = first + comm->rank;
+        bool fits = i < r->values;
+        if (!fits && !divided)
+            continue;
         fit f = make_fit(s->train);
         double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
-        px_lbfgs_end end = run_fit(cfg, &f, s->row, s->fitted, r->C[i], w);
+        px_lbfgs_end end = run_fit(cfg, &f, s->row, s->fitted, fits ? r->C[i] : 1, fits, w);
         px_confusion tally = px_confusion_make(f.classes);
         test_rows(&f, w, s->train, s->row + s->fitted, held, &tally);
-        right[i] = (double)tally.right1;
-        px_log_progress(log, "logistic regression: C %g (%d of %d): %d steps, held out %.2f%%", r->C[i], i + 1,
-                        r->values, end.steps, 100 * right[i] / (double)held);
+        if (fits) {
+            right[i] = (double)tally.right1;
+            px_log_progress(log, "logistic regression: C %g (%d of %d): %d steps, held out %.2f%%", r->C[i], i + 1,
+                            r->values, end.steps, 100 * right[i] / (double)held);
+        }
         px_confusion_finish(&tally);
         finish_fit(&f);
         free(w);
@@ -247,12 +326,15 @@ static void choose_C(const px_logistic_cfg *cfg, const px_samples *s, const px_c
         warn_of_edge(r, held, s->train->layer, log);
 }
 
-/* Only on rank 0, so that all ranks get the same result. */
-static void fit_last(const px_logistic_cfg *cfg, const px_samples *s, px_logistic_result *r)
+/* Only on rank 0, so that all ranks get the same result; of divided rows the others give it theirs. */
+static void fit_last(const px_logistic_cfg *cfg, const px_samples *s, const px_comm *comm, px_logistic_result *r)
 {
+    bool fits = comm->rank == 0;
+    if (!fits && !px_features_divided(s->train))
+        return;
     fit f = make_fit(s->train);
     double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
-    px_lbfgs_end end = run_fit(cfg, &f, s->row, s->rows, r->C[r->chosen], w);
+    px_lbfgs_end end = run_fit(cfg, &f, s->row, s->rows, r->C[r->chosen], fits, w);
     r->steps = end.steps;
     r->loss = end.value;
     r->slope = end.slope;
@@ -309,8 +391,7 @@ int px_logistic(const px_logistic_cfg *cfg, const px_features *train, const px_f
         for (int i = 0; i < r->values; i++)
             r->C[i] = cfg->C.value[i];
         choose_C(cfg, &s, comm, log, r);
-        if (comm->rank == 0)
-            fit_last(cfg, &s, r);
+        fit_last(cfg, &s, comm, r);
         share(comm, r);
         px_log_progress_end(log);
         if (r->steps == cfg->iterations)
@@ -328,13 +409,14 @@ void px_logistic_result_finish(px_logistic_result *r)
     *r = (px_logistic_result){0};
 }
 
-double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width)
+double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width, int ranks)
 {
     (void)cfg;
+    double taken = ranks > 1 ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
     double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
     int64_t n = parameters(classes, width);
-    return px_samples_bytes(train, test) + chunk + (double)n * (double)sizeof(double) + px_lbfgs_bytes(n) +
-           3.0 * classes * classes * (double)sizeof(int64_t);
+    return px_samples_bytes(train, test) + (double)train * sizeof(int64_t) + taken + chunk +
+           (double)n * (double)sizeof(double) + px_lbfgs_bytes(n) + 3.0 * classes * classes * (double)sizeof(int64_t);
 }
 
 /* ---- as a protocol ---- */
@@ -358,7 +440,7 @@ struct px_protocol_cfg {
 
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
-    return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width);
+    return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width, size->comm->size);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)
@@ -386,7 +468,6 @@ const px_protocol px_protocol_logistic = {
     .summary = "multinomial logistic regression by L-BFGS in double; a grid of C (DINOv2)",
     .columns = "  top-1 %  top-5 % held-out %   C",
     .draws = true,
-    .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_logistic_options,
     .bytes = bytes,

@@ -118,18 +118,22 @@ static void test_neighbours(const px_comm *comm, const blobs *train, const blobs
     px_neighbours_finish(&b);
 }
 
-static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, const blobs *test)
+/* 5 values on 2 to 4 ranks: in the last round some ranks only give their rows. */
+static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
+    px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
     px_logistic_cfg cfg = {.C = {5, {1e-4, 1e-3, 0.01, 0.1, 1}}, .holdout = 0.2, .tolerance = 1e-5, .iterations = 200};
     px_logistic_result a, b;
-    PX_CHECK(px_logistic(&cfg, &train->f, &test->f, comm, log, &a) == 0);
+    PX_CHECK(px_logistic(&cfg, &from, &on, comm, log, &a) == 0);
     PX_CHECK(px_logistic(&cfg, &train->f, &test->f, &self, log, &b) == 0);
     PX_CHECK(a.top1 > 0.3 && a.top1 == b.top1 && a.chosen == b.chosen && a.steps == b.steps && a.loss == b.loss);
     same(a.holdout_top1, b.holdout_top1, 5, sizeof(double));
     same(a.confusion, b.confusion, 100, sizeof(int64_t));
     px_logistic_result_finish(&a);
     px_logistic_result_finish(&b);
+    blobs_free_share(&from);
+    blobs_free_share(&on);
 }
 
 static void test_retrieval(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
@@ -186,7 +190,8 @@ int main(int argc, char **argv)
     test_retrieval(&comm, &log, &train, &test, 100);
     test_retrieval(&comm, &log, &train, &test, 2000);
     test_neighbours(&comm, &train, &test);
-    test_logistic(&comm, &log, &train, &test);
+    test_logistic(&comm, &log, &train, &test, 100);
+    test_logistic(&comm, &log, &train, &test, 2000);
     test_clustering(&comm, &log, &test);
     test_spectrum(&comm, &many);
     blobs_free(&train);
