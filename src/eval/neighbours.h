@@ -32,9 +32,8 @@ void px_neighbours_finish(px_neighbours *);
  *     labels       int32 (queries, 1 + k)
  *     rows         int32 (queries, 1 + k): of the data set
  *     similarity   float64 (queries, k)
- * Of repeats (seeds=), the first has one. Images with other than 1 or 3 channels have no pictures, and nothing is written. What an earlier
- * measurement kept there goes. 0 or
- * -1. */
+ * Of repeats (seeds=), the first has one. Images with other than 1 or 3 channels have no pictures, and nothing is written. What an
+ * earlier measurement kept there goes. 0 or -1. */
 int px_neighbours_keep(px_trial *);
 
 #endif
