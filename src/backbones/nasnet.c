@@ -55,7 +55,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     (void)channels;
     if (px_is_small(c->stem, image_size))
         return image_size < 8 ? "a NASNet with nasnet.stem=3x3 needs images of at least 8 px" : NULL;
-    return image_size < 33 ? "a NASNet needs images of at least 33 px, or with nasnet.stem=3x3 of 8 px" : NULL;
+    return image_size < 35 ? "a NASNet needs images of at least 35 px, or with nasnet.stem=3x3 of 8 px" : NULL;
 }
 
 /* cell_1.conv_1x1: (channels, 6 channels, 1, 1) */
