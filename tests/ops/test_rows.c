@@ -61,6 +61,7 @@ static const test_case blocks[] = {
     {"the same, stride 2", build_half, {IN(2, 32, 9, 11), PARAM(32, 32, 3, 3), PARAM(32, 32, 1, 1)}},
     {"conv between convs", build_middle, {IN(3, 3, 7, 5), PARAM(16, 3, 3, 3), PARAM(32, 16, 3, 3), PARAM(8, 32, 1, 1)}},
     {"conv of odd outputs", build_half, {IN(2, 32, 9, 11), PARAM(32, 32, 3, 3), PARAM(313, 32, 1, 1)}},
+    {"conv of odd inputs and outputs", build_half, {IN(2, 32, 9, 11), PARAM(44, 32, 3, 3), PARAM(44, 44, 1, 1)}},
     {"groups of 17 channels", build_odd_groups, {IN(2, 34, 5, 4), PARAM(34, 17, 3, 3)}},
     {"pools of blocks", build_pooled, {IN(2, 16, 9, 7)}},
     {"sums for each channel",

@@ -85,6 +85,19 @@ static px_layout in_eights(const px_plan *p, const px_value *v)
     return v->shape.dim[1] % 8 ? any_of(v->shape, dtype) : px_dnnl_layout(v->shape, px_storage_blocked(v, 8, dtype));
 }
 
+/* What is asked for then: the result in blocks of 8, or plain where they do not divide its channels. */
+static px_layout made_readable(const px_plan *p, const px_value *made)
+{
+    bool odd = made->shape.dim[1] % 8;
+    return odd ? px_dnnl_layout(made->shape, px_storage_blocked(made, 1, px_plan_precision(p))) : in_eights(p, made);
+}
+
+/* The layout of the activation that is read for it. */
+static px_layout read_for(const px_plan *p, const px_value *made, const px_value *read)
+{
+    return made->shape.dim[1] % 8 ? any_of(read->shape, px_plan_precision(p)) : in_eights(p, read);
+}
+
 /* ---- the three kernels ---- */
 
 static bool conv2d(px_plan *p, px_step *s)
@@ -102,10 +115,7 @@ static bool conv2d(px_plan *p, px_step *s)
         d = better(d, px_dnnl_find_conv(PX_PASS_FORWARD, &c));
     }
     if (d && !fits_our_kernels(px_dnnl_storage_of(p, y, d, PX_DNNL_DST))) {
-        bool odd = y->shape.dim[1] % 8; /* no blocks divide them: plain, then */
-        px_dnnl_conv c =
-            conv_of(a, odd ? any_of(x->shape, dtype) : in_eights(p, x), any_of(weight_shape(a, w->shape), dtype),
-                    odd ? px_dnnl_layout(y->shape, px_storage_blocked(y, 1, dtype)) : in_eights(p, y));
+        px_dnnl_conv c = conv_of(a, read_for(p, y, x), any_of(weight_shape(a, w->shape), dtype), made_readable(p, y));
         c.bias = bias ? &row : NULL;
         px_primitive_desc_destroy(d);
         d = px_dnnl_find_conv(PX_PASS_FORWARD, &c);
@@ -149,7 +159,7 @@ static bool back_data(px_plan *p, px_step *s)
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_DATA, &c));
     }
     if (d && !fits_our_kernels(px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC))) {
-        px_dnnl_conv c = conv_of(a, in_eights(p, x), weights, in_eights(p, dy));
+        px_dnnl_conv c = conv_of(a, made_readable(p, x), weights, read_for(p, x, dy));
         px_primitive_desc_destroy(d);
         d = px_dnnl_find_conv(PX_PASS_BACK_DATA, &c);
     }
