@@ -173,6 +173,35 @@ static void test_gather(const px_comm *comm)
     }
 }
 
+/* Parts of different sizes, rank r's of r bytes; a block for each rank; a sum whose bits depend on the order of its terms. */
+static void test_exchanges(const px_comm *comm)
+{
+    enum { MOST = 64 };
+    int64_t bytes[MOST], all = 0;
+    char own[MOST], out[MOST * MOST];
+    PX_CHECK(comm->size <= MOST);
+    for (int r = 0; r < comm->size; r++)
+        bytes[r] = r;
+    memset(own, comm->rank, sizeof own);
+    px_all_gather_parts(comm, own, out, bytes);
+    for (int r = 0; r < comm->size; r++)
+        for (int i = 0; i < r; i++)
+            PX_CHECK(out[all++] == r);
+    for (int r = 0; r < comm->size; r++)
+        own[r] = (char)(10 * comm->rank + r);
+    px_all_to_all_bytes(comm, own, out, 1);
+    for (int r = 0; r < comm->size; r++)
+        PX_CHECK(out[r] == (char)(10 * r + comm->rank));
+    double sum[2] = {1e16, 0}, expected = 1e16;
+    px_chain_begin(comm, sum, 2);
+    sum[0] += comm->rank + 0.7;
+    sum[1] += 1;
+    px_chain_end(comm, sum, 2);
+    for (int r = 0; r < comm->size; r++)
+        expected += r + 0.7;
+    PX_CHECK(sum[0] == expected && sum[1] == comm->size);
+}
+
 static void test_broadcast(const px_comm *comm)
 {
     for (int root = 0; root < comm->size; root++) {
@@ -288,6 +317,7 @@ int main(int argc, char **argv)
     test_sum_f64(&comm);
     test_reduce_scatter(&comm);
     test_gather(&comm);
+    test_exchanges(&comm);
     test_broadcast(&comm);
     test_agree(&comm);
     test_shards(&comm);
