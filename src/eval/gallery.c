@@ -4,6 +4,7 @@
 #include "base/error.h"
 
 #include <cblas.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,8 @@ px_gallery px_gallery_make(const px_features *f)
     int64_t width = f->width, end = g.here.first + g.here.rows;
     g.first = g.here.first / PX_GALLERY_KEYS;
     g.blocks = g.here.rows > 0 ? (end + PX_GALLERY_KEYS - 1) / PX_GALLERY_KEYS - g.first : 0;
-    for (int64_t b = 0; b<g.blocks; b += g.blocks> 1 ? g.blocks - 1 : 1) {
+    int64_t to_last = g.blocks > 1 ? g.blocks - 1 : 1;
+    for (int64_t b = 0; b < g.blocks; b += to_last) {
         px_gallery_block k = place_of(&g, b);
         if (is_whole(&k))
             continue;
@@ -64,6 +66,17 @@ void px_gallery_dot(const px_gallery_block *k, const float *query, int queries, 
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, queries, k->keys, width, 1, query, width, k->x, width, 0, dot,
                 k->keys);
+}
+
+void px_gallery_inverse_lengths(const float *x, int64_t rows, int width, float *scale)
+{
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < rows; i++) {
+        double square = 0;
+        for (int j = 0; j < width; j++)
+            square += (double)x[i * width + j] * x[i * width + j];
+        scale[i] = square > 0 ? (float)(1 / sqrt(square)) : 0;
+    }
 }
 
 double px_gallery_bytes(int width, int ranks)

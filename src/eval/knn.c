@@ -21,11 +21,9 @@ const px_option px_knn_options[] = {
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
     {0}};
 
-enum {
-    QUERIES = 128,
-    ROUND = 16,
-    ROUND_BYTES = 1 << 25
-}; /* queries of a block; blocks of a round, if few are asked for */
+/* Queries of a block, and the most blocks of a round: enough for the threads of a rank. A round is collective, so its size follows from
+ * what all ranks know: what its neighbours and its rows take. */
+enum { QUERIES = 128, ROUND = 64, NEIGHBOUR_BYTES = 1 << 25, ROW_BYTES = 1 << 30 };
 
 /* What a vote weighs: exp(similarity / temperature), one, or 1 / distance. */
 enum { SOFT, EQUAL, DISTANCE, WEIGHTINGS };
@@ -224,30 +222,22 @@ static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
     }
 }
 
-/* Blocks of queries in a round: enough for all threads, fewer if there are many neighbours. Results do not depend on it. */
-static int round_blocks(int64_t test, int64_t most, int threads)
+/* Blocks of queries in a round. Results do not depend on it. */
+static int round_blocks(int64_t test, int64_t most, int width)
 {
-    int64_t fit = ROUND_BYTES / (most * QUERIES * (int64_t)sizeof(neighbour)), all = (test + QUERIES - 1) / QUERIES;
-    int64_t blocks = fit < ROUND ? fit : ROUND;
-    blocks = blocks < threads ? threads : blocks;
-    return (int)(blocks < all ? blocks : all);
-}
-
-/* Of each row x (rows, width). */
-static void inverse_lengths(const float *x, int64_t rows, int width, float *scale)
-{
-#pragma omp parallel for schedule(static)
-    for (int64_t i = 0; i < rows; i++) {
-        float length = cblas_snrm2(width, x + i * width, 1);
-        scale[i] = length > 0 ? 1 / length : 0;
-    }
+    int64_t all = (test + QUERIES - 1) / QUERIES, blocks = all < ROUND ? all : ROUND,
+            fit = NEIGHBOUR_BYTES / (most * QUERIES * (int64_t)sizeof(neighbour)),
+            rows = ROW_BYTES / ((int64_t)width * QUERIES * (int64_t)sizeof(float));
+    blocks = blocks < fit ? blocks : fit;
+    blocks = blocks < rows ? blocks : rows;
+    return blocks > 1 ? (int)blocks : 1;
 }
 
 /* Counts are integers, so the order of additions does not matter. */
 static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
 {
     const px_features *test = s->test;
-    int64_t size = (int64_t)round_blocks(test->count, s->most, omp_get_max_threads()) * QUERIES;
+    int64_t size = (int64_t)round_blocks(test->count, s->most, test->width) * QUERIES;
     size_t rows = (size_t)(size + comm->size), found = rows * (size_t)s->most;
     bool divided = comm->size > 1;
     turn r = {.copy = divided ? px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64) : NULL,
@@ -259,7 +249,7 @@ static void search_all(const search *s, const px_comm *comm, px_log *log, tally 
         r.queries = (int)(test->count - r.first < size ? test->count - r.first : size);
         r.slice = (r.queries + comm->size - 1) / comm->size;
         r.x = px_features_fetch_from(test, r.first, r.queries, r.copy);
-        inverse_lengths(r.x, r.queries, test->width, r.lengths);
+        px_gallery_inverse_lengths(r.x, r.queries, test->width, r.lengths);
         run_round(s, &r, comm, sum);
         px_log_progress(log, "k-NN: %d%%", (int)(100 * (r.first + r.queries) / test->count));
     }
@@ -317,7 +307,7 @@ double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
     double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
     double voting = most * neighbours + WEIGHTINGS * size->classes * (double)sizeof(double);
-    double round = (double)round_blocks(size->test, (int64_t)most, size->threads) * QUERIES + size->ranks;
+    double round = (double)round_blocks(size->test, (int64_t)most, size->width) * QUERIES + size->ranks;
     double queries = round * ((1 + divided) * most * neighbours + (1 + divided * size->width) * (double)sizeof(float));
     double rows = (double)size->train_here * sizeof(float); /* their lengths */
     return size->threads * fmax(thread, voting) + queries + rows + px_gallery_bytes(size->width, size->ranks) +
@@ -334,7 +324,7 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
         return -1;
     px_rows here = px_features_here(train);
     float *train_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
-    inverse_lengths(train->x, here.rows, train->width, train_scale);
+    px_gallery_inverse_lengths(train->x, here.rows, train->width, train_scale);
     search s = {train, test, px_gallery_make(train), train_scale, r, cfg->temperature, 1};
     for (int i = 0; i < r->count; i++)
         s.most = r->k[i] > s.most ? r->k[i] : s.most;

@@ -21,7 +21,8 @@ const px_option px_retrieval_options[] = {
     PX_OPTION(px_retrieval_cfg, k, "[1, 5, 10]", 1, 100000, "recall is reported at each of these"),
     {0}};
 
-enum { QUERIES = 16, DIGIT = 11 }; /* queries of a product; bits of a digit of the sort */
+/* Queries of a product; the most that a rank asks in a round, and bytes of their similarities; bits of a digit of the sort. */
+enum { QUERIES = 16, SLICE = 1024, SLICE_BYTES = 1 << 28, DIGIT = 11 };
 
 /* One per image of the gallery: a similarity that sorts ascending from the most similar one, and whether it is of the class. */
 typedef struct entry {
@@ -40,6 +41,12 @@ typedef struct search {
     int64_t *found;    /* (PX_LIST_MAX) queries with a right image among the first k */
 } search;
 
+/* What a thread works with. */
+typedef struct desk {
+    entry *list, *other;
+    int64_t found[PX_LIST_MAX];
+} desk;
+
 /* Some test rows, the same ones on all ranks, of which each rank asks `slice`. */
 typedef struct turn {
     int64_t first;
@@ -48,13 +55,8 @@ typedef struct turn {
     float *scale;   /* (queries) 1 / length */
     float *own;     /* (ranks, slice, most) similarities of all queries with this rank's rows */
     float *all;     /* (ranks, slice, most) of this rank's queries with the rows of each rank */
+    desk *desk;     /* (threads) */
 } turn;
-
-/* What a thread works with. */
-typedef struct desk {
-    entry *list, *other;
-    int64_t found[PX_LIST_MAX];
-} desk;
 
 /* Descending in x: the bits of a float as an integer, turned so that their order is that of the numbers. */
 static uint32_t key_of(float x)
@@ -122,8 +124,7 @@ static void ask(const search *s, const turn *r, desk *d, int i, int64_t query)
 static void compare_block(const search *s, const turn *r, int64_t block, float *dot)
 {
     px_gallery_block k = px_gallery_at(&s->here, block);
-    int64_t place =
-        k.begin - s->here.here.first; /* of the block's first row among this rank's, which may be one before them */
+    int64_t place = k.begin - s->here.here.first; /* of its first row among this rank's, which may be one before them */
     for (int first = 0; first < r->queries; first += QUERIES) {
         int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES;
         px_gallery_dot(&k, r->x + (int64_t)first * s->test->width, queries, s->test->width, dot);
@@ -148,57 +149,50 @@ static void run_round(const search *s, turn *r)
     }
     if (s->comm->size > 1)
         px_all_to_all_bytes(s->comm, r->own, r->all, r->slice * s->most * (int64_t)sizeof r->own[0]);
-#pragma omp parallel
-    {
-        desk d = {.list = px_calloc((size_t)s->gallery->count, sizeof(entry)),
-                  .other = px_calloc((size_t)s->gallery->count, sizeof(entry))};
-#pragma omp for schedule(dynamic)
-        for (int i = begin; i < end; i++)
-            if (s->test->label[r->first + i] >= 0)
-                ask(s, r, &d, i - begin, r->first + i);
-#pragma omp critical(px_retrieval)
-        for (int k = 0; k < s->result->count; k++)
-            s->found[k] += d.found[k];
-        free(d.list);
-        free(d.other);
-    }
+#pragma omp parallel for schedule(dynamic)
+    for (int i = begin; i < end; i++)
+        if (s->test->label[r->first + i] >= 0)
+            ask(s, r, &r->desk[omp_get_thread_num()], i - begin, r->first + i);
 }
 
-/* Of each row x (rows, width). */
-static void inverse_lengths(const float *x, int64_t rows, int width, float *scale)
+/* Queries that a rank asks in a round, which is collective: so many from what all ranks know. Results do not depend on it. */
+static int slice_of(int64_t gallery)
 {
-    for (int64_t i = 0; i < rows; i++) {
-        double square = 0;
-        for (int j = 0; j < width; j++)
-            square += (double)x[i * width + j] * x[i * width + j];
-        scale[i] = square > 0 ? (float)(1 / sqrt(square)) : 0;
-    }
-}
-
-/* Queries that a rank asks in a round. Results do not depend on it. */
-static int slice_of(int threads)
-{
-    return QUERIES * threads;
+    int64_t fit = SLICE_BYTES / (gallery * (int64_t)sizeof(float)) / QUERIES * QUERIES;
+    fit = fit < SLICE ? fit : SLICE;
+    return fit > QUERIES ? (int)fit : QUERIES;
 }
 
 static void ask_all(const search *s, px_log *log)
 {
     const px_features *test = s->test;
-    int slice = slice_of(omp_get_max_threads()), ranks = s->comm->size, size = slice * ranks;
+    int slice = slice_of(s->gallery->count), ranks = s->comm->size, size = slice * ranks;
     size_t similarities = (size_t)size * (size_t)s->most;
     float *copy = ranks > 1 ? px_aligned_calloc((size_t)size * (size_t)test->width * sizeof(float) + 64) : NULL;
     turn r = {.slice = slice,
               .scale = px_calloc((size_t)size, sizeof(float)),
               .own = px_aligned_calloc(similarities * sizeof(float) + 64)};
+    int threads = omp_get_max_threads();
+    r.desk = px_calloc((size_t)threads, sizeof r.desk[0]);
+    for (int i = 0; i < threads; i++)
+        r.desk[i] = (desk){.list = px_calloc((size_t)s->gallery->count, sizeof(entry)),
+                           .other = px_calloc((size_t)s->gallery->count, sizeof(entry))};
     r.all = ranks > 1 ? px_aligned_calloc(similarities * sizeof(float) + 64) : r.own;
     for (r.first = 0; r.first < test->count; r.first += size) {
         r.queries = (int)(test->count - r.first < size ? test->count - r.first : size);
         r.x = px_features_fetch_from(test, r.first, r.queries, copy);
-        inverse_lengths(r.x, r.queries, test->width, r.scale);
+        px_gallery_inverse_lengths(r.x, r.queries, test->width, r.scale);
         run_round(s, &r);
         px_log_progress(log, "retrieval: %d%%", (int)(100 * (r.first + r.queries) / test->count));
     }
     px_log_progress_end(log);
+    for (int i = 0; i < threads; i++) {
+        for (int k = 0; k < s->result->count; k++)
+            s->found[k] += r.desk[i].found[k];
+        free(r.desk[i].list);
+        free(r.desk[i].other);
+    }
+    free(r.desk);
     if (ranks > 1)
         free(r.all);
     free(r.own);
@@ -267,7 +261,7 @@ int px_retrieval(const px_retrieval_cfg *cfg, const px_features *train, const px
         return -1;
     px_rows here = px_features_here(gallery);
     float *gallery_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
-    inverse_lengths(gallery->x, here.rows, gallery->width, gallery_scale);
+    px_gallery_inverse_lengths(gallery->x, here.rows, gallery->width, gallery_scale);
     int64_t found[PX_LIST_MAX] = {0};
     search s = {.gallery = gallery,
                 .test = test,
@@ -292,7 +286,7 @@ double px_retrieval_bytes(const px_retrieval_cfg *cfg, const px_retrieval_size *
     bool self = cfg->gallery == PX_GALLERY_TEST;
     double gallery = (double)(self ? size->test : size->train),
            here = (double)(self ? size->test_here : size->train_here);
-    double queries = (double)slice_of(size->threads) * size->ranks, divided = size->ranks > 1;
+    double queries = (double)slice_of((int64_t)gallery) * size->ranks, divided = size->ranks > 1;
     double similarities = queries * here * (1 + divided) * (double)sizeof(float);
     return size->threads * gallery * 2 * (double)sizeof(entry) + similarities +
            queries * (1 + divided * size->width) * (double)sizeof(float) + here * (double)sizeof(float) +

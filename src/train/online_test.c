@@ -55,7 +55,7 @@ double px_online_test_bytes(const px_settings *s, const px_task *task, int ranks
     if (task->images > 0) /* both splits together have no more than the data set */
         rows = fmin(rows, (double)task->images);
     if (ranks > 1) { /* a rank has its share, and a round of the search beside it (eval/knn.c) */
-        const double SEARCH = 3500;
+        const double SEARCH = 64 * 128 + 2 * 512;
         rows = fmin(rows, rows / ranks + 2 * PX_ONLINE_BATCH) + SEARCH;
     }
     double bytes = (double)plan.arena + (double)plan.weights + (double)plan.states +

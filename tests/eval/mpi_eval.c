@@ -10,6 +10,7 @@
 #include "eval/spectrum.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,14 +56,31 @@ static void test_linear(const px_comm *comm, px_log *log, const blobs *train, co
     blobs_free_share(&on);
 }
 
-/* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. */
+/* Hosts may have other numbers of cores: what is collective must not follow from the threads. */
+static void other_threads_than_others(const px_comm *comm)
+{
+    omp_set_num_threads(1 + 2 * comm->rank);
+}
+
+/* Every seventh row has no label. */
+static void forget_labels(blobs *b)
+{
+    for (int64_t i = 3; i < b->f.count; i += 7)
+        b->label[i] = -1;
+}
+
+/* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. More test rows than a round takes
+ * with 900 neighbours. */
 static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
     px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
     px_knn_cfg cfg = {.k = {3, {10, 50, 900}}, .temperature = 0.07}; /* 900: more than a rank has */
     px_knn_result a, b;
+    int threads = omp_get_max_threads();
+    other_threads_than_others(comm);
     PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == 0);
+    omp_set_num_threads(threads);
     PX_CHECK(px_knn(&cfg, &train->f, &test->f, &self, log, &b) == 0);
     PX_CHECK(a.top1[0] > 0.3);
     same(a.top1, b.top1, 3, sizeof(double));
@@ -143,7 +161,10 @@ static void test_retrieval(const px_comm *comm, px_log *log, const blobs *train,
     for (int gallery = 0; gallery < 2; gallery++) {
         px_retrieval_cfg ask = {.gallery = gallery ? PX_GALLERY_TEST : PX_GALLERY_TRAIN, .k = {2, {1, 5}}};
         px_retrieval_result a, b;
+        int threads = omp_get_max_threads();
+        other_threads_than_others(comm);
         PX_CHECK(px_retrieval(&ask, &from, &on, comm, log, &a) == 0);
+        omp_set_num_threads(threads);
         PX_CHECK(px_retrieval(&ask, &train->f, &test->f, &self, log, &b) == 0);
         PX_CHECK(a.map > 0.15 && a.map == b.map && a.recall[0] == b.recall[0] && a.recall[1] == b.recall[1]);
     }
@@ -189,6 +210,13 @@ int main(int argc, char **argv)
     test_knn(&comm, &log, &train, &test, 2000);
     test_retrieval(&comm, &log, &train, &test, 100);
     test_retrieval(&comm, &log, &train, &test, 2000);
+    blobs odd = blobs_make(1100, 37, 10, 0.4f, 4), asked = blobs_make(2500, 37, 10, 0.4f, 5);
+    forget_labels(&odd);
+    forget_labels(&asked);
+    test_knn(&comm, &log, &odd, &asked, 100);
+    test_retrieval(&comm, &log, &odd, &asked, 100);
+    blobs_free(&odd);
+    blobs_free(&asked);
     test_neighbours(&comm, &train, &test);
     test_logistic(&comm, &log, &train, &test, 100);
     test_logistic(&comm, &log, &train, &test, 2000);
