@@ -27,6 +27,7 @@ typedef enum px_rng_purpose {
     PX_RNG_TEST = 7,
     PX_RNG_NUMBERS = 8, /* a = step, b = stream and row: numbers that a graph draws by itself */
     PX_RNG_BATCH = 9,   /* a = micro-batch: what is the same for all images of a batch */
+    PX_RNG_SEARCH = 10, /* a = candidate of an architecture search */
 } px_rng_purpose;
 
 typedef struct px_rng {
