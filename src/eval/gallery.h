@@ -42,8 +42,8 @@ px_gallery_block px_gallery_at(const px_gallery *, int64_t block);
 /* dot (queries, keys): products of the rows of `query` (queries, width) with the block's. */
 void px_gallery_dot(const px_gallery_block *, const float *query, int queries, int width, float *dot);
 
-/* scale (rows): 1 / length of each row x (rows, width), 0 for a row of zeros. Summed in order, in double: the same bits wherever a row
- * lies in memory. */
+/* scale (rows): 1 / length of each row x (rows, width), 0 for a row of zeros. Summed in order, in double: the same bits wherever a
+ * row lies in memory. */
 void px_gallery_inverse_lengths(const float *x, int64_t rows, int width, float *scale);
 
 /* Bytes of memory that it takes on one of so many ranks. */

@@ -21,8 +21,8 @@ const px_option px_knn_options[] = {
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
     {0}};
 
-/* Queries of a block, and the most blocks of a round: enough for the threads of a rank. A round is collective, so its size follows from
- * what all ranks know: what its neighbours and its rows take. */
+/* Queries of a block, and the most blocks of a round: enough for the threads of a rank. A round is collective, so its size follows
+ * from what all ranks know: what its neighbours and its rows take. */
 enum { QUERIES = 128, ROUND = 64, NEIGHBOUR_BYTES = 1 << 25, ROW_BYTES = 1 << 30 };
 
 /* What a vote weighs: exp(similarity / temperature), one, or 1 / distance. */

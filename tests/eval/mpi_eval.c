@@ -69,8 +69,8 @@ static void forget_labels(blobs *b)
         b->label[i] = -1;
 }
 
-/* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. More test rows than a round takes
- * with 900 neighbours. */
+/* Rows divided in units that cut the blocks of products, and in one unit: then some ranks have none. More test rows than a round
+ * takes with 900 neighbours. */
 static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
