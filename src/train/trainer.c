@@ -239,10 +239,15 @@ static int validate(trainer *t)
          tests = px_online_test_is_due(&t->online, place(t), last);
     if (!validates && !tests)
         return 0;
-    px_crash_doing("the validation", t->step + 1);
-    int status = validates ? px_validation_run(t->validation, t->log, epochs_done(t)) : 0;
-    if (status == 0 && tests)
+    int status = 0;
+    if (validates) {
+        px_crash_doing("the validation", t->step + 1);
+        status = px_validation_run(t->validation, t->log, epochs_done(t));
+    }
+    if (status == 0 && tests) {
+        px_crash_doing("the online test of the backbone", t->step + 1);
         status = px_online_test_run(&t->online, t->log, epochs_done(t));
+    }
     px_meter_lap(&t->meter, PX_PART_EVALUATION, px_loader_worked(t->session.loader).seconds);
     return status;
 }
