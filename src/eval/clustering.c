@@ -187,6 +187,7 @@ const px_protocol px_protocol_clustering = {
     .columns = "  matched %      NMI      ARI",
     .numbers = numbers,
     .draws = true,
+    .no_training = true,
     .whole = true,
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_clustering_options,

@@ -45,7 +45,7 @@ static void write_data(FILE *out, const px_eval_description *d)
 {
     write_name(out, "data", px_dataset_about(d->data)->path);
     fprintf(out, "data_crc = %08" PRIx32 "\n", d->data_crc);
-    bool learns = d->protocol && !d->protocol->test_only;
+    bool learns = d->protocol && !d->protocol->no_training;
     if (learns)
         fprintf(out, "train = %s, %" PRId64 " images\n", d->wanted->train, d->splits->subset_count);
     if (learns && d->wanted->labels > 0)

@@ -98,16 +98,10 @@ static int begin_group(const bench *b, const char *group, subject s, bool protoc
 
 static int extract_split(bench *b, subject s, const px_split *split, px_extraction *out)
 {
-    int status;
-    if (s >= BASELINE) {
-        status = px_extract_baseline(out, &b->from, (px_baseline)(s - BASELINE), split);
-    } else {
-        px_store store = px_store_make(b->e->eval.store, &b->e->run, &b->model, b->data_crc);
-        status = px_store_extract(out, &store, &b->from, &b->model, split);
-    }
-    if (status == 0 && b->e->protocol->whole)
-        px_extraction_gather(out, out->layers - 1);
-    return status;
+    if (s >= BASELINE)
+        return px_extract_baseline(out, &b->from, (px_baseline)(s - BASELINE), split);
+    px_store store = px_store_make(b->e->eval.store, &b->e->run, &b->model, b->data_crc);
+    return px_store_extract(out, &store, &b->from, &b->model, split);
 }
 
 /* Whether there is a map of another kind of test: one of held-out images does not replace one of a test split. */
@@ -186,19 +180,22 @@ static char *group_name(const bench *b, const char *of)
     return px_format("%s%s", of, b->e->eval.holdout > 0 ? "_holdout" : "");
 }
 
-/* Both splits' features; nothing for a protocol that takes images. */
+/* Both splits' features, or those of the test alone; nothing for a protocol that takes images. */
 static int encode(bench *b, subject s, px_trial *t)
 {
     if (b->e->protocol->images) {
         t->train = t->test = NULL;
         return 0;
     }
-    if (!b->e->protocol->test_only && extract_split(b, s, &b->splits.train, t->train) != 0)
+    if (!b->e->protocol->no_training && extract_split(b, s, &b->splits.train, t->train) != 0)
         return -1;
-    if (extract_split(b, s, &b->splits.test, t->test) == 0)
-        return 0;
-    px_extraction_finish(t->train);
-    return -1;
+    if (extract_split(b, s, &b->splits.test, t->test) != 0) {
+        px_extraction_finish(t->train);
+        return -1;
+    }
+    if (b->e->protocol->whole)
+        px_extraction_gather(t->test, t->test->layers - 1);
+    return 0;
 }
 
 /* What is told of features besides the protocol's results. */
@@ -321,7 +318,8 @@ static int open_data(bench *b)
                                      .labels = eval->labels,
                                      .labels_seed = eval->labels_seed,
                                      .seeds = eval->seeds,
-                                     .unlabelled = b->e->protocol->test_only};
+                                     .unlabelled = b->e->protocol->unlabelled,
+                                     .no_training = b->e->protocol->no_training};
     if (px_dataset_open(&b->data, d->path, d->links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
         return -1;
     if (b->comm->rank == 0)
@@ -344,7 +342,7 @@ static int check_need(const bench *b)
                                .comm = b->comm,
                                .patches = &eval->patches,
                                .batch = eval->batch,
-                               .train = images || b->e->protocol->test_only ? 0 : b->splits.train.count,
+                               .train = images || b->e->protocol->no_training ? 0 : b->splits.train.count,
                                .test = images ? 0 : b->splits.test.count,
                                .classes = px_dataset_about(b->data)->classes,
                                .protocol = b->e->protocol,

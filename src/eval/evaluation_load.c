@@ -93,7 +93,7 @@ static int check_together(const px_evaluation *e)
                        e->eval.store);
     if (e->eval.seeds > 1 && e->eval.layers)
         return px_fail(PX_USAGE, "seeds = %d does not go together with layers=true", e->eval.seeds);
-    if (e->eval.seeds > 1 && !e->protocol->draws && e->protocol->test_only)
+    if (e->eval.seeds > 1 && !e->protocol->draws && e->protocol->no_training)
         return px_fail(PX_USAGE, "seeds = %d, but protocol=%s draws nothing and learns nothing: repeats are all alike",
                        e->eval.seeds, e->protocol->name);
     if (e->eval.seeds > 1 && !e->protocol->draws && !(e->eval.labels > 0))

@@ -39,8 +39,8 @@ static double own_rows(const subject *s, int64_t count, int ranks)
     return (double)px_share_most(count, s->images, ranks);
 }
 
-/* For a protocol that needs all rows, several ranks gather the last layer of one split after the other (evaluation.c), then the
- * layers before it in turn (layers.c). While one is gathered, the rank's own rows are still there. */
+/* For a protocol that needs all rows of the test split, several ranks gather its last layer (evaluation.c), then the layers before
+ * it in turn, and drop them (diagnostics.c). While one is gathered, the rank's own rows are still there. */
 static double features_bytes(const px_eval_need_case *c, const subject *s)
 {
     int ranks = c->comm->size, last = s->layers - 1;
@@ -48,17 +48,13 @@ static double features_bytes(const px_eval_need_case *c, const subject *s)
     double train = own_rows(s, c->train, ranks), test = own_rows(s, c->test, ranks);
     if (!gathers)
         return rows_bytes(s, train + test, 0, s->layers);
-    double all_train = rows_bytes(s, (double)c->train, last, s->layers),
-           all = rows_bytes(s, (double)(c->train + c->test), last, s->layers);
-    double most = fmax(all_train + rows_bytes(s, train, 0, s->layers),
-                       all + rows_bytes(s, train, 0, last) + rows_bytes(s, test, 0, s->layers));
+    double all = rows_bytes(s, (double)c->test, last, s->layers), most = all + rows_bytes(s, test, 0, s->layers);
     for (int i = 0; i < last; i++) {
-        double gathering =
-            all + rows_bytes(s, train + test, i, last) + rows_bytes(s, (double)(c->train + c->test), i, i + 1);
+        double gathering = all + rows_bytes(s, test, i, last) + rows_bytes(s, (double)c->test, i, i + 1);
         if (gathering > most) /* fmax here crashes gcc 12 for 64-bit Arm */
             most = gathering;
     }
-    return most;
+    return most + rows_bytes(s, train, 0, s->layers);
 }
 
 static double probe_bytes(const px_eval_need_case *c, const subject *s, bool baseline)

@@ -39,7 +39,8 @@ typedef struct px_trial_source {
 typedef struct px_trial {
     const char *subject; /* "pretrained" */
     char *group;         /* where its results go: "/eval/NAME/pretrained" */
-    /* each rank has its own rows, and of the last layer all rows for a protocol that is `whole`; NULL for one that takes images */
+    /* each rank has its own rows, and of `test` all rows of the last layer for a protocol that is `whole`; NULL for one that takes
+     * images */
     px_extraction *train, *test;
     px_trial_source source;
     int classes;
@@ -83,11 +84,10 @@ typedef struct px_protocol {
     bool draws;  /* what it finds depends on a seed, also if all labels are there */
     /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are left out */
     bool images;
-    bool own_views; /* it encodes views of its own of whole images: no patches, and no baselines without a network */
-    /* it learns nothing: needs no labels, the training images are not encoded, `train` of the trial is empty */
-    bool test_only;
-
-    bool whole; /* it needs all rows of the last layer on every rank, not divided among them */
+    bool own_views;   /* it encodes views of its own of whole images: no patches, and no baselines without a network */
+    bool unlabelled;  /* it needs no labels: what it finds is no accuracy */
+    bool no_training; /* it learns nothing: training images are not encoded, `train` of the trial is empty */
+    bool whole;       /* it needs all rows of the test split's last layer on every rank, not divided among them */
 
     /* What is best known of its results, the first one in figures: shares of 1, scalars or arrays over `axis`. NULL-terminated;
      * NULL: top1 and top5. */

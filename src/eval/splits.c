@@ -188,10 +188,10 @@ int px_eval_splits_make(px_eval_splits *s, const px_dataset *data, const px_eval
     }
     s->train = *train;
     s->limited = px_split_limit(&s->train, want->limit);
-    if (!want->unlabelled && check_labels(data, "train_split", &s->train, s->test.name) != 0)
+    if (!want->no_training && check_labels(data, "train_split", &s->train, s->test.name) != 0)
         return -1;
     s->subset_count = 0;
-    if (want->labels > 0 && !want->unlabelled)
+    if (want->labels > 0 && !want->no_training)
         return take_few(s, data, want);
     s->subset_count = s->train.count;
     return 0;
@@ -210,7 +210,7 @@ void px_eval_splits_warn(const px_eval_splits_cfg *want, const px_eval_splits *s
 {
     if (want->holdout > 0)
         return;
-    if (!want->unlabelled && strcmp(s->test.name, want->train) == 0)
+    if (!want->no_training && strcmp(s->test.name, want->train) == 0)
         px_log_warning(log,
                        "test_split=%s is what the probe learns from: what it reaches there says nothing of new images",
                        s->test.name);

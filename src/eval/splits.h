@@ -17,9 +17,9 @@ typedef struct px_eval_splits_cfg {
     int64_t seed, limit;      /* of what is held out; the most training images, 0: all */
     double labels;            /* of each class of `train`: below 1 a share, from 1 on a number of images; 0: all */
     int64_t labels_seed;
-    /* nothing is learned: without `holdout` neither classes nor labels are needed, and `labels` draws nothing */
-    bool unlabelled;
-    int seeds; /* that many subsets are drawn, by labels_seed and those that follow */
+    bool unlabelled;  /* without `holdout` neither classes nor labels are needed */
+    bool no_training; /* nothing is learned: training images need no labels, and `labels` draws nothing */
+    int seeds;        /* that many subsets are drawn, by labels_seed and those that follow */
 } px_eval_splits_cfg;
 
 typedef struct px_eval_splits {

@@ -16,7 +16,7 @@ static int run_once(px_trial *t, const px_protocol *p, const px_protocol_cfg *cf
         t->source.train = s->train;
         return status;
     }
-    if (p->test_only)
+    if (p->no_training)
         return p->run(cfg, t);
     int32_t *all = t->train->label;
     t->train->label = px_eval_splits_labels(s, all, k);

@@ -164,7 +164,7 @@ int px_plot_evals_of_labels(plot_eval *evals, int count)
     int kept = 0;
     for (int i = 0; i < count; i++) {
         const px_protocol *p = px_protocols[px_protocol_index(evals[i].protocol)];
-        if (p && p->test_only)
+        if (p && p->unlabelled)
             finish_eval(&evals[i]);
         else
             evals[kept++] = evals[i];

@@ -1,5 +1,5 @@
-/* test_protocols.c - robustness and diagnostics as protocols of `probe`: what they write, that it is the same on one rank and two,
- * beside baselines and by layer, and what they refuse. */
+/* test_protocols.c - robustness, diagnostics, clustering, attention as protocols of `probe`: what they write, that it is the same
+ * on one rank and two, beside baselines and by layer, and what they refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,6 +138,33 @@ static void diagnostics_by_layer_and_against_a_file(void **state)
     run_finish(&r);
 }
 
+/* It learns nothing: the split to learn from may be without labels, and its features are not made. */
+static void clustering_takes_the_test_images_alone(void **state)
+{
+    (void)state;
+    run_result r = RUN("probe", "run", "protocol=clustering", "clustering.starts=2", "labels=0.5", "baselines=true",
+                       "store=kept", "threads=1");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_non_null(strstr(r.out, "hog"));
+    run_finish(&r);
+    double nmi = number("/eval/clustering/pretrained/nmi"), inertia = number("/eval/clustering/pretrained/inertia");
+    assert_true(nmi > 0 && nmi <= 1);
+    r = RUN_RANKS(2, "probe", "run", "protocol=clustering", "clustering.starts=2", "train_split=test", "threads=1");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_null(strstr(r.err, "what the probe learns from"));
+    run_finish(&r);
+    assert_true(number("/eval/clustering/pretrained/nmi") == nmi);
+    assert_true(number("/eval/clustering/pretrained/inertia") == inertia);
+    r = RUN("probe", "run", "protocol=knn", "store=kept", "threads=1"); /* what clustering has left there */
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    assert_non_null(strstr(r.err, "features of test: taken from kept"));
+    assert_null(strstr(r.err, "features of train: taken from kept"));
+    run_finish(&r);
+}
+
 static void attention_of_a_transformer(void **state)
 {
     (void)state;
@@ -231,6 +258,7 @@ int main(void)
                                        cmocka_unit_test(robustness_is_of_images_with_labels),
                                        cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
                                        cmocka_unit_test(diagnostics_by_layer_and_against_a_file),
+                                       cmocka_unit_test(clustering_takes_the_test_images_alone),
                                        cmocka_unit_test(attention_of_a_transformer),
                                        cmocka_unit_test(no_labels_are_needed),
                                        cmocka_unit_test(refuses)};

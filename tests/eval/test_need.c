@@ -93,7 +93,7 @@ static void features(void **state)
 }
 
 /* Whole batches of images: 40 of 79 in the training split, 8 of 16 in the other. */
-static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
+static void ranks_have_a_part_each_or_all_rows_of_the_test(void **state)
 {
     (void)state;
     double widths, last, own_train = 40 * BATCH, own_test = 8 * BATCH;
@@ -104,12 +104,10 @@ static void ranks_have_a_part_each_and_all_rows_of_a_layer(void **state)
     const px_clustering_cfg clustering = {.starts = 1, .steps = 1};
     c.protocol = px_protocols[px_protocol_index("clustering")];
     c.protocol_cfg = (const px_protocol_cfg *)&clustering;
+    c.train = 0;
     px_need n = need_of(&c, &widths, &last);
-    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TRAIN + own_train)); /* while they are gathered */
-    c.test = TRAIN;
-    n = need_of(&c, &widths, &last);
-    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (2 * TRAIN + own_train));
-    c.test = TEST;
+    assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TEST + own_test)); /* while they are gathered */
+    c.train = TRAIN;
     c.protocol = NULL;
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (own_train + own_test));
@@ -152,7 +150,7 @@ static void a_baseline_alone_has_no_encoder(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(features),
-                                       cmocka_unit_test(ranks_have_a_part_each_and_all_rows_of_a_layer),
+                                       cmocka_unit_test(ranks_have_a_part_each_or_all_rows_of_the_test),
                                        cmocka_unit_test(pixels), cmocka_unit_test(a_baseline_alone_has_no_encoder)};
     return cmocka_run_group_tests_name("need", tests, setup, teardown);
 }

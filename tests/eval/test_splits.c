@@ -134,8 +134,15 @@ static void nothing_is_learned(void **state)
     px_dataset *d = open_set(*state, 160, 0);
     refuse(d, (px_eval_splits_cfg){.seeds = 1}, "has no classes to probe for");
     refuse(d, (px_eval_splits_cfg){.holdout = 0.1, .unlabelled = true, .seeds = 1}, "has no classes to probe for");
-    px_eval_splits s = splits(d, (px_eval_splits_cfg){.labels = 0.1, .unlabelled = true, .seeds = 1});
+    refuse(d, (px_eval_splits_cfg){.no_training = true, .seeds = 1}, "has no classes to probe for");
+    const px_eval_splits_cfg neither = {.labels = 0.1, .unlabelled = true, .no_training = true, .seeds = 1};
+    px_eval_splits s = splits(d, neither);
     assert_int_equal(s.test.count, 40);
+    assert_null(s.subsets);
+    px_eval_splits_finish(&s);
+    px_dataset_close(d);
+    d = open_set(*state, 160, CLASSES); /* a protocol that learns nothing, but compares with the classes */
+    s = splits(d, (px_eval_splits_cfg){.labels = 0.1, .no_training = true, .seeds = 1});
     assert_null(s.subsets);
     px_eval_splits_finish(&s);
     px_dataset_close(d);
