@@ -2,7 +2,7 @@
  *
  *     px_layers l;
  *     px_layers_probe(&l, &cfg, &train, &test, classes, &last, comm, log);   // all ranks together
- *     px_layers_write(results, "/eval/linear/pretrained/layers", &l);    
+ *     px_layers_write(results, "/eval/linear/pretrained/layers", &l);
  *
  * The last stage is not always the best: for Relative Location on ImageNet, MMSelfSup reports 15, 30, 43, 51 and 41%
  * after the stem and the four stages of a ResNet-50 (there maps are pooled to several places, here to one).
@@ -26,9 +26,8 @@ typedef struct px_layers {
     px_layer_score layer[PX_STAGES_MAX + 1];
 } px_layers;
 
-/* Both extractions have all layers; `last` is the probe of the last one, which is not repeated. Layers are gathered and
- * dropped one by one, so that a rank has in memory its own rows of all layers, and all rows of the last one and of one
- * more. 0 or -1. */
+/* Both extractions have all layers; `last` is the probe of the last one, which is not repeated. Each rank has its own rows of them;
+ * a layer is dropped when it has been probed. 0 or -1. */
 int px_layers_probe(px_layers *, const px_probe_cfg *, px_extraction *train, px_extraction *test, int classes,
                     const px_probe_result *last, const px_comm *, px_log *);
 
