@@ -104,8 +104,9 @@ static px_value *classifier(px_graph *g, const px_backbone_cfg *c, px_value *map
 }
 
 /* Each convolution, then the linear layers with what follows, which not every head has. */
-static int layer(const px_backbone *b, const char *parameter, int *count)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *count)
 {
+    (void)c;
     int place;
     (void)b;
     *count = LAYERS + 1;

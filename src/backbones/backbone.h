@@ -80,7 +80,7 @@ typedef struct px_backbone_family {
 
     /* The layer of a parameter of the backbone, counted from the images on, from 0 to *layers - 1; what comes after the backbone
      * is in the last one. -1: the backbone has no parameter of this name. For px_backbone_layer. */
-    int (*layer)(const px_backbone *, const char *parameter, int *layers);
+    int (*layer)(const px_backbone *, const px_backbone_cfg *, const char *parameter, int *layers);
 
     /* The features (N, F) of a stage's map: what a probe of that layer reads. */
     px_value *(*pool)(px_graph *, const px_backbone_cfg *, px_value *map);
@@ -97,6 +97,6 @@ extern const px_backbone_family *const px_backbone_families[]; /* NULL-terminate
 const px_backbone *px_backbone_find(const char *name);
 
 /* The family's `layer`, for optim.layer_decay; a token that stands for hidden patches is in layer 0. */
-int px_backbone_layer(const px_backbone *, const char *parameter, int *layers);
+int px_backbone_layer(const px_backbone *, const px_backbone_cfg *, const char *parameter, int *layers);
 
 #endif

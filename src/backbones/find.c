@@ -22,8 +22,8 @@ const px_backbone *px_backbone_find(const char *name)
                         near ? ", did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
-int px_backbone_layer(const px_backbone *b, const char *parameter, int *layers)
+int px_backbone_layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
-    int layer = b->family->layer(b, parameter, layers);
+    int layer = b->family->layer(b, c, parameter, layers);
     return strcmp(parameter, "mask_token") == 0 ? 0 : layer;
 }

@@ -65,8 +65,9 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
 }
 
 /* The stem, each module, then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     (void)b;
     *layers = MODULES + 2;
     for (int i = 0; i < MODULES; i++)

@@ -82,8 +82,9 @@ static px_value *separable(px_graph *g, px_value *x, int out, int stride)
 }
 
 /* The stem, each separable convolution, then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     int place, k, before = 0, found = -1;
     (void)b;
     if (sscanf(parameter, "blocks.%d.%d.", &place, &k) != 2)

@@ -94,8 +94,9 @@ static px_value *group(px_graph *g, px_value *x, const struct group *s, int stri
 }
 
 /* The stem, each block, the last convolution, then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     int place, last = 1;
     (void)b;
     for (int i = 0; i < GROUPS; i++)

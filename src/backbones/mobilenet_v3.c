@@ -151,8 +151,9 @@ static px_value *last_layer(px_graph *g, px_value *pooled, int out)
 }
 
 /* The stem, each block, the last convolution, then the linear layer with what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     const struct variant *v = b->variant;
     int place, last = 1;
     while (v->block[last - 1].kernel)

@@ -131,17 +131,16 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
 }
 
 /* The stem, each cell, then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
-    const struct variant *v = b->variant;
-    int number;
-    *layers = 1 + GROUPS * v->cells + GROUPS - 1 + 1;
+    int number, cells = c->cells ? c->cells : ((const struct variant *)b->variant)->cells;
+    *layers = 1 + GROUPS * cells + GROUPS - 1 + 1;
     if (sscanf(parameter, "cell_%d.", &number) == 1)
-        return 1 + number / NUMBERED * (v->cells + 1) + number % NUMBERED;
+        return 1 + number / NUMBERED * (cells + 1) + number % NUMBERED;
     if (sscanf(parameter, "reduction_cell_%d.", &number) == 1)
-        return (number + 1) * (v->cells + 1);
+        return (number + 1) * (cells + 1);
     bool stem = strncmp(parameter, "conv0.", 6) == 0 || strncmp(parameter, "cell_stem_", 10) == 0;
-    return stem || strcmp(parameter, "mask_token") == 0 ? 0 : -1;
+    return stem ? 0 : -1;
 }
 
 /* ---- operations ---- */

@@ -275,8 +275,9 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
 }
 
 /* The stem, the stages (four, three for CIFAR), then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     const struct variant *v = b->variant;
     bool first = !v->wider; /* the norm is the stem's */
     *layers = v->blocks[STAGES - 1] ? STAGES + 2 : STAGES + 1;

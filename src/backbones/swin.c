@@ -141,8 +141,9 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
 }
 
 /* The embedding, the stages, then what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     int stage;
     (void)b;
     *layers = STAGES + 2;

@@ -132,8 +132,9 @@ static px_value *classifier(px_graph *g, const px_backbone_cfg *c, px_value *map
 }
 
 /* Each convolution with its norm, then the linear layers with what follows, which not every head has. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     const struct variant *v = b->variant;
     int place = -1, at = 0, found = -1;
     sscanf(parameter, "features.%d.", &place);

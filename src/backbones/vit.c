@@ -86,8 +86,9 @@ static int patch(const px_backbone *b)
 }
 
 /* As BEiT and MAE count them: the embedding, each block, then the last norm with what follows. */
-static int layer(const px_backbone *b, const char *parameter, int *layers)
+static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
+    (void)c;
     static const char *const embedding[] = {"cls_token", "reg_token", "dist_token", "pos_embed", "patch_embed."};
     *layers = ((const px_vit_variant *)b->variant)->depth + 2;
     for (size_t i = 0; i < sizeof embedding / sizeof embedding[0]; i++)

@@ -24,7 +24,7 @@ static int slow_down(px_treatment *how, const px_param_span *span, int spans, co
     if (s->optim.layer_decay == 1)
         return 0;
     for (int i = 0; i < spans; i++) {
-        int layers, layer = px_backbone_layer(b, span[i].name, &layers);
+        int layers, layer = px_backbone_layer(b, s->backbone_cfg, span[i].name, &layers);
         if (layer >= 0 && is_of_backbone(m, span[i].name))
             how[i].rate *= pow(s->optim.layer_decay, layers - 1 - layer);
     }

@@ -154,17 +154,6 @@ static void layers_of_mae(void **state)
           e);
 }
 
-static void mask_tokens_of_backbones_are_in_layer_0(void **state)
-{
-    (void)state;
-    static const char *const name[] = {"resnet18", "vit_tiny_8"};
-    for (int i = 0; i < 2; i++) {
-        int layers;
-        const px_backbone *b = px_backbone_find(name[i]);
-        assert_int_equal(px_backbone_layer(b, "mask_token", &layers), 0);
-    }
-}
-
 static void rules_of_user_and_method(void **state)
 {
     (void)state;
@@ -211,7 +200,6 @@ int main(void)
                                        cmocka_unit_test(layers_of_a_resnet),
                                        cmocka_unit_test(layers_of_a_mobilenet),
                                        cmocka_unit_test(layers_of_mae),
-                                       cmocka_unit_test(mask_tokens_of_backbones_are_in_layer_0),
                                        cmocka_unit_test(rules_of_user_and_method),
                                        cmocka_unit_test(methods_freeze),
                                        cmocka_unit_test(rules_that_miss_are_refused)};
