@@ -223,13 +223,13 @@ static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
 }
 
 /* Blocks of queries in a round. Results do not depend on it. */
-static int round_blocks(int64_t test, int64_t most, int width)
+static int round_blocks(int64_t test, int64_t most, int width, int ranks)
 {
     int64_t all = (test + QUERIES - 1) / QUERIES, blocks = all < ROUND ? all : ROUND,
             fit = NEIGHBOUR_BYTES / (most * QUERIES * (int64_t)sizeof(neighbour)),
             rows = ROW_BYTES / ((int64_t)width * QUERIES * (int64_t)sizeof(float));
     blocks = blocks < fit ? blocks : fit;
-    blocks = blocks < rows ? blocks : rows;
+    blocks = blocks < rows || ranks == 1 ? blocks : rows; /* one rank has them where they are */
     return blocks > 1 ? (int)blocks : 1;
 }
 
@@ -237,7 +237,7 @@ static int round_blocks(int64_t test, int64_t most, int width)
 static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
 {
     const px_features *test = s->test;
-    int64_t size = (int64_t)round_blocks(test->count, s->most, test->width) * QUERIES;
+    int64_t size = (int64_t)round_blocks(test->count, s->most, test->width, comm->size) * QUERIES;
     size_t rows = (size_t)(size + comm->size), found = rows * (size_t)s->most;
     bool divided = comm->size > 1;
     turn r = {.copy = divided ? px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64) : NULL,
@@ -307,7 +307,7 @@ double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
     double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
     double voting = most * neighbours + WEIGHTINGS * size->classes * (double)sizeof(double);
-    double round = (double)round_blocks(size->test, (int64_t)most, size->width) * QUERIES + size->ranks;
+    double round = (double)round_blocks(size->test, (int64_t)most, size->width, size->ranks) * QUERIES + size->ranks;
     double queries = round * ((1 + divided) * most * neighbours + (1 + divided * size->width) * (double)sizeof(float));
     double rows = (double)size->train_here * sizeof(float); /* their lengths */
     return size->threads * fmax(thread, voting) + queries + rows + px_gallery_bytes(size->width, size->ranks) +

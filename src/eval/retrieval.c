@@ -158,7 +158,7 @@ static void run_round(const search *s, turn *r)
 /* Queries that a rank asks in a round, which is collective: so many from what all ranks know. Results do not depend on it. */
 static int slice_of(int64_t gallery)
 {
-    int64_t fit = SLICE_BYTES / (gallery * (int64_t)sizeof(float)) / QUERIES * QUERIES;
+    int64_t rows = gallery > 0 ? gallery : 1, fit = SLICE_BYTES / (rows * (int64_t)sizeof(float)) / QUERIES * QUERIES;
     fit = fit < SLICE ? fit : SLICE;
     return fit > QUERIES ? (int)fit : QUERIES;
 }

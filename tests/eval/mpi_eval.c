@@ -215,8 +215,17 @@ int main(int argc, char **argv)
     forget_labels(&asked);
     test_knn(&comm, &log, &odd, &asked, 100);
     test_retrieval(&comm, &log, &odd, &asked, 100);
+    blobs rows = blobs_make(5000, 37, 10, 0.4f, 6); /* several chunks of the logistic regression */
+    forget_labels(&rows);
+    test_logistic(&comm, &log, &rows, &asked, 100);
+    blobs wide = blobs_make(1300, 4096, 10, 0.4f, 7), wide_test = blobs_make(100, 4096, 10, 0.4f, 8);
+    forget_labels(&wide); /* steps of 128 x 4096 floats: two windows of the linear probe, the second one short */
+    test_linear(&comm, &log, &wide, &wide_test, 100);
     blobs_free(&odd);
     blobs_free(&asked);
+    blobs_free(&rows);
+    blobs_free(&wide);
+    blobs_free(&wide_test);
     test_neighbours(&comm, &train, &test);
     test_logistic(&comm, &log, &train, &test, 100);
     test_logistic(&comm, &log, &train, &test, 2000);
