@@ -2,19 +2,16 @@
 #include "eval/label_free.h"
 
 #include "base/error.h"
+#include "base/one_thread.h"
 #include "tensor/eigen.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <omp.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { BLOCK = 256 };
-
-/* LAPACK's function, in OpenBLAS; declared here, since lapacke.h is not packaged everywhere. */
-void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_length);
 
 /* ---- distances on the sphere ---- */
 
@@ -95,7 +92,7 @@ static void scatters(const px_features *f, int q, double *between, double *withi
 
 static int lidar(const px_features *f, int q, double delta, double *rank)
 {
-    int w = f->width, info = 0;
+    int w = f->width;
     size_t cells = (size_t)w * (size_t)w;
     double *between = px_aligned_calloc(cells * sizeof between[0]),
            *within = px_aligned_calloc(cells * sizeof within[0]), *value = px_calloc((size_t)w, sizeof value[0]);
@@ -105,9 +102,9 @@ static int lidar(const px_features *f, int q, double delta, double *rank)
     for (int i = 0; i < w; i++)
         for (int j = 0; j < i; j++)
             between[(int64_t)i * w + j] = between[(int64_t)j * w + i];
-    /* W = U^T U; U^-T B U^-1 has the eigenvalues of W^-1/2 B W^-1/2. LAPACK's columns are our rows: its lower is our upper. */
-    dpotrf_("L", &w, within, &w, &info, 1);
-    int status = info == 0 ? 0 : px_fail(PX_DATA, "LiDAR: the covariance within images is not positive definite");
+    /* W = U^T U; U^-T B U^-1 has the eigenvalues of W^-1/2 B W^-1/2. */
+    int status =
+        px_cholesky(within, w) ? 0 : px_fail(PX_DATA, "LiDAR: the covariance within images is not positive definite");
     if (status == 0) {
         cblas_dtrsm(CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, w, w, 1, within, w, between, w);
         cblas_dtrsm(CblasRowMajor, CblasRight, CblasUpper, CblasNoTrans, CblasNonUnit, w, w, 1, within, w, between, w);
@@ -125,15 +122,14 @@ int px_label_free_measure(px_label_free *m, const px_features *views, int q, dou
     PX_CHECK(q >= 2 && views->count % q == 0 && views->count >= 2 * (int64_t)q);
     if (px_features_finite(views, "views'") != 0)
         return -1;
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1); /* sums in BLAS and LAPACK must not depend on their number */
+    int threads = px_one_thread_begin();
     double *x = unit_rows(views);
     int64_t images = views->count / q;
     m->alignment = alignment(x, images, q, views->width);
     m->uniformity = uniformity(x, images, q, views->width);
     free(x);
     int status = lidar(views, q, delta, &m->lidar);
-    omp_set_num_threads(threads);
+    px_one_thread_end(threads);
     return status;
 }
 
@@ -167,12 +163,11 @@ static void cross(const px_cka_side *a, const px_cka_side *b, double *out)
 /* |a^T b|, by one thread. */
 static double norm_of(const px_cka_side *a, const px_cka_side *b)
 {
-    int threads = omp_get_max_threads();
     int64_t cells = (int64_t)a->features.width * b->features.width;
     double *product = px_aligned_calloc((size_t)cells * sizeof product[0]), square = 0;
-    omp_set_num_threads(1);
+    int threads = px_one_thread_begin();
     cross(a, b, product);
-    omp_set_num_threads(threads);
+    px_one_thread_end(threads);
     for (int64_t i = 0; i < cells; i++)
         square += product[i] * product[i];
     free(product);

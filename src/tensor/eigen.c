@@ -7,9 +7,10 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* LAPACK's function, in OpenBLAS; declared here, since lapacke.h is not packaged everywhere. */
+/* LAPACK's functions, in OpenBLAS; declared here, since lapacke.h is not packaged everywhere. */
 void dsyev_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w, double *work,
             const int *lwork, int *info, size_t jobz_length, size_t uplo_length);
+void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_length);
 
 int px_eigenvalues(double *a, int n, double *value)
 {
@@ -32,6 +33,13 @@ int px_eigenvalues(double *a, int n, double *value)
     for (int i = 0; i < n; i++)
         value[i] = value[i] > rounding ? value[i] : 0;
     return 0;
+}
+
+bool px_cholesky(double *a, int n)
+{
+    int info = 0;
+    dpotrf_("L", &n, a, &n, &info, 1); /* LAPACK's lower triangle, as above */
+    return info == 0;
 }
 
 double px_entropy_rank(const double *value, int n)

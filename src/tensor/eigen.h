@@ -1,4 +1,4 @@
-/* eigen.h - eigenvalues of symmetric matrices, and the effective rank of a matrix of features.
+/* eigen.h - eigenvalues and Cholesky factors of symmetric matrices, and the effective rank of a matrix of features.
  *
  *     cblas_dsyrk(..., product, n);                          // x^T x, upper triangle
  *     if (px_eigenvalues(product, n, value) != 0) ...        // the squared singular values of x
@@ -7,9 +7,15 @@
 #ifndef PX_TENSOR_EIGEN_H
 #define PX_TENSOR_EIGEN_H
 
+#include <stdbool.h>
+
 /* Eigenvalues of a positive semi-definite (n, n) matrix (upper triangle, row-major; overwritten), largest first; those
  * within rounding error of 0 become 0. 0 or -1. */
 int px_eigenvalues(double *matrix, int n, double *value);
+
+/* matrix (n, n) = u^T u: its upper triangle, row-major, becomes u; the rest stays. False, without a message, if it is not positive
+ * definite. */
+bool px_cholesky(double *matrix, int n);
 
 /* exp(entropy of the values divided by their sum), largest first: between 1 and n, or 0 if all are 0. */
 double px_entropy_rank(const double *value, int n);

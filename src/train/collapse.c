@@ -1,11 +1,11 @@
 /* collapse.c - see collapse.h. */
 #include "train/collapse.h"
 #include "base/error.h"
+#include "base/one_thread.h"
 #include "tensor/eigen.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -141,13 +141,12 @@ static int measure_finite(px_collapse *c, const rows *r)
 /* Uses one thread, since sums in BLAS and LAPACK must not depend on the number of threads. */
 int px_collapse_measure(px_collapse *c, const float *row, int count, int width)
 {
-    int threads = omp_get_max_threads();
-    omp_set_num_threads(1);
+    int threads = px_one_thread_begin();
     rows r = rows_of(row, count, width);
     *c = (px_collapse){
         .deviation = deviation(row, r.inverse, count, width), .rank = NAN, .uniformity = NAN, .alpha = NAN};
     int status = isfinite(c->deviation) ? measure_finite(c, &r) : 0;
-    omp_set_num_threads(threads);
+    px_one_thread_end(threads);
     c->collapsed = c->deviation < PX_COLLAPSE_DEVIATION || c->rank < PX_COLLAPSE_RANK;
     rows_finish(&r);
     return status;

@@ -8,18 +8,15 @@
 #include "train/two_looks.h"
 
 #include "base/error.h"
+#include "base/one_thread.h"
 #include "tensor/eigen.h"
 
 #include <cblas.h>
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 static const double DELTA = 1e-4; /* of LiDAR's paper */
-
-/* LAPACK's function, in OpenBLAS; declared here, since lapacke.h is not packaged everywhere. */
-void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info, size_t uplo_length);
 
 static double alignment(const float *first, const float *second, int count, int width)
 {
@@ -53,22 +50,20 @@ static int compare(const double *m, const double *d, int n, int width, double *e
 {
     size_t cells = (size_t)n * (size_t)n;
     double *within = px_aligned_calloc(cells * sizeof within[0]), *c = px_aligned_calloc(cells * sizeof c[0]);
-    int info = 0;
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, width, 1, m, width, 0, eigen, n);
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, width, 1, d, width, 0, within, n);
     for (int i = 0; i < n; i++)
         within[(int64_t)i * n + i] += n * DELTA;
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, n, width, 1, d, width, m, width, 0, c, n);
-    /* n delta I + d d^T = u^T u, and c^T (u^T u)^-1 c = a^T a with a = u^-T c. LAPACK's columns are our
-     * rows: its lower is our upper. */
-    dpotrf_("L", &n, within, &n, &info, 1);
-    if (info == 0) {
+    /* n delta I + d d^T = u^T u, and c^T (u^T u)^-1 c = a^T a with a = u^-T c */
+    bool factored = px_cholesky(within, n);
+    if (factored) {
         cblas_dtrsm(CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, n, n, 1, within, n, c, n);
         cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, n, n, -1, c, n, 1, eigen, n);
     }
     free(within);
     free(c);
-    return info == 0 ? 0 : px_fail(PX_DATA, "LiDAR: the covariance within images is not positive definite");
+    return factored ? 0 : px_fail(PX_DATA, "LiDAR: the covariance within images is not positive definite");
 }
 
 static int lidar(const float *first, const float *second, int n, int width, double *rank)
@@ -91,15 +86,14 @@ static int lidar(const float *first, const float *second, int n, int width, doub
 
 int px_two_looks_measure(px_two_looks *t, const float *first, const float *second, int count, int width)
 {
-    int threads = omp_get_max_threads(), status = 0;
+    int threads = px_one_thread_begin(), status = 0;
     *t = (px_two_looks){.alignment = NAN, .lidar = NAN};
-    omp_set_num_threads(1);
     double aligned = alignment(first, second, count, width);
     if (isfinite(aligned)) {
         t->alignment = aligned;
         status = lidar(first, second, count, width, &t->lidar);
     }
-    omp_set_num_threads(threads);
+    px_one_thread_end(threads);
     t->narrow = t->lidar < PX_LIDAR_LIMIT;
     return status;
 }
