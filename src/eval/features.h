@@ -52,6 +52,10 @@ double px_features_fetch_bytes(int64_t n, int width, int ranks);
  * if a label is not below `classes` (PX_DATA). */
 int64_t *px_features_labelled(const px_features *, int classes, const char *what, int64_t *count, int64_t *per_class);
 
+/* mean, variance (width), by 1 / rows, of the `rows` rows that have a label, or of those that `chosen` (count) marks (moments.c).
+ * Rows are added in their order, so that bits depend on no number of ranks or threads. Collective if rows are divided. */
+void px_features_moments(const px_features *, const bool *chosen, int64_t rows, double *mean, double *variance);
+
 /* 0, or -1 naming the first value that is NaN or infinite (PX_DATA). Collective if rows are divided, with the same result on all
  * ranks. */
 int px_features_finite(const px_features *, const char *what);

@@ -1,6 +1,5 @@
 /* linear_probe.c - the linear probe itself: standardise, choose the rate on held-out rows, train again, test. */
 #include "base/error.h"
-#include "base/simd.h"
 #include "eval/heads.h"
 #include "eval/linear.h"
 #include "eval/samples.h"
@@ -23,64 +22,20 @@ static const char *keys(const probe *p)
     return p->cfg->keys ? p->cfg->keys : "linear";
 }
 
-enum { COLUMNS = 64 };
-
-/* sum[j] += (x[j] - mean[j])^power over the labelled ones of these rows, power 1 or 2 */
-static PX_MULTIVERSION(column_sums,
-                       (const float *x, const int32_t *label, int64_t rows, int width, int columns, const double *mean,
-                        int power, double *restrict sum),
-                       (x, label, rows, width, columns, mean, power, sum))
-{
-    for (int64_t i = 0; i < rows; i++, x += width) {
-        if (label[i] < 0)
-            continue;
-        if (power == 1) {
-#pragma omp simd
-            for (int j = 0; j < columns; j++)
-                sum[j] += (double)x[j] - mean[j];
-        } else {
-#pragma omp simd
-            for (int j = 0; j < columns; j++)
-                sum[j] += ((double)x[j] - mean[j]) * ((double)x[j] - mean[j]);
-        }
-    }
-}
-
-/* Over all labelled training rows, in their order: ranks that have some of them add one after the other, so that bits do not depend
- * on their number. mean, sum (width) */
-static void sum_columns(const px_features *f, const double *mean, int power, double *sum)
-{
-    const px_comm self = px_comm_self(), *comm = px_features_divided(f) ? f->comm : &self;
-    px_rows here = px_features_here(f);
-    px_chain_begin(comm, sum, f->width);
-#pragma omp parallel for schedule(static)
-    for (int first = 0; first < f->width; first += COLUMNS) {
-        int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
-        column_sums(f->x + first, f->label + here.first, here.rows, f->width, columns, mean + first, power,
-                    sum + first);
-    }
-    px_chain_end(comm, sum, f->width);
-}
-
 /* A feature that varies no more than by rounding becomes zero, instead of being scaled up. */
 static void measure(probe *p)
 {
     const px_features *f = p->train;
     size_t width = (size_t)f->width;
-    double *zero = px_calloc(width, sizeof *zero), *mean = px_calloc(width, sizeof *mean),
-           *square = px_calloc(width, sizeof *square), rows = (double)p->of.rows;
-    sum_columns(f, zero, 1, mean);
-    for (size_t j = 0; j < width; j++)
-        mean[j] /= rows;
-    sum_columns(f, mean, 2, square);
+    double *mean = px_calloc(width, sizeof *mean), *variance = px_calloc(width, sizeof *variance);
+    px_features_moments(f, NULL, p->of.rows, mean, variance);
     for (size_t j = 0; j < width; j++) {
-        double deviation = sqrt(square[j] / rows);
+        double deviation = sqrt(variance[j]);
         p->mean[j] = (float)mean[j];
         p->scale[j] = deviation > 1e-6 * fabs(mean[j]) ? (float)(1 / deviation) : 0;
     }
-    free(zero);
     free(mean);
-    free(square);
+    free(variance);
 }
 
 /* Checks everything that can be wrong with the data, with the same result on every rank. */

@@ -11,7 +11,6 @@
 #include <cblas.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 const px_option px_logistic_options[] = {
     PX_OPTION(px_logistic_cfg, C, "[1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 1, 10, 100, 1e3, 1e4, 1e5]", 1e-12, 1e12,
@@ -30,20 +29,28 @@ const px_option px_logistic_options[] = {
  * shape and runs on one thread. */
 enum { CHUNK = 2048, ROWS = 128, COLUMNS = 64 };
 
+/* The rows that are fitted, and what they are like. */
+typedef struct moments {
+    const int64_t *row;
+    int64_t count;
+    double *mean, *variance; /* (width) */
+} moments;
+
 /* A fit: parameters are weight (classes, width), then intercept (classes), of features (x - mean) * scale. The objective is that
  * of the features as they are, whose weights are weight * scale: the minimum is the same, but L-BFGS takes far fewer steps, since
  * the Hessian's diagonal is about 1. */
 typedef struct fit {
     const px_features *of;
-    const int64_t *row;
+    const moments *about;
+    const int64_t *row; /* of the pass */
     int64_t count;
     int classes, width;
     double C;
-    double *mean, *scale; /* (width) */
-    double *x;            /* (CHUNK, width) the chunk's rows */
-    double *logit;        /* (CHUNK, classes); then softmax - onehot */
-    double *loss;         /* (CHUNK) */
-    float *taken;         /* (CHUNK, width) of rows that are divided among ranks the chunk's; else NULL */
+    double *scale; /* (width) */
+    double *x;     /* (CHUNK, width) the chunk's rows */
+    double *logit; /* (CHUNK, classes); then softmax - onehot */
+    double *loss;  /* (CHUNK) */
+    float *taken;  /* (CHUNK, width) of rows that are divided among ranks the chunk's; else NULL */
 } fit;
 
 static int64_t parameters(int classes, int width)
@@ -51,12 +58,34 @@ static int64_t parameters(int classes, int width)
     return (int64_t)classes * (width + 1);
 }
 
-static fit make_fit(const px_features *of)
+/* Of the first `count` of the samples' rows. Collective if rows are divided. */
+static moments measure(const px_samples *s, int64_t count)
+{
+    size_t width = (size_t)s->train->width;
+    moments m = {.row = s->row,
+                 .count = count,
+                 .mean = px_calloc(width, sizeof(double)),
+                 .variance = px_calloc(width, sizeof(double))};
+    bool *chosen = px_calloc((size_t)s->train->count + 1, sizeof *chosen);
+    for (int64_t i = 0; i < count; i++)
+        chosen[s->row[i]] = true;
+    px_features_moments(s->train, chosen, count, m.mean, m.variance);
+    free(chosen);
+    return m;
+}
+
+static void moments_finish(moments *m)
+{
+    free(m->mean);
+    free(m->variance);
+}
+
+static fit make_fit(const px_features *of, const moments *about)
 {
     return (fit){.of = of,
+                 .about = about,
                  .classes = of->classes,
                  .width = of->width,
-                 .mean = px_calloc((size_t)of->width, sizeof(double)),
                  .scale = px_calloc((size_t)of->width, sizeof(double)),
                  .x = px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(double)),
                  .logit = px_aligned_calloc((size_t)CHUNK * (size_t)of->classes * sizeof(double)),
@@ -68,7 +97,6 @@ static fit make_fit(const px_features *of)
 
 static void finish_fit(fit *f)
 {
-    free(f->mean);
     free(f->scale);
     free(f->x);
     free(f->logit);
@@ -114,7 +142,7 @@ static void forward(fit *f, const double *w, int64_t begin, int at, int rows)
         const float *from =
             f->taken ? f->taken + (int64_t)(at + i) * f->width : f->of->x + f->row[begin + at + i] * f->width;
         for (int j = 0; j < f->width; j++)
-            x[(int64_t)i * f->width + j] = (from[j] - f->mean[j]) * f->scale[j];
+            x[(int64_t)i * f->width + j] = (from[j] - f->about->mean[j]) * f->scale[j];
         for (int c = 0; c < f->classes; c++)
             logit[(int64_t)i * f->classes + c] = intercept[c];
     }
@@ -196,64 +224,25 @@ static double objective(void *context, const double *w, double *gradient)
     return value / (double)f->count + decay * squares / 2;
 }
 
-static int ascending(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* sum[j] += ((x[j] - mean[j])^power) / count over the fit's rows in ascending order, one rank after the other. sorted (count) */
-static void sum_columns(const fit *f, const int64_t *sorted, int power, double *sum)
-{
-    const px_comm self = px_comm_self(), *comm = px_features_divided(f->of) ? f->of->comm : &self;
-    px_rows here = px_features_here(f->of);
-    int64_t begin = 0, end;
-    while (begin < f->count && sorted[begin] < here.first)
-        begin++;
-    for (end = begin; end < f->count && sorted[end] < here.first + here.rows; end++)
-        ;
-    px_chain_begin(comm, sum, f->width);
-#pragma omp parallel for schedule(static)
-    for (int first = 0; first < f->width; first += COLUMNS) {
-        int last = first + least(f->width - first, COLUMNS);
-        for (int64_t i = begin; i < end; i++) {
-            const float *x = f->of->x + (sorted[i] - here.first) * f->width;
-            for (int j = first; j < last; j++) {
-                double d = x[j] - (power == 2 ? f->mean[j] : 0);
-                sum[j] += (power == 2 ? d * d : d) / (double)f->count;
-            }
-        }
-    }
-    px_chain_end(comm, sum, f->width);
-}
-
-/* The features' means, and scales that make the Hessian's diagonal about 1: that of the loss is CURVATURE times the variance,
- * that of the weights' share 1 / (C count). A feature that does not vary keeps the weight 0. Collective if rows are divided. */
+/* Scales that make the Hessian's diagonal about 1: that of the loss is CURVATURE times the variance, that of the weights' share
+ * 1 / (C count). A feature that does not vary keeps the weight 0. */
 static void scale_features(fit *f)
 {
     const double CURVATURE = 0.1; /* p (1 - p), of the order of one class in ten */
-    double *square = px_calloc((size_t)f->width, sizeof *square);
-    int64_t *sorted = px_calloc((size_t)f->count + 1, sizeof *sorted);
-    memcpy(sorted, f->row, (size_t)f->count * sizeof *sorted);
-    qsort(sorted, (size_t)f->count, sizeof *sorted, ascending);
-    memset(f->mean, 0, (size_t)f->width * sizeof *f->mean);
-    sum_columns(f, sorted, 1, f->mean);
-    sum_columns(f, sorted, 2, square);
     for (int j = 0; j < f->width; j++) {
-        bool varies = sqrt(square[j]) > 1e-6 * fabs(f->mean[j]);
-        f->scale[j] = varies ? 1 / sqrt(CURVATURE * square[j] + 1 / (f->C * (double)f->count)) : 0;
+        double variance = f->about->variance[j];
+        bool varies = sqrt(variance) > 1e-6 * fabs(f->about->mean[j]);
+        f->scale[j] = varies ? 1 / sqrt(CURVATURE * variance + 1 / (f->C * (double)f->count)) : 0;
     }
-    free(sorted);
-    free(square);
 }
 
-/* Fits `count` rows; w (parameters) must be zero. Collective if rows are divided: `fits` is false on a rank that only helps. */
-static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, const int64_t *row, int64_t count, double C, bool fits,
-                            double *w)
+/* Fits the rows that `about` is of; w (parameters) must be zero. Collective if rows are divided: `fits` is false on a rank that
+ * only helps. */
+static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, double C, bool fits, double *w)
 {
     px_lbfgs_end end = {0};
-    f->row = row;
-    f->count = count;
+    f->row = f->about->row;
+    f->count = f->about->count;
     f->C = C;
     scale_features(f);
     if (fits)
@@ -297,14 +286,15 @@ static void choose_C(const px_logistic_cfg *cfg, const px_samples *s, const px_c
     double right[PX_LIST_MAX] = {0};
     int64_t held = s->rows - s->fitted;
     bool divided = px_features_divided(s->train);
+    moments about = r->values > 1 ? measure(s, s->fitted) : (moments){0};
     for (int first = 0; first < r->values && r->values > 1; first += comm->size) {
         int i = first + comm->rank;
         bool fits = i < r->values;
         if (!fits && !divided)
             continue;
-        fit f = make_fit(s->train);
+        fit f = make_fit(s->train, &about);
         double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
-        px_lbfgs_end end = run_fit(cfg, &f, s->row, s->fitted, fits ? r->C[i] : 1, fits, w);
+        px_lbfgs_end end = run_fit(cfg, &f, fits ? r->C[i] : 1, fits, w);
         px_confusion tally = px_confusion_make(f.classes);
         test_rows(&f, w, s->train, s->row + s->fitted, held, &tally);
         if (fits) {
@@ -316,6 +306,7 @@ static void choose_C(const px_logistic_cfg *cfg, const px_samples *s, const px_c
         finish_fit(&f);
         free(w);
     }
+    moments_finish(&about);
     px_all_reduce_f64(comm, right, PX_LIST_MAX);
     for (int i = 0; i < r->values; i++) {
         r->holdout_top1[i] = r->values > 1 ? right[i] / (double)held : NAN;
@@ -332,9 +323,10 @@ static void fit_last(const px_logistic_cfg *cfg, const px_samples *s, const px_c
     bool fits = comm->rank == 0;
     if (!fits && !px_features_divided(s->train))
         return;
-    fit f = make_fit(s->train);
+    moments about = measure(s, s->rows);
+    fit f = make_fit(s->train, &about);
     double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
-    px_lbfgs_end end = run_fit(cfg, &f, s->row, s->rows, r->C[r->chosen], fits, w);
+    px_lbfgs_end end = run_fit(cfg, &f, r->C[r->chosen], fits, w);
     r->steps = end.steps;
     r->loss = end.value;
     r->slope = end.slope;
@@ -345,6 +337,7 @@ static void fit_last(const px_logistic_cfg *cfg, const px_samples *s, const px_c
     px_confusion_spread(&tally, s->class_of, r->classes, r->confusion, r->per_class);
     px_confusion_finish(&tally);
     finish_fit(&f);
+    moments_finish(&about);
     free(w);
 }
 
@@ -415,7 +408,7 @@ double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test
     double taken = ranks > 1 ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
     double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
     int64_t n = parameters(classes, width);
-    return px_samples_bytes(train, test) + (double)train * sizeof(int64_t) + taken + chunk +
+    return px_samples_bytes(train, test) + (double)train * sizeof(bool) + taken + chunk +
            (double)n * (double)sizeof(double) + px_lbfgs_bytes(n) + 3.0 * classes * classes * (double)sizeof(int64_t);
 }
 

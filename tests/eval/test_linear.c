@@ -266,9 +266,45 @@ static int setup(void **state)
     return 0;
 }
 
+/* Of labelled rows, or of chosen ones, labelled or not: a width that is no multiple of a block's columns. */
+static void moments_of_rows(void **state)
+{
+    (void)state;
+    enum { COUNT = 101, WIDTH = 70 };
+    blobs b = blobs_make(COUNT, WIDTH, 5, 1, 3);
+    double mean[WIDTH], variance[WIDTH];
+    bool chosen[COUNT] = {false};
+    for (int i = 0; i < COUNT; i++) {
+        chosen[i] = i % 3 == 1;
+        if (i % 7 == 2)
+            b.label[i] = -1;
+    }
+    for (int kind = 0; kind < 2; kind++) {
+        int64_t rows = 0;
+        double sum[WIDTH] = {0}, squares[WIDTH] = {0};
+        for (int i = 0; i < COUNT; i++) {
+            if (kind ? !chosen[i] : b.label[i] < 0)
+                continue;
+            rows++;
+            for (int j = 0; j < WIDTH; j++) {
+                sum[j] += b.x[i * WIDTH + j];
+                squares[j] += (double)b.x[i * WIDTH + j] * b.x[i * WIDTH + j];
+            }
+        }
+        px_features_moments(&b.f, kind ? chosen : NULL, rows, mean, variance);
+        for (int j = 0; j < WIDTH; j++) {
+            double own = sum[j] / (double)rows;
+            assert_true(fabs(mean[j] - own) < 1e-12);
+            assert_true(fabs(variance[j] - (squares[j] / (double)rows - own * own)) < 1e-10);
+        }
+    }
+    blobs_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(moments_of_rows),
         cmocka_unit_test(test_separable_blobs_are_learnt),
         cmocka_unit_test(test_random_labels_give_chance),
         cmocka_unit_test(test_choice_never_looks_at_the_test_set),
