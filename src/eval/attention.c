@@ -165,15 +165,6 @@ static void measure(finding *f, const px_extraction *e, const px_comm *comm)
 
 /* ---- pictures ---- */
 
-/* GROUP/maps/NAME */
-static int put(const px_trial *t, const char *name, px_dtype type, int rank, const int64_t dim[], const void *data)
-{
-    char *path = px_format("%s/maps/%s", t->group, name);
-    int status = px_results_put(t->results, path, type, rank, dim, data);
-    free(path);
-    return status;
-}
-
 /* Collective: into GROUP/maps a few of the images, pictures (Q, side, side, channels) and rows (Q) of the data set, and where the
  * last block's heads look in each: weights (Q, heads, grid, grid). */
 static int keep_maps(px_trial *t, const finding *f, const px_extraction *e, const px_split *images)
@@ -199,11 +190,13 @@ static int keep_maps(px_trial *t, const finding *f, const px_extraction *e, cons
         int32_t rows[PICTURES];
         for (int i = 0; i < count; i++)
             rows[i] = (int32_t)row[i];
-        status = put(t, "pictures", PX_U8, 4, (int64_t[]){count, side, side, task->channels}, pixels);
+        status = px_put_array(t->results, t->group, "maps/pictures", PX_U8, 4,
+                              (int64_t[]){count, side, side, task->channels}, pixels);
         if (status == 0)
-            status = put(t, "weights", PX_F64, 4, (int64_t[]){count, f->about.heads, grid, grid}, weight);
+            status = px_put_array(t->results, t->group, "maps/weights", PX_F64, 4,
+                                  (int64_t[]){count, f->about.heads, grid, grid}, weight);
         if (status == 0)
-            status = put(t, "rows", PX_I32, 1, (int64_t[]){count}, rows);
+            status = px_put_array(t->results, t->group, "maps/rows", PX_I32, 1, (int64_t[]){count}, rows);
     }
     free(pixels);
     free(weight);

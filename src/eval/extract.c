@@ -244,6 +244,14 @@ px_features px_extraction_features(const px_extraction *e, int layer, int classe
                          .unit = e->batch};
 }
 
+int64_t px_extraction_labelled(const px_extraction *e)
+{
+    int64_t labelled = 0;
+    for (int64_t i = 0; i < e->count; i++)
+        labelled += e->label[i] >= 0;
+    return labelled;
+}
+
 void px_extraction_finish(px_extraction *e)
 {
     for (int l = 0; l < e->layers; l++)

@@ -85,6 +85,9 @@ int px_hog_cell(const px_task *, int option);
 px_views px_baseline_views(const px_task *, px_baseline, int hog_cell);
 int px_baseline_batch(const px_task *);
 
+/* How many of all its images have a label. */
+int64_t px_extraction_labelled(const px_extraction *);
+
 /* Gives every rank all rows of a layer; px_extraction_drop frees a layer that is no longer needed. */
 void px_extraction_gather(px_extraction *, int layer);
 void px_extraction_drop(px_extraction *, int layer);

@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "eval/pictures.h"
+#include "eval/write.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,14 +29,6 @@ static rows own_rows(const px_extraction *e)
                   .width = l->width,
                   .x = l->x + (l->whole ? e->first * l->width : 0),
                   .label = e->label + e->first};
-}
-
-static int64_t count_labelled(const px_extraction *e)
-{
-    int64_t labelled = 0;
-    for (int64_t i = 0; i < e->count; i++)
-        labelled += e->label[i] >= 0;
-    return labelled;
 }
 
 /* Spreads the queries over the labelled rows: each is the middle one of as many. */
@@ -121,7 +114,7 @@ void px_neighbours_find(px_neighbours *n, const px_extraction *train, const px_e
                         const px_comm *comm)
 {
     rows keys = own_rows(train), tested = own_rows(test);
-    int64_t known = count_labelled(train), asked = count_labelled(test);
+    int64_t known = px_extraction_labelled(train), asked = px_extraction_labelled(test);
     *n = (px_neighbours){.queries = (int)(queries < asked ? queries : asked), .k = (int)(k < known ? k : known)};
     int64_t cells = (int64_t)n->queries * n->k, all = comm->size * cells;
     n->query = px_calloc((size_t)n->queries + 1, sizeof *n->query);
@@ -179,15 +172,6 @@ static void place_rows(sheet *s, const px_neighbours *n, const px_trial *t)
         }
 }
 
-static int put(px_results *r, const char *group, const char *name, px_dtype type, int rank, const int64_t dim[],
-               const void *data)
-{
-    char *path = px_format("%s/neighbours/%s", group, name);
-    int status = px_results_put(r, path, type, rank, dim, data);
-    free(path);
-    return status;
-}
-
 static int write(px_results *r, const char *group, const sheet *s, const px_neighbours *n)
 {
     const int64_t cells[] = {n->queries, n->k + 1}, near[] = {n->queries, n->k},
@@ -197,13 +181,13 @@ static int write(px_results *r, const char *group, const sheet *s, const px_neig
         PX_CHECK(s->row[i] <= INT32_MAX);
         row[i] = (int32_t)s->row[i];
     }
-    int status = put(r, group, "pictures", PX_U8, 4, pixels, s->pixels);
+    int status = px_put_array(r, group, "neighbours/pictures", PX_U8, 4, pixels, s->pixels);
     if (status == 0)
-        status = put(r, group, "labels", PX_I32, 2, cells, s->label);
+        status = px_put_array(r, group, "neighbours/labels", PX_I32, 2, cells, s->label);
     if (status == 0)
-        status = put(r, group, "rows", PX_I32, 2, cells, row);
+        status = px_put_array(r, group, "neighbours/rows", PX_I32, 2, cells, row);
     if (status == 0)
-        status = put(r, group, "similarity", PX_F64, 2, near, n->similarity);
+        status = px_put_array(r, group, "neighbours/similarity", PX_F64, 2, near, n->similarity);
     free(row);
     return status;
 }

@@ -73,14 +73,6 @@ static int64_t count_right(const px_extraction *e, const px_probe_result *r)
     return right;
 }
 
-static int64_t count_labelled(const px_extraction *e)
-{
-    int64_t labelled = 0;
-    for (int64_t i = 0; i < e->count; i++)
-        labelled += e->label[i] >= 0;
-    return labelled;
-}
-
 /* Collective: the accuracy on test images that are spoilt so, of those that have a label. */
 static int test_spoilt(px_trial *t, const px_probe_result *r, const px_corruption *how, uint64_t seed, double *top1)
 {
@@ -96,7 +88,7 @@ static int test_spoilt(px_trial *t, const px_probe_result *r, const px_corruptio
         return -1;
     double right = (double)count_right(&e, r);
     px_all_reduce_f64(t->comm, &right, 1);
-    *top1 = right / (double)count_labelled(&e);
+    *top1 = right / (double)px_extraction_labelled(&e);
     px_extraction_finish(&e);
     return 0;
 }

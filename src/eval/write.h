@@ -13,4 +13,8 @@
 /* Writes the array GROUP/NAME of `count` elements; with a count of 0, a scalar. 0 or -1. */
 int px_put(px_results *, const char *group, const char *name, px_dtype type, int64_t count, const void *data);
 
+/* The same of the shape dim (rank). `name` may be of a group below: "maps/rows". */
+int px_put_array(px_results *, const char *group, const char *name, px_dtype type, int rank, const int64_t dim[],
+                 const void *data);
+
 #endif
