@@ -108,8 +108,8 @@ static int draw(plot_job *job, const heads *all, int count)
     return px_plot_end(job, figure);
 }
 
-/* A figure per run: the first subject, which is what was trained if that was measured, and the untrained twin. Nothing is reported
- * as left out where there is none. */
+/* A figure per run: what was trained, or the first subject if only baselines were measured, and the baselines beside it. Nothing is
+ * reported as left out where there is none. */
 static int draw_all(plot_job *job)
 {
     enum { MOST = 8 };
@@ -117,9 +117,12 @@ static int draw_all(plot_job *job)
     plot_eval *evals = px_plot_evals(job, &count);
     for (int run = 0; run < job->count && bad == 0; run++) {
         heads all[MOST];
-        int n = 0;
-        for (int i = 0; i < count && n < MOST; i++)
-            if (evals[i].run == run && (n == 0 || px_plot_is_baseline(evals[i].subject)))
+        const plot_eval *e =
+            px_plot_eval_of(job, evals, count, (plot_wanted){.run = run, .protocol = "attention", .part = "distance"});
+        int n = e ? heads_read(&all[0], &job->runs[run], e) : 0;
+        for (int i = 0; e && i < count && n < MOST; i++)
+            if (evals[i].run == run && strcmp(evals[i].protocol, e->protocol) == 0 &&
+                px_plot_is_baseline(evals[i].subject) && &evals[i] != e)
                 n += heads_read(&all[n], &job->runs[run], &evals[i]);
         for (int i = 1; i < n; i++)
             if (all[i].layers != all[0].layers) {

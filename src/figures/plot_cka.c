@@ -79,22 +79,21 @@ static int draw(plot_job *job, const plot_eval *e, matrix *m)
     return px_plot_end(job, figure);
 }
 
-/* Of each run the first subject that has one: what was trained, if that was measured. Nothing is reported as left out where there
- * is none. */
+/* A figure per run, of what was trained, or of the first subject if only baselines were measured. Nothing is reported as left out
+ * where there is none. */
 static int draw_all(plot_job *job)
 {
     int count, bad = 0;
     plot_eval *evals = px_plot_evals(job, &count);
-    bool *drawn = px_calloc((size_t)job->count + 1, sizeof *drawn);
-    for (int i = 0; i < count && bad == 0; i++) {
+    for (int run = 0; run < job->count && bad == 0; run++) {
         matrix m;
-        if (drawn[evals[i].run] || !matrix_read(&m, &job->runs[evals[i].run], &evals[i]))
+        const plot_eval *e = px_plot_eval_of(
+            job, evals, count, (plot_wanted){.run = run, .protocol = "diagnostics", .part = "layers/cka"});
+        if (!e || !matrix_read(&m, &job->runs[run], e))
             continue;
-        drawn[evals[i].run] = true;
-        bad = draw(job, &evals[i], &m);
+        bad = draw(job, e, &m);
         matrix_finish(&m);
     }
-    free(drawn);
     px_plot_evals_free(evals, count);
     return bad;
 }

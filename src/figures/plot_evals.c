@@ -172,6 +172,27 @@ int px_plot_evals_of_labels(plot_eval *evals, int count)
     return kept;
 }
 
+static bool has_part(const plot_job *job, const plot_eval *e, const char *part)
+{
+    char *path = px_format("/eval/%s/%s/%s", e->protocol, e->subject, part);
+    bool there = !*part || px_results_has(job->runs[e->run].results, path);
+    free(path);
+    return there;
+}
+
+const plot_eval *px_plot_eval_of(const plot_job *job, const plot_eval *evals, int count, plot_wanted wanted)
+{
+    const plot_eval *found = NULL;
+    for (int i = 0; i < count; i++) {
+        const plot_eval *e = &evals[i];
+        bool better = !found || (!px_plot_eval_counts(found) && px_plot_eval_counts(e));
+        if (better && e->run == wanted.run && strcmp(e->protocol, wanted.protocol) == 0 &&
+            has_part(job, e, wanted.part))
+            found = e;
+    }
+    return found;
+}
+
 char *px_plot_protocol_name(const plot_eval *e)
 {
     const px_protocol *p = px_protocols[px_protocol_index(e->protocol)];

@@ -148,6 +148,13 @@ bool px_plot_is_baseline(const char *subject);
 /* Whether it is what a run has reached: the last measurement (no SUBJECT@N) of what was trained, on the images that it is tested
  * on (no SUBJECT_holdout). */
 bool px_plot_eval_counts(const plot_eval *);
+/* The evaluation of a run by this protocol that a figure of one subject shows: of those that have such a part ("layers/cka", "" for
+ * any), the first that counts, or the first if only baselines were measured. NULL: none has it. Borrowed from the list. */
+typedef struct plot_wanted {
+    int run;
+    const char *protocol, *part;
+} plot_wanted;
+const plot_eval *px_plot_eval_of(const plot_job *, const plot_eval *, int count, plot_wanted);
 /* The run's configuration; false if it has none that can be read. config_destroy() it in any case. */
 struct config_t;
 bool px_plot_config(px_results *, struct config_t *);

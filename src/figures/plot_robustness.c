@@ -142,11 +142,8 @@ static int draw_all(plot_job *job)
     plot_eval *evals = px_plot_evals(job, &count);
     line *lines = px_calloc((size_t)count + PX_CORRUPTIONS, sizeof *lines);
     for (int run = 0; run < job->count && bad == 0; run++) {
-        const plot_eval *e = NULL;
-        for (int i = 0; i < count; i++)
-            if (evals[i].run == run && strcmp(evals[i].protocol, "robustness") == 0 &&
-                (!e || (!px_plot_eval_counts(e) && px_plot_eval_counts(&evals[i]))))
-                e = &evals[i];
+        const plot_eval *e =
+            px_plot_eval_of(job, evals, count, (plot_wanted){.run = run, .protocol = "robustness", .part = ""});
         int n = e ? read_lines(job, evals, count, e, lines) : 0;
         if (n > 0)
             bad = draw(job, e, lines, n);

@@ -1,5 +1,4 @@
-/* test_charts.c - figures that take more than a run.h5: cost and scaling of several files, filters of a checkpoint; figures as
- * characters. */
+/* test_charts.c - figures of several files, of a checkpoint, and of what few evaluations have; figures as characters. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,7 +216,6 @@ static void neighbours(void **state)
     free(text);
     px_plot_neighbours_finish(&n);
     assert_int_equal(px_results_close(r), 0);
-
     px_plot_outcome done;
     char *figures = px_format("%s/figures", folder);
     if (px_plot_as(PX_PICTURE_SVG, (const char *[]){folder}, 1, figures, &done) != 0)
@@ -349,6 +347,33 @@ static void attention(void **state)
     free(file);
 }
 
+/* What was trained is shown though its name comes behind the twin's, and the twin beside it. */
+static void a_teacher_before_its_twin(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"untrained", "teacher"}, /* also of stages */
+        *const parts[] = {"diagnostics/layers/names", "diagnostics/lidar_share", "attention/distance_share",
+                          "diagnostics/layers/cka",   "attention/distance",      "attention/entropy"};
+    char *file = px_format("%s/run.h5", folder);
+    px_results *r;
+    int status = px_results_open(&r, file, PX_RESULTS_APPEND);
+    for (int i = 0; i < 12; i++) {
+        int length = (int)strcspn(parts[i / 2], "/");
+        char *path = px_format("/eval/%.*s/%s%s", length, parts[i / 2], names[i % 2], parts[i / 2] + length);
+        status |= i < 2 ? px_results_put_texts(r, path, names, 2)
+                        : put_numbers(r, path, i < 6 ? 0 : 2, 2, 2, (double[]){1, 1, 1, 1});
+        free(path);
+    }
+    assert_int_equal(status | px_results_close(r), 0);
+    char *cka = drawn((const char *[]){folder}, 1, "cka"), *heads = drawn((const char *[]){folder}, 1, "attention");
+    has(cka, "How alike stages are: teacher");
+    has(heads, "Where heads look: teacher");
+    has(heads, "untrained twin");
+    free(heads);
+    free(cka);
+    free(file);
+}
+
 /* One image of 2 x 2 pixels and two heads that look at one patch each of a 2 x 2 grid: image, mean, heads. */
 static void attention_maps(void **state)
 {
@@ -465,6 +490,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(robustness, setup, teardown),
         cmocka_unit_test_setup_teardown(likeness, setup, teardown),
         cmocka_unit_test_setup_teardown(attention, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_teacher_before_its_twin, setup, teardown),
         cmocka_unit_test_setup_teardown(attention_maps, setup, teardown),
         cmocka_unit_test_setup_teardown(characters, setup, teardown),
         cmocka_unit_test_setup_teardown(classes_in_characters, setup, teardown),
