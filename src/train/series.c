@@ -96,6 +96,7 @@ int px_series_take_up(px_series *r, px_results *results, int64_t step)
                                             .collapsed = last_value(results, name[2]) == 1,
                                             .uniformity = last_value(results, name[3]),
                                             .alpha = last_value(results, name[4])};
+        r->told[w] = r->embedding[w].collapsed;
     }
     r->views = (px_two_looks){.alignment = NAN, .lidar = NAN};
     if (step > 0 && sees_views(r)) {
@@ -103,6 +104,7 @@ int px_series_take_up(px_series *r, px_results *results, int64_t step)
                                   .lidar = last_value(results, views_series[1])};
         r->views.narrow = r->views.lidar < PX_LIDAR_LIMIT;
     }
+    r->told_narrow = r->views.narrow && !r->told[PX_WATCHED_STUDENT];
     if (step > 0 && r->validation)
         *px_validation_results(r->validation) = (px_validated){.accuracy = last_value(results, px_validation_series[0]),
                                                                .seconds = last_value(results, px_validation_series[1]),
@@ -127,35 +129,37 @@ static void look_at(px_series *r, int w, int64_t step, px_log *log)
     const px_session *s = r->session;
     int width = (int)s->model->embedding[w]->shape.dim[1], most = s->rows < width ? s->rows : width;
     px_collapse *c = &r->embedding[w];
-    bool before = c->collapsed;
     if (px_collapse_measure(c, s->row[w], s->rows, width) != 0)
         px_log_warning(log, "step %" PRId64 ": %s embedding's rank is unknown: %s", step + 1, whose[w], px_error());
-    if (c->collapsed && !before)
+    bool known = isfinite(c->deviation) && isfinite(c->rank);
+    if (c->collapsed && !r->told[w])
         px_log_warning(log,
                        "step %" PRId64 ": %s embedding collapses: its deviation is %.3g of an even spread's (limit "
                        "%g), its effective rank %.3g of %d (limit %g)",
                        step + 1, whose[w], c->deviation, PX_COLLAPSE_DEVIATION, c->rank, most, PX_COLLAPSE_RANK);
-    else if (before && !c->collapsed)
+    else if (r->told[w] && !c->collapsed && known)
         px_log_line(log, "step %" PRId64 ": %s embedding has recovered: deviation %.3g, effective rank %.3g of %d",
                     step + 1, whose[w], c->deviation, c->rank, most);
+    r->told[w] = c->collapsed || (r->told[w] && !known);
 }
 
-/* Of an embedding that collapses the other look tells. */
+/* Of an embedding that collapses the other look tells; if it is still narrow after that, this one does. */
 static void look_at_views(px_series *r, int64_t step, px_log *log)
 {
     const px_session *s = r->session;
     int width = (int)s->model->second->shape.dim[1], most = s->rows - 1 < width ? s->rows - 1 : width;
-    bool before = r->views.narrow;
     if (px_two_looks_measure(&r->views, s->row[PX_WATCHED_STUDENT], s->second, s->rows, width) != 0)
         px_log_warning(log, "step %" PRId64 ": the embedding's LiDAR is unknown: %s", step + 1, px_error());
-    if (r->views.narrow && !before && !r->embedding[PX_WATCHED_STUDENT].collapsed)
+    bool known = isfinite(r->views.lidar), tells = r->views.narrow && !r->embedding[PX_WATCHED_STUDENT].collapsed;
+    if (tells && !r->told_narrow)
         px_log_warning(log,
                        "step %" PRId64 ": beyond what augmentation changes, the embedding tells images apart along one "
                        "direction: its LiDAR is %.3g of %d (limit %g)",
                        step + 1, r->views.lidar, most, PX_LIDAR_LIMIT);
-    else if (before && !r->views.narrow)
+    else if (r->told_narrow && !r->views.narrow && known)
         px_log_line(log, "step %" PRId64 ": the embedding's LiDAR has recovered: %.3g of %d", step + 1, r->views.lidar,
                     most);
+    r->told_narrow = tells || (r->told_narrow && (r->views.narrow || !known));
 }
 
 void px_series_look(px_series *r, int64_t step, px_log *log)

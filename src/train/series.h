@@ -29,6 +29,8 @@ typedef struct px_series {
     double *row;                       /* (count) their values in this step */
     px_collapse embedding[PX_WATCHED]; /* results of the last look at them */
     px_two_looks views;                /* ... at two views of the same images */
+    bool told[PX_WATCHED];             /* the log says that it collapses, and not yet that it has recovered */
+    bool told_narrow;                  /* ... that the views are narrow */
     px_validation *validation;         /* NULL: there is none */
     px_online_test *online;
 } px_series;
