@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Sides of images: divisible by all patches, and by windows of 7, 8, 12 and 3. Names do not depend on them. */
+/* Sides of images, on which names do not depend. 224 is divisible by all patches; a Swin's windows of 7 and 14 fit it, those of 8
+ * and 16 fit 256, those of 6, 12 and 24 fit 384, and 96 those that are as wide as its map. */
 static const int sides[] = {224, 256, 384, 96};
 
 /* What is looked for, and the best so far. */

@@ -117,6 +117,56 @@ static void the_backbone_follows_from_the_tensors(void **state)
     check_guess(f, NULL, "vit_tiny_8", "pool", "\"cls\"");
 }
 
+/* A file with the backbone's tensors, whose numbers take no place on the disk: all are zero. */
+static void write_hollow(const fixture *f, const px_settings *s, int size)
+{
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
+    s->backbone->family->build(g, s->backbone, s->backbone_cfg, px_input(g, "x", PX_F32, PX_SHAPE(1, 3, size, size)));
+    assert_null(px_graph_error(g));
+    char *header = NULL;
+    size_t length;
+    int64_t bytes = 0;
+    FILE *out = open_memstream(&header, &length);
+    for (int i = 0; i < px_graph_params(g); i++) {
+        const px_param *p = px_graph_param(g, i);
+        const px_shape *shape = &p->value->shape;
+        fprintf(out, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? ',' : '{', p->name);
+        for (int k = 0; k < shape->rank; k++)
+            fprintf(out, "%s%lld", k ? "," : "", (long long)shape->dim[k]);
+        int64_t end = bytes + 4 * px_shape_count(*shape);
+        fprintf(out, "],\"data_offsets\":[%lld,%lld]}", (long long)bytes, (long long)end);
+        bytes = end;
+    }
+    fputc('}', out);
+    fclose(out);
+    px_graph_destroy(g);
+    FILE *file = fopen(f->path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(&(uint64_t){length}, 8, 1, file) + fwrite(header, length, 1, file), 2);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(truncate(f->path, 8 + (off_t)length + bytes), 0);
+    free(header);
+}
+
+/* Images of one size do not fit all windows: 7, 8 and 12 have no common one among those that are tried. */
+static void the_windows_of_a_swin_follow_from_its_tables(void **state)
+{
+    static const struct {
+        int size, window;
+    } cases[] = {{224, 7}, {256, 8}, {384, 12}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *window = px_format("%d", cases[i].window), *given = px_format("swin.window=%s", window);
+        px_settings s;
+        assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"backbone=swin_tiny", given, "swin.patch=4"}, 3),
+                         0);
+        write_hollow(*state, &s, cases[i].size);
+        px_settings_finish(&s);
+        check_guess(*state, NULL, "swin_tiny", "window", window);
+        free(given);
+        free(window);
+    }
+}
+
 /* Hugging Face keeps queries, keys and values apart. */
 static const char *hugging_face(const char *ours, char *text)
 {
@@ -325,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(prefixes_and_spellings_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_backbone_follows_from_the_tensors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_windows_of_a_swin_follow_from_its_tables, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
