@@ -30,6 +30,13 @@ static char *setting_of(const config_t *config, const char *name)
     return text;
 }
 
+/* Rounded down to hundredths, and below 1 to four digits: epochs may be 0.2. */
+static double rounded_down(double epochs)
+{
+    double unit = epochs > 1e-9 && epochs < 1 ? pow(10, 3 - floor(log10(epochs))) : 100;
+    return floor(unit * epochs + 1e-6) / unit;
+}
+
 /* A run that has all its epochs is finished also while an evaluation is written to it. What is not whole is not rounded up to what
  * was wanted. */
 static char *state_of(const report_page *p, int run, double wanted)
@@ -37,7 +44,7 @@ static char *state_of(const report_page *p, int run, double wanted)
     char *file = px_run_file(p->paths[run]);
     bool live = px_results_is_written(file);
     plot_progress done = px_plot_progress(&p->runs[run]);
-    double shown = floor(100 * done.epochs + 1e-6) / 100;
+    double shown = rounded_down(done.epochs);
     free(file);
     if (!isfinite(done.epochs))
         return px_strdup(live ? "being written" : "was not trained here");

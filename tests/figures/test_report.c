@@ -203,6 +203,8 @@ static void test_states(void **state)
         {2, 2.5, "epochs = 2.3;", false, "finished: 2.5 epochs"}, /* of two steps each */
         {NAN, 1, "epochs = 1;", false, "finished: 1 epochs"},     /* of a single step */
         {NAN, 0.5, "epochs = 1;", false, "stopped at 0.5 of 1 epochs"},
+        {NAN, 0.005, "epochs = 0.2;", false, "stopped at 0.005 of 0.2 epochs"},
+        {0.001, 0.00123456, "epochs = 0.2;", true, "goes on: 0.001234 of 0.2 epochs"},
         {0.5, 1, "", false, "finished: 1 epochs"},
         {0.5, 1, "", true, "goes on: 1 epochs"},
         {NAN, NAN, "epochs = 1;", false, "was not trained here"},
