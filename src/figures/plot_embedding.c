@@ -51,8 +51,8 @@ static void write_text_map(FILE *f, const double *xy, const double *label, int64
 /* Its legend, a line per class, right of `left` pixels. */
 static void write_text_legend(FILE *f, const plot_figure *figure, char *const *names, int classes, double left)
 {
-    double line =
-        2.0 * figure->width / 80 / figure->height; /* 80 columns are the width, and a line is as high as two are wide */
+    /* 80 columns are the width, and a line is as high as two are wide */
+    double line = 2.0 * figure->width / 80 / figure->height;
     for (int c = 0; c < classes; c++) {
         char *both = px_format("%c %s", character(c), names[c]);
         fputs("set label ", f);

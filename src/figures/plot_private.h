@@ -67,8 +67,8 @@ int px_plot_each_picture(const plot_run *, plot_use_picture *use, void *context)
 /* Some test images of an evaluation, each with the training images nearest to it. */
 typedef struct plot_neighbours {
     int queries, k, side, channels;
-    double
-        *pixels;   /* (queries, 1 + k, side, side, channels), from 0 to 255: each query, and behind it its neighbours */
+    /* (queries, 1 + k, side, side, channels), from 0 to 255: each query, and behind it its neighbours */
+    double *pixels;
     double *label; /* (queries, 1 + k) */
     char **name;   /* (classes) */
     int classes;   /* 0: without names */
