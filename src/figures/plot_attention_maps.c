@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_IMAGES = 32, MOST_HEADS = 8 /* that are drawn */, MOST_SIDE = 256, MOST_GRID = 64, GAP = 2, PAPER = 255 };
+enum { MOST_IMAGES = 32, MOST_SIDE = 256, MOST_HEADS = 1000, MOST_GRID = 256 }; /* that are read */
+enum { MOST_SHOWN = 8, GAP = 2, PAPER = 255 };                                  /* heads that are drawn */
 
 /* What is drawn: (images, side, side, channels), and (images, heads, grid, grid) of which the first `shown` heads. */
 typedef struct maps {
@@ -29,20 +30,20 @@ static bool maps_read(maps *m, const plot_run *run, const char *group)
                 .weights = px_plot_data(run, 4, of, "%s/weights", group)};
     bool there = m->pixels && m->weights && seen[0] == of[0] && seen[0] > 0 && seen[0] <= MOST_IMAGES &&
                  seen[1] == seen[2] && seen[1] > 0 && seen[1] <= MOST_SIDE && (seen[3] == 1 || seen[3] == 3) &&
-                 of[1] > 0 && of[1] <= 1000 && of[2] == of[3] && of[2] > 0 && of[2] <= MOST_GRID;
+                 of[1] > 0 && of[1] <= MOST_HEADS && of[2] == of[3] && of[2] > 0 && of[2] <= MOST_GRID;
     if (there) {
         m->images = (int)seen[0];
         m->side = (int)seen[1];
         m->channels = (int)seen[3];
         m->heads = (int)of[1];
-        m->shown = m->heads < MOST_HEADS ? m->heads : MOST_HEADS;
+        m->shown = m->heads < MOST_SHOWN ? m->heads : MOST_SHOWN;
         m->grid = (int)of[2];
     } else {
         if (m->pixels || m->weights)
             px_results_leave_out(run->results,
                                  "%s: pictures (Q, side, side, 1 or 3) and weights (Q, heads, grid, grid) go together, "
-                                 "up to %d images of %d pixels",
-                                 group, MOST_IMAGES, MOST_SIDE);
+                                 "up to %d images of %d pixels, %d heads, and a grid of %d",
+                                 group, MOST_IMAGES, MOST_SIDE, MOST_HEADS, MOST_GRID);
         maps_finish(m);
     }
     return there;

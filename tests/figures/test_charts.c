@@ -406,8 +406,8 @@ static void attention_maps(void **state)
     const char *const *lines;
     assert_null(px_plot_attention_maps(&run, &e, size, &caption)); /* the repeat has pictures alone */
     assert_int_equal(px_results_left_out(r, &lines), 1);
-    has(lines[0],
-        "/eval/attention/x/seeds/0/maps: pictures (Q, side, side, 1 or 3) and weights (Q, heads, grid, grid)");
+    has(lines[0], "/eval/attention/x/seeds/0/maps: pictures (Q, side, side, 1 or 3) and weights (Q, heads, grid,");
+    has(lines[0], "up to 32 images of 256 pixels, 1000 heads, and a grid of 256");
     assert_int_equal(px_results_close(r), 0);
     free(file);
 }
