@@ -59,6 +59,8 @@ void px_all_reduce_f32(const px_comm *, float *data, int64_t count);
 void px_all_gather_bytes(const px_comm *, const void *in, void *out, int64_t bytes);
 /* The same for parts of different sizes, bytes (size) of each rank. */
 void px_all_gather_parts(const px_comm *, const void *in, void *out, const int64_t *bytes);
+/* The same for one rank alone; of the others, `out` is not used. */
+void px_gather_parts(const px_comm *, const void *in, void *out, const int64_t *bytes, int root);
 
 /* in: size blocks of `bytes` bytes, one for each rank; out: the blocks that are for this one, in the order of the ranks. */
 void px_all_to_all_bytes(const px_comm *, const void *in, void *out, int64_t bytes);

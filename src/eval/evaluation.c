@@ -150,7 +150,7 @@ static int write_map(bench *b, const px_features *test)
         row[i] = i * test->count / n;
         label[i] = test->label[row[i]];
     }
-    px_features_fetch(test, row, n, x);
+    px_features_fetch(test, row, n, 0, x); /* which writes the results */
     bool wanted = b->results && !(b->e->eval.holdout > 0 && has_map_of_split(b));
     int status = wanted ? put_map(b, x, label, n, test->width) : 0;
     free(x);

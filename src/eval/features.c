@@ -118,7 +118,7 @@ static int owner_of(const px_features *f, int64_t row)
     return (int)(((row / f->unit + 1) * f->comm->size - 1) / units);
 }
 
-void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, float *out)
+void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, int to, float *out)
 {
     size_t size = (size_t)f->width * sizeof out[0];
     if (!px_features_divided(f)) {
@@ -128,20 +128,24 @@ void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, floa
     }
     int ranks = f->comm->size, rank = f->comm->rank;
     int64_t *bytes = px_calloc((size_t)ranks, sizeof *bytes), *next = px_calloc((size_t)ranks, sizeof *next);
-    char *parts = px_aligned_calloc((size_t)n * size + 64);
+    bool gets = to == PX_ALL_RANKS || to == rank;
     for (int64_t i = 0; i < n; i++)
         bytes[owner_of(f, row[i])] += (int64_t)size;
     for (int r = 1; r < ranks; r++)
         next[r] = next[r - 1] + bytes[r - 1];
-    char *own = parts + next[rank];
+    char *parts = px_aligned_calloc((gets ? (size_t)n * size : (size_t)bytes[rank]) + 64),
+         *begin = gets ? parts + next[rank] : parts, *own = begin;
     int64_t first = px_features_here(f).first;
     for (int64_t i = 0; i < n; i++)
         if (owner_of(f, row[i]) == rank) {
             memcpy(own, f->x + (row[i] - first) * f->width, size);
             own += size;
         }
-    px_all_gather_parts(f->comm, parts + next[rank], parts, bytes);
-    for (int64_t i = 0; i < n; i++) {
+    if (to == PX_ALL_RANKS)
+        px_all_gather_parts(f->comm, begin, parts, bytes);
+    else
+        px_gather_parts(f->comm, begin, parts, bytes, to);
+    for (int64_t i = 0; i < n && gets; i++) {
         int64_t *from = &next[owner_of(f, row[i])];
         memcpy(out + i * f->width, parts + *from, size);
         *from += (int64_t)size;

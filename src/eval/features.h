@@ -2,7 +2,7 @@
  *
  *     px_features f = px_extraction_features(&e, layer, classes);
  *     px_rows here = px_features_here(&f);                 // x has these rows of f.count
- *     px_features_fetch(&f, row, 256, batch);               // collective: all ranks get these 256 rows
+ *     px_features_fetch(&f, row, 256, PX_ALL_RANKS, batch); // collective: all ranks get these 256 rows
  *
  * A px_features borrows its arrays and describes a whole split. Its rows may be divided among ranks, so that none has to have
  * them all; labels are on every rank. All protocols share the checks below; `what` is "training" or "test", for messages.
@@ -39,8 +39,10 @@ int64_t px_share_most(int64_t count, int unit, int ranks);
 px_rows px_features_here(const px_features *);
 bool px_features_divided(const px_features *); /* whether that may be less than all */
 
-/* Collective if rows are divided: these rows, the same ones on every rank, in this order. out (n, width) */
-void px_features_fetch(const px_features *, const int64_t *row, int64_t n, float *out);
+/* Collective if rows are divided: these rows, in this order, to one rank or to PX_ALL_RANKS. All ranks name the same rows. out
+ * (n, width); on a rank that does not get them it is left as it is. */
+#define PX_ALL_RANKS (-1)
+void px_features_fetch(const px_features *, const int64_t *row, int64_t n, int to, float *out);
 
 /* The rows from `first` on, out (n, width): of undivided ones, where they are. Collective if rows are divided. */
 const float *px_features_fetch_from(const px_features *, int64_t first, int64_t n, float *out);

@@ -120,7 +120,7 @@ static void fill_window(px_heads *h, const px_selection *s, const int64_t *order
     int64_t *row = px_calloc((size_t)(end - begin) + 1, sizeof *row);
     for (int64_t i = begin; i < end; i++)
         row[i - begin] = s->row[order ? order[i] : i];
-    px_features_fetch(s->of, row, end - begin, h->window);
+    px_features_fetch(s->of, row, end - begin, s->to, h->window);
     h->staged = begin;
     free(row);
 }

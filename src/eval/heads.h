@@ -1,6 +1,6 @@
 /* heads.h - many linear softmax classifiers, trained side by side on the same features.
  *
- *     px_selection part = {&features, mean, scale, row, count};
+ *     px_selection part = {&features, mean, scale, row, count, PX_ALL_RANKS};
  *     px_heads heads;
  *     px_heads_init(&heads, rate, 13, features.classes, features.width, 256);
  *     for (int e = 0; e < recipe.epochs; e++)
@@ -27,6 +27,7 @@ typedef struct px_selection {
     const float *mean, *scale; /* (width) */
     const int64_t *row;        /* (count) numbers of the rows; their labels are >= 0 */
     int64_t count;
+    int to; /* the only rank that has heads, or PX_ALL_RANKS; matters for divided rows */
 } px_selection;
 
 typedef struct px_heads {

@@ -58,9 +58,9 @@ static int prepare(probe *p)
     return 0;
 }
 
-static px_selection selection(const probe *p, const px_features *of, const int64_t *row, int64_t count)
+static px_selection selection(const probe *p, const px_features *of, const int64_t *row, int64_t count, int to)
 {
-    return (px_selection){.of = of, .mean = p->mean, .scale = p->scale, .row = row, .count = count};
+    return (px_selection){.of = of, .mean = p->mean, .scale = p->scale, .row = row, .count = count, .to = to};
 }
 
 static px_heads_recipe recipe_of(const px_probe_cfg *cfg)
@@ -96,8 +96,8 @@ static void train_grid(const probe *p, const px_probe_result *r, px_head_score *
         rate[i] = r->rate[index[i]];
     if (mine == 0 && !px_features_divided(p->train))
         return; /* else it has rows that the others need */
-    px_selection fit = selection(p, p->train, p->of.row, p->of.fitted);
-    px_selection held = selection(p, p->train, p->of.row + p->of.fitted, p->of.rows - p->of.fitted);
+    px_selection fit = selection(p, p->train, p->of.row, p->of.fitted, PX_ALL_RANKS);
+    px_selection held = selection(p, p->train, p->of.row + p->of.fitted, p->of.rows - p->of.fitted, PX_ALL_RANKS);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads heads;
     heads_for(&heads, p, rate, mine, p->of.fitted);
@@ -176,8 +176,8 @@ static void train_final(const probe *p, px_probe_result *r)
     if (!mine && !px_features_divided(p->train))
         return;
 
-    px_selection fit = selection(p, p->train, p->of.row, p->of.rows);
-    px_selection test = selection(p, p->test, p->of.test_row, p->of.test_rows);
+    px_selection fit = selection(p, p->train, p->of.row, p->of.rows, 0);
+    px_selection test = selection(p, p->test, p->of.test_row, p->of.test_rows, 0);
     px_heads_recipe recipe = recipe_of(p->cfg);
     px_heads head;
     px_head_score score = {0};

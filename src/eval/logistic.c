@@ -42,6 +42,7 @@ typedef struct moments {
 typedef struct fit {
     const px_features *of;
     const moments *about;
+    int to;             /* the only rank that fits, or PX_ALL_RANKS */
     const int64_t *row; /* of the pass */
     int64_t count;
     int classes, width;
@@ -80,10 +81,11 @@ static void moments_finish(moments *m)
     free(m->variance);
 }
 
-static fit make_fit(const px_features *of, const moments *about)
+static fit make_fit(const px_features *of, const moments *about, int to)
 {
     return (fit){.of = of,
                  .about = about,
+                 .to = to,
                  .classes = of->classes,
                  .width = of->width,
                  .scale = px_calloc((size_t)of->width, sizeof(double)),
@@ -123,7 +125,7 @@ static bool anyone(const fit *f, bool own)
 static void take_chunk(const fit *f, int64_t begin, int rows)
 {
     if (f->taken)
-        px_features_fetch(f->of, f->row + begin, rows, f->taken);
+        px_features_fetch(f->of, f->row + begin, rows, f->to, f->taken);
 }
 
 /* Gives the others this rank's rows in a pass of theirs. */
@@ -252,7 +254,8 @@ static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, double C, bool f
     return end;
 }
 
-/* Tests rows of `of`; counts into `tally`, with classes as they are numbered in the fit. Collective if rows are divided. */
+/* Tests rows of `of`; counts into `tally`, with classes as they are numbered in the fit. Collective if rows are divided: a rank
+ * without a fit, w NULL, gives the others its rows. */
 static void test_rows(fit *f, const double *w, const px_features *of, const int64_t *row, int64_t count,
                       px_confusion *tally)
 {
@@ -261,6 +264,8 @@ static void test_rows(fit *f, const double *w, const px_features *of, const int6
     for (int64_t begin = 0; begin < count; begin += CHUNK) {
         int rows = least(count - begin, CHUNK);
         take_chunk(f, begin, rows);
+        if (!w)
+            continue;
 #pragma omp parallel for schedule(dynamic)
         for (int at = 0; at < rows; at += ROWS)
             forward(f, w, begin, at, least(rows - at, ROWS));
@@ -292,11 +297,11 @@ static void choose_C(const px_logistic_cfg *cfg, const px_samples *s, const px_c
         bool fits = i < r->values;
         if (!fits && !divided)
             continue;
-        fit f = make_fit(s->train, &about);
+        fit f = make_fit(s->train, &about, PX_ALL_RANKS);
         double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
         px_lbfgs_end end = run_fit(cfg, &f, fits ? r->C[i] : 1, fits, w);
         px_confusion tally = px_confusion_make(f.classes);
-        test_rows(&f, w, s->train, s->row + s->fitted, held, &tally);
+        test_rows(&f, fits ? w : NULL, s->train, s->row + s->fitted, held, &tally);
         if (fits) {
             right[i] = (double)tally.right1;
             px_log_progress(log, "logistic regression: C %g (%d of %d): %d steps, held out %.2f%%", r->C[i], i + 1,
@@ -324,14 +329,14 @@ static void fit_last(const px_logistic_cfg *cfg, const px_samples *s, const px_c
     if (!fits && !px_features_divided(s->train))
         return;
     moments about = measure(s, s->rows);
-    fit f = make_fit(s->train, &about);
+    fit f = make_fit(s->train, &about, 0);
     double *w = px_calloc((size_t)parameters(f.classes, f.width), sizeof *w);
     px_lbfgs_end end = run_fit(cfg, &f, r->C[r->chosen], fits, w);
     r->steps = end.steps;
     r->loss = end.value;
     r->slope = end.slope;
     px_confusion tally = px_confusion_make(f.classes);
-    test_rows(&f, w, s->test, s->test_row, s->test_rows, &tally);
+    test_rows(&f, fits ? w : NULL, s->test, s->test_row, s->test_rows, &tally);
     r->top1 = (double)tally.right1 / (double)s->test_rows;
     r->top5 = (double)tally.right5 / (double)s->test_rows;
     px_confusion_spread(&tally, s->class_of, r->classes, r->confusion, r->per_class);

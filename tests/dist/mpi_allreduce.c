@@ -187,6 +187,13 @@ static void test_exchanges(const px_comm *comm)
     for (int r = 0; r < comm->size; r++)
         for (int i = 0; i < r; i++)
             PX_CHECK(out[all++] == r);
+    for (int root = 0; root < comm->size; root++) {
+        memset(out, -1, sizeof out);
+        px_gather_parts(comm, own, out, bytes, root);
+        for (int64_t r = 0, at = 0; r < comm->size; r++)
+            for (int i = 0; i < r; i++)
+                PX_CHECK(out[at++] == (comm->rank == root ? r : -1));
+    }
     for (int r = 0; r < comm->size; r++)
         own[r] = (char)(10 * comm->rank + r);
     px_all_to_all_bytes(comm, own, out, 1);

@@ -102,9 +102,16 @@ static void test_fetch(const px_comm *comm, const blobs *b)
     px_features f = blobs_share(b, comm, 100);
     int64_t width = f.width;
     float *x = px_calloc((size_t)(1100 * width), sizeof *x);
-    px_features_fetch(&f, row, ROWS, x);
+    px_features_fetch(&f, row, ROWS, PX_ALL_RANKS, x);
     for (int i = 0; i < ROWS; i++)
         same(x + i * width, b->x + row[i] * width, (size_t)width, sizeof *x);
+    for (int to = 0; to < comm->size; to++) {
+        memset(x, 0, (size_t)(ROWS * width) * sizeof *x);
+        px_features_fetch(&f, row, ROWS, to, x);
+        for (int i = 0; i < ROWS; i++)
+            PX_CHECK((memcmp(x + i * width, b->x + row[i] * width, (size_t)width * sizeof *x) == 0) ==
+                     (comm->rank == to));
+    }
     same(px_features_fetch_from(&f, 93, 1007, x), b->x + 93 * width, (size_t)(1007 * width), sizeof *x);
     free(x);
     blobs_free_share(&f);

@@ -32,7 +32,7 @@ static void prepare(fixture *t, int64_t rows, int width, int classes, float apar
     }
     for (int64_t i = 0; i < rows; i++)
         t->row[i] = i;
-    t->all = (px_selection){&t->data.f, t->mean, t->scale, t->row, rows};
+    t->all = (px_selection){&t->data.f, t->mean, t->scale, t->row, rows, PX_ALL_RANKS};
 }
 
 /* At random weights, one step on all rows: w1 = w0 - rate (1 + 0.9) g gives the gradient that was used. */
