@@ -42,7 +42,8 @@ int px_series_list(px_series *r, const px_session *s, px_validation *validation,
     *r = (px_series){.session = s, .validation = validation, .online = online};
     r->name = px_calloc((size_t)most, sizeof r->name[0]);
     r->row = px_calloc((size_t)most, sizeof r->row[0]);
-    memcpy(r->name, graph->name, (size_t)n * sizeof graph->name[0]);
+    for (int i = 0; i < n; i++)
+        r->name[i] = graph->name[i];
     memcpy(r->name + n, own_series, sizeof own_series);
     n += OWN;
     for (int w = 0; w < PX_WATCHED; w++)
