@@ -5,8 +5,8 @@
  *   z of the large crops, as each image was last seen (a memory of all images) -> k-means once per epoch -> centroids
  *
  * All crops must find the centroid that is nearest to the image's remembered z. Each head has centroids of its own, of one of
- * the two large crops in turn. No gradient reaches them. The first epoch only fills the memory, as the first pass of the official
- * code does: the loss is log K, and parameters stay as they are. Images that epochs left out so far have no gradient either. */
+ * the two large crops in turn; no gradient reaches them. The first epoch only fills the memory, as the official code's first pass
+ * does: the loss is log K, parameters stay. Images that epochs left out so far have no gradient either. */
 #include "nn/layers.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -95,23 +95,22 @@ static px_value *for_copies(px_graph *g, px_value *x, int64_t copies)
 static px_value *build(const px_method_cfg *c, px_build *b)
 {
     px_graph *g = b->g;
-    int64_t B = b->task->batch, N = c->small.count, D = c->dim, K = prototypes_of(c, b->task),
-            crops = c->heads > 1 ? 2 : 1;
+    int64_t B = b->task->batch, N = c->small.count, K = prototypes_of(c, b->task), crops = c->heads > 1 ? 2 : 1;
     int64_t every = b->task->epoch_images > 0 ? b->task->epoch_images : images_of(b->task);
     px_mlp layers = {.layers = 2, .hidden = c->hidden, .out = c->dim, .bias = true, .last_bias = true, .norm = true};
     px_value *h = px_encode(b, px_view_input(b, "views")).pooled, *index = px_view_input(b, "index"); /* [2B,F], [B] */
     if (N > 0)
         h = px_concat(g, 0, (px_value *[]){h, px_encode(b, px_view_input(b, "small")).pooled}, 2);
     px_value *z = px_l2_normalize(g, px_head(px_net_create(g, "projector"), &layers, h)); /* [(2+N)B,D] */
-    px_value *memory = px_state(g, "memory", PX_SHAPE(images_of(b->task), crops * D), px_init_constant(0));
+    px_value *memory = px_state(g, "memory", PX_SHAPE(images_of(b->task), crops * c->dim), px_init_constant(0));
     px_value *seen = px_state(g, "seen", PX_SHAPE(1), px_init_constant(0)), *before = px_recall(g, memory, index);
     px_value *centroids[HEADS_MAX], *loss = NULL, *rows[2] = {px_slice(g, z, 0, 0, B), px_slice(g, z, 0, B, B)};
     px_embedding(b, z);
     px_second_views(b, z);
     px_treat(b, "*", PX_RULE_FROZEN, 1);
     for (int k = 0; k < c->heads; k++) {
-        centroids[k] = px_state(g, px_graph_text(g, "centroids.%d", k), PX_SHAPE(K, D), px_init_constant(0));
-        px_value *old = px_slice(g, before, 1, k % crops * D, D); /* [B,D] */
+        centroids[k] = px_state(g, px_graph_text(g, "centroids.%d", k), PX_SHAPE(K, c->dim), px_init_constant(0));
+        px_value *old = px_slice(g, before, 1, k % crops * c->dim, c->dim); /* [B,D] */
         px_value *length = px_reduce(g, PX_SUM, px_binary(g, PX_MUL, old, old), (px_axes){1, {1}, true});
         px_value *known = px_unary(g, PX_FN_CLAMP, px_scale(g, length, 1e6), 0, 1); /* [B,1] 0: not remembered */
         px_value *label = px_argmax(g, for_copies(g, px_matmul(g, old, centroids[k], false, true, 1), 2 + N), 1);
@@ -129,7 +128,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
                 px_all_gather(g, px_concat(g, 1, rows, (int)crops), NULL), every);
     for (int k = 0; k < c->heads; k++)
         px_cluster(g, centroids[k], memory, seen,
-                   (px_spherical){.column = k % crops * D, .every = every, .rounds = c->rounds, .stream = 1 + k});
+                   (px_spherical){.column = k % crops * c->dim, .every = every, .rounds = c->rounds, .stream = 1 + k});
     px_after_end(g);
     return px_scale(g, loss, 1.0 / c->heads);
 }

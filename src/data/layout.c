@@ -275,21 +275,18 @@ static int splits_in(layout *l, px_node *at)
     return 0;
 }
 
-/* Some folders in `at` are called like splits, others are not. One that looks like the others is a class. */
-static int mixed(layout *l, px_node *at, int split, bool known)
+/* Some folders in `at`, `calls` of them, are called like splits, the last of them is `called`; others are not. One that looks
+ * like the others is a class. */
+static int mixed(layout *l, px_node *at, int calls, const px_node *called, int split, bool known)
 {
-    px_node *called = NULL, *other = NULL;
-    int calls = 0;
+    px_node *other = NULL;
     bool said = false, alike = true;
     for (int k = 0; k < at->kids; k++) {
         px_node *kid = kid_of(l, at, k);
-        calls += kid->split >= 0;
-        called = kid->split >= 0 ? kid : called;
         other = kid->split >= 0 ? other : kid;
         said = said || kid->said >= 0;
+        alike = alike && (kid->kids > 0) == (called->kids > 0);
     }
-    for (int k = 0; k < at->kids; k++)
-        alike = alike && (kid_of(l, at, k)->kids > 0) == (called->kids > 0);
     if (said || calls > 1 || !alike)
         return refuse_mixed(l, called, other);
     int status = classes_in(l, at, split, !known);
@@ -321,19 +318,23 @@ static int understand_source(layout *l, px_node *at)
     int own = split_of_source(source_of(l, at));
     for (;;) {
         int calls = 0;
+        const px_node *called = NULL;
         for (int k = 0; k < at->kids; k++)
-            calls += kid_of(l, at, k)->split >= 0;
+            if (kid_of(l, at, k)->split >= 0) {
+                called = kid_of(l, at, k);
+                calls++;
+            }
         px_node *only = at->kids == 1 && at->direct == 0 ? kid_of(l, at, 0) : NULL;
-        if (only && calls == 0 && only->said == PX_SPLIT_UNKNOWN && (only->direct == 0 || is_container(l, only))) {
+        if (only && !called && only->said == PX_SPLIT_UNKNOWN && (only->direct == 0 || is_container(l, only))) {
             at = only;
             continue;
         }
         int split = own < 0 ? PX_SPLIT_TRAIN : own;
-        if (calls == 0 && l->automatic && own < 0 && px_layout_take_splits(&l->tree, at))
+        if (!called && l->automatic && own < 0 && px_layout_take_splits(&l->tree, at))
             return splits_in(l, at);
-        if (calls == 0)
+        if (!called)
             return classes_in(l, at, split, own < 0);
-        return calls == at->kids ? splits_in(l, at) : mixed(l, at, split, own >= 0);
+        return calls == at->kids ? splits_in(l, at) : mixed(l, at, calls, called, split, own >= 0);
     }
 }
 
