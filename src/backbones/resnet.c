@@ -20,6 +20,7 @@ struct px_backbone_cfg {
     px_by_size stem;
     enum { POOL_AUTO, POOL_YES, POOL_NO } max_pool;
     double width, drop_path, dropout;
+    bool shortcuts;
 };
 
 static const px_option options[] = {
@@ -33,6 +34,9 @@ static const px_option options[] = {
               "CIFAR's 110 layers; timm's shape, in which the first block stays)"),
     PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
               "dropout between both convolutions of a block of a WRN (Zagoruyko & Komodakis 2016: 0.3) or PreResNet"),
+    PX_OPTION_FLAG(
+        px_backbone_cfg, shortcuts, "true",
+        "each block adds its branch to what came in (He 2016); false: the plain network with which the paper compares"),
     {0}};
 
 typedef enum block_kind { BASIC, BOTTLENECK } block_kind;
@@ -73,10 +77,10 @@ static px_value *conv_bn(px_graph *g, const char *number, px_value *x, int out, 
 }
 
 /* The last convolution and norm of a block's branch. timm's ResNets, of which those with channel attention are, close it at first
- * (zero_init_last); torchvision's do not. */
+ * (zero_init_last); torchvision's do not, and a plain network would give nothing but zeros. */
 static px_value *last_conv_bn(const resnet *r, const char *number, px_value *x, int out, int kernel)
 {
-    return conv_bn_of(r->g, number, x, (px_conv_spec){.out = out, .kernel = kernel}, r->v->squeeze);
+    return conv_bn_of(r->g, number, x, (px_conv_spec){.out = out, .kernel = kernel}, r->v->squeeze && r->c->shortcuts);
 }
 
 /* The identity, or a strided 1x1 projection if the shapes differ. */
@@ -90,6 +94,18 @@ static px_value *skip(px_graph *g, px_value *x, int out, int stride)
     return y;
 }
 
+/* A block's branch, which stochastic depth leaves out for some samples. */
+static px_value *dropped(const resnet *r, px_value *branch)
+{
+    return px_drop_path(r->g, branch, px_drop_path_rate(r->c->drop_path, r->block, r->blocks), r->N);
+}
+
+/* What a block hands on: its branch, added to what came in; of a plain network (section 3.3) the branch alone. */
+static px_value *joined(const resnet *r, px_value *branch, px_value *x, int out, int stride)
+{
+    return r->c->shortcuts ? px_add(r->g, dropped(r, branch), skip(r->g, x, out, stride)) : branch;
+}
+
 /* timm's width between both layers: a 16th, a multiple of 8. */
 static px_value *attend(px_graph *g, px_value *y, bool squeeze)
 {
@@ -99,18 +115,12 @@ static px_value *attend(px_graph *g, px_value *y, bool squeeze)
     return px_squeeze_layer(g, "se", y, squeezed < 8 ? 8 : squeezed, PX_FN_SIGMOID, PX_BEGIN_HE_TORCH);
 }
 
-/* A block's branch, which stochastic depth leaves out for some samples. */
-static px_value *dropped(const resnet *r, px_value *branch)
-{
-    return px_drop_path(r->g, branch, px_drop_path_rate(r->c->drop_path, r->block, r->blocks), r->N);
-}
-
 static px_value *basic(const resnet *r, px_value *x, int planes, int stride)
 {
     px_graph *g = r->g;
     px_value *y = px_relu(g, conv_bn(g, "1", x, planes, 3, stride, 1));
     y = attend(g, last_conv_bn(r, "2", y, planes, 3), r->v->squeeze);
-    return px_relu(g, px_add(g, dropped(r, y), skip(g, x, planes, stride)));
+    return px_relu(g, joined(r, y, x, planes, stride));
 }
 
 static px_value *bottleneck(const resnet *r, px_value *x, int planes, int stride)
@@ -121,7 +131,7 @@ static px_value *bottleneck(const resnet *r, px_value *x, int planes, int stride
     px_value *y = px_relu(g, conv_bn(g, "1", x, width, 1, 1, 1));
     y = px_relu(g, conv_bn(g, "2", y, width, 3, stride, v->groups));
     y = attend(g, last_conv_bn(r, "3", y, 4 * planes, 1), v->squeeze);
-    return px_relu(g, px_add(g, dropped(r, y), skip(g, x, 4 * planes, stride)));
+    return px_relu(g, joined(r, y, x, 4 * planes, stride));
 }
 
 static px_value *norm_relu(px_graph *g, const char *name, px_value *x)
@@ -139,6 +149,8 @@ static px_value *activated_first(const resnet *r, px_value *x, int planes, int s
     px_value *a = norm_relu(g, "bn1", x), *skipped = x;
     px_value *y = norm_relu(g, "bn2", px_conv_layer(g, "conv1", a, planes, 3, stride, 1, false));
     y = px_conv_layer(g, "conv2", px_dropout(g, y, r->c->dropout, r->N), planes, 3, 1, 1, false);
+    if (!r->c->shortcuts)
+        return y;
     if (!same) {
         px_scope_push(g, "downsample");
         skipped = px_conv_layer(g, "0", a, planes, 1, stride, 0, false);
@@ -219,6 +231,9 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
     if (side == 3 || side == 7)
         fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side,
                 (double)stem.dim[0] / (shape_of(file, "layer4.0.conv1.weight").rank == 4 ? 64 : 16));
+    if (shape_of(file, "layer2.0.conv1.weight").rank == 4 &&
+        shape_of(file, "layer2.0.downsample.0.weight").rank != 4) /* where all variants change shapes */
+        fprintf(out, " shortcuts = false;");
 }
 
 /* How many blocks layer<stage> has. */
@@ -271,6 +286,8 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
         return "the ResNets for CIFAR have no 7x7 stem; resnet.stem=3x3 would work";
     if (c->dropout > 0 && !v->wider)
         return "resnet.dropout is for WRNs and PreResNets; resnet.drop_path is for all";
+    if (!c->shortcuts && c->drop_path > 0)
+        return "resnet.drop_path would leave nothing of a block without its shortcut; resnet.shortcuts=true has one";
     return image_size < 8 ? "a ResNet needs images of at least 8 px" : NULL;
 }
 

@@ -1,5 +1,5 @@
-/* test_resnet.c - stochastic depth and dropout in ResNets; what of them is refused. What they compute is compared with PyTorch in
- * tests/golden. */
+/* test_resnet.c - stochastic depth and dropout in ResNets, plain networks; what of them is refused. What they compute is compared
+ * with PyTorch in tests/golden. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,9 +96,65 @@ static void dropout_within_wide_blocks(void **state)
     drop(&judged);
 }
 
+static px_shape shape_in(const void *file, const char *name)
+{
+    const px_graph *g = file;
+    for (int i = 0; i < px_graph_params(g); i++)
+        if (strcmp(px_graph_param(g, i)->name, name) == 0)
+            return px_graph_param(g, i)->value->shape;
+    return (px_shape){0};
+}
+
+static int count_ops(const px_graph *g, const char *op)
+{
+    int count = 0;
+    for (int i = 0; i < px_graph_nodes(g); i++)
+        count += strcmp(px_graph_node(g, i)->op->name, op) == 0;
+    return count;
+}
+
+static int count_projections(const px_graph *g)
+{
+    int count = 0;
+    for (int i = 0; i < px_graph_params(g); i++)
+        count += strstr(px_graph_param(g, i)->name, "downsample.0.weight") != NULL;
+    return count;
+}
+
+/* A plain network is the same one without sums and projections, and its weights say so. */
+static void plain_networks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"resnet18", "resnet50", "seresnet18", "resnet20", "preresnet20", "wrn_28_2"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        const char *const none[] = {NULL}, *const options[] = {"resnet.shortcuts=false", NULL};
+        model residual = make(names[k], false, none), plain = make(names[k], false, options);
+        int sums = count_ops(residual.g, "add"), projections = count_projections(residual.g);
+        assert_true(sums > 0 && projections > 0);
+        assert_int_equal(count_ops(plain.g, "add"), 0);
+        assert_int_equal(count_projections(plain.g), 0);
+        assert_int_equal(count_ops(plain.g, "conv2d"), count_ops(residual.g, "conv2d") - projections);
+        for (int i = 0; i < 2; i++) {
+            char *said = NULL;
+            size_t size;
+            FILE *out = open_memstream(&said, &size);
+            plain.backbone->family->stored(out, shape_in, i ? plain.g : residual.g);
+            fclose(out);
+            assert_int_equal(strstr(said, "shortcuts = false;") != NULL, i);
+            free(said);
+        }
+        drop(&residual);
+        drop(&plain);
+    }
+    const char *const both[] = {"resnet.shortcuts=false", "resnet.drop_path=0.1", NULL};
+    model m = make("resnet18", true, both);
+    assert_non_null(strstr(m.backbone->family->check(m.backbone, m.cfg, 32, 3), "resnet.shortcuts=true"));
+    drop(&m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(stochastic_depth_grows_with_depth),
-                                       cmocka_unit_test(dropout_within_wide_blocks)};
+                                       cmocka_unit_test(dropout_within_wide_blocks), cmocka_unit_test(plain_networks)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
