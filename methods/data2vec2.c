@@ -56,22 +56,18 @@ static const char defaults[] = "backbone = \"vit_tiny_4\";\n"
 
 static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    int width, depth;
-    (void)task;
-    backbone->family->size(backbone, &width, &depth);
-    px_conv_decoder_settle(&c->decoder, width);
-    c->blocks = c->blocks ? c->blocks : depth - depth / 6;
+    (void)backbone;
+    px_conv_decoder_settle(&c->decoder, task->width);
+    c->blocks = c->blocks ? c->blocks : task->depth - task->depth / 6;
 }
 
 static const char *check(const px_method_cfg *given, const px_task *task, const px_backbone *backbone)
 {
     px_method_cfg settled = *given, *c = &settled;
-    int width, depth;
     settle(c, task, backbone);
-    backbone->family->size(backbone, &width, &depth);
-    if (c->blocks > depth)
+    if (c->blocks > task->depth)
         return "data2vec2.blocks is more than the backbone has; data2vec2.blocks=0 would fit";
-    const char *why = px_conv_decoder_check(&c->decoder, width);
+    const char *why = px_conv_decoder_check(&c->decoder, task->width);
     return why ? why : px_kept_squares_check(&c->masks, task);
 }
 

@@ -65,9 +65,8 @@ static int context_of(const px_method_cfg *c, const px_task *task)
 
 static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    int width, depth;
-    backbone->family->size(backbone, &width, &depth);
-    px_predictor_settle(&c->predictor, width, depth);
+    (void)backbone;
+    px_predictor_settle(&c->predictor, task->width, task->depth);
     c->context = context_of(c, task);
 }
 

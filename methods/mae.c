@@ -47,14 +47,12 @@ static int visible_of(const px_method_cfg *c, const px_task *task)
  * width, a third of the depth. Values that are set are not changed. */
 static void settle(px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
-    int width, depth;
-    (void)task;
-    backbone->family->size(backbone, &width, &depth);
-    bool paper = width >= 768;
+    (void)backbone;
+    bool paper = task->width >= 768;
     if (c->decoder_width == 0)
-        c->decoder_width = paper ? 512 : width / 2;
+        c->decoder_width = paper ? 512 : task->width / 2;
     if (c->decoder_depth == 0)
-        c->decoder_depth = paper ? 8 : depth / 3;
+        c->decoder_depth = paper ? 8 : task->depth < 3 ? 1 : task->depth / 3;
     if (c->decoder_heads == 0)
         c->decoder_heads = px_heads_of_32(c->decoder_width);
 }

@@ -49,7 +49,7 @@ typedef struct px_backbone_family {
     int (*patch)(const px_backbone *);
 
     /* Width and number of blocks, for methods that make a decoder in proportion. Optional. */
-    void (*size)(const px_backbone *, int *width, int *depth);
+    void (*size)(const px_backbone *, const px_backbone_cfg *, int *width, int *depth);
 
     /* Number of attention heads, which the shapes of the parameters do not tell. Optional. */
     int (*heads)(const px_backbone *, const px_backbone_cfg *);

@@ -17,13 +17,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DEPTH_MAX = 24 };
+
 struct px_backbone_cfg {
     enum { POOL_CLASS, POOL_MEAN, POOL_MEAN_NORM } pool;
     enum { POSITIONS_LEARNED, POSITIONS_FIXED } positions;
     enum { INIT_TIMM, INIT_XAVIER } init;
     px_mlp_kind mlp;
     px_qkv_bias qkv_bias;
-    int heads, registers;
+    int embed_dim, depth, heads, registers;
     bool class_position, distillation_token, qk_norm;
     double dropout, drop_path, layer_scale;
 };
@@ -37,6 +39,8 @@ static const px_option options[] = {
                      "position embeddings: trained, or fixed two-dimensional sines and cosines (MAE)"),
     PX_OPTION_CHOICE(px_backbone_cfg, init, "timm", "timm|xavier",
                      "initial weights of linear layers: normal with deviation 0.02, or Xavier-uniform (MAE)"),
+    PX_OPTION(px_backbone_cfg, embed_dim, "0", 0, 8192, "width of the tokens; 0: the size's own (timm)"),
+    PX_OPTION(px_backbone_cfg, depth, "0", 0, DEPTH_MAX, "transformer blocks; 0: the size's own (timm)"),
     PX_OPTION(px_backbone_cfg, heads, "0", 0, 64,
               "attention heads of each block; 0: the size's own (timm); 12 in MoCo v3's ViT-S"),
     PX_OPTION(px_backbone_cfg, dropout, "0", 0, 0.99,
@@ -85,12 +89,21 @@ static int patch(const px_backbone *b)
     return ((const px_vit_variant *)b->variant)->patch;
 }
 
+/* The variant's numbers, or those that the options set. */
+static px_vit_variant size_of(const px_backbone *b, const px_backbone_cfg *c)
+{
+    px_vit_variant v = *(const px_vit_variant *)b->variant;
+    v.width = c->embed_dim ? c->embed_dim : v.width;
+    v.depth = c->depth ? c->depth : v.depth;
+    v.heads = c->heads ? c->heads : v.heads;
+    return v;
+}
+
 /* As BEiT and MAE count them: the embedding, each block, then the last norm with what follows. */
 static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
-    (void)c;
     static const char *const embedding[] = {"cls_token", "reg_token", "dist_token", "pos_embed", "patch_embed."};
-    *layers = ((const px_vit_variant *)b->variant)->depth + 2;
+    *layers = size_of(b, c).depth + 2;
     for (size_t i = 0; i < sizeof embedding / sizeof embedding[0]; i++)
         if (strncmp(parameter, embedding[i], strlen(embedding[i])) == 0)
             return 0;
@@ -101,14 +114,17 @@ static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *par
 
 static int heads(const px_backbone *b, const px_backbone_cfg *c)
 {
-    return c->heads ? c->heads : ((const px_vit_variant *)b->variant)->heads;
+    return size_of(b, c).heads;
 }
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
     (void)channels;
-    if (((const px_vit_variant *)b->variant)->width % heads(b, c))
-        return "its width cannot be divided among that many heads (vit.heads)";
+    px_vit_variant v = size_of(b, c);
+    if (v.width % v.heads)
+        return "its width (vit.embed_dim) cannot be divided among that many heads (vit.heads)";
+    if (c->positions == POSITIONS_FIXED && v.width % 4)
+        return "vit.positions=sincos needs a vit.embed_dim that is a multiple of 4";
     if (image_size < patch(b) || image_size % patch(b))
         return "not divisible into its patches (the number in the backbone's name is the side of one)";
     return NULL;
@@ -165,11 +181,11 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
         fputs("layer_scale = 1e-5; ", out);
 }
 
-static void size(const px_backbone *b, int *width, int *depth)
+static void size(const px_backbone *b, const px_backbone_cfg *c, int *width, int *depth)
 {
-    const px_vit_variant *s = b->variant;
-    *width = s->width;
-    *depth = s->depth;
+    px_vit_variant v = size_of(b, c);
+    *width = v.width;
+    *depth = v.depth;
 }
 
 /* ---- embedding ---- */
@@ -177,15 +193,14 @@ static void size(const px_backbone *b, int *width, int *depth)
 /* The network that is built, with its options read. */
 typedef struct vit {
     px_graph *g;
-    const px_vit_variant *size;
+    px_vit_variant size;
     const px_backbone_cfg *c;
-    int heads;
     px_dense_init init;
 } vit;
 
 static vit vit_of(px_graph *g, const px_backbone *b, const px_backbone_cfg *c)
 {
-    return (vit){g, b->variant, c, heads(b, c), c->init == INIT_XAVIER ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
+    return (vit){g, size_of(b, c), c, c->init == INIT_XAVIER ? PX_DENSE_XAVIER : PX_DENSE_TIMM};
 }
 
 /* The convolution of kernel and stride `patch` as a matrix product over patches, all or those at `places`. timm keeps torch's
@@ -193,7 +208,7 @@ static vit vit_of(px_graph *g, const px_backbone *b, const px_backbone_cfg *c)
 static px_value *project(const vit *v, px_value *images, px_value *places)
 {
     px_graph *g = v->g;
-    int64_t C = images->shape.dim[1], p = v->size->patch, D = v->size->width, in = C * p * p;
+    int64_t C = images->shape.dim[1], p = v->size.patch, D = v->size.width, in = C * p * p;
     px_init torch = px_init_uniform(1 / sqrt((double)in));
     px_init weight = v->init == PX_DENSE_XAVIER ? px_init_uniform(sqrt(6.0 / (double)(in + D))) : torch;
     px_scope_push(g, "patch_embed");
@@ -251,7 +266,7 @@ static px_value *table_for(const vit *v, int64_t rows, int64_t columns)
 {
     px_graph *g = v->g;
     const px_param *known = px_param_known(g, "pos_embed");
-    int64_t h = known ? known->grid[0] : rows, w = known ? known->grid[1] : columns, D = v->size->width,
+    int64_t h = known ? known->grid[0] : rows, w = known ? known->grid[1] : columns, D = v->size.width,
             P = positions_in_front(v->c);
     px_value *table = v->c->positions == POSITIONS_FIXED
                           ? px_sincos_positions(g, "pos_embed", P, h, w, D)
@@ -270,7 +285,7 @@ static px_value *embed(const vit *v, px_value *images, px_value *places, px_hidi
         return images;
     if (images->shape.rank != 4)
         return px_graph_fail(g, "a ViT needs images (N, C, H, W)");
-    int patch = v->size->patch;
+    int patch = v->size.patch;
     if (places && !places_fit(g, images, places, hiding, patch))
         return images;
     int64_t rows = images->shape.dim[2] / patch, columns = images->shape.dim[3] / patch;
@@ -287,7 +302,7 @@ static px_value *embed(const vit *v, px_value *images, px_value *places, px_hidi
 static px_value *learned_tokens(const vit *v, const char *name, int64_t count, double deviation)
 {
     bool mae = v->init == PX_DENSE_XAVIER;
-    return px_parameter(v->g, name, PX_SHAPE(1, count, v->size->width), px_init_normal(mae ? 0.02 : deviation),
+    return px_parameter(v->g, name, PX_SHAPE(1, count, v->size.width), px_init_normal(mae ? 0.02 : deviation),
                         mae ? PX_DECAYS : PX_EXEMPT);
 }
 
@@ -316,7 +331,7 @@ static px_value *prepend_tokens(const vit *v, px_value *tokens, px_value *positi
         x = px_prepend_token(g, tokens, front[0]);
     } else {
         px_value *all = px_concat(g, 1, front, kinds); /* (1,P,D) */
-        x = px_expand(g, all, PX_SHAPE(B, in_front(v->c), v->size->width));
+        x = px_expand(g, all, PX_SHAPE(B, in_front(v->c), v->size.width));
         x = px_concat(g, 1, (px_value *[]){x, tokens}, 2);
     }
     return px_dropout(g, x, v->c->dropout, B);
@@ -336,16 +351,16 @@ static px_value *class_and_patches(const vit *v, px_value *x)
 
 static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
 {
-    static const char *const names[] = {"blocks.0",  "blocks.1",  "blocks.2",  "blocks.3",  "blocks.4",  "blocks.5",
-                                        "blocks.6",  "blocks.7",  "blocks.8",  "blocks.9",  "blocks.10", "blocks.11",
-                                        "blocks.12", "blocks.13", "blocks.14", "blocks.15", "blocks.16", "blocks.17",
-                                        "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
-    int depth = v->size->depth;
+    static const char *const names[DEPTH_MAX] = {
+        "blocks.0",  "blocks.1",  "blocks.2",  "blocks.3",  "blocks.4",  "blocks.5",  "blocks.6",  "blocks.7",
+        "blocks.8",  "blocks.9",  "blocks.10", "blocks.11", "blocks.12", "blocks.13", "blocks.14", "blocks.15",
+        "blocks.16", "blocks.17", "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
+    int depth = v->size.depth;
     px_graph_cut(v->g);
     px_scope_push(v->g, "blocks");
     for (int i = 0; i < depth; i++) {
-        PX_CHECK(e->stages < PX_STAGES_MAX && i < (int)(sizeof names / sizeof names[0]));
-        px_block_spec spec = {.heads = v->heads,
+        PX_CHECK(e->stages < PX_STAGES_MAX && i < DEPTH_MAX);
+        px_block_spec spec = {.heads = v->size.heads,
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
                               .drop_path = px_drop_path_rate(v->c->drop_path, i, depth),

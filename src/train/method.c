@@ -13,6 +13,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
+void px_task_take_backbone(px_task *t, const px_backbone *backbone, const px_backbone_cfg *cfg)
+{
+    const px_backbone_family *family = backbone->family;
+    t->patch = family->patch ? family->patch(backbone) : 0;
+    t->width = t->depth = 0;
+    if (family->size)
+        family->size(backbone, cfg, &t->width, &t->depth);
+}
+
 px_value *px_view_input(px_build *b, const char *name)
 {
     px_value *v = px_graph_find_input(b->g, name);

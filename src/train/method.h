@@ -26,6 +26,7 @@ typedef struct px_task {
     int classes;              /* of the data set; 0: no labels */
     bool labelled;            /* every image of the split has a label */
     int patch;                /* side of the backbone's patches; 0: it has none */
+    int width, depth;         /* of the backbone's blocks, and how many there are; 0: it has no such numbers */
     int batch;                /* images per step on this rank */
     int ranks;
     int64_t images;       /* of the data set, which are numbered from 0 (px_image.index); 0: it is not known */
@@ -35,6 +36,9 @@ typedef struct px_task {
     int bits;                  /* of a value in the data set: 16, else 8 */
     int shown[3], shown_count; /* data.shown; 0: not given */
 } px_task;
+
+/* Sets what the backbone says of itself: patch, width, depth. */
+void px_task_take_backbone(px_task *, const px_backbone *, const px_backbone_cfg *);
 
 /* A number that changes from step to step. */
 typedef enum px_course {

@@ -86,8 +86,8 @@ int px_task_of(px_task *t, px_settings *s, const px_dataset_info *d, bool labell
                    .batch = batch,
                    .ranks = ranks,
                    .images = d->count,
-                   .augment = s->train.augment == PX_AUGMENT_RECIPE,
-                   .patch = family->patch ? family->patch(s->backbone) : 0};
+                   .augment = s->train.augment == PX_AUGMENT_RECIPE};
+    px_task_take_backbone(t, s->backbone, s->backbone_cfg);
     bool normalized;
     if (take_shown(t, &s->data.shown) != 0)
         return -1;

@@ -13,6 +13,7 @@
 #include "graph/plan_params.h"
 #include "nn/positions.h"
 #include "ops/ops.h"
+#include "train/settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -94,6 +95,35 @@ static void shapes(void **state)
     assert_string_equal(m.e.stage[11].name, "blocks.11");
     assert_true(px_shape_equal(m.e.stage[11].map->shape, PX_SHAPE(2, 17, 192)));
     drop(&m);
+}
+
+/* timm 1.0.31, VisionTransformer(32, 8, num_classes=0, embed_dim=48, depth=2, num_heads=3); MAE's positions need a width of four
+ * parts. */
+static void other_sizes(void **state)
+{
+    (void)state;
+    static const char *const options[] = {"vit.embed_dim=48", "vit.depth=2", NULL};
+    model m = make("vit_tiny_8", 32, false, options);
+    assert_int_equal(parameters(m.g), 66768);
+    assert_true(px_shape_equal(m.e.pooled->shape, PX_SHAPE(2, 48)));
+    assert_int_equal(m.e.stages, 2);
+    int layers, width, depth;
+    assert_int_equal(m.backbone->family->layer(m.backbone, m.cfg, "norm.weight", &layers), 3);
+    m.backbone->family->size(m.backbone, m.cfg, &width, &depth);
+    assert_true(layers == 4 && width == 48 && depth == 2);
+    drop(&m);
+    const char *const wrong[][4] = {
+        {"vit.embed_dim=50", "vit.heads=4", "vit.depth=1", "(vit.embed_dim) cannot be divided among"},
+        {"vit.embed_dim=42", "vit.heads=2", "vit.positions=sincos", "needs a vit.embed_dim that is a multiple of 4"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        px_settings s;
+        const char *given[] = {"backbone=vit_tiny_8", wrong[i][0], wrong[i][1], wrong[i][2]};
+        assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
+        const char *why = s.backbone->family->check(s.backbone, s.backbone_cfg, 32, 3);
+        assert_non_null(why);
+        assert_non_null(strstr(why, wrong[i][3]));
+        px_settings_finish(&s);
+    }
 }
 
 /* Registers and DeiT's token are in no map, and the widths are those of timm's: 3 x 192 numbers of tokens, 2 of positions. */
@@ -246,6 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_those_of_timm),
         cmocka_unit_test(shapes),
+        cmocka_unit_test(other_sizes),
         cmocka_unit_test(other_tokens_are_in_no_map),
         cmocka_unit_test(dinov2_has_as_many_parameters),
         cmocka_unit_test(fixed_positions_are_no_parameter),

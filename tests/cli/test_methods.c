@@ -52,8 +52,12 @@ static run_child start(const subject *t, const char *out, layout on, about run)
                                     "optim.warmup_epochs=1",
                                     "data.workers=1"};
     int n = 14;
-    if (!t->method->family)
+    if (t->method->family) {
+        given[n++] = "vit.embed_dim=48";
+        given[n++] = "vit.depth=2";
+    } else {
         given[n++] = "resnet.width=0.125";
+    }
     if (on.reproducible) {
         given[n++] = "reproducible=true";
         given[n++] = "shards=4";

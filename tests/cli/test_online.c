@@ -45,7 +45,7 @@ static void change_no_bit_of_any_method(void **state)
     static const char *const methods[][4] = {
         {"method=simclr", "backbone=resnet18", "resnet.width=0.125", "optim.clip=0.5"},
         {"method=dino", "backbone=resnet18", "resnet.width=0.125", "dino.prototypes=32"},
-        {"method=mae", "backbone=vit_tiny_8", "vit.pool=mean", "accumulate=2"},
+        {"method=mae", "backbone=vit_tiny_8", "vit.depth=3", "accumulate=2"},
     };
     for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
         const char *const *m = methods[i];

@@ -23,8 +23,8 @@ typedef struct layout {
 /* A method that connects samples in every way (norms, negatives), and one that draws random numbers in its graph. */
 static const char *const simclr[] = {"method=simclr", "backbone=resnet18", "resnet.width=0.25", "accumulate=2",
                                      "precision=fp32"};
-static const char *const mae[] = {"method=mae", "backbone=vit_tiny_4", "mae.decoder_width=64", "mae.decoder_depth=2",
-                                  "vit.drop_path=0.2"};
+static const char *const mae[] = {"method=mae",  "backbone=vit_tiny_4", "vit.embed_dim=96",
+                                  "vit.depth=3", "vit.drop_path=0.2",   "mae.decoder_depth=2"};
 
 /* Methods with a teacher, one with a queue too, of which four steps go round more than once; crops of two sizes. */
 static const char *const byol[] = {"method=byol", "backbone=resnet18", "resnet.width=0.125", "accumulate=2",

@@ -148,7 +148,7 @@ void golden_start(golden_run *t, px_task task, const char *const assignments[])
     t->task.channels = 3;
     t->task.ranks = 1;
     t->task.labelled = task.classes > 0;
-    t->task.patch = b->family->patch ? b->family->patch(b) : 0;
+    px_task_take_backbone(&t->task, b, t->s.backbone_cfg);
     if (px_model_pretrain(&t->m, &t->s, &t->task, &t->comm) != 0)
         fail_msg("%s", px_error());
     golden_fill(&t->m);

@@ -205,7 +205,7 @@ static int build(subject *t)
     bool vit = t->s.backbone->family == &px_vit_family;
     const px_backbone *backbone = vit ? &small_vit : &small_cnn;
     px_graph *g = px_graph_create((px_mode){.real = PX_F64, .rank = t->comm->rank, .ranks = t->comm->size});
-    t->task.patch = vit ? small_vit_variant.patch : 0;
+    px_task_take_backbone(&t->task, backbone, t->s.backbone_cfg);
     t->b = (px_build){.g = g, .task = &t->task, .backbone = backbone, .backbone_cfg = t->s.backbone_cfg};
     const char *why = t->s.method->check ? t->s.method->check(t->s.method_cfg, &t->task, backbone) : NULL;
     if (why)

@@ -92,6 +92,8 @@ static const char *refusal(int patch, const char *setting)
     px_settings s;
     px_task given = {.image_size = 32, .channels = 3, .patch = patch, .batch = 2, .ranks = 1};
     assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"method=data2vec2", setting}, 2), 0);
+    px_task_take_backbone(&given, s.backbone, s.backbone_cfg);
+    given.patch = patch;
     const char *why = s.method->check(s.method_cfg, &given, s.backbone);
     px_settings_finish(&s);
     return why;

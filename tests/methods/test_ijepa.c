@@ -148,6 +148,8 @@ static const char *refusal(int image_size, int patch, const char *setting)
     px_settings s;
     px_task task = {.image_size = image_size, .channels = 3, .patch = patch, .batch = 2, .ranks = 1};
     assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"method=ijepa", setting}, 2), 0);
+    px_task_take_backbone(&task, s.backbone, s.backbone_cfg);
+    task.patch = patch;
     const char *why = s.method->check(s.method_cfg, &task, s.backbone);
     px_settings_finish(&s);
     return why;

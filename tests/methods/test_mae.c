@@ -149,6 +149,8 @@ static const char *refusal(int size, int patch, const char *ratio, const char *w
     px_settings s;
     px_task task = task_of(size, patch);
     assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
+    px_task_take_backbone(&task, s.backbone, s.backbone_cfg);
+    task.patch = patch;
     const char *why = s.method->check(s.method_cfg, &task, s.backbone);
     px_settings_finish(&s);
     return why;

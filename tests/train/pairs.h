@@ -27,12 +27,11 @@ static const int sides[] = {32, 64, 224};
 static const int batches[] = {2, 256};
 enum { SIDES = sizeof sides / sizeof sides[0], BATCHES = sizeof batches / sizeof batches[0] };
 
-static px_task task_of(const px_backbone *b, int side, int batch)
+static px_task task_of(const px_settings *s, int side, int batch)
 {
     px_task t = {
         .image_size = side, .channels = 3, .classes = 4, .labelled = true, .batch = batch, .ranks = 1, .augment = true};
-    if (b->family->patch)
-        t.patch = b->family->patch(b);
+    px_task_take_backbone(&t, s->backbone, s->backbone_cfg);
     return t;
 }
 
@@ -58,7 +57,7 @@ static bool build_pair(const px_method *m, const px_backbone *b, const char *con
     bool fits = px_settings_load(&s, NULL, given, 2 + count) == 0;
     assert_true(fits || (m->family && px_error_status() == PX_USAGE));
     for (int i = 0; fits && !built && i < SIDES * BATCHES; i++) {
-        px_task t = task_of(b, sides[i % SIDES], batches[i / SIDES]);
+        px_task t = task_of(&s, sides[i % SIDES], batches[i / SIDES]);
         px_comm self = px_comm_self();
         px_model model;
         if (refusal(&s, &t))

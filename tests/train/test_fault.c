@@ -63,10 +63,14 @@ static void try_pair(const px_method *method, const px_backbone *backbone, const
     enum { HEADS = 6 };
     char *set_method = px_format("method=%s", method->name), *set_backbone = px_format("backbone=%s", backbone->name),
          *heads[HEADS];
-    const char *given[4 + HEADS] = {set_method, set_backbone, how};
+    const char *given[5 + HEADS] = {set_method, set_backbone, how};
     int count = 3, narrowed = narrow_heads(method, heads);
     if (strcmp(backbone->family->name, "resnet") == 0)
         given[count++] = "resnet.width=0.25";
+    if (strcmp(backbone->family->name, "vit") == 0) {
+        given[count++] = "vit.embed_dim=96";
+        given[count++] = "vit.depth=3";
+    }
     for (int i = 0; i < narrowed; i++)
         given[count++] = heads[i];
     px_settings s;
@@ -78,7 +82,7 @@ static void try_pair(const px_method *method, const px_backbone *backbone, const
     if ((loaded == 0) != fits)
         fail_msg("%s on %s: %s", method->name, backbone->name, fits ? px_error() : "is for another family");
     if (fits) {
-        t.patch = backbone->family->patch ? backbone->family->patch(backbone) : 0;
+        px_task_take_backbone(&t, s.backbone, s.backbone_cfg);
         if (px_model_pretrain(&m, &s, &t, &self) != 0)
             fail_msg("%s on %s: %s", method->name, backbone->name, px_error());
         px_plan_init_params(m.plan, 5);

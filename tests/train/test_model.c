@@ -84,7 +84,7 @@ static void small_crops_that_do_not_fit(void **state)
         px_comm self = px_comm_self();
         const char *given[] = {"method=dino", cases[i].backbone, "dino.small_crops=2", "dino.small_size=8"};
         assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
-        px_task t = task_of(s.backbone, 32, 2);
+        px_task t = task_of(&s, 32, 2);
         assert_int_equal(px_model_pretrain(&m, &s, &t, &self), -1);
         if (!strstr(px_error(), cases[i].says) || !strstr(px_error(), "; dino.small_size="))
             fail_msg("%s", px_error());
@@ -102,7 +102,7 @@ static void small_crops_on_a_vit(void **state)
     const char *given[] = {"method=swav", "backbone=vit_tiny_8", "swav.small_crops=2", "swav.prototypes=8",
                            "swav.small_size=20"};
     assert_int_equal(px_settings_load(&s, NULL, given, 5), 0);
-    px_task t = task_of(s.backbone, 40, 2);
+    px_task t = task_of(&s, 40, 2);
     assert_int_equal(px_model_pretrain(&m, &s, &t, &self), -1);
     assert_non_null(strstr(px_error(), "small_size is not divisible into the backbone's patches"));
     px_settings_finish(&s);
@@ -271,7 +271,7 @@ static void bf16_copies_weights_only(void **state)
     px_comm self = px_comm_self();
     const char *const given[] = {"method=simclr", "backbone=resnet18", "backend=auto", "precision=bf16"};
     assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
-    px_task t = task_of(s.backbone, 32, 8);
+    px_task t = task_of(&s, 32, 8);
     assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
     assert_in_range(reorders_of_weights(m.plan), 1, 2 * 19 + 3);
     px_model_finish(&m);
@@ -315,7 +315,7 @@ static void layouts_flow(void **state)
     px_comm self = px_comm_self();
     const char *const given[] = {"method=simclr", "backbone=resnet18", "backend=auto"};
     assert_int_equal(px_settings_load(&s, NULL, given, 3), 0);
-    px_task t = task_of(s.backbone, 32, 8);
+    px_task t = task_of(&s, 32, 8);
     assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
     assert_int_equal(px_plan_activation_reorders(m.plan), 0);
     px_model_finish(&m);
@@ -337,7 +337,7 @@ static float *gradients_of(const char *const given[], int count, int64_t *n, siz
     px_model m;
     px_comm self = px_comm_self();
     assert_int_equal(px_settings_load(&s, NULL, given, count), 0);
-    px_task t = task_of(s.backbone, 32, 4);
+    px_task t = task_of(&s, 32, 4);
     assert_int_equal(px_model_pretrain(&m, &s, &t, &self), 0);
     px_plan_init_params(m.plan, 1);
     void *data[PX_VIEWS_MAX] = {0};

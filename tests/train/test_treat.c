@@ -34,8 +34,7 @@ static void start(trained *t, const char *const given[])
     px_comm self = px_comm_self();
     assert_int_equal(px_settings_load(&t->s, NULL, all, n), 0);
     px_task task = {.image_size = SIDE, .channels = 3, .classes = 4, .labelled = true, .batch = 2, .ranks = 1};
-    if (t->s.backbone->family->patch)
-        task.patch = t->s.backbone->family->patch(t->s.backbone);
+    px_task_take_backbone(&task, t->s.backbone, t->s.backbone_cfg);
     if (px_model_pretrain(&t->m, &t->s, &task, &self) != 0)
         fail_msg("%s", px_error());
     t->span = px_plan_spans(t->m.plan, &t->spans);
