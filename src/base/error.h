@@ -22,6 +22,7 @@ typedef enum px_status {
     PX_FAIL = 1,     /* anything else: disk full, a rank died, ... */
     PX_USAGE = 2,    /* wrong command line or configuration */
     PX_DATA = 3,     /* bad input data */
+    PX_DIVERGED = 4, /* training or its features did not stay finite */
     PX_STOPPED = 75, /* stopped early with a checkpoint that can be resumed */
 } px_status;
 

@@ -288,7 +288,7 @@ int px_grid_start(const px_grid_job *j, px_grid_stage *stage, double minutes)
         return px_fail(PX_STOPPED, "stopped with %d of %d runs done; the same command goes on", done, n);
     compare(j);
     if (failed)
-        return px_fail(first == PX_USAGE || first == PX_DATA ? (px_status)first : PX_FAIL,
+        return px_fail(first == PX_USAGE || first == PX_DATA || first == PX_DIVERGED ? (px_status)first : PX_FAIL,
                        "%d of %d runs failed; log.txt in their folders says why, and the same command tries them again",
                        failed, n);
     return 0;

@@ -27,8 +27,8 @@ int px_grid_look(const px_grid_job *, px_grid_stage *stage, double *minutes);
 int px_grid_list(const px_grid_job *, const px_grid_stage *stage);
 
 /* Starts the runs that are not done, one after the other, and evaluates those that were not in this way. 0: all are done; -1:
- * stopped (PX_STOPPED), or some failed, whose names and statuses it has told: PX_USAGE or PX_DATA if that is the first one's,
- * otherwise PX_FAIL. */
+ * stopped (PX_STOPPED), or some failed, whose names and statuses it has told: PX_USAGE, PX_DATA or PX_DIVERGED if that is the
+ * first one's, otherwise PX_FAIL. */
 int px_grid_start(const px_grid_job *, px_grid_stage *stage, double minutes);
 
 /* Writes FOLDER/grid.sh, a SLURM array of those that are not done, and tells how to submit it; nothing if all are done. 0 or

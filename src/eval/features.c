@@ -81,7 +81,7 @@ int px_features_finite(const px_features *f, const char *what)
     }
     if (first.row == INT64_MAX)
         return 0;
-    return px_fail(PX_DATA, "%s features: row %lld, feature %d is %g: the backbone's weights have diverged", what,
+    return px_fail(PX_DIVERGED, "%s features: row %lld, feature %d is %g: the backbone's weights have diverged", what,
                    (long long)first.row, first.feature, first.value);
 }
 

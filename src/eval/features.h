@@ -58,8 +58,8 @@ int64_t *px_features_labelled(const px_features *, int classes, const char *what
  * Rows are added in their order, so that bits depend on no number of ranks or threads. Collective if rows are divided. */
 void px_features_moments(const px_features *, const bool *chosen, int64_t rows, double *mean, double *variance);
 
-/* 0, or -1 naming the first value that is NaN or infinite (PX_DATA). Collective if rows are divided, with the same result on all
- * ranks. */
+/* 0, or -1 naming the first value that is NaN or infinite (PX_DIVERGED). Collective if rows are divided, with the same result on
+ * all ranks. */
 int px_features_finite(const px_features *, const char *what);
 
 #endif

@@ -202,7 +202,7 @@ static int one_step(tuning *f, int64_t step)
     double loss = s->scalars.mean[0], lr = px_schedule_lr(o, step, s->per_epoch, c->epochs, c->batch);
     double norm = isfinite(loss) ? px_session_update(s, lr) : NAN;
     if (!isfinite(norm))
-        return px_fail(PX_FAIL,
+        return px_fail(PX_DIVERGED,
                        "fine-tuning: the %s is not finite in step %" PRId64 " of %" PRId64
                        "; a smaller finetune.lr or a longer finetune.warmup may help",
                        isfinite(loss) ? "gradient" : "loss", step + 1, s->steps);

@@ -212,7 +212,7 @@ static int conclude(const probe *p, px_probe_result *r)
     px_broadcast(p->comm, r->weight, (int64_t)classes * (r->width + 1) * (int64_t)sizeof r->weight[0], 0);
     for (int e = 0; e < r->epochs; e++) {
         if (!isfinite(r->train_loss[e]))
-            return px_fail(PX_FAIL,
+            return px_fail(PX_DIVERGED,
                            "the linear probe's loss is %g in epoch %d: learning rate %g with weight decay %g is "
                            "too large; smaller %s.rates would work",
                            r->train_loss[e], e + 1, r->rate[r->chosen], p->cfg->weight_decay, keys(p));

@@ -178,7 +178,7 @@ static int save(trainer *t)
 {
     const char *bad = px_plan_not_finite(t->session.model->plan);
     if (bad) /* the update itself went too far: keep the last good checkpoint */
-        return px_fail(PX_FAIL, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
+        return px_fail(PX_DIVERGED, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
                        t->steps, bad);
     t->saved = t->shown = px_now();
     px_crash_doing("the checkpoint after the end", t->step);
@@ -216,7 +216,8 @@ static int not_finite(trainer *t, const char *what)
                                      : px_format("the last checkpoint is that of step %" PRId64, t->saved_step);
     if (status == 0)
         status = px_fail(
-            PX_FAIL, "step %" PRId64 " of %" PRId64 ": the %s is not finite%s; where it began: %s; %s; " ADVICE "%s",
+            PX_DIVERGED,
+            "step %" PRId64 " of %" PRId64 ": the %s is not finite%s; where it began: %s; %s; " ADVICE "%s",
             t->step + 1, t->steps, what, before, where, kept, skip ? "" : ", nonfinite=skip leaves such steps out");
     free(where);
     free(kept);

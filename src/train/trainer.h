@@ -3,8 +3,9 @@
  *     if (px_pretrain(&settings, &comm, &log, resume, command, &px_online_knn) != 0) ...        // collective
  *
  * Stops early with a checkpoint on SIGTERM, SIGINT, SIGUSR1 and train.time_limit, on all ranks after the same step
- * (PX_STOPPED). A folder that contains a run is only touched with `resume`, which continues from its last checkpoint
- * with the exact state; without a checkpoint it starts at the beginning. */
+ * (PX_STOPPED); ends with PX_DIVERGED if a loss, a gradient or a weight does not stay finite. A folder that contains a run
+ * is only touched with `resume`, which continues from its last checkpoint with the exact state; without a checkpoint it
+ * starts at the beginning. */
 #ifndef PX_TRAIN_TRAINER_H
 #define PX_TRAIN_TRAINER_H
 

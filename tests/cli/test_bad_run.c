@@ -232,7 +232,7 @@ static void diverging(void **state)
     (void)state;
     run_result r = RUN("pretrain", SMALL, "epochs=10", "out=diverged", "checkpoint_minutes=0", "optim.optimizer=sgd",
                        "optim.lr=1000", "optim.lr_scaling=none", "optim.weight_decay=1");
-    check_failure(&r, "a loss that is not finite", 1, " is not finite; a smaller optim.lr, ");
+    check_failure(&r, "a loss that is not finite", PX_DIVERGED, " is not finite; a smaller optim.lr, ");
     assert_non_null(strstr(r.err, "pretext pretrain: step "));
     run_finish(&r);
     array steps = read_array("diverged", "run.h5", "/train/step"),

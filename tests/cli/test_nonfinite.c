@@ -64,10 +64,10 @@ static void stops(const fixture *f, int ranks, const char *reproducible, const c
     char *out = px_format("%s/stop-%d%s", f->folder, ranks, reproducible),
          *good = px_format("%s/good-%d%s", f->folder, ranks, reproducible);
     run_result r = TRAIN(out, ranks, BAD, "optim.lr=0.05", reproducible);
-    expect(&r, 1, "pretext pretrain: step 3 of 18: the loss is not finite; where it began: ");
-    expect(&r, 1, where);
-    expect(&r, 1, "; checkpoint.h5 is from before this step; a smaller optim.lr");
-    expect(&r, 1, "nonfinite=skip leaves such steps out");
+    expect(&r, PX_DIVERGED, "pretext pretrain: step 3 of 18: the loss is not finite; where it began: ");
+    expect(&r, PX_DIVERGED, where);
+    expect(&r, PX_DIVERGED, "; checkpoint.h5 is from before this step; a smaller optim.lr");
+    expect(&r, PX_DIVERGED, "nonfinite=skip leaves such steps out");
     run_finish(&r);
     r = TRAIN(good, ranks, "", "optim.lr=0.05", "epochs=0.3333", reproducible);
     expect(&r, 0, "done: 2 steps");
@@ -114,8 +114,9 @@ static void gives_up_after_ten(void **state)
     for (int ranks = 0; ranks < 3; ranks += 2) {
         char *out = px_format("%s/ten-%d", f->folder, ranks);
         run_result r = TRAIN(out, ranks, "all", "nonfinite=skip");
-        expect(&r, 1, "step 11 of 18: the loss is not finite, with 10 left out just before it; where it began: ");
-        expect(&r, 1, "; checkpoint.h5 is from before this step; ");
+        expect(&r, PX_DIVERGED,
+               "step 11 of 18: the loss is not finite, with 10 left out just before it; where it began: ");
+        expect(&r, PX_DIVERGED, "; checkpoint.h5 is from before this step; ");
         assert_int_equal(count(r.err, "is left out: "), 10);
         assert_null(strstr(r.err, "nonfinite=skip leaves"));
         run_finish(&r);
@@ -133,8 +134,8 @@ static void diverges(void **state)
             char *out = px_format("%s/huge-%d-%d", f->folder, ranks, skip);
             run_result r = TRAIN(out, ranks, "", "epochs=30", "optim.lr=1000", "optim.weight_decay=0.1",
                                  skip ? "nonfinite=skip" : "nonfinite=stop");
-            expect(&r, 1, " is not finite");
-            expect(&r, 1, "; where it began: ");
+            expect(&r, PX_DIVERGED, " is not finite");
+            expect(&r, PX_DIVERGED, "; where it began: ");
             assert_true(strstr(r.err, "; checkpoint.h5 is from before this step; ") ||
                         strstr(r.err, "; there is no checkpoint yet; "));
             run_finish(&r);
