@@ -30,7 +30,12 @@ char *px_run_file(const char *run)
     size_t length = strlen(run);
     while (length > 1 && run[length - 1] == '/')
         length--;
-    return is_folder(run) ? px_format("%.*s/run.h5", (int)length, run) : px_strdup(run);
+    if (!is_folder(run))
+        return px_strdup(run);
+    char *own = px_format("%.*s/run.h5", (int)length, run), *search = px_format("%.*s/search.h5", (int)length, run);
+    bool searched = access(own, F_OK) != 0 && access(search, F_OK) == 0;
+    free(searched ? own : search);
+    return searched ? search : own;
 }
 
 int px_run_open(px_results **results, const char *run)
@@ -64,7 +69,7 @@ char *px_run_folder(const char *run)
     return file;
 }
 
-/* The last `parts` components of a run's path, without /run.h5 and .h5. */
+/* The last `parts` components of a run's path, without /run.h5, /search.h5 and .h5. */
 static char *short_name(const char *run, int parts)
 {
     char *path = px_run_file(run), *end = path + strlen(path);
@@ -72,6 +77,8 @@ static char *short_name(const char *run, int parts)
         *(end -= 3) = '\0';
     if (end - path > 4 && strcmp(end - 4, "/run") == 0)
         *(end -= 4) = '\0';
+    if (end - path > 7 && strcmp(end - 7, "/search") == 0)
+        *(end -= 7) = '\0';
     const char *start = end;
     for (; start > path; start--)
         if (start[-1] == '/' && --parts == 0)
@@ -193,25 +200,32 @@ static int open_runs(plot_job *job, const char *const paths[])
     return 0;
 }
 
-/* Whether it is a file of `pretext bench -o`: figures of a training are not reported as missing. */
-static bool only_measured(const plot_job *job)
+/* Whether all have this group, and none anything of a run. */
+static bool all_have(const plot_job *job, const char *group)
 {
     for (int i = 0; i < job->count; i++) {
         px_results *r = job->runs[i].results;
-        if (!px_results_has(r, "/bench") || px_results_has(r, "/train") || px_results_has(r, "/eval"))
+        if (!px_results_has(r, group) || px_results_has(r, "/train") || px_results_has(r, "/eval"))
             return false;
     }
     return true;
 }
 
+/* The group of files of `pretext bench out=` and `pretext search`, of which figures of a training are not reported as missing;
+ * NULL: they are others. */
+static const char *only_group(const plot_job *job)
+{
+    return all_have(job, "/bench") ? "/bench" : all_have(job, "/candidates") ? "/candidates" : NULL;
+}
+
 static int draw_all(plot_job *job)
 {
-    bool measured = only_measured(job);
+    const char *only = only_group(job);
     int bad = 0;
     for (int i = 0; bad == 0 && px_charts[i]; i++) {
         const char *group = px_charts[i]->group;
         job->chart = px_charts[i];
-        if ((!measured || strcmp(group, "/bench") == 0) && (job->folder || !job->chart->image))
+        if ((!only || strcmp(group, only) == 0) && (job->folder || !job->chart->image))
             bad = job->chart->draw(job);
     }
     return bad;

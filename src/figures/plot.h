@@ -14,6 +14,7 @@
  *     /eval/<protocol>/<subject>/layers/{names (L), top1 (L)}   from the first stage on
  *     /eval/embedding/{xy (N, 2), label (N), class_names (C)}
  *     /bench/...                                                what `pretext bench out=` writes (train/bench.h)
+ *     /candidates/...                                           what `pretext search` writes (docs/files.md)
  */
 #ifndef PX_FIGURES_PLOT_H
 #define PX_FIGURES_PLOT_H
@@ -64,7 +65,8 @@ int px_run_open(struct px_results **, const char *run);
 /* Whether what was opened is of a run: 0, or -1: it is another file of results. */
 int px_run_check(struct px_results *, const char *run);
 
-/* The results file of a run: DIR/run.h5 if `run` is a folder, else `run` itself. A new string. */
+/* The results file of a run: DIR/run.h5 if `run` is a folder, or DIR/search.h5 where that alone is there; else `run` itself. A new
+ * string. */
 char *px_run_file(const char *run);
 
 /* Names for runs: as few components at the end of their paths as tell them apart. A new string each, in a new array. */

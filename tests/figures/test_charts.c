@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "drawn.h"
 #include "figures/plot.h"
 #include "figures/plot_private.h"
 #include "results/ledger.h"
@@ -14,28 +15,6 @@
 
 #include <string.h>
 #include <sys/stat.h>
-
-/* Draws in characters; the text of the one picture of this chart, or NULL. A new string. */
-static char *drawn(const char *const runs[], int count, const char *chart)
-{
-    px_plot_outcome done;
-    char *text = NULL;
-    if (px_plot_as(PX_PICTURE_TEXT, runs, count, NULL, &done) != 0)
-        return NULL;
-    for (int i = 0; i < done.drawn; i++)
-        if (strcmp(done.picture[i].chart->name, chart) == 0) {
-            assert_null(text);
-            text = px_strdup(done.picture[i].content);
-        }
-    px_plot_outcome_finish(&done);
-    return text;
-}
-
-static void has(const char *text, const char *wanted)
-{
-    if (!text || !strstr(text, wanted))
-        fail_msg("'%s' is not in: %s", wanted, text ? text : "nothing");
-}
 
 /* ---- cost ---- */
 

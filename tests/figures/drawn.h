@@ -1,0 +1,33 @@
+/* drawn.h - figures as characters, and what is to be read in them. */
+#ifndef PX_TESTS_FIGURES_DRAWN_H
+#define PX_TESTS_FIGURES_DRAWN_H
+
+#include "base/error.h"
+#include "figures/plot.h"
+#include "figures/plot_private.h"
+
+#include <string.h>
+
+/* Draws in characters; the text of the one picture of this chart, or NULL. A new string. */
+static inline char *drawn(const char *const runs[], int count, const char *chart)
+{
+    px_plot_outcome done;
+    char *text = NULL;
+    if (px_plot_as(PX_PICTURE_TEXT, runs, count, NULL, &done) != 0)
+        return NULL;
+    for (int i = 0; i < done.drawn; i++)
+        if (strcmp(done.picture[i].chart->name, chart) == 0) {
+            assert_null(text);
+            text = px_strdup(done.picture[i].content);
+        }
+    px_plot_outcome_finish(&done);
+    return text;
+}
+
+static inline void has(const char *text, const char *wanted)
+{
+    if (!text || !strstr(text, wanted))
+        fail_msg("'%s' is not in: %s", wanted, text ? text : "nothing");
+}
+
+#endif
