@@ -102,7 +102,7 @@ typedef struct px_command {
 
 extern const px_command px_cmd_pack, px_cmd_pretrain, px_cmd_probe, px_cmd_features, px_cmd_export, px_cmd_plot,
     px_cmd_show, px_cmd_column, px_cmd_summary, px_cmd_methods, px_cmd_backbones, px_cmd_options, px_cmd_bench,
-    px_cmd_man, px_cmd_complete, px_cmd_views, px_cmd_grid, px_cmd_compare, px_cmd_report;
+    px_cmd_man, px_cmd_complete, px_cmd_views, px_cmd_grid, px_cmd_compare, px_cmd_report, px_cmd_search;
 
 /* All commands in the order of --help, where those of one heading stand together. The last has no command; those
  * without a heading come before it, and are in no list. */

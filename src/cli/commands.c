@@ -12,6 +12,7 @@ const px_command_row px_commands[] = {
     {"Training and evaluation", &px_cmd_views},
     {"Training and evaluation", &px_cmd_pretrain},
     {"Training and evaluation", &px_cmd_grid},
+    {"Training and evaluation", &px_cmd_search},
     {"Training and evaluation", &px_cmd_probe},
     {"Training and evaluation", &px_cmd_features},
     {"Training and evaluation", &px_cmd_export},

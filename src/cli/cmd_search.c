@@ -1,0 +1,403 @@
+/* cmd_search.c - pretext search: tries cells of the NASNet space, each by a short run of pretraining and the k nearest neighbours
+ * at its end. One candidate per rank: ranks train alone, and meet after each generation. */
+#include "base/error.h"
+#include "base/folder.h"
+#include "cli/evolution.h"
+#include "cli/job.h"
+#include "cli/search_file.h"
+#include "cli/share.h"
+#include "data/dataset.h"
+#include "eval/online_knn.h"
+#include "results/results.h"
+#include "train/stop.h"
+#include "train/trainer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct search_flags {
+    px_words plugin;
+} search_flags;
+
+static const px_flag flags[] = {PX_PLUGIN_FLAG(search_flags), {0}};
+
+static const px_option options[] = {
+    PX_OPTION(px_search_cfg, candidates, "64", 2, 100000,
+              "cells that are tried: random ones and, behind the population, by turns random and evolved ones"),
+    PX_OPTION(px_search_cfg, population, "16", 2, 10000,
+              "members of the population; the first are random (Real et al. 2019: 100)"),
+    PX_OPTION(px_search_cfg, sample, "4", 1, 10000,
+              "members among which the best becomes a parent, a quarter of the population (Real et al. 2019: 25)"),
+    PX_OPTION(px_search_cfg, generation, "8", 1, 10000,
+              "candidates that are trained before the next are chosen, half of them evolved: at least as many as ranks "
+              "(2: as Real et al. 2019)"),
+    PX_OPTION(px_search_cfg, blocks, "5", 1, PX_CELL_BLOCKS, "blocks of a cell (both papers: 5)"),
+    PX_OPTION(px_search_cfg, seed, "1", 0, 9e15, "of the cells; that of the runs is seed"),
+    {0}};
+
+static const px_keys keys[] = {
+    {"", px_train_options, NULL}, {"data", px_data_options, NULL}, {"optim", px_optim_options, NULL}, {0}};
+
+enum { OWN = 4 }; /* settings of a candidate, at most */
+
+typedef struct search {
+    px_job *job;
+    px_search_cfg cfg;
+    px_config *own;
+    const char **given; /* assignments that are not search.*; borrowed strings; behind them is room for OWN */
+    int count;
+    char *config; /* CONFIG's path, or NULL */
+    const char *folder;
+    px_candidate *all;
+    int done;
+    px_search_file *file; /* rank 0 */
+    double begun, limit;  /* time_limit in seconds, for all candidates together; 0: none */
+} search;
+
+/* ---- one candidate ---- */
+
+/* The settings of its run. 0, and px_settings_finish is due; or -1. */
+static int settings_of(const search *s, int number, px_settings *settings)
+{
+    char *normal = px_cell_text(&s->all[number].normal), *reduction = px_cell_text(&s->all[number].reduction);
+    char *own[OWN] = {px_format("nasnet.normal=%s", normal), px_format("nasnet.reduction=%s", reduction),
+                      px_format("out=%s/%04d", s->folder, number), NULL};
+    int count = s->count, status = px_settings_load(settings, s->config, s->given, count);
+    if (status == 0 && strcmp(settings->backbone->family->name, "nasnet") != 0) {
+        status = px_fail(PX_USAGE, "backbone = %s has no cells to search for: backbone=nasnet_mobile",
+                         settings->backbone->name);
+        px_settings_finish(settings);
+    } else if (status == 0) {
+        if (settings->train.online_knn_epochs == 0) /* the score; once is enough */
+            own[OWN - 1] = px_format("online_knn_epochs=%.17g", settings->train.epochs);
+        px_settings_finish(settings);
+        for (int i = 0; i < OWN && own[i]; i++)
+            s->given[count++] = own[i];
+        status = px_settings_load(settings, s->config, s->given, count);
+    }
+    for (int i = 0; i < OWN; i++)
+        free(own[i]);
+    free(normal);
+    free(reduction);
+    return status;
+}
+
+/* The last value of the run's k-NN. */
+static int read_score(const char *run, double *score)
+{
+    char *path = px_format("%s/run.h5", run);
+    px_results *r;
+    double *values;
+    int rank, status = px_results_open(&r, path, PX_RESULTS_READ);
+    int64_t dim[4];
+    free(path);
+    if (status != 0)
+        return -1;
+    status = px_results_get(r, "/train/online_knn", &values, &rank, dim);
+    if (status == 0) {
+        *score = dim[0] > 0 ? values[dim[0] - 1] : NAN;
+        free(values);
+    }
+    px_results_abandon(r);
+    return status;
+}
+
+/* Parameters of the backbone, and its multiply-adds for one image of the size that the run was trained on. */
+static int measure(const px_settings *s, px_candidate *c)
+{
+    px_dataset *data;
+    if (px_dataset_open(&data, s->data.path, s->data.links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
+        return -1;
+    int channels = px_dataset_about(data)->channels, side = s->data.image_size;
+    px_dataset_close(data);
+    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true});
+    px_value *x = px_input(g, "images", PX_F32, PX_SHAPE(1, channels, side, side));
+    px_encoding e = s->backbone->family->build(g, s->backbone, s->backbone_cfg, x);
+    int status = px_graph_error(g) ? px_fail(PX_USAGE, "%s: %s", s->backbone->name, px_graph_error(g)) : 0;
+    if (status == 0) {
+        px_graph_output(g, "features", e.pooled);
+        c->multiply_adds = px_graph_multiply_adds(g);
+        c->parameters = 0;
+        for (int i = 0; i < px_graph_params(g); i++) {
+            const px_value *v = px_graph_param(g, i)->value;
+            c->parameters += v->kind == PX_PARAMETER ? (double)px_shape_count(v->shape) : 0;
+        }
+    }
+    px_graph_destroy(g);
+    return status;
+}
+
+/* Trains it on this rank alone, or goes on with that. What does not stay finite has no score, as a result of its own. */
+static int train(search *s, int number, FILE *nowhere)
+{
+    px_candidate *c = &s->all[number];
+    px_settings settings;
+    if (settings_of(s, number, &settings) != 0)
+        return -1;
+    double begun = px_now();
+    if (s->limit > 0) /* of all candidates together */
+        settings.train.time_limit = fmax(s->limit - (begun - s->begun), 0.01) / 60;
+    px_comm self = px_comm_self();
+    self.local_size = s->job->comm.local_size; /* all ranks of a host need its memory at the same time */
+    px_log log = px_log_make(nowhere, false);  /* for the run's log.txt */
+    int status = px_pretrain(&settings, &self, &log, true, s->job->command, &px_online_knn);
+    px_log_close(&log);
+    if (status == 0)
+        status = read_score(settings.train.out, &c->score);
+    else if (px_error_status() == PX_DIVERGED)
+        status = 0;
+    else if (px_error_status() == PX_STOPPED) /* its own message names its own command */
+        px_fail(PX_STOPPED, "stopped in candidate %d of %d; to continue: the same command", number, s->cfg.candidates);
+    c->seconds = px_now() - begun;
+    if (status == 0)
+        status = measure(&settings, c);
+    px_settings_finish(&settings);
+    return status;
+}
+
+/* ---- generations ---- */
+
+/* All ranks get the results of all[first : end], each of which one rank has. */
+static void share(search *s, int first, int end)
+{
+    enum { NUMBERS = 4 };
+    const px_comm *comm = &s->job->comm;
+    double *numbers = px_calloc((size_t)(end - first) * NUMBERS, sizeof *numbers);
+    for (int i = first; i < end; i++) {
+        double *n = numbers + (ptrdiff_t)(i - first) * NUMBERS;
+        const px_candidate *c = &s->all[i];
+        if ((i - first) % comm->size == comm->rank)
+            memcpy(n, (double[NUMBERS]){c->score, c->multiply_adds, c->parameters, c->seconds}, NUMBERS * sizeof *n);
+    }
+    px_all_reduce_f64(comm, numbers, (int64_t)(end - first) * NUMBERS);
+    for (int i = first; i < end; i++) {
+        const double *n = numbers + (ptrdiff_t)(i - first) * NUMBERS;
+        px_candidate *c = &s->all[i];
+        c->score = n[0];
+        c->multiply_adds = n[1];
+        c->parameters = n[2];
+        c->seconds = n[3];
+    }
+    free(numbers);
+}
+
+static void tell(search *s, int first, int end)
+{
+    for (int i = first; i < end; i++) {
+        const px_candidate *c = &s->all[i];
+        char from[32] = "random", score[32] = "did not stay finite";
+        if (c->evolved)
+            snprintf(from, sizeof from, "from %d", c->parent);
+        if (isfinite(c->score))
+            snprintf(score, sizeof score, "k-NN %.2f %%", 100 * c->score);
+        px_log_line(&s->job->log, "candidate %d of %d, %s: %s, %.2f M multiply-adds, %.0f s", i, s->cfg.candidates,
+                    from, score, c->multiply_adds / 1e6, c->seconds);
+    }
+}
+
+static int generation(search *s, int first, int end, FILE *nowhere)
+{
+    const px_comm *comm = &s->job->comm;
+    int todo = s->done > first ? s->done : first, status = 0;
+    px_candidate *done = px_calloc((size_t)(todo - first) + 1, sizeof *done); /* their results, from the file */
+    memcpy(done, s->all + first, (size_t)(todo - first) * sizeof *done);
+    px_evolution_propose(&s->cfg, s->all, first, end);
+    for (int i = first; i < todo && i < end; i++) {
+        px_candidate *c = &s->all[i], *was = &done[i - first];
+        c->score = was->score;
+        c->multiply_adds = was->multiply_adds;
+        c->parameters = was->parameters;
+        c->seconds = was->seconds;
+    }
+    free(done);
+    if (comm->rank == 0)
+        status = px_search_file_check(s->file, s->all, first, todo < end ? todo : end);
+    if (px_agree(comm, status) != 0)
+        return -1;
+    if (todo >= end)
+        return 0;
+    for (int i = todo; i < end && status == 0; i++)
+        if ((i - todo) % comm->size == comm->rank)
+            status = train(s, i, nowhere);
+    if (px_agree(comm, status) != 0)
+        return -1;
+    share(s, todo, end);
+    s->done = end;
+    tell(s, todo, end);
+    return px_agree(comm, comm->rank == 0 ? px_search_file_write(s->file, s->all, s->done) : 0);
+}
+
+/* For standard output. */
+static void print_best(const search *s)
+{
+    static const char *const names[] = {"random search", "evolution"};
+    for (int i = 0; i < 2; i++) {
+        int best = px_evolution_best(s->all, s->cfg.candidates, i == 1);
+        if (best < 0) {
+            printf("best of %s: no candidate has a score\n", names[i]);
+            continue;
+        }
+        const px_candidate *c = &s->all[best];
+        char *normal = px_cell_text(&c->normal), *reduction = px_cell_text(&c->reduction);
+        printf("best of %s: candidate %d, k-NN %.2f %%, %.2f M multiply-adds, %.3f M parameters\n", names[i], best,
+               100 * c->score, c->multiply_adds / 1e6, c->parameters / 1e6);
+        printf("  nasnet.normal=\"%s\"\n  nasnet.reduction=\"%s\"\n", normal, reduction);
+        free(normal);
+        free(reduction);
+    }
+}
+
+static int all_generations(search *s)
+{
+    FILE *nowhere = fopen("/dev/null", "w");
+    int status = nowhere ? 0 : px_fail(PX_FAIL, "/dev/null cannot be opened");
+    status = px_agree(&s->job->comm, status);
+    for (int first = 0, end; first < s->cfg.candidates && status == 0; first = end) {
+        end = px_evolution_end(&s->cfg, first);
+        double stop = px_stop_signal() || (s->limit > 0 && px_now() - s->begun > s->limit);
+        px_all_reduce_f64(&s->job->comm, &stop, 1);
+        if (stop > 0 && end > s->done)
+            status = px_fail(PX_STOPPED, "stopped after %d of %d candidates; to continue: the same command", s->done,
+                             s->cfg.candidates);
+        else
+            status = generation(s, first, end, nowhere);
+    }
+    if (nowhere)
+        fclose(nowhere);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int read_request(search *s, const px_args *args)
+{
+    px_config_group(s->own, "search", options, &s->cfg);
+    for (int i = 0; i < args->assignments.count; i++) {
+        const char *word = args->assignments.word[i];
+        if (strncmp(word, "nasnet.normal=", 14) == 0 || strncmp(word, "nasnet.reduction=", 17) == 0)
+            return px_fail(PX_USAGE, "%s is what a search varies: leave it out", word);
+        if (strncmp(word, "search.", 7) != 0)
+            s->given[s->count++] = word;
+        else if (px_config_set(s->own, word) != 0)
+            return -1;
+    }
+    if (px_config_finish(s->own) != 0)
+        return -1;
+    if (s->cfg.candidates < s->cfg.population)
+        return px_fail(PX_USAGE, "search.candidates = %d are fewer than search.population = %d, which come first",
+                       s->cfg.candidates, s->cfg.population);
+    if (args->words.count && !(s->config = px_share_config(args->words.word[0], &s->job->log)))
+        return -1;
+    return 0;
+}
+
+/* The folder and its file, on rank 0. */
+static int open_folder(search *s, const px_settings *first)
+{
+    int existed;
+    char *config = px_config_text(first->config);
+    int status = px_folder_make(s->folder, 64, &existed);
+    if (status == 0)
+        status = px_search_file_open(&s->file, s->folder, &s->cfg, config, s->all, &s->done, &s->job->log);
+    free(config);
+    return status;
+}
+
+/* What rank 0 has read. */
+static void share_done(search *s)
+{
+    double done = s->job->comm.rank == 0 ? s->done : 0;
+    px_all_reduce_f64(&s->job->comm, &done, 1);
+    s->done = (int)done;
+    px_broadcast(&s->job->comm, s->all, (int64_t)s->done * (int64_t)sizeof s->all[0], 0);
+}
+
+static int search_all(search *s)
+{
+    px_job *job = s->job;
+    px_settings first;
+    px_evolution_propose(&s->cfg, s->all, 0, px_evolution_end(&s->cfg, 0));
+    if (px_agree(&job->comm, settings_of(s, 0, &first)) != 0)
+        return -1;
+    px_job_threads(job, first.train.threads);
+    px_job_watch(job, first.train.rank_timeout);
+    px_stop_watch();
+    s->begun = px_now();
+    s->limit = 60 * first.train.time_limit;
+    int status = px_job_isa(job, first.train.isa);
+    if (status == 0)
+        status = px_agree(&job->comm, job->comm.rank == 0 ? open_folder(s, &first) : 0);
+    px_settings_finish(&first);
+    if (status != 0)
+        return -1;
+    share_done(s);
+    if (s->done)
+        px_log_line(&job->log, "%d of %d candidates are done", s->done, s->cfg.candidates);
+    status = all_generations(s);
+    if (status == 0 && job->comm.rank == 0) {
+        status = px_search_file_close(s->file);
+        print_best(s);
+    } else {
+        px_results_abandon(s->file);
+    }
+    return px_agree(&job->comm, status);
+}
+
+static int work(px_job *job, const px_args *args)
+{
+    const search_flags *given = args->flags;
+    search s = {.job = job,
+                .own = px_config_create(),
+                .given = px_calloc((size_t)args->assignments.count + OWN, sizeof s.given[0]),
+                .folder = args->out};
+    int status = px_job_plugins(&given->plugin);
+    if (status == 0)
+        status = read_request(&s, args);
+    s.all = px_calloc((size_t)s.cfg.candidates + 1, sizeof s.all[0]);
+    status = px_agree(&job->comm, status);
+    if (status == 0)
+        status = search_all(&s);
+    px_config_destroy(s.own);
+    free(s.given);
+    free(s.config);
+    free(s.all);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    return px_job_run(&px_cmd_search, argc, argv, &(search_flags){0}, work);
+}
+
+const px_command px_cmd_search = {
+    .name = "search",
+    .arguments = "[CONFIG] out=FOLDER [key=value...]",
+    .summary = "search for a network's cells: at random, and by evolution",
+    .help = "Tries cells of the NASNet space ('pretext options nasnet_mobile'): random ones, and\n"
+            "beside them those of regularised evolution. Each is trained as CONFIG says, with the\n"
+            "k nearest neighbours at its end as score, on one rank, in FOLDER/NUMBER; under\n"
+            "mpirun each rank trains another one. FOLDER/search.h5 has the results. Half of the\n"
+            "candidates are random: what evolution is worth is its distance from them.\n"
+            "The same command continues a search, also after a kill, and with more candidates;\n"
+            "time_limit= holds for all of them together. With threads=1 or reproducible=true\n"
+            "results are the same on any number of ranks.\n"
+            "\n"
+            "Examples:\n"
+            "  pretext search method=simclr backbone=nasnet_mobile nasnet.cells=1 data.path=cifar10.h5 out=runs/cells\n"
+            "  mpirun -n 4 --bind-to none pretext search small.cfg out=runs/cells search.candidates=128\n",
+    .run = run,
+    .flags = flags,
+    .max_words = 1,
+    .assignments = true,
+    .options = options,
+    .options_group = "search",
+    .keys = keys,
+    .method_keys = true,
+    .backbone_keys = true,
+    .word = PX_WORD_CONFIG,
+    .out = {.value = "FOLDER",
+            .help = "where search.h5 and the runs are; made if it is missing",
+            .required = true,
+            .example = "pretext search method=simclr backbone=nasnet_mobile data.path=cifar10.h5 out=runs/cells"},
+};
