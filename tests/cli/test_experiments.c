@@ -1,6 +1,7 @@
 /* test_experiments.c - the program accepts every configuration in experiments/ and its folders: it fails only because the
  * data set does not exist. Each method has its recipes for CIFAR-10 and Imagenette, which say how to run them. probe.sh,
- * with a stand-in for the program, keeps the results of each file of weights apart. */
+ * with a stand-in for the program, keeps the results of each file of weights apart. The studies of the course give settings that
+ * the program takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const char *experiments(void)
 {
@@ -28,11 +30,12 @@ static void every_configuration_is_taken(void **state)
     (void)state;
     const char *folder = experiments();
     char *pattern = px_format("%s/*.cfg", folder), *deeper = px_format("%s/*/*.cfg", folder),
-         *out = run_folder_create();
+         *deepest = px_format("%s/*/*/*.cfg", folder), *out = run_folder_create();
     char *data = px_format("data.path=%s/missing.h5", out), *run = px_format("out=%s/run", out);
     glob_t found;
     assert_int_equal(glob(pattern, 0, NULL, &found), 0);
     assert_int_equal(glob(deeper, GLOB_APPEND, NULL, &found), 0);
+    assert_int_equal(glob(deepest, GLOB_APPEND, NULL, &found), 0);
     for (size_t i = 0; i < found.gl_pathc; i++) {
         run_result r = RUN("pretrain", found.gl_pathv[i], data, run);
         if (r.status != 3 || !strstr(r.err, "missing.h5"))
@@ -45,6 +48,7 @@ static void every_configuration_is_taken(void **state)
     run_folder_remove(out);
     free(pattern);
     free(deeper);
+    free(deepest);
 }
 
 static char *text_of(const char *path)
@@ -188,10 +192,64 @@ static void weights_of_the_same_name(void **state)
     run_folder_remove(folder);
 }
 
+/* Each study of the course starts its runs with settings that the program takes. A stand-in lists the runs of a grid, and lets
+ * single ones and probes fail for want of data; what is wrong otherwise goes to the file "wrong". Nothing can be drawn then. */
+static void the_course_has_settings_that_are_taken(void **state)
+{
+    (void)state;
+    const char *own = experiments(), *had = getenv("PRETEXT");
+    char *folder = run_folder_create(), *program = px_format("%s/program", folder),
+         *pattern = px_format("%s/course/*/run.sh", own), *before = had ? px_strdup(had) : NULL,
+         *text = px_format("#!/bin/bash\n"
+                           "case $1 in\n"
+                           "grid) \"%s\" \"$@\" --dry-run >>%s/listed 2>%s/err || cat %s/err >>%s/wrong ;;\n"
+                           "pretrain) echo one >>%s/listed; \"%s\" \"$@\" 2>%s/err || grep -q missing.h5 %s/err || cat "
+                           "%s/err >>%s/wrong ;;\n"
+                           "*) exit 1 ;;\n"
+                           "esac\n",
+                           had ? had : "pretext", folder, folder, folder, folder, folder, had ? had : "pretext", folder,
+                           folder, folder, folder),
+         *listed = px_format("%s/listed", folder), *wrong = px_format("%s/wrong", folder),
+         *data = px_format("%s/missing.h5", folder);
+    glob_t found;
+    put(folder, "program", text);
+    setenv("PRETEXT", program, 1);
+    setenv("DATA", data, 1);
+    setenv("RUNS", folder, 1);
+    setenv("FIGURES", folder, 1);
+    assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+    assert_true(found.gl_pathc >= 16);
+    for (size_t i = 0; i < found.gl_pathc; i++) {
+        unlink(listed);
+        run_child c = run_start_command((const char *const[]){"bash", found.gl_pathv[i], NULL});
+        run_result r = run_wait(&c);
+        run_finish(&r);
+        if (access(wrong, F_OK) == 0)
+            fail_msg("%s: %s", found.gl_pathv[i], text_of(wrong));
+        if (access(listed, F_OK) != 0)
+            fail_msg("%s starts no run", found.gl_pathv[i]);
+    }
+    globfree(&found);
+    if (before)
+        setenv("PRETEXT", before, 1);
+    unsetenv("DATA");
+    unsetenv("RUNS");
+    unsetenv("FIGURES");
+    free(before);
+    free(data);
+    free(wrong);
+    free(listed);
+    free(text);
+    free(pattern);
+    free(program);
+    run_folder_remove(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_configuration_is_taken), cmocka_unit_test(each_method_has_its_recipes),
-        cmocka_unit_test(each_method_has_a_short_recipe), cmocka_unit_test(weights_of_the_same_name)};
+        cmocka_unit_test(each_method_has_a_short_recipe), cmocka_unit_test(weights_of_the_same_name),
+        cmocka_unit_test(the_course_has_settings_that_are_taken)};
     return cmocka_run_group_tests_name("experiments", tests, NULL, NULL);
 }

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The studies of the course, all or those that are named, one after the other; README.md tells what they show:
+#
+#   experiments/course/run.sh
+#   experiments/course/run.sh 05_weight_decay 06_dropout
+#
+# SOURCE is CIFAR-10, as `pretext pack` reads it (cifar-10-binary.tar.gz, or folders of images). 8,000 of its training images are
+# packed to learn from, 2,000 to test, and the rest as images without labels. What is done is skipped, what was interrupted goes
+# on. What fails is reported, and the others go on. study.sh tells what else the environment says.
+set -u
+
+here=$(dirname "$0")
+export PRETEXT=${PRETEXT:-$(command -v pretext || echo build/pretext)} RUNS=${RUNS:-runs/course}
+export DATA=${DATA:-$RUNS/cifar10.h5}
+studies=("$@")
+if [ $# = 0 ]; then
+    for folder in "$here"/[0-9]*/; do
+        studies+=("$(basename "$folder")")
+    done
+fi
+
+if ! [ -e "$DATA" ]; then
+    mkdir -p "$(dirname "$DATA")"
+    "$PRETEXT" pack "${SOURCE:-cifar-10-binary.tar.gz}" "out=$DATA" split=train:0.16,val:0.04,unlabeled:0.8 || exit
+fi
+
+failed=0
+for study in "${studies[@]}"; do
+    "$here/$study/run.sh" || {
+        echo "$study: failed" >&2
+        failed=1
+    }
+done
+
+# What each has cost, its evaluations included.
+printf '\n%-24s %5s %13s\n' study runs core-seconds
+for study in "${studies[@]}"; do
+    find "$RUNS/$study" -name run.h5 -printf '%h\n' | sort | while read -r run; do
+        "$PRETEXT" show --json "$run" | sed -n 's/^ *"core_seconds": \([0-9.]*\),$/\1/p'
+    done | awk -v study="$study" '{ runs++; sum += $1 } END { printf "%-24s %5d %13.0f\n", study, runs, sum }'
+done
+exit $failed
