@@ -79,7 +79,7 @@ static int pretrain(px_job *job, const px_args *args)
     px_job_watch(job, s.train.rank_timeout);
     status = px_job_isa(job, s.train.isa);
     if (status == 0)
-        status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command, &px_online_knn);
+        status = px_pretrain(&s, &job->comm, &job->log, given->resume, job->command, &px_online_knn, 0);
     px_settings_finish(&s);
     return status;
 }

@@ -8,7 +8,9 @@
 #include "cli/share.h"
 #include "data/dataset.h"
 #include "eval/online_knn.h"
+#include "results/ledger.h"
 #include "results/results.h"
+#include "train/meter.h"
 #include "train/stop.h"
 #include "train/trainer.h"
 
@@ -83,11 +85,12 @@ static int settings_of(const search *s, int number, px_settings *settings)
     return status;
 }
 
-/* The last value of the run's k-NN. */
-static int read_score(const char *run, double *score)
+/* The last value of the run's k-NN, and what all its starts have cost. */
+static int read_run(const char *run, px_candidate *c)
 {
     char *path = px_format("%s/run.h5", run);
     px_results *r;
+    px_ledger_total cost;
     double *values;
     int rank, status = px_results_open(&r, path, PX_RESULTS_READ);
     int64_t dim[4];
@@ -96,8 +99,10 @@ static int read_score(const char *run, double *score)
         return -1;
     status = px_results_get(r, "/train/online_knn", &values, &rank, dim);
     if (status == 0) {
-        *score = dim[0] > 0 ? values[dim[0] - 1] : NAN;
+        c->score = dim[0] > 0 ? values[dim[0] - 1] : NAN;
         free(values);
+        status = px_ledger_read(r, &cost);
+        c->core_seconds = px_ledger_core_seconds(&cost.sum);
     }
     px_results_abandon(r);
     return status;
@@ -135,21 +140,22 @@ static int train(search *s, int number, FILE *nowhere)
     px_settings settings;
     if (settings_of(s, number, &settings) != 0)
         return -1;
-    double begun = px_now();
+    double begun = px_process_seconds();
     if (s->limit > 0) /* of all candidates together */
-        settings.train.time_limit = fmax(s->limit - (begun - s->begun), 0.01) / 60;
+        settings.train.time_limit = fmax(s->limit - (px_now() - s->begun), 0.01) / 60;
     px_comm self = px_comm_self();
     self.local_size = s->job->comm.local_size; /* all ranks of a host need its memory at the same time */
     px_log log = px_log_make(nowhere, false);  /* for the run's log.txt */
-    int status = px_pretrain(&settings, &self, &log, true, s->job->command, &px_online_knn);
+    int status = px_pretrain(&settings, &self, &log, true, s->job->command, &px_online_knn, begun);
     px_log_close(&log);
-    if (status == 0)
-        status = read_score(settings.train.out, &c->score);
-    else if (px_error_status() == PX_DIVERGED)
+    if (status == 0) {
+        status = read_run(settings.train.out, c);
+    } else if (px_error_status() == PX_DIVERGED) {
+        c->core_seconds = px_process_seconds() - begun; /* its ledger may not have them */
         status = 0;
-    else if (px_error_status() == PX_STOPPED) /* its own message names its own command */
+    } else if (px_error_status() == PX_STOPPED) { /* its own message names its own command */
         px_fail(PX_STOPPED, "stopped in candidate %d of %d; to continue: the same command", number, s->cfg.candidates);
-    c->seconds = px_now() - begun;
+    }
     if (status == 0)
         status = measure(&settings, c);
     px_settings_finish(&settings);
@@ -168,7 +174,8 @@ static void share(search *s, int first, int end)
         double *n = numbers + (ptrdiff_t)(i - first) * NUMBERS;
         const px_candidate *c = &s->all[i];
         if ((i - first) % comm->size == comm->rank)
-            memcpy(n, (double[NUMBERS]){c->score, c->multiply_adds, c->parameters, c->seconds}, NUMBERS * sizeof *n);
+            memcpy(n, (double[NUMBERS]){c->score, c->multiply_adds, c->parameters, c->core_seconds},
+                   NUMBERS * sizeof *n);
     }
     px_all_reduce_f64(comm, numbers, (int64_t)(end - first) * NUMBERS);
     for (int i = first; i < end; i++) {
@@ -177,7 +184,7 @@ static void share(search *s, int first, int end)
         c->score = n[0];
         c->multiply_adds = n[1];
         c->parameters = n[2];
-        c->seconds = n[3];
+        c->core_seconds = n[3];
     }
     free(numbers);
 }
@@ -191,8 +198,8 @@ static void tell(search *s, int first, int end)
             snprintf(from, sizeof from, "from %d", c->parent);
         if (isfinite(c->score))
             snprintf(score, sizeof score, "k-NN %.2f %%", 100 * c->score);
-        px_log_line(&s->job->log, "candidate %d of %d, %s: %s, %.2f M multiply-adds, %.0f s", i, s->cfg.candidates,
-                    from, score, c->multiply_adds / 1e6, c->seconds);
+        px_log_line(&s->job->log, "candidate %d of %d, %s: %s, %.2f M multiply-adds, %.1f core-seconds", i,
+                    s->cfg.candidates, from, score, c->multiply_adds / 1e6, c->core_seconds);
     }
 }
 
@@ -208,7 +215,7 @@ static int generation(search *s, int first, int end, FILE *nowhere)
         c->score = was->score;
         c->multiply_adds = was->multiply_adds;
         c->parameters = was->parameters;
-        c->seconds = was->seconds;
+        c->core_seconds = was->core_seconds;
     }
     free(done);
     if (comm->rank == 0)

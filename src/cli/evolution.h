@@ -31,9 +31,9 @@ typedef struct px_search_cfg {
 typedef struct px_candidate {
     px_cell normal, reduction;
     bool evolved;
-    int parent;                                /* its number; -1: a random one */
-    double score;                              /* a share of 1; NaN: its training failed. The caller's */
-    double multiply_adds, parameters, seconds; /* the caller's, unused here */
+    int parent;                                     /* its number; -1: a random one */
+    double score;                                   /* a share of 1; NaN: its training failed. The caller's */
+    double multiply_adds, parameters, core_seconds; /* the caller's, unused here */
 } px_candidate;
 
 /* The number behind the last one of the generation that begins with `first`. */

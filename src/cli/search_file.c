@@ -17,7 +17,7 @@ static const struct column {
 } columns[] = {{"/candidates/score", offsetof(px_candidate, score)},
                {"/candidates/multiply_adds", offsetof(px_candidate, multiply_adds)},
                {"/candidates/parameters", offsetof(px_candidate, parameters)},
-               {"/candidates/seconds", offsetof(px_candidate, seconds)}};
+               {"/candidates/core_seconds", offsetof(px_candidate, core_seconds)}};
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
 static double *field(px_candidate *c, int column)

@@ -429,7 +429,7 @@ int px_evaluate(px_evaluation *e, const px_comm *comm, const char *command, px_l
 {
     bench b = {.e = e, .comm = comm, .command = command, .log = log};
     px_meter meter;
-    px_meter_begin(&meter, comm);
+    px_meter_begin(&meter, comm, 0);
     int status = open_all(&b);
     if (status == 0)
         status = evaluate_all(&b);

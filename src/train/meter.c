@@ -10,8 +10,7 @@
 
 enum { ENERGY_SECONDS = 60 }; /* RAPL's counters begin again after some minutes of full load */
 
-/* Processor seconds of all threads of this process. */
-static double process_seconds(void)
+double px_process_seconds(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
@@ -23,9 +22,9 @@ static px_traffic traffic_of(const px_comm *comm)
     return comm->traffic ? *comm->traffic : (px_traffic){0};
 }
 
-void px_meter_begin(px_meter *m, const px_comm *comm)
+void px_meter_begin(px_meter *m, const px_comm *comm, double before)
 {
-    *m = (px_meter){.comm = comm, .wall = px_now(), .traffic = traffic_of(comm)};
+    *m = (px_meter){.comm = comm, .wall = px_now(), .core = before, .traffic = traffic_of(comm)};
     m->read = m->wall;
     if (comm->local_rank == 0)
         px_energy_begin(&m->energy, "");
@@ -34,7 +33,7 @@ void px_meter_begin(px_meter *m, const px_comm *comm)
 void px_meter_lap(px_meter *m, px_part part, double loader)
 {
     px_traffic traffic = traffic_of(m->comm);
-    double wall = px_now(), core = process_seconds(), made = loader - m->loader;
+    double wall = px_now(), core = px_process_seconds(), made = loader - m->loader;
     double talked = traffic.seconds - m->traffic.seconds, talked_core = traffic.core - m->traffic.core;
     m->own.wall[part] += wall - m->wall - talked;
     m->own.wall[PX_PART_COMMUNICATION] += talked;

@@ -1,7 +1,7 @@
 /* meter.h - measures what this start of the program costs, for the ledger (results/ledger.h).
  *
  *     px_meter m;
- *     px_meter_begin(&m, &comm);
+ *     px_meter_begin(&m, &comm, 0);
  *     ... px_meter_lap(&m, PX_PART_FORWARD, loader_seconds);      // what passed since the last lap belongs to this part
  *     px_meter_sum(&m, &so_far);                                  // collective
  *
@@ -25,13 +25,16 @@ typedef struct px_meter {
     double read; /* when joules were read */
 } px_meter;
 
-/* Processor seconds from the beginning of the process belong to it. */
-void px_meter_begin(px_meter *, const px_comm *);
+/* Processor seconds of this process belong to it, but for the first `before` of them, which are of other work. */
+void px_meter_begin(px_meter *, const px_comm *, double before);
 
 /* `loader`: processor seconds of the loader's threads so far. */
 void px_meter_lap(px_meter *, px_part, double loader);
 
 /* The sum over ranks so far, the same on all. Collective. */
 void px_meter_sum(px_meter *, px_ledger *);
+
+/* Processor seconds of all threads of this process so far. */
+double px_process_seconds(void);
 
 #endif

@@ -455,11 +455,11 @@ static void conclude(const trainer *t)
 }
 
 int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, const char *command,
-                const px_online_test_kind *online)
+                const px_online_test_kind *online, double before)
 {
     trainer t = {.s = s, .comm = comm, .log = log, .saved_step = -1, .started = px_now()};
     px_stop_watch();
-    px_meter_begin(&t.meter, comm);
+    px_meter_begin(&t.meter, comm, before);
     px_crash_doing("the set-up", -1);
     int status = set_up(&t, resume, command, online);
     if (status != 0) {

@@ -1,6 +1,6 @@
 /* trainer.h - the training loop: batches in, parameters, series and checkpoints out.
  *
- *     if (px_pretrain(&settings, &comm, &log, resume, command, &px_online_knn) != 0) ...        // collective
+ *     if (px_pretrain(&settings, &comm, &log, resume, command, &px_online_knn, 0) != 0) ...     // collective
  *
  * Stops early with a checkpoint on SIGTERM, SIGINT, SIGUSR1 and train.time_limit, on all ranks after the same step
  * (PX_STOPPED); ends with PX_DIVERGED if a loss, a gradient or a weight does not stay finite. A folder that contains a run
@@ -14,8 +14,9 @@
 #include "train/online_test.h"
 #include "train/settings.h"
 
-/* `online`: what online_knn_epochs asks for; or NULL. */
+/* `online`: what online_knn_epochs asks for; or NULL. `before`: processor seconds of this process so far that are not this run's,
+ * for its ledger (px_process_seconds); 0: all are. */
 int px_pretrain(px_settings *, const px_comm *, px_log *, bool resume, const char *command,
-                const px_online_test_kind *online);
+                const px_online_test_kind *online, double before);
 
 #endif

@@ -50,7 +50,7 @@ static void refused(run_result r, const char *why)
     run_finish(&r);
 }
 
-/* All results but seconds. */
+/* All results but core-seconds. */
 static void same_search(const char *a, const char *b)
 {
     static const char *const numbers[] = {"score", "multiply_adds", "parameters", "parent"};
@@ -86,10 +86,27 @@ static void same_search(const char *a, const char *b)
     px_results_abandon(f[1]);
 }
 
+/* The core-seconds of all candidates together. Each has some, also those whose runs were whole when the search was killed. */
+static double cost_of(const char *search)
+{
+    array seconds = read_array(search, "search.h5", "/candidates/core_seconds");
+    double sum = 0;
+    assert_int_equal(seconds.count, CANDIDATES);
+    for (int i = 0; i < CANDIDATES; i++) {
+        assert_true(seconds.data[i] > 0.01);
+        sum += seconds.data[i];
+    }
+    free(seconds.data);
+    return sum;
+}
+
 static void one_rank_and_two_find_the_same(void **state)
 {
     (void)state;
-    succeeds(RUN("search", TINY, SMALL, "out=one"));
+    run_result r = RUN("search", TINY, SMALL, "out=one");
+    assert_int_equal(r.status, 0);
+    assert_true(cost_of("one") < r.processor); /* no candidate is charged with those before it */
+    run_finish(&r);
     succeeds(RUN_RANKS(2, "search", TINY, SMALL, "out=two"));
     same_search("one", "two");
     array parent = read_array("one", "search.h5", "/candidates/parent"),
@@ -127,6 +144,7 @@ static void a_killed_search_goes_on(void **state)
     assert_int_equal(stat("killed/0000/checkpoint.h5", &before), 0);
     succeeds(RUN("search", TINY, SMALL, "out=killed"));
     same_search("one", "killed");
+    cost_of("killed");
     assert_int_equal(stat("killed/0000/checkpoint.h5", &after), 0);
     assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
 }
