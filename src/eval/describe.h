@@ -36,6 +36,7 @@ typedef struct px_eval_description {
     const px_settings *run;
     int image_size;
     const px_patches *patches;
+    bool half; /* features were rounded to bf16 */
     px_weights_origin weights;
     const px_protocol *protocol; /* NULL: nothing is learned from the training split (spectrum, map) */
     const px_protocol_cfg *protocol_cfg;

@@ -71,6 +71,7 @@ static char *describe(const bench *b, subject s, bool protocol)
                              .run = &b->e->run,
                              .image_size = b->task.image_size,
                              .patches = &b->e->eval.patches,
+                             .half = b->e->eval.features == PX_FEATURES_BF16 && !b->e->protocol->images,
                              .weights = b->weights,
                              .protocol = protocol ? b->e->protocol : NULL,
                              .protocol_cfg = b->e->protocol_cfg,
@@ -348,6 +349,7 @@ static int check_need(const bench *b)
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
+                               .half = eval->features == PX_FEATURES_BF16,
                                .baselines = eval->baselines && !networks_alone(b),
                                .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
@@ -373,7 +375,8 @@ static int build_encoder(bench *b)
                                 .timeout = run->data.timeout,
                                 .comm = b->comm,
                                 .log = b->log,
-                                .hog_cell = eval->hog_cell};
+                                .hog_cell = eval->hog_cell,
+                                .half = eval->features == PX_FEATURES_BF16};
     b->config = px_config_text(b->e->config);
     if (px_model_plan_encoder(&b->model, run, &b->task, &spec) != 0 || check_need(b) != 0)
         return -1;

@@ -23,6 +23,7 @@
 typedef struct px_eval_cfg {
     const char *protocol, *net, *train_split, *test_split, *store;
     bool baselines, layers;
+    enum { PX_FEATURES_FP32, PX_FEATURES_BF16 } features;
     px_patches patches;
     int batch, embed, neighbours, seeds, hog_cell;
     double holdout, labels;

@@ -32,6 +32,8 @@ const px_option px_eval_options[] = {
     PX_HOG_OPTION(px_eval_cfg, hog_cell),
     PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),
+    PX_OPTION_CHOICE(px_eval_cfg, features, "fp32", "fp32|bf16",
+                     "how features are kept in memory: bf16 takes half of it and rounds them to 8 bits"),
     PX_OPTION_TEXT(px_eval_cfg, store, "",
                    "folder in which features are kept, and found again for the same network, images and settings"),
     PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
@@ -103,6 +105,9 @@ static int check_together(const px_evaluation *e)
     if (e->protocol->images && *e->eval.store)
         return px_fail(PX_USAGE, "store = %s does not go together with protocol=%s, which encodes no features",
                        e->eval.store, e->protocol->name);
+    if (e->protocol->images && e->eval.features != PX_FEATURES_FP32)
+        return px_fail(PX_USAGE, "features = bf16 does not go together with protocol=%s, which encodes no features",
+                       e->protocol->name);
     if (e->protocol->images && e->eval.patches.count)
         return px_fail(PX_USAGE, "patches = %d does not go together with protocol=%s, which takes whole images",
                        e->eval.patches.count, e->protocol->name);

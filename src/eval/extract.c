@@ -33,7 +33,21 @@ static void add_layer(px_extraction *e, const px_extract_spec *from, const char 
 {
     px_layer_rows *l = &e->layer[e->layers++];
     *l = (px_layer_rows){.name = name, .width = (int)width, .whole = from->comm->size == 1};
-    l->x = px_aligned_calloc((size_t)(e->rows * width) * sizeof l->x[0] + 64);
+    size_t values = (size_t)(e->rows * width);
+    if (from->half)
+        l->half = px_aligned_calloc(values * sizeof l->half[0] + 64);
+    else
+        l->x = px_aligned_calloc(values * sizeof l->x[0] + 64);
+}
+
+void px_layer_put(px_layer_rows *l, int64_t first, int64_t n, const float *rows)
+{
+    int64_t at = first * l->width, values = n * l->width;
+    if (l->x)
+        memcpy(l->x + at, rows, (size_t)values * sizeof rows[0]);
+#pragma omp simd
+    for (int64_t i = 0; i < (l->x ? 0 : values); i++)
+        l->half[at + i] = px_bf16_of(rows[i]);
 }
 
 static void begin(px_extraction *e, const px_extract_spec *from, const px_split *split, int batch)
@@ -79,9 +93,8 @@ static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, vo
             return -1;
         encode(context, batch, rows);
         for (int l = 0; l < e->layers; l++) {
-            px_layer_rows *to = &e->layer[l];
             PX_CHECK(rows[l]);
-            memcpy(to->x + s * e->batch * to->width, rows[l], (size_t)batch->valid * (size_t)to->width * sizeof(float));
+            px_layer_put(&e->layer[l], s * e->batch, batch->valid, rows[l]);
         }
         px_log_progress(log, "features of %s: %lld%%", what, (long long)(100 * (s + 1) / steps));
     }
@@ -211,11 +224,12 @@ void px_extraction_gather(px_extraction *e, int layer)
 {
     px_layer_rows *l = &e->layer[layer];
     const px_comm *comm = e->comm;
-    if (l->whole)
+    if (l->whole && l->x)
         return;
     float *all = px_aligned_calloc((size_t)(e->count * l->width) * sizeof all[0] + 64);
-    memcpy(all + e->first * l->width, l->x, (size_t)(e->rows * l->width) * sizeof all[0]);
-    free(l->x);
+    px_features_copy(&(px_features){.width = l->width, .x = l->x, .half = l->half}, 0, e->rows,
+                     all + e->first * l->width);
+    px_extraction_drop(e, layer);
     for (int rank = 0; rank < comm->size; rank++) {
         px_rows share = px_share(e->count, e->batch, rank, comm->size);
         px_broadcast(comm, all + share.first * l->width, share.rows * l->width * (int64_t)sizeof all[0], rank);
@@ -226,18 +240,22 @@ void px_extraction_gather(px_extraction *e, int layer)
 
 void px_extraction_drop(px_extraction *e, int layer)
 {
-    free(e->layer[layer].x);
-    e->layer[layer].x = NULL;
+    px_layer_rows *l = &e->layer[layer];
+    free(l->x);
+    free(l->half);
+    l->x = NULL;
+    l->half = NULL;
 }
 
 px_features px_extraction_features(const px_extraction *e, int layer, int classes)
 {
     const px_layer_rows *l = &e->layer[layer];
-    PX_CHECK(l->x);
+    PX_CHECK(l->x || l->half);
     return (px_features){.count = e->count,
                          .width = l->width,
                          .classes = classes,
                          .x = l->x,
+                         .half = l->half,
                          .label = e->label,
                          .layer = e->layers > 1 ? l->name : NULL,
                          .comm = l->whole ? NULL : e->comm,

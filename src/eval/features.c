@@ -45,6 +45,17 @@ static bool all_finite(const float *x, int count)
     return zero == 0;
 }
 
+static bool row_is_finite(const px_features *f, int64_t row)
+{
+    if (f->x)
+        return all_finite(f->x + row * f->width, f->width);
+    const px_bf16 *half = f->half + row * f->width;
+    float sum = 0;
+    for (int j = 0; j < f->width; j++)
+        sum += px_bf16_float(half[j]) * 0;
+    return sum == 0;
+}
+
 /* The first value of some rows that is not finite. */
 typedef struct flaw {
     int64_t row; /* INT64_MAX: there is none */
@@ -58,15 +69,18 @@ static flaw find_flaw(const px_features *f)
     int64_t bad = here.rows;
 #pragma omp parallel for schedule(static) reduction(min : bad)
     for (int64_t i = 0; i < here.rows; i++)
-        if (i < bad && !all_finite(f->x + i * f->width, f->width))
+        if (i < bad && !row_is_finite(f, i))
             bad = i;
     if (bad == here.rows)
         return (flaw){INT64_MAX, 0, 0};
-    const float *x = f->x + bad * f->width;
+    float *copy = px_calloc((size_t)f->width, sizeof *copy);
+    const float *x = px_features_rows(f, bad, 1, copy);
     int j = 0;
     while (isfinite(x[j]))
         j++;
-    return (flaw){here.first + bad, j, x[j]};
+    flaw found = {here.first + bad, j, x[j]};
+    free(copy);
+    return found;
 }
 
 int px_features_finite(const px_features *f, const char *what)
@@ -111,6 +125,49 @@ px_rows px_features_here(const px_features *f)
     return px_features_divided(f) ? px_share(f->count, f->unit, f->comm->rank, f->comm->size) : (px_rows){0, f->count};
 }
 
+bool px_features_in_place(const px_features *f)
+{
+    return f->x && !px_features_divided(f);
+}
+
+/* ---- rows in either form ---- */
+
+static size_t bytes_of_row(const px_features *f)
+{
+    return (size_t)f->width * (f->x ? sizeof f->x[0] : sizeof f->half[0]);
+}
+
+static const char *place_of(const px_features *f, int64_t row)
+{
+    return f->x ? (const char *)(f->x + row * f->width) : (const char *)(f->half + row * f->width);
+}
+
+/* Rows as they are stored, as floats. */
+static void take(const px_features *f, const char *from, int64_t rows, float *to)
+{
+    if (f->x) {
+        memcpy(to, from, (size_t)rows * bytes_of_row(f));
+        return;
+    }
+    const px_bf16 *half = (const px_bf16 *)from;
+#pragma omp simd
+    for (int64_t i = 0; i < rows * f->width; i++)
+        to[i] = px_bf16_float(half[i]);
+}
+
+void px_features_copy(const px_features *f, int64_t first, int64_t n, float *to)
+{
+    take(f, place_of(f, first), n, to);
+}
+
+const float *px_features_rows(const px_features *f, int64_t first, int64_t n, float *copy)
+{
+    if (f->x)
+        return f->x + first * f->width;
+    px_features_copy(f, first, n, copy);
+    return copy;
+}
+
 /* Which rank has this row: the largest r whose share begins at or before its unit. */
 static int owner_of(const px_features *f, int64_t row)
 {
@@ -120,10 +177,10 @@ static int owner_of(const px_features *f, int64_t row)
 
 void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, int to, float *out)
 {
-    size_t size = (size_t)f->width * sizeof out[0];
+    size_t size = bytes_of_row(f);
     if (!px_features_divided(f)) {
         for (int64_t i = 0; i < n; i++)
-            memcpy(out + i * f->width, f->x + row[i] * f->width, size);
+            take(f, place_of(f, row[i]), 1, out + i * f->width);
         return;
     }
     int ranks = f->comm->size, rank = f->comm->rank;
@@ -138,7 +195,7 @@ void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, int 
     int64_t first = px_features_here(f).first;
     for (int64_t i = 0; i < n; i++)
         if (owner_of(f, row[i]) == rank) {
-            memcpy(own, f->x + (row[i] - first) * f->width, size);
+            memcpy(own, place_of(f, row[i] - first), size);
             own += size;
         }
     if (to == PX_ALL_RANKS)
@@ -147,7 +204,7 @@ void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, int 
         px_gather_parts(f->comm, begin, parts, bytes, to);
     for (int64_t i = 0; i < n && gets; i++) {
         int64_t *from = &next[owner_of(f, row[i])];
-        memcpy(out + i * f->width, parts + *from, size);
+        take(f, parts + *from, 1, out + i * f->width);
         *from += (int64_t)size;
     }
     free(parts);
@@ -158,8 +215,8 @@ void px_features_fetch(const px_features *f, const int64_t *row, int64_t n, int 
 const float *px_features_fetch_from(const px_features *f, int64_t first, int64_t n, float *out)
 {
     if (!px_features_divided(f))
-        return f->x + first * f->width;
-    int64_t row_bytes = f->width * (int64_t)sizeof out[0], *bytes = px_calloc((size_t)f->comm->size, sizeof *bytes);
+        return px_features_rows(f, first, n, out);
+    int64_t row_bytes = (int64_t)bytes_of_row(f), *bytes = px_calloc((size_t)f->comm->size, sizeof *bytes);
     for (int r = 0; r < f->comm->size; r++) {
         px_rows has = px_share(f->count, f->unit, r, f->comm->size);
         int64_t from = has.first > first ? has.first : first,
@@ -168,8 +225,13 @@ const float *px_features_fetch_from(const px_features *f, int64_t first, int64_t
     }
     px_rows here = px_features_here(f);
     int64_t from = first > here.first ? first : here.first;
-    const float *own = bytes[f->comm->rank] > 0 ? f->x + (from - here.first) * f->width : out;
-    px_all_gather_parts(f->comm, own, out, bytes);
+    char *all = f->x ? (char *)out : px_aligned_calloc((size_t)(n * row_bytes) + 64);
+    const char *own = bytes[f->comm->rank] > 0 ? place_of(f, from - here.first) : all;
+    px_all_gather_parts(f->comm, own, all, bytes);
+    if (!f->x) {
+        take(f, all, n, out);
+        free(all);
+    }
     free(bytes);
     return out;
 }

@@ -41,8 +41,7 @@ px_gallery px_gallery_make(const px_features *f)
         if (is_whole(&k))
             continue;
         float *x = px_aligned_calloc((size_t)(PX_GALLERY_KEYS * width) * sizeof *x + 64);
-        memcpy(x + k.from * width, f->x + (k.begin + k.from - g.here.first) * width,
-               (size_t)((k.to - k.from) * width) * sizeof *x);
+        px_features_copy(f, k.begin + k.from - g.here.first, k.to - k.from, x + k.from * width);
         g.edge[b > 0] = x;
     }
     return g;
@@ -55,10 +54,15 @@ void px_gallery_finish(px_gallery *g)
     *g = (px_gallery){0};
 }
 
-px_gallery_block px_gallery_at(const px_gallery *g, int64_t block)
+float *px_gallery_copy(const px_gallery *g)
+{
+    return g->of->x ? NULL : px_aligned_calloc((size_t)PX_GALLERY_KEYS * (size_t)g->of->width * sizeof(float) + 64);
+}
+
+px_gallery_block px_gallery_at(const px_gallery *g, int64_t block, float *copy)
 {
     px_gallery_block k = place_of(g, block);
-    k.x = is_whole(&k) ? g->of->x + (k.begin - g->here.first) * g->of->width : edge_of(g, block);
+    k.x = is_whole(&k) ? px_features_rows(g->of, k.begin - g->here.first, k.keys, copy) : edge_of(g, block);
     return k;
 }
 
@@ -79,7 +83,19 @@ void px_gallery_inverse_lengths(const float *x, int64_t rows, int width, float *
     }
 }
 
-double px_gallery_bytes(int width, int ranks)
+void px_gallery_scales(const px_features *f, float *scale)
 {
-    return ranks > 1 ? 2.0 * PX_GALLERY_KEYS * width * (double)sizeof(float) : 0;
+    int64_t rows = px_features_here(f).rows;
+    float *copy = f->x ? NULL : px_aligned_calloc((size_t)PX_GALLERY_KEYS * (size_t)f->width * sizeof(float) + 64);
+    for (int64_t at = 0, n; at < rows; at += n) {
+        n = f->x || rows - at < PX_GALLERY_KEYS ? rows - at : PX_GALLERY_KEYS;
+        px_gallery_inverse_lengths(px_features_rows(f, at, n, copy), n, f->width, scale + at);
+    }
+    free(copy);
+}
+
+double px_gallery_bytes(int width, int ranks, int threads, bool half)
+{
+    double blocks = (ranks > 1 ? 2 : 0) + (half ? threads : 0);
+    return blocks * PX_GALLERY_KEYS * width * (double)sizeof(float);
 }

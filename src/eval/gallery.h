@@ -1,11 +1,13 @@
 /* gallery.h - the rows of features in which nearest ones are searched, those that this rank has, in blocks for matrix products.
  *
  *     px_gallery g = px_gallery_make(&train);
+ *     float *copy = px_gallery_copy(&g);                                            // each thread its own
  *     for (int64_t b = 0; b < g.blocks; b++) {
- *         px_gallery_block k = px_gallery_at(&g, b);
+ *         px_gallery_block k = px_gallery_at(&g, b, copy);
  *         px_gallery_dot(&k, queries, 128, train.width, dot);                       // (128, k.keys)
  *         ... dot[i * k.keys + j], j from k.from to k.to - 1: with row k.begin + j ...
  *     }
+ *     free(copy);
  *     px_gallery_finish(&g);
  *
  * Blocks begin at the same rows on any number of ranks, and each product has the same shape, so that it has the same bits: where
@@ -37,7 +39,10 @@ typedef struct px_gallery_block {
 
 px_gallery px_gallery_make(const px_features *);
 void px_gallery_finish(px_gallery *);
-px_gallery_block px_gallery_at(const px_gallery *, int64_t block);
+px_gallery_block px_gallery_at(const px_gallery *, int64_t block, float *copy);
+
+/* Memory for a block of rows that are bf16; NULL if they are floats. A new array. */
+float *px_gallery_copy(const px_gallery *);
 
 /* dot (queries, keys): products of the rows of `query` (queries, width) with the block's. */
 void px_gallery_dot(const px_gallery_block *, const float *query, int queries, int width, float *dot);
@@ -46,7 +51,10 @@ void px_gallery_dot(const px_gallery_block *, const float *query, int queries, i
  * row lies in memory. */
 void px_gallery_inverse_lengths(const float *x, int64_t rows, int width, float *scale);
 
-/* Bytes of memory that it takes on one of so many ranks. */
-double px_gallery_bytes(int width, int ranks);
+/* The same of the rows that are here. */
+void px_gallery_scales(const px_features *, float *scale);
+
+/* Bytes of memory that it takes on one of so many ranks, with a copy for each thread if rows are bf16. */
+double px_gallery_bytes(int width, int ranks, int threads, bool half);
 
 #endif

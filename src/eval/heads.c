@@ -139,8 +139,9 @@ static void gather(px_heads *h, const px_selection *s, const int64_t *order, int
 {
     for (int i = rows.begin; i < rows.end; i++) {
         int64_t row = s->row[order ? order[begin + i] : begin + i];
-        const float *from = h->window ? h->window + (begin + i - h->staged) * h->width : s->of->x + row * h->width;
         float *to = h->x + (int64_t)i * h->stride;
+        const float *from =
+            h->window ? h->window + (begin + i - h->staged) * h->width : px_features_rows(s->of, row, 1, to);
 #pragma omp simd
         for (int j = 0; j < h->width; j++)
             to[j] = (from[j] - s->mean[j]) * s->scale[j];

@@ -53,7 +53,7 @@ typedef struct turn {
     int64_t first;
     int queries, slice;     /* rows; those that one rank lets vote, so that ranks * slice is at least `queries` */
     const float *x, *scale; /* (queries, width), (queries) 1 / length */
-    float *copy, *lengths;  /* their memory; copy: of divided rows */
+    float *copy, *lengths;  /* their memory; copy: of rows that are not in place */
     neighbour *own; /* (ranks * slice, most) found among this rank's training rows; places that are left have row -1 */
     neighbour *all; /* (ranks, slice, most) found by all ranks for this rank's slice */
 } turn;
@@ -142,14 +142,14 @@ static void vote(const search *s, heap *h, int32_t label, double *votes, tally *
 }
 
 /* One block of a round's queries against this rank's training rows, on one thread. */
-static void search_block(const search *s, turn *r, int first, float *dot)
+static void search_block(const search *s, turn *r, int first, float *dot, float *copy)
 {
     int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES, width = s->test->width;
     heap heaps[QUERIES];
     for (int i = 0; i < queries; i++)
         heaps[i] = (heap){.capacity = s->most, .at = r->own + (int64_t)(first + i) * s->most};
     for (int64_t b = 0; b < s->gallery.blocks; b++) {
-        px_gallery_block k = px_gallery_at(&s->gallery, b);
+        px_gallery_block k = px_gallery_at(&s->gallery, b, copy);
         px_gallery_dot(&k, r->x + (int64_t)first * width, queries, width, dot);
         for (int i = 0; i < queries; i++)
             offer_keys(&heaps[i], s, dot + (int64_t)i * k.keys, &k, r->scale[first + i]);
@@ -201,11 +201,12 @@ static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
 {
 #pragma omp parallel
     {
-        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS);
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS), *copy = px_gallery_copy(&s->gallery);
 #pragma omp for schedule(dynamic)
         for (int first = 0; first < r->queries; first += QUERIES)
-            search_block(s, r, first, dot);
+            search_block(s, r, first, dot, copy);
         free(dot);
+        free(copy);
     }
     if (comm->size > 1)
         px_all_to_all_bytes(comm, r->own, r->all, (int64_t)r->slice * s->most * (int64_t)sizeof(neighbour));
@@ -223,13 +224,13 @@ static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
 }
 
 /* Blocks of queries in a round. Results do not depend on it. */
-static int round_blocks(int64_t test, int64_t most, int width, int ranks)
+static int round_blocks(int64_t test, int64_t most, int width, bool in_place)
 {
     int64_t all = (test + QUERIES - 1) / QUERIES, blocks = all < ROUND ? all : ROUND,
             fit = NEIGHBOUR_BYTES / (most * QUERIES * (int64_t)sizeof(neighbour)),
             rows = ROW_BYTES / ((int64_t)width * QUERIES * (int64_t)sizeof(float));
     blocks = blocks < fit ? blocks : fit;
-    blocks = blocks < rows || ranks == 1 ? blocks : rows; /* one rank has them where they are */
+    blocks = blocks < rows || in_place ? blocks : rows;
     return blocks > 1 ? (int)blocks : 1;
 }
 
@@ -237,10 +238,11 @@ static int round_blocks(int64_t test, int64_t most, int width, int ranks)
 static void search_all(const search *s, const px_comm *comm, px_log *log, tally *sum)
 {
     const px_features *test = s->test;
-    int64_t size = (int64_t)round_blocks(test->count, s->most, test->width, comm->size) * QUERIES;
+    int64_t size = (int64_t)round_blocks(test->count, s->most, test->width, px_features_in_place(test)) * QUERIES;
     size_t rows = (size_t)(size + comm->size), found = rows * (size_t)s->most;
     bool divided = comm->size > 1;
-    turn r = {.copy = divided ? px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64) : NULL,
+    turn r = {.copy = px_features_in_place(test) ? NULL
+                                                 : px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64),
               .lengths = px_calloc(rows, sizeof(float)),
               .own = px_calloc(found, sizeof(neighbour)),
               .all = divided ? px_calloc(found, sizeof(neighbour)) : NULL};
@@ -302,15 +304,17 @@ static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_fea
 
 double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
 {
-    double most = 1, divided = size->ranks > 1, neighbours = (double)sizeof(neighbour);
+    double most = 1, divided = size->ranks > 1, copied = size->ranks > 1 || size->half,
+           neighbours = (double)sizeof(neighbour);
     for (int i = 0; i < cfg->k.count; i++)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
     double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
     double voting = most * neighbours + WEIGHTINGS * size->classes * (double)sizeof(double);
-    double round = (double)round_blocks(size->test, (int64_t)most, size->width, size->ranks) * QUERIES + size->ranks;
-    double queries = round * ((1 + divided) * most * neighbours + (1 + divided * size->width) * (double)sizeof(float));
+    double round = (double)round_blocks(size->test, (int64_t)most, size->width, copied == 0) * QUERIES + size->ranks;
+    double queries = round * ((1 + divided) * most * neighbours + (1 + copied * size->width) * (double)sizeof(float));
     double rows = (double)size->train_here * sizeof(float); /* their lengths */
-    return size->threads * fmax(thread, voting) + queries + rows + px_gallery_bytes(size->width, size->ranks) +
+    return size->threads * fmax(thread, voting) + queries + rows +
+           px_gallery_bytes(size->width, size->ranks, size->threads, size->half) +
            (double)(size->train + size->test) * sizeof(int64_t);
 }
 
@@ -324,7 +328,7 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
         return -1;
     px_rows here = px_features_here(train);
     float *train_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
-    px_gallery_inverse_lengths(train->x, here.rows, train->width, train_scale);
+    px_gallery_scales(train, train_scale);
     search s = {train, test, px_gallery_make(train), train_scale, r, cfg->temperature, 1};
     for (int i = 0; i < r->count; i++)
         s.most = r->k[i] > s.most ? r->k[i] : s.most;
@@ -375,7 +379,8 @@ static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
                             .width = size->width,
                             .classes = size->classes,
                             .threads = omp_get_max_threads(),
-                            .ranks = size->comm->size};
+                            .ranks = size->comm->size,
+                            .half = size->half};
     return px_knn_bytes(&cfg->knn, &of);
 }
 

@@ -46,12 +46,13 @@ typedef struct fit {
     const int64_t *row; /* of the pass */
     int64_t count;
     int classes, width;
+    bool divided;
     double C;
     double *scale; /* (width) */
     double *x;     /* (CHUNK, width) the chunk's rows */
     double *logit; /* (CHUNK, classes); then softmax - onehot */
     double *loss;  /* (CHUNK) */
-    float *taken;  /* (CHUNK, width) of rows that are divided among ranks the chunk's; else NULL */
+    float *taken;  /* (CHUNK, width) the chunk's, of rows that are not in place; else NULL */
 } fit;
 
 static int64_t parameters(int classes, int width)
@@ -92,9 +93,10 @@ static fit make_fit(const px_features *of, const moments *about, int to)
                  .x = px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(double)),
                  .logit = px_aligned_calloc((size_t)CHUNK * (size_t)of->classes * sizeof(double)),
                  .loss = px_aligned_calloc(CHUNK * sizeof(double)),
-                 .taken = px_features_divided(of)
-                              ? px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(float) + 64)
-                              : NULL};
+                 .divided = px_features_divided(of),
+                 .taken = px_features_in_place(of)
+                              ? NULL
+                              : px_aligned_calloc((size_t)CHUNK * (size_t)of->width * sizeof(float) + 64)};
 }
 
 static void finish_fit(fit *f)
@@ -117,7 +119,7 @@ static int least(int64_t a, int b)
 static bool anyone(const fit *f, bool own)
 {
     double wanted = own;
-    if (f->taken)
+    if (f->divided)
         px_all_reduce_f64(f->of->comm, &wanted, 1);
     return wanted > 0;
 }
@@ -131,7 +133,7 @@ static void take_chunk(const fit *f, int64_t begin, int rows)
 /* Gives the others this rank's rows in a pass of theirs. */
 static void serve_pass(const fit *f)
 {
-    for (int64_t begin = 0; begin < f->count && f->taken; begin += CHUNK)
+    for (int64_t begin = 0; begin < f->count && f->divided; begin += CHUNK)
         take_chunk(f, begin, least(f->count - begin, CHUNK));
 }
 
@@ -249,7 +251,7 @@ static px_lbfgs_end run_fit(const px_logistic_cfg *cfg, fit *f, double C, bool f
     scale_features(f);
     if (fits)
         end = px_lbfgs(objective, f, w, parameters(f->classes, f->width), cfg->tolerance, cfg->iterations);
-    while (f->taken && anyone(f, false))
+    while (f->divided && anyone(f, false))
         serve_pass(f);
     return end;
 }
@@ -407,10 +409,12 @@ void px_logistic_result_finish(px_logistic_result *r)
     *r = (px_logistic_result){0};
 }
 
-double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width, int ranks)
+double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width, int ranks,
+                         bool half)
 {
     (void)cfg;
-    double taken = ranks > 1 ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
+    double taken =
+        ranks > 1 || half ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
     double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
     int64_t n = parameters(classes, width);
     return px_samples_bytes(train, test) + (double)train * sizeof(bool) + taken + chunk +
@@ -438,7 +442,8 @@ struct px_protocol_cfg {
 
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
-    return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width, size->comm->size);
+    return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width, size->comm->size,
+                             size->half);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)

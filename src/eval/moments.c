@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { COLUMNS = 64 };
+enum { COLUMNS = 64, ROWS = 512 };
 
 /* sum[j] += (x[j] - mean[j])^power over those of these rows that are chosen, or else labelled; power 1 or 2 */
 static PX_MULTIVERSION(column_sums,
@@ -34,14 +34,21 @@ static void sum_columns(const px_features *f, const bool *chosen, const double *
     const px_comm self = px_comm_self(), *comm = px_features_divided(f) ? f->comm : &self;
     px_rows here = px_features_here(f);
     const bool *own = chosen ? chosen + here.first : NULL;
+    float *copy = f->x ? NULL : px_aligned_calloc((size_t)ROWS * (size_t)f->width * sizeof *copy);
+    int64_t rows = f->x ? here.rows : ROWS; /* at a time */
     px_chain_begin(comm, sum, f->width);
+    for (int64_t at = 0; at < here.rows; at += rows) {
+        int64_t n = here.rows - at < rows ? here.rows - at : rows;
+        const float *x = px_features_rows(f, at, n, copy);
 #pragma omp parallel for schedule(static)
-    for (int first = 0; first < f->width; first += COLUMNS) {
-        int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
-        column_sums(f->x + first, own, f->label + here.first, here.rows, f->width, columns, mean + first, power,
-                    sum + first);
+        for (int first = 0; first < f->width; first += COLUMNS) {
+            int columns = f->width - first < COLUMNS ? f->width - first : COLUMNS;
+            column_sums(x + first, own ? own + at : NULL, f->label + here.first + at, n, f->width, columns,
+                        mean + first, power, sum + first);
+        }
     }
     px_chain_end(comm, sum, f->width);
+    free(copy);
 }
 
 void px_features_moments(const px_features *f, const bool *chosen, int64_t rows, double *mean, double *variance)

@@ -24,13 +24,13 @@ typedef struct subject {
     int width[PX_STAGES_MAX + 1];
 } subject;
 
-/* Bytes of the features of `rows` images at layers first..end-1. */
-static double rows_bytes(const subject *s, double rows, int first, int end)
+/* Bytes of the features of `rows` images at layers first..end-1, of `each` bytes. */
+static double rows_bytes(const subject *s, double rows, int first, int end, size_t each)
 {
     double width = 0;
     for (int i = first; i < end; i++)
         width += s->width[i];
-    return rows * width * (double)sizeof(float);
+    return rows * width * (double)each;
 }
 
 /* The most rows that a rank encodes (px_extract). */
@@ -44,17 +44,20 @@ static double own_rows(const subject *s, int64_t count, int ranks)
 static double features_bytes(const px_eval_need_case *c, const subject *s)
 {
     int ranks = c->comm->size, last = s->layers - 1;
-    bool gathers = ranks > 1 && c->protocol && c->protocol->whole;
+    size_t each = c->half ? sizeof(px_bf16) : sizeof(float);
+    bool gathers = (ranks > 1 || c->half) && c->protocol && c->protocol->whole;
     double train = own_rows(s, c->train, ranks), test = own_rows(s, c->test, ranks);
     if (!gathers)
-        return rows_bytes(s, train + test, 0, s->layers);
-    double all = rows_bytes(s, (double)c->test, last, s->layers), most = all + rows_bytes(s, test, 0, s->layers);
+        return rows_bytes(s, train + test, 0, s->layers, each);
+    double all = rows_bytes(s, (double)c->test, last, s->layers, sizeof(float)),
+           most = all + rows_bytes(s, test, 0, s->layers, each);
     for (int i = 0; i < last; i++) {
-        double gathering = all + rows_bytes(s, test, i, last) + rows_bytes(s, (double)c->test, i, i + 1);
+        double gathering =
+            all + rows_bytes(s, test, i, last, each) + rows_bytes(s, (double)c->test, i, i + 1, sizeof(float));
         if (gathering > most) /* fmax here crashes gcc 12 for 64-bit Arm */
             most = gathering;
     }
-    return most + rows_bytes(s, train, 0, s->layers);
+    return most + rows_bytes(s, train, 0, s->layers, each);
 }
 
 static double probe_bytes(const px_eval_need_case *c, const subject *s, bool baseline)
@@ -72,6 +75,7 @@ static double probe_bytes(const px_eval_need_case *c, const subject *s, bool bas
                               .width = s->width[i],
                               .comm = c->comm,
                               .widths = widths,
+                              .half = c->half,
                               .train_here = px_share_most(c->train, s->images, c->comm->size),
                               .test_here = px_share_most(c->test, s->images, c->comm->size)};
         most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));

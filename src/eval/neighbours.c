@@ -17,17 +17,19 @@ enum { KEPT = 8 /* neighbours of a query that are kept as pictures */ };
 typedef struct rows {
     int64_t first, count;
     int width;
-    const float *x; /* (count, width) */
+    px_features of;  /* x: those that are here, or all */
+    int64_t skipped; /* of x, before the first */
     const int32_t *label;
 } rows;
 
 static rows own_rows(const px_extraction *e)
 {
-    const px_layer_rows *l = &e->layer[e->layers - 1];
+    px_features of = px_extraction_features(e, e->layers - 1, 0);
     return (rows){.first = e->first,
                   .count = e->rows,
-                  .width = l->width,
-                  .x = l->x + (l->whole ? e->first * l->width : 0),
+                  .width = of.width,
+                  .of = of,
+                  .skipped = e->layer[e->layers - 1].whole ? e->first : 0,
                   .label = e->label + e->first};
 }
 
@@ -67,16 +69,18 @@ static void insert(double *similarity, double *row, int k, double s, double r)
 static void search(const rows *keys, const float *x, int k, double *similarity, double *row)
 {
     double own = dot(x, x, keys->width);
+    float *copy = keys->of.x ? NULL : px_calloc((size_t)keys->width, sizeof *copy);
     for (int j = 0; j < k; j++)
         row[j] = -1;
     for (int64_t i = 0; i < keys->count; i++) {
         if (keys->label[i] < 0)
             continue;
-        const float *key = keys->x + i * keys->width;
+        const float *key = px_features_rows(&keys->of, keys->skipped + i, 1, copy);
         double product = own * dot(key, key, keys->width);
         insert(similarity, row, k, product > 0 ? dot(x, key, keys->width) / sqrt(product) : 0,
                (double)(keys->first + i));
     }
+    free(copy);
 }
 
 /* The features of the queries (queries, width), from the ranks that have them. A new array. */
@@ -86,7 +90,7 @@ static float *gather_queries(const px_neighbours *n, const rows *tested, const p
     float *x = px_calloc((size_t)n->queries * width + 1, sizeof *x);
     for (int q = 0; q < n->queries; q++)
         if (n->query[q] >= tested->first && n->query[q] < tested->first + tested->count)
-            memcpy(x + (size_t)q * width, tested->x + (size_t)(n->query[q] - tested->first) * width, width * sizeof *x);
+            px_features_copy(&tested->of, tested->skipped + n->query[q] - tested->first, 1, x + (size_t)q * width);
     px_all_reduce_f32(comm, x, (int64_t)((size_t)n->queries * width));
     return x;
 }

@@ -121,9 +121,9 @@ static void ask(const search *s, const turn *r, desk *d, int i, int64_t query)
 }
 
 /* Similarities of all queries of a round with one block of this rank's rows. dot (QUERIES, keys) */
-static void compare_block(const search *s, const turn *r, int64_t block, float *dot)
+static void compare_block(const search *s, const turn *r, int64_t block, float *dot, float *copy)
 {
-    px_gallery_block k = px_gallery_at(&s->here, block);
+    px_gallery_block k = px_gallery_at(&s->here, block, copy);
     int64_t place = k.begin - s->here.here.first; /* of its first row among this rank's, which may be one before them */
     for (int first = 0; first < r->queries; first += QUERIES) {
         int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES;
@@ -141,11 +141,12 @@ static void run_round(const search *s, turn *r)
     int begin = s->comm->rank * r->slice, end = begin + r->slice < r->queries ? begin + r->slice : r->queries;
 #pragma omp parallel
     {
-        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS);
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS), *copy = px_gallery_copy(&s->here);
 #pragma omp for schedule(dynamic)
         for (int64_t b = 0; b < s->here.blocks; b++)
-            compare_block(s, r, b, dot);
+            compare_block(s, r, b, dot, copy);
         free(dot);
+        free(copy);
     }
     if (s->comm->size > 1)
         px_all_to_all_bytes(s->comm, r->own, r->all, r->slice * s->most * (int64_t)sizeof r->own[0]);
@@ -168,7 +169,8 @@ static void ask_all(const search *s, px_log *log)
     const px_features *test = s->test;
     int slice = slice_of(s->gallery->count), ranks = s->comm->size, size = slice * ranks;
     size_t similarities = (size_t)size * (size_t)s->most;
-    float *copy = ranks > 1 ? px_aligned_calloc((size_t)size * (size_t)test->width * sizeof(float) + 64) : NULL;
+    float *copy =
+        px_features_in_place(test) ? NULL : px_aligned_calloc((size_t)size * (size_t)test->width * sizeof(float) + 64);
     turn r = {.slice = slice,
               .scale = px_calloc((size_t)size, sizeof(float)),
               .own = px_aligned_calloc(similarities * sizeof(float) + 64)};
@@ -261,7 +263,7 @@ int px_retrieval(const px_retrieval_cfg *cfg, const px_features *train, const px
         return -1;
     px_rows here = px_features_here(gallery);
     float *gallery_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
-    px_gallery_inverse_lengths(gallery->x, here.rows, gallery->width, gallery_scale);
+    px_gallery_scales(gallery, gallery_scale);
     int64_t found[PX_LIST_MAX] = {0};
     search s = {.gallery = gallery,
                 .test = test,
@@ -286,12 +288,13 @@ double px_retrieval_bytes(const px_retrieval_cfg *cfg, const px_retrieval_size *
     bool self = cfg->gallery == PX_GALLERY_TEST;
     double gallery = (double)(self ? size->test : size->train),
            here = (double)(self ? size->test_here : size->train_here);
-    double queries = (double)slice_of((int64_t)gallery) * size->ranks, divided = size->ranks > 1;
+    double queries = (double)slice_of((int64_t)gallery) * size->ranks, divided = size->ranks > 1,
+           copied = size->ranks > 1 || size->half;
     double similarities = queries * here * (1 + divided) * (double)sizeof(float);
     return size->threads * gallery * 2 * (double)sizeof(entry) + similarities +
-           queries * (1 + divided * size->width) * (double)sizeof(float) + here * (double)sizeof(float) +
-           px_gallery_bytes(size->width, size->ranks) + (double)(size->train + size->test) * sizeof(int64_t) +
-           (double)size->test * sizeof(double);
+           queries * (1 + copied * size->width) * (double)sizeof(float) + here * (double)sizeof(float) +
+           px_gallery_bytes(size->width, size->ranks, size->threads, size->half) +
+           (double)(size->train + size->test) * sizeof(int64_t) + (double)size->test * sizeof(double);
 }
 
 int px_retrieval_write(px_results *r, const char *group, const px_retrieval_result *f)
@@ -319,7 +322,8 @@ static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
                                   .test_here = size->test_here,
                                   .width = size->width,
                                   .threads = omp_get_max_threads(),
-                                  .ranks = size->comm->size};
+                                  .ranks = size->comm->size,
+                                  .half = size->half};
     return px_retrieval_bytes(&cfg->retrieval, &of);
 }
 

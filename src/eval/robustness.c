@@ -49,16 +49,17 @@ static void show_spoilt(const void *context, px_rng *rng, const px_image *image,
 /* How many of this rank's rows the classifier gets right; among equal scores the smaller class counts. */
 static int64_t count_right(const px_extraction *e, const px_probe_result *r)
 {
-    const px_layer_rows *l = &e->layer[e->layers - 1];
-    int width = l->width, classes = r->classes;
-    float *score = px_aligned_calloc((size_t)BLOCK * (size_t)classes * sizeof score[0]);
+    px_features f = px_extraction_features(e, e->layers - 1, r->classes);
+    int width = f.width, classes = r->classes;
+    float *score = px_aligned_calloc((size_t)BLOCK * (size_t)classes * sizeof score[0]),
+          *copy = f.x ? NULL : px_aligned_calloc((size_t)BLOCK * (size_t)width * sizeof copy[0]);
     int64_t right = 0;
     PX_CHECK(width == r->width);
     for (int64_t first = 0; first < e->rows; first += BLOCK) {
         int rows = (int)(e->rows - first < BLOCK ? e->rows - first : BLOCK);
         /* score (rows, classes) = x (rows, width) w^T (width, classes) */
-        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, classes, width, 1, l->x + first * width, width,
-                    r->weight, width + 1, 0, score, classes);
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, classes, width, 1,
+                    px_features_rows(&f, first, rows, copy), width, r->weight, width + 1, 0, score, classes);
         for (int i = 0; i < rows; i++) {
             float *row = score + (int64_t)i * classes;
             int best = 0;
@@ -70,6 +71,7 @@ static int64_t count_right(const px_extraction *e, const px_probe_result *r)
         }
     }
     free(score);
+    free(copy);
     return right;
 }
 

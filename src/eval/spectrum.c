@@ -71,10 +71,11 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
     bool divided = px_features_divided(f);
     int64_t blocks = (here.rows + rows - 1) / rows;
     double *block = px_aligned_calloc((size_t)rows * (size_t)width * sizeof(double));
+    float *copy = f->x ? NULL : px_aligned_calloc((size_t)rows * (size_t)width * sizeof(float));
     for (int64_t b = divided ? 0 : comm->rank; b < blocks; b += divided ? 1 : comm->size) {
         int64_t first = b * rows;
         int n = (int)(here.rows - first < rows ? here.rows - first : rows);
-        const float *x = f->x + first * width;
+        const float *x = px_features_rows(f, first, n, copy);
 #pragma omp parallel for schedule(static)
         for (int64_t i = 0; i < (int64_t)n * width; i++)
             block[i] = x[i];
@@ -86,6 +87,7 @@ static void accumulate(moments *m, const px_features *f, const px_comm *comm)
         }
     }
     free(block);
+    free(copy);
 }
 
 static int conclude(moments *m, int64_t count, px_spectrum *s)

@@ -68,6 +68,8 @@ static char *identity_of(const px_store *s, const px_extract_spec *from, const p
         fputc('\n', out);
     }
     fprintf(out, "weights_crc = %08" PRIx32 "\n", s->weights_crc);
+    if (from->half)
+        fputs("rows = bf16\n", out);
     fclose(out);
     return text;
 }
@@ -93,17 +95,19 @@ static bool is_kept(const char *path, const char *identity, int64_t count, int w
 }
 
 /* This rank's rows; 0, or -1 with a message. */
-static int read_rows(const char *path, int64_t first, int64_t rows, int width, float *x)
+static int read_rows(const char *path, int64_t first, int64_t rows, const px_layer_rows *l)
 {
     px_h5_disk disk = {.alone = true};
     hid_t file = px_h5_open(path, false, &disk), set = file >= 0 ? H5Dopen2(file, "features", H5P_DEFAULT) : -1;
     char why[PX_H5_WHY] = "";
     bool done = set >= 0 && !px_h5_unreadable(set, why);
     if (done && rows > 0) {
-        hsize_t start[] = {(hsize_t)first, 0}, count[] = {(hsize_t)rows, (hsize_t)width};
-        hid_t space = H5Dget_space(set), block = H5Screate_simple(2, count, NULL);
+        hsize_t start[] = {(hsize_t)first, 0}, count[] = {(hsize_t)rows, (hsize_t)l->width};
+        hid_t space = H5Dget_space(set), block = H5Screate_simple(2, count, NULL),
+              memory = l->x ? H5Tcopy(H5T_NATIVE_FLOAT) : px_h5_bf16_type();
         done = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
-               H5Dread(set, H5T_NATIVE_FLOAT, block, space, H5P_DEFAULT, x) >= 0;
+               H5Dread(set, memory, block, space, H5P_DEFAULT, l->x ? (void *)l->x : l->half) >= 0;
+        H5Tclose(memory);
         H5Sclose(block);
         H5Sclose(space);
     }
@@ -119,8 +123,7 @@ static int read_all(px_extraction *e, const char *path, const px_extract_spec *f
                     const px_split *split)
 {
     px_extract_begin(e, from, m, split);
-    px_layer_rows *l = &e->layer[0];
-    int status = px_agree(from->comm, read_rows(path, e->first, e->rows, l->width, l->x));
+    int status = px_agree(from->comm, read_rows(path, e->first, e->rows, &e->layer[0]));
     if (status != 0)
         px_extraction_finish(e);
     else

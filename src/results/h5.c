@@ -135,6 +135,15 @@ bool px_h5_unreadable(hid_t set, char why[PX_H5_WHY])
     return virtual || external || packed;
 }
 
+hid_t px_h5_bf16_type(void)
+{
+    hid_t type = H5Tcopy(H5T_NATIVE_FLOAT);
+    H5Tset_fields(type, 15, 7, 8, 0, 7); /* sign; exponent from bit 7; mantissa from bit 0 */
+    H5Tset_size(type, 2);
+    H5Tset_ebias(type, 127);
+    return type;
+}
+
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value)
 {
     hid_t attribute = H5Aexists(object, name) > 0 ? H5Aopen(object, name, H5P_DEFAULT) : -1;

@@ -1,4 +1,4 @@
-/* h5.h - helpers for HDF5: the reason of a failure, a check of sizes, scalar attributes.
+/* h5.h - helpers for HDF5: the reason of a failure, a check of sizes, bf16, scalar attributes.
  *
  *     px_h5_quiet();                                              // once, before the first call that may fail
  *     if ((file = H5Fopen(path, ...)) < 0)
@@ -39,6 +39,9 @@ bool px_h5_unreadable(hid_t set, char why[PX_H5_WHY]);
 
 /* Whether a data set is packed by a filter that this HDF5 does not have: then why[] gets the reason. */
 bool px_h5_lacks_filter(hid_t set, char why[PX_H5_WHY]);
+
+/* bf16 (tensor/bf16.h) as a type for H5Dread and H5Dwrite, which convert it. The caller closes it. */
+hid_t px_h5_bf16_type(void);
 
 /* Reads a scalar attribute that is a whole number. 0 or -1, without a message. */
 int px_h5_get_attribute_number(hid_t object, const char *name, int64_t *value);

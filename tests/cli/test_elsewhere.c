@@ -155,6 +155,15 @@ static void kept_features(void **state)
                            "data.image_size=24", "baselines=true");
     assert_null(strstr(other.err, "taken from"));
     check(other, 0, "untrained");
+    run_result half =
+        RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept", "features=bf16");
+    assert_null(strstr(half.err, "taken from"));
+    check(half, 0, "top-1");
+    rank = number("/eval/spectrum/pretrained/rankme");
+    check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept", "features=bf16"), 0,
+          "features of test: taken from kept/");
+    assert_true(number("/eval/spectrum/pretrained/rankme") == rank);
+    expect_measured("/eval/knn/pretrained", "features = bf16\n");
     check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "embed=0", "store=t.h5"), 2, "t.h5");
     check(RUN("probe", "r", "data.path=t.h5", "layers=true", "store=kept"), 2, "does not go together with layers=true");
 }

@@ -131,6 +131,7 @@ static void refuses(void **state)
         {"finetune.with=epochs=1", "finetune.with: epochs=1 is neither of the optimizer nor of method=supervised"},
         {"finetune.with=supervised.mixx=cutmix", "unknown key 'supervised.mixx', nearest is 'supervised.mix'"},
         {"store=features", "store = features does not go together with protocol=finetune"},
+        {"features=bf16", "features = bf16 does not go together with protocol=finetune"},
         {"patches=4", "patches = 4 does not go together with protocol=finetune"},
         {"layers=true", "layers=true needs protocol=linear, not finetune"},
     };

@@ -13,6 +13,7 @@ typedef struct blobs {
     px_features f;
     float *x;
     int32_t *label;
+    bool half; /* shares of them are bf16 */
 } blobs;
 
 /* Row i has class i % classes; `apart` scales the distances of the centres; each `stream` gives different noise around
@@ -32,6 +33,14 @@ static inline blobs blobs_make(int64_t count, int width, int classes, float apar
     return b;
 }
 
+/* Rounds them to bf16: then shares, which are bf16, have the same numbers. */
+static inline void blobs_round(blobs *b)
+{
+    for (int64_t i = 0; i < b->f.count * b->f.width; i++)
+        b->x[i] = px_bf16_float(px_bf16_of(b->x[i]));
+    b->half = true;
+}
+
 /* The same features as rank `comm->rank` has them where rows are divided in units of so many; blobs_free_share frees x. */
 static inline px_features blobs_share(const blobs *b, const px_comm *comm, int unit)
 {
@@ -39,16 +48,26 @@ static inline px_features blobs_share(const blobs *b, const px_comm *comm, int u
     f.comm = comm;
     f.unit = unit;
     px_rows here = px_features_here(&f);
-    float *own =
-        px_calloc((size_t)(here.rows * f.width) + 1, sizeof(float)); /* not a part of x, so that others are not read */
-    memcpy(own, b->x + here.first * f.width, (size_t)(here.rows * f.width) * sizeof(float));
+    int64_t values = here.rows * f.width;
+    const float *from = b->x + here.first * f.width;
+    float *own = px_calloc((size_t)values + 1, sizeof(float)); /* not a part of x, so that others are not read */
+    memcpy(own, from, (size_t)values * sizeof(float));
     f.x = own;
+    if (b->half) {
+        px_bf16 *half = px_calloc((size_t)values + 1, sizeof *half);
+        for (int64_t i = 0; i < values; i++)
+            half[i] = px_bf16_of(from[i]);
+        f.half = half;
+        f.x = NULL;
+        free(own);
+    }
     return f;
 }
 
 static inline void blobs_free_share(px_features *f)
 {
     free((float *)f->x);
+    free((px_bf16 *)f->half);
 }
 
 static inline void blobs_free(blobs *b)

@@ -23,8 +23,13 @@ static void same(const void *a, const void *b, size_t count, size_t size)
 static void spoil(const px_features *f)
 {
     px_rows here = px_features_here(f);
-    if (here.first <= 77 && here.first + here.rows > 77)
-        ((float *)f->x)[(77 - here.first) * f->width + 3] = NAN;
+    int64_t at = (77 - here.first) * f->width + 3;
+    if (here.first > 77 || here.first + here.rows <= 77)
+        return;
+    if (f->x)
+        ((float *)f->x)[at] = NAN;
+    else
+        ((px_bf16 *)f->half)[at] = px_bf16_of(NAN);
 }
 
 static void test_linear(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
@@ -203,6 +208,28 @@ static void test_spectrum(const px_comm *comm, const blobs *train)
     px_spectrum_finish(&b);
 }
 
+/* Rows that are bf16 give what the same numbers as floats give, on one rank and divided. */
+static void test_half(const px_comm *comm, px_log *log)
+{
+    const px_comm self = px_comm_self();
+    blobs train = blobs_make(1500, 37, 10, 0.4f, 11), test = blobs_make(700, 37, 10, 0.4f, 12);
+    forget_labels(&train);
+    forget_labels(&test);
+    blobs_round(&train);
+    blobs_round(&test);
+    const px_comm *on[] = {&self, comm};
+    for (int i = 0; i < 2; i++) {
+        test_knn(on[i], log, &train, &test, 100);
+        test_retrieval(on[i], log, &train, &test, 100);
+        test_linear(on[i], log, &train, &test, 100);
+        test_logistic(on[i], log, &train, &test, 100);
+        test_spectrum(on[i], &train);
+    }
+    test_fetch(comm, &train);
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
 int main(int argc, char **argv)
 {
     px_comm comm;
@@ -238,6 +265,7 @@ int main(int argc, char **argv)
     test_logistic(&comm, &log, &train, &test, 2000);
     test_clustering(&comm, &log, &test);
     test_spectrum(&comm, &many);
+    test_half(&comm, &log);
     blobs_free(&train);
     blobs_free(&test);
     blobs_free(&many);
