@@ -240,19 +240,19 @@ static const look picture = {
     .chance = "$chance using 1:2:3 with filledcurves fc rgb '#" BAND_COLOUR "'",
     .points = {"$points0 using 1:2 with points pt 6 ps 1.4 lw 1.5 lc rgb '#" RANDOM_COLOUR "'",
                "$points1 using 1:2 with points ls 1 pt 9 ps 1.4"},
-    .best = {"$best0 using 1:2 with steps lw 2 dt 2 lc rgb '#" RANDOM_COLOUR "'",
-             "$best1 using 1:2 with steps ls 1 lw 2.4"},
+    .best = {"$best0 using 1:2 with steps lw 2.4 dt 2 lc rgb '#" RANDOM_COLOUR "'",
+             "$best1 using 1:2 with steps ls 1 lw 3"},
     .ring = "$ring using 1:2 with points pt 6 ps 3.2 lw 2 lc rgb '#222222'",
     .ringed = "ringed",
     .axis = "ylabel",
 };
 
-/* Areas hide what they are full of, and labels of an axis lie across. */
+/* Areas hide what they are full of, labels of an axis lie across, and of two points in one place one is seen. */
 static const look characters = {
     .band = "$band using 1:2 with points pt '.' notitle, $band using 1:3 with points pt '.'",
     .chance = "$chance using 1:2 with points pt '.', $chance using 1:3 with points pt '.'",
     .points = {"$points0 using 1:2 with points pt 'o'", "$points1 using 1:2 with points pt '^'"},
-    .best = {"$best0 using 1:2 with points pt 'o'", "$best1 using 1:2 with points pt '^'"},
+    .best = {"$best0 using 1:2 with points pt 'o'", "$best1 using ($1+0.4):2 with points pt '^'"},
     .ring = "$ring using 1:2 with points pt '@'",
     .ringed = "@",
     .axis = "title",
@@ -279,10 +279,10 @@ static void write_progress(FILE *f, const search *s, const look *l, int tries)
     fprintf(f,
             "set key off\nset xrange [1:%d]\nset xlabel 'tries (the first %d are shared)'\nset %s 'best so far (%%)'\n",
             tries > 1 ? tries : 2, s->population, l->axis);
-    fprintf(f, "plot %s, \\\n  %s", l->chance, l->best[0]);
+    fprintf(f, "plot %s, \\\n  ", l->chance);
     if (s->best[1] >= 0)
-        fprintf(f, ", \\\n  %s", l->best[1]);
-    fputc('\n', f);
+        fprintf(f, "%s, \\\n  ", l->best[1]);
+    fprintf(f, "%s\n", l->best[0]);
 }
 
 /* "Search for cells: 64 candidates, simclr, 2 epochs each" */
