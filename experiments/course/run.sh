@@ -19,6 +19,12 @@ if [ $# = 0 ]; then
     done
 fi
 
+for study in "${studies[@]}"; do
+    if ! [ -e "$here/$study/run.sh" ]; then
+        echo "$0: there is no study $study; the first one is 01_batch_size" >&2
+        exit 2
+    fi
+done
 if ! [ -e "$DATA" ]; then
     mkdir -p "$(dirname "$DATA")"
     "$PRETEXT" pack "${SOURCE:-cifar-10-binary.tar.gz}" "out=$DATA" split=train:0.16,val:0.04,unlabeled:0.8 || exit

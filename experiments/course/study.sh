@@ -173,7 +173,7 @@ draw_named()
     done
     draw <<END
 set xlabel "$1"
-set offsets graph 0.1, graph 0.1, graph 0.1, graph 0.1
+set offsets graph 0, graph 0.1, graph 0.1, graph 0
 set yrange [0:*]
 set xrange [0:*]
 unset key
@@ -205,11 +205,12 @@ set xlabel "$1"
 set xrange [0:*]
 set yrange [$(wc -l <"$folder/all")-0.4:-0.6]
 set ytics scale 0
-set key outside bottom center horizontal
+set rmargin 6
+set key outside top center horizontal samplen 2 width 2
 set style fill solid 1.0 noborder
 plot '$folder/all' using (\$2/2):0:(\$2/2):(0.3):ytic(1) with boxxyerror lt 6 title 'trained without labels', \
     '' using 2:0:(sprintf('%.1f', \$2)) with labels left offset 0.6,0 notitle, \
-    '' using 3:0:(0.36) with yerrorbars lt 2 lw 3 pt 0 title 'the same network, untrained'
+    '' using 3:0:(0.12):(0.4) with boxxyerror lt 2 title 'untrained'
 END
     rm -r "$folder"
 }

@@ -29,6 +29,7 @@ set multiplot
 set origin 0,0
 set size 0.38,1
 set key bottom right
+set xtics 1
 set xlabel 'epoch'
 set ylabel 'accuracy on 2,000 other images, %'
 plot '$folder/vit' using 1:(\$2*100) with linespoints lt 1 title 'ViT', '$folder/swin' using 1:(\$2*100) with linespoints lt 2 title 'Swin', \

@@ -9,7 +9,7 @@ for labels in 10 40 160; do
     if ! [ -e "$run/probed-$labels" ]; then
         common=("labels=$labels" baselines=true test_split=val embed=0)
         "$program" probe "$run" protocol=linear "${common[@]}" linear.epochs=100 "linear.rates=[0.05]" >&2
-        "$program" probe "$run" protocol=finetune "${common[@]}" finetune.epochs=10 finetune.batch=64 finetune.lr=2e-3 \
+        "$program" probe "$run" protocol=finetune "${common[@]}" finetune.epochs=10 finetune.batch=16 finetune.lr=1.6e-2 \
             finetune.layer_decay=1 >&2
         touch "$run/probed-$labels"
     fi
@@ -24,4 +24,4 @@ done
     $1 == "measured:" && number == "top1" && who && match($0, /labels = [0-9]+/) {
         print how ", " who "|" substr($0, RSTART + 9, RLENGTH - 9) "|" 100 * share
     }' | sort -t '|' -k 1,1 -k 2,2n |
-    draw_points "labels per class" "accuracy on 2,000 other images, %" "set logscale x; set xtics (10, 40, 160)"
+    draw_points "labels per class" "accuracy on 2,000 other images, %" "set logscale x; set xtics (10, 40, 160); set xrange [8:200]"

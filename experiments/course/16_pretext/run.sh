@@ -23,7 +23,7 @@ family "BYOL" byol "${small[@]}" byol.hidden=512 byol.dim=128 byol.momentum=0.98
 family "Barlow Twins" barlow_twins "${small[@]}" barlow_twins.dim=512 barlow_twins.area_min=0.2
 family "DINO" dino "${small[@]}" dino.prototypes=512 dino.hidden=512 dino.dim=128 dino.momentum=0.98 dino.freeze_epochs=0 \
     dino.warmup_epochs=1 dino.area_min=0.2 optim.clip=3
-family "MAE" mae backbone=vit_tiny_8 epochs=1 mae.decoder_width=128 mae.decoder_depth=2 mae.decoder_heads=4 optim.warmup_epochs=0.2
+family "MAE" mae backbone=vit_tiny_8 epochs=3 mae.decoder_width=128 mae.decoder_depth=2 mae.decoder_heads=4 optim.warmup_epochs=0.2
 
 for name in "relative location" "rotation" "SimCLR" "BYOL" "Barlow Twins" "DINO" "MAE"; do
     "$program" show --csv "$runs/$name" | awk -F , -v name="$name" '
