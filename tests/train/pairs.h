@@ -42,6 +42,13 @@ static const char *refusal(const px_settings *s, const px_task *t)
     return why ? why : s->method->check ? s->method->check(s->method_cfg, t, s->backbone) : NULL;
 }
 
+/* The i-th method; with METHODS_EVERY=N of every N-th (as in tests/cli/test_methods.c). */
+static const px_method *method_at(int i)
+{
+    const char *some = getenv("METHODS_EVERY");
+    return px_method_at(some && atoi(some) > 1 ? i * atoi(some) : i);
+}
+
 typedef void look_fn(const px_model *, const px_settings *);
 
 /* Builds one step of the pair, with up to six further keys, for the first side and batch that both take, and has

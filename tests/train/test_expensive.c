@@ -40,7 +40,7 @@ static void walk(const char *const keys[], int count)
 {
     const px_method *m;
     expensive = 0;
-    for (int i = 0; (m = px_method_at(i)); i++) {
+    for (int i = 0; (m = method_at(i)); i++) {
         int before = expensive;
         for (int f = 0; px_backbone_families[f]; f++)
             build_pair(m, &px_backbone_families[f]->variants[0], keys, count, is_fast);

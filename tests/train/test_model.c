@@ -46,7 +46,7 @@ static void methods_build_on_families(void **state)
 {
     (void)state;
     const px_method *m;
-    for (int i = 0; (m = px_method_at(i)); i++) {
+    for (int i = 0; (m = method_at(i)); i++) {
         int families = 0;
         for (int f = 0; px_backbone_families[f]; f++)
             families += build_pair(m, &px_backbone_families[f]->variants[0], NULL, 0, pair_has_all_gradients);
@@ -62,7 +62,7 @@ static void methods_build_on_a_vit_with_all_its_parts(void **state)
     static const char *const parts[] = {"vit.registers=2", "vit.distillation_token=true", "vit.mlp=swiglu",
                                         "vit.qkv_bias=qv", "vit.qk_norm=true"};
     const px_method *m;
-    for (int i = 0; (m = px_method_at(i)); i++)
+    for (int i = 0; (m = method_at(i)); i++)
         assert_true(
             build_pair(m, px_backbone_find("vit_tiny_8"), parts, sizeof parts / sizeof *parts, pair_has_all_gradients));
 }
