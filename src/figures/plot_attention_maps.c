@@ -125,6 +125,7 @@ double *px_plot_attention_maps(const plot_run *run, const plot_eval *e, int64_t 
 static int draw_all(plot_job *job)
 {
     int count, bad = 0, drawn = 0;
+    bool named = false;
     plot_eval *evals = px_plot_evals(job, &count);
     for (int i = 0; i < count && bad == 0 && drawn < PLOT_MOST_PICTURES; i++) {
         int64_t size[3];
@@ -132,8 +133,9 @@ static int draw_all(plot_job *job)
         double *sheet = px_plot_attention_maps(&job->runs[evals[i].run], &evals[i], size, &caption);
         if (!sheet)
             continue;
-        char *name = px_plot_eval_counts(&evals[i]) ? px_strdup("attention_maps")
-                                                    : px_format("attention_maps_%s", evals[i].subject);
+        bool first = px_plot_eval_counts(&evals[i]) && !named;
+        char *name = first ? px_strdup("attention_maps") : px_format("attention_maps_%s", evals[i].subject);
+        named = named || first;
         bad = px_plot_image(job, evals[i].run, name, caption, sheet, size);
         drawn++;
         free(name);

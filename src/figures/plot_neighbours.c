@@ -4,6 +4,7 @@
 #include "figures/plot_private.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,16 +20,29 @@ static char *group_of(const plot_run *run, const plot_eval *e)
     return px_format("/eval/%s/%s/seeds/0/neighbours", e->protocol, e->subject);
 }
 
+enum { MOST = 400 /* pictures */, LARGEST = 64 /* pixels: eval/pictures.h */ };
+
+/* Whether there are pictures that may be read: told by their shape, since a damaged file may have any. */
+static bool has_pictures(const plot_run *run, const char *group)
+{
+    int count, height, width, channels;
+    char *path = px_format("%s/pictures", group), *what = px_results_describe(run->results, path);
+    bool good = sscanf(what, "%*s (%d, %d, %d, %d)", &count, &height, &width, &channels) == 4 && count > 0 &&
+                count <= MOST && height > 0 && height <= LARGEST && height == width && (channels == 1 || channels == 3);
+    free(what);
+    free(path);
+    return good;
+}
+
 bool px_plot_neighbours_read(plot_neighbours *n, const plot_run *run, const plot_eval *e)
 {
-    enum { MOST = 1000 /* pictures */, LARGEST = 256 /* pixels */ };
     int64_t dim[4] = {0}, labels[4] = {0};
     char *group = group_of(run, e), *names = px_plot_class_path(run->results, e);
-    *n = (plot_neighbours){.pixels = px_plot_data(run, 4, dim, "%s/pictures", group),
-                           .label = px_plot_data(run, 2, labels, "%s/labels", group)};
+    *n = (plot_neighbours){.label = px_plot_data(run, 2, labels, "%s/labels", group)};
+    if (has_pictures(run, group))
+        n->pixels = px_plot_data(run, 4, dim, "%s/pictures", group);
     bool good = n->pixels && n->label && labels[0] > 0 && labels[1] > 1 && labels[0] <= MOST && labels[1] <= MOST &&
-                labels[0] * labels[1] == dim[0] && dim[0] <= MOST && dim[1] == dim[2] && dim[1] > 0 &&
-                dim[1] <= LARGEST && (dim[3] == 1 || dim[3] == 3);
+                labels[0] * labels[1] == dim[0];
     if (good) {
         n->queries = (int)labels[0];
         n->k = (int)labels[1] - 1;
@@ -40,7 +54,7 @@ bool px_plot_neighbours_read(plot_neighbours *n, const plot_run *run, const plot
         for (int q = 0; q < n->queries; q++)
             for (int j = 1; j <= n->k; j++)
                 n->right += px_plot_neighbour_right(n, q, j);
-    } else if (n->pixels || n->label) {
+    } else if (n->label || px_results_has(run->results, group)) {
         px_results_leave_out(run->results,
                              "%s: pictures (Q (1 + K), side, side, 1 or 3) and labels (Q, 1 + K) go together, up to %d "
                              "pictures of %d pixels",
@@ -196,12 +210,14 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const plot_
 static int draw_all(plot_job *job)
 {
     int count, bad = 0, drawn = 0;
+    bool named = false;
     plot_eval *evals = px_plot_evals(job, &count);
     for (int i = 0; bad == 0 && i < count && drawn < PLOT_MOST_PICTURES; i++) {
         plot_neighbours n;
         if (!px_plot_neighbours_read(&n, &job->runs[evals[i].run], &evals[i]))
             continue;
-        bool first = px_plot_eval_counts(&evals[i]);
+        bool first = px_plot_eval_counts(&evals[i]) && !named;
+        named = named || first;
         char *name = first ? px_strdup("neighbours") : px_format("neighbours_%s", evals[i].subject);
         bad = draw(job, &evals[i], name, &n);
         drawn++;
