@@ -121,6 +121,8 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
 {
     (void)channels;
     px_vit_variant v = size_of(b, c);
+    if (v.width < 8)
+        return "its width (vit.embed_dim) is less than 8";
     if (v.width % v.heads)
         return "its width (vit.embed_dim) cannot be divided among that many heads (vit.heads)";
     if (c->positions == POSITIONS_FIXED && v.width % 4)
@@ -130,22 +132,32 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     return NULL;
 }
 
-/* patch_embed.proj: (D, C, patch, patch), and one norm1 in each block */
-static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
+/* How many blocks a file has: each has one norm1. */
+static int depth_of(px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
     enum { MOST = 64 };
-    px_shape s = shape_of(file, "patch_embed.proj.weight");
     int depth = 0;
     for (char name[32]; depth < MOST; depth++) {
         snprintf(name, sizeof name, "blocks.%d.norm1.weight", depth);
         if (shape_of(file, name).rank != 1)
             break;
     }
+    return depth;
+}
+
+/* patch_embed.proj: (D, C, patch, patch). Of a size that is not among the variants the smallest with such patches. */
+static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
+{
+    px_shape s = shape_of(file, "patch_embed.proj.weight");
+    int depth = depth_of(shape_of, file);
     for (const px_backbone *b = variants; b->name && s.rank == 4; b++) {
         const px_vit_variant *v = b->variant;
         if (v->width == s.dim[0] && v->patch == s.dim[2] && v->patch == s.dim[3] && v->depth == depth)
             return b;
     }
+    for (const px_backbone *b = variants; b->name && s.rank == 4 && depth > 0 && depth <= DEPTH_MAX; b++)
+        if (((const px_vit_variant *)b->variant)->patch == s.dim[2] && s.dim[2] == s.dim[3])
+            return b;
     return NULL;
 }
 
@@ -159,6 +171,14 @@ static bool is_square(px_shape s)
 /* timm's ViTs with fc_norm pool by the mean; LayerScale's first value does not matter to who has the last. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
+    int depth = depth_of(shape_of, file);
+    const px_backbone *b = of_shapes(shape_of, file);
+    const px_vit_variant *v = b ? b->variant : NULL;
+    px_shape patches = shape_of(file, "patch_embed.proj.weight");
+    if (v && v->width != patches.dim[0])
+        fprintf(out, "embed_dim = %d; ", (int)patches.dim[0]);
+    if (v && v->depth != depth)
+        fprintf(out, "depth = %d; ", depth);
     px_shape registers = shape_of(file, "reg_token"), up = shape_of(file, "blocks.0.mlp.fc1.weight"),
              down = shape_of(file, "blocks.0.mlp.fc2.weight");
     if (registers.rank == 3)

@@ -272,9 +272,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
         f.layers = m.layers;
         f.distance = px_calloc((size_t)(f.layers * f.about.heads), sizeof f.distance[0]);
         f.entropy = px_calloc((size_t)(f.layers * f.about.heads), sizeof f.entropy[0]);
-        px_extract_spec from = *t->source.from;
-        from.half = false;
-        status = px_extract(&e, &from, &m, &images);
+        status = px_extract(&e, t->source.from, &m, &images);
         if (status == 0) {
             measure(&f, &e, t->comm);
             status = keep_maps(t, &f, &e, &images);

@@ -37,6 +37,7 @@ static void points_finish(points *p)
 
 static int points_make(points *p, const px_features *f)
 {
+    PX_CHECK(f->x);
     *p = (points){.width = f->width, .classes = f->classes};
     int64_t *per_class = px_calloc((size_t)f->classes + 1, sizeof *per_class);
     int64_t *row = px_features_labelled(f, f->classes, "test", &p->count, per_class);

@@ -76,7 +76,6 @@ static int encode_view(px_trial *t, const px_protocol_cfg *cfg, const px_split *
 {
     px_extract_spec from = *t->source.from;
     px_extraction e;
-    from.half = false;
     from.show = show_view;
     from.shown_by = recipe;
     from.seed = (uint64_t)(cfg->seed + t->seed) * 1000003 + (uint64_t)k;

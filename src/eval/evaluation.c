@@ -61,6 +61,12 @@ static bool networks_alone(const bench *b)
     return b->e->protocol->images || b->e->protocol->own_views;
 }
 
+/* Whether its features are kept as bf16: baselines' are not, which are wide and quickly made. */
+static bool rounds(const bench *b, subject s)
+{
+    return s < BASELINE && b->e->eval.features == PX_FEATURES_BF16;
+}
+
 /* What is measured of a subject, as text: by the protocol, or without one. A new string. */
 static char *describe(const bench *b, subject s, bool protocol)
 {
@@ -71,7 +77,9 @@ static char *describe(const bench *b, subject s, bool protocol)
                              .run = &b->e->run,
                              .image_size = b->task.image_size,
                              .patches = &b->e->eval.patches,
-                             .half = b->e->eval.features == PX_FEATURES_BF16 && !b->e->protocol->images,
+                             .features = b->e->protocol->images ? NULL
+                                         : rounds(b, s)         ? "bf16"
+                                                                : "fp32",
                              .weights = b->weights,
                              .protocol = protocol ? b->e->protocol : NULL,
                              .protocol_cfg = b->e->protocol_cfg,
@@ -349,7 +357,7 @@ static int check_need(const bench *b)
                                .protocol = b->e->protocol,
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
-                               .half = eval->features == PX_FEATURES_BF16,
+                               .bf16 = eval->features == PX_FEATURES_BF16,
                                .baselines = eval->baselines && !networks_alone(b),
                                .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
@@ -376,7 +384,7 @@ static int build_encoder(bench *b)
                                 .comm = b->comm,
                                 .log = b->log,
                                 .hog_cell = eval->hog_cell,
-                                .half = eval->features == PX_FEATURES_BF16};
+                                .bf16 = eval->features == PX_FEATURES_BF16};
     b->config = px_config_text(b->e->config);
     if (px_model_plan_encoder(&b->model, run, &b->task, &spec) != 0 || check_need(b) != 0)
         return -1;

@@ -34,20 +34,23 @@ static void add_layer(px_extraction *e, const px_extract_spec *from, const char 
     px_layer_rows *l = &e->layer[e->layers++];
     *l = (px_layer_rows){.name = name, .width = (int)width, .whole = from->comm->size == 1};
     size_t values = (size_t)(e->rows * width);
-    if (from->half)
-        l->half = px_aligned_calloc(values * sizeof l->half[0] + 64);
+    if (from->bf16)
+        l->x_bf16 = px_aligned_calloc(values * sizeof l->x_bf16[0] + 64);
     else
         l->x = px_aligned_calloc(values * sizeof l->x[0] + 64);
 }
 
-void px_layer_put(px_layer_rows *l, int64_t first, int64_t n, const float *rows)
+/* Stores n rows (n, width) of a layer, from this rank's row `first` on. */
+static void put_rows(px_layer_rows *l, int64_t first, int64_t n, const float *rows)
 {
     int64_t at = first * l->width, values = n * l->width;
-    if (l->x)
+    if (l->x) {
         memcpy(l->x + at, rows, (size_t)values * sizeof rows[0]);
+        return;
+    }
 #pragma omp simd
-    for (int64_t i = 0; i < (l->x ? 0 : values); i++)
-        l->half[at + i] = px_bf16_of(rows[i]);
+    for (int64_t i = 0; i < values; i++)
+        l->x_bf16[at + i] = px_bf16_of(rows[i]);
 }
 
 static void begin(px_extraction *e, const px_extract_spec *from, const px_split *split, int batch)
@@ -94,7 +97,7 @@ static int encode_all(px_extraction *e, px_loader *loader, encode_fn *encode, vo
         encode(context, batch, rows);
         for (int l = 0; l < e->layers; l++) {
             PX_CHECK(rows[l]);
-            px_layer_put(&e->layer[l], s * e->batch, batch->valid, rows[l]);
+            put_rows(&e->layer[l], s * e->batch, batch->valid, rows[l]);
         }
         px_log_progress(log, "features of %s: %lld%%", what, (long long)(100 * (s + 1) / steps));
     }
@@ -212,9 +215,10 @@ int px_extract_baseline(px_extraction *e, const px_extract_spec *from, px_baseli
 {
     px_extract_spec whole = *from;
     whole.patches = (px_patches){0};
+    whole.bf16 = false;
     px_views views = px_baseline_views(from->task, b, from->hog_cell);
-    begin(e, from, split, px_baseline_batch(from->task));
-    add_layer(e, from, px_baseline_names[b], (int64_t)px_view_elements(&views.view[views.count - 1]));
+    begin(e, &whole, split, px_baseline_batch(from->task));
+    add_layer(e, &whole, px_baseline_names[b], (int64_t)px_view_elements(&views.view[views.count - 1]));
     return extract(e, &whole, split, &(encoder){b == PX_HOG ? make_hog : make_views, &views, take_last_view, &views});
 }
 
@@ -227,7 +231,7 @@ void px_extraction_gather(px_extraction *e, int layer)
     if (l->whole && l->x)
         return;
     float *all = px_aligned_calloc((size_t)(e->count * l->width) * sizeof all[0] + 64);
-    px_features_copy(&(px_features){.width = l->width, .x = l->x, .half = l->half}, 0, e->rows,
+    px_features_copy(&(px_features){.width = l->width, .x = l->x, .x_bf16 = l->x_bf16}, 0, e->rows,
                      all + e->first * l->width);
     px_extraction_drop(e, layer);
     for (int rank = 0; rank < comm->size; rank++) {
@@ -242,20 +246,20 @@ void px_extraction_drop(px_extraction *e, int layer)
 {
     px_layer_rows *l = &e->layer[layer];
     free(l->x);
-    free(l->half);
+    free(l->x_bf16);
     l->x = NULL;
-    l->half = NULL;
+    l->x_bf16 = NULL;
 }
 
 px_features px_extraction_features(const px_extraction *e, int layer, int classes)
 {
     const px_layer_rows *l = &e->layer[layer];
-    PX_CHECK(l->x || l->half);
+    PX_CHECK(l->x || l->x_bf16);
     return (px_features){.count = e->count,
                          .width = l->width,
                          .classes = classes,
                          .x = l->x,
-                         .half = l->half,
+                         .x_bf16 = l->x_bf16,
                          .label = e->label,
                          .layer = e->layers > 1 ? l->name : NULL,
                          .comm = l->whole ? NULL : e->comm,

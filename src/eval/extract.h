@@ -31,7 +31,7 @@ typedef struct px_extract_spec {
     const px_comm *comm;
     px_log *log;
     int hog_cell;  /* as the option says: 0: chosen for the images */
-    bool half;     /* rows are kept as bf16 */
+    bool bf16;     /* rows are kept as bf16; those of baselines are not */
     px_show *show; /* NULL: that part itself, resized */
     const void *shown_by;
     uint64_t seed; /* of what `show` draws, with the image's row */
@@ -50,9 +50,9 @@ typedef enum px_baseline { PX_PIXELS, PX_HOG, PX_BASELINES } px_baseline;
 typedef struct px_layer_rows {
     const char *name;
     int width;
-    bool whole;    /* x has all rows; else this rank's only */
-    float *x;      /* (count or rows, width); NULL: they are in `half` */
-    px_bf16 *half; /* the same, as bf16 */
+    bool whole;      /* x has all rows; else this rank's only */
+    float *x;        /* (count or rows, width); NULL: they are in `x_bf16` */
+    px_bf16 *x_bf16; /* the same, as bf16 */
 } px_layer_rows;
 
 typedef struct px_extraction {
@@ -89,9 +89,6 @@ int px_baseline_batch(const px_task *);
 
 /* How many of all its images have a label. */
 int64_t px_extraction_labelled(const px_extraction *);
-
-/* Stores n rows (n, width) of a layer, from this rank's row `first` on. */
-void px_layer_put(px_layer_rows *, int64_t first, int64_t n, const float *rows);
 
 /* Gives every rank all rows of a layer, as floats; px_extraction_drop frees a layer that is no longer needed. */
 void px_extraction_gather(px_extraction *, int layer);

@@ -49,10 +49,11 @@ static bool row_is_finite(const px_features *f, int64_t row)
 {
     if (f->x)
         return all_finite(f->x + row * f->width, f->width);
-    const px_bf16 *half = f->half + row * f->width;
+    const px_bf16 *rows = f->x_bf16 + row * f->width;
     float sum = 0;
+#pragma omp simd reduction(+ : sum)
     for (int j = 0; j < f->width; j++)
-        sum += px_bf16_float(half[j]) * 0;
+        sum += px_bf16_float(rows[j]) * 0;
     return sum == 0;
 }
 
@@ -134,12 +135,12 @@ bool px_features_in_place(const px_features *f)
 
 static size_t bytes_of_row(const px_features *f)
 {
-    return (size_t)f->width * (f->x ? sizeof f->x[0] : sizeof f->half[0]);
+    return (size_t)f->width * (f->x ? sizeof f->x[0] : sizeof f->x_bf16[0]);
 }
 
 static const char *place_of(const px_features *f, int64_t row)
 {
-    return f->x ? (const char *)(f->x + row * f->width) : (const char *)(f->half + row * f->width);
+    return f->x ? (const char *)(f->x + row * f->width) : (const char *)(f->x_bf16 + row * f->width);
 }
 
 /* Rows as they are stored, as floats. */
@@ -149,10 +150,10 @@ static void take(const px_features *f, const char *from, int64_t rows, float *to
         memcpy(to, from, (size_t)rows * bytes_of_row(f));
         return;
     }
-    const px_bf16 *half = (const px_bf16 *)from;
+    const px_bf16 *x = (const px_bf16 *)from;
 #pragma omp simd
     for (int64_t i = 0; i < rows * f->width; i++)
-        to[i] = px_bf16_float(half[i]);
+        to[i] = px_bf16_float(x[i]);
 }
 
 void px_features_copy(const px_features *f, int64_t first, int64_t n, float *to)

@@ -20,12 +20,12 @@
 typedef struct px_features {
     int64_t count; /* rows: those of the whole split */
     int width, classes;
-    const float *x;       /* (count, width); of divided rows (here.rows, width); NULL: they are in `half` */
-    const px_bf16 *half;  /* the same, as bf16 */
-    const int32_t *label; /* (count); -1: row is ignored */
-    const char *layer;    /* name of the layer, for messages; NULL: there is only one */
-    const px_comm *comm;  /* rows are divided among these ranks; NULL: every rank has all */
-    int unit;             /* in units of so many rows, the last one short (px_share) */
+    const float *x;        /* (count, width); of divided rows (here.rows, width); NULL: they are in `x_bf16` */
+    const px_bf16 *x_bf16; /* the same, as bf16 */
+    const int32_t *label;  /* (count); -1: row is ignored */
+    const char *layer;     /* name of the layer, for messages; NULL: there is only one */
+    const px_comm *comm;   /* rows are divided among these ranks; NULL: every rank has all */
+    int unit;              /* in units of so many rows, the last one short (px_share) */
 } px_features;
 
 typedef struct px_rows {

@@ -103,7 +103,7 @@ static int write_all(const writer *w, const px_split *split, const px_features_s
     const px_layer_rows *last = &e->layer[e->layers - 1];
     int64_t skipped = last->whole ? e->first * last->width : 0;
     hid_t memory = last->x ? H5Tcopy(H5T_NATIVE_FLOAT) : px_h5_bf16_type();
-    const void *own = last->x ? (const void *)(last->x + skipped) : last->half + skipped;
+    const void *own = last->x ? (const void *)(last->x + skipped) : last->x_bf16 + skipped;
     bool done = put_array(w, "features", H5T_IEEE_F32LE, memory, last->width, own);
     H5Tclose(memory);
     done &= put_array(w, "labels", H5T_STD_I32LE, H5T_NATIVE_INT32, 0, e->label + e->first);

@@ -94,8 +94,8 @@ void px_gallery_scales(const px_features *f, float *scale)
     free(copy);
 }
 
-double px_gallery_bytes(int width, int ranks, int threads, bool half)
+double px_gallery_bytes(int width, int ranks, int threads, bool bf16)
 {
-    double blocks = (ranks > 1 ? 2 : 0) + (half ? threads : 0);
+    double blocks = (ranks > 1 ? 2 : 0) + (bf16 ? threads : 0);
     return blocks * PX_GALLERY_KEYS * width * (double)sizeof(float);
 }

@@ -55,6 +55,6 @@ void px_gallery_inverse_lengths(const float *x, int64_t rows, int width, float *
 void px_gallery_scales(const px_features *, float *scale);
 
 /* Bytes of memory that it takes on one of so many ranks, with a copy for each thread if rows are bf16. */
-double px_gallery_bytes(int width, int ranks, int threads, bool half);
+double px_gallery_bytes(int width, int ranks, int threads, bool bf16);
 
 #endif

@@ -304,7 +304,7 @@ static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_fea
 
 double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
 {
-    double most = 1, divided = size->ranks > 1, copied = size->ranks > 1 || size->half,
+    double most = 1, divided = size->ranks > 1, copied = size->ranks > 1 || size->bf16,
            neighbours = (double)sizeof(neighbour);
     for (int i = 0; i < cfg->k.count; i++)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
@@ -314,7 +314,7 @@ double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
     double queries = round * ((1 + divided) * most * neighbours + (1 + copied * size->width) * (double)sizeof(float));
     double rows = (double)size->train_here * sizeof(float); /* their lengths */
     return size->threads * fmax(thread, voting) + queries + rows +
-           px_gallery_bytes(size->width, size->ranks, size->threads, size->half) +
+           px_gallery_bytes(size->width, size->ranks, size->threads, size->bf16) +
            (double)(size->train + size->test) * sizeof(int64_t);
 }
 
@@ -380,7 +380,7 @@ static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
                             .classes = size->classes,
                             .threads = omp_get_max_threads(),
                             .ranks = size->comm->size,
-                            .half = size->half};
+                            .bf16 = size->bf16};
     return px_knn_bytes(&cfg->knn, &of);
 }
 

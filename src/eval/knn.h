@@ -32,7 +32,7 @@ typedef struct px_knn_result {
 typedef struct px_knn_size {
     int64_t train, train_here, test; /* rows; training rows that a rank has */
     int width, classes, threads, ranks;
-    bool half; /* rows are bf16 */
+    bool bf16; /* rows are bf16 */
 } px_knn_size;
 
 /* Bytes of memory that a search takes on one rank, beside the features. */

@@ -410,11 +410,11 @@ void px_logistic_result_finish(px_logistic_result *r)
 }
 
 double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width, int ranks,
-                         bool half)
+                         bool bf16)
 {
     (void)cfg;
     double taken =
-        ranks > 1 || half ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
+        ranks > 1 || bf16 ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
     double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
     int64_t n = parameters(classes, width);
     return px_samples_bytes(train, test) + (double)train * sizeof(bool) + taken + chunk +
@@ -443,7 +443,7 @@ struct px_protocol_cfg {
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width, size->comm->size,
-                             size->half);
+                             size->bf16);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)

@@ -44,7 +44,7 @@ void px_logistic_result_finish(px_logistic_result *);
 
 /* Bytes of memory that it takes on a rank, beside the features. */
 double px_logistic_bytes(const px_logistic_cfg *, int64_t train, int64_t test, int classes, int width, int ranks,
-                         bool half);
+                         bool bf16);
 
 /* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
 int px_logistic(const px_logistic_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,

@@ -39,13 +39,14 @@ static double own_rows(const subject *s, int64_t count, int ranks)
     return (double)px_share_most(count, s->images, ranks);
 }
 
-/* For a protocol that needs all rows of the test split, several ranks gather its last layer (evaluation.c), then the layers before
- * it in turn, and drop them (diagnostics.c). While one is gathered, the rank's own rows are still there. */
+/* For a protocol that needs all rows of the test split, several ranks, or one whose rows are bf16, gather its last layer as floats
+ * (evaluation.c), then the layers before it in turn, and drop them (diagnostics.c). While one is gathered, the rank's own rows are
+ * still there. */
 static double features_bytes(const px_eval_need_case *c, const subject *s)
 {
     int ranks = c->comm->size, last = s->layers - 1;
-    size_t each = c->half ? sizeof(px_bf16) : sizeof(float);
-    bool gathers = (ranks > 1 || c->half) && c->protocol && c->protocol->whole;
+    size_t each = c->bf16 ? sizeof(px_bf16) : sizeof(float);
+    bool gathers = (ranks > 1 || c->bf16) && c->protocol && c->protocol->whole;
     double train = own_rows(s, c->train, ranks), test = own_rows(s, c->test, ranks);
     if (!gathers)
         return rows_bytes(s, train + test, 0, s->layers, each);
@@ -75,7 +76,7 @@ static double probe_bytes(const px_eval_need_case *c, const subject *s, bool bas
                               .width = s->width[i],
                               .comm = c->comm,
                               .widths = widths,
-                              .half = c->half,
+                              .bf16 = c->bf16,
                               .train_here = px_share_most(c->train, s->images, c->comm->size),
                               .test_here = px_share_most(c->test, s->images, c->comm->size)};
         most = fmax(most, c->protocol->bytes(c->protocol_cfg, &size));
@@ -107,9 +108,11 @@ static px_need need_of(const px_eval_need_case *c, const subject *s, double enco
 
 static px_need need_of_baseline(const px_eval_need_case *c, px_baseline b, double encoder)
 {
+    px_eval_need_case floats = *c;
+    floats.bf16 = false;
     px_views views = px_baseline_views(c->task, b, c->hog_cell);
     subject s = {&views, px_baseline_batch(c->task), 1, {(int)px_view_elements(&views.view[views.count - 1])}};
-    return need_of(c, &s, encoder, b);
+    return need_of(&floats, &s, encoder, b);
 }
 
 px_need px_eval_need_of(const px_eval_need_case *c, const px_model *m)
@@ -204,6 +207,10 @@ static void propose(const void *about, double room, px_proposals *p)
     c.layers = false;
     if (now->layers && sum_of(&c) <= room)
         px_propose(p, "layers=false");
+    c = *now;
+    c.bf16 = true;
+    if (!now->bf16 && now->protocol && sum_of(&c) <= room)
+        px_propose(p, "features=bf16");
     int batch = smaller_batch(*now, room);
     if (batch)
         px_propose(p, "batch=%d", batch);

@@ -33,7 +33,7 @@ typedef struct px_eval_need_case {
     const px_protocol_cfg *protocol_cfg;
     bool layers;              /* features of all stages */
     bool baselines;           /* the pixels and HOG, too */
-    bool half;                /* features are kept as bf16 */
+    bool bf16;                /* features are kept as bf16 */
     int hog_cell;             /* as the option says */
     const px_baseline *alone; /* this one is all that is encoded: there is no network. Or NULL */
 } px_eval_need_case;

@@ -17,8 +17,8 @@ enum { KEPT = 8 /* neighbours of a query that are kept as pictures */ };
 typedef struct rows {
     int64_t first, count;
     int width;
-    px_features of;  /* x: those that are here, or all */
-    int64_t skipped; /* of x, before the first */
+    px_features of;  /* those that are here, or all */
+    int64_t skipped; /* of them, before the first */
     const int32_t *label;
 } rows;
 

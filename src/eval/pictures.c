@@ -51,7 +51,6 @@ int px_pictures_load(uint8_t **pixels, const px_extract_spec *like, const int64_
     small.mean = small.std = NULL;
     from.task = &small;
     from.show = NULL;
-    from.half = false;
     *pixels = NULL;
     int status = px_extract_baseline(&e, &from, PX_PIXELS, &(px_split){"pictures", once, different});
     if (status == 0) {

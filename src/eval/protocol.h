@@ -71,7 +71,7 @@ typedef struct px_trial_size {
     const px_comm *comm;
     int64_t widths;                /* of all layers, which `width` is one of */
     int64_t train_here, test_here; /* the most rows that a rank has, where they are divided */
-    bool half;                     /* rows are bf16 */
+    bool bf16;                     /* rows are bf16 */
 } px_trial_size;
 
 typedef struct px_protocol {

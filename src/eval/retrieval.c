@@ -289,11 +289,11 @@ double px_retrieval_bytes(const px_retrieval_cfg *cfg, const px_retrieval_size *
     double gallery = (double)(self ? size->test : size->train),
            here = (double)(self ? size->test_here : size->train_here);
     double queries = (double)slice_of((int64_t)gallery) * size->ranks, divided = size->ranks > 1,
-           copied = size->ranks > 1 || size->half;
+           copied = size->ranks > 1 || size->bf16;
     double similarities = queries * here * (1 + divided) * (double)sizeof(float);
     return size->threads * gallery * 2 * (double)sizeof(entry) + similarities +
            queries * (1 + copied * size->width) * (double)sizeof(float) + here * (double)sizeof(float) +
-           px_gallery_bytes(size->width, size->ranks, size->threads, size->half) +
+           px_gallery_bytes(size->width, size->ranks, size->threads, size->bf16) +
            (double)(size->train + size->test) * sizeof(int64_t) + (double)size->test * sizeof(double);
 }
 
@@ -323,7 +323,7 @@ static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
                                   .width = size->width,
                                   .threads = omp_get_max_threads(),
                                   .ranks = size->comm->size,
-                                  .half = size->half};
+                                  .bf16 = size->bf16};
     return px_retrieval_bytes(&cfg->retrieval, &of);
 }
 

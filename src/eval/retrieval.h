@@ -34,7 +34,7 @@ typedef struct px_retrieval_result {
 typedef struct px_retrieval_size {
     int64_t train, train_here, test, test_here; /* rows; those that a rank has */
     int width, threads, ranks;
-    bool half; /* rows are bf16 */
+    bool bf16; /* rows are bf16 */
 } px_retrieval_size;
 
 /* Bytes of memory that it takes on one rank, beside the features. */

@@ -170,7 +170,8 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     double probe = px_linear_probe_bytes(&cfg->linear, size->train, size->test, size->classes, size->width, size->comm);
-    double spoilt = (double)size->test_here * (size->width * (double)sizeof(float) + sizeof(int32_t));
+    double each = size->bf16 ? sizeof(px_bf16) : sizeof(float), copy = size->bf16 ? (double)BLOCK * size->width : 0;
+    double spoilt = (double)size->test_here * (size->width * each + sizeof(int32_t)) + copy * sizeof(float);
     return probe + spoilt + (double)BLOCK * size->classes * (double)sizeof(float);
 }
 

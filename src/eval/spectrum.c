@@ -60,7 +60,7 @@ static int rows_of_block(int width)
 
 double px_spectrum_bytes(int width)
 {
-    return ((double)width * width * 2 + (double)rows_of_block(width) * width) * (double)sizeof(double);
+    return ((double)width * width * 2 + (double)rows_of_block(width) * width * 2) * (double)sizeof(double);
 }
 
 /* Adds this rank's rows: of undivided ones some blocks. */

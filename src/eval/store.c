@@ -68,7 +68,7 @@ static char *identity_of(const px_store *s, const px_extract_spec *from, const p
         fputc('\n', out);
     }
     fprintf(out, "weights_crc = %08" PRIx32 "\n", s->weights_crc);
-    if (from->half)
+    if (from->bf16)
         fputs("rows = bf16\n", out);
     fclose(out);
     return text;
@@ -106,7 +106,7 @@ static int read_rows(const char *path, int64_t first, int64_t rows, const px_lay
         hid_t space = H5Dget_space(set), block = H5Screate_simple(2, count, NULL),
               memory = l->x ? H5Tcopy(H5T_NATIVE_FLOAT) : px_h5_bf16_type();
         done = H5Sselect_hyperslab(space, H5S_SELECT_SET, start, NULL, count, NULL) >= 0 &&
-               H5Dread(set, memory, block, space, H5P_DEFAULT, l->x ? (void *)l->x : l->half) >= 0;
+               H5Dread(set, memory, block, space, H5P_DEFAULT, l->x ? (void *)l->x : l->x_bf16) >= 0;
         H5Tclose(memory);
         H5Sclose(block);
         H5Sclose(space);

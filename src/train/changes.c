@@ -63,11 +63,16 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
 static const struct {
     const char *group, *key;
     bool trained; /* features can be read with another value */
-} fixed[] = {{"", "method", false},           {"", "backbone", false},           {"resnet", "stem", false},
-             {"resnet", "max_pool", false},   {"resnet", "width", false},        {"vit", "heads", false},
-             {"mobilenet_v1", "stem", false}, {"mobilenet_v2", "stem", false},   {"mobilenet_v3", "stem", false},
-             {"vgg", "last_pool", false},     {"googlenet", "transform", false}, {"vit", "pool", true},
-             {"vit", "positions", true},      {"optim", "optimizer", true}};
+} fixed[] = {{"", "method", false},           {"", "backbone", false},
+             {"resnet", "stem", false},       {"resnet", "max_pool", false},
+             {"resnet", "width", false},      {"vit", "heads", false},
+             {"vit", "depth", false},         {"vit", "embed_dim", false},
+             {"nasnet", "cells", false},      {"nasnet", "normal", false},
+             {"nasnet", "reduction", false},  {"mobilenet_v1", "stem", false},
+             {"mobilenet_v2", "stem", false}, {"mobilenet_v3", "stem", false},
+             {"vgg", "last_pool", false},     {"googlenet", "transform", false},
+             {"vit", "pool", true},           {"vit", "positions", true},
+             {"optim", "optimizer", true}};
 
 static cursor key_of(const char *group, const char *key)
 {

@@ -271,6 +271,34 @@ static void count_unused(const px_tensor_file *f, tally *n)
     fclose(names);
 }
 
+/* The first of a file's tensors that is not used though it stands in a part of the backbone, as "blocks.3.norm1.weight" beside
+ * "blocks.0"; NULL: there is none. */
+static const char *beyond(const px_tensor_file *f, const tally *n, const px_graph *bare)
+{
+    for (int i = 0; i < px_tensor_file_count(f); i++) {
+        const px_stored_tensor *t = px_tensor_file_at(f, i);
+        const char *name = t->name;
+        size_t part = strcspn(name, ".") + 1;
+        bool unused = !n->used[i] && px_stored_tensor_is_real(t);
+        for (int k = 0; unused && k < px_graph_params(bare); k++)
+            if (strncmp(px_graph_param(bare, k)->name, name, part) == 0)
+                return name;
+    }
+    return NULL;
+}
+
+/* Our own files: what else is there are heads, not more of the backbone. */
+static int check_beyond(const px_tensor_file *f, const tally *n, const px_graph *bare, const char *path,
+                        const px_settings *s)
+{
+    const char *name = beyond(f, n, bare);
+    return name ? px_fail(PX_DATA,
+                          "%s: has %s, which %s as it is set does not have; without options of the backbone the file's "
+                          "own hold",
+                          path, name, s->backbone->name)
+                : 0;
+}
+
 static void tell(px_log *log, const char *path, const px_weights_names *names, const tally *n)
 {
     char heads[48] = "", unused[48] = "", spelled[128];
@@ -322,6 +350,8 @@ static int load(px_model *m, const px_graph *bare, const px_settings *s, const p
         status = load_params(m, bare, s, &names, path, &n);
     if (status == 0 && !ours)
         status = px_weights_heads_check(&names, s, path, log);
+    if (status == 0 && ours && !lenient)
+        status = check_beyond(f, &n, bare, path, s);
     for (int i = 0; i < px_graph_followers(m->graph) && status == 0; i++)
         px_plan_follow(m->plan, i, 0); /* they begin as their leaders do */
     if (status == 0) {

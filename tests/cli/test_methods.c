@@ -1,8 +1,8 @@
 /* test_methods.c - every method of the table as a run, with the small settings of its fixture (tests/methods/fixtures): the
  * same bits on 1, 2 and 4 ranks with reproducible=true, also after SIGKILL in the middle and a move to another number of
  * ranks; and after SIGKILL in the usual mode. What is compared is all that a checkpoint holds (parameters, teacher, queue,
- * prototypes, running statistics, optimizer) and all series. The environment variable METHOD names one to look at alone,
- * METHODS_EVERY=N takes every N-th. */
+ * prototypes, running statistics, optimizer) and all series. The same of methods on all families of backbones. The environment
+ * variables METHOD and FAMILY name one to look at alone, METHODS_EVERY=N takes every N-th method. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "backbones/backbone.h"
 #include "make_set.h"
 #include "run.h"
 #include "same_run.h"
@@ -17,12 +18,15 @@
 
 #include <signal.h>
 
-enum { STEPS = 16, GIVEN_MAX = 40 };
+enum { STEPS = 16, PAIR_STEPS = 8, GIVEN_MAX = 40 };
 
 typedef struct subject {
     const px_method *method;
     char *folder, *data, **settings;
     int settings_count;
+    const char *const *backbone; /* its settings; NULL-terminated */
+    const char *epochs, *image_size;
+    bool own_tiles; /* without the settings of a fixture that are for its small images */
 } subject;
 
 typedef struct layout {
@@ -41,10 +45,10 @@ static run_child start(const subject *t, const char *out, layout on, about run)
                                     set_out,
                                     set_data,
                                     set_threads,
-                                    t->method->family ? "backbone=vit_tiny_8" : "backbone=resnet18",
+                                    t->epochs,
+                                    t->image_size,
                                     "batch=16",
                                     "accumulate=2",
-                                    "epochs=4",
                                     "precision=fp32",
                                     "optim.optimizer=adamw",
                                     "optim.lr=1e-3",
@@ -52,12 +56,8 @@ static run_child start(const subject *t, const char *out, layout on, about run)
                                     "optim.warmup_epochs=1",
                                     "data.workers=1"};
     int n = 14;
-    if (t->method->family) {
-        given[n++] = "vit.embed_dim=48";
-        given[n++] = "vit.depth=2";
-    } else {
-        given[n++] = "resnet.width=0.125";
-    }
+    for (int i = 0; t->backbone[i]; i++)
+        given[n++] = t->backbone[i];
     if (on.reproducible) {
         given[n++] = "reproducible=true";
         given[n++] = "shards=4";
@@ -66,7 +66,8 @@ static run_child start(const subject *t, const char *out, layout on, about run)
         given[n++] = run == RESUMED ? "--resume" : "checkpoint_minutes=0";
     assert_true(n + t->settings_count < GIVEN_MAX);
     for (int i = 0; i < t->settings_count; i++)
-        given[n++] = t->settings[i];
+        if (!t->own_tiles || !(strstr(t->settings[i], ".patch=") || strstr(t->settings[i], ".mask_size=")))
+            given[n++] = t->settings[i];
     run_child c = run_start(on.ranks > 1 ? on.ranks : 0, given);
     free(set_out);
     free(set_data);
@@ -108,57 +109,71 @@ static void kill_midway(const subject *t, const char *name, layout on)
     free(out);
 }
 
-static void walk(void (*check)(const subject *))
+/* The i-th method with the small settings of its fixture; false if it is not asked for. */
+static bool take_method(subject *t, int i)
 {
-    const char *fixtures = getenv("FIXTURES"), *some = getenv("METHODS_EVERY");
+    const char *fixtures = getenv("FIXTURES"), *some = getenv("METHODS_EVERY"), *alone = getenv("METHOD");
     int every = some && atoi(some) > 0 ? atoi(some) : 1;
-    subject t = {.folder = run_folder_create()};
+    t->method = px_methods[i];
+    if (alone ? strcmp(alone, t->method->name) != 0 : i % every != 0)
+        return false;
+    char *file = px_format("%s.h5", t->method->name);
+    px_results *r = open_h5(fixtures ? fixtures : "tests/methods/fixtures", file);
+    if (px_results_get_texts(r, "/settings", &t->settings, &t->settings_count) != 0)
+        fail_msg("%s", px_error());
+    px_results_close(r);
+    free(file);
+    return true;
+}
+
+static void drop_method(subject *t)
+{
+    for (int k = 0; k < t->settings_count; k++)
+        free(t->settings[k]);
+    free(t->settings);
+}
+
+static void walk(void (*check)(const subject *, int steps))
+{
+    static const char *const vit[] = {"backbone=vit_tiny_8", "vit.embed_dim=48", "vit.depth=2", NULL},
+                             *const resnet[] = {"backbone=resnet18", "resnet.width=0.125", NULL};
+    subject t = {.folder = run_folder_create(), .epochs = "epochs=4", .image_size = "data.image_size=24"};
     t.data = make_set(t.folder, "d.h5", &(set_spec){.count = 96, .side = 24, .channels = 3, .classes = 5});
-    for (int i = 0; px_methods[i]; i++) {
-        const char *alone = getenv("METHOD");
-        t.method = px_methods[i];
-        if (alone ? strcmp(alone, t.method->name) != 0 : i % every != 0)
-            continue;
-        char *file = px_format("%s.h5", t.method->name);
-        px_results *r = open_h5(fixtures ? fixtures : "tests/methods/fixtures", file);
-        if (px_results_get_texts(r, "/settings", &t.settings, &t.settings_count) != 0)
-            fail_msg("%s", px_error());
-        px_results_close(r);
-        check(&t);
-        for (int k = 0; k < t.settings_count; k++)
-            free(t.settings[k]);
-        free(t.settings);
-        free(file);
-    }
+    for (int i = 0; px_methods[i]; i++)
+        if (take_method(&t, i)) {
+            t.backbone = t.method->family ? vit : resnet;
+            check(&t, STEPS);
+            drop_method(&t);
+        }
     free(t.data);
     run_folder_remove(t.folder);
 }
 
 /* ---- the tests ---- */
 
-static void check_killed(const subject *t)
+static void check_killed(const subject *t, int steps)
 {
     const layout one = {1, 2, false};
     char *whole = train(t, "whole", one, WHOLE);
     kill_midway(t, "killed", one);
     char *killed = train(t, "killed", one, RESUMED);
-    same_run(whole, killed, STEPS);
+    same_run(whole, killed, steps);
     free(whole);
     free(killed);
 }
 
-static void check_reproducible(const subject *t)
+static void check_reproducible(const subject *t, int steps)
 {
     const layout one = {1, 2, true}, two = {2, 1, true}, four = {4, 1, true};
     char *first = train(t, "on 1", one, WHOLE), *other = train(t, "on 2", two, WHOLE);
-    same_run(first, other, STEPS);
+    same_run(first, other, steps);
     free(other);
     other = train(t, "on 4", four, WHOLE);
-    same_run(first, other, STEPS);
+    same_run(first, other, steps);
     free(other);
     kill_midway(t, "moved", two);
     other = train(t, "moved", one, RESUMED);
-    same_run(first, other, STEPS);
+    same_run(first, other, steps);
     free(other);
     free(first);
 }
@@ -175,12 +190,119 @@ static void same_on_any_ranks_and_moved_after_a_kill(void **state)
     walk(check_reproducible);
 }
 
-/* With an argument, those on several ranks, which take minutes. */
+/* ---- methods on families ---- */
+
+/* A small network of each family. */
+static const char *const families[][5] = {
+    {"alexnet", "backbone=alexnet", "alexnet.head=mean"},
+    {"vgg", "backbone=vgg11_bn", "vgg.head=mean"},
+    {"googlenet", "backbone=googlenet"},
+    {"resnet", "backbone=resnet18", "resnet.width=0.125"},
+    {"mobilenet_v1", "backbone=mobilenet_v1", "mobilenet_v1.width=0.25"},
+    {"mobilenet_v2", "backbone=mobilenet_v2", "mobilenet_v2.width=0.25"},
+    {"mobilenet_v3", "backbone=mobilenet_v3_small", "mobilenet_v3.width=0.5"},
+    {"nasnet", "backbone=nasnet_mobile", "nasnet.cells=1", "nasnet.channels=4"},
+    {"convnext", "backbone=convnext_atto", "convnext.drop_path=0.1"},
+    {"swin", "backbone=swin_tiny", "swin.patch=2", "swin.window=4"},
+    {"vit", "backbone=vit_tiny_8", "vit.embed_dim=48", "vit.depth=2"},
+};
+enum { FAMILIES = sizeof families / sizeof families[0] };
+
+static const char *const *settings_of(const char *family)
+{
+    for (int f = 0; f < FAMILIES; f++)
+        if (strcmp(families[f][0], family) == 0)
+            return families[f];
+    fail_msg("no small network of the family %s: add it to the table", family);
+    return NULL;
+}
+
+/* How the program takes a pair: not at all at this size of images (status 2), or with the same bits on any ranks and after a move
+ * to others. */
+static bool check_pair(subject *t)
+{
+    t->folder = run_folder_create();
+    char *out = px_format("%s/%s-asked", t->folder, t->method->name);
+    run_child c = start(t, out, (layout){1, 2, true}, WHOLE);
+    run_result r = run_wait(&c);
+    if (r.status != 0 && r.status != 2)
+        fail_msg("%s, %s: status %d, %s", t->method->name, t->backbone[0], r.status, r.err);
+    bool taken = r.status == 0;
+    if (taken)
+        check_reproducible(t, PAIR_STEPS);
+    run_finish(&r);
+    run_folder_remove(t->folder);
+    free(out);
+    return taken;
+}
+
+/* A method with a family at the first of these sizes that both take; a fixture's tiles are for the first. */
+static bool walk_pair(subject *t, const char *family)
+{
+    static const char *const sizes[] = {"data.image_size=32", "data.image_size=64"};
+    bool taken = false;
+    t->backbone = settings_of(family) + 1;
+    for (int s = 0; s < 2 && !taken; s++) {
+        t->image_size = sizes[s];
+        t->own_tiles = s > 0;
+        taken = check_pair(t);
+    }
+    print_message("%s, %s: %s\n", t->method->name, family, taken ? t->image_size : "not at 32 and 64 px");
+    return taken;
+}
+
+/* Every method with every family, or `few`: each family with one method, another one each. */
+static void walk_pairs(bool few)
+{
+    const char *alone = getenv("FAMILY");
+    subject t = {.epochs = "epochs=2"};
+    char *folder = run_folder_create();
+    int methods = 0, taken = 0, asked = 0;
+    t.data = make_set(folder, "d.h5", &(set_spec){.count = 96, .side = 32, .channels = 3, .classes = 5});
+    while (px_methods[methods])
+        methods++;
+    for (int f = 0; px_backbone_families[f]; f++) {
+        const char *family = px_backbone_families[f]->name;
+        for (int i = 0, done = 0; i < methods && !(few && done) && !(alone && strcmp(alone, family) != 0); i++) {
+            if (!take_method(&t, few ? (i + 5 * f) % methods : i))
+                continue;
+            if (!t.method->family || strcmp(t.method->family, family) == 0) {
+                done = walk_pair(&t, family);
+                taken += done;
+                asked++;
+            }
+            drop_method(&t);
+        }
+    }
+    print_message("%d of %d pairs\n", taken, asked);
+    assert_true(taken > 0 && taken >= asked / 2);
+    free(t.data);
+    run_folder_remove(folder);
+}
+
+static void all_pairs_are_the_same_on_any_ranks(void **state)
+{
+    (void)state;
+    walk_pairs(false);
+}
+
+static void a_method_of_each_family_is_the_same_on_any_ranks(void **state)
+{
+    (void)state;
+    walk_pairs(true);
+}
+
+/* With an argument: those on several ranks, or pairs of methods and families, which take minutes; some of these pairs. */
 int main(int argc, char **argv)
 {
-    (void)argv;
     const struct CMUnitTest brief[] = {cmocka_unit_test(same_after_a_kill)},
-                            lengthy[] = {cmocka_unit_test(same_on_any_ranks_and_moved_after_a_kill)};
-    return argc > 1 ? cmocka_run_group_tests_name("methods on ranks", lengthy, NULL, NULL)
-                    : cmocka_run_group_tests_name("methods", brief, NULL, NULL);
+                            ranks[] = {cmocka_unit_test(same_on_any_ranks_and_moved_after_a_kill)},
+                            pairs[] = {cmocka_unit_test(all_pairs_are_the_same_on_any_ranks)},
+                            some[] = {cmocka_unit_test(a_method_of_each_family_is_the_same_on_any_ranks)};
+    if (argc < 2)
+        return cmocka_run_group_tests_name("methods", brief, NULL, NULL);
+    if (strcmp(argv[1], "ranks") == 0)
+        return cmocka_run_group_tests_name("methods on ranks", ranks, NULL, NULL);
+    return strcmp(argv[1], "pairs") == 0 ? cmocka_run_group_tests_name("methods on families", pairs, NULL, NULL)
+                                         : cmocka_run_group_tests_name("some on each family", some, NULL, NULL);
 }

@@ -70,6 +70,27 @@ static void robustness_begins_at_the_linear_probe(void **state)
 }
 
 /* Of both splits every third image has no label: accuracies are shares of the other test images, clean or not. */
+/* Rows that are bf16 give what rows with such numbers give: the same on one rank and on two. */
+static void rounded_features_are_the_same_on_ranks(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"protocol=robustness", "robustness.rates=0.1", "/eval/robustness/pretrained/blur"},
+        {"protocol=clustering", "clustering.starts=2", "/eval/clustering/pretrained/inertia"},
+        {"protocol=knn", "knn.k=3", "/eval/knn/pretrained/neighbours/similarity"}};
+    for (int i = 0; i < 3; i++) {
+        array found[2];
+        for (int ranks = 1; ranks <= 2; ranks++) {
+            succeeds(RUN_RANKS(ranks, "probe", "run", "features=bf16", cases[i][0], cases[i][1], "threads=1"));
+            found[ranks - 1] = read_array("run", "run.h5", cases[i][2]);
+        }
+        assert_true(found[0].count > 0 && found[0].count == found[1].count);
+        assert_memory_equal(found[0].data, found[1].data, (size_t)found[0].count * sizeof(double));
+        free(found[0].data);
+        free(found[1].data);
+    }
+}
+
 static void robustness_is_of_images_with_labels(void **state)
 {
     (void)state;
@@ -255,6 +276,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(robustness_falls_with_the_strength),
                                        cmocka_unit_test(robustness_begins_at_the_linear_probe),
+                                       cmocka_unit_test(rounded_features_are_the_same_on_ranks),
                                        cmocka_unit_test(robustness_is_of_images_with_labels),
                                        cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
                                        cmocka_unit_test(diagnostics_by_layer_and_against_a_file),

@@ -13,7 +13,7 @@ typedef struct blobs {
     px_features f;
     float *x;
     int32_t *label;
-    bool half; /* shares of them are bf16 */
+    bool bf16; /* shares of them are bf16 */
 } blobs;
 
 /* Row i has class i % classes; `apart` scales the distances of the centres; each `stream` gives different noise around
@@ -38,7 +38,7 @@ static inline void blobs_round(blobs *b)
 {
     for (int64_t i = 0; i < b->f.count * b->f.width; i++)
         b->x[i] = px_bf16_float(px_bf16_of(b->x[i]));
-    b->half = true;
+    b->bf16 = true;
 }
 
 /* The same features as rank `comm->rank` has them where rows are divided in units of so many; blobs_free_share frees x. */
@@ -53,11 +53,11 @@ static inline px_features blobs_share(const blobs *b, const px_comm *comm, int u
     float *own = px_calloc((size_t)values + 1, sizeof(float)); /* not a part of x, so that others are not read */
     memcpy(own, from, (size_t)values * sizeof(float));
     f.x = own;
-    if (b->half) {
-        px_bf16 *half = px_calloc((size_t)values + 1, sizeof *half);
+    if (b->bf16) {
+        px_bf16 *rows = px_calloc((size_t)values + 1, sizeof *rows);
         for (int64_t i = 0; i < values; i++)
-            half[i] = px_bf16_of(from[i]);
-        f.half = half;
+            rows[i] = px_bf16_of(from[i]);
+        f.x_bf16 = rows;
         f.x = NULL;
         free(own);
     }
@@ -67,7 +67,7 @@ static inline px_features blobs_share(const blobs *b, const px_comm *comm, int u
 static inline void blobs_free_share(px_features *f)
 {
     free((float *)f->x);
-    free((px_bf16 *)f->half);
+    free((px_bf16 *)f->x_bf16);
 }
 
 static inline void blobs_free(blobs *b)

@@ -136,7 +136,7 @@ static void test_bad_input_is_refused(void **state)
     cfg.k.value[0] = 3;
     train.x[9] = NAN;
     assert_int_equal(px_knn(&cfg, &train.f, &train.f, &comm, &quiet, &r), -1);
-    assert_int_equal(px_error_status(), PX_DATA);
+    assert_int_equal(px_error_status(), PX_DIVERGED);
     blobs_free(&train);
 }
 

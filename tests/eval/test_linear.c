@@ -177,10 +177,10 @@ static void test_bad_data_is_refused(void **state)
     for (int i = 0; i < 100; i++)
         train.label[i] = i % 5;
     train.x[4 * 17 + 2] = NAN;
-    expect(&train, &test, PX_DATA, "training features: row 17, feature 2");
+    expect(&train, &test, PX_DIVERGED, "training features: row 17, feature 2");
     train.x[4 * 17 + 2] = 0;
     test.x[4 * 3 + 1] = -INFINITY;
-    expect(&train, &test, PX_DATA, "test features: row 3, feature 1");
+    expect(&train, &test, PX_DIVERGED, "test features: row 3, feature 1");
     test.x[4 * 3 + 1] = 0;
     test.label[9] = 5;
     expect(&train, &test, PX_DATA, "test labels: row 9 has label 5");

@@ -81,10 +81,10 @@ static void features(void **state)
     px_eval_need_case c = usual();
     px_need n = need_of(&c, &widths, &last);
     assert_true(last == 128 && n.part[PX_EVAL_NEED_FEATURES] == 4 * last * (TRAIN + TEST));
-    c.half = true;
+    c.bf16 = true;
     n = need_of(&c, &widths, &last);
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 2 * last * (TRAIN + TEST));
-    c.half = false;
+    c.bf16 = false;
     c.layers = true;
     n = need_of(&c, &widths, &last);
     assert_true(widths > last && n.part[PX_EVAL_NEED_FEATURES] == 4 * widths * (TRAIN + TEST));

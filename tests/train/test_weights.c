@@ -72,6 +72,19 @@ static void missing_tensors_are_named(void **state)
     stop(&e);
 }
 
+/* A file of ours of which a network of fewer blocks would take a part. */
+static void more_of_the_backbone_is_refused(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    make_run(f, 32, "backbone=vit_tiny_16", "vit.depth=2");
+    start(&e, 32, 1, "backbone=vit_tiny_16", "vit.depth=1");
+    check_refused(f, &e,
+                  "has blocks.1.attn.proj.bias, which vit_tiny_16 as it is set does not have; without options of the "
+                  "backbone the file's own hold");
+    stop(&e);
+}
+
 /* Heads are reported in one line; missing counters do not matter. */
 static void what_is_not_used_is_said(void **state)
 {
@@ -139,6 +152,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(torch_finds_its_counters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_shapes_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(missing_tensors_are_named, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(more_of_the_backbone_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_used_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(positions_follow_the_image_size, set_up, tear_down),
     };

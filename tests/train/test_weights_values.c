@@ -110,6 +110,29 @@ static void the_heads_of_moco_v3_are_known(void **state)
     stop(&learned);
 }
 
+/* A ViT of a size that has no name, from another program: width and depth follow from the tensors. */
+static void other_sizes_are_told_by_the_tensors(void **state)
+{
+    fixture *f = *state;
+    static const struct {
+        const char *option;
+        int width, depth;
+    } cases[] = {{"vit.embed_dim=48", 48, 12}, {"vit.depth=3", 192, 3}};
+    for (int i = 0; i < 2; i++) {
+        encoder e;
+        px_settings s;
+        int width, depth;
+        start(&e, 32, 1, "backbone=vit_tiny_16", cases[i].option);
+        write_moco_v3(f, &e, "");
+        assert_int_equal(px_weights_settings(&s, f->path, NULL, 0), 0);
+        assert_string_equal(s.backbone->name, "vit_tiny_16");
+        s.backbone->family->size(s.backbone, s.backbone_cfg, &width, &depth);
+        assert_true(width == cases[i].width && depth == cases[i].depth);
+        px_settings_finish(&s);
+        stop(&e);
+    }
+}
+
 /* An export says them, and another number of heads gives other features from the same tensors. */
 static void heads_travel(void **state)
 {
@@ -122,7 +145,7 @@ static void heads_travel(void **state)
     if (px_settings_load(&s, NULL, (const char *[]){"backbone=vit_tiny_16", "vit.heads=5"}, 2) != 0)
         fail_msg("%s", px_error());
     assert_string_equal(s.backbone->family->check(s.backbone, s.backbone_cfg, 32, 3),
-                        "its width cannot be divided among that many heads (vit.heads)");
+                        "its width (vit.embed_dim) cannot be divided among that many heads (vit.heads)");
     px_settings_finish(&s);
 }
 
@@ -184,6 +207,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(integers_are_not_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_not_finite_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_heads_of_moco_v3_are_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_sizes_are_told_by_the_tensors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(heads_travel, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_pixels_were_normalized_by_travels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_that_is_not_finite_is_refused, set_up, tear_down),
