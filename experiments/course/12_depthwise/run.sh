@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Accuracy, multiply-adds and time of four networks.
+# Accuracy, multiply-adds and time of five networks.
 # shellcheck source=/dev/null disable=SC2154 # study.sh sets runs and program
 . "$(dirname "$0")/../study.sh"
 
@@ -7,6 +7,7 @@ resnet=(resnet.width=0.25 resnet.stem=3x3 resnet.max_pool=yes)
 grid whole "${resnet[@]}" backbone=resnet18,resnet50
 one grouped "${resnet[@]}" backbone=resnext50_32x4d
 one depthwise backbone=mobilenet_v1 mobilenet_v1.width=0.25
+one shortcuts backbone=mobilenet_v2 mobilenet_v2.width=0.25
 
 # told NAME RUN: "NAME|millions of multiply-adds per image|accuracy|core-milliseconds of training per image"
 told()
@@ -24,4 +25,5 @@ told()
     told "ResNet-50" "$runs/whole/backbone-resnet50"
     told "ResNeXt-50, grouped" "$runs/grouped"
     told "MobileNet V1, depthwise" "$runs/depthwise"
+    told "MobileNet V2, shortcuts" "$runs/shortcuts"
 } | draw_named "million multiply-adds per image and step" "accuracy on 2,000 other images, %" "core-milliseconds per image"
