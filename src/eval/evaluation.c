@@ -223,6 +223,8 @@ static int evaluate_subject(bench *b, subject s)
     px_extraction train = {0}, test = {0};
     char *own = group_name(b, name);
     px_trial trial = {.subject = name,
+                      .folder = b->e->folder,
+                      .checkpoint_minutes = b->e->eval.checkpoint_minutes,
                       .group = px_format("/eval/%s/%s", b->e->protocol->name, own),
                       .train = &train,
                       .test = &test,

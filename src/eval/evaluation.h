@@ -26,7 +26,7 @@ typedef struct px_eval_cfg {
     enum { PX_FEATURES_FP32, PX_FEATURES_BF16 } features;
     px_patches patches;
     int batch, embed, neighbours, seeds, hog_cell;
-    double holdout, labels;
+    double holdout, labels, checkpoint_minutes;
     int64_t labels_seed;
 } px_eval_cfg;
 extern const px_option px_eval_options[];

@@ -37,6 +37,9 @@ const px_option px_eval_options[] = {
     PX_OPTION_TEXT(px_eval_cfg, store, "",
                    "folder in which features are kept, and found again for the same network, images and settings"),
     PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
+    PX_OPTION(
+        px_eval_cfg, checkpoint_minutes, "10", 0, 1e6,
+        "protocol=finetune: minutes between the checkpoints from which it goes on if it was interrupted; 0: each step"),
     PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
     PX_OPTION(px_eval_cfg, neighbours, "10", 0, PX_NEIGHBOURS_MAX,
               "protocol=knn: test images that are kept as pictures, each with the 8 nearest training images; 0: none"),

@@ -4,11 +4,13 @@
  *
  * The training is that of `pretext pretrain method=supervised reproducible=true` (train/session.h), in fp32, so that all of its
  * means are there, and the result has the same bits on any number of ranks and threads. Nothing is chosen by the test: there is
- * one rate, and the network after the last step is tested. It is not resumed: one that is interrupted begins again. */
+ * one rate, and the network after the last step is tested. One that is interrupted goes on from its last checkpoint
+ * (kept_tuning.h). */
 #include "base/error.h"
 #include "base/setting.h"
 #include "dist/shards.h"
 #include "eval/confusion.h"
+#include "eval/kept_tuning.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
 #include "train/session.h"
@@ -171,6 +173,7 @@ typedef struct tuning {
     px_session session;
     px_split test; /* the test images that have a label */
     double *loss;  /* (epochs) mean over the steps of each */
+    px_kept_tuning kept;
 } tuning;
 
 /* Gives the session the subject's backbone; what follows (an average) begins there, too. */
@@ -216,11 +219,16 @@ static int one_step(tuning *f, int64_t step)
 static int train(tuning *f)
 {
     px_session *s = &f->session;
-    if (px_agree(f->t->comm, take_backbone(s, f->t->source.model)) != 0 || px_session_load(s, 0) != 0)
+    int epochs = f->cfg->epochs, status = 0;
+    int64_t step;
+    if (px_agree(f->t->comm, take_backbone(s, f->t->source.model)) != 0 ||
+        px_kept_tuning_take(&f->kept, s, &step, f->loss, epochs) != 0 || px_session_load(s, step) != 0)
         return -1;
-    int status = 0;
-    for (int64_t step = 0; step < s->steps && status == 0; step++)
+    while (step < s->steps && status == 0) {
         status = one_step(f, step);
+        if (status == 0)
+            px_kept_tuning_save(&f->kept, s, ++step, f->loss, epochs);
+    }
     px_log_progress_end(f->t->log);
     return status;
 }
@@ -333,6 +341,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     tuning f = {.cfg = cfg, .t = t, .test = t->source.test, .loss = px_calloc((size_t)cfg->epochs, sizeof(double))};
     int64_t *labelled = px_eval_splits_labelled(t->source.from->data, &f.test);
     px_confusion c = px_confusion_make(t->classes);
+    px_kept_tuning_begin(&f.kept, t);
     int status = settings_of(&f.settings, cfg, t->source.run, t->seed);
     bool made = status == 0;
     if (made)
@@ -348,6 +357,9 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
         status = test(&f, &c);
     if (status == 0)
         status = px_agree(t->comm, t->results ? tell(&f, &c) : 0);
+    if (status == 0 && t->results && px_results_flush(t->results) == 0)
+        px_kept_tuning_drop(&f.kept);
+    px_kept_tuning_finish(&f.kept);
     if (f.session.comm)
         px_session_finish(&f.session);
     if (made)

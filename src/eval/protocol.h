@@ -38,17 +38,19 @@ typedef struct px_trial_source {
 /* What a protocol works on: the features of one subject (a network, or a baseline), of the same kind for both splits. */
 typedef struct px_trial {
     const char *subject; /* "pretrained" */
+    const char *folder;  /* where run.h5 is */
     char *group;         /* where its results go: "/eval/NAME/pretrained" */
     /* each rank has its own rows, and of `test` all rows of the last layer for a protocol that is `whole`; NULL for one that takes
      * images */
     px_extraction *train, *test;
     px_trial_source source;
     int classes;
-    int64_t seed;        /* is added to the protocol's own: 0, 1, ... with seeds= */
-    bool layers;         /* all layers are asked for */
-    int neighbours;      /* test images whose nearest ones are kept as pictures (neighbours.h) */
-    px_results *results; /* rank 0; NULL on the others */
-    const char *config;  /* the evaluation's settings as text */
+    int64_t seed;              /* is added to the protocol's own: 0, 1, ... with seeds= */
+    bool layers;               /* all layers are asked for */
+    double checkpoint_minutes; /* between checkpoints of a protocol that trains for long */
+    int neighbours;            /* test images whose nearest ones are kept as pictures (neighbours.h) */
+    px_results *results;       /* rank 0; NULL on the others */
+    const char *config;        /* the evaluation's settings as text */
     const px_comm *comm;
     px_log *log;
 } px_trial;

@@ -10,6 +10,8 @@
 #include "same_run.h"
 #include "small_run.h"
 
+#include <signal.h>
+
 enum { IMAGES = SMALL_RUN_IMAGES, EPOCHS = 9 };
 
 #define SHORT                                                                                                          \
@@ -83,6 +85,43 @@ static void is_supervised_training(void **state)
     free(mean.data);
 }
 
+/* Killed in the middle, it goes on, on other ranks, and nothing of it is left; one with other settings begins anew. */
+static void goes_on_after_a_kill(void **state)
+{
+    (void)state;
+    const char *const all[] = {"probe", "run", SHORT, "finetune.epochs=12", "threads=1", "checkpoint_minutes=0", NULL};
+    succeeds(RUN("probe", "run", SHORT, "finetune.epochs=12", "threads=1"));
+    array whole = read_array("run", "run.h5", "/eval/finetune/pretrained/train_loss");
+    double top1 = number("/eval/finetune/pretrained/top1");
+    run_child c = run_start(0, all);
+    while (access("run/finetune/pretrained/checkpoint.previous.h5", F_OK) != 0 && run_is_alive(c.process))
+        run_pause_ms(1);
+    kill(c.process, SIGKILL);
+    run_result r = run_wait(&c);
+    assert_true(r.status != 0); /* it had not ended */
+    run_finish(&r);
+    r = RUN("probe", "run", SHORT, "finetune.epochs=11", "threads=1");
+    assert_null(strstr(r.err, "goes on at step"));
+    assert_int_equal(r.status, 0);
+    run_finish(&r);
+    c = run_start(0, all);
+    while (access("run/finetune/pretrained/checkpoint.previous.h5", F_OK) != 0 && run_is_alive(c.process))
+        run_pause_ms(1);
+    kill(c.process, SIGKILL);
+    r = run_wait(&c);
+    assert_true(r.status != 0);
+    run_finish(&r);
+    r = RUN_RANKS(2, "probe", "run", SHORT, "finetune.epochs=12", "threads=1");
+    assert_non_null(strstr(r.err, "fine-tuning goes on at step "));
+    assert_int_equal(r.status, 0);
+    run_finish(&r);
+    array again = read_array("run", "run.h5", "/eval/finetune/pretrained/train_loss");
+    assert_memory_equal(whole.data, again.data, (size_t)whole.count * sizeof whole.data[0]);
+    assert_true(number("/eval/finetune/pretrained/top1") == top1 && access("run/finetune", F_OK) != 0);
+    free(whole.data);
+    free(again.data);
+}
+
 static void few_labels_and_repeats(void **state)
 {
     (void)state;
@@ -152,7 +191,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(learns_and_does_not_depend_on_ranks),
                                        cmocka_unit_test(is_supervised_training),
+                                       cmocka_unit_test(goes_on_after_a_kill),
                                        cmocka_unit_test(few_labels_and_repeats),
-                                       cmocka_unit_test(images_without_labels_do_not_count), cmocka_unit_test(refuses)};
+                                       cmocka_unit_test(images_without_labels_do_not_count),
+                                       cmocka_unit_test(refuses)};
     return cmocka_run_group_tests_name("finetune", tests, setup, run_folder_leave);
 }
