@@ -53,6 +53,7 @@ one()
 failed=0
 for method in "${methods[@]}"; do
     one "$method" || {
+        [ $? != 75 ] || exit 75 # stopped
         echo "$method: failed" >&2
         failed=1
     }

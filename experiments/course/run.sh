@@ -33,6 +33,7 @@ fi
 failed=0
 for study in "${studies[@]}"; do
     "$here/$study/run.sh" || {
+        [ $? != 75 ] || exit 75 # stopped
         echo "$study: failed" >&2
         failed=1
     }

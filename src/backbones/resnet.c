@@ -231,8 +231,8 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
     if (side == 3 || side == 7)
         fprintf(out, "stem = \"%dx%d\"; width = %.17g;", (int)side, (int)side,
                 (double)stem.dim[0] / (shape_of(file, "layer4.0.conv1.weight").rank == 4 ? 64 : 16));
-    if (shape_of(file, "layer2.0.conv1.weight").rank == 4 &&
-        shape_of(file, "layer2.0.downsample.0.weight").rank != 4) /* where all variants change shapes */
+    /* CIFAR's ResNets have no fourth stage, and others' have shortcuts without parameters (He et al.'s option A). */
+    if (shape_of(file, "layer4.0.conv1.weight").rank == 4 && shape_of(file, "layer4.0.downsample.0.weight").rank != 4)
         fprintf(out, " shortcuts = false;");
 }
 

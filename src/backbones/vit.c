@@ -145,20 +145,27 @@ static int depth_of(px_shape (*shape_of)(const void *file, const char *name), co
     return depth;
 }
 
-/* patch_embed.proj: (D, C, patch, patch). Of a size that is not among the variants the smallest with such patches. */
+static bool has_patches(const px_vit_variant *v, px_shape projection)
+{
+    return projection.rank == 4 && v->patch == projection.dim[2] && v->patch == projection.dim[3];
+}
+
+/* patch_embed.proj: (D, C, patch, patch). Of a size that is not among the variants the one of this width, else the smallest. */
 static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const char *name), const void *file)
 {
     px_shape s = shape_of(file, "patch_embed.proj.weight");
     int depth = depth_of(shape_of, file);
-    for (const px_backbone *b = variants; b->name && s.rank == 4; b++) {
+    const px_backbone *smallest = NULL, *as_wide = NULL;
+    for (const px_backbone *b = variants; b->name; b++) {
         const px_vit_variant *v = b->variant;
-        if (v->width == s.dim[0] && v->patch == s.dim[2] && v->patch == s.dim[3] && v->depth == depth)
+        if (!has_patches(v, s))
+            continue;
+        smallest = smallest ? smallest : b;
+        as_wide = v->width == s.dim[0] ? b : as_wide;
+        if (as_wide == b && v->depth == depth)
             return b;
     }
-    for (const px_backbone *b = variants; b->name && s.rank == 4 && depth > 0 && depth <= DEPTH_MAX; b++)
-        if (((const px_vit_variant *)b->variant)->patch == s.dim[2] && s.dim[2] == s.dim[3])
-            return b;
-    return NULL;
+    return depth == 0 || depth > DEPTH_MAX ? NULL : as_wide ? as_wide : smallest;
 }
 
 /* Whether a table of so many positions is that of a square of patches alone. */
@@ -177,6 +184,8 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
     px_shape patches = shape_of(file, "patch_embed.proj.weight");
     if (v && v->width != patches.dim[0])
         fprintf(out, "embed_dim = %d; ", (int)patches.dim[0]);
+    if (v && v->width != patches.dim[0] && patches.dim[0] % 64 == 0) /* all of timm's have heads of 64 */
+        fprintf(out, "heads = %d; ", (int)patches.dim[0] / 64);
     if (v && v->depth != depth)
         fprintf(out, "depth = %d; ", depth);
     px_shape registers = shape_of(file, "reg_token"), up = shape_of(file, "blocks.0.mlp.fc1.weight"),

@@ -133,6 +133,12 @@ static int measure(const px_settings *s, px_candidate *c)
     return status;
 }
 
+static int stopped(const search *s, int number)
+{
+    return px_fail(PX_STOPPED, "stopped at candidate %d of %d; to continue: the same command", number + 1,
+                   s->cfg.candidates);
+}
+
 /* Trains it on this rank alone, or goes on with that. What does not stay finite has no score, as a result of its own. */
 static int train(search *s, int number, FILE *nowhere)
 {
@@ -154,7 +160,7 @@ static int train(search *s, int number, FILE *nowhere)
         c->core_seconds = px_process_seconds() - begun; /* its ledger may not have them */
         status = 0;
     } else if (px_error_status() == PX_STOPPED) { /* its own message names its own command */
-        px_fail(PX_STOPPED, "stopped in candidate %d of %d; to continue: the same command", number, s->cfg.candidates);
+        stopped(s, number);
     }
     if (status == 0)
         status = measure(&settings, c);
@@ -224,9 +230,8 @@ static int generation(search *s, int first, int end, FILE *nowhere)
         return -1;
     if (todo >= end)
         return 0;
-    for (int i = todo; i < end && status == 0; i++)
-        if ((i - todo) % comm->size == comm->rank)
-            status = train(s, i, nowhere);
+    for (int i = todo + comm->rank; i < end && status == 0; i += comm->size)
+        status = px_stop_signal() ? stopped(s, i) : train(s, i, nowhere);
     if (px_agree(comm, status) != 0)
         return -1;
     share(s, todo, end);
@@ -384,8 +389,9 @@ const px_command px_cmd_search = {
     .help = "Tries cells of the NASNet space ('pretext options nasnet_mobile'): random ones, and\n"
             "beside them those of regularised evolution. Each is trained as CONFIG says, with the\n"
             "k nearest neighbours at its end as score, on one rank, in FOLDER/NUMBER; under\n"
-            "mpirun each rank trains another one. FOLDER/search.h5 has the results. Half of the\n"
-            "candidates are random: what evolution is worth is its distance from them.\n"
+            "mpirun each rank trains another one. FOLDER/search.h5 has the results. Behind the\n"
+            "first search.population, which are random, every second one is: what evolution is\n"
+            "worth is its distance from them.\n"
             "The same command continues a search, also after a kill, and with more candidates;\n"
             "time_limit= holds for all of them together. With threads=1 or reproducible=true\n"
             "results are the same on any number of ranks.\n"

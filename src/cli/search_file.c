@@ -25,6 +25,11 @@ static double *field(px_candidate *c, int column)
     return (double *)(void *)((char *)c + columns[column].offset);
 }
 
+/* What does not change what a candidate's score is worth, or is each candidate's own. */
+static const char *const may_change[] = {
+    "out",          "time_limit", "threads", "checkpoint_minutes", "rank_timeout",     "data.path", "data.workers",
+    "data.timeout", "data.links", "isa",     "nasnet.normal",      "nasnet.reduction", NULL};
+
 /* What makes a search by other numbers another one. */
 typedef struct rule {
     const char *name;
@@ -98,7 +103,8 @@ int px_search_file_open(px_search_file **out, const char *folder, const px_searc
     if (!px_results_has(*out, "/config"))
         status = begin(*out, cfg, config);
     else if ((status = px_results_get_text(*out, "/config", &before)) == 0 &&
-             (status = same_rules(*out, folder, cfg)) == 0)
+             (status = same_rules(*out, folder, cfg)) == 0 &&
+             (status = px_changes_refuse(before, config, may_change, folder)) == 0)
         px_changes_tell(log, &(px_changes){.before = before, .now = config, .asked = config, .usual = config});
     free(before);
     if (status == 0)

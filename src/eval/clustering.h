@@ -31,7 +31,8 @@ typedef struct px_clustering_result {
 
 double px_clustering_bytes(const px_clustering_cfg *, int64_t test, int classes, int width);
 
-/* Rows with label -1 are left out. 0 or -1 (no labelled rows, non-finite features: PX_DATA; more clusters than rows: PX_USAGE). */
+/* Rows with label -1 are left out. 0 or -1 (no labelled rows: PX_DATA; non-finite features: PX_DIVERGED;
+ * more clusters than rows: PX_USAGE). */
 int px_clustering(const px_clustering_cfg *, const px_features *test, const px_comm *, px_log *,
                   px_clustering_result *);
 

@@ -54,7 +54,7 @@ static int check_finite(const float *x, int64_t n, int d)
 {
     for (int64_t i = 0; i < n * d; i++)
         if (!isfinite(x[i]))
-            return px_fail(PX_DATA, "embedding %lld: feature %lld is not a finite number", (long long)(i / d),
+            return px_fail(PX_DIVERGED, "embedding %lld: feature %lld is not a finite number", (long long)(i / d),
                            (long long)(i % d));
     return 0;
 }

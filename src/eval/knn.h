@@ -39,7 +39,8 @@ typedef struct px_knn_size {
 double px_knn_bytes(const px_knn_cfg *, const px_knn_size *);
 
 /* Rows of both are divided among the ranks of `comm`, if there are several; the result has the same bits on any
- * number. Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows, non-finite features: PX_DATA). */
+ * number. Rows with label -1 are neither neighbours nor tested. 0 or -1 (no labelled rows: PX_DATA; non-finite features:
+ * PX_DIVERGED). */
 int px_knn(const px_knn_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
            px_knn_result *);
 

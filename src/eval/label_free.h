@@ -30,8 +30,8 @@ typedef struct px_label_free {
     double alignment, uniformity, lidar;
 } px_label_free;
 
-/* views->count is a multiple of q, at least two images of at least two views. 0, or -1: features that are not finite (PX_DATA), or
- * whose eigenvalues are not found. One thread computes, so that bits do not depend on their number. */
+/* views->count is a multiple of q, at least two images of at least two views. 0, or -1: features that are not finite (PX_DIVERGED),
+ * or whose eigenvalues are not found. One thread computes, so that bits do not depend on their number. */
 int px_label_free_measure(px_label_free *, const px_features *views, int q, double delta);
 
 /* Bytes of memory that it takes. */

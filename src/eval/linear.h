@@ -72,7 +72,7 @@ void px_probe_result_finish(px_probe_result *);
 double px_linear_probe_bytes(const px_probe_cfg *, int64_t train, int64_t test, int classes, int width,
                              const px_comm *);
 
-/* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
+/* 0 or -1 (an empty class, one class only: PX_DATA; non-finite features: PX_DIVERGED). */
 int px_linear_probe(const px_probe_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                     px_probe_result *);
 

@@ -46,7 +46,7 @@ void px_logistic_result_finish(px_logistic_result *);
 double px_logistic_bytes(const px_logistic_cfg *, int64_t train, int64_t test, int classes, int width, int ranks,
                          bool bf16);
 
-/* 0 or -1 (an empty class, one class only, non-finite features: PX_DATA). */
+/* 0 or -1 (an empty class, one class only: PX_DATA; non-finite features: PX_DIVERGED). */
 int px_logistic(const px_logistic_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                 px_logistic_result *);
 

@@ -41,7 +41,8 @@ typedef struct px_retrieval_size {
 double px_retrieval_bytes(const px_retrieval_cfg *, const px_retrieval_size *);
 
 /* Rows of both are divided among the ranks of `comm`, if there are several; the result has the same bits on any
- * number. Rows with label -1 are neither queries nor in the gallery. 0 or -1 (nothing to ask for, non-finite features: PX_DATA). */
+ * number. Rows with label -1 are neither queries nor in the gallery. 0 or -1 (nothing to ask for: PX_DATA; non-finite
+ * features: PX_DIVERGED). */
 int px_retrieval(const px_retrieval_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,
                  px_retrieval_result *);
 

@@ -29,8 +29,8 @@ typedef struct px_samples {
 } px_samples;
 
 /* Of each class the share `holdout` is held out, drawn by (seed, class): at least one row and never all. `what` is for
- * messages. 0, or -1 (PX_DATA): less than two classes, a class that is only tested, no labelled test rows, features that are
- * not finite. px_samples_finish in any case. `train` and `test` are borrowed; do not copy the struct. */
+ * messages. 0, or -1: less than two classes, a class that is only tested, no labelled test rows (PX_DATA), features that are
+ * not finite (PX_DIVERGED). px_samples_finish in any case. `train` and `test` are borrowed; do not copy the struct. */
 int px_samples_make(px_samples *, const px_features *train, const px_features *test, double holdout, int64_t seed,
                     const char *what);
 void px_samples_finish(px_samples *);

@@ -31,7 +31,7 @@ void px_spectrum_finish(px_spectrum *);
 /* Bytes of memory that the measurement takes for features of this width. */
 double px_spectrum_bytes(int width);
 
-/* Uses all rows, labelled or not. 0 or -1 (fewer than two rows, or features that are not finite: PX_DATA). */
+/* Uses all rows, labelled or not. 0 or -1 (fewer than two rows: PX_DATA; features that are not finite: PX_DIVERGED). */
 int px_spectrum_measure(const px_features *, const px_comm *, px_spectrum *);
 
 /* Into `group`: deviation, healthy_deviation, rankme, alpha: scalars; eigenvalues (width). 0 or -1. */

@@ -63,16 +63,13 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
 static const struct {
     const char *group, *key;
     bool trained; /* features can be read with another value */
-} fixed[] = {{"", "method", false},           {"", "backbone", false},
-             {"resnet", "stem", false},       {"resnet", "max_pool", false},
-             {"resnet", "width", false},      {"vit", "heads", false},
-             {"vit", "depth", false},         {"vit", "embed_dim", false},
-             {"nasnet", "cells", false},      {"nasnet", "normal", false},
-             {"nasnet", "reduction", false},  {"mobilenet_v1", "stem", false},
-             {"mobilenet_v2", "stem", false}, {"mobilenet_v3", "stem", false},
-             {"vgg", "last_pool", false},     {"googlenet", "transform", false},
-             {"vit", "pool", true},           {"vit", "positions", true},
-             {"optim", "optimizer", true}};
+} fixed[] = {{"", "method", false},           {"", "backbone", false},           {"resnet", "stem", false},
+             {"resnet", "max_pool", false},   {"resnet", "width", false},        {"resnet", "shortcuts", false},
+             {"vit", "heads", false},         {"vit", "depth", false},           {"vit", "embed_dim", false},
+             {"nasnet", "cells", false},      {"nasnet", "normal", false},       {"nasnet", "reduction", false},
+             {"mobilenet_v1", "stem", false}, {"mobilenet_v2", "stem", false},   {"mobilenet_v3", "stem", false},
+             {"vgg", "last_pool", false},     {"googlenet", "transform", false}, {"vit", "pool", true},
+             {"vit", "positions", true},      {"optim", "optimizer", true}};
 
 static cursor key_of(const char *group, const char *key)
 {
@@ -92,6 +89,26 @@ int px_changes_check(const px_changes *c, const char *run)
                        "out=w.safetensors and init=w.safetensors give its weights to another run",
                        run, wanted.group, point, wanted.key, was.value_length, was.value, is.value_length, is.value,
                        run);
+    }
+    return 0;
+}
+
+int px_changes_refuse(const char *before, const char *now, const char *const allowed[], const char *run)
+{
+    cursor was = {.at = before}, is;
+    while (next(&was)) {
+        char *name = px_format("%.*s%s%.*s", was.group_length, was.group_length ? was.group : "",
+                               was.group_length ? "." : "", was.key_length, was.key);
+        bool may = false, found = find(now, &was, &is);
+        for (int i = 0; allowed[i]; i++)
+            may = may || strcmp(allowed[i], name) == 0;
+        int status = 0;
+        if (!may && found && !same(was.value, was.value_length, is.value, is.value_length))
+            status = px_fail(PX_USAGE, "%s: was begun with %s = %.*s, not %.*s; another one takes another out=", run,
+                             name, was.value_length, was.value, is.value_length, is.value);
+        free(name);
+        if (status != 0)
+            return -1;
     }
     return 0;
 }

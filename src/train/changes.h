@@ -18,6 +18,10 @@ typedef struct px_changes {
  * `run` is its name in the message. 0 or -1 (PX_USAGE). */
 int px_changes_check(const px_changes *, const char *run);
 
+/* Refuses every setting that differs but those of `allowed`, "key" or "group.key", NULL-terminated: scores of one search are of
+ * runs that are alike but for their cells. 0 or -1 (PX_USAGE). */
+int px_changes_refuse(const char *before, const char *now, const char *const allowed[], const char *run);
+
 /* Says which settings differ, one warning each. */
 void px_changes_tell(px_log *, const px_changes *);
 

@@ -2,6 +2,7 @@
 #include "train/stop.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -20,13 +21,16 @@ static void note(int number)
 
 void px_stop_watch(void)
 {
+    static bool watching; /* what came before a second call stays: pretext search trains one run after the other */
     struct sigaction action;
+    if (watching)
+        return;
+    watching = true;
     memset(&action, 0, sizeof action);
     action.sa_handler = note;
     action.sa_flags = SA_RESTART | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     const int signals[] = {SIGTERM, SIGINT, SIGUSR1};
-    came = interrupted = 0;
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         sigaction(signals[i], &action, NULL);
 }

@@ -121,10 +121,12 @@ static int count_projections(const px_graph *g)
     return count;
 }
 
-/* A plain network is the same one without sums and projections, and its weights say so. */
+/* A plain network is the same one without sums and projections, and its weights say so; those of CIFAR's do not, which have
+ * shortcuts without parameters in some programs. */
 static void plain_networks(void **state)
 {
     (void)state;
+    enum { CIFAR = 3 };
     static const char *const names[] = {"resnet18", "resnet50", "seresnet18", "resnet20", "preresnet20", "wrn_28_2"};
     for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
         const char *const none[] = {NULL}, *const options[] = {"resnet.shortcuts=false", NULL};
@@ -140,7 +142,7 @@ static void plain_networks(void **state)
             FILE *out = open_memstream(&said, &size);
             plain.backbone->family->stored(out, shape_in, i ? plain.g : residual.g);
             fclose(out);
-            assert_int_equal(strstr(said, "shortcuts = false;") != NULL, i);
+            assert_int_equal(strstr(said, "shortcuts = false;") != NULL, i == 1 && k < CIFAR);
             free(said);
         }
         drop(&residual);

@@ -263,6 +263,7 @@ static void walk_pairs(bool few)
         methods++;
     for (int f = 0; px_backbone_families[f]; f++) {
         const char *family = px_backbone_families[f]->name;
+        int before = taken;
         for (int i = 0, done = 0; i < methods && !(few && done) && !(alone && strcmp(alone, family) != 0); i++) {
             if (!take_method(&t, few ? (i + 5 * f) % methods : i))
                 continue;
@@ -273,6 +274,8 @@ static void walk_pairs(bool few)
             }
             drop_method(&t);
         }
+        if (asked > 0 && taken == before && !(alone && strcmp(alone, family) != 0))
+            fail_msg("%s goes with none of the methods", family);
     }
     print_message("%d of %d pairs\n", taken, asked);
     assert_true(taken > 0 && taken >= asked / 2);

@@ -69,7 +69,6 @@ static void robustness_begins_at_the_linear_probe(void **state)
     free(again.data);
 }
 
-/* Of both splits every third image has no label: accuracies are shares of the other test images, clean or not. */
 /* Rows that are bf16 give what rows with such numbers give: the same on one rank and on two. */
 static void rounded_features_are_the_same_on_ranks(void **state)
 {
@@ -91,6 +90,7 @@ static void rounded_features_are_the_same_on_ranks(void **state)
     }
 }
 
+/* Of both splits every third image has no label: accuracies are shares of the other test images, clean or not. */
 static void robustness_is_of_images_with_labels(void **state)
 {
     (void)state;

@@ -111,8 +111,8 @@ static void one_rank_and_two_find_the_same(void **state)
     same_search("one", "two");
     array parent = read_array("one", "search.h5", "/candidates/parent"),
           score = read_array("one", "search.h5", "/candidates/score");
-    for (int i = 0; i < CANDIDATES;
-         i++) { /* behind the population every second one has a parent, before its generation */
+    /* Behind the population every second one has a parent, before its generation. */
+    for (int i = 0; i < CANDIDATES; i++) {
         bool evolved = i >= POPULATION && (i - POPULATION) % 2 == 1;
         assert_true(evolved ? parent.data[i] >= 0 && parent.data[i] < i - 1 : parent.data[i] == -1);
         assert_true(score.data[i] >= 0 && score.data[i] <= 1);
@@ -171,6 +171,9 @@ static void candidates_may_diverge(void **state)
 static void what_cannot_be_is_refused(void **state)
 {
     (void)state;
+    refused(RUN("search", TINY, "epochs=2", "search.candidates=4", "search.population=2", "search.sample=2",
+                "search.generation=2", "search.blocks=1", "out=one"),
+            "one: was begun with epochs = 1.0, not 2.0");
     refused(RUN("search", TINY, SMALL, "out=one", "search.seed=2"), "its search has search.seed = 1, not 2");
     refused(RUN("search", "method=simclr", "backbone=resnet18", "data.path=d.h5", SMALL, "out=x"),
             "backbone = resnet18 has no cells to search for");

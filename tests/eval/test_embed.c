@@ -106,7 +106,7 @@ static void test_edges(void **state)
         assert_int_equal(px_embed_2d(same, n, 1, 1, xy), 0);
     same[7] = NAN;
     assert_int_equal(px_embed_2d(same, 20, 3, 1, xy), -1);
-    assert_int_equal(px_error_status(), PX_DATA);
+    assert_int_equal(px_error_status(), PX_DIVERGED);
     assert_non_null(strstr(px_error(), "embedding 2"));
 }
 
