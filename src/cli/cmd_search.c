@@ -135,7 +135,7 @@ static int measure(const px_settings *s, px_candidate *c)
 
 static int stopped(const search *s, int number)
 {
-    return px_fail(PX_STOPPED, "stopped at candidate %d of %d; to continue: the same command", number + 1,
+    return px_fail(PX_STOPPED, "stopped at candidate %d of %d; to continue: the same command", number,
                    s->cfg.candidates);
 }
 
@@ -209,14 +209,15 @@ static void tell(search *s, int first, int end)
     }
 }
 
+/* Candidates from `first` to end - 1, of which those before `begin` are in the file. */
 static int generation(search *s, int first, int end, FILE *nowhere)
 {
     const px_comm *comm = &s->job->comm;
-    int todo = s->done > first ? s->done : first, status = 0;
-    px_candidate *done = px_calloc((size_t)(todo - first) + 1, sizeof *done); /* their results, from the file */
-    memcpy(done, s->all + first, (size_t)(todo - first) * sizeof *done);
+    int begin = s->done > first ? s->done : first, status = 0;
+    px_candidate *done = px_calloc((size_t)(begin - first) + 1, sizeof *done); /* their results, from the file */
+    memcpy(done, s->all + first, (size_t)(begin - first) * sizeof *done);
     px_evolution_propose(&s->cfg, s->all, first, end);
-    for (int i = first; i < todo && i < end; i++) {
+    for (int i = first; i < begin && i < end; i++) {
         px_candidate *c = &s->all[i], *was = &done[i - first];
         c->score = was->score;
         c->multiply_adds = was->multiply_adds;
@@ -225,18 +226,18 @@ static int generation(search *s, int first, int end, FILE *nowhere)
     }
     free(done);
     if (comm->rank == 0)
-        status = px_search_file_check(s->file, s->all, first, todo < end ? todo : end);
+        status = px_search_file_check(s->file, s->all, first, begin < end ? begin : end);
     if (px_agree(comm, status) != 0)
         return -1;
-    if (todo >= end)
+    if (begin >= end)
         return 0;
-    for (int i = todo + comm->rank; i < end && status == 0; i += comm->size)
+    for (int i = begin + comm->rank; i < end && status == 0; i += comm->size)
         status = px_stop_signal() ? stopped(s, i) : train(s, i, nowhere);
     if (px_agree(comm, status) != 0)
         return -1;
-    share(s, todo, end);
+    share(s, begin, end);
     s->done = end;
-    tell(s, todo, end);
+    tell(s, begin, end);
     return px_agree(comm, comm->rank == 0 ? px_search_file_write(s->file, s->all, s->done) : 0);
 }
 

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "differing.h"
+
 #include "backbones/backbone.h"
 #include "backbones/cells.h"
 #include "base/config.h"
@@ -113,16 +115,6 @@ static void a_search_draws_valid_cells(void **state)
     assert_int_equal(same, 0);
     for (int i = 0; px_cell_ops[i].name; i++) /* each of six about 167 times, standard deviation 12 */
         assert_in_range(ops[i], 110, 225);
-}
-
-/* Parts in which two cells of as many blocks differ. */
-static int differing(const px_cell *a, const px_cell *b)
-{
-    int count = 0;
-    for (int i = 0; i < a->blocks; i++)
-        for (int k = 0; k < 2; k++)
-            count += a->part[i][k].op != b->part[i][k].op || a->part[i][k].value != b->part[i][k].value;
-    return count;
 }
 
 static void a_mutation_changes_one_thing(void **state)

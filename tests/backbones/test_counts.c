@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "shapes.h"
+
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -176,15 +178,6 @@ static px_graph *built(const px_backbone *b, const char *settings)
     free(text);
     free(cfg);
     return g;
-}
-
-static px_shape shape_in(const void *file, const char *name)
-{
-    const px_graph *g = file;
-    for (int i = 0; i < px_graph_params(g); i++)
-        if (strcmp(px_graph_param(g, i)->name, name) == 0)
-            return px_graph_param(g, i)->value->shape;
-    return (px_shape){0};
 }
 
 /* What `stored` says of a network of any width builds the same one. */

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "shapes.h"
+
 #include "backbones/backbone.h"
 #include "base/config.h"
 #include "base/error.h"
@@ -94,15 +96,6 @@ static void dropout_within_wide_blocks(void **state)
                         "resnet.dropout is for WRNs and PreResNets; resnet.drop_path is for all");
     drop(&wide);
     drop(&judged);
-}
-
-static px_shape shape_in(const void *file, const char *name)
-{
-    const px_graph *g = file;
-    for (int i = 0; i < px_graph_params(g); i++)
-        if (strcmp(px_graph_param(g, i)->name, name) == 0)
-            return px_graph_param(g, i)->value->shape;
-    return (px_shape){0};
 }
 
 static int count_ops(const px_graph *g, const char *op)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "../backbones/differing.h"
 #include "cli/evolution.h"
 
 #include <math.h>
@@ -61,15 +62,6 @@ static int best_member(const px_candidate *all, int i)
         }
     assert_int_equal(members, POPULATION);
     return best;
-}
-
-static int differing(const px_cell *a, const px_cell *b)
-{
-    int count = 0;
-    for (int i = 0; i < a->blocks; i++)
-        for (int k = 0; k < 2; k++)
-            count += a->part[i][k].op != b->part[i][k].op || a->part[i][k].value != b->part[i][k].value;
-    return count;
 }
 
 static void children_are_of_the_best_that_lives(void **state)
