@@ -22,9 +22,10 @@ typedef struct search {
     int count, population;
     double *percent, *millions; /* k-NN accuracy, NaN: it did not stay finite; multiply-adds */
     char **strategy, **normal, **reduction;
-    int best[2];    /* of random search, of evolution; -1: none */
-    double *sorted; /* percents of random candidates, ascending */
-    int random, failed;
+    int best[2];         /* of random search, of evolution; -1: none */
+    double *sorted;      /* percents of random candidates, ascending */
+    int failed;          /* candidates without a score */
+    int random, unlucky; /* random ones with a score, and without one */
 } search;
 
 static bool is_evolved(const search *s, int candidate)
@@ -44,10 +45,11 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The quantile q of the best of so many tries, each drawn from the random candidates: their distribution to the power of tries. */
+/* The quantile q of the best of so many tries, each drawn from the random candidates, also those without a score, which are below
+ * all others: their distribution to the power of tries. */
 static double best_of(const search *s, int tries, double q)
 {
-    int at = (int)ceil(pow(q, 1.0 / tries) * s->random) - 1;
+    int at = (int)ceil(pow(q, 1.0 / tries) * (s->random + s->unlucky)) - 1 - s->unlucky;
     return s->sorted[at < 0 ? 0 : at < s->random ? at : s->random - 1];
 }
 
@@ -93,6 +95,7 @@ static void count_all(search *s)
         s->millions[i] = there ? millions : NAN;
         if (!there) {
             s->failed++;
+            s->unlucky += !is_evolved(s, i);
             continue;
         }
         int *best = &s->best[is_evolved(s, i)];
