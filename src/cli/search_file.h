@@ -15,9 +15,9 @@
 
 typedef struct px_results px_search_file;
 
-/* `config`: of the first candidate, for what the candidates have in common: a line in the log tells what has changed since the
- * search began. A search by other numbers than cfg's (but for more candidates) is refused, PX_USAGE. The results of
- * all[0 : *done] are read; their cells are not (px_search_file_check). */
+/* `config`: of the first candidate, for what the candidates have in common. A search by other numbers than cfg's (but for more
+ * candidates), or with settings that make other scores, is refused, PX_USAGE; a line in the log tells what else has changed since
+ * it began. The results of all[0 : *done] are read; their cells are not (px_search_file_check). */
 int px_search_file_open(px_search_file **, const char *folder, const px_search_cfg *cfg, const char *config,
                         px_candidate *all, int *done, px_log *);
 
