@@ -1,7 +1,11 @@
 /* knn.c - weighted nearest neighbours: blocks of similarities by matrix products, the k best of each row in a heap.
  *
  * Training rows stay on the ranks that have them. Queries go to all ranks, a round of some blocks at a time; each rank finds the
- * nearest among its own rows, then gets what all have found for its share of the queries, and lets the nearest of those vote. */
+ * nearest among its own rows, then gets what all have found for its share of the queries, and lets the nearest of those vote.
+ *
+ * The threads of a rank share tiles, a block of queries with a block of its rows each. So all have work also in a round of few
+ * blocks of queries, and rows that are bf16 are made floats once for several of them. Which neighbours are the nearest does not
+ * depend on the order in which they are found: of any two one is nearer. */
 #include "eval/knn.h"
 
 #include "base/error.h"
@@ -21,9 +25,13 @@ const px_option px_knn_options[] = {
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
     {0}};
 
-/* Queries of a block, and the most blocks of a round: enough for the threads of a rank. A round is collective, so its size follows
- * from what all ranks know: what its neighbours and its rows take. */
+/* Queries of a block, and the most blocks of a round. A round is collective, so its size follows from what all ranks know: what its
+ * neighbours and its rows take. */
 enum { QUERIES = 128, ROUND = 64, NEIGHBOUR_BYTES = 1 << 25, ROW_BYTES = 1 << 30 };
+
+/* Queries whose heaps one lock guards, so that threads with the same block seldom wait; runs of tiles for each thread of a rank,
+ * so that none is idle for long at the end. */
+enum { GUARDED = 16, GUARDS = QUERIES / GUARDED, RUNS = 8 };
 
 /* What a vote weighs: exp(similarity / temperature), one, or 1 / distance. */
 enum { SOFT, EQUAL, DISTANCE, WEIGHTINGS };
@@ -54,6 +62,8 @@ typedef struct turn {
     int queries, slice;     /* rows; those that one rank lets vote, so that ranks * slice is at least `queries` */
     const float *x, *scale; /* (queries, width), (queries) 1 / length */
     float *copy, *lengths;  /* their memory; copy: of rows that are not in place */
+    heap *heap;             /* (queries) of `own` */
+    omp_lock_t *guard;      /* one for every GUARDED heaps */
     neighbour *own; /* (ranks * slice, most) found among this rank's training rows; places that are left have row -1 */
     neighbour *all; /* (ranks, slice, most) found by all ranks for this rank's slice */
 } turn;
@@ -96,7 +106,7 @@ static void offer_keys(heap *h, const search *s, const float *dot, const px_gall
     for (int j = k->from; j < k->to; j++) {
         float similarity = dot[j] * scale[j] * query_scale;
         bool full = h->count == h->capacity;
-        if ((full && similarity <= h->at[0].similarity) || label[j] < 0)
+        if ((full && similarity < h->at[0].similarity) || label[j] < 0)
             continue;
         offer(h, (neighbour){similarity, label[j], k->begin + j});
     }
@@ -141,22 +151,48 @@ static void vote(const search *s, heap *h, int32_t label, double *votes, tally *
         }
 }
 
-/* One block of a round's queries against this rank's training rows, on one thread. */
-static void search_block(const search *s, turn *r, int first, float *dot, float *copy)
+/* The block of a round's queries that begins at `first` with a block of this rank's rows. dot (QUERIES, keys) */
+static void search_tile(const search *s, turn *r, const px_gallery_block *k, int first, float *dot)
 {
     int queries = r->queries - first < QUERIES ? r->queries - first : QUERIES, width = s->test->width;
-    heap heaps[QUERIES];
-    for (int i = 0; i < queries; i++)
-        heaps[i] = (heap){.capacity = s->most, .at = r->own + (int64_t)(first + i) * s->most};
-    for (int64_t b = 0; b < s->gallery.blocks; b++) {
-        px_gallery_block k = px_gallery_at(&s->gallery, b, copy);
-        px_gallery_dot(&k, r->x + (int64_t)first * width, queries, width, dot);
-        for (int i = 0; i < queries; i++)
-            offer_keys(&heaps[i], s, dot + (int64_t)i * k.keys, &k, r->scale[first + i]);
+    px_gallery_dot(k, r->x + (int64_t)first * width, queries, width, dot);
+    for (int n = 0; n < GUARDS; n++) {
+        int own = (n + omp_get_thread_num()) % GUARDS * GUARDED; /* threads do not all begin with the same ones */
+        omp_lock_t *guard = &r->guard[(first + own) / GUARDED];
+        omp_set_lock(guard);
+        for (int i = own; i < own + GUARDED && i < queries; i++)
+            offer_keys(&r->heap[first + i], s, dot + (int64_t)i * k->keys, k, r->scale[first + i]);
+        omp_unset_lock(guard);
     }
-    for (int i = 0; i < queries; i++)
-        for (int n = heaps[i].count; n < s->most; n++)
-            heaps[i].at[n].row = -1;
+}
+
+/* This rank's nearest of all queries of a round. Tiles of the same rows follow each other. */
+static void search_rows(const search *s, turn *r)
+{
+    int blocks = (r->queries + QUERIES - 1) / QUERIES;
+    int64_t tiles = s->gallery.blocks * blocks, run = tiles / ((int64_t)RUNS * omp_get_max_threads());
+    run = run < 1 ? 1 : run < blocks ? run : blocks;
+    for (int i = 0; i < r->queries; i++)
+        r->heap[i] = (heap){.capacity = s->most, .at = r->own + (int64_t)i * s->most};
+#pragma omp parallel
+    {
+        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS), *copy = px_gallery_copy(&s->gallery);
+        px_gallery_block keys = {0};
+        int64_t at = -1;
+#pragma omp for schedule(dynamic, run)
+        for (int64_t t = 0; t < tiles; t++) {
+            if (t / blocks != at) {
+                at = t / blocks;
+                keys = px_gallery_at(&s->gallery, at, copy);
+            }
+            search_tile(s, r, &keys, (int)(t % blocks) * QUERIES, dot);
+        }
+        free(dot);
+        free(copy);
+    }
+    for (int i = 0; i < r->queries; i++)
+        for (int n = r->heap[i].count; n < s->most; n++)
+            r->heap[i].at[n].row = -1;
 }
 
 /* The nearest of what the ranks have found for query `i` of this rank's slice. merged: (most) */
@@ -199,15 +235,7 @@ static void add_tally(tally *sum, const tally *t)
 /* All ranks search, then each lets its slice vote. */
 static void run_round(const search *s, turn *r, const px_comm *comm, tally *sum)
 {
-#pragma omp parallel
-    {
-        float *dot = px_aligned_calloc(sizeof(float) * QUERIES * PX_GALLERY_KEYS), *copy = px_gallery_copy(&s->gallery);
-#pragma omp for schedule(dynamic)
-        for (int first = 0; first < r->queries; first += QUERIES)
-            search_block(s, r, first, dot, copy);
-        free(dot);
-        free(copy);
-    }
+    search_rows(s, r);
     if (comm->size > 1)
         px_all_to_all_bytes(comm, r->own, r->all, (int64_t)r->slice * s->most * (int64_t)sizeof(neighbour));
 #pragma omp parallel
@@ -244,9 +272,13 @@ static void search_all(const search *s, const px_comm *comm, px_log *log, tally 
     turn r = {.copy = px_features_in_place(test) ? NULL
                                                  : px_aligned_calloc((size_t)(size * test->width) * sizeof(float) + 64),
               .lengths = px_calloc(rows, sizeof(float)),
+              .heap = px_calloc(rows, sizeof(heap)),
+              .guard = px_calloc((size_t)size / GUARDED, sizeof(omp_lock_t)),
               .own = px_calloc(found, sizeof(neighbour)),
               .all = divided ? px_calloc(found, sizeof(neighbour)) : NULL};
     r.scale = r.lengths;
+    for (int64_t i = 0; i < size / GUARDED; i++)
+        omp_init_lock(&r.guard[i]);
     for (r.first = 0; r.first < test->count; r.first += size) {
         r.queries = (int)(test->count - r.first < size ? test->count - r.first : size);
         r.slice = (r.queries + comm->size - 1) / comm->size;
@@ -256,6 +288,10 @@ static void search_all(const search *s, const px_comm *comm, px_log *log, tally 
         px_log_progress(log, "k-NN: %d%%", (int)(100 * (r.first + r.queries) / test->count));
     }
     px_log_progress_end(log);
+    for (int64_t i = 0; i < size / GUARDED; i++)
+        omp_destroy_lock(&r.guard[i]);
+    free(r.guard);
+    free(r.heap);
     free(r.copy);
     free(r.lengths);
     free(r.own);
@@ -311,7 +347,8 @@ double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
     double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
     double voting = most * neighbours + WEIGHTINGS * size->classes * (double)sizeof(double);
     double round = (double)round_blocks(size->test, (int64_t)most, size->width, copied == 0) * QUERIES + size->ranks;
-    double queries = round * ((1 + divided) * most * neighbours + (1 + copied * size->width) * (double)sizeof(float));
+    double queries = round * ((1 + divided) * most * neighbours + (1 + copied * size->width) * (double)sizeof(float) +
+                              (double)sizeof(heap) + (double)sizeof(omp_lock_t) / GUARDED);
     double rows = (double)size->train_here * sizeof(float); /* their lengths */
     return size->threads * fmax(thread, voting) + queries + rows +
            px_gallery_bytes(size->width, size->ranks, size->threads, size->bf16) +

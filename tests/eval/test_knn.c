@@ -10,6 +10,7 @@
 #include "eval/knn.h"
 
 #include <math.h>
+#include <omp.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -122,6 +123,37 @@ static void test_length_does_not_matter(void **state)
     blobs_free(&test);
 }
 
+/* Three blocks of queries, shared by more threads than that; half of the training rows have a twin of another class, a block
+ * further on, so that which of two equally near ones is found matters. As floats and as bf16. */
+static void test_threads_do_not_matter(void **state)
+{
+    (void)state;
+    blobs train = blobs_make(2500, 24, 12, 0.3f, 1), test = blobs_make(300, 24, 12, 0.3f, 2);
+    for (int64_t i = 0; i < 2048; i += 1024)
+        memcpy(train.x + (i + 512) * 24, train.x + i * 24, 512 * 24 * sizeof(float));
+    blobs_round(&train);
+    blobs_round(&test);
+    px_features rows[] = {blobs_share(&train, &comm, 100), blobs_share(&test, &comm, 100)};
+    int before = omp_get_max_threads();
+    for (int i = 0; i < 12; i++) {
+        px_knn_cfg cfg = {.k = {1, {i % 2 ? 1 : 2000}}, .temperature = 0.07};
+        px_knn_result one, r;
+        bool bf16 = i >= 6;
+        omp_set_num_threads(1);
+        assert_int_equal(px_knn(&cfg, &train.f, &test.f, &comm, &quiet, &one), 0);
+        omp_set_num_threads(2 + i % 3 * 3);
+        assert_int_equal(px_knn(&cfg, bf16 ? &rows[0] : &train.f, bf16 ? &rows[1] : &test.f, &comm, &quiet, &r), 0);
+        assert_true(one.top1[0] > 0.1 && one.top1[0] < 0.9);
+        assert_true(r.top1[0] == one.top1[0] && r.top5[0] == one.top5[0]);
+        assert_true(r.equal[0] == one.equal[0] && r.distance[0] == one.distance[0]);
+    }
+    omp_set_num_threads(before);
+    blobs_free_share(&rows[0]);
+    blobs_free_share(&rows[1]);
+    blobs_free(&train);
+    blobs_free(&test);
+}
+
 static void test_bad_input_is_refused(void **state)
 {
     (void)state;
@@ -151,9 +183,8 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equals_brute_force),
-        cmocka_unit_test(test_own_row_is_the_nearest),
-        cmocka_unit_test(test_length_does_not_matter),
+        cmocka_unit_test(test_equals_brute_force),     cmocka_unit_test(test_own_row_is_the_nearest),
+        cmocka_unit_test(test_length_does_not_matter), cmocka_unit_test(test_threads_do_not_matter),
         cmocka_unit_test(test_bad_input_is_refused),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
