@@ -138,15 +138,19 @@ static void fill_initial(const px_param *q, uint64_t seed, void *plain)
     }
 }
 
+void px_plan_init_param(px_plan *p, int param, uint64_t seed)
+{
+    const px_param *q = px_graph_param(p->graph, param);
+    void *plain = px_calloc((size_t)px_shape_count(q->value->shape) + 1, px_dtype_size(q->value->dtype));
+    fill_initial(q, seed, plain);
+    px_plan_set_param(p, param, plain);
+    free(plain);
+}
+
 void px_plan_init_params(px_plan *p, uint64_t seed)
 {
-    for (int i = 0; i < px_graph_params(p->graph); i++) {
-        const px_param *q = px_graph_param(p->graph, i);
-        void *plain = px_calloc((size_t)px_shape_count(q->value->shape) + 1, px_dtype_size(q->value->dtype));
-        fill_initial(q, seed, plain);
-        px_plan_set_param(p, i, plain);
-        free(plain);
-    }
+    for (int i = 0; i < px_graph_params(p->graph); i++)
+        px_plan_init_param(p, i, seed);
     for (int i = 0; i < px_graph_followers(p->graph); i++)
         px_plan_follow(p, i, 0);
 }

@@ -20,7 +20,9 @@ void px_plan_get_grad(px_plan *, int param, void *plain);
 void px_plan_get_like(px_plan *, int param, const float *flat, void *plain);
 void px_plan_set_like(px_plan *, int param, float *flat, const void *plain);
 
-/* Random initial values, keyed by (seed, name): independent of the backend, the ranks and the rest of the graph. */
+/* Random initial values, keyed by (seed, name): independent of the backend, the ranks and the rest of the graph. Of one
+ * parameter; of all, and followers begin as their leaders. */
+void px_plan_init_param(px_plan *, int param, uint64_t seed);
 void px_plan_init_params(px_plan *, uint64_t seed);
 
 /* Flat buffers of the trained parameters (PX_F32 graphs only): px_plan_flat_count numbers, zeros between parameters. */

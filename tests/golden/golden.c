@@ -24,11 +24,12 @@ static bool is_fixed(const px_param *p)
 void golden_fill(px_model *m)
 {
     bool twice = px_graph_real(m->graph) == PX_F64;
-    px_plan_init_params(m->plan, 1);
     for (int i = 0; i < px_graph_params(m->graph); i++) {
         const px_param *p = px_graph_param(m->graph, i);
-        if (is_fixed(p))
+        if (is_fixed(p)) {
+            px_plan_init_param(m->plan, i, 1);
             continue;
+        }
         int64_t count = px_shape_count(p->value->shape);
         float *plain = px_aligned_calloc((size_t)count * sizeof plain[0]);
         double *precise = px_aligned_calloc((size_t)count * sizeof precise[0]);
