@@ -10,7 +10,6 @@
 
 #include "base/error.h"
 #include "eval/gallery.h"
-#include "eval/neighbours.h"
 #include "eval/protocol.h"
 #include "eval/write.h"
 
@@ -53,7 +52,8 @@ typedef struct search {
     const float *train_scale;    /* (theirs) 1 / length of each row, 0 for a row of zeros */
     const px_knn_result *result; /* its k and count */
     double temperature;
-    int most; /* the largest k */
+    px_neighbours *shown;
+    int most; /* the largest k, or that of `shown` */
 } search;
 
 /* Some test rows, the same ones on all ranks, and their neighbours. */
@@ -207,6 +207,14 @@ static heap merge(const search *s, const turn *r, int i, neighbour *merged)
     return h;
 }
 
+/* Keeps the nearest, if this test row is one that is shown. */
+static void show(const search *s, const heap *sorted, int64_t row)
+{
+    int query = px_neighbours_query(s->shown, row);
+    for (int j = 0; query >= 0 && j < s->shown->k; j++)
+        px_neighbours_put(s->shown, query, j, sorted->at[j].row, (double)sorted->at[j].similarity);
+}
+
 /* This rank's slice of a round votes. */
 static void vote_slice(const search *s, const turn *r, const px_comm *comm, neighbour *merged, double *votes, tally *t)
 {
@@ -220,6 +228,7 @@ static void vote_slice(const search *s, const turn *r, const px_comm *comm, neig
         if (comm->size > 1)
             h = merge(s, r, i - begin, merged);
         vote(s, &h, label, votes, t);
+        show(s, &h, r->first + i);
     }
 }
 
@@ -316,32 +325,41 @@ static int take_k(const px_knn_cfg *cfg, int64_t rows, px_log *log, px_knn_resul
     return 0;
 }
 
+/* Labelled rows. */
+typedef struct known {
+    int64_t train, test;
+} known;
+
 /* Checks everything that can be wrong with data or settings, with the same result on every rank. */
 static int prepare(const px_knn_cfg *cfg, const px_features *train, const px_features *test, px_log *log,
-                   px_knn_result *r, int64_t *test_rows)
+                   px_knn_result *r, known *rows)
 {
     PX_CHECK(train->width == test->width);
-    int64_t train_rows = 0, *per_class = px_calloc((size_t)train->classes + 1, sizeof(int64_t));
-    int64_t *row = px_features_labelled(train, train->classes, "training", &train_rows, per_class);
-    int64_t *test_row = row ? px_features_labelled(test, train->classes, "test", test_rows, per_class) : NULL;
+    int64_t *per_class = px_calloc((size_t)train->classes + 1, sizeof(int64_t));
+    int64_t *row = px_features_labelled(train, train->classes, "training", &rows->train, per_class);
+    int64_t *test_row = row ? px_features_labelled(test, train->classes, "test", &rows->test, per_class) : NULL;
     int rc = row && test_row ? 0 : -1;
     free(per_class);
     free(row);
     free(test_row);
     if (rc != 0)
         return -1;
-    if (train_rows == 0 || *test_rows == 0)
+    if (rows->train == 0 || rows->test == 0)
         return px_fail(PX_DATA, "the %s set has no labelled samples; %s= names another",
-                       train_rows == 0 ? "training" : "test", train_rows == 0 ? "train_split" : "test_split");
+                       rows->train == 0 ? "training" : "test", rows->train == 0 ? "train_split" : "test_split");
     if (px_features_finite(train, "training") != 0 || px_features_finite(test, "test") != 0)
         return -1;
-    return take_k(cfg, train_rows, log, r);
+    if (take_k(cfg, rows->train, log, r) != 0)
+        return -1;
+    if (cfg->neighbours > 0)
+        r->shown = px_neighbours_begin(test, cfg->neighbours, rows->train);
+    return 0;
 }
 
 double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
 {
-    double most = 1, divided = size->ranks > 1, copied = size->ranks > 1 || size->bf16,
-           neighbours = (double)sizeof(neighbour);
+    double most = cfg->neighbours > 0 ? fmin(PX_NEIGHBOURS_KEPT, (double)size->train) : 1, divided = size->ranks > 1,
+           copied = size->ranks > 1 || size->bf16, neighbours = (double)sizeof(neighbour);
     for (int i = 0; i < cfg->k.count; i++)
         most = cfg->k.value[i] > most && cfg->k.value[i] <= (double)size->train ? cfg->k.value[i] : most;
     double thread = sizeof(float) * QUERIES * PX_GALLERY_KEYS;
@@ -358,15 +376,16 @@ double px_knn_bytes(const px_knn_cfg *cfg, const px_knn_size *size)
 int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *test, const px_comm *comm, px_log *log,
            px_knn_result *r)
 {
-    int64_t test_rows = 0;
+    known rows = {0};
     *r = (px_knn_result){0};
     PX_CHECK(comm->size == 1 || (px_features_divided(train) && px_features_divided(test)));
-    if (px_agree(comm, prepare(cfg, train, test, log, r, &test_rows)) != 0)
+    if (px_agree(comm, prepare(cfg, train, test, log, r, &rows)) != 0)
         return -1;
     px_rows here = px_features_here(train);
     float *train_scale = px_calloc((size_t)here.rows + 1, sizeof(float));
     px_gallery_scales(train, train_scale);
-    search s = {train, test, px_gallery_make(train), train_scale, r, cfg->temperature, 1};
+    search s = {train, test, px_gallery_make(train), train_scale, r, cfg->temperature, &r->shown, 1};
+    s.most = r->shown.k > 1 ? r->shown.k : 1;
     for (int i = 0; i < r->count; i++)
         s.most = r->k[i] > s.most ? r->k[i] : s.most;
     tally right = {0};
@@ -378,11 +397,12 @@ int px_knn(const px_knn_cfg *cfg, const px_features *train, const px_features *t
         total[WEIGHTINGS][i] = (double)right.right5[i];
     }
     px_all_reduce_f64(comm, total[0], (WEIGHTINGS + 1) * PX_LIST_MAX);
+    px_neighbours_share(&r->shown, comm);
     for (int i = 0; i < r->count; i++) {
-        r->top1[i] = total[SOFT][i] / (double)test_rows;
-        r->equal[i] = total[EQUAL][i] / (double)test_rows;
-        r->distance[i] = total[DISTANCE][i] / (double)test_rows;
-        r->top5[i] = total[WEIGHTINGS][i] / (double)test_rows;
+        r->top1[i] = total[SOFT][i] / (double)rows.test;
+        r->equal[i] = total[EQUAL][i] / (double)rows.test;
+        r->distance[i] = total[DISTANCE][i] / (double)rows.test;
+        r->top5[i] = total[WEIGHTINGS][i] / (double)rows.test;
     }
     free(train_scale);
     px_gallery_finish(&s.gallery);
@@ -426,10 +446,13 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     int last = t->train->layers - 1;
     px_features train = px_extraction_features(t->train, last, t->classes),
                 test = px_extraction_features(t->test, last, t->classes);
+    px_knn_cfg knn = cfg->knn;
     px_knn_result r;
-    int status = px_agree(t->comm, px_knn(&cfg->knn, &train, &test, t->comm, t->log, &r));
+    knn.neighbours = px_neighbours_wanted(t);
+    int status = px_agree(t->comm, px_knn(&knn, &train, &test, t->comm, t->log, &r));
     if (status == 0)
-        status = px_neighbours_keep(t);
+        status = px_neighbours_keep(t, &r.shown);
+    px_neighbours_finish(&r.shown);
     if (status == 0 && t->results) {
         status = px_trial_seal(t, t->group, px_knn_write(t->results, t->group, &r));
         for (int i = 0; i < r.count && status == 0; i++)

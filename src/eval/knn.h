@@ -7,17 +7,18 @@
  * votes for its class with exp(similarity / temperature). One search serves several k, and two other weightings: equal votes,
  * and 1 / (1 - similarity), which are scikit-learn's `uniform` and `distance` of the cosine metric. Nothing is chosen, so each k
  * is reported. One difference: a class without a vote is never among the top five (DINO fills up with arbitrary ones).
- * Ties in similarity go to the smaller row, ties in votes to the smaller class.
+ * Ties in similarity go to the smaller row, ties in votes to the smaller class. Of some test rows it tells which the nearest are.
  */
 #ifndef PX_EVAL_KNN_H
 #define PX_EVAL_KNN_H
 
-#include "eval/linear.h"
+#include "eval/neighbours.h"
 #include "results/results.h"
 
 typedef struct px_knn_cfg {
     px_list k;
     double temperature;
+    int neighbours; /* test rows whose nearest ones are told */
 } px_knn_cfg;
 extern const px_option px_knn_options[];
 
@@ -26,6 +27,7 @@ typedef struct px_knn_result {
     int k[PX_LIST_MAX];                               /* as configured, without those larger than the training set */
     double top1[PX_LIST_MAX], top5[PX_LIST_MAX];      /* fractions of the labelled test rows */
     double equal[PX_LIST_MAX], distance[PX_LIST_MAX]; /* top-1 of the other weightings */
+    px_neighbours shown; /* of cfg.neighbours test rows; px_neighbours_finish() if that is not 0 */
 } px_knn_result;
 
 /* What the memory of a search depends on. */

@@ -1,9 +1,12 @@
 /* neighbours.h - a few test images and the training images that are nearest to each, as pictures: what a representation takes to
  * be alike.
  *
- *     px_neighbours n;
- *     px_neighbours_find(&n, t->train, t->test, 10, 8, comm);        // collective; the same on all ranks
- *     ... n.query[i], n.found[i * n.k + j], n.similarity[i * n.k + j] ...
+ *     px_neighbours n = px_neighbours_begin(&test, 10, rows);         // which test images; a search then finds for each of them
+ *     int query = px_neighbours_query(&n, row);
+ *     for (int j = 0; query >= 0 && j < n.k; j++)
+ *         px_neighbours_put(&n, query, j, found, similarity);
+ *     px_neighbours_share(&n, comm);
+ *     if (px_neighbours_keep(trial, &n) != 0) ...
  *     px_neighbours_finish(&n);
  */
 #ifndef PX_EVAL_NEIGHBOURS_H
@@ -11,7 +14,7 @@
 
 #include "eval/protocol.h"
 
-enum { PX_NEIGHBOURS_MAX = 20 /* queries */ };
+enum { PX_NEIGHBOURS_MAX = 20 /* queries */, PX_NEIGHBOURS_KEPT = 8 /* neighbours of each */ };
 
 typedef struct px_neighbours {
     int queries, k;     /* no more than there are labelled rows */
@@ -20,20 +23,29 @@ typedef struct px_neighbours {
     double *similarity; /* (queries, k) cosine; 0 with a row of zeros */
 } px_neighbours;
 
-/* By the last layer's features, among rows that have a label. Queries are evenly spaced among the labelled test rows; ties go to
- * the smaller row. Each rank needs its own rows only (px_extraction.first, rows). Collective; the same bits on any number of
- * ranks. */
-void px_neighbours_find(px_neighbours *, const px_extraction *train, const px_extraction *test, int queries, int k,
-                        const px_comm *);
-void px_neighbours_finish(px_neighbours *);
+/* Chooses the queries, evenly spaced among the labelled test rows. `known`: the rows among which neighbours are found. */
+px_neighbours px_neighbours_begin(const px_features *test, int queries, int64_t known);
+void px_neighbours_finish(px_neighbours *); /* accepts a zeroed one */
 
-/* Collective: finds those of the trial (its `neighbours` queries; 0: nothing) and writes GROUP/neighbours:
+/* Which query this row of the test split is; -1: none. */
+int px_neighbours_query(const px_neighbours *, int64_t row);
+
+/* On one rank for each query: its neighbour `j`, 0 being the nearest. Threads may put those of different queries at once. */
+void px_neighbours_put(px_neighbours *, int query, int j, int64_t row, double similarity);
+
+/* Collective: what each rank has put, on all. */
+void px_neighbours_share(px_neighbours *, const px_comm *);
+
+/* How many queries a trial has pictures of: its `neighbours`; none of repeats (seeds=) but the first, or of images with other than
+ * 1 or 3 channels. */
+int px_neighbours_wanted(const px_trial *);
+
+/* Collective: writes those, the same on all ranks, to GROUP/neighbours:
  *     pictures     uint8 (queries * (1 + k), side, side, channels): each query, and behind it its neighbours
  *     labels       int32 (queries, 1 + k)
  *     rows         int32 (queries, 1 + k): of the data set
  *     similarity   float64 (queries, k)
- * Of repeats (seeds=), the first has one. Images with other than 1 or 3 channels have no pictures, and nothing is written. What an
- * earlier measurement kept there goes. 0 or -1. */
-int px_neighbours_keep(px_trial *);
+ * Without queries nothing is written, and what an earlier measurement kept there goes. 0 or -1. */
+int px_neighbours_keep(px_trial *, const px_neighbours *);
 
 #endif

@@ -5,7 +5,6 @@
 #include "eval/knn.h"
 #include "eval/linear.h"
 #include "eval/logistic.h"
-#include "eval/neighbours.h"
 #include "eval/retrieval.h"
 #include "eval/spectrum.h"
 
@@ -80,7 +79,7 @@ static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const
 {
     const px_comm self = px_comm_self();
     px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
-    px_knn_cfg cfg = {.k = {3, {10, 50, 900}}, .temperature = 0.07}; /* 900: more than a rank has */
+    px_knn_cfg cfg = {.k = {3, {10, 50, 900}}, .temperature = 0.07, .neighbours = 7}; /* 900: more than a rank has */
     px_knn_result a, b;
     int threads = omp_get_max_threads();
     other_threads_than_others(comm);
@@ -92,6 +91,12 @@ static void test_knn(const px_comm *comm, px_log *log, const blobs *train, const
     same(a.top5, b.top5, 3, sizeof(double));
     same(a.equal, b.equal, 3, sizeof(double));
     same(a.distance, b.distance, 3, sizeof(double));
+    PX_CHECK(a.shown.queries == 7 && a.shown.k == PX_NEIGHBOURS_KEPT && a.shown.similarity[0] > 0.5);
+    same(a.shown.query, b.shown.query, 7, sizeof(int64_t));
+    same(a.shown.found, b.shown.found, (size_t)(7 * a.shown.k), sizeof(int64_t));
+    same(a.shown.similarity, b.shown.similarity, (size_t)(7 * a.shown.k), sizeof(double));
+    px_neighbours_finish(&a.shown);
+    px_neighbours_finish(&b.shown);
     spoil(&from); /* all ranks fail with the same message */
     PX_CHECK(px_knn(&cfg, &from, &on, comm, log, &a) == -1);
     PX_CHECK(px_error_status() == PX_DIVERGED && strncmp(px_error(), "training features: row 77, feature 3 ", 37) == 0);
@@ -120,32 +125,6 @@ static void test_fetch(const px_comm *comm, const blobs *b)
     same(px_features_fetch_from(&f, 93, 1007, x), b->x + 93 * width, (size_t)(1007 * width), sizeof *x);
     free(x);
     blobs_free_share(&f);
-}
-
-/* Each rank has its own rows alone, and an uneven share of them. */
-static px_extraction share_of(const blobs *b, const px_comm *comm)
-{
-    px_extraction e = {.count = b->f.count, .label = b->label, .layers = 1};
-    e.first = b->f.count * comm->rank * comm->rank / (comm->size * comm->size);
-    e.rows = b->f.count * (comm->rank + 1) * (comm->rank + 1) / (comm->size * comm->size) - e.first;
-    e.layer[0] = (px_layer_rows){.width = b->f.width, .x = b->x + e.first * b->f.width};
-    return e;
-}
-
-static void test_neighbours(const px_comm *comm, const blobs *train, const blobs *test)
-{
-    const px_comm self = px_comm_self();
-    px_extraction own[] = {share_of(train, comm), share_of(test, comm)},
-                  all[] = {share_of(train, &self), share_of(test, &self)};
-    px_neighbours a, b;
-    px_neighbours_find(&a, &own[0], &own[1], 7, 20, comm);
-    px_neighbours_find(&b, &all[0], &all[1], 7, 20, &self);
-    PX_CHECK(a.queries == 7 && a.k == 20 && a.similarity[0] > 0.5);
-    same(a.query, b.query, 7, sizeof(int64_t));
-    same(a.found, b.found, 140, sizeof(int64_t));
-    same(a.similarity, b.similarity, 140, sizeof(double));
-    px_neighbours_finish(&a);
-    px_neighbours_finish(&b);
 }
 
 /* 5 values on 2 to 4 ranks: in the last round some ranks only give their rows. */
@@ -260,7 +239,6 @@ int main(int argc, char **argv)
     blobs_free(&rows);
     blobs_free(&wide);
     blobs_free(&wide_test);
-    test_neighbours(&comm, &train, &test);
     test_logistic(&comm, &log, &train, &test, 100);
     test_logistic(&comm, &log, &train, &test, 2000);
     test_clustering(&comm, &log, &test);

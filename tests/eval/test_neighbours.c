@@ -1,4 +1,4 @@
-/* test_neighbours.c - the nearest training images of some test images: which they are, and the pictures that are kept of them. */
+/* test_neighbours.c - the pictures that k-NN keeps of some test images and of the training images nearest to each. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,42 +8,13 @@
 
 #include "../cli/make_set.h"
 #include "../data/make_data.h"
-#include "eval/neighbours.h"
+#include "eval/knn.h"
 
 /* An extraction of one layer around made-up rows. */
 static px_extraction made_up(float *x, int32_t *label, int64_t count, int width)
 {
     return (px_extraction){
         .count = count, .rows = count, .label = label, .layers = 1, .layer = {{.width = width, .whole = true, .x = x}}};
-}
-
-/* By the angle between rows, whatever their lengths; ties go to the smaller row; rows without a label are neither asked for nor
- * found; a row of zeros is like nothing. */
-static void finds_the_nearest(void **state)
-{
-    (void)state;
-    float train[7][2] = {{0, 4}, {2, 2}, {8, 0}, {1, 0}, {0, 0}, {-1, 0}, {4, 0}},
-          test[4][2] = {{1, 1}, {2, 0}, {0, 1}, {0, -7}};
-    int32_t of_train[] = {0, 0, 1, 1, 0, 1, -1}, of_test[] = {0, 1, -1, 0};
-    px_extraction keys = made_up(train[0], of_train, 7, 2), asked = made_up(test[0], of_test, 4, 2);
-    px_comm self = px_comm_self();
-    px_neighbours n;
-    px_neighbours_find(&n, &keys, &asked, 2, 3, &self);
-    assert_int_equal(n.queries, 2);
-    assert_int_equal(n.k, 3);
-    assert_int_equal(n.query[0], 0); /* of rows 0, 1 and 3, the first and the last but one of quarters */
-    assert_int_equal(n.query[1], 3);
-    assert_memory_equal(n.found, ((int64_t[]){1, 0, 2, 2, 3, 4}), sizeof(int64_t[6]));
-    assert_true(fabs(n.similarity[0] - 1) < 1e-12 && fabs(n.similarity[1] - sqrt(0.5)) < 1e-12);
-    assert_true(n.similarity[3] == 0 && n.similarity[5] == 0);
-    px_neighbours_finish(&n);
-
-    px_neighbours_find(&n, &keys, &asked, 9, 9, &self); /* no more than there are */
-    assert_int_equal(n.queries, 3);
-    assert_int_equal(n.k, 6);
-    assert_memory_equal(n.query, ((int64_t[]){0, 1, 3}), sizeof(int64_t[3]));
-    assert_memory_equal(n.found + 6, ((int64_t[]){2, 3, 1, 0, 4, 5}), sizeof(int64_t[6]));
-    px_neighbours_finish(&n);
 }
 
 enum { IMAGES = 16, SIDE = 8, CLASSES = 4, QUERIES = 2, KEPT = 8 };
@@ -90,7 +61,13 @@ static void keeps_pictures(void **state)
                   .comm = &self,
                   .log = &quiet};
     assert_int_equal(px_results_open(&t.results, file, PX_RESULTS_APPEND), 0);
-    assert_int_equal(px_neighbours_keep(&t), 0);
+    px_features rows_of[] = {px_extraction_features(&of_train, 0, CLASSES),
+                             px_extraction_features(&of_test, 0, CLASSES)};
+    px_knn_cfg cfg = {.k = {1, {1}}, .temperature = 1, .neighbours = px_neighbours_wanted(&t)};
+    px_knn_result r;
+    assert_int_equal(px_knn(&cfg, &rows_of[0], &rows_of[1], &self, &quiet, &r), 0);
+    assert_int_equal(px_neighbours_keep(&t, &r.shown), 0);
+    px_neighbours_finish(&r.shown);
     double *pixels, *labels, *rows, *similarity;
     int rank;
     int64_t dim[4];
@@ -117,22 +94,17 @@ static void keeps_pictures(void **state)
     free(labels);
     free(pixels);
 
-    /* Nothing is kept where none are asked for, of a second repeat, and of images that are no pictures. */
-    t.group = "/eval/knn/none";
-    for (int i = 0; i < 3; i++) {
+    /* Nothing is wanted where none are asked for, of a second repeat, and of images that are no pictures. */
+    for (int i = 0; i < 4; i++) {
         px_trial other = t;
         other.neighbours = i == 0 ? 0 : QUERIES;
         other.seed = i == 1;
         task.channels = i == 2 ? 4 : 3;
-        assert_int_equal(px_neighbours_keep(&other), 0);
+        assert_int_equal(px_neighbours_wanted(&other), i < 3 ? 0 : QUERIES);
     }
-    assert_false(px_results_has(t.results, "/eval/knn/none"));
 
     /* What was kept before goes with the numbers that are measured again. */
-    t.group = "/eval/knn/x";
-    t.neighbours = 0;
-    task.channels = 3;
-    assert_int_equal(px_neighbours_keep(&t), 0);
+    assert_int_equal(px_neighbours_keep(&t, &(px_neighbours){0}), 0);
     assert_false(px_results_has(t.results, "/eval/knn/x/neighbours"));
     assert_int_equal(px_results_close(t.results), 0);
     px_dataset_close(data);
@@ -144,7 +116,6 @@ static void keeps_pictures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(finds_the_nearest),
         cmocka_unit_test(keeps_pictures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
