@@ -36,9 +36,9 @@ const char px_command_rule[] =
     "Every setting is key=value: out= is what the command writes, data.path= the data set that it reads.\n"
     "Flags are switches, and --plugin FILE.so. (-o, --output, --data and --split of before go on working.)\n";
 
-const char px_command_statuses[] = "0 done, 2 wrong use or configuration, 3 bad input data, 75 stopped early with a "
-                                   "checkpoint that can be\n"
-                                   "resumed, 1 anything else.\n";
+const char px_command_statuses[] =
+    "0 done, 2 wrong use or configuration, 3 bad input data, 4 diverged (not finite any more),\n"
+    "75 stopped early with a checkpoint that can be resumed, 1 anything else.\n";
 
 const px_command *px_command_find(const char *name)
 {
