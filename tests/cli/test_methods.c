@@ -239,15 +239,15 @@ static bool check_pair(subject *t)
 /* A method with a family at the first of these sizes that both take; a fixture's tiles are for the first. */
 static bool walk_pair(subject *t, const char *family)
 {
-    static const char *const sizes[] = {"data.image_size=32", "data.image_size=64"};
+    static const char *const sizes[] = {"data.image_size=32", "data.image_size=64", "data.image_size=128"};
     bool taken = false;
     t->backbone = settings_of(family) + 1;
-    for (int s = 0; s < 2 && !taken; s++) {
+    for (size_t s = 0; s < sizeof sizes / sizeof sizes[0] && !taken; s++) {
         t->image_size = sizes[s];
         t->own_tiles = s > 0;
         taken = check_pair(t);
     }
-    print_message("%s, %s: %s\n", t->method->name, family, taken ? t->image_size : "not at 32 and 64 px");
+    print_message("%s, %s: %s\n", t->method->name, family, taken ? t->image_size : "at none of the sizes");
     return taken;
 }
 
