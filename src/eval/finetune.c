@@ -350,7 +350,8 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
         status = fit_batch(&f, t->source.train.count);
     status = px_agree(t->comm, status);
     if (status == 0)
-        status = px_session_create_on(&f.session, &f.settings, t->comm, &t->source.train, "finetune.");
+        status = px_session_create(&f.session, &f.settings, t->comm,
+                                   &(px_session_spec){.images = &t->source.train, .prefix = "finetune."});
     if (status == 0)
         status = train(&f);
     if (status == 0)
@@ -370,7 +371,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     return status;
 }
 
-/* The training's own forecast comes before it takes its memory (px_session_create_on). */
+/* The training's own forecast comes before it takes its memory (px_session_create). */
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
     (void)cfg;

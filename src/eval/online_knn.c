@@ -6,9 +6,14 @@
 #include "eval/extract.h"
 #include "eval/knn.h"
 
+#include <math.h>
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { BATCH = 128, NEIGHBOURS = 20 };
+
+static const px_knn_cfg twenty = {.k = {1, {NEIGHBOURS}}, .temperature = 0.07};
 
 typedef struct online {
     const px_session *session;
@@ -62,7 +67,7 @@ static int prepare(online *o, px_log *log)
 {
     const px_session *s = o->session;
     const px_data_cfg *d = &s->settings->data;
-    px_encoder_spec spec = {.batch = PX_ONLINE_BATCH, .views = 1, .size = s->task.image_size};
+    px_encoder_spec spec = {.batch = BATCH, .views = 1, .size = s->task.image_size};
     if (px_dataset_about(s->data)->classes < 2)
         return px_fail(PX_USAGE, "online_knn_epochs: the data set has no classes to vote for; 0 turns it off");
     if (choose_images(o) != 0 || px_model_encoder(&o->model, s->settings, &s->task, &spec) != 0)
@@ -99,7 +104,8 @@ static int create(void **own, const px_session *s, px_log *log)
 static int measure(void *own, double *value)
 {
     online *o = own;
-    const px_knn_cfg cfg = {.k = {1, {o->train.count < 20 ? (double)o->train.count : 20}}, .temperature = 0.07};
+    px_knn_cfg cfg = twenty;
+    cfg.k.value[0] = fmin(NEIGHBOURS, (double)o->train.count);
     int classes = px_dataset_about(o->session->data)->classes;
     px_extraction train, test;
     px_knn_result r;
@@ -117,8 +123,34 @@ static int measure(void *own, double *value)
     return status;
 }
 
+/* The encoder, its loader, the features and the search. */
+static double bytes(const px_settings *s, const px_task *task)
+{
+    px_model m;
+    px_encoder_spec spec = {.batch = BATCH, .views = 1, .size = task->image_size};
+    if (px_model_plan_encoder(&m, s, task, &spec) != 0)
+        return 0;
+    int64_t most = s->train.online_images, all = task->images, split = all > 0 && all < most ? all : most;
+    px_knn_size size = {.train = split,
+                        .train_here = px_share_most(split, BATCH, task->ranks),
+                        .test = split,
+                        .width = (int)m.features->shape.dim[1],
+                        .classes = task->classes,
+                        .threads = omp_get_max_threads(),
+                        .ranks = task->ranks};
+    double rows = 2 * (double)size.train_here;
+    if (all > 0) /* both splits together have no more than the data set; each may have a batch more than its share */
+        rows = fmin(rows, fmin((double)all, (double)all / task->ranks + 3 * BATCH));
+    px_plan_bytes plan = px_plan_memory(m.plan);
+    double sum = (double)plan.arena + (double)plan.weights + (double)plan.states + px_loader_bytes(&m.views, BATCH, 0) +
+                 rows * size.width * (double)sizeof(float) + px_knn_bytes(&twenty, &size);
+    px_model_finish(&m);
+    return sum;
+}
+
 const px_online_test_kind px_online_knn = {.series = {"online_knn", "online_knn_seconds"},
                                            .says = "online k-NN (k = 20)",
                                            .create = create,
                                            .measure = measure,
-                                           .destroy = destroy};
+                                           .destroy = destroy,
+                                           .bytes = bytes};

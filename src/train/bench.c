@@ -134,7 +134,7 @@ static int set_up(bench *b, px_settings *s, const px_bench_options *o, const px_
                                   .std = {1, 1, 1}};
     if (!s->data.path[0])
         s->data.normalize = PX_NORMALIZE_NONE; /* there are no moments to normalise by */
-    if (px_session_create(&b->session, s, comm, &info) != 0)
+    if (px_session_create(&b->session, s, comm, &(px_session_spec){.instead = &info}) != 0)
         return -1;
     b->columns = PX_BENCH_PARTS + px_plan_steps(b->session.model->plan);
     if (b->session.data)

@@ -14,7 +14,8 @@ static const char *const part_name[PX_NEED_PARTS] = {"activations", "views of im
 
 /* ---- how much ---- */
 
-px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task *task, px_train_loading l)
+px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task *task, px_train_loading l,
+                         const px_online_test_kind *online)
 {
     px_plan_bytes plan = px_plan_memory(m->plan);
     double views = px_loader_bytes(&m->views, l.parts * l.batch, s->data.shuffle ? l.images : 0);
@@ -24,7 +25,7 @@ px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task 
     n.part[PX_NEED_PARAMETERS] = (double)plan.weights + 2 * (double)plan.states;
     n.part[PX_NEED_GRADIENTS] = (double)plan.grads * l.parts * (s->train.accumulate > 1 ? 2 : 1);
     n.part[PX_NEED_OPTIMIZER] = (double)plan.weights * px_optimizer_slot_count(&s->optim);
-    n.part[PX_NEED_VALIDATION] = px_validation_bytes(s, task) + px_online_test_bytes(s, task, task->ranks);
+    n.part[PX_NEED_VALIDATION] = px_validation_bytes(s, task) + px_online_test_bytes(online, s, task);
     return n;
 }
 
@@ -52,7 +53,8 @@ static double sum_of(const px_train_need_case *c, variant v)
     int batch = v.batch / (t.ranks * v.accumulate);
     if (batch > 0 && px_task_of(&t, &s, c->info, t.labelled, batch, t.ranks) == 0 &&
         px_model_plan(&m, &s, &t, c->comm, 0, NULL) == 0) {
-        px_need n = px_train_need_of(&m, &s, &t, (px_train_loading){c->loading.parts, batch, c->loading.images});
+        px_need n =
+            px_train_need_of(&m, &s, &t, (px_train_loading){c->loading.parts, batch, c->loading.images}, c->online);
         bytes = px_need_sum(&n);
         px_model_finish(&m);
     }

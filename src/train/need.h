@@ -1,7 +1,7 @@
 /* need.h - the memory that training will need, by part, known from the plan before any is allocated.
  *
  *     px_model_plan(&model, ...);
- *     px_need need = px_train_need_of(&model, &settings, loading);
+ *     px_need need = px_train_need_of(&model, &settings, &task, loading, NULL);
  *     if (px_train_need_check(&need, &about) != 0) ...    // the message says why, and what would fit
  */
 #ifndef PX_TRAIN_NEED_H
@@ -40,9 +40,12 @@ typedef struct px_train_need_case {
     const px_comm *comm;
     const char *prefix; /* of the key of the batch, the only one that is proposed then; NULL: all of pretrain's */
     int side;           /* of the data set's images: larger views would show no more */
+    const struct px_online_test_kind *online; /* or NULL */
 } px_train_need_case;
 
-px_need px_train_need_of(const px_model *, const px_settings *, const px_task *, px_train_loading);
+/* `online`: the kind of online test whose memory is a part of the validation's, if one is asked for; or NULL. */
+px_need px_train_need_of(const px_model *, const px_settings *, const px_task *, px_train_loading,
+                         const struct px_online_test_kind *online);
 /* Call it before the memory is allocated. 0, or -1 as px_need_check: to say what would fit, it plans smaller runs. */
 int px_train_need_check(const px_need *, const px_train_need_case *);
 

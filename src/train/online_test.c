@@ -44,23 +44,7 @@ int px_online_test_run(px_online_test *t, px_log *log, double epochs_done)
     return 0;
 }
 
-double px_online_test_bytes(const px_settings *s, const px_task *task, int ranks)
+double px_online_test_bytes(const px_online_test_kind *kind, const px_settings *s, const px_task *task)
 {
-    px_model m;
-    px_encoder_spec spec = {.batch = PX_ONLINE_BATCH, .views = 1, .size = task->image_size};
-    if (s->train.online_knn_epochs == 0 || px_model_plan_encoder(&m, s, task, &spec) != 0)
-        return 0;
-    px_plan_bytes plan = px_plan_memory(m.plan);
-    double rows = 2.0 * s->train.online_images;
-    if (task->images > 0) /* both splits together have no more than the data set */
-        rows = fmin(rows, (double)task->images);
-    if (ranks > 1) { /* a rank has its share, and a round of the search beside it (eval/knn.c) */
-        const double SEARCH = 64 * 128 + 2 * 512;
-        rows = fmin(rows, rows / ranks + 2 * PX_ONLINE_BATCH) + SEARCH;
-    }
-    double bytes = (double)plan.arena + (double)plan.weights + (double)plan.states +
-                   px_loader_bytes(&m.views, PX_ONLINE_BATCH, 0) +
-                   rows * (double)m.features->shape.dim[1] * (double)sizeof(float);
-    px_model_finish(&m);
-    return bytes;
+    return kind && s->train.online_knn_epochs > 0 ? kind->bytes(s, task) : 0;
 }

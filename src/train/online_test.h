@@ -23,6 +23,8 @@ typedef struct px_online_test_kind {
     int (*create)(void **own, const px_session *, px_log *);
     int (*measure)(void *own, double *value); /* collective; a share of 1. 0 or -1 */
     void (*destroy)(void *own);
+    /* Bytes per rank that it takes besides the session, known before any is allocated. */
+    double (*bytes)(const px_settings *, const px_task *);
 } px_online_test_kind;
 
 typedef struct px_online_test {
@@ -39,9 +41,7 @@ void px_online_test_end(px_online_test *); /* accepts a zeroed one */
 bool px_online_test_is_due(const px_online_test *, int64_t place, bool last);
 int px_online_test_run(px_online_test *, px_log *, double epochs_done);
 
-/* The images that it takes of the split that is trained on, and at most of validate_split; and the bytes per rank of an encoder of
- * batches of PX_ONLINE_BATCH, and of their features; 0 if it is not asked for. */
-enum { PX_ONLINE_BATCH = 128 };
-double px_online_test_bytes(const px_settings *, const px_task *, int ranks);
+/* The bytes of its kind; 0 if there is none or it is not asked for. */
+double px_online_test_bytes(const px_online_test_kind *, const px_settings *, const px_task *);
 
 #endif

@@ -68,30 +68,31 @@ static int plan_parts(px_session *s)
     return 0;
 }
 
-static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_dataset_info *info, const char *prefix)
+static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_session_spec *spec)
 {
     px_train_need_case about = {.settings = s->settings,
                                 .unsettled = unsettled,
                                 .task = &s->task,
-                                .info = info,
+                                .info = s->data ? px_dataset_about(s->data) : spec->instead,
                                 .loading = {s->parts, s->task.batch, s->split.count},
                                 .comm = s->comm,
-                                .prefix = prefix,
+                                .prefix = spec->prefix,
+                                .online = spec->online,
                                 .side = s->data ? px_dataset_side(s->data) : 0};
-    s->need = px_train_need_of(s->model, s->settings, &s->task, about.loading);
+    s->need = px_train_need_of(s->model, s->settings, &s->task, about.loading, about.online);
     return px_train_need_check(&s->need, &about);
 }
 
 /* Decides everything and allocates nothing. */
-static int design(px_session *s, const px_dataset_info *instead, const char *prefix)
+static int design(px_session *s, const px_session_spec *spec)
 {
     size_t bytes = s->settings->backbone->family->cfg_size;
     px_backbone_cfg *unsettled = memcpy(px_calloc(1, bytes + 1), s->settings->backbone_cfg, bytes);
-    int status = make_task(s, instead);
+    int status = make_task(s, spec->instead);
     if (status == 0)
         status = plan_parts(s);
     if (status == 0)
-        status = check_need(s, unsettled, s->data ? px_dataset_about(s->data) : instead, prefix);
+        status = check_need(s, unsettled, spec);
     free(unsettled);
     return status;
 }
@@ -161,29 +162,17 @@ static int furnish(px_session *s)
     return 0;
 }
 
-/* Either `instead` of a data set, or its `images`, or neither: data.split's. */
-static int create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead,
-                  const px_split *images, const char *prefix)
+int px_session_create(px_session *s, px_settings *settings, const px_comm *comm, const px_session_spec *spec)
 {
+    spec = spec ? spec : &(px_session_spec){0};
     *s = (px_session){.settings = settings, .comm = comm};
-    bool loads = settings->data.path[0] || !instead;
+    bool loads = settings->data.path[0] || !spec->instead;
     if (px_agree(comm, px_precision_settle(settings, comm)) == 0 &&
-        px_agree(comm, loads ? open_data(s, images) : 0) == 0 && px_agree(comm, design(s, instead, prefix)) == 0 &&
+        px_agree(comm, loads ? open_data(s, spec->images) : 0) == 0 && px_agree(comm, design(s, spec)) == 0 &&
         px_agree(comm, furnish(s)) == 0)
         return 0;
     px_session_finish(s);
     return -1;
-}
-
-int px_session_create(px_session *s, px_settings *settings, const px_comm *comm, const px_dataset_info *instead)
-{
-    return create(s, settings, comm, instead, NULL, NULL);
-}
-
-int px_session_create_on(px_session *s, px_settings *settings, const px_comm *comm, const px_split *images,
-                         const char *prefix)
-{
-    return create(s, settings, comm, NULL, images, prefix);
 }
 
 void px_session_finish(px_session *s)

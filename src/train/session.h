@@ -58,13 +58,20 @@ typedef struct px_session {
     int *fault_micro;
 } px_session;
 
+/* What is not as in any training from data.split. All may be NULL. */
+typedef struct px_session_spec {
+    /* If data.path is empty, a description of the images; then the session has no data, and the caller sets the batch. */
+    const px_dataset_info *instead;
+    /* These images of the data set, borrowed, instead of data.split's: fine-tuning as a protocol. `prefix` stands before `batch` in
+     * what a refusal for lack of memory proposes, which is all that it proposes then. */
+    const px_split *images;
+    const char *prefix;
+    const struct px_online_test_kind *online; /* whose memory is foretold, too (online_test.h) */
+} px_session_spec;
+
 /* Collective. Sets what the settings left open; before it allocates memory it checks that there is enough
- * (px_need_check). `instead`: NULL, or, if data.path is empty, a description of the images; then the session has no
- * data, and the caller sets the batch. 0, or -1 with nothing to finish. */
-int px_session_create(px_session *, px_settings *, const px_comm *, const px_dataset_info *instead);
-/* The same with these images of the data set, borrowed, instead of data.split's: fine-tuning as a protocol. `prefix` stands before
- * `batch` in what a refusal for lack of memory proposes, which is all that it proposes then. */
-int px_session_create_on(px_session *, px_settings *, const px_comm *, const px_split *images, const char *prefix);
+ * (px_need_check). `spec` may be NULL. 0, or -1 with nothing to finish. */
+int px_session_create(px_session *, px_settings *, const px_comm *, const px_session_spec *spec);
 void px_session_finish(px_session *); /* also accepts a zeroed session */
 
 /* Before px_session_load: the run goes on at `step`, which is place / per_epoch epochs after its beginning. Schedules, views and

@@ -347,7 +347,8 @@ static int set_up(trainer *t, bool resume, const char *command, const px_online_
     if (!c->out[0])
         status = px_fail(PX_USAGE, "out is not set: give the run's folder, as in out=runs/first");
     t->asked = px_config_text(t->s->config);
-    if (px_agree(t->comm, status) != 0 || px_session_create(&t->session, t->s, t->comm, NULL) != 0)
+    if (px_agree(t->comm, status) != 0 ||
+        px_session_create(&t->session, t->s, t->comm, &(px_session_spec){.online = online}) != 0)
         return -1;
     t->steps = t->session.steps;
     if (px_agree(t->comm, px_validation_create(&t->validation, &t->session)) != 0 ||

@@ -9,8 +9,12 @@
 
 #include "base/error.h"
 #include "eval/clustering.h"
+#include "eval/knn.h"
 #include "eval/linear.h"
 #include "eval/need.h"
+#include "eval/online_knn.h"
+
+#include <omp.h>
 
 enum { TRAIN = 5000, TEST = 1000, BATCH = 64, SIDE = 32 };
 
@@ -151,10 +155,46 @@ static void a_baseline_alone_has_no_encoder(void **state)
     assert_true(n.part[PX_EVAL_NEED_FEATURES] == 4.0 * 7 * 7 * 36 * (TRAIN + TEST));
 }
 
+/* 20 neighbours of 300 images of either split, beside the same encoder: on one rank, on two, and of a data set of 400 images. */
+static void online_knn(void **state)
+{
+    (void)state;
+    double widths, last;
+    px_eval_need_case c = usual();
+    px_settings s = settings;
+    px_task t = task;
+    s.train.online_knn_epochs = 1;
+    s.train.online_images = 300;
+    c.batch = 128;
+    px_need n = need_of(&c, &widths, &last);
+    double encoder = n.part[PX_EVAL_NEED_ENCODER] + 3 * 4.0 * 128 * 3 * SIDE * SIDE;
+    const px_knn_cfg cfg = {.k = {1, {20}}};
+    for (int ranks = 1; ranks <= 2; ranks++) {
+        px_knn_size size = {.train = 300,
+                            .train_here = ranks == 1 ? 300 : 256,
+                            .test = 300,
+                            .width = (int)last,
+                            .classes = t.classes,
+                            .threads = omp_get_max_threads(),
+                            .ranks = ranks};
+        double search = px_knn_bytes(&cfg, &size);
+        t.ranks = ranks;
+        t.images = 0;
+        assert_true(px_online_test_bytes(&px_online_knn, &s, &t) == encoder + 2 * 4 * last * size.train_here + search);
+        t.images = 400;
+        assert_true(px_online_test_bytes(&px_online_knn, &s, &t) == encoder + 4 * last * 400 + search);
+        /* the bytes of a search of few rows are not those of the most that a round can have */
+        assert_true(search < 4 * last * 64 * 128);
+    }
+    assert_true(px_online_test_bytes(NULL, &s, &t) == 0);
+    s.train.online_knn_epochs = 0;
+    assert_true(px_online_test_bytes(&px_online_knn, &s, &t) == 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(features),
-                                       cmocka_unit_test(ranks_have_a_part_each_or_all_rows_of_the_test),
-                                       cmocka_unit_test(pixels), cmocka_unit_test(a_baseline_alone_has_no_encoder)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(features), cmocka_unit_test(ranks_have_a_part_each_or_all_rows_of_the_test),
+        cmocka_unit_test(pixels), cmocka_unit_test(a_baseline_alone_has_no_encoder), cmocka_unit_test(online_knn)};
     return cmocka_run_group_tests_name("need", tests, setup, teardown);
 }

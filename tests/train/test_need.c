@@ -27,7 +27,7 @@ static px_need need_of(const char *setting, int batch, double *flat)
     assert_int_equal(px_settings_load(&s, NULL, given, 4), 0);
     assert_int_equal(px_task_of(&task, &s, &info, false, batch, 1), 0);
     assert_int_equal(px_model_plan(&m, &s, &task, &self, 0, NULL), 0);
-    px_need n = px_train_need_of(&m, &s, &task, (px_train_loading){.parts = 1, .batch = batch, .images = 1000});
+    px_need n = px_train_need_of(&m, &s, &task, (px_train_loading){.parts = 1, .batch = batch, .images = 1000}, NULL);
     *flat = (double)px_plan_memory(m.plan).weights;
     assert_true(n.part[PX_NEED_ACTIVATIONS] == (double)px_plan_arena_bytes(m.plan));
     px_plan_allocate(m.plan); /* and what was planned is there */
