@@ -2,21 +2,22 @@
  * at its end. One candidate per rank: ranks train alone, and meet after each generation. */
 #include "base/error.h"
 #include "base/folder.h"
+#include "cli/candidate.h"
 #include "cli/evolution.h"
 #include "cli/job.h"
 #include "cli/search_file.h"
 #include "cli/share.h"
-#include "data/dataset.h"
 #include "eval/online_knn.h"
-#include "results/ledger.h"
 #include "results/results.h"
 #include "train/meter.h"
 #include "train/stop.h"
 #include "train/trainer.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 typedef struct search_flags {
     px_words plugin;
@@ -36,6 +37,10 @@ static const px_option options[] = {
               "(2: as Real et al. 2019)"),
     PX_OPTION(px_search_cfg, blocks, "5", 1, PX_CELL_BLOCKS, "blocks of a cell (both papers: 5)"),
     PX_OPTION(px_search_cfg, seed, "1", 0, 9e15, "of the cells; that of the runs is seed"),
+    PX_OPTION_TEXT(
+        px_search_cfg, skip, "",
+        "numbers of candidates, as \"3,17\", that are not trained and have no score: they need more memory than "
+        "there is, for example"),
     {0}};
 
 static const px_keys keys[] = {
@@ -54,6 +59,8 @@ typedef struct search {
     px_candidate *all;
     int done;
     px_search_file *file; /* rank 0 */
+    int existed;          /* rank 0: bytes of `folder` that name folders which were there */
+    bool trained;         /* a candidate, by this rank */
     double begun, limit;  /* time_limit in seconds, for all candidates together; 0: none */
 } search;
 
@@ -85,87 +92,81 @@ static int settings_of(const search *s, int number, px_settings *settings)
     return status;
 }
 
-/* The last value of the run's k-NN, and what all its starts have cost. */
-static int read_run(const char *run, px_candidate *c)
-{
-    char *path = px_format("%s/run.h5", run);
-    px_results *r;
-    px_ledger_total cost;
-    double *values;
-    int rank, status = px_results_open(&r, path, PX_RESULTS_READ);
-    int64_t dim[4];
-    free(path);
-    if (status != 0)
-        return -1;
-    status = px_results_get(r, "/train/online_knn", &values, &rank, dim);
-    if (status == 0) {
-        c->score = dim[0] > 0 ? values[dim[0] - 1] : NAN;
-        free(values);
-        status = px_ledger_read(r, &cost);
-        c->core_seconds = px_ledger_core_seconds(&cost.sum);
-    }
-    px_results_abandon(r);
-    return status;
-}
-
-/* Parameters of the backbone, and its multiply-adds for one image of the size that the run was trained on. */
-static int measure(const px_settings *s, px_candidate *c)
-{
-    px_dataset *data;
-    if (px_dataset_open(&data, s->data.path, s->data.links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
-        return -1;
-    int channels = px_dataset_about(data)->channels, side = s->data.image_size;
-    px_dataset_close(data);
-    px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true});
-    px_value *x = px_input(g, "images", PX_F32, PX_SHAPE(1, channels, side, side));
-    px_encoding e = s->backbone->family->build(g, s->backbone, s->backbone_cfg, x);
-    int status = px_graph_error(g) ? px_fail(PX_USAGE, "%s: %s", s->backbone->name, px_graph_error(g)) : 0;
-    if (status == 0) {
-        px_graph_output(g, "features", e.pooled);
-        c->multiply_adds = px_graph_multiply_adds(g);
-        c->parameters = 0;
-        for (int i = 0; i < px_graph_params(g); i++) {
-            const px_value *v = px_graph_param(g, i)->value;
-            c->parameters += v->kind == PX_PARAMETER ? (double)px_shape_count(v->shape) : 0;
-        }
-    }
-    px_graph_destroy(g);
-    return status;
-}
-
 static int stopped(const search *s, int number)
 {
     return px_fail(PX_STOPPED, "stopped at candidate %d of %d; to continue: the same command", number,
                    s->cfg.candidates);
 }
 
+/* Adds to the message whose failure it is and how to go on. A search's first start fails for what all candidates share; a full
+ * disk is no candidate's fault. */
+static int failed(const search *s, int number)
+{
+    px_status status = px_error_status();
+    if (s->done == 0 && !s->trained)
+        return px_fail(status, "candidate %d: %s", number, px_error());
+    if (status == PX_FAIL)
+        return px_fail(status, "candidate %d: %s; the same command tries it again and keeps the others", number,
+                       px_error());
+    return px_fail(
+        status,
+        "candidate %d: %s; the same command tries it again and keeps the others, search.skip=%s%s%d leaves it out",
+        number, px_error(), s->cfg.skip, *s->cfg.skip ? "," : "", number);
+}
+
+/* Whether the numbers of search.skip have this one. */
+static bool is_skipped(const search *s, int number)
+{
+    for (const char *at = s->cfg.skip; *at; at += *at == ',') {
+        char *end;
+        if (strtol(at, &end, 10) == number)
+            return true;
+        at = end;
+    }
+    return false;
+}
+
 /* Trains it on this rank alone, or goes on with that. What does not stay finite has no score, as a result of its own. */
-static int train(search *s, int number, FILE *nowhere)
+static int train(search *s, px_settings *settings, int number, FILE *nowhere)
 {
     px_candidate *c = &s->all[number];
-    px_settings settings;
-    if (settings_of(s, number, &settings) != 0)
-        return -1;
     double begun = px_process_seconds();
     if (s->limit > 0) /* of all candidates together */
-        settings.train.time_limit = fmax(s->limit - (px_now() - s->begun), 0.01) / 60;
+        settings->train.time_limit = fmax(s->limit - (px_now() - s->begun), 0.01) / 60;
     px_comm self = px_comm_self();
     self.local_size = s->job->comm.local_size; /* all ranks of a host need its memory at the same time */
     px_log log = px_log_make(nowhere, false);  /* for the run's log.txt */
-    int status = px_pretrain(&settings, &self, &log, true, s->job->command, &px_online_knn, begun);
+    int status = px_pretrain(settings, &self, &log, true, s->job->command, &px_online_knn, begun);
     px_log_close(&log);
     if (status == 0) {
-        status = read_run(settings.train.out, c);
+        status = px_candidate_read_run(c, settings->train.out);
     } else if (px_error_status() == PX_DIVERGED) {
         c->core_seconds = px_process_seconds() - begun; /* its ledger may not have them */
         status = 0;
-    } else if (px_error_status() == PX_STOPPED) { /* its own message names its own command */
-        stopped(s, number);
+    }
+    s->trained |= status == 0;
+    return status;
+}
+
+/* All of a candidate's results; of one that is left out there are none. */
+static int try_one(search *s, int number, FILE *nowhere)
+{
+    px_candidate *c = &s->all[number];
+    px_settings settings;
+    if (is_skipped(s, number)) {
+        c->multiply_adds = c->parameters = NAN;
+        return 0;
+    }
+    int status = settings_of(s, number, &settings);
+    if (status == 0) {
+        status = train(s, &settings, number, nowhere);
+        if (status == 0)
+            status = px_candidate_measure(c, &settings);
+        px_settings_finish(&settings);
     }
     if (status == 0)
-        status = measure(&settings, c);
-    px_settings_finish(&settings);
-    return status;
+        return 0;
+    return px_error_status() == PX_STOPPED ? stopped(s, number) : failed(s, number); /* not by the run's own command */
 }
 
 /* ---- generations ---- */
@@ -204,9 +205,37 @@ static void tell(search *s, int first, int end)
             snprintf(from, sizeof from, "from %d", c->parent);
         if (isfinite(c->score))
             snprintf(score, sizeof score, "k-NN %.2f %%", 100 * c->score);
-        px_log_line(&s->job->log, "candidate %d of %d, %s: %s, %.2f M multiply-adds, %.1f core-seconds", i,
-                    s->cfg.candidates, from, score, c->multiply_adds / 1e6, c->core_seconds);
+        if (is_skipped(s, i))
+            px_log_line(&s->job->log, "candidate %d of %d, %s: left out", i, s->cfg.candidates, from);
+        else
+            px_log_line(&s->job->log, "candidate %d of %d, %s: %s, %.2f M multiply-adds, %.1f core-seconds", i,
+                        s->cfg.candidates, from, score, c->multiply_adds / 1e6, c->core_seconds);
     }
+}
+
+/* Those that are not in the file and have a run: if the search was killed, for one of them. */
+static void tell_begun(search *s, int begin, int end)
+{
+    char *list = px_strdup("");
+    for (int i = begin; i < end; i++) {
+        char *run = px_format("%s/%04d", s->folder, i);
+        if (access(run, F_OK) == 0 && !is_skipped(s, i)) {
+            char *longer = px_format("%s%s%d", list, *list ? ", " : "", i);
+            free(list);
+            list = longer;
+        }
+        free(run);
+    }
+    if (*list)
+        px_log_line(&s->job->log, "there are runs of the candidates %s, which go on", list);
+    free(list);
+}
+
+static int write_results(search *s)
+{
+    if (px_search_file_write(s->file, s->all, s->done) == 0)
+        return 0;
+    return px_fail(px_error_status(), "%s; the same command goes on, the candidates' runs are kept", px_error());
 }
 
 /* Candidates from `first` to end - 1, of which those before `begin` are in the file. */
@@ -231,14 +260,17 @@ static int generation(search *s, int first, int end, FILE *nowhere)
         return -1;
     if (begin >= end)
         return 0;
+    if (comm->rank == 0)
+        tell_begun(s, begin, end);
+    px_barrier(comm); /* before others make more of them */
     for (int i = begin + comm->rank; i < end && status == 0; i += comm->size)
-        status = px_stop_signal() ? stopped(s, i) : train(s, i, nowhere);
+        status = px_stop_signal() ? stopped(s, i) : try_one(s, i, nowhere);
     if (px_agree(comm, status) != 0)
         return -1;
     share(s, begin, end);
     s->done = end;
     tell(s, begin, end);
-    return px_agree(comm, comm->rank == 0 ? px_search_file_write(s->file, s->all, s->done) : 0);
+    return px_agree(comm, comm->rank == 0 ? write_results(s) : 0);
 }
 
 /* For standard output. */
@@ -283,6 +315,20 @@ static int all_generations(search *s)
 
 /* ---- the command ---- */
 
+/* search.skip is a list of candidates' numbers. */
+static int check_skip(const search *s)
+{
+    for (const char *at = s->cfg.skip; *at;) {
+        char *end;
+        long number = isdigit((unsigned char)*at) ? strtol(at, &end, 10) : -1;
+        if (number < 0 || number >= s->cfg.candidates || (*end && *end != ',') || (*end && !end[1]))
+            return px_fail(PX_USAGE, "search.skip = %s is not a list of candidates, 0 to %d, with commas between",
+                           s->cfg.skip, s->cfg.candidates - 1);
+        at = end + (*end == ',');
+    }
+    return 0;
+}
+
 static int read_request(search *s, const px_args *args)
 {
     px_config_group(s->own, "search", options, &s->cfg);
@@ -302,19 +348,37 @@ static int read_request(search *s, const px_args *args)
                        s->cfg.candidates, s->cfg.population);
     if (args->words.count && !(s->config = px_share_config(args->words.word[0], &s->job->log)))
         return -1;
-    return 0;
+    return check_skip(s);
 }
 
 /* The folder and its file, on rank 0. */
 static int open_folder(search *s, const px_settings *first)
 {
-    int existed;
     char *config = px_config_text(first->config);
-    int status = px_folder_make(s->folder, 64, &existed);
+    int status = px_folder_make(s->folder, 64, &s->existed);
     if (status == 0)
         status = px_search_file_open(&s->file, s->folder, &s->cfg, config, s->all, &s->done, &s->job->log);
     free(config);
     return status;
+}
+
+/* A search whose first candidates cannot begin leaves nothing, so that the mended command is not refused for another one's
+ * settings. All ranks are past their runs. */
+static void leave(search *s)
+{
+    bool any = s->done > 0;
+    for (int i = 0; i < s->cfg.population && !any; i++) {
+        char *run = px_format("%s/%04d", s->folder, i);
+        any = access(run, F_OK) == 0;
+        free(run);
+    }
+    char *file = px_format("%s/search.h5", s->folder);
+    if (s->file && !any)
+        unlink(file); /* before the lock is released */
+    px_results_abandon(s->file);
+    if (s->file && !any)
+        px_folder_unmake(s->folder, s->existed);
+    free(file);
 }
 
 /* What rank 0 has read. */
@@ -351,8 +415,8 @@ static int search_all(search *s)
     if (status == 0 && job->comm.rank == 0) {
         status = px_search_file_close(s->file);
         print_best(s);
-    } else {
-        px_results_abandon(s->file);
+    } else if (job->comm.rank == 0) {
+        leave(s);
     }
     return px_agree(&job->comm, status);
 }

@@ -26,6 +26,7 @@
 typedef struct px_search_cfg {
     int candidates, population, sample, generation, blocks;
     int64_t seed;
+    const char *skip; /* the caller's */
 } px_search_cfg;
 
 typedef struct px_candidate {

@@ -28,7 +28,7 @@ static double *field(px_candidate *c, int column)
 /* What does not change what a candidate's score is worth, or is each candidate's own. */
 static const char *const may_change[] = {
     "out",          "time_limit", "threads", "checkpoint_minutes", "rank_timeout",     "data.path", "data.workers",
-    "data.timeout", "data.links", "isa",     "nasnet.normal",      "nasnet.reduction", NULL};
+    "data.timeout", "data.links", "isa",     "nasnet.normal",      "nasnet.reduction", "recompute", NULL};
 
 /* What makes a search by other numbers another one. */
 typedef struct rule {

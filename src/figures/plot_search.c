@@ -20,7 +20,7 @@ static const double LOW = 0.1, HIGH = 0.9; /* quantiles: the band has 80 % */
 
 typedef struct search {
     int count, population;
-    double *percent, *millions; /* k-NN accuracy, NaN: it did not stay finite; multiply-adds */
+    double *percent, *millions; /* k-NN accuracy, NaN: it has none; multiply-adds */
     char **strategy, **normal, **reduction;
     int best[2];         /* of random search, of evolution; -1: none */
     double *sorted;      /* percents of random candidates, ascending */
@@ -353,7 +353,7 @@ static int draw_all(plot_job *job)
             continue;
         bad = draw(job, run, &s);
         if (bad == 0 && s.failed)
-            px_plot_left_out(job, "search: %d candidate%s that did not stay finite", s.failed, s.failed > 1 ? "s" : "");
+            px_plot_left_out(job, "search: %d candidate%s without a score", s.failed, s.failed > 1 ? "s" : "");
         search_finish(&s);
     }
     return bad;

@@ -1,5 +1,6 @@
-/* test_search.c - pretext search: the same results on one rank and two; a search that was killed goes on to the same; what cannot
- * be. What is drawn and changed: tests/backbones/test_cells.c; which cells are tried: test_evolution.c. */
+/* test_search.c - pretext search: the same results on one rank and two; a search that was killed, stopped, or grown
+ * goes on to the same; a candidate that fails alone; what cannot be. What is drawn and changed: tests/backbones/test_cells.c; which
+ * cells are tried: test_evolution.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,32 +122,102 @@ static void one_rank_and_two_find_the_same(void **state)
     free(score.data);
 }
 
-/* Killed when its fourth candidate begins: two are in search.h5, and are not trained again; the third has a whole run. */
+/* Starts a search, and sends it the signal when a candidate begins. Its status must be this one. */
+static void interrupted(const char *out, const char *candidate, int signal, int status)
+{
+    char *set_out = px_format("out=%s", out), *begun = px_format("%s/%s/log.txt", out, candidate);
+    const char *const words[] = {"search", TINY, SMALL, set_out, NULL};
+    run_child child = run_start(0, words);
+    run_result ended;
+    for (double since = px_now(); access(begun, F_OK) != 0; run_pause_ms(2)) {
+        if (run_has_ended(&child, &ended))
+            fail_msg("status %d: %s", ended.status, ended.err);
+        if (px_now() - since > PATIENCE)
+            fail_msg("no candidate %s", candidate);
+    }
+    kill(child.process, signal);
+    ended = run_wait(&child);
+    if (ended.status != status || (status == 75 && !strstr(ended.err, "of 4; to continue: the same command")))
+        fail_msg("status %d: %s", ended.status, ended.err);
+    run_finish(&ended);
+    free(set_out);
+    free(begun);
+}
+
+/* Goes on with a search, which becomes the one that was not disturbed, and does not train its first candidate again. */
+static void goes_on(const char *out, const char *says)
+{
+    char *set_out = px_format("out=%s", out), *first = px_format("%s/0000/checkpoint.h5", out);
+    struct stat before, after;
+    assert_int_equal(stat(first, &before), 0);
+    run_result r = RUN("search", TINY, SMALL, set_out);
+    if (r.status != 0 || !strstr(r.err, says))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    same_search("one", out);
+    cost_of(out);
+    assert_int_equal(stat(first, &after), 0);
+    assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+    free(set_out);
+    free(first);
+}
+
+/* When its fourth candidate begins: two are in search.h5; the third has a whole run, the fourth a folder. */
 static void a_killed_search_goes_on(void **state)
 {
     (void)state;
-    const char *const words[] = {"search", TINY, SMALL, "out=killed", NULL};
-    run_child child = run_start(0, words);
-    run_result ended;
-    double begun = px_now();
-    while (access("killed/0003", F_OK) != 0) {
-        if (run_has_ended(&child, &ended))
-            fail_msg("status %d: %s", ended.status, ended.err);
-        if (px_now() - begun > PATIENCE)
-            fail_msg("no fourth candidate");
-        run_pause_ms(2);
-    }
-    kill(child.process, SIGKILL);
-    ended = run_wait(&child);
-    assert_int_not_equal(ended.status, 0);
-    run_finish(&ended);
-    struct stat before, after;
-    assert_int_equal(stat("killed/0000/checkpoint.h5", &before), 0);
-    succeeds(RUN("search", TINY, SMALL, "out=killed"));
-    same_search("one", "killed");
-    cost_of("killed");
-    assert_int_equal(stat("killed/0000/checkpoint.h5", &after), 0);
-    assert_true(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+    interrupted("killed", "0003", SIGKILL, 128 + SIGKILL);
+    goes_on("killed", "there are runs of the candidates 2, 3, which go on");
+}
+
+/* In its first generation, so that search.h5 has nothing yet. */
+static void a_stopped_search_goes_on(void **state)
+{
+    (void)state;
+    interrupted("stopped", "0001", SIGTERM, 75);
+    goes_on("stopped", "there are runs of the candidates 0, 1, which go on");
+}
+
+/* A finished search gets more candidates, first within a generation. */
+static void a_search_grows(void **state)
+{
+    (void)state;
+    succeeds(RUN("search", TINY, SMALL, "search.candidates=3", "out=grown"));
+    goes_on("grown", "3 of 4 candidates are done");
+    run_result r = RUN("search", TINY, SMALL, "time_limit=0.0001", "search.candidates=5", "out=grown");
+    if (r.status != 75 || !strstr(r.err, "stopped"))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    goes_on("grown", "4 of 4 candidates are done"); /* nothing of it is lost */
+}
+
+/* The second candidate's run cannot be made: a file is in its place. */
+static void one_candidate_fails(void **state)
+{
+    (void)state;
+    assert_int_equal(mkdir("failed", 0777), 0);
+    write_content("failed", "0001", "", 0);
+    run_result r = RUN("search", TINY, SMALL, "out=failed");
+    if (r.status != 2 || !strstr(r.err, "candidate 1: failed/0001: ") ||
+        !strstr(r.err, "; the same command tries it again and keeps the others, search.skip=1 leaves it out"))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    r = RUN("search", TINY, SMALL, "search.candidates=2", "search.skip=1", "out=failed");
+    if (r.status != 0 || !strstr(r.err, "candidate 1 of 2, random: left out"))
+        fail_msg("status %d: %s", r.status, r.err);
+    run_finish(&r);
+    array score = read_array("failed", "search.h5", "/candidates/score");
+    assert_true(score.count == 2 && isfinite(score.data[0]) && isnan(score.data[1]));
+    free(score.data);
+}
+
+/* What keeps all candidates from being trained leaves nothing: the right command is not refused as another search. */
+static void a_start_that_fails_leaves_nothing(void **state)
+{
+    (void)state;
+    refused(RUN("search", TINY, SMALL, "optim.warmup_epochs=2", "out=new/search"),
+            "candidate 0: optim.warmup_epochs = 2");
+    assert_int_not_equal(access("new", F_OK), 0);
 }
 
 /* They are a result, without a score: not an error, and not tried again. */
@@ -180,6 +251,8 @@ static void what_cannot_be_is_refused(void **state)
     refused(RUN("search", TINY, SMALL, "out=x", "nasnet.normal=id:0+id:1"), "is what a search varies");
     refused(RUN("search", TINY, "search.candidates=3", "out=x"), "are fewer than search.population = 16");
     refused(RUN("search", TINY, SMALL, "out=x", "search.generations=2"), "search.generation");
+    refused(RUN("search", TINY, SMALL, "out=x", "search.skip=1,4"), "is not a list of candidates, 0 to 3");
+    refused(RUN("search", TINY, SMALL, "out=x", "search.skip=1,"), "is not a list of candidates, 0 to 3");
     assert_int_not_equal(access("x", F_OK), 0);
 }
 
@@ -188,6 +261,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_rank_and_two_find_the_same),
         cmocka_unit_test(a_killed_search_goes_on),
+        cmocka_unit_test(a_stopped_search_goes_on),
+        cmocka_unit_test(a_search_grows),
+        cmocka_unit_test(one_candidate_fails),
+        cmocka_unit_test(a_start_that_fails_leaves_nothing),
         cmocka_unit_test(candidates_may_diverge),
         cmocka_unit_test(what_cannot_be_is_refused),
     };

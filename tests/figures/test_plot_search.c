@@ -48,7 +48,7 @@ static void search(void **state)
     assert_int_equal(px_plot_as(PX_PICTURE_TEXT, (const char *[]){path}, 1, NULL, &done), 0);
     assert_int_equal(done.drawn, 1);
     assert_int_equal(done.left_out, 1);
-    assert_string_equal(done.missing[0], "search: 1 candidate that did not stay finite");
+    assert_string_equal(done.missing[0], "search: 1 candidate without a score");
     px_plot_outcome_finish(&done);
     assert_null(drawn((const char *[]){short_of_texts}, 1, "search"));
     free(path);
