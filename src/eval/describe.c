@@ -37,7 +37,8 @@ static void write_settings(FILE *out, const px_protocol *p, const px_protocol_cf
 {
     char *prefix = px_format("%s.", p->name);
     for (const px_option *o = p->options; o->name; o++)
-        write_setting(out, prefix, o, cfg);
+        if (!p->pictures || strcmp(o->name, p->pictures) != 0)
+            write_setting(out, prefix, o, cfg);
     free(prefix);
 }
 

@@ -237,7 +237,7 @@ static int evaluate_subject(bench *b, subject s)
                                  .test = b->splits.test},
                       .classes = px_dataset_about(b->data)->classes,
                       .layers = b->e->eval.layers,
-                      .neighbours = s == PRETRAINED ? b->e->eval.neighbours : 0,
+                      .baseline = s != PRETRAINED,
                       .results = b->results,
                       .config = b->config,
                       .comm = b->comm,

@@ -25,7 +25,7 @@ typedef struct px_eval_cfg {
     bool baselines, layers;
     enum { PX_FEATURES_FP32, PX_FEATURES_BF16 } features;
     px_patches patches;
-    int batch, embed, neighbours, seeds, hog_cell;
+    int batch, embed, seeds, hog_cell;
     double holdout, labels, checkpoint_minutes;
     int64_t labels_seed;
 } px_eval_cfg;

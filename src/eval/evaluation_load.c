@@ -1,7 +1,6 @@
 /* evaluation_load.c - the options of an evaluation, and what it reads before it begins. */
 #include "base/error.h"
 #include "eval/evaluation.h"
-#include "eval/neighbours.h"
 #include "eval/protocol_names.h"
 #include "train/checkpoint.h"
 #include "train/saved.h"
@@ -41,8 +40,6 @@ const px_option px_eval_options[] = {
         px_eval_cfg, checkpoint_minutes, "10", 0, 1e6,
         "protocol=finetune: minutes between the checkpoints from which it goes on if it was interrupted; 0: each step"),
     PX_OPTION(px_eval_cfg, embed, "1000", 0, 2000, "test images in the two-dimensional map of embeddings; 0: no map"),
-    PX_OPTION(px_eval_cfg, neighbours, "10", 0, PX_NEIGHBOURS_MAX,
-              "protocol=knn: test images that are kept as pictures, each with the 8 nearest training images; 0: none"),
     {0}};
 
 static bool begins(const char *text, const char *with)
@@ -63,6 +60,32 @@ static bool concerns_run(const char *assignment, bool weights)
     }
     return begins(assignment, "backbone=") ||
            (weights && (begins(assignment, "weights.") || begins(assignment, "out=") || begins(assignment, "seed=")));
+}
+
+/* An assignment that was to be given by another key before, in the words of today; else NULL. A new string. */
+static char *in_new_words(const char *assignment)
+{
+    static const struct {
+        const char *before, *now;
+    } keys[] = {{"neighbours=", "knn.neighbours="}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (begins(assignment, keys[i].before))
+            return px_format("%s%s", keys[i].now, assignment + strlen(keys[i].before));
+    return NULL;
+}
+
+/* Assigns what concerns the evaluation; the log tells of old words. */
+static int set_all(px_evaluation *e, const char *const assignments[], int count, px_log *log)
+{
+    int status = 0;
+    for (int i = 0; i < count && status == 0; i++) {
+        char *now = in_new_words(assignments[i]);
+        if (now)
+            px_log_line(log, "note: %s is now written %s", assignments[i], now);
+        status = px_config_set(e->config, now ? now : assignments[i]);
+        free(now);
+    }
+    return status;
 }
 
 static int load_run(px_evaluation *e, const char *run, const char *const assignments[], int count, px_log *log)
@@ -154,9 +177,7 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
         e->cfg[i] = px_calloc(1, px_protocols[i]->cfg_size);
         px_config_group(e->config, px_protocols[i]->name, px_protocols[i]->options, e->cfg[i]);
     }
-    int status = 0;
-    for (int i = 0; i < owns && status == 0; i++)
-        status = px_config_set(e->config, own[i]);
+    int status = set_all(e, own, owns, log);
     if (status == 0)
         status = px_config_finish(e->config);
     if (status == 0)

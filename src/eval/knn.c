@@ -22,6 +22,7 @@ const px_option px_knn_options[] = {
     PX_OPTION(px_knn_cfg, k, "[10, 20, 100, 200]", 1, 100000, "numbers of neighbours; each one is reported (DINO)"),
     PX_OPTION(px_knn_cfg, temperature, "0.07", 0.001, 100,
               "votes weigh exp(similarity / temperature) (DINO, Wu et al.)"),
+    PX_NEIGHBOURS_OPTION(px_knn_cfg, neighbours, "nearest training images"),
     {0}};
 
 /* Queries of a block, and the most blocks of a round. A round is collective, so its size follows from what all ranks know: what its
@@ -448,7 +449,7 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
                 test = px_extraction_features(t->test, last, t->classes);
     px_knn_cfg knn = cfg->knn;
     px_knn_result r;
-    knn.neighbours = px_neighbours_wanted(t);
+    knn.neighbours = px_neighbours_wanted(t, knn.neighbours);
     int status = px_agree(t->comm, px_knn(&knn, &train, &test, t->comm, t->log, &r));
     if (status == 0)
         status = px_neighbours_keep(t, &r.shown);
@@ -474,6 +475,7 @@ const px_protocol px_protocol_knn = {
     .axis = "k",
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_knn_options,
+    .pictures = "neighbours",
     .bytes = bytes,
     .run = run,
 };

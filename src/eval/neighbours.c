@@ -126,9 +126,9 @@ static int forget(const px_trial *t)
     return status;
 }
 
-int px_neighbours_wanted(const px_trial *t)
+int px_neighbours_wanted(const px_trial *t, int asked)
 {
-    return t->seed > 0 || px_picture_side(t->source.from->task) == 0 ? 0 : t->neighbours;
+    return t->baseline || t->seed > 0 || px_picture_side(t->source.from->task) == 0 ? 0 : asked;
 }
 
 int px_neighbours_keep(px_trial *t, const px_neighbours *n)

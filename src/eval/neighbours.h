@@ -16,6 +16,12 @@
 
 enum { PX_NEIGHBOURS_MAX = 20 /* queries */, PX_NEIGHBOURS_KEPT = 8 /* neighbours of each */ };
 
+/* The key of a protocol that keeps them (px_protocol.pictures), for a table of options whose struct `type` has it as `field`.
+ * `what` is kept of each query. */
+#define PX_NEIGHBOURS_OPTION(type, field, what)                                                                        \
+    PX_OPTION(type, field, "10", 0, PX_NEIGHBOURS_MAX,                                                                 \
+              "test images that are kept as pictures, each with the 8 " what "; 0: none")
+
 typedef struct px_neighbours {
     int queries, k;     /* no more than there are labelled rows */
     int64_t *query;     /* (queries) rows of the test split, ascending */
@@ -36,9 +42,9 @@ void px_neighbours_put(px_neighbours *, int query, int j, int64_t row, double si
 /* Collective: what each rank has put, on all. */
 void px_neighbours_share(px_neighbours *, const px_comm *);
 
-/* How many queries a trial has pictures of: its `neighbours`; none of repeats (seeds=) but the first, or of images with other than
- * 1 or 3 channels. */
-int px_neighbours_wanted(const px_trial *);
+/* How many queries a trial has pictures of: those `asked` for; none of baselines, of repeats (seeds=) but the first, or of images
+ * with other than 1 or 3 channels. */
+int px_neighbours_wanted(const px_trial *, int asked);
 
 /* Collective: writes those, the same on all ranks, to GROUP/neighbours:
  *     pictures     uint8 (queries * (1 + k), side, side, channels): each query, and behind it its neighbours

@@ -48,7 +48,7 @@ typedef struct px_trial {
     int64_t seed;              /* is added to the protocol's own: 0, 1, ... with seeds= */
     bool layers;               /* all layers are asked for */
     double checkpoint_minutes; /* between checkpoints of a protocol that trains for long */
-    int neighbours;            /* test images whose nearest ones are kept as pictures (neighbours.h) */
+    bool baseline;             /* the subject is only there to be compared with */
     px_results *results;       /* rank 0; NULL on the others */
     const char *config;        /* the evaluation's settings as text */
     const px_comm *comm;
@@ -83,6 +83,9 @@ typedef struct px_protocol {
     const char *columns;      /* of the table that it prints, after the subject's 12 characters */
     size_t cfg_size;
     const px_option *options;
+    /* Its option that says how many images are kept as pictures: that changes no number, so it is no part of what is measured. Or
+     * NULL. */
+    const char *pictures;
     bool layers; /* it can also measure the layers before the last one */
     bool draws;  /* what it finds depends on a seed, also if all labels are there */
     /* it takes images and the network, not features: nothing is encoded for it, and baselines without a network are left out */

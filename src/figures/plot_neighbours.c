@@ -206,7 +206,7 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const plot_
     return px_plot_end(job, figure);
 }
 
-/* Where none are kept (neighbours=0, versions before 0.3), nothing is reported as left out. */
+/* Where none are kept (knn.neighbours=0, versions before 0.3), nothing is reported as left out. */
 static int draw_all(plot_job *job)
 {
     int count, bad = 0, drawn = 0;

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "results/measured.h"
 #include "small_run.h"
 
 enum { IMAGES = SMALL_RUN_IMAGES, STRENGTHS = 5 };
@@ -88,6 +89,26 @@ static void rounded_features_are_the_same_on_ranks(void **state)
         free(found[0].data);
         free(found[1].data);
     }
+}
+
+/* How many pictures are kept is no part of what is measured; the key that it had before is told. */
+static void fewer_pictures_measure_the_same(void **state)
+{
+    (void)state;
+    succeeds(RUN("probe", "run", "protocol=knn", "knn.k=5", "threads=1"));
+    run_result r = RUN("probe", "run", "protocol=knn", "knn.k=5", "neighbours=3", "threads=1");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.err, "note: neighbours=3 is now written knn.neighbours=3"));
+    run_finish(&r);
+    array similarity = read_array("run", "run.h5", "/eval/knn/pretrained/neighbours/similarity");
+    assert_int_equal(similarity.count, 3 * 8);
+    free(similarity.data);
+    px_results *h5 = open_h5("run", "run.h5");
+    char *measured = px_measured_get(h5, "/eval/knn/pretrained");
+    assert_non_null(strstr(measured, "\nknn.temperature = "));
+    assert_null(strstr(measured, "neighbours"));
+    free(measured);
+    assert_int_equal(px_results_close(h5), 0);
 }
 
 /* Of both splits every third image has no label: accuracies are shares of the other test images, clean or not. */
@@ -277,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(robustness_falls_with_the_strength),
                                        cmocka_unit_test(robustness_begins_at_the_linear_probe),
                                        cmocka_unit_test(rounded_features_are_the_same_on_ranks),
+                                       cmocka_unit_test(fewer_pictures_measure_the_same),
                                        cmocka_unit_test(robustness_is_of_images_with_labels),
                                        cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
                                        cmocka_unit_test(diagnostics_by_layer_and_against_a_file),

@@ -57,13 +57,12 @@ static void keeps_pictures(void **state)
                   .train = &of_train,
                   .test = &of_test,
                   .source = {.from = &from, .train = *train, .test = *test},
-                  .neighbours = QUERIES,
                   .comm = &self,
                   .log = &quiet};
     assert_int_equal(px_results_open(&t.results, file, PX_RESULTS_APPEND), 0);
     px_features rows_of[] = {px_extraction_features(&of_train, 0, CLASSES),
                              px_extraction_features(&of_test, 0, CLASSES)};
-    px_knn_cfg cfg = {.k = {1, {1}}, .temperature = 1, .neighbours = px_neighbours_wanted(&t)};
+    px_knn_cfg cfg = {.k = {1, {1}}, .temperature = 1, .neighbours = px_neighbours_wanted(&t, QUERIES)};
     px_knn_result r;
     assert_int_equal(px_knn(&cfg, &rows_of[0], &rows_of[1], &self, &quiet, &r), 0);
     assert_int_equal(px_neighbours_keep(&t, &r.shown), 0);
@@ -94,13 +93,13 @@ static void keeps_pictures(void **state)
     free(labels);
     free(pixels);
 
-    /* Nothing is wanted where none are asked for, of a second repeat, and of images that are no pictures. */
+    /* Nothing is wanted of a baseline, of a second repeat, and of images that are no pictures. */
     for (int i = 0; i < 4; i++) {
         px_trial other = t;
-        other.neighbours = i == 0 ? 0 : QUERIES;
+        other.baseline = i == 0;
         other.seed = i == 1;
         task.channels = i == 2 ? 4 : 3;
-        assert_int_equal(px_neighbours_wanted(&other), i < 3 ? 0 : QUERIES);
+        assert_int_equal(px_neighbours_wanted(&other, QUERIES), i < 3 ? 0 : QUERIES);
     }
 
     /* What was kept before goes with the numbers that are measured again. */

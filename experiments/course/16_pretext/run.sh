@@ -10,7 +10,7 @@ family()
     shift
     if ! [ -e "$run/probed" ]; then
         one "$name" "method=$1" "${@:2}"
-        "$program" probe "$run" protocol=knn "knn.k=[20]" labels=200 baselines=true test_split=val embed=0 neighbours=0 >&2
+        "$program" probe "$run" protocol=knn "knn.k=[20]" labels=200 baselines=true test_split=val embed=0 knn.neighbours=0 >&2
         touch "$run/probed"
     fi
 }
