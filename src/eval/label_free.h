@@ -9,13 +9,9 @@
  *     double like = px_cka(&a, &b);                                         // two layers, runs or epochs
  *     px_cka_side_finish(&a), px_cka_side_finish(&b);
  *
- * - alignment: mean of |f(x) - f(y)|^2 over two views of an image, rows of length 1 (Wang and Isola 2020, arXiv:2005.10242, their
- *   alpha 2). 0: views of an image are one point.
- * - uniformity: log of the mean of exp(-2 |f(x) - f(y)|^2) over all pairs of different images (their t 2). 0: all is one point;
- *   -4 for features spread evenly over a sphere of many dimensions.
- * - lidar: exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, divided by their sum (Thilak et al. 2023, arXiv:2312.04000):
- *   B is the covariance of the images' mean features, W that of views around them, plus delta I. How many directions tell images
- *   apart, beyond what augmentation changes; at most min(width, images - 1).
+ * - alignment and lidar: see tensor/looks.h.
+ * - uniformity: log of the mean of exp(-2 |f(x) - f(y)|^2) over all pairs of different images, rows of length 1 (Wang and Isola
+ *   2020, arXiv:2005.10242, their t 2). 0: all is one point; -4 for features spread evenly over a sphere of many dimensions.
  * - CKA: |Y^T X|^2 / (|X^T X| |Y^T Y|), Frobenius norms of centred features (Kornblith et al. 2019, arXiv:1905.00414, linear). 1:
  *   the same up to rotation and scale.
  */

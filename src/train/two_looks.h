@@ -4,11 +4,7 @@
  *     if (px_two_looks_measure(&t, first, second, 256, width) != 0) ...
  *     if (t.narrow) px_log_warning(...);
  *
- * - alignment: mean squared distance between the two views of an image, rows of length 1 (Wang & Isola 2020): 0 if augmentation
- *   changes nothing, 2 if the views have nothing in common.
- * - lidar: exp of the entropy of the eigenvalues of W^-1/2 B W^-1/2, divided by their sum (Thilak et al. 2023): B is the covariance
- *   of the images' mean rows, W that of the views around them, plus 1e-4 on its diagonal (the paper's). How many directions tell
- *   images apart beyond what augmentation changes; at most min(width, count - 1). The same as eval/label_free.h, for two views.
+ * Alignment and LiDAR: see tensor/looks.h; delta is the 1e-4 of LiDAR's paper. eval/label_free.h measures the same of more views.
  */
 #ifndef PX_TRAIN_TWO_LOOKS_H
 #define PX_TRAIN_TWO_LOOKS_H

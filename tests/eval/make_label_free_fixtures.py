@@ -45,7 +45,7 @@ def cka(x, y):
 
 
 print("/* label_free_fixtures.h - made by make_label_free_fixtures.py. */\n/* clang-format off */")
-for name, images, q, width in (("few", 9, 4, 5), ("wide", 300, 3, 24)):
+for name, images, q, width in (("few", 9, 4, 5), ("wide", 300, 3, 24), ("long_rows", 5, 3, 24)):
     views = features(images * q, width, 1).reshape(images, q, width)
     print(f"static const double {name}[] = {{{alignment(views):.15g}, {uniformity(views):.15g}, {lidar(views, 1e-4):.15g}}};")
 print(f"static const double cka_same_width = {cka(features(300, 24, 1), features(300, 24, 2)):.15g};")

@@ -61,7 +61,8 @@ static void numbers_are_those_of_numpy(void **state)
 {
     (void)state;
     check(9, 4, 5, few);
-    check(300, 3, 24, wide); /* two blocks of pairs */
+    check(300, 3, 24, wide);    /* two blocks of pairs */
+    check(5, 3, 24, long_rows); /* more features than rows: matrices of rows by rows */
     px_features x = features(300, 24, 1), y = features(300, 24, 2), z = features(300, 7, 3);
     near(like(&x, &y), cka_same_width);
     near(like(&x, &z), cka_other_width);
