@@ -409,18 +409,6 @@ void px_logistic_result_finish(px_logistic_result *r)
     *r = (px_logistic_result){0};
 }
 
-double px_logistic_bytes(const px_logistic_cfg *cfg, int64_t train, int64_t test, int classes, int width, int ranks,
-                         bool bf16)
-{
-    (void)cfg;
-    double taken =
-        ranks > 1 || bf16 ? (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks) : 0;
-    double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
-    int64_t n = parameters(classes, width);
-    return px_samples_bytes(train, test) + (double)train * sizeof(bool) + taken + chunk +
-           (double)n * (double)sizeof(double) + px_lbfgs_bytes(n) + 3.0 * classes * classes * (double)sizeof(int64_t);
-}
-
 /* ---- as a protocol ---- */
 
 int px_logistic_write(px_results *r, const char *group, const px_logistic_result *l)
@@ -442,8 +430,14 @@ struct px_protocol_cfg {
 
 static double bytes(const px_protocol_cfg *cfg, const px_trial_size *size)
 {
-    return px_logistic_bytes(&cfg->logistic, size->train, size->test, size->classes, size->width, size->comm->size,
-                             size->bf16);
+    (void)cfg;
+    int width = size->width, classes = size->classes, ranks = size->comm->size;
+    double chunk = (double)CHUNK * (width + classes + 1) * (double)sizeof(double);
+    if (ranks > 1 || size->bf16)
+        chunk += (double)CHUNK * width * sizeof(float) + px_features_fetch_bytes(CHUNK, width, ranks);
+    int64_t n = parameters(classes, width);
+    return px_samples_bytes(size->train, size->test) + (double)size->train * sizeof(bool) + chunk +
+           (double)n * (double)sizeof(double) + px_lbfgs_bytes(n) + 3.0 * classes * classes * (double)sizeof(int64_t);
 }
 
 static int run(const px_protocol_cfg *cfg, px_trial *t)
