@@ -48,8 +48,8 @@ extern const px_cell_op px_cell_ops[]; /* ends with a NULL name */
 /* 0, or -1 (PX_USAGE): the message begins with the word that is wrong. A cell must read value 0, or networks of such cells could
  * not see their images; and each of its blocks must be read or be in its output. */
 int px_cell_read(px_cell *, const char *text);
-char *
-px_cell_text(const px_cell *); /* a new string; without "out:" where the output is the blocks that no block reads */
+/* A new string; without "out:" where the output is the blocks that no block reads. */
+char *px_cell_text(const px_cell *);
 
 bool px_cell_reads(const px_cell *, int value); /* some block does */
 int px_cell_width(const px_cell *);             /* how many values the output concatenates */

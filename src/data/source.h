@@ -17,8 +17,8 @@
 
 typedef struct px_entry {
     const char *source; /* as the user named it */
-    const char
-        *path; /* inside it, with '/': "train/cat/1.png"; for a single file, its name. Without .gz and the like */
+    /* Inside it, with '/': "train/cat/1.png"; for a single file, its name. Without .gz and the like. */
+    const char *path;
     const uint8_t *bytes; /* the whole content; NULL for a folder */
     size_t size;
     bool folder;

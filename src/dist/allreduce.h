@@ -25,7 +25,7 @@ void px_allreduce_destroy(px_allreduce *);
 void px_allreduce_start(px_allreduce *, int bucket);
 bool px_allreduce_progress(px_allreduce *); /* returns true when nothing is in flight */
 void px_allreduce_finish(px_allreduce *);
-double
-px_allreduce_waited(const px_allreduce *); /* seconds spent in finish since creation, not overlapped with computation */
+/* Seconds spent in finish since creation, not overlapped with computation. */
+double px_allreduce_waited(const px_allreduce *);
 
 #endif

@@ -17,8 +17,8 @@ typedef struct px_comm_scratch px_comm_scratch;
  * got of it. `seconds`: in which it did nothing but that or wait for it. Not counted: agreement on failures, the watch. */
 typedef struct px_traffic {
     double bytes, seconds;
-    double
-        core; /* processor seconds of the thread that talks, within `seconds`: waiting may sleep, or share its core */
+    /* Processor seconds of the thread that talks, within `seconds`: waiting may sleep, or share its core. */
+    double core;
 } px_traffic;
 
 typedef struct px_comm {

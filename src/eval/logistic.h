@@ -34,17 +34,13 @@ typedef struct px_logistic_result {
     double C[PX_LIST_MAX], holdout_top1[PX_LIST_MAX];
     int chosen;
     int steps; /* of the last fit */
-    double loss,
-        slope; /* of the last fit: mean cross-entropy with its share of the weights; largest element of the gradient */
+    /* Of the last fit: mean cross-entropy with its share of the weights; largest element of the gradient. */
+    double loss, slope;
     int classes;
     double *per_class;  /* (classes) recall */
     int64_t *confusion; /* (classes, classes): row true, column predicted */
 } px_logistic_result;
 void px_logistic_result_finish(px_logistic_result *);
-
-/* Bytes of memory that it takes on a rank, beside the features. */
-double px_logistic_bytes(const px_logistic_cfg *, int64_t train, int64_t test, int classes, int width, int ranks,
-                         bool bf16);
 
 /* 0 or -1 (an empty class, one class only: PX_DATA; non-finite features: PX_DIVERGED). */
 int px_logistic(const px_logistic_cfg *, const px_features *train, const px_features *test, const px_comm *, px_log *,

@@ -26,8 +26,8 @@
 /* A figure: its file, plot_NAME.c, and a word in meson.build. */
 struct plot_job;
 typedef struct px_chart {
-    const char
-        *name; /* of its pictures: NAME.png, or RUN_NAME.png with several runs; or they have names of their own */
+    /* Of its pictures: NAME.png, or RUN_NAME.png with several runs; or they have names of their own. */
+    const char *name;
     const char *summary;            /* for help */
     const char *group;              /* what it draws is below this group of run.h5 */
     bool image;                     /* its pictures are made of pixels, not of lines */

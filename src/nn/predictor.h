@@ -22,9 +22,9 @@ void px_predictor_settle(px_predictor *, int encoder_width, int encoder_depth);
 typedef struct px_asked {
     int groups;
     px_value *places; /* i32 (B, groups M) */
-    px_value *
-        share; /* (B, groups M): 0 where there is nothing to predict, which then is hidden from the others of the group;
-                       * else at least 1 / (2 M) */
+    /* (B, groups M): 0 where there is nothing to predict, which then is hidden from the others of the group; else at least
+     * 1 / (2 M) */
+    px_value *share;
 } px_asked;
 
 /* context (B, K, D), tokens at `visible`, i32 (B, K), of a grid of side x side -> (B, groups M, D). Positions are fixed sines and

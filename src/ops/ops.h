@@ -147,8 +147,8 @@ px_value *px_layer_norm(px_graph *, px_value *x, px_value *gamma, px_value *beta
  *
  * Heads of a multiple of 8 numbers have fast kernels. */
 typedef struct px_attention_operands {
-    px_value
-        *qkv; /* (B, T, 3 D): rows of queries, keys, values, each (heads, D / heads), as in timm; or NULL, and then */
+    /* (B, T, 3 D): rows of queries, keys, values, each (heads, D / heads), as in timm; or NULL, and then q, k and v */
+    px_value *qkv;
     px_value *q, *k, *v; /* (B, Q, D), (B, K, D), (B, K, D) */
     px_value *bias;      /* or NULL */
     int heads;
