@@ -230,6 +230,20 @@ static int check_names(const px_grid *g)
     return status;
 }
 
+/* A grid of one run is called by its seed, if one is given, so that it can grow to more of them. */
+static void vary_seed(px_grid *g)
+{
+    for (int i = 0; i < g->fixed_count && g->axes == 0; i++)
+        if (strncmp(g->fixed[i], "seed=", 5) == 0) {
+            g->axis = px_calloc(1, sizeof *g->axis);
+            g->axis[g->axes++] = (px_axis){.key = px_strdup("seed")};
+            add_value(g->axis, px_strdup(g->fixed[i] + 5));
+            free(g->fixed[i]);
+            g->fixed_count--;
+            memmove(g->fixed + i, g->fixed + i + 1, (size_t)(g->fixed_count - i) * sizeof *g->fixed);
+        }
+}
+
 int px_grid_read(px_grid *g, const char *const assignments[], int count)
 {
     *g = (px_grid){.runs = 1};
@@ -237,7 +251,7 @@ int px_grid_read(px_grid *g, const char *const assignments[], int count)
     for (int i = 0; i < count && status == 0; i++)
         status = add_assignment(g, assignments[i]);
     if (status == 0 && g->axes == 0)
-        status = px_fail(PX_USAGE, "no key has several values: optim.lr=0.1,0.3 or seed=1..3, for example");
+        vary_seed(g);
     for (int i = 0; i < g->axes && status == 0; i++) {
         g->axis[i].label = label_of(g, i);
         status = name_values(&g->axis[i]);
@@ -280,7 +294,7 @@ char **px_grid_settings(const px_grid *g, int run)
 
 char *px_grid_name(const px_grid *g, int run)
 {
-    char *name = px_strdup("");
+    char *name = px_strdup(g->axes ? "" : "run");
     for (int i = 0; i < g->axes; i++) {
         const px_axis *a = &g->axis[i];
         char *longer = px_format("%s%s%s-%s", name, i ? "_" : "", a->label, a->name[choice(g, run, i)]);

@@ -9,7 +9,8 @@
  *     px_grid_finish(&g);
  *
  * Commas separate values, except within brackets, which are a list of the option's own ("optim.steps=[30,60],[40,80]"), and
- * within double quotes. FIRST..LAST are all whole numbers from one to the other, and may stand among other values.
+ * within double quotes. FIRST..LAST are all whole numbers from one to the other, and may stand among other values. Where no key has
+ * several values there is one run, called by its seed if one is given, so that the grid can grow to more of them.
  */
 #ifndef PX_CLI_GRID_H
 #define PX_CLI_GRID_H
@@ -31,7 +32,7 @@ typedef struct px_grid {
     int fixed_count;
 } px_grid;
 
-/* 0; or -1 (PX_USAGE) with nothing to finish: no key has several values, an empty or repeated value, a key given twice,
+/* 0; or -1 (PX_USAGE) with nothing to finish: an empty or repeated value, a key given twice,
  * brackets or quotes that do not match, too many runs, values that would have the same name. */
 int px_grid_read(px_grid *, const char *const assignments[], int count);
 void px_grid_finish(px_grid *);
@@ -39,7 +40,7 @@ void px_grid_finish(px_grid *);
 /* The assignments of one run, fixed ones first: a new NULL-terminated array of new strings. */
 char **px_grid_settings(const px_grid *, int run);
 
-/* A name for its folder, of letters, digits and "+-._": a new string. The last axis changes fastest. */
+/* A name for its folder, of letters, digits and "+-._": a new string. The last axis changes fastest. Without one it is "run". */
 char *px_grid_name(const px_grid *, int run);
 
 #endif

@@ -3,8 +3,11 @@
 #include "base/error.h"
 #include "base/shell.h"
 #include "cli/child.h"
+#include "data/dataset.h"
 #include "figures/compare.h"
+#include "train/changes.h"
 #include "train/checkpoint.h"
+#include "train/model.h"
 #include "train/settings.h"
 
 #include <errno.h>
@@ -48,6 +51,43 @@ static px_grid_stage stage_of(const char *folder, double epochs)
     return done ? PX_GRID_DONE : PX_GRID_BEGUN;
 }
 
+/* The configuration as a run keeps it: resolved for its images. A new string; NULL: there are no such images now, or not for it. */
+static char *resolved(px_settings *s)
+{
+    px_dataset *data;
+    char *text = NULL;
+    if (px_dataset_open(&data, s->data.path, s->data.links ? PX_LINKS_FOLLOWED : PX_LINKS_REFUSED) != 0)
+        return NULL;
+    const px_split *whole = px_dataset_split(data, s->data.split);
+    if (whole) {
+        px_task task;
+        px_split split = *whole;
+        int64_t *index = px_split_limit(&split, s->data.limit);
+        if (px_task_make(&task, s, data, &split, s->train.batch, 1) == 0)
+            text = px_config_text(s->config);
+        free(index);
+    }
+    px_dataset_close(data);
+    return text;
+}
+
+/* A run that is done would not be trained again: its results must be those of this configuration. */
+static int check_done(const char *folder, px_settings *s)
+{
+    static const char *const may_change[] = {NULL};
+    px_log quiet = px_log_make(stderr, true);
+    px_checkpoint saved;
+    char *now = resolved(s);
+    int status = 0;
+    if (now && px_checkpoint_peek(folder, &saved, &quiet) == 0) {
+        if (px_changes_refuse(saved.config, now, may_change, folder) != 0)
+            status = px_fail(PX_USAGE, "%s, or remove this run, which is done", px_error());
+        px_checkpoint_finish(&saved);
+    }
+    free(now);
+    return status;
+}
+
 int px_grid_look(const px_grid_job *j, px_grid_stage *stage, double *minutes)
 {
     *minutes = 0;
@@ -62,6 +102,8 @@ int px_grid_look(const px_grid_job *j, px_grid_stage *stage, double *minutes)
         if (status == 0) {
             status = px_schedule_check(&s.optim, s.train.epochs);
             stage[i] = stage_of(folder, s.train.epochs);
+            if (status == 0 && stage[i] == PX_GRID_DONE)
+                status = check_done(folder, &s);
             if (s.train.time_limit > 0 && (*minutes == 0 || s.train.time_limit < *minutes))
                 *minutes = s.train.time_limit;
             px_settings_finish(&s);

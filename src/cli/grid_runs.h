@@ -20,7 +20,7 @@ typedef struct px_grid_job {
 typedef enum px_grid_stage { PX_GRID_NEW, PX_GRID_BEGUN, PX_GRID_DONE } px_grid_stage;
 
 /* Reads the settings of all runs, and how far each is. stage: room for grid->runs; *minutes: the least time_limit, or 0.
- * 0; or -1 (PX_USAGE): a run's configuration is not valid. */
+ * 0; or -1 (PX_USAGE): a run's configuration is not valid, or is not what a run that is done was trained with. */
 int px_grid_look(const px_grid_job *, px_grid_stage *stage, double *minutes);
 
 /* One line per run: its name and how far it is; then the command that the first one would be started with. */

@@ -25,10 +25,8 @@ static double *field(px_candidate *c, int column)
     return (double *)(void *)((char *)c + columns[column].offset);
 }
 
-/* What does not change what a candidate's score is worth, or is each candidate's own. */
-static const char *const may_change[] = {
-    "out",          "time_limit", "threads", "checkpoint_minutes", "rank_timeout",     "data.path", "data.workers",
-    "data.timeout", "data.links", "isa",     "nasnet.normal",      "nasnet.reduction", "recompute", NULL};
+/* Each candidate's own. */
+static const char *const may_change[] = {"nasnet.normal", "nasnet.reduction", NULL};
 
 /* What makes a search by other numbers another one. */
 typedef struct rule {

@@ -56,6 +56,27 @@ static bool find(const char *text, const cursor *wanted, cursor *found)
     return false;
 }
 
+/* Runs of older versions wrote true and false, and auto does what false did. */
+static bool same_meaning(const cursor *a, const cursor *b)
+{
+    static const char *const words[][2] = {{"auto", "none"}, {"false", "none"}, {"true", "dataset"}};
+    const char *value[] = {a->value, b->value};
+    int length[] = {a->value_length, b->value_length};
+    bool normalize = same(b->group, b->group_length, "data", 4) && same(b->key, b->key_length, "normalize", 9);
+    for (int i = 0; i < 2 && normalize; i++) {
+        if (length[i] >= 2 && value[i][0] == '"') {
+            value[i]++;
+            length[i] -= 2;
+        }
+        for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
+            if (same(value[i], length[i], words[k][0], (int)strlen(words[k][0]))) {
+                value[i] = words[k][1];
+                length[i] = (int)strlen(words[k][1]);
+            }
+    }
+    return same(value[0], length[0], value[1], length[1]);
+}
+
 /* ---- what makes it another run ---- */
 
 /* Settings that change what the stored numbers mean. Others that change the parameters' shapes (a head's width) are refused by
@@ -93,17 +114,28 @@ int px_changes_check(const px_changes *c, const char *run)
     return 0;
 }
 
+/* Settings that change no result. */
+static const char *const harmless[] = {"out",          "time_limit",   "threads",    "checkpoint_minutes",
+                                       "rank_timeout", "recompute",    "isa",        "data.path",
+                                       "data.workers", "data.timeout", "data.links", NULL};
+
+static bool is_among(const char *const names[], const char *name)
+{
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
 int px_changes_refuse(const char *before, const char *now, const char *const allowed[], const char *run)
 {
     cursor was = {.at = before}, is;
     while (next(&was)) {
         char *name = px_format("%.*s%s%.*s", was.group_length, was.group_length ? was.group : "",
                                was.group_length ? "." : "", was.key_length, was.key);
-        bool may = false, found = find(now, &was, &is);
-        for (int i = 0; allowed[i]; i++)
-            may = may || strcmp(allowed[i], name) == 0;
+        bool may = is_among(harmless, name) || is_among(allowed, name), found = find(now, &was, &is);
         int status = 0;
-        if (!may && found && !same(was.value, was.value_length, is.value, is.value_length))
+        if (!may && found && !same_meaning(&was, &is))
             status = px_fail(PX_USAGE, "%s: was begun with %s = %.*s, not %.*s; another one takes another out=", run,
                              name, was.value_length, was.value, is.value_length, is.value);
         free(name);
@@ -127,27 +159,6 @@ static void tell(px_log *log, const cursor *key, const cursor *was, const cursor
                    key->group_length ? key->group : "", key->group_length ? "." : "", key->key_length, key->key,
                    is ? is->value_length : 4, is ? is->value : "none", was ? was->value_length : 4,
                    was ? was->value : "none");
-}
-
-/* Runs of older versions wrote true and false, and auto does what false did. */
-static bool same_meaning(const cursor *a, const cursor *b)
-{
-    static const char *const words[][2] = {{"auto", "none"}, {"false", "none"}, {"true", "dataset"}};
-    const char *value[] = {a->value, b->value};
-    int length[] = {a->value_length, b->value_length};
-    bool normalize = same(b->group, b->group_length, "data", 4) && same(b->key, b->key_length, "normalize", 9);
-    for (int i = 0; i < 2 && normalize; i++) {
-        if (length[i] >= 2 && value[i][0] == '"') {
-            value[i]++;
-            length[i] -= 2;
-        }
-        for (size_t k = 0; k < sizeof words / sizeof words[0]; k++)
-            if (same(value[i], length[i], words[k][0], (int)strlen(words[k][0]))) {
-                value[i] = words[k][1];
-                length[i] = (int)strlen(words[k][1]);
-            }
-    }
-    return same(value[0], length[0], value[1], length[1]);
 }
 
 /* A key that the run's version did not have: it did what the default does now. */

@@ -18,8 +18,9 @@ typedef struct px_changes {
  * `run` is its name in the message. 0 or -1 (PX_USAGE). */
 int px_changes_check(const px_changes *, const char *run);
 
-/* Refuses every setting that differs but those of `allowed`, "key" or "group.key", NULL-terminated: scores of one search are of
- * runs that are alike but for their cells. 0 or -1 (PX_USAGE). */
+/* Refuses every setting that differs but those of `allowed`, "key" or "group.key", NULL-terminated, and those that change no
+ * result (where the data set lies, threads, limits of time, ...): scores of one search, or of one grid, are of runs that are alike
+ * but for what they vary. 0 or -1 (PX_USAGE). */
 int px_changes_refuse(const char *before, const char *now, const char *const allowed[], const char *run);
 
 /* Says which settings differ, one warning each. */

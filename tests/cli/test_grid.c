@@ -92,10 +92,24 @@ static void labels_tell_keys_apart(void **state)
     px_grid_finish(&h);
 }
 
+static void one_run(void **state)
+{
+    (void)state;
+    px_grid g;
+    const char *const seed[] = {"epochs=5", "seed=3", "optim.lr=1"}, *const none[] = {"epochs=5"};
+    assert_int_equal(px_grid_read(&g, seed, 3), 0);
+    assert_int_equal(g.runs, 1);
+    check_run(&g, 0, "seed-3", "epochs=5 optim.lr=1 seed=3");
+    px_grid_finish(&g);
+    assert_int_equal(px_grid_read(&g, none, 1), 0);
+    assert_int_equal(g.runs, 1);
+    check_run(&g, 0, "run", "epochs=5");
+    px_grid_finish(&g);
+}
+
 static void bad_lists_are_refused(void **state)
 {
     (void)state;
-    GRID_FAILS("seed=1");
     GRID_FAILS("seed=1,2", "seed=3");
     GRID_FAILS("seed=3", "seed=1,2");
     GRID_FAILS("seed=1,2,1");
@@ -163,6 +177,22 @@ static void done_runs_are_skipped(void **state)
     ends(start(f, "g", "seed=1,2", "epochs=2", NULL), 0, "resumed at step 6 of 12");
     assert_int_equal(rows(f, "g/seed-2"), 12);
     assert_int_equal(rows(f, "g/seed-3"), 6);
+}
+
+/* A run that is done has the results of its own configuration, which the grid's may be no longer. */
+static void other_settings_are_refused(void **state)
+{
+    const fixture *f = *state;
+    ends(start(f, "s", "seed=1", "epochs=1", NULL), 0, "run 1 of 1: seed-1");
+    ends(start(f, "s", "seed=1", "epochs=1", "threads=2"), 0, "1 of 1 runs in"); /* changes no result */
+    ends(
+        start(f, "s", "seed=1,2", "epochs=1", "optim.weight_decay=0.5"), 2,
+        "s/seed-1: was begun with optim.weight_decay = 0.0001, not 0.5; another one takes another out=, or remove this "
+        "run");
+    ends(start(f, "s", "seed=1,2", "epochs=0.5", "--dry-run"), 2, "was begun with epochs = 1.0, not 0.5");
+    char *other = px_format("%s/s/seed-2", f->folder);
+    assert_int_not_equal(access(other, F_OK), 0); /* before anything is started */
+    free(other);
 }
 
 /* How often a grid has started something, in a run that is evaluated by these settings; whether results are there then. */
@@ -347,12 +377,19 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(product_of_all_lists),   cmocka_unit_test(commas_within_values),
-        cmocka_unit_test(labels_tell_keys_apart), cmocka_unit_test(bad_lists_are_refused),
-        cmocka_unit_test(each_probe_of_a_run),    cmocka_unit_test(no_array_of_done_runs),
-        cmocka_unit_test(started_by_others),      cmocka_unit_test(interrupts_of_a_launcher),
-        cmocka_unit_test(done_runs_are_skipped),  cmocka_unit_test(failures_do_not_stop_the_others),
-        cmocka_unit_test(interrupted_runs_go_on), cmocka_unit_test(array_of_jobs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(product_of_all_lists),
+                                       cmocka_unit_test(commas_within_values),
+                                       cmocka_unit_test(labels_tell_keys_apart),
+                                       cmocka_unit_test(bad_lists_are_refused),
+                                       cmocka_unit_test(one_run),
+                                       cmocka_unit_test(other_settings_are_refused),
+                                       cmocka_unit_test(each_probe_of_a_run),
+                                       cmocka_unit_test(no_array_of_done_runs),
+                                       cmocka_unit_test(started_by_others),
+                                       cmocka_unit_test(interrupts_of_a_launcher),
+                                       cmocka_unit_test(done_runs_are_skipped),
+                                       cmocka_unit_test(failures_do_not_stop_the_others),
+                                       cmocka_unit_test(interrupted_runs_go_on),
+                                       cmocka_unit_test(array_of_jobs)};
     return cmocka_run_group_tests_name("grid", tests, set_up, tear_down);
 }
