@@ -92,8 +92,8 @@ static void place_rows(sheet *s, const px_neighbours *n, const px_trial *t)
     for (int q = 0; q < n->queries; q++)
         for (int j = 0; j <= n->k; j++) {
             int64_t at = j == 0 ? n->query[q] : n->found[q * n->k + j - 1];
-            s->row[q * (n->k + 1) + j] = (j == 0 ? t->source.test : t->source.train).index[at];
-            s->label[q * (n->k + 1) + j] = (j == 0 ? t->test : t->train)->label[at];
+            s->row[q * (n->k + 1) + j] = (j == 0 || n->of_test ? t->source.test : t->source.train).index[at];
+            s->label[q * (n->k + 1) + j] = (j == 0 || n->of_test ? t->test : t->train)->label[at];
         }
 }
 

@@ -1,5 +1,5 @@
 /* neighbours.h - a few test images and the training images that are nearest to each, as pictures: what a representation takes to
- * be alike.
+ * be alike. Of k-NN, and of retrieval, which may also look among the other test images.
  *
  *     px_neighbours n = px_neighbours_begin(&test, 10, rows);         // which test images; a search then finds for each of them
  *     int query = px_neighbours_query(&n, row);
@@ -27,6 +27,7 @@ typedef struct px_neighbours {
     int64_t *query;     /* (queries) rows of the test split, ascending */
     int64_t *found;     /* (queries, k) rows of the training split, nearest first */
     double *similarity; /* (queries, k) cosine; 0 with a row of zeros */
+    bool of_test;       /* `found` has rows of the test split */
 } px_neighbours;
 
 /* Chooses the queries, evenly spaced among the labelled test rows. `known`: the rows among which neighbours are found. */

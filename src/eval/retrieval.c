@@ -19,6 +19,7 @@ const px_option px_retrieval_options[] = {
     PX_OPTION_CHOICE(px_retrieval_cfg, gallery, "train", "train|test",
                      "where images are looked for: the training images, or the other test images"),
     PX_OPTION(px_retrieval_cfg, k, "[1, 5, 10]", 1, 100000, "recall is reported at each of these"),
+    PX_NEIGHBOURS_OPTION(px_retrieval_cfg, neighbours, "images that are retrieved first"),
     {0}};
 
 /* Queries of a product; the most that a rank asks in a round, and bytes of their similarities; bits of a digit of the sort. */
@@ -39,6 +40,7 @@ typedef struct search {
     const px_retrieval_result *result;
     double *precision; /* (test rows) average precision, NaN: does not count */
     int64_t *found;    /* (PX_LIST_MAX) queries with a right image among the first k */
+    px_neighbours *shown;
 } search;
 
 /* What a thread works with. */
@@ -87,14 +89,19 @@ static entry *sort(entry *a, entry *b, int64_t n)
     return a;
 }
 
+static px_rows rows_of(const search *s, int rank)
+{
+    if (!px_features_divided(s->gallery))
+        return (px_rows){0, s->gallery->count};
+    return px_share(s->gallery->count, s->gallery->unit, rank, s->comm->size);
+}
+
 /* The labelled gallery as query `i` of this rank's slice sees it: their number. */
 static int64_t list_gallery(const search *s, const turn *r, int i, int64_t query, entry *list)
 {
     int64_t n = 0;
     for (int rank = 0; rank < s->comm->size; rank++) {
-        px_rows rows = {0, s->gallery->count};
-        if (px_features_divided(s->gallery))
-            rows = px_share(s->gallery->count, s->gallery->unit, rank, s->comm->size);
+        px_rows rows = rows_of(s, rank);
         const float *similarity = r->all + ((int64_t)rank * r->slice + i) * s->most;
         const int32_t *label = s->gallery->label + rows.first;
         for (int64_t j = 0; j < rows.rows; j++)
@@ -102,6 +109,36 @@ static int64_t list_gallery(const search *s, const turn *r, int i, int64_t query
                 list[n++] = (entry){key_of(similarity[j]), label[j] == s->test->label[query]};
     }
     return n;
+}
+
+/* Keeps what is retrieved first, if this query is one that is shown. Among equals the smaller row is first, as in the ranking. */
+static void show(const search *s, const turn *r, int i, int64_t query)
+{
+    int shown = px_neighbours_query(s->shown, query), count = 0;
+    float similarity[PX_NEIGHBOURS_KEPT];
+    int64_t row[PX_NEIGHBOURS_KEPT];
+    for (int rank = 0; shown >= 0 && rank < s->comm->size; rank++) {
+        px_rows rows = rows_of(s, rank);
+        const float *here = r->all + ((int64_t)rank * r->slice + i) * s->most;
+        for (int64_t j = 0; j < rows.rows; j++) {
+            int64_t at = rows.first + j;
+            if (s->gallery->label[at] < 0 || (s->self && at == query))
+                continue;
+            int place = count;
+            for (; place > 0 && here[j] > similarity[place - 1]; place--)
+                if (place < s->shown->k) {
+                    similarity[place] = similarity[place - 1];
+                    row[place] = row[place - 1];
+                }
+            if (place < s->shown->k) {
+                similarity[place] = here[j];
+                row[place] = at;
+                count += count < s->shown->k;
+            }
+        }
+    }
+    for (int j = 0; j < count; j++)
+        px_neighbours_put(s->shown, shown, j, row[j], (double)similarity[j]);
 }
 
 /* Ranks the gallery for query `i` of this rank's slice, row `query` of the test. */
@@ -118,6 +155,7 @@ static void ask(const search *s, const turn *r, desk *d, int i, int64_t query)
     s->precision[query] = right > 0 ? sum / (double)right : NAN;
     for (int k = 0; k < s->result->count; k++)
         d->found[k] += first >= 0 && first < s->result->k[k];
+    show(s, r, i, query);
 }
 
 /* Similarities of all queries of a round with one block of this rank's rows. dot (QUERIES, keys) */
@@ -218,9 +256,10 @@ static int take_k(const px_retrieval_cfg *cfg, px_retrieval_result *r)
 static int prepare(const px_retrieval_cfg *cfg, const px_features *gallery, const px_features *test,
                    px_retrieval_result *r)
 {
+    bool self = cfg->gallery == PX_GALLERY_TEST;
     PX_CHECK(gallery->width == test->width && gallery->count <= INT32_MAX);
-    int64_t rows, *per_class = px_calloc((size_t)gallery->classes + 1, sizeof *per_class);
-    int64_t *of_gallery = px_features_labelled(gallery, gallery->classes, "training", &rows, per_class);
+    int64_t rows, known = 0, *per_class = px_calloc((size_t)gallery->classes + 1, sizeof *per_class);
+    int64_t *of_gallery = px_features_labelled(gallery, gallery->classes, "training", &known, per_class);
     int64_t *of_test = of_gallery ? px_features_labelled(test, gallery->classes, "test", &rows, per_class) : NULL;
     int status = of_gallery && of_test ? 0 : -1;
     free(per_class);
@@ -228,7 +267,14 @@ static int prepare(const px_retrieval_cfg *cfg, const px_features *gallery, cons
     free(of_test);
     if (status != 0 || px_features_finite(gallery, "training") != 0 || px_features_finite(test, "test") != 0)
         return -1;
-    return take_k(cfg, r);
+    if (take_k(cfg, r) != 0)
+        return -1;
+    known -= self; /* a query does not find itself */
+    if (cfg->neighbours > 0 && known > 0) {
+        r->shown = px_neighbours_begin(test, cfg->neighbours, known);
+        r->shown.of_test = self;
+    }
+    return 0;
 }
 
 /* The ranks' parts together: each query has its place, so that sums do not depend on who asked. */
@@ -274,8 +320,10 @@ int px_retrieval(const px_retrieval_cfg *cfg, const px_features *train, const px
                 .self = self,
                 .result = r,
                 .precision = px_calloc((size_t)test->count + 1, sizeof(double)),
-                .found = found};
+                .found = found,
+                .shown = &r->shown};
     ask_all(&s, log);
+    px_neighbours_share(&r->shown, comm);
     int status = conclude(&s, comm, r);
     free(s.precision);
     free(gallery_scale);
@@ -332,8 +380,13 @@ static int run(const px_protocol_cfg *cfg, px_trial *t)
     int last = t->train->layers - 1;
     px_features train = px_extraction_features(t->train, last, t->classes),
                 test = px_extraction_features(t->test, last, t->classes);
+    px_retrieval_cfg ask_for = cfg->retrieval;
     px_retrieval_result r;
-    int status = px_agree(t->comm, px_retrieval(&cfg->retrieval, &train, &test, t->comm, t->log, &r));
+    ask_for.neighbours = px_neighbours_wanted(t, ask_for.neighbours);
+    int status = px_agree(t->comm, px_retrieval(&ask_for, &train, &test, t->comm, t->log, &r));
+    if (status == 0)
+        status = px_neighbours_keep(t, &r.shown);
+    px_neighbours_finish(&r.shown);
     if (status == 0 && t->results) {
         status = px_trial_seal(t, t->group, px_retrieval_write(t->results, t->group, &r));
         for (int i = 0; i < r.count && status == 0; i++)
@@ -354,6 +407,7 @@ const px_protocol px_protocol_retrieval = {
     .axis = "recall_k",
     .cfg_size = sizeof(px_protocol_cfg),
     .options = px_retrieval_options,
+    .pictures = "neighbours",
     .bytes = bytes,
     .run = run,
 };

@@ -5,7 +5,8 @@
  *
  * The gallery, the training images or the other test images, is ranked by cosine similarity, among equals by row. Reported are
  * the mean average precision over the whole ranking, and recall at k: the share of queries with an image of their class among
- * the first k (Song et al. 2016). Queries without any image of their class in the gallery are left out of both.
+ * the first k (Song et al. 2016). Queries without any image of their class in the gallery are left out of both. Of some queries it
+ * tells what they retrieve first.
  */
 #ifndef PX_EVAL_RETRIEVAL_H
 #define PX_EVAL_RETRIEVAL_H
@@ -13,12 +14,13 @@
 #include "base/log.h"
 #include "base/option.h"
 #include "dist/comm.h"
-#include "eval/features.h"
+#include "eval/neighbours.h"
 #include "results/results.h"
 
 typedef struct px_retrieval_cfg {
     enum { PX_GALLERY_TRAIN, PX_GALLERY_TEST } gallery;
     px_list k;
+    int neighbours; /* queries of which is told what they retrieve first */
 } px_retrieval_cfg;
 extern const px_option px_retrieval_options[];
 
@@ -28,6 +30,7 @@ typedef struct px_retrieval_result {
     int count;
     int k[PX_LIST_MAX];
     double recall[PX_LIST_MAX];
+    px_neighbours shown; /* of cfg.neighbours queries; px_neighbours_finish() if that is not 0 */
 } px_retrieval_result;
 
 /* What the memory of a search depends on. */

@@ -1,5 +1,6 @@
-/* plot_neighbours.c - test images and the training images that are nearest to each (eval/neighbours.h): what a representation
- * takes to be alike. A frame says whether a neighbour is of the query's class: solid, or dashed with a cross before its name. */
+/* plot_neighbours.c - test images and the training images that are nearest to each (eval/neighbours.h), or what each retrieves:
+ * what a representation takes to be alike. A frame says whether an image is of the query's class: solid, or dashed with a cross
+ * before its name. */
 #include "base/error.h"
 #include "figures/plot_private.h"
 
@@ -38,7 +39,8 @@ bool px_plot_neighbours_read(plot_neighbours *n, const plot_run *run, const plot
 {
     int64_t dim[4] = {0}, labels[4] = {0};
     char *group = group_of(run, e), *names = px_plot_class_path(run->results, e);
-    *n = (plot_neighbours){.label = px_plot_data(run, 2, labels, "%s/labels", group)};
+    *n = (plot_neighbours){.label = px_plot_data(run, 2, labels, "%s/labels", group),
+                           .retrieved = strcmp(e->protocol, "retrieval") == 0};
     if (has_pictures(run, group))
         n->pixels = px_plot_data(run, 4, dim, "%s/pictures", group);
     bool good = n->pixels && n->label && labels[0] > 0 && labels[1] > 1 && labels[0] <= MOST && labels[1] <= MOST &&
@@ -92,8 +94,18 @@ char *px_plot_neighbour_caption(const plot_neighbours *n, int query, int j)
 
 char *px_plot_neighbours_summary(const plot_neighbours *n)
 {
-    return px_format("%d of %d neighbours are of the query's class: solid frame; dashed frame and ×: of another",
-                     n->right, n->queries * n->k);
+    return px_format("%d of %d %s are of the query's class: solid frame; dashed frame and ×: of another", n->right,
+                     n->queries * n->k, n->retrieved ? "retrieved images" : "neighbours");
+}
+
+const char *px_plot_neighbours_title(const plot_neighbours *n)
+{
+    return n->retrieved ? "Retrieved first" : "Nearest training images";
+}
+
+const char *px_plot_neighbours_row(const plot_neighbours *n)
+{
+    return n->retrieved ? "images of the gallery, the most similar first" : "training images, the nearest first";
 }
 
 /* ---- the sheet ---- */
@@ -170,7 +182,7 @@ static void write_frames(FILE *f, const plot_neighbours *n, const layout *l)
 
 static void write_heads(FILE *f, const plot_figure *figure, const plot_neighbours *n, const char *subject, int left)
 {
-    char *summary = px_plot_neighbours_summary(n), *title = px_format("Nearest training images: %s", subject);
+    char *summary = px_plot_neighbours_summary(n), *title = px_format("%s: %s", px_plot_neighbours_title(n), subject);
     const char *const lines[] = {title, summary};
     for (int i = 0; i < 2; i++) {
         fputs("set label ", f);
@@ -194,7 +206,7 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const plot_
     px_plot_frame(f, figure, wide, (int)l.height * l.scale, SIDE, right, TOP, SIDE);
     write_heads(f, figure, n, subject, SIDE + l.margin * l.scale);
     fprintf(f, "set label 'query' at first %d, first -16 center font ',11'\n", (l.margin + n->side / 2) * l.scale);
-    fprintf(f, "set label 'training images, the nearest first' at first %d, first -16 left font ',11'\n",
+    fprintf(f, "set label '%s' at first %d, first -16 left font ',11'\n", px_plot_neighbours_row(n),
             left_of(&l, 1) * l.scale);
     write_frames(f, n, &l);
     int height, width;
@@ -210,27 +222,29 @@ static int draw(plot_job *job, const plot_eval *e, const char *name, const plot_
 static int draw_all(plot_job *job)
 {
     int count, bad = 0, drawn = 0;
-    bool named = false;
     plot_eval *evals = px_plot_evals(job, &count);
+    bool *named = px_calloc(2 * (size_t)job->count + 1, sizeof *named); /* of each run: both kinds of sheets */
     for (int i = 0; bad == 0 && i < count && drawn < PLOT_MOST_PICTURES; i++) {
         plot_neighbours n;
         if (!px_plot_neighbours_read(&n, &job->runs[evals[i].run], &evals[i]))
             continue;
-        bool first = px_plot_eval_counts(&evals[i]) && !named;
-        named = named || first;
-        char *name = first ? px_strdup("neighbours") : px_format("neighbours_%s", evals[i].subject);
+        bool *before = &named[2 * evals[i].run + n.retrieved], first = px_plot_eval_counts(&evals[i]) && !*before;
+        *before = *before || first;
+        const char *of = n.retrieved ? "retrieved" : "neighbours";
+        char *name = first ? px_strdup(of) : px_format("%s_%s", of, evals[i].subject);
         bad = draw(job, &evals[i], name, &n);
         drawn++;
         free(name);
         px_plot_neighbours_finish(&n);
     }
+    free(named);
     px_plot_evals_free(evals, count);
     return bad;
 }
 
 const px_chart px_chart_neighbours = {
     .name = "neighbours",
-    .summary = "test images, and the training images that are nearest to each (probe protocol=knn)",
+    .summary = "test images, and those that are nearest to each (probe protocol=knn, retrieval)",
     .group = "/eval",
     .image = true,
     .draw = draw_all,

@@ -64,7 +64,7 @@ typedef struct plot_picture {
 typedef int plot_use_picture(void *context, const plot_picture *);
 int px_plot_each_picture(const plot_run *, plot_use_picture *use, void *context);
 
-/* Some test images of an evaluation, each with the training images nearest to it. */
+/* Some test images of an evaluation, each with the training images nearest to it, or with what it retrieves first. */
 typedef struct plot_neighbours {
     int queries, k, side, channels;
     /* (queries, 1 + k, side, side, channels), from 0 to 255: each query, and behind it its neighbours */
@@ -73,6 +73,7 @@ typedef struct plot_neighbours {
     char **name;   /* (classes) */
     int classes;   /* 0: without names */
     int right;     /* neighbours of their query's class */
+    bool retrieved;
 } plot_neighbours;
 struct plot_eval;
 /* False: this evaluation has none that can be drawn, and there is nothing to finish. */
@@ -83,6 +84,9 @@ void px_plot_neighbours_finish(plot_neighbours *);
 bool px_plot_neighbour_right(const plot_neighbours *, int query, int j);
 char *px_plot_neighbour_caption(const plot_neighbours *, int query, int j);
 char *px_plot_neighbours_summary(const plot_neighbours *);
+/* "Nearest training images", "training images, the nearest first"; of retrieval "Retrieved first", ... Static. */
+const char *px_plot_neighbours_title(const plot_neighbours *);
+const char *px_plot_neighbours_row(const plot_neighbours *);
 
 /* Images of an evaluation beside where its heads look, as a sheet of size[0] x size[1] pixels with 3 channels, and its caption.
  * NULL: there are none. The caller frees both. */

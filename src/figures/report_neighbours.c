@@ -44,9 +44,9 @@ void px_report_neighbours(report_page *p, int run, const plot_eval *e)
         return;
     char *subject = px_plot_subject_name(&(plot_job){.runs = &p->runs[run], .count = 1}, e),
          *summary = px_plot_neighbours_summary(&n);
-    fputs("<h4>Nearest training images: ", p->out);
+    fprintf(p->out, "<h4>%s: ", px_plot_neighbours_title(&n));
     px_html_text(p->out, subject);
-    fputs("</h4>\n<p class=\"notes\">In each row a test image, then training images, the nearest first. ", p->out);
+    fprintf(p->out, "</h4>\n<p class=\"notes\">In each row a test image, then %s. ", px_plot_neighbours_row(&n));
     px_html_text(p->out, summary);
     fputs(".</p>\n<div class=\"wide\"><table class=\"sheet\"><tbody>\n", p->out);
     for (int q = 0; q < n.queries; q++) {

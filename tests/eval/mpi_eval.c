@@ -145,12 +145,37 @@ static void test_logistic(const px_comm *comm, px_log *log, const blobs *train, 
     blobs_free_share(&on);
 }
 
+/* The same on all ranks; and what k-NN finds, or with the test images as gallery what it finds behind the query itself. */
+static void check_shown(const px_retrieval_cfg *ask, const px_neighbours *a, const px_neighbours *b, const blobs *train,
+                        const blobs *test)
+{
+    const px_comm self = px_comm_self();
+    px_log quiet = px_log_make(stderr, true);
+    bool of_test = ask->gallery == PX_GALLERY_TEST;
+    size_t cells = (size_t)(a->queries * a->k);
+    PX_CHECK(a->queries == 7 && a->k == PX_NEIGHBOURS_KEPT && a->of_test == of_test);
+    same(a->query, b->query, 7, sizeof(int64_t));
+    same(a->found, b->found, cells, sizeof(int64_t));
+    same(a->similarity, b->similarity, cells, sizeof(double));
+    px_knn_cfg cfg = {.k = {1, {20}}, .temperature = 1, .neighbours = 7};
+    px_knn_result r;
+    PX_CHECK(px_knn(&cfg, of_test ? &test->f : &train->f, &test->f, &self, &quiet, &r) == 0);
+    for (int q = 0; q < 7; q++)
+        for (int j = of_test; j < a->k; j++) {
+            int at = q * a->k + j - of_test;
+            PX_CHECK(a->found[at] == r.shown.found[q * a->k + j]);
+            PX_CHECK(fabs(a->similarity[at] - r.shown.similarity[q * a->k + j]) < 1e-5);
+        }
+    px_neighbours_finish(&r.shown);
+}
+
 static void test_retrieval(const px_comm *comm, px_log *log, const blobs *train, const blobs *test, int unit)
 {
     const px_comm self = px_comm_self();
     px_features from = blobs_share(train, comm, unit), on = blobs_share(test, comm, unit);
     for (int gallery = 0; gallery < 2; gallery++) {
-        px_retrieval_cfg ask = {.gallery = gallery ? PX_GALLERY_TEST : PX_GALLERY_TRAIN, .k = {2, {1, 5}}};
+        px_retrieval_cfg ask = {
+            .gallery = gallery ? PX_GALLERY_TEST : PX_GALLERY_TRAIN, .k = {2, {1, 5}}, .neighbours = 7};
         px_retrieval_result a, b;
         int threads = omp_get_max_threads();
         other_threads_than_others(comm);
@@ -158,6 +183,9 @@ static void test_retrieval(const px_comm *comm, px_log *log, const blobs *train,
         omp_set_num_threads(threads);
         PX_CHECK(px_retrieval(&ask, &train->f, &test->f, &self, log, &b) == 0);
         PX_CHECK(a.map > 0.15 && a.map == b.map && a.recall[0] == b.recall[0] && a.recall[1] == b.recall[1]);
+        check_shown(&ask, &a.shown, &b.shown, train, test);
+        px_neighbours_finish(&a.shown);
+        px_neighbours_finish(&b.shown);
     }
     blobs_free_share(&from);
     blobs_free_share(&on);

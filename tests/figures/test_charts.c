@@ -178,6 +178,8 @@ static void neighbours(void **state)
     assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
     put_evaluation_with(r, "/eval/knn/pretrained", 3);
     put_evaluation_with(r, "/eval/knn/untrained", 2); /* no picture has two channels */
+    put_evaluation_with(r, "/eval/retrieval/pretrained", 1);
+    assert_int_equal(px_results_put(r, "/eval/retrieval/pretrained/map", PX_F64, 0, NULL, &(double){0.5}), 0);
     plot_run run = {.results = r};
     const plot_eval own = {.protocol = (char[]){"knn"}, .subject = (char[]){"pretrained"}},
                     bad = {.protocol = (char[]){"knn"}, .subject = (char[]){"untrained"}},
@@ -205,6 +207,12 @@ static void neighbours(void **state)
     has(text, ">cat<");
     has(text, ">× dog &amp; co<");
     has(text, "stroke-dasharray");
+    free(text);
+    free(svg);
+    svg = px_format("%s/figures/retrieved.svg", folder); /* the same of retrieval */
+    text = read_all(svg);
+    has(text, ">Retrieved first: ");
+    has(text, ">3 of 6 retrieved images are of the query's class: ");
     free(text);
     free(figures);
     free(svg);
