@@ -142,6 +142,16 @@ static const spelling official_convnext[] = {{"stem.#.", "downsample_layers.0.{0
 /* microsoft/Swin-Transformer: what merges pixels belongs to the stage before. */
 static const spelling official_swin[] = {{"layers.#.downsample.", "layers.{-1}.downsample."}, {0}};
 
+/* timm's Swin V2, and microsoft/Swin-Transformer's. Keys have no bias: V2 does not use those that ours, as torchvision's, has room
+ * for, so it does not matter that the queries' fill it. */
+#define SWIN_ATTENTION "layers.{0}.blocks.{0}.attn."
+#define SWIN_V2_BIAS                                                                                                   \
+    {                                                                                                                  \
+        "layers.#.blocks.#.attn.qkv.bias", SWIN_ATTENTION "q_bias|" SWIN_ATTENTION "q_bias|" SWIN_ATTENTION "v_bias"   \
+    }
+static const spelling timm_swin_v2[] = {SWIN_V2_BIAS, {0}};
+static const spelling official_swin_v2[] = {{"layers.#.downsample.", "layers.{-1}.downsample."}, SWIN_V2_BIAS, {0}};
+
 #define SWIN(s, theirs)                                                                                                \
     {"layers." s ".blocks.#.mlp.fc1.", theirs "mlp.0."}, {"layers." s ".blocks.#.mlp.fc2.", theirs "mlp.3."},          \
     {                                                                                                                  \
@@ -167,6 +177,8 @@ const px_weights_scheme px_weights_schemes[] = {{"the usual names", NULL, NULL},
                                                 {"the names of ConvNeXt's authors", "convnext", official_convnext},
                                                 {"torchvision's names", "swin", torchvision_swin},
                                                 {"the names of Swin's authors", "swin", official_swin},
+                                                {"timm's names of Swin V2", "swin", timm_swin_v2},
+                                                {"the names of Swin's authors", "swin", official_swin_v2},
                                                 {"torchvision's names", "vit", torchvision_vit},
                                                 {"torchvision's names", "vit", older_torchvision_vit},
                                                 {"Hugging Face's names", "vit", hugging_face_vit},

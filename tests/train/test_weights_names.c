@@ -1,6 +1,8 @@
 /* test_weights_names.c - names of tensors as other programs spell them, the backbone that follows from them, and what it lacks. */
 #include "weights_files.h"
 
+#include "train/weights_spellings.h"
+
 static const char *lightly(const char *ours, char *text)
 {
     static const char *const names[] = {"conv1.", "bn1.", "", "", "layer1.", "layer2.", "layer3.", "layer4."};
@@ -117,6 +119,29 @@ static void the_backbone_follows_from_the_tensors(void **state)
     check_guess(f, NULL, "vit_tiny_8", "pool", "\"cls\"");
 }
 
+/* A tensor in the header; *bytes: where the next one begins. */
+static void put_tensor(FILE *out, const char *name, px_shape shape, int64_t *bytes)
+{
+    fprintf(out, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", *bytes ? ',' : '{', name);
+    for (int k = 0; k < shape.rank; k++)
+        fprintf(out, "%s%lld", k ? "," : "", (long long)shape.dim[k]);
+    int64_t end = *bytes + 4 * px_shape_count(shape);
+    fprintf(out, "],\"data_offsets\":[%lld,%lld]}", (long long)*bytes, (long long)end);
+    *bytes = end;
+}
+
+/* The biases of queries and of values, of those of all three. */
+static void put_biases_apart(FILE *out, const char *name, px_shape shape, int64_t *bytes)
+{
+    static const char *const parts[] = {"q_bias", "v_bias"};
+    shape.dim[0] /= 3;
+    for (int k = 0; k < 2; k++) {
+        char *theirs = px_format("%.*s%s", (int)(strlen(name) - strlen("qkv.bias")), name, parts[k]);
+        put_tensor(out, theirs, shape, bytes);
+        free(theirs);
+    }
+}
+
 /* A file with the backbone's tensors, whose numbers take no place on the disk: all are zero. */
 static void write_hollow(const fixture *f, const px_settings *s, int size)
 {
@@ -129,13 +154,8 @@ static void write_hollow(const fixture *f, const px_settings *s, int size)
     FILE *out = open_memstream(&header, &length);
     for (int i = 0; i < px_graph_params(g); i++) {
         const px_param *p = px_graph_param(g, i);
-        const px_shape *shape = &p->value->shape;
-        fprintf(out, "%c\"%s\":{\"dtype\":\"F32\",\"shape\":[", i ? ',' : '{', p->name);
-        for (int k = 0; k < shape->rank; k++)
-            fprintf(out, "%s%lld", k ? "," : "", (long long)shape->dim[k]);
-        int64_t end = bytes + 4 * px_shape_count(*shape);
-        fprintf(out, "],\"data_offsets\":[%lld,%lld]}", (long long)bytes, (long long)end);
-        bytes = end;
+        bool apart = strncmp(s->backbone->name, "swin_v2", 7) == 0 && strstr(p->name, ".qkv.bias");
+        (apart ? put_biases_apart : put_tensor)(out, p->name, p->value->shape, &bytes);
     }
     fputc('}', out);
     fclose(out);
@@ -146,6 +166,22 @@ static void write_hollow(const fixture *f, const px_settings *s, int size)
     assert_int_equal(fclose(file), 0);
     assert_int_equal(truncate(f->path, 8 + (off_t)length + bytes), 0);
     free(header);
+}
+
+/* V2 as timm writes it. The file is whole, or the backbone would not be loaded from it. */
+static void a_swin_v2_of_timm_is_known(void **state)
+{
+    fixture *f = *state;
+    encoder e;
+    px_settings s;
+    assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"backbone=swin_v2_tiny", "swin.patch=4"}, 2), 0);
+    write_hollow(f, &s, 256);
+    px_settings_finish(&s);
+    check_guess(f, NULL, "swin_v2_tiny", "patch", "4");
+    start(&e, 64, 1, "backbone=swin_v2_tiny", "swin.patch=4");
+    if (px_weights_load(&e.m, &e.s, &e.task, f->path, &f->quiet) != 0)
+        fail_msg("%s", px_error());
+    stop(&e);
 }
 
 /* Images of one size do not fit all windows: 7, 8 and 12 have no common one among those that are tried. */
@@ -165,6 +201,44 @@ static void the_windows_of_a_swin_follow_from_its_tables(void **state)
         free(given);
         free(window);
     }
+}
+
+/* The names of one parameter in a scheme that has several. */
+static void check_spelled(const char *scheme, bool v2, const char *ours, const char *const theirs[])
+{
+    char names[PX_WEIGHTS_PARTS][PX_WEIGHTS_NAME];
+    int met = 0;
+    for (const px_weights_scheme *s = px_weights_schemes; s->name; s++) {
+        int count = px_weights_spell(s, "", "layers.0.blocks.0.attn.qkv.bias", names);
+        if (strcmp(s->name, scheme) != 0 || (count == 3) != v2)
+            continue;
+        count = px_weights_spell(s, "", ours, names);
+        met++;
+        for (int i = 0; i < count; i++) {
+            assert_non_null(theirs[i]);
+            assert_string_equal(names[i], theirs[i]);
+        }
+        assert_null(theirs[count]);
+    }
+    assert_int_equal(met, 1);
+}
+
+/* Swin V2 of timm and of its authors: no biases of keys, whose place nothing reads. */
+static void swin_v2_has_biases_apart(void **state)
+{
+    (void)state;
+    static const char *const biases[] = {"layers.2.blocks.5.attn.q_bias", "layers.2.blocks.5.attn.q_bias",
+                                         "layers.2.blocks.5.attn.v_bias", NULL},
+                             *const weight[] = {"layers.2.blocks.5.attn.qkv.weight", NULL},
+                             *const same[] = {"layers.1.downsample.norm.bias", NULL},
+                             *const before[] = {"layers.0.downsample.norm.bias", NULL};
+    static const char timm[] = "timm's names of Swin V2", authors[] = "the names of Swin's authors";
+    check_spelled(timm, true, "layers.2.blocks.5.attn.qkv.bias", biases);
+    check_spelled(timm, true, "layers.2.blocks.5.attn.qkv.weight", weight);
+    check_spelled(timm, true, same[0], same);
+    check_spelled(authors, true, "layers.2.blocks.5.attn.qkv.bias", biases);
+    check_spelled(authors, true, same[0], before);
+    check_spelled(authors, false, same[0], before);
 }
 
 /* Hugging Face keeps queries, keys and values apart. */
@@ -375,8 +449,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(prefixes_and_spellings_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_backbone_follows_from_the_tensors, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_swin_v2_of_timm_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_windows_of_a_swin_follow_from_its_tables, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
+        cmocka_unit_test(swin_v2_has_biases_apart),
         cmocka_unit_test_setup_teardown(of_several_encoders_the_usual_one_is_taken, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_backbone_lacks_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(layer_scale_and_fc_norm_are_built, set_up, tear_down),
