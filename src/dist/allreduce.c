@@ -24,7 +24,7 @@ enum {
     SEGMENT = 64 * 1024, /* most floats in a piece */
     LANES = 4,           /* buckets in flight */
     WINDOW = 4,          /* items of a lane in flight, in each direction */
-    LINE = 16,           /* pieces begin at multiples of a cache line from the bucket's start */
+    LINE = 16,           /* in a part of a bucket pieces begin at multiples of a cache line */
 };
 
 /* One direction of a lane: items [done, posted) are in flight; those that completed out of order are marked. */
@@ -47,6 +47,7 @@ struct px_allreduce {
     float *data;
     int64_t *begin;
     int buckets;
+    px_ring_half half;
     int *waiting; /* circular queue, of `buckets` entries, of started buckets that have no lane yet */
     int first_waiting, waiting_count;
     bool *active; /* started and not finished */
@@ -56,7 +57,8 @@ struct px_allreduce {
     double waited;
 };
 
-static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, const int64_t *begin, int buckets)
+static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, const int64_t *begin, int buckets,
+                            px_ring_half half)
 {
     px_allreduce *a = px_calloc(1, sizeof *a);
     int size = comm->size;
@@ -66,6 +68,7 @@ static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, cons
     a->size = size;
     a->data = data;
     a->buckets = buckets;
+    a->half = half;
     a->begin = px_calloc((size_t)buckets + 1, sizeof *begin);
     memcpy(a->begin, begin, ((size_t)buckets + 1) * sizeof *begin);
     a->waiting = px_calloc((size_t)buckets, sizeof *a->waiting);
@@ -74,15 +77,16 @@ static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, cons
         a->requests[i] = MPI_REQUEST_NULL;
     for (int i = 0; i < LANES; i++) {
         a->lanes[i].bucket = -1;
-        if (size > 1 && i < buckets)
+        if (size > 1 && i < buckets && half != PX_RING_GATHER)
             a->lanes[i].incoming = px_aligned_calloc(WINDOW * (SEGMENT + LINE) * sizeof(float));
     }
     return a;
 }
 
-px_allreduce *px_allreduce_create(const px_comm *comm, float *data, const int64_t *begin, int buckets)
+px_allreduce *px_allreduce_create(const px_comm *comm, float *data, const int64_t *begin, int buckets,
+                                  px_ring_half half)
 {
-    return create(comm, comm->bucket, data, begin, buckets);
+    return create(comm, comm->bucket, data, begin, buckets, half);
 }
 
 void px_allreduce_destroy(px_allreduce *a)
@@ -98,23 +102,39 @@ void px_allreduce_destroy(px_allreduce *a)
     free(a);
 }
 
-/* Where number `piece` of the size * segments pieces begins in a bucket of `count` floats. */
-static int64_t cut(int64_t count, int64_t pieces, int64_t piece)
+/* Where chunk `chunk` of `size` begins in the bucket [begin, end): at a multiple of PX_RING_GRAIN. */
+static int64_t chunk_at(int64_t begin, int64_t end, int chunk, int size)
 {
-    int64_t at = (count * piece / pieces + LINE - 1) / LINE * LINE;
+    int64_t at = begin + (end - begin) * chunk / size;
+    at = (at + PX_RING_GRAIN - 1) / PX_RING_GRAIN * PX_RING_GRAIN;
+    return chunk == 0 ? begin : at < end ? at : end;
+}
+
+/* After the first half of the ring a rank has the next one's chunk. */
+void px_ring_part(int64_t begin, int64_t end, int rank, int size, int64_t *from, int64_t *to)
+{
+    int chunk = (rank + 1) % size;
+    *from = chunk_at(begin, end, chunk, size);
+    *to = chunk == size - 1 ? end : chunk_at(begin, end, chunk + 1, size);
+}
+
+/* Where piece `segment` of `segments` begins in a chunk of `count` floats. */
+static int64_t cut(int64_t count, int64_t segments, int64_t segment)
+{
+    int64_t at = (count * segment / segments + LINE - 1) / LINE * LINE;
     return at < count ? at : count;
 }
 
 /* The values, and their number, of the piece that an item sends, or receives if `ahead` is 1. */
 static float *item_piece(const px_allreduce *a, const lane *l, int64_t item, int ahead, int *count)
 {
-    int64_t step = item / l->segments, segment = item % l->segments;
+    int64_t step = item / l->segments, segment = item % l->segments, begin, end;
     int64_t chunk = (a->rank - step - ahead + 2 * a->size) % a->size; /* step + ahead is below 2 * size */
-    int64_t piece = chunk * l->segments + segment, pieces = a->size * l->segments;
-    int64_t length = a->begin[l->bucket + 1] - a->begin[l->bucket];
-    int64_t from = cut(length, pieces, piece), to = cut(length, pieces, piece + 1);
+    px_ring_part(a->begin[l->bucket], a->begin[l->bucket + 1], (int)(chunk + a->size - 1) % a->size, a->size, &begin,
+                 &end);
+    int64_t from = cut(end - begin, l->segments, segment), to = cut(end - begin, l->segments, segment + 1);
     *count = (int)(to - from);
-    return a->data + a->begin[l->bucket] + from;
+    return a->data + begin + from;
 }
 
 static bool adds(const px_allreduce *a, const lane *l, int64_t item)
@@ -168,9 +188,11 @@ static void fill_lanes(px_allreduce *a)
         a->first_waiting = (a->first_waiting + 1) % a->buckets;
         a->waiting_count--;
         int64_t length = a->begin[l->bucket + 1] - a->begin[l->bucket];
-        l->segments = (length + (int64_t)a->size * SEGMENT - 1) / ((int64_t)a->size * SEGMENT);
-        l->items = 2 * (a->size - 1) * l->segments;
-        l->in = l->out = (flow){.posted = 0};
+        /* a chunk may be a grain longer than the others */
+        l->segments = ((length + a->size - 1) / a->size + PX_RING_GRAIN + SEGMENT - 1) / SEGMENT;
+        int64_t round = (a->size - 1) * l->segments, first = a->half == PX_RING_GATHER ? round : 0;
+        l->items = a->half == PX_RING_SCATTER ? round : 2 * round;
+        l->in = l->out = (flow){.posted = first, .done = first};
         post(a, l);
     }
 }
@@ -249,7 +271,7 @@ void px_all_reduce_f32(const px_comm *comm, float *data, int64_t count)
     if (comm->size == 1)
         return;
     const int64_t begin[2] = {0, count};
-    px_allreduce *a = create(comm, comm->mpi, data, begin, 1);
+    px_allreduce *a = create(comm, comm->mpi, data, begin, 1, PX_RING_SUM);
     px_allreduce_start(a, 0);
     px_allreduce_destroy(a); /* also finishes */
 }

@@ -75,11 +75,11 @@ static void ring_destroy(px_reducer *r)
 
 static const kind ring = {ring_ready, ring_progress, ring_finish, ring_numbers, ring_waited, ring_destroy};
 
-px_reducer *px_reducer_ring(const px_comm *comm, px_gradients of)
+px_reducer *px_reducer_ring(const px_comm *comm, px_gradients of, bool divided)
 {
     PX_CHECK(of.parts == 1);
     px_reducer *r = make(&ring, comm, of);
-    r->ring = px_allreduce_create(comm, of.part[0], of.bound, of.buckets);
+    r->ring = px_allreduce_create(comm, of.part[0], of.bound, of.buckets, divided ? PX_RING_SCATTER : PX_RING_SUM);
     return r;
 }
 

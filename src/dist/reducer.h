@@ -4,11 +4,11 @@
  *     tree    some shards per rank; the same bits on any number of ranks (shards.h)
  *     micros  several passes, whose gradients are added before they go to one of the other two
  *
- *     px_reducer *r = px_reducer_ring(&comm, gradients);
+ *     px_reducer *r = px_reducer_ring(&comm, gradients, false);
  *     if (micros > 1)
  *         r = px_reducer_micros(r, gradients, micros);
  *     ... px_reducer_ready(r, bucket) in each pass, as each bucket is complete; px_reducer_progress(r) between kernels
- *     px_reducer_finish(r);                         // gradients.part[0] holds the sums
+ *     px_reducer_finish(r);                         // gradients.part[0] holds the sums; `divided`: of this rank's part
  *     px_reducer_numbers(r, numbers, count);        // numbers[0] holds theirs
  *
  * All functions are collective except for ready and progress; only the main thread may call them. */
@@ -16,6 +16,8 @@
 #define PX_DIST_REDUCER_H
 
 #include "dist/comm.h"
+
+#include <stdbool.h>
 
 typedef struct px_reducer px_reducer;
 
@@ -28,7 +30,7 @@ typedef struct px_gradients {
     int buckets;
 } px_gradients;
 
-px_reducer *px_reducer_ring(const px_comm *, px_gradients);                /* of one part */
+px_reducer *px_reducer_ring(const px_comm *, px_gradients, bool divided);  /* of one part */
 px_reducer *px_reducer_tree(const px_comm *, px_gradients);                /* ranks and parts: powers of two */
 px_reducer *px_reducer_micros(px_reducer *next, px_gradients, int micros); /* owns `next` */
 void px_reducer_destroy(px_reducer *);                                     /* accepts NULL */

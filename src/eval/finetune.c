@@ -198,8 +198,8 @@ static int one_step(tuning *f, int64_t step)
     px_session *s = &f->session;
     const px_train_cfg *c = &f->settings.train;
     const px_optim_cfg *o = &f->settings.optim;
-    double votes = 0;
-    if (px_session_gradients(s, step, &votes) != 0)
+    double votes[PX_VOTES] = {0};
+    if (px_session_gradients(s, step, votes) != 0)
         return -1;
     px_optimizer_decay(s->optimizer, px_schedule_decay(o, step, s->per_epoch, c->epochs));
     double loss = s->scalars.mean[0], lr = px_schedule_lr(o, step, s->per_epoch, c->epochs, c->batch);

@@ -24,21 +24,22 @@ static void convert(px_plan *p, px_shape shape, px_storage from_format, const vo
     p->spec.backend->release(scratch);
 }
 
-static void get_from(px_plan *p, int param, const char *base, void *plain)
+static void get_from(px_plan *p, int param, const char *part, void *plain)
 {
     const px_value *v = px_graph_param(p->graph, param)->value;
-    convert(p, v->shape, p->format[v->index], base + p->param_offset[param], px_storage_plain(v), plain);
+    convert(p, v->shape, p->format[v->index], part, px_storage_plain(v), plain);
 }
 
-static void set_in(px_plan *p, int param, char *base, const void *plain)
+static void set_in(px_plan *p, int param, char *part, const void *plain)
 {
     const px_value *v = px_graph_param(p->graph, param)->value;
-    convert(p, v->shape, px_storage_plain(v), plain, p->format[v->index], base + p->param_offset[param]);
+    convert(p, v->shape, px_storage_plain(v), plain, p->format[v->index], part);
 }
 
 static char *storage(px_plan *p, int param)
 {
-    return px_graph_param(p->graph, param)->value->kind == PX_PARAMETER ? p->weights : p->states;
+    return (px_graph_param(p->graph, param)->value->kind == PX_PARAMETER ? p->weights : p->states) +
+           p->param_offset[param];
 }
 
 void px_plan_get_param(px_plan *p, int param, void *plain)
@@ -54,17 +55,17 @@ void px_plan_set_param(px_plan *p, int param, const void *plain)
 void px_plan_get_grad(px_plan *p, int param, void *plain)
 {
     PX_CHECK(px_graph_param(p->graph, param)->value->kind == PX_PARAMETER);
-    get_from(p, param, p->grads, plain);
+    get_from(p, param, p->grads + p->param_offset[param], plain);
 }
 
-void px_plan_get_like(px_plan *p, int param, const float *flat, void *plain)
+void px_plan_get_like(px_plan *p, int param, const float *part, void *plain)
 {
-    get_from(p, param, (const char *)flat, plain);
+    get_from(p, param, (const char *)part, plain);
 }
 
-void px_plan_set_like(px_plan *p, int param, float *flat, const void *plain)
+void px_plan_set_like(px_plan *p, int param, float *part, const void *plain)
 {
-    set_in(p, param, (char *)flat, plain);
+    set_in(p, param, (char *)part, plain);
 }
 
 /* Hashes a name: its bytes go through the random generator's permutation, 16 at a time. */
@@ -198,7 +199,7 @@ void px_plan_follow(px_plan *p, int follower, double momentum)
             last = k;
         const px_value *end = px_graph_param(p->graph, last)->value;
         size_t bytes = p->param_offset[last] + p->format[end->index].bytes - to;
-        p->spec.backend->follow(p->states + to, storage(p, q->leader) + from, (int64_t)(bytes / real), momentum,
+        p->spec.backend->follow(p->states + to, storage(p, q->leader), (int64_t)(bytes / real), momentum,
                                 real == sizeof(double));
     }
 }

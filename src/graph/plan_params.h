@@ -16,9 +16,9 @@
 void px_plan_get_param(px_plan *, int param, void *plain);
 void px_plan_set_param(px_plan *, int param, const void *plain);
 void px_plan_get_grad(px_plan *, int param, void *plain);
-/* The same for an array with the layout of the weights (an optimizer's momentum). */
-void px_plan_get_like(px_plan *, int param, const float *flat, void *plain);
-void px_plan_set_like(px_plan *, int param, float *flat, const void *plain);
+/* The same for a parameter's part (its span) of an array with the layout of the weights, as an optimizer's momentum. */
+void px_plan_get_like(px_plan *, int param, const float *part, void *plain);
+void px_plan_set_like(px_plan *, int param, float *part, const void *plain);
 
 /* Random initial values, keyed by (seed, name): independent of the backend, the ranks and the rest of the graph. Of one
  * parameter; of all, and followers begin as their leaders. */

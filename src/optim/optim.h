@@ -5,12 +5,13 @@
  *     double lr = px_schedule_lr(&cfg, step, steps_per_epoch, total_epochs, global_batch);
  *     double norm = px_optimizer_step(o, weights, grads, 1.0 / ranks, lr);   // global norm before clipping
  *
- * State (momentum, moments) is in flat buffers for the checkpoint: px_optimizer_slots, px_optimizer_steps.
+ * State (momentum, moments) for the checkpoint: px_optimizer_slots, px_optimizer_read, px_optimizer_steps.
  */
 #ifndef PX_OPTIM_OPTIM_H
 #define PX_OPTIM_OPTIM_H
 
 #include "base/option.h"
+#include "dist/division.h"
 #include "tensor/span.h"
 #include "tensor/update.h"
 
@@ -61,6 +62,11 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param
                         const px_update *loops);
 void px_optimizer_destroy(px_optimizer *);
 
+/* Before the first step: this rank keeps the state of its part of the parameters only, and updates those; px_optimizer_step is
+ * collective then, takes gradients that are whole in this part, and leaves the weights whole on all ranks, with the same bits as
+ * without a division. Borrowed. */
+void px_optimizer_divide(px_optimizer *, px_division *);
+
 /* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,
  * and has no momentum, as one without a gradient in torch; adam, adamw and lamb correct its moments from its first step on. */
 void px_optimizer_treat(px_optimizer *, const px_treatment *);
@@ -84,10 +90,16 @@ double px_optimizer_step(px_optimizer *, float *weights, const float *grads, dou
 /* Multiplies all weight decay from now on; 1 at first. */
 void px_optimizer_decay(px_optimizer *, double factor);
 
-/* The state as `slots` arrays of the flat buffer's length (SGD, LARS: momentum; the others: first, second moment), and
- * the step counter. */
-int px_optimizer_slots(const px_optimizer *, const char *names[2], float *slot[2]);
+/* The state: arrays of numbers for each parameter's elements (SGD, LARS: momentum; the others: first, second moment), whose
+ * number is returned, and the step counter. */
+int px_optimizer_slots(const px_optimizer *, const char *names[2]);
 int64_t *px_optimizer_steps(px_optimizer *);
+
+/* The `slot`-th number of the elements of one parameter. Divided: read is collective, and `values` is filled on rank 0 only; write
+ * takes all of them, and keeps those of this rank's part. */
+void px_optimizer_read(const px_optimizer *, int slot, int64_t offset, int64_t count, float *values);
+void px_optimizer_write(px_optimizer *, int slot, int64_t offset, int64_t count, const float *values);
+bool px_optimizer_divided(const px_optimizer *);
 
 /* 0, or -1 (PX_USAGE): the warm-up is not shorter than the training, or `steps` are missing or not ascending, or stand beside
  * `step_every`. */

@@ -1,23 +1,26 @@
 /* optimizer.c - SGD, Adam, AdamW, LARS and LAMB over flat buffers: one pass for the norm, one for the update; LAMB's first
  * needs one more, since its rate comes from the length of the update.
  *
- * The buffers are cut into blocks that never cross a parameter's border. A block's sums and its update are the same on
- * any thread, and sums of blocks are added in order: results do not depend on the number of threads. The loops over a block
- * are the backend's.
+ * The buffers are cut into blocks that never cross a parameter's border, nor that of a rank's part if the optimizer is divided.
+ * A block's sums and its update are the same on any thread and rank, and sums of blocks are added in order: results do not depend
+ * on the number of threads, nor on a division. The loops over a block are the backend's.
  */
 #include "optim/optim.h"
 
 #include "base/error.h"
+#include "dist/allreduce.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum {
-    BLOCK = 64 * 1024 /* elements: small enough to share among threads, large enough that a call costs nothing */
-};
+/* Elements: small enough to share among threads, large enough that a call costs nothing. Blocks begin at multiples of it, and at
+ * the beginnings of parameters. */
+enum { BLOCK = PX_RING_GRAIN };
 
 typedef struct block {
     int64_t offset;
+    int64_t state; /* where its elements are in the state; -1: another rank has them */
     int count, span;
 } block;
 
@@ -64,11 +67,25 @@ struct px_optimizer {
     block *blocks;
     sums *partial; /* one per block */
     int span_count, block_count;
-    float *slot[2]; /* `length` elements each */
+    px_division *division; /* NULL: this rank has all */
+    float *slot[2];        /* the state, of this rank's elements */
     int64_t steps;
 };
 
+static bool updates(const px_optimizer *o, int b)
+{
+    return o->blocks[b].state >= 0 && o->spans[o->blocks[b].span].trained;
+}
+
 /* ---- sums ---- */
+
+/* Other ranks' blocks are 0 in `partial` so far, and this rank's there: so the sums are exact. */
+static void sum_over_ranks(px_optimizer *o)
+{
+    if (o->division)
+        px_division_sum(o->division, (double *)o->partial,
+                        o->block_count * (int64_t)(sizeof *o->partial / sizeof(double)));
+}
 
 /* Fills `partial` and returns the sum of squares of the whole gradient, without that of frozen parameters. */
 static double sum_blocks(px_optimizer *o, const float *weights, const float *grads)
@@ -76,7 +93,7 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++) {
         const float *g = grads + o->blocks[b].offset, *w = weights + o->blocks[b].offset;
-        int n = o->spans[o->blocks[b].span].trained ? o->blocks[b].count : 0;
+        int n = updates(o, b) ? o->blocks[b].count : 0;
         o->partial[b] = (sums){0};
         o->partial[b].gg = o->loops->sum_squares(g, n);
         if (o->algorithm->adapts) { /* the block is in the cache now */
@@ -84,6 +101,7 @@ static double sum_blocks(px_optimizer *o, const float *weights, const float *gra
             o->partial[b].ww = o->loops->sum_squares(w, n);
         }
     }
+    sum_over_ranks(o);
     double total = 0;
     for (int b = 0; b < o->block_count; b++)
         total += o->partial[b].gg;
@@ -105,7 +123,7 @@ static void sgd(const px_optimizer *o, const block *b, const pace *p, float *wei
                        .momentum = (float)o->cfg.momentum,
                        .rate = (float)rate_of(o, p, s),
                        .nesterov = o->cfg.nesterov};
-    o->loops->sgd(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
+    o->loops->sgd(weights + b->offset, o->slot[0] + b->state, grads + b->offset, b->count, &u);
 }
 
 /* ---- LARS ---- */
@@ -118,7 +136,7 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
                        .momentum = (float)o->cfg.momentum,
                        .rate = (float)(rate_of(o, p, s) * s->trust),
                        .nesterov = o->cfg.nesterov};
-    o->loops->lars(weights + b->offset, o->slot[0] + b->offset, grads + b->offset, b->count, &u);
+    o->loops->lars(weights + b->offset, o->slot[0] + b->state, grads + b->offset, b->count, &u);
 }
 
 /* LARS: trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
@@ -173,8 +191,7 @@ static void adam_or_adamw(const px_optimizer *o, const block *b, const pace *p, 
     u.keep = decoupled ? (float)(1 - lr * s->decays) : 1;
     u.rate = (float)(lr / correction1);
     u.root_correction = (float)sqrt(correction2);
-    o->loops->adam(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, grads + b->offset, b->count,
-                   &u);
+    o->loops->adam(weights + b->offset, o->slot[0] + b->state, o->slot[1] + b->state, grads + b->offset, b->count, &u);
 }
 
 /* ---- LAMB ---- */
@@ -194,7 +211,7 @@ static double lamb_direction(const px_optimizer *o, const block *b, const pace *
     const span *s = &o->spans[b->span];
     const px_update_adam change = moments(o, p);
     const px_update_lamb u = lamb_of(o, s);
-    float *m = o->slot[0] + b->offset, *v = o->slot[1] + b->offset;
+    float *m = o->slot[0] + b->state, *v = o->slot[1] + b->state;
     o->loops->moments(m, v, grads + b->offset, b->count, &change);
     return s->adapts ? o->loops->lamb_squares(weights + b->offset, m, v, b->count, &u) : 0;
 }
@@ -205,7 +222,7 @@ static void lamb(const px_optimizer *o, const block *b, const pace *p, float *we
     const span *s = &o->spans[b->span];
     px_update_lamb u = lamb_of(o, s);
     u.rate = (float)(rate_of(o, p, s) * s->trust);
-    o->loops->lamb(weights + b->offset, o->slot[0] + b->offset, o->slot[1] + b->offset, b->count, &u);
+    o->loops->lamb(weights + b->offset, o->slot[0] + b->state, o->slot[1] + b->state, b->count, &u);
 }
 
 /* ---- the optimizer ---- */
@@ -223,9 +240,19 @@ int px_optimizer_slot_count(const px_optim_cfg *cfg)
     return algorithms[cfg->optimizer].slots;
 }
 
-static int blocks_of(int64_t count)
+/* The number of elements from `at` to the next block. */
+static int64_t to_next(int64_t at, int64_t end)
 {
-    return (int)((count + BLOCK - 1) / BLOCK);
+    int64_t next = (at / BLOCK + 1) * BLOCK;
+    return (next < end ? next : end) - at;
+}
+
+static int blocks_of(const px_param_span *p)
+{
+    int count = 0;
+    for (int64_t at = p->offset, end = p->offset + p->count; at < end; at += to_next(at, end))
+        count++;
+    return count;
 }
 
 /* Cuts the parameters into blocks; returns the length of the flat buffers. */
@@ -233,24 +260,31 @@ static int64_t lay_out(px_optimizer *o, const px_param_span *params)
 {
     int64_t length = 0;
     for (int i = 0; i < o->span_count; i++)
-        o->block_count += blocks_of(params[i].count);
+        o->block_count += blocks_of(&params[i]);
     o->blocks = px_calloc((size_t)o->block_count, sizeof *o->blocks);
     o->partial = px_calloc((size_t)o->block_count, sizeof *o->partial);
     int b = 0;
     for (int i = 0; i < o->span_count; i++) {
         const px_param_span *p = &params[i];
+        int64_t end = p->offset + p->count;
         o->spans[i] = (span){.first_block = b,
-                             .end_block = b + blocks_of(p->count),
                              .rate = 1,
                              .decay = p->exempt && !o->cfg.decay_all ? 0 : o->cfg.weight_decay,
                              .adapts = o->algorithm->adapts && !p->exempt};
-        for (int64_t at = 0; at < p->count; at += BLOCK)
-            o->blocks[b++] = (block){
-                .offset = p->offset + at, .count = (int)(p->count - at < BLOCK ? p->count - at : BLOCK), .span = i};
-        if (p->offset + p->count > length)
-            length = p->offset + p->count;
+        for (int64_t at = p->offset; at < end; at += to_next(at, end))
+            o->blocks[b++] = (block){.offset = at, .state = at, .count = (int)to_next(at, end), .span = i};
+        o->spans[i].end_block = b;
+        length = end > length ? end : length;
     }
     return length;
+}
+
+static void make_state(px_optimizer *o, int64_t length)
+{
+    for (int i = 0; i < o->algorithm->slots; i++) {
+        free(o->slot[i]);
+        o->slot[i] = px_aligned_calloc((size_t)length * sizeof(float));
+    }
 }
 
 int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_param_span *spans, int count,
@@ -268,11 +302,36 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *cfg, const px_pa
     o->decay = 1;
     o->span_count = count;
     o->spans = px_calloc((size_t)count, sizeof *o->spans);
-    int64_t length = lay_out(o, spans);
-    for (int i = 0; i < a->slots; i++)
-        o->slot[i] = px_aligned_calloc((size_t)length * sizeof(float));
+    make_state(o, lay_out(o, spans));
     *out = o;
     return 0;
+}
+
+/* Where element `at` is in the state of this rank's part, or -1. Blocks and buckets are in ascending order: *bucket is the first to
+ * look at, and *before the elements of this rank in those before it. */
+static int64_t place(const px_division *d, int64_t at, int *bucket, int64_t *before)
+{
+    for (int64_t from, to; *bucket < px_division_buckets(d); ++*bucket, *before += to - from) {
+        px_division_part(d, *bucket, &from, &to);
+        if (at >= from && at < to)
+            return *before + at - from;
+        if (at < px_division_end(d, *bucket))
+            return -1;
+    }
+    return -1;
+}
+
+void px_optimizer_divide(px_optimizer *o, px_division *d)
+{
+    int bucket = 0;
+    int64_t before = 0, length = 0;
+    o->division = d;
+    for (int b = 0; b < o->block_count; b++) {
+        o->blocks[b].state = place(d, o->blocks[b].offset, &bucket, &before);
+        if (o->blocks[b].state >= 0)
+            length = o->blocks[b].state + o->blocks[b].count;
+    }
+    make_state(o, length);
 }
 
 void px_optimizer_destroy(px_optimizer *o)
@@ -317,9 +376,13 @@ void px_optimizer_decay(px_optimizer *o, double factor)
 static void prepare(px_optimizer *o, const pace *p, const float *weights, const float *grads)
 {
 #pragma omp parallel for schedule(dynamic)
-    for (int b = 0; b < o->block_count; b++)
-        if (o->spans[o->blocks[b].span].trained)
+    for (int b = 0; b < o->block_count; b++) {
+        if (o->division)
+            o->partial[b] = (sums){.ww = updates(o, b) ? o->partial[b].ww : 0};
+        if (updates(o, b))
             o->partial[b].dd = o->algorithm->prepare(o, &o->blocks[b], p, weights, grads);
+    }
+    sum_over_ranks(o);
 }
 
 double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, double scale, double lr)
@@ -341,18 +404,60 @@ double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, do
         set_trust(o, p.factor);
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++)
-        if (o->spans[o->blocks[b].span].trained)
+        if (updates(o, b))
             o->algorithm->update(o, &o->blocks[b], &p, weights, grads);
+    if (o->division)
+        px_division_spread(o->division, weights);
     return norm;
 }
 
-int px_optimizer_slots(const px_optimizer *o, const char *names[2], float *slot[2])
+int px_optimizer_slots(const px_optimizer *o, const char *names[2])
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 2; i++)
         names[i] = o->algorithm->slot_names[i];
-        slot[i] = o->slot[i];
-    }
     return o->algorithm->slots;
+}
+
+bool px_optimizer_divided(const px_optimizer *o)
+{
+    return o->division;
+}
+
+/* The blocks [*begin, *end) of the parameter at this offset. */
+static void find_blocks(const px_optimizer *o, int64_t offset, int *begin, int *end)
+{
+    int i = 0;
+    while (i < o->span_count && o->blocks[o->spans[i].first_block].offset != offset)
+        i++;
+    PX_CHECK(i < o->span_count);
+    *begin = o->spans[i].first_block;
+    *end = o->spans[i].end_block;
+}
+
+void px_optimizer_read(const px_optimizer *o, int slot, int64_t offset, int64_t count, float *values)
+{
+    int begin, end;
+    find_blocks(o, offset, &begin, &end);
+    while (begin < end && o->blocks[begin].state < 0)
+        begin++;
+    /* A rank's blocks of a parameter follow each other, here and in the state. */
+    const float *own = o->slot[slot] + (begin < end ? o->blocks[begin].state : 0);
+    if (o->division)
+        px_division_collect(o->division, offset, count, own, values);
+    else
+        memcpy(values, own, (size_t)count * sizeof *own);
+}
+
+void px_optimizer_write(px_optimizer *o, int slot, int64_t offset, int64_t count, const float *values)
+{
+    int begin, end;
+    find_blocks(o, offset, &begin, &end);
+    for (int b = begin; b < end; b++) {
+        const block *k = &o->blocks[b];
+        PX_CHECK(k->offset - offset + k->count <= count);
+        if (k->state >= 0)
+            memcpy(o->slot[slot] + k->state, values + (k->offset - offset), (size_t)k->count * sizeof *values);
+    }
 }
 
 int64_t *px_optimizer_steps(px_optimizer *o)

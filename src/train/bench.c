@@ -166,7 +166,7 @@ static void add_plan(const px_session *s, const px_plan *plan, double *part)
 }
 
 /* Takes one step; part[columns] gets its seconds. */
-static int one_step(bench *b, double *part, double *votes)
+static int one_step(bench *b, double *part, double votes[PX_VOTES])
 {
     px_session *s = &b->session;
     for (int k = 0; k < s->parts; k++)
@@ -192,16 +192,15 @@ static int one_step(bench *b, double *part, double *votes)
  * the job. */
 static int measure(bench *b, double seconds, px_log *log)
 {
-    double stop = 0, start = 0;
-    while (b->steps < STEPS_MIN || (b->steps < STEPS_MAX && stop == 0)) {
+    double votes[PX_VOTES] = {0}, start = 0;
+    while (b->steps < STEPS_MIN || (b->steps < STEPS_MAX && votes[PX_VOTE_STOP] == 0)) {
         double *part = px_calloc((size_t)b->columns, sizeof part[0]);
         free(b->sample[b->steps]); /* it was a step for warming up */
         b->sample[b->steps] = part;
         if (b->taken == WARM_UP)
             start = px_now();
-        stop = b->taken >= WARM_UP && px_now() - start > seconds;
-        if (one_step(b, part, &stop) !=
-            0) /* `stop` becomes the sum over ranks, so that all ranks take the same number of steps */
+        votes[PX_VOTE_STOP] = b->taken >= WARM_UP && px_now() - start > seconds;
+        if (one_step(b, part, votes) != 0) /* sums over ranks, so that all take the same number of steps */
             return -1;
         b->steps += b->taken > WARM_UP;
         if (b->steps > 0)

@@ -196,19 +196,24 @@ static int get_parameters(const char *path, hid_t file, px_model *m, bool resamp
 static int get_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
 {
     const char *names[2];
-    float *slot[2];
-    int slots = px_optimizer_slots(optimizer, names, slot), status = 0;
+    int slots = px_optimizer_slots(optimizer, names), spans, status = 0;
+    const px_param_span *span = px_plan_spans(m->plan, &spans);
     for (int k = 0; k < slots; k++) {
         char *group = px_format("optimizer/%s", names[k]);
-        for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+        for (int i = 0, n = 0; i < px_graph_params(m->graph) && status == 0; i++) {
             const px_param *p = px_graph_param(m->graph, i);
             if (p->value->kind != PX_PARAMETER)
                 continue;
-            float *plain = px_checkpoint_plain(p->value->shape);
+            float *plain = px_checkpoint_plain(p->value->shape),
+                  *part = px_aligned_calloc((size_t)span[n].count * sizeof *part);
             status = get_array(path, file, group, p->name, p->value->shape, false, plain);
-            if (status == 0)
-                px_plan_set_like(m->plan, i, slot[k], plain);
+            if (status == 0) {
+                px_plan_set_like(m->plan, i, part, plain);
+                px_optimizer_write(optimizer, k, span[n].offset, span[n].count, part);
+            }
+            n++;
             free(plain);
+            free(part);
         }
         free(group);
     }

@@ -109,33 +109,62 @@ static int put_moments(const char *path, hid_t file, const px_model *m)
     return status;
 }
 
-static int put_slot(const char *path, hid_t optimizer, const char *name, px_model *m, const float *flat)
+/* Where the numbers of one slot go; `path` NULL: nowhere. */
+typedef struct slot_group {
+    const char *path;
+    hid_t group;
+} slot_group;
+
+/* Collective if the optimizer is divided: so all parameters are read, even after one could not be written. */
+static int put_slot(const slot_group *to, px_model *m, px_optimizer *optimizer, int slot)
 {
-    hid_t group = make_group(path, optimizer, name);
-    int status = group < 0 ? -1 : 0;
-    for (int i = 0; i < px_graph_params(m->graph) && status == 0; i++) {
+    int spans, status = 0;
+    const px_param_span *span = px_plan_spans(m->plan, &spans);
+    for (int i = 0, k = 0; i < px_graph_params(m->graph); i++) {
         const px_param *p = px_graph_param(m->graph, i);
         if (p->value->kind != PX_PARAMETER)
             continue;
-        float *plain = px_checkpoint_plain(p->value->shape);
-        px_plan_get_like(m->plan, i, flat, plain);
-        status = put_array(path, group, p->name, p->value->shape, plain);
+        float *part = px_aligned_calloc((size_t)span[k].count * sizeof *part), *plain = NULL;
+        px_optimizer_read(optimizer, slot, span[k].offset, span[k].count, part);
+        if (to->path && status == 0) {
+            plain = px_checkpoint_plain(p->value->shape);
+            px_plan_get_like(m->plan, i, part, plain);
+            status = put_array(to->path, to->group, p->name, p->value->shape, plain);
+        }
+        free(part);
         free(plain);
+        k++;
     }
-    H5Gclose(group);
     return status;
 }
 
-static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer)
+void px_checkpoint_hand_in(px_model *m, px_optimizer *optimizer)
 {
     const char *names[2];
-    float *slot[2];
-    int slots = px_optimizer_slots(optimizer, names, slot);
+    int slots = optimizer && px_optimizer_divided(optimizer) ? px_optimizer_slots(optimizer, names) : 0;
+    for (int k = 0; k < slots; k++)
+        put_slot(&(slot_group){.path = NULL}, m, optimizer, k);
+}
+
+/* `written` is the status of what was written before: if not 0, this rank only takes what others hand in. */
+static int put_optimizer(const char *path, hid_t file, px_model *m, px_optimizer *optimizer, int written)
+{
+    const char *names[2];
+    if (written != 0) {
+        px_checkpoint_hand_in(m, optimizer);
+        return -1;
+    }
+    int slots = px_optimizer_slots(optimizer, names), status = 0;
     hid_t group = make_group(path, file, "optimizer");
-    int status = group < 0 ? -1 : 0;
-    for (int k = 0; k < slots && status == 0; k++)
-        status = put_slot(path, group, names[k], m, slot[k]);
-    H5Gclose(group);
+    for (int k = 0; k < slots; k++) {
+        hid_t slot = group < 0 || status != 0 ? -1 : make_group(path, group, names[k]);
+        if (put_slot(&(slot_group){slot < 0 ? NULL : path, slot}, m, optimizer, k) != 0 || slot < 0)
+            status = -1;
+        if (slot >= 0)
+            H5Gclose(slot);
+    }
+    if (group >= 0)
+        H5Gclose(group);
     return status == 0 ? put_number(path, file, "optimizer_step", *px_optimizer_steps(optimizer)) : -1;
 }
 
@@ -158,12 +187,16 @@ static int write_file(const char *path, px_model *m, px_optimizer *optimizer, px
     H5Pset_libver_bounds(access_list, H5F_LIBVER_V110, H5F_LIBVER_V110);
     hid_t file = H5Fcreate(path, H5F_ACC_TRUNC, H5P_DEFAULT, access_list);
     H5Pclose(access_list);
-    if (file < 0)
+    if (file < 0) {
+        px_checkpoint_hand_in(m, optimizer);
         return px_h5_disk_check(&disk, path) != 0 ? -1 : not_written(path);
+    }
     int status = 0;
     if (put_number(path, file, "format", PX_CHECKPOINT_FORMAT) != 0 || put_position(path, file, at) != 0 ||
         put_text(path, file, "config", config) != 0 || put_parameters(path, file, m) != 0 ||
-        put_moments(path, file, m) != 0 || (optimizer && put_optimizer(path, file, m, optimizer) != 0))
+        put_moments(path, file, m) != 0)
+        status = -1;
+    if (optimizer && put_optimizer(path, file, m, optimizer, status) != 0)
         status = -1;
     char *folder = getcwd(NULL, 0); /* not known: it was removed */
     if (status == 0 && folder)
@@ -204,7 +237,9 @@ int px_checkpoint_save(const char *folder, px_model *m, px_optimizer *optimizer,
          *previous = px_format("%s/checkpoint.previous.h5", folder);
     px_h5_quiet();
     int status = px_plain_file(partial, PX_FAIL) != 0 ? -1 : 0;
-    if (status == 0)
+    if (status != 0)
+        px_checkpoint_hand_in(m, optimizer);
+    else
         status = write_file(partial, m, optimizer, at, config) != 0 || sync_path(partial, O_RDWR) != 0 ? -1 : 0;
     if (status == 0 && replace(partial, now, previous) != 0)
         status = px_fail(PX_FAIL, "%s: cannot be renamed: %s", partial, strerror(errno));

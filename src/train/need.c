@@ -14,6 +14,19 @@ static const char *const part_name[PX_NEED_PARTS] = {"activations", "views of im
 
 /* ---- how much ---- */
 
+/* Bytes of one array of the optimizer's state, on the rank with the largest part. */
+static double slot_bytes(const px_plan *plan, int ranks)
+{
+    int buckets;
+    const int64_t *bound = px_plan_buckets(plan, &buckets);
+    int64_t most = 0;
+    for (int r = 0; r < ranks; r++) {
+        int64_t count = px_division_count(bound, buckets, r, ranks);
+        most = count > most ? count : most;
+    }
+    return (double)most * sizeof(float);
+}
+
 px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task *task, px_train_loading l,
                          const px_online_test_kind *online)
 {
@@ -24,7 +37,8 @@ px_need px_train_need_of(const px_model *m, const px_settings *s, const px_task 
     n.part[PX_NEED_VIEWS] = l.images ? views : views / 3; /* without a loader there is one batch */
     n.part[PX_NEED_PARAMETERS] = (double)plan.weights + 2 * (double)plan.states;
     n.part[PX_NEED_GRADIENTS] = (double)plan.grads * l.parts * (s->train.accumulate > 1 ? 2 : 1);
-    n.part[PX_NEED_OPTIMIZER] = (double)plan.weights * px_optimizer_slot_count(&s->optim);
+    n.part[PX_NEED_OPTIMIZER] =
+        (l.divided > 1 ? slot_bytes(m->plan, l.divided) : (double)plan.weights) * px_optimizer_slot_count(&s->optim);
     n.part[PX_NEED_VALIDATION] = px_validation_bytes(s, task) + px_online_test_bytes(online, s, task);
     return n;
 }
@@ -53,8 +67,8 @@ static double sum_of(const px_train_need_case *c, variant v)
     int batch = v.batch / (t.ranks * v.accumulate);
     if (batch > 0 && px_task_of(&t, &s, c->info, t.labelled, batch, t.ranks) == 0 &&
         px_model_plan(&m, &s, &t, c->comm, 0, NULL) == 0) {
-        px_need n =
-            px_train_need_of(&m, &s, &t, (px_train_loading){c->loading.parts, batch, c->loading.images}, c->online);
+        const px_train_loading l = {c->loading.parts, batch, c->loading.images, c->loading.divided};
+        px_need n = px_train_need_of(&m, &s, &t, l, c->online);
         bytes = px_need_sum(&n);
         px_model_finish(&m);
     }

@@ -28,6 +28,7 @@ typedef struct px_train_loading {
     int parts;      /* this rank's parts of the batch: 1, or its shards */
     int batch;      /* images of a part */
     int64_t images; /* of the split; 0: no loader, only one batch */
+    int divided;    /* among so many ranks the optimizer is; 0 or 1: it is not */
 } px_train_loading;
 
 /* What a need depends on. */

@@ -30,7 +30,7 @@ void px_scalars_find(px_scalars *s, const px_model *m, int parts, const float *s
     s->mean = px_calloc((size_t)s->count, sizeof s->mean[0]);
     s->sum = px_calloc((size_t)parts, sizeof s->sum[0]);
     for (int k = 0; k < parts; k++)
-        s->sum[k] = px_calloc((size_t)s->count + 1, sizeof s->sum[k][0]);
+        s->sum[k] = px_calloc((size_t)s->count + PX_VOTES, sizeof s->sum[k][0]);
 }
 
 void px_scalars_finish(px_scalars *s)
@@ -48,7 +48,7 @@ void px_scalars_finish(px_scalars *s)
 void px_scalars_begin(px_scalars *s)
 {
     for (int k = 0; k < s->parts; k++)
-        memset(s->sum[k], 0, ((size_t)s->count + 1) * sizeof s->sum[k][0]);
+        memset(s->sum[k], 0, ((size_t)s->count + PX_VOTES) * sizeof s->sum[k][0]);
 }
 
 void px_scalars_add(px_scalars *s, const px_model *m, int terms)
@@ -58,10 +58,10 @@ void px_scalars_add(px_scalars *s, const px_model *m, int terms)
             s->sum[k][i] += (s->given[i] ? *s->given[i] : px_plan_scalar(m[k].plan, s->value[i])) / terms;
 }
 
-void px_scalars_sum(px_scalars *s, px_reducer *reducer, double *vote)
+void px_scalars_sum(px_scalars *s, px_reducer *reducer, double votes[PX_VOTES])
 {
-    s->sum[0][s->count] = *vote;
-    px_reducer_numbers(reducer, s->sum, s->count + 1);
-    *vote = s->sum[0][s->count];
+    memcpy(s->sum[0] + s->count, votes, PX_VOTES * sizeof votes[0]);
+    px_reducer_numbers(reducer, s->sum, s->count + PX_VOTES);
+    memcpy(votes, s->sum[0] + s->count, PX_VOTES * sizeof votes[0]);
     memcpy(s->mean, s->sum[0], (size_t)s->count * sizeof s->mean[0]);
 }

@@ -68,13 +68,23 @@ static int plan_parts(px_session *s)
     return 0;
 }
 
+/* Whether ranks have a part each of the optimizer. Over a network the gather of weights would cost what the gather of gradients now
+ * hides behind backward; and a tree gives every rank all gradients. */
+static bool divides(const px_session *s)
+{
+    const px_train_cfg *c = &s->settings->train;
+    bool near = s->comm->local_size == s->comm->size && !c->reproducible;
+    return s->comm->size > 1 &&
+           (c->divide_optimizer == PX_DIVIDE_YES || (c->divide_optimizer == PX_DIVIDE_AUTO && near));
+}
+
 static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_session_spec *spec)
 {
     px_train_need_case about = {.settings = s->settings,
                                 .unsettled = unsettled,
                                 .task = &s->task,
                                 .info = s->data ? px_dataset_about(s->data) : spec->instead,
-                                .loading = {s->parts, s->task.batch, s->split.count},
+                                .loading = {s->parts, s->task.batch, s->split.count, divides(s) ? s->comm->size : 1},
                                 .comm = s->comm,
                                 .prefix = spec->prefix,
                                 .online = spec->online,
@@ -130,13 +140,18 @@ static void find_embeddings(px_session *s)
         s->second = px_aligned_calloc((size_t)(s->rows * s->model->second->shape.dim[1]) * sizeof(float));
 }
 
-/* The way in which gradients are summed: over shards by a tree, else over ranks by a ring. */
+/* The way in which gradients are summed: over shards by a tree, else over ranks by a ring; and who updates what. */
 static void choose_reducer(px_session *s)
 {
     px_gradients of = {.part = s->grad, .parts = s->parts};
     int micros = s->settings->train.accumulate;
     of.bound = px_plan_buckets(s->plan[0], &of.buckets);
-    s->reducer = s->settings->train.reproducible ? px_reducer_tree(s->comm, of) : px_reducer_ring(s->comm, of);
+    if (divides(s)) {
+        s->division = px_division_create(s->comm, of.bound, of.buckets);
+        px_optimizer_divide(s->optimizer, s->division);
+    }
+    s->reducer =
+        s->settings->train.reproducible ? px_reducer_tree(s->comm, of) : px_reducer_ring(s->comm, of, s->division);
     if (micros > 1)
         s->reducer = px_reducer_micros(s->reducer, of, micros);
 }
@@ -180,6 +195,7 @@ void px_session_finish(px_session *s)
     px_loader_destroy(s->loader);
     px_reducer_destroy(s->reducer);
     px_optimizer_destroy(s->optimizer);
+    px_division_destroy(s->division);
     px_scalars_finish(&s->scalars);
     for (int k = s->parts - 1; k >= 0 && s->model; k--)
         px_model_finish(&s->model[k]); /* the first one last: it owns what the others share */
@@ -348,7 +364,7 @@ static void keep_rows(px_session *s, const kept *of)
     }
 }
 
-int px_session_gradients(px_session *s, int64_t step, double *votes)
+int px_session_gradients(px_session *s, int64_t step, double votes[PX_VOTES])
 {
     int micros = s->settings->train.accumulate;
     px_scalars_begin(&s->scalars);
@@ -434,7 +450,9 @@ static char *fault_of_sums(const px_session *s)
 {
     int spans;
     const px_param_span *span = px_plan_spans(s->model->plan, &spans);
-    const float *grad = px_plan_grads(s->model->plan);
+    float *grad = px_plan_grads(s->model->plan);
+    if (s->division)
+        px_division_spread(s->division, grad);
     for (int i = 0; i < spans; i++)
         for (int64_t k = 0; k < span[i].count; k++)
             if (!isfinite(grad[span[i].offset + k]))
@@ -444,7 +462,7 @@ static char *fault_of_sums(const px_session *s)
 
 int px_session_diagnose(px_session *s, int64_t step, char **where)
 {
-    double votes = 0;
+    double votes[PX_VOTES] = {0};
     px_plan_restore_states(s->model->plan);
     px_loader_destroy(s->loader); /* a batch is a function of the step, so the loader makes the same ones again */
     s->loader = NULL;
@@ -452,7 +470,7 @@ int px_session_diagnose(px_session *s, int64_t step, char **where)
         return -1;
     s->fault = px_calloc((size_t)s->parts, sizeof s->fault[0]);
     s->fault_micro = px_calloc((size_t)s->parts, sizeof s->fault_micro[0]);
-    int status = px_session_gradients(s, step, &votes);
+    int status = px_session_gradients(s, step, votes);
     if (status == 0) {
         *where = agree_on_fault(s);
         if (!*where)

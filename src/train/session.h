@@ -5,8 +5,8 @@
  *     if (px_session_create(&s, &settings, &comm, NULL) != 0) ...           // collective
  *     if (px_session_load(&s, first_step) != 0) ...                         // collective: starts the loader
  *     for (int64_t step = first_step; ...; step++) {
- *         double votes = stop;
- *         if (px_session_gradients(&s, step, &votes) != 0) ...              // forward, backward, sums over ranks
+ *         double votes[PX_VOTES] = {stop};
+ *         if (px_session_gradients(&s, step, votes) != 0) ...               // forward, backward, sums over ranks
  *         double norm = px_session_update(&s, lr);                          // optimizer
  *     }
  *     px_session_finish(&s);
@@ -39,6 +39,7 @@ typedef struct px_session {
     px_plan **plan;  /* theirs */
     float **grad;    /* theirs */
     px_optimizer *optimizer;
+    px_division *division; /* of the optimizer among ranks; NULL: each has all */
     px_reducer *reducer;
     px_loader *loader;
     const px_batch *batch; /* the last one from the loader. Without a loader, the caller's batch for every step */
@@ -85,9 +86,9 @@ int px_session_load(px_session *, int64_t step);
 void px_session_views(const px_session *, px_rng *, const px_image *, px_sample *out);
 
 /* Forward and backward of all micro-batches of a step, and the sum of gradients over ranks. scalars.mean gets means over
- * micro-batches and ranks; `votes` becomes its sum over ranks. 0, or -1, perhaps only on this rank: an image cannot be
+ * micro-batches and ranks; `votes` become their sums over ranks. 0, or -1, perhaps only on this rank: an image cannot be
  * read. */
-int px_session_gradients(px_session *, int64_t step, double *votes);
+int px_session_gradients(px_session *, int64_t step, double votes[PX_VOTES]);
 
 /* Takes the optimizer's step with these gradients. Returns their norm; if it is not finite, nothing has changed. */
 double px_session_update(px_session *, double lr);

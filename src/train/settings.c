@@ -26,6 +26,11 @@ const px_option px_train_options[] = {
     PX_OPTION(px_train_cfg, shards, "4", 1, PX_SHARDS_MAX,
               "if reproducible: parts of the batch, each computed by one thread; a power of two, at least ranks x "
               "threads to use all threads; results depend on it"),
+    PX_OPTION_CHOICE(
+        px_train_cfg, divide_optimizer, "auto", "auto|yes|no",
+        "each rank keeps and updates its part of the optimizer's state, and then gets the others' weights (ZeRO, "
+        "Rajbhandari 2020, stage 1): less memory per rank, the same bits; auto: if all ranks are on one host, and not "
+        "with reproducible=true"),
     PX_OPTION_CHOICE(px_train_cfg, augment, "recipe", "recipe|none", "the method's random views, or plain images"),
 #ifdef PX_ONEDNN
     PX_OPTION_CHOICE(px_train_cfg, backend, "auto", "auto|onednn|openblas",

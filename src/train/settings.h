@@ -24,6 +24,7 @@ typedef struct px_train_cfg {
     double epochs;
     int batch, accumulate;
     bool recompute, reproducible;
+    enum { PX_DIVIDE_AUTO, PX_DIVIDE_YES, PX_DIVIDE_NO } divide_optimizer;
     int shards;
     double validate_epochs;
     const char *validate_split;

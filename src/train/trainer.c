@@ -45,6 +45,7 @@ typedef struct trainer {
     px_made made;               /* rank 0: what a failure before the first step removes again */
     int64_t first, step, steps; /* first: the first of this session */
     int64_t saved_step;         /* of the last checkpoint; -1: none */
+    bool saving;                /* there is to be one after this step, on all ranks */
     int skips;                  /* steps left out in a row */
     int64_t left_out;           /* all steps left out in this session */
     double loss;                /* of the last step */
@@ -162,7 +163,7 @@ static int record(trainer *t, double lr, double norm, double seconds, double wai
 }
 
 /* What the line of a crash says about the last checkpoint, which a crash cannot damage: a new one replaces it only when
- * it is complete. Only rank 0 knows its step. */
+ * it is complete. Only rank 0 knows that it was written. */
 static void tell_saved(const trainer *t)
 {
     const char *out = t->s->train.out;
@@ -174,9 +175,16 @@ static void tell_saved(const trainer *t)
     free(text);
 }
 
+/* All ranks; rank 0 writes. */
 static int save(trainer *t)
 {
     const char *bad = px_plan_not_finite(t->session.model->plan);
+    if (!t->results) { /* rank 0 fails for all if it must */
+        if (!bad)
+            px_checkpoint_hand_in(t->session.model, t->session.optimizer);
+        t->saved_step = t->step;
+        return 0;
+    }
     if (bad) /* the update itself went too far: keep the last good checkpoint */
         return px_fail(PX_DIVERGED, "step %" PRId64 " of %" PRId64 ": after it %s is not finite; " ADVICE, t->step,
                        t->steps, bad);
@@ -210,7 +218,7 @@ static int not_finite(trainer *t, const char *what)
     char before[48] = "";
     if (t->skips)
         snprintf(before, sizeof before, ", with %d left out just before it", t->skips);
-    int status = px_agree(t->comm, t->results && good && t->saved_step != t->step ? save(t) : 0);
+    int status = px_agree(t->comm, good && t->saved_step != t->step ? save(t) : 0);
     char *kept = good                ? px_strdup("checkpoint.h5 is from before this step")
                  : t->saved_step < 0 ? px_strdup("there is no checkpoint yet")
                                      : px_format("the last checkpoint is that of step %" PRId64, t->saved_step);
@@ -253,13 +261,19 @@ static int validate(trainer *t)
     return status;
 }
 
+/* Rank 0 decides. */
+static bool checkpoint_is_due(const trainer *t)
+{
+    return t->comm->rank == 0 && px_now() - t->saved > t->s->train.checkpoint_minutes * 60;
+}
+
 static int one_step(trainer *t, bool stop, bool *stopping)
 {
     px_session *s = &t->session;
     const px_train_cfg *c = &t->s->train;
-    double votes = stop, start = px_now(), waited = px_loader_waited(s->loader);
+    double votes[PX_VOTES] = {stop, checkpoint_is_due(t)}, start = px_now(), waited = px_loader_waited(s->loader);
     s->look = px_series_looks(t->step, t->steps);
-    if (px_session_gradients(s, t->step, &votes) != 0)
+    if (px_session_gradients(s, t->step, votes) != 0)
         return -1;
     double lr = px_schedule_lr(&t->s->optim, place(t), s->per_epoch, c->epochs, c->batch);
     px_optimizer_decay(s->optimizer, px_schedule_decay(&t->s->optim, place(t), s->per_epoch, c->epochs));
@@ -273,7 +287,8 @@ static int one_step(trainer *t, bool stop, bool *stopping)
         return -1;
     if (t->results && s->look && isfinite(norm))
         px_series_look(&t->series, t->step, t->log);
-    *stopping = votes > 0;
+    *stopping = votes[PX_VOTE_STOP] > 0;
+    t->saving = *stopping || votes[PX_VOTE_SAVE] > 0 || t->step + 1 == t->steps;
     if (validate(t) != 0)
         return -1;
     int status = record(t, lr, norm, seconds, wait);
@@ -291,12 +306,12 @@ static bool asked_to_stop(const trainer *t)
     return px_stop_signal() || (limit > 0 && px_now() - t->started > limit);
 }
 
-/* Rank 0: what is due after a step. Rows become visible between checkpoints, too, for plots of the live run. */
-static int keep(trainer *t, bool stopping)
+/* What is due after a step. Rows become visible between checkpoints, too, for plots of the live run. */
+static int keep(trainer *t)
 {
-    if (stopping || t->step == t->steps || px_now() - t->saved > t->s->train.checkpoint_minutes * 60)
+    if (t->saving)
         return save(t);
-    if (px_now() - t->shown < SHOW_SECONDS)
+    if (!t->results || px_now() - t->shown < SHOW_SECONDS)
         return 0;
     t->shown = px_now();
     return px_results_flush(t->results);
@@ -313,7 +328,7 @@ static int loop(trainer *t)
         char text[64];
         if (px_forecast_step(&t->forecast, px_now()))
             px_log_line(t->log, "this will take %s", px_forecast_text(&t->forecast, time(NULL), text));
-        if (t->comm->rank == 0 && keep(t, stopping) != 0)
+        if (keep(t) != 0)
             return -1;
     }
     px_crash_doing("the end of the run", -1);

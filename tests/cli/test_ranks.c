@@ -17,6 +17,7 @@
 #include "make_set.h"
 #include "run.h"
 #include "run_files.h"
+#include "same_run.h"
 
 #include <sys/stat.h>
 
@@ -137,8 +138,44 @@ static void training_is_the_same(void **state)
     run_folder_remove(folder);
 }
 
+static void train_divided(const char *out, const char *data, const char *divide, const char *epochs)
+{
+    char *set_out = px_format("out=%s", out), *set_data = px_format("data.path=%s", data);
+    run_result r =
+        RUN_RANKS(2, "pretrain", set_data, set_out, divide, epochs, "--resume", "method=simclr", "backbone=resnet18",
+                  "resnet.width=0.25", "batch=32", "data.limit=32", "optim.optimizer=lamb", "optim.lr=1e-3",
+                  "optim.schedule=constant", "optim.warmup_epochs=1", "optim.clip=1", "data.workers=1");
+    if (r.status != 0)
+        fail_msg("%s", r.err);
+    run_finish(&r);
+    free(set_out);
+    free(set_data);
+}
+
+/* Whether ranks have a part each of the optimizer changes no bit, also if a run goes on otherwise than it began. */
+static void a_divided_optimizer_is_the_same(void **state)
+{
+    (void)state;
+    static const char *const divide[] = {"divide_optimizer=no", "divide_optimizer=yes"};
+    char *folder = run_folder_create(), *whole = px_format("%s/whole", folder);
+    char *data = make_set(folder, "d.h5", &(set_spec){.count = 48, .side = 16, .channels = 3, .classes = 5});
+    train_divided(whole, data, divide[0], "epochs=4");
+    for (int i = 0; i < 2; i++) {
+        char *out = px_format("%s/first %s", folder, divide[i]);
+        train_divided(out, data, divide[i], "epochs=2");
+        train_divided(out, data, divide[1 - i], "epochs=4");
+        same_group(whole, out, "checkpoint.h5", "/parameters");
+        same_group(whole, out, "checkpoint.h5", "/optimizer");
+        free(out);
+    }
+    free(data);
+    free(whole);
+    run_folder_remove(folder);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(training_is_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(training_is_the_same),
+                                       cmocka_unit_test(a_divided_optimizer_is_the_same)};
     return cmocka_run_group_tests_name("ranks", tests, NULL, NULL);
 }

@@ -128,8 +128,8 @@ static void average_follows_its_formula(void **state)
     assert_true(furthest(s.model, average) == 0);
     double *first = average[count - 1], before = first[0];
     for (int step = 0; step < 10; step++) {
-        double votes = 0;
-        assert_int_equal(px_session_gradients(&s, step, &votes), 0);
+        double votes[PX_VOTES] = {0};
+        assert_int_equal(px_session_gradients(&s, step, votes), 0);
         assert_true(isfinite(px_session_update(&s, 0.02)));
         move(s.model, 0.9, average);
     }

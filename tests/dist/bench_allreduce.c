@@ -46,7 +46,7 @@ int main(int argc, char **argv)
     for (int i = 0; i <= BUCKETS; i++)
         begin[i] = (int64_t)i * BUCKET;
     float *data = px_aligned_calloc(COUNT * sizeof data[0]);
-    px_allreduce *a = px_allreduce_create(&comm, data, begin, BUCKETS);
+    px_allreduce *a = px_allreduce_create(&comm, data, begin, BUCKETS, PX_RING_SUM);
     for (int i = 0; i < ROUNDS; i++) {
         ours[i] = ring(&comm, a);
         mpi[i] = plain(&comm, data);

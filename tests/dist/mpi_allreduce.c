@@ -69,7 +69,7 @@ static void test_buckets(const px_comm *comm)
     static const int64_t begin[BUCKETS + 1] = {3, 4, 70004, 70004, 70011, 300000, 900001, 900017, 1000000, 1400003};
     const int64_t total = begin[BUCKETS];
     float *grad = px_calloc((size_t)total, sizeof *grad);
-    px_allreduce *a = px_allreduce_create(comm, grad, begin, BUCKETS);
+    px_allreduce *a = px_allreduce_create(comm, grad, begin, BUCKETS, PX_RING_SUM);
     for (int step = 0; step < STEPS; step++) {
         for (int64_t i = 0; i < total; i++)
             grad[i] = whole(comm->rank + step, i);

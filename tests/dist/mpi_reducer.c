@@ -73,7 +73,7 @@ static void check(const px_comm *comm, bool shards, int parts, int passes)
 {
     subject t;
     start(&t, comm, parts);
-    t.reducer = shards ? px_reducer_tree(comm, t.of) : px_reducer_ring(comm, t.of);
+    t.reducer = shards ? px_reducer_tree(comm, t.of) : px_reducer_ring(comm, t.of, false);
     if (passes > 1)
         t.reducer = px_reducer_micros(t.reducer, t.of, passes);
     for (int step = 0; step < STEPS; step++)

@@ -38,7 +38,7 @@ static void test_allreduce_of_one(void **state)
     px_comm comm = px_comm_self();
     float grad[4] = {1, 2, 3, 4};
     const int64_t begin[3] = {0, 1, 4};
-    px_allreduce *a = px_allreduce_create(&comm, grad, begin, 2);
+    px_allreduce *a = px_allreduce_create(&comm, grad, begin, 2, PX_RING_SUM);
     px_allreduce_start(a, 1);
     px_allreduce_start(a, 0);
     assert_true(px_allreduce_progress(a));

@@ -9,6 +9,7 @@
 #include "backends/rows.h"
 #include "base/error.h"
 #include "optim/rules.h"
+#include "state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -274,8 +275,7 @@ static void resumes_with_the_same_bits(void **state)
         for (int at = 1; at < STEPS; at++) {
             px_treatment *how;
             px_optimizer *o[2];
-            float w[2][COUNT * EACH], g[COUNT * EACH], *slot[2][2];
-            const char *names[2];
+            float w[2][COUNT * EACH], g[COUNT * EACH];
             assert_int_equal(apply(&how, "head:frozen=0.15,rate=0.5; blocks.10:decay=0"), 0);
             px_optimizer_destroy(train(&cfgs[k], how, 0, 0.125, w[0]));
             for (int j = 0; j < 2; j++) {
@@ -284,13 +284,8 @@ static void resumes_with_the_same_bits(void **state)
             }
             fill(w[1], 0);
             for (int step = 0; step < STEPS; step++) {
-                if (step == at) {
-                    int slots = px_optimizer_slots(o[0], names, slot[0]);
-                    px_optimizer_slots(o[1], names, slot[1]);
-                    for (int s = 0; s < slots; s++)
-                        memcpy(slot[1][s], slot[0][s], sizeof g);
-                    *px_optimizer_steps(o[1]) = *px_optimizer_steps(o[0]);
-                }
+                if (step == at)
+                    hand_over(o[1], o[0], spans, COUNT);
                 fill(g, 1 + step);
                 px_optimizer_step(o[step >= at], w[1], g, 0.5, 0.125);
             }

@@ -64,7 +64,7 @@ static void any_number_of_metrics(void **state)
     px_scalars s;
     float grad[1] = {0}, *part[1] = {grad};
     const int64_t bound[2] = {0, 0};
-    px_reducer *reducer = px_reducer_ring(&self, (px_gradients){part, 1, bound, 1});
+    px_reducer *reducer = px_reducer_ring(&self, (px_gradients){part, 1, bound, 1}, false);
     px_scalars_find(&s, &t.model, 1, t.scheduled);
     assert_int_equal(s.count, 1 + METRICS + 1);
     for (int step = 0; step < 2; step++) { /* the second one begins at zero */
@@ -75,9 +75,9 @@ static void any_number_of_metrics(void **state)
             px_plan_run(t.model.plan, NULL);
             px_scalars_add(&s, &t.model, PASSES);
         }
-        double vote = 3;
-        px_scalars_sum(&s, reducer, &vote);
-        assert_true(vote == 3);
+        double votes[PX_VOTES] = {3, 1};
+        px_scalars_sum(&s, reducer, votes);
+        assert_true(votes[PX_VOTE_STOP] == 3 && votes[PX_VOTE_SAVE] == 1);
         assert_string_equal(s.name[0], "loss");
         assert_true(s.mean[0] == 18);
         for (int i = 0; i < METRICS; i++) {
