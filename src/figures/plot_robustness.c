@@ -1,5 +1,5 @@
 /* plot_robustness.c - what spoilt images leave of the accuracy: a line per kind of spoiling, by its strength (eval/robustness.c);
- * of baselines the mean over the kinds. */
+ * of baselines the mean over the kinds. Of several runs also the means over the kinds, a line per run. */
 #include "base/error.h"
 #include "data/corrupt.h"
 #include "figures/plot_private.h"
@@ -79,24 +79,24 @@ static void write_lines(FILE *f, const line *lines, int count)
     fputc('\n', f);
 }
 
-static int draw(plot_job *job, const plot_eval *e, const line *lines, int count)
+/* `run`: whose figure it is; -1: one of several runs. `title` is freed. */
+static int draw(plot_job *job, int run, char *title, double chance, const line *lines, int count)
 {
     enum { WIDTH = 820, HEIGHT = 480 };
-    char **labels = px_calloc((size_t)count, sizeof *labels), *subject = px_plot_subject_name(job, e);
+    char **labels = px_calloc((size_t)count, sizeof *labels);
     for (int i = 0; i < count; i++)
         labels[i] = px_strdup(lines[i].label);
-    plot_figure *figure = px_plot_begin(job, "robustness", e->run, 0, 0);
+    plot_figure *figure = px_plot_begin(job, "robustness", run, 0, 0);
     FILE *f = figure->script;
     int columns = px_plot_legend_columns(labels, count, WIDTH), rows = (count + columns - 1) / columns;
     px_plot_frame(f, figure, WIDTH, HEIGHT, 95, 45, 65, 90 + 26 * rows);
-    px_plot_title(f, px_format("Accuracy on spoilt images: %s", subject));
+    px_plot_title(f, title);
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 4\n",
             12.0 / figure->height, rows);
     fprintf(f,
             "set xlabel 'strength'\nset ylabel 'top-1 accuracy on the test set (%%)'\nset xrange [-0.15:%d.15]\n"
             "set yrange [0:*]\nset xtics ('0 (clean)' 0, 1, 2, 3, 4, 5)\n",
             PX_STRENGTHS);
-    double chance = px_plot_chance(job, e, 1);
     if (chance > 0) {
         fprintf(f, "set arrow from graph 0, first %g to graph 1, first %g nohead dt 2 lw 1.5 lc rgb '#222222'\n",
                 chance, chance);
@@ -106,7 +106,6 @@ static int draw(plot_job *job, const plot_eval *e, const line *lines, int count)
     write_data(f, lines, count);
     write_lines(f, lines, count);
     px_plot_texts_free(labels, count);
-    free(subject);
     return px_plot_end(job, figure);
 }
 
@@ -134,23 +133,63 @@ static int read_lines(const plot_job *job, const plot_eval *evals, int count, co
     return n;
 }
 
-/* A figure per run, of what was trained, or of the first subject if only baselines were measured. Nothing is reported as left out
- * where robustness was not measured. */
+/* What a figure of a run shows: what was trained, or the first subject if only baselines were measured. NULL: none. */
+static const plot_eval *shown_of(const plot_job *job, const plot_eval *evals, int count, int run)
+{
+    return px_plot_eval_of(job, evals, count, (plot_wanted){.run = run, .protocol = "robustness", .part = ""});
+}
+
+/* A run's kinds; nothing where there are none. */
+static int draw_run(plot_job *job, const plot_eval *evals, int count, int run)
+{
+    const plot_eval *e = shown_of(job, evals, count, run);
+    line *lines = px_calloc((size_t)count + PX_CORRUPTIONS, sizeof *lines);
+    int n = e ? read_lines(job, evals, count, e, lines) : 0, bad = 0;
+    if (n > 0) {
+        char *subject = px_plot_subject_name(job, e);
+        bad = draw(job, run, px_format("Accuracy on spoilt images: %s", subject), px_plot_chance(job, e, 1), lines, n);
+        free(subject);
+    }
+    for (int i = 0; i < n; i++)
+        free(lines[i].label);
+    free(lines);
+    return bad;
+}
+
+/* The means over the kinds, a line per run; nothing where fewer than two runs have them. */
+static int draw_runs(plot_job *job, const plot_eval *evals, int count)
+{
+    line *lines = px_calloc((size_t)job->count, sizeof *lines);
+    plot_eval *of = px_calloc((size_t)job->count, sizeof *of);
+    int n = 0, bad = 0;
+    for (int run = 0; run < job->count; run++) {
+        const plot_eval *e = shown_of(job, evals, count, run);
+        if (!e || !read_mean(&lines[n], &job->runs[run], e))
+            continue;
+        lines[n].label = px_plot_subject_name(job, e);
+        lines[n].colour = px_plot_eval_line(e, &lines[n].dashes);
+        lines[n].mark = (int[]){7, 5, 9, 13, 11}[run % 5];
+        of[n++] = *e;
+    }
+    if (n > 1)
+        bad = draw(job, -1, px_strdup("Accuracy on spoilt images: mean of all kinds"), px_plot_chance(job, of, n),
+                   lines, n);
+    for (int i = 0; i < n; i++)
+        free(lines[i].label);
+    free(of);
+    free(lines);
+    return bad;
+}
+
+/* Nothing is reported as left out where robustness was not measured. */
 static int draw_all(plot_job *job)
 {
     int count, bad = 0;
     plot_eval *evals = px_plot_evals(job, &count);
-    line *lines = px_calloc((size_t)count + PX_CORRUPTIONS, sizeof *lines);
-    for (int run = 0; run < job->count && bad == 0; run++) {
-        const plot_eval *e =
-            px_plot_eval_of(job, evals, count, (plot_wanted){.run = run, .protocol = "robustness", .part = ""});
-        int n = e ? read_lines(job, evals, count, e, lines) : 0;
-        if (n > 0)
-            bad = draw(job, e, lines, n);
-        for (int i = 0; i < n; i++)
-            free(lines[i].label);
-    }
-    free(lines);
+    if (job->count > 1)
+        bad = draw_runs(job, evals, count);
+    for (int run = 0; run < job->count && bad == 0; run++)
+        bad = draw_run(job, evals, count, run);
     px_plot_evals_free(evals, count);
     return bad;
 }

@@ -239,6 +239,17 @@ static int left_out(const char *const runs[], const char *part)
     return found;
 }
 
+static int copy_bytes(const char *from, const char *to)
+{
+    char bytes[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    assert_true(in && out);
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
+        assert_int_equal(fwrite(bytes, 1, n, out), n);
+    fclose(in);
+    return fclose(out);
+}
+
 /* A line per kind of spoiling, from the clean images on, and one of each baseline. */
 static void robustness(void **state)
 {
@@ -269,6 +280,23 @@ static void robustness(void **state)
     has(text, "brightness");
     has(text, "untrained twin: mean of all kinds");
     free(text);
+
+    /* Of two runs the means of both, beside the figure of each. */
+    char *second = px_format("%s/second", folder), *other = px_format("%s/run.h5", second),
+         *both = px_format("%s/figures/robustness.svg", folder), *figures = px_format("%s/figures", folder);
+    assert_int_equal(mkdir(second, 0777) | copy_bytes(file, other), 0);
+    px_plot_outcome done;
+    if (px_plot_as(PX_PICTURE_SVG, (const char *[]){folder, second}, 2, figures, &done) != 0)
+        fail_msg("%s", px_error());
+    px_plot_outcome_finish(&done);
+    text = read_all(both);
+    has(text, "Accuracy on spoilt images: mean of all kinds");
+    has(text, "second, pretrained");
+    free(text);
+    free(figures);
+    free(both);
+    free(other);
+    free(second);
     assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
     status = put_numbers(r, "/eval/robustness/pretrained/jpeg", 1, 3, 1, top1);
     assert_int_equal(status | px_results_close(r), 0);
