@@ -17,12 +17,24 @@ typedef struct columns {
     int width[2];
 } columns;
 
+static bool is_one_number(px_results *r, const plot_eval *e, const char *name)
+{
+    char *path = px_format("/eval/%s/%s/%s", e->protocol, e->subject, name);
+    double *value = NULL;
+    int rank = -1;
+    int64_t dim[4];
+    bool one = px_results_has(r, path) && px_results_get(r, path, &value, &rank, dim) == 0 && rank == 0;
+    free(value);
+    free(path);
+    return one;
+}
+
 /* The protocol's first two numbers. An array over something else than k has no single number. */
-static columns columns_of(const plot_eval *e)
+static columns columns_of(px_results *r, const plot_eval *e)
 {
     const px_protocol *p = px_protocols[px_protocol_index(e->protocol)];
     const char *const *names = px_protocol_numbers(p);
-    bool second = names[1] && (!p || !p->axis || e->k);
+    bool second = names[1] && (!p || !p->axis || e->k || is_one_number(r, e, names[1]));
     columns c = {.name = {names[0], second ? names[1] : ""}};
     for (int i = 0; i < 2; i++) {
         if (strcmp(c.name[i], "top1") == 0 || strcmp(c.name[i], "top5") == 0)
@@ -153,7 +165,7 @@ void px_show_evaluations(FILE *out, px_results *r, int most)
     if (count)
         fputs("\nEvaluations\n", out);
     for (int i = 0; i < count; i++) {
-        columns c = columns_of(&evals[i]);
+        columns c = columns_of(r, &evals[i]);
         if (strcmp(c.name[0], heads.name[0]) != 0 || strcmp(c.name[1], heads.name[1]) != 0)
             print_heads(out, &c);
         heads = c;

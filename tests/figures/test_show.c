@@ -52,22 +52,31 @@ static void test_run(void **state)
 static void test_heads(void **state)
 {
     (void)state;
-    static const char *const names[][2] = {{"clustering", "accuracy"}, {"clustering", "nmi"}, {"retrieval", "map"}};
+    static const char *const names[][2] = {{"clustering", "accuracy"},
+                                           {"clustering", "nmi"},
+                                           {"retrieval", "map"},
+                                           {"robustness", "mean"},
+                                           {"robustness", "clean"}};
     char *file = px_format("%s/run.h5", folder);
     px_results *r;
     assert_int_equal(px_results_open(&r, file, PX_RESULTS_APPEND), 0);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         char *path = px_format("/eval/%s/pretrained/%s", names[i][0], names[i][1]);
         assert_int_equal(px_results_put(r, path, PX_F64, 0, NULL, &(double){0.25}), 0);
         free(path);
     }
+    /* Over an axis of its own it is no column. */
+    assert_int_equal(
+        px_results_put(r, "/eval/retrieval/pretrained/recall", PX_F64, 1, (int64_t[]){2}, (double[]){0.5, 1}), 0);
     assert_int_equal(px_results_close(r), 0);
     char *text = shown(folder);
     expect(text, (const char *[]){"Evaluations\n  protocol       subject               top-1    top-5  worst class\n",
                                   "\n  protocol       subject                 map\n"
                                   "  retrieval      pretrained           25.00%\n"
                                   "  protocol       subject             accuracy      nmi\n"
-                                  "  clustering     pretrained            25.00%   25.00%\n",
+                                  "  clustering     pretrained            25.00%   25.00%\n"
+                                  "  protocol       subject                mean    clean\n"
+                                  "  robustness     pretrained           25.00%   25.00%\n",
                                   NULL});
     free(text);
     free(file);
