@@ -12,7 +12,7 @@
 #include "train/labels.h"
 
 struct px_method_cfg {
-    double area_min, flip, erase, smoothing, dropout, ema;
+    double area_min, flip, erase, smoothing, dropout, ema, ema_from;
     px_policy policy;
     px_mix mix;
 };
@@ -34,6 +34,10 @@ static const px_option options[] = {
         "share that an average of weights and running statistics keeps of itself in each step; the average is what is "
         "probed and exported, net=trained takes the weights themselves; 0: none (Polyak & Juditsky 1992; torchvision's "
         "V2, 600 epochs at batch 1024: about 0.99997)"),
+    PX_OPTION(
+        px_method_cfg, ema_from, "0", 0, 1e6,
+        "epochs after which that average begins; until then it is the weights themselves (torchvision's V2: those of "
+        "the warm-up)"),
     {0}};
 
 /* torchvision's reference for ResNets, with the warm-up of Goyal et al. 2017. */
@@ -117,7 +121,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *logits = classify(c, b->g, kept, b->task->classes); /* [B, classes] */
     px_net_leave(head);
     if (c->ema > 0) {
-        px_value *momentum = px_schedule(b, "ema", c->ema, c->ema, PX_STEADY, PX_SHARE);
+        px_value *momentum = px_schedule_within(b, "ema", c->ema_from, 0, c->ema, PX_AFTER, PX_SHARE);
         px_net_average(px_backbone_net(b), "ema", momentum);
         px_net_average(head, "ema", momentum);
     }

@@ -128,7 +128,10 @@ double px_scheduled_at(const px_scheduled *s, double progress, double epoch)
 {
     if (s->epochs > 0)
         progress = fmin(1, epoch / s->epochs);
-    double part = s->course == PX_STEADY ? 0 : s->course == PX_LINEAR ? progress : (1 - cos(acos(-1) * progress)) / 2;
+    double part = s->course == PX_STEADY   ? 0
+                  : s->course == PX_AFTER  ? progress >= 1
+                  : s->course == PX_LINEAR ? progress
+                                           : (1 - cos(acos(-1) * progress)) / 2;
     return s->from + (s->to - s->from) * part;
 }
 

@@ -44,6 +44,7 @@ void px_task_take_backbone(px_task *, const px_backbone *, const px_backbone_cfg
 typedef enum px_course {
     PX_STEADY, /* `from` in all steps */
     PX_LINEAR, /* ... to `to` */
+    PX_AFTER,  /* ... and `to` after them: within the first epochs */
     PX_COSINE, /* ... to `to` along half a cosine: to - (to - from) (1 + cos(pi k / K)) / 2 at step k of K */
 } px_course;
 /* What it may be. */

@@ -88,6 +88,9 @@ static void courses(void **state)
     assert_float_equal(px_scheduled_at(&s, 0.25, 0), 2, 1e-12);
     assert_float_equal(px_scheduled_at(&s, 0.25, 2), 2.8, 1e-12);
     assert_float_equal(px_scheduled_at(&s, 0.25, 7), 4, 1e-12);
+    s.course = PX_AFTER;
+    assert_float_equal(px_scheduled_at(&s, 0.9, 4.99), 2, 1e-12);
+    assert_float_equal(px_scheduled_at(&s, 0.1, 5), 4, 1e-12);
     s.course = PX_COSINE;
     assert_float_equal(px_scheduled_at(&s, 0.9, 1.25), 2 + (1 - sqrt(0.5)), 1e-12);
 }
