@@ -190,8 +190,11 @@ static int save(trainer *t)
                        t->steps, bad);
     t->saved = t->shown = px_now();
     px_crash_doing("the checkpoint after the end", t->step);
-    if (px_results_flush(t->results) != 0 ||
-        px_checkpoint_save(t->s->train.out, t->session.model, t->session.optimizer,
+    if (px_results_flush(t->results) != 0) {
+        px_checkpoint_hand_in(t->session.model, t->session.optimizer);
+        return -1;
+    }
+    if (px_checkpoint_save(t->s->train.out, t->session.model, t->session.optimizer,
                            (px_position){t->step, place(t), t->session.per_epoch}, t->config) != 0)
         return -1;
     t->saved_step = t->step;
