@@ -74,7 +74,8 @@ static char *resolved(px_settings *s)
 /* A run that is done would not be trained again: its results must be those of this configuration. */
 static int check_done(const char *folder, px_settings *s)
 {
-    static const char *const may_change[] = {NULL};
+    /* A run keeps what precision=auto became where it ran. */
+    const char *may_change[] = {s->train.precision == PX_PRECISION_AUTO ? "precision" : NULL, NULL};
     px_log quiet = px_log_make(stderr, true);
     px_checkpoint saved;
     char *now = resolved(s);

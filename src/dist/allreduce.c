@@ -48,7 +48,8 @@ struct px_allreduce {
     int64_t *begin;
     int buckets;
     px_ring_half half;
-    int *waiting; /* circular queue, of `buckets` entries, of started buckets that have no lane yet */
+    int64_t grain; /* chunks begin at its multiples */
+    int *waiting;  /* circular queue, of `buckets` entries, of started buckets that have no lane yet */
     int first_waiting, waiting_count;
     bool *active; /* started and not finished */
     int active_count;
@@ -58,7 +59,7 @@ struct px_allreduce {
 };
 
 static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, const int64_t *begin, int buckets,
-                            px_ring_half half)
+                            px_ring_half half, int64_t grain)
 {
     px_allreduce *a = px_calloc(1, sizeof *a);
     int size = comm->size;
@@ -69,6 +70,7 @@ static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, cons
     a->data = data;
     a->buckets = buckets;
     a->half = half;
+    a->grain = grain;
     a->begin = px_calloc((size_t)buckets + 1, sizeof *begin);
     memcpy(a->begin, begin, ((size_t)buckets + 1) * sizeof *begin);
     a->waiting = px_calloc((size_t)buckets, sizeof *a->waiting);
@@ -86,7 +88,7 @@ static px_allreduce *create(const px_comm *comm, MPI_Comm mpi, float *data, cons
 px_allreduce *px_allreduce_create(const px_comm *comm, float *data, const int64_t *begin, int buckets,
                                   px_ring_half half)
 {
-    return create(comm, comm->bucket, data, begin, buckets, half);
+    return create(comm, comm->bucket, data, begin, buckets, half, PX_RING_GRAIN);
 }
 
 void px_allreduce_destroy(px_allreduce *a)
@@ -102,20 +104,20 @@ void px_allreduce_destroy(px_allreduce *a)
     free(a);
 }
 
-/* Where chunk `chunk` of `size` begins in the bucket [begin, end): at a multiple of PX_RING_GRAIN. */
-static int64_t chunk_at(int64_t begin, int64_t end, int chunk, int size)
+/* Where chunk `chunk` of `size` begins in the bucket [begin, end): at a multiple of `grain`. */
+static int64_t chunk_at(int64_t begin, int64_t end, int chunk, int size, int64_t grain)
 {
     int64_t at = begin + (end - begin) * chunk / size;
-    at = (at + PX_RING_GRAIN - 1) / PX_RING_GRAIN * PX_RING_GRAIN;
-    return chunk == 0 ? begin : at < end ? at : end;
+    at = (at + grain - 1) / grain * grain;
+    return chunk == 0 ? begin : chunk == size || at > end ? end : at;
 }
 
 /* After the first half of the ring a rank has the next one's chunk. */
 void px_ring_part(int64_t begin, int64_t end, int rank, int size, int64_t *from, int64_t *to)
 {
     int chunk = (rank + 1) % size;
-    *from = chunk_at(begin, end, chunk, size);
-    *to = chunk == size - 1 ? end : chunk_at(begin, end, chunk + 1, size);
+    *from = chunk_at(begin, end, chunk, size, PX_RING_GRAIN);
+    *to = chunk_at(begin, end, chunk + 1, size, PX_RING_GRAIN);
 }
 
 /* Where piece `segment` of `segments` begins in a chunk of `count` floats. */
@@ -128,10 +130,11 @@ static int64_t cut(int64_t count, int64_t segments, int64_t segment)
 /* The values, and their number, of the piece that an item sends, or receives if `ahead` is 1. */
 static float *item_piece(const px_allreduce *a, const lane *l, int64_t item, int ahead, int *count)
 {
-    int64_t step = item / l->segments, segment = item % l->segments, begin, end;
-    int64_t chunk = (a->rank - step - ahead + 2 * a->size) % a->size; /* step + ahead is below 2 * size */
-    px_ring_part(a->begin[l->bucket], a->begin[l->bucket + 1], (int)(chunk + a->size - 1) % a->size, a->size, &begin,
-                 &end);
+    int64_t step = item / l->segments, segment = item % l->segments, first = a->begin[l->bucket],
+            last = a->begin[l->bucket + 1];
+    int chunk = (int)((a->rank - step - ahead + 2 * a->size) % a->size); /* step + ahead is below 2 * size */
+    int64_t begin = chunk_at(first, last, chunk, a->size, a->grain),
+            end = chunk_at(first, last, chunk + 1, a->size, a->grain);
     int64_t from = cut(end - begin, l->segments, segment), to = cut(end - begin, l->segments, segment + 1);
     *count = (int)(to - from);
     return a->data + begin + from;
@@ -189,7 +192,7 @@ static void fill_lanes(px_allreduce *a)
         a->waiting_count--;
         int64_t length = a->begin[l->bucket + 1] - a->begin[l->bucket];
         /* a chunk may be a grain longer than the others */
-        l->segments = ((length + a->size - 1) / a->size + PX_RING_GRAIN + SEGMENT - 1) / SEGMENT;
+        l->segments = ((length + a->size - 1) / a->size + a->grain + SEGMENT - 1) / SEGMENT;
         int64_t round = (a->size - 1) * l->segments, first = a->half == PX_RING_GATHER ? round : 0;
         l->items = a->half == PX_RING_SCATTER ? round : 2 * round;
         l->in = l->out = (flow){.posted = first, .done = first};
@@ -271,7 +274,7 @@ void px_all_reduce_f32(const px_comm *comm, float *data, int64_t count)
     if (comm->size == 1)
         return;
     const int64_t begin[2] = {0, count};
-    px_allreduce *a = create(comm, comm->mpi, data, begin, 1, PX_RING_SUM);
+    px_allreduce *a = create(comm, comm->mpi, data, begin, 1, PX_RING_SUM, LINE);
     px_allreduce_start(a, 0);
     px_allreduce_destroy(a); /* also finishes */
 }

@@ -98,7 +98,7 @@ static int check_word(const char *word)
     return 0;
 }
 
-enum { WORDS_MAX = 64, OWN_WORDS = 16 };
+enum { WORDS_MAX = 64, OWN_WORDS = 17 };
 
 /* The assignments: first those of the options, then the words of `with`, which are cut in place. Their number, or -1. */
 static int assignments_of(const px_protocol_cfg *c, const px_settings *run, int64_t seed, char *with, char *word[])
@@ -114,6 +114,7 @@ static int assignments_of(const px_protocol_cfg *c, const px_settings *run, int6
     word[n++] = px_format("batch=%d", c->batch);
     word[n++] = px_strdup("reproducible=true");
     word[n++] = px_format("shards=%d", c->shards);
+    word[n++] = px_strdup("divide_optimizer=no"); /* rank 0 alone keeps it (kept_tuning.h) */
     word[n++] = px_strdup("data.limit=0");
     word[n++] = px_strdup("data.repeats=1");
     word[n++] = px_strdup("optim.optimizer=adamw");

@@ -115,9 +115,9 @@ int px_changes_check(const px_changes *c, const char *run)
 }
 
 /* Settings that change no result. */
-static const char *const harmless[] = {"out",          "time_limit",   "threads",    "checkpoint_minutes",
-                                       "rank_timeout", "recompute",    "isa",        "data.path",
-                                       "data.workers", "data.timeout", "data.links", NULL};
+static const char *const harmless[] = {
+    "out", "time_limit", "threads",      "checkpoint_minutes", "rank_timeout", "recompute", "divide_optimizer",
+    "isa", "data.path",  "data.workers", "data.timeout",       "data.links",   NULL};
 
 static bool is_among(const char *const names[], const char *name)
 {

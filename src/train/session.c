@@ -73,9 +73,9 @@ static int plan_parts(px_session *s)
 static bool divides(const px_session *s)
 {
     const px_train_cfg *c = &s->settings->train;
-    bool near = s->comm->local_size == s->comm->size && !c->reproducible;
+    bool by_itself = s->comm->local_size == s->comm->size && !c->reproducible;
     return s->comm->size > 1 &&
-           (c->divide_optimizer == PX_DIVIDE_YES || (c->divide_optimizer == PX_DIVIDE_AUTO && near));
+           (c->divide_optimizer == PX_DIVIDE_YES || (c->divide_optimizer == PX_DIVIDE_AUTO && by_itself));
 }
 
 static int check_need(px_session *s, const px_backbone_cfg *unsettled, const px_session_spec *spec)

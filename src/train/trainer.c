@@ -7,6 +7,7 @@
 #include "train/checkpoint.h"
 #include "train/figures.h"
 #include "train/forecast.h"
+#include "train/introduce.h"
 #include "train/made.h"
 #include "train/meter.h"
 #include "train/next.h"
@@ -175,12 +176,14 @@ static void tell_saved(const trainer *t)
     free(text);
 }
 
-/* All ranks; rank 0 writes. */
+/* All ranks; rank 0 decides, writes, and fails for all if it must. */
 static int save(trainer *t)
 {
-    const char *bad = px_plan_not_finite(t->session.model->plan);
-    if (!t->results) { /* rank 0 fails for all if it must */
-        if (!bad)
+    const char *bad = t->results ? px_plan_not_finite(t->session.model->plan) : NULL;
+    int writes = !bad;
+    px_broadcast(t->comm, &writes, sizeof writes, 0);
+    if (!t->results) {
+        if (writes)
             px_checkpoint_hand_in(t->session.model, t->session.optimizer);
         t->saved_step = t->step;
         return 0;
@@ -209,7 +212,9 @@ static int not_finite(trainer *t, const char *what)
     char *where;
     if (px_session_diagnose(&t->session, t->step, &where) != 0)
         return -1;
-    bool good = !px_plan_not_finite(t->session.model->plan), skip = t->s->train.nonfinite == PX_NONFINITE_SKIP;
+    int good = !px_plan_not_finite(t->session.model->plan);
+    bool skip = t->s->train.nonfinite == PX_NONFINITE_SKIP;
+    px_broadcast(t->comm, &good, sizeof good, 0); /* what follows is for all, whatever a damaged rank sees */
     if (skip && good && t->skips < SKIPS_MAX) {
         t->skips++;
         t->left_out++;
@@ -401,35 +406,6 @@ static void finish(trainer *t)
     px_series_finish(&t->series);
 }
 
-/* Tells what the run is going to do. */
-static void introduce(const trainer *t)
-{
-    const px_session *s = &t->session;
-    const px_train_cfg *c = &t->s->train;
-    int ranks = t->comm->size;
-    int64_t parameters = 0;
-    for (int i = 0; i < px_graph_params(s->model->graph); i++) {
-        const px_value *v = px_graph_param(s->model->graph, i)->value;
-        parameters += v->kind == PX_PARAMETER ? px_shape_count(v->shape) : 0;
-    }
-    px_log_line(t->log, "%s on %s: %.2f M parameters, %s", t->s->method->name, t->s->backbone->name,
-                (double)parameters / 1e6, px_precision_name(c));
-    px_log_line(t->log,
-                "%" PRId64 " images, used at %d px%s: %" PRId64 " steps per epoch, %g epochs, %" PRId64 " steps in all",
-                s->split.count, s->task.image_size, px_dataset_about(s->data)->height ? "" : " (data.image_size)",
-                s->per_epoch, c->epochs, t->steps);
-    px_log_line(t->log, "batch %d = %d %s x %d images x %d micro-batch%s; %d rank%s x %d thread%s", c->batch,
-                s->task.ranks,
-                c->reproducible ? "shards"
-                : ranks > 1     ? "ranks"
-                                : "rank",
-                s->task.batch, c->accumulate, c->accumulate > 1 ? "es" : "", ranks, ranks > 1 ? "s" : "",
-                omp_get_max_threads(), omp_get_max_threads() > 1 ? "s" : "");
-    char *need = px_need_text(&s->need);
-    px_log_line(t->log, "memory%s: %s", ranks > 1 ? " per rank" : "", need);
-    free(need);
-}
-
 /* Stores the method's pictures of the last batch; run.h5 is opened again, since a live file accepts only rows. */
 static int write_figures(trainer *t)
 {
@@ -486,7 +462,7 @@ int px_pretrain(px_settings *s, const px_comm *comm, px_log *log, bool resume, c
         finish(&t);
         return -1;
     }
-    introduce(&t);
+    px_introduce(&t.session, log);
     t.first = t.step;
     tell_saved(&t);
     t.begun = t.saved = t.shown = px_now();
