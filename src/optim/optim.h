@@ -62,9 +62,9 @@ int px_optimizer_create(px_optimizer **out, const px_optim_cfg *, const px_param
                         const px_update *loops);
 void px_optimizer_destroy(px_optimizer *);
 
-/* Before the first step and px_optimizer_write: this rank keeps the state of its part of the parameters only, and updates those; px_optimizer_step is
- * collective then, takes gradients that are whole in this part, and leaves the weights whole on all ranks, with the same bits as
- * without a division. Borrowed. */
+/* Before the first step and px_optimizer_write: this rank keeps the state of its part of the parameters only, and updates those.
+ * px_optimizer_step is collective then, takes gradients that are whole in this part, and leaves the weights whole on all ranks,
+ * with the same bits as without a division. Borrowed. */
 void px_optimizer_divide(px_optimizer *, px_division *);
 
 /* One treatment per span, before the first step. A frozen parameter counts neither in the gradient's norm nor for clipping,

@@ -46,8 +46,8 @@ typedef struct px_checkpoint {
 /* Writes folder/checkpoint.h5; for rank 0. `optimizer` may be NULL. 0 or -1. */
 int px_checkpoint_save(const char *folder, px_model *, px_optimizer *optimizer, px_position, const char *config);
 
-/* What the other ranks call meanwhile: they hand in their parts of a divided optimizer, also if the file cannot be written. And rank
- * 0, if it must leave the file out although they expect it. */
+/* What the other ranks call meanwhile: they hand in their parts of a divided optimizer, also if the file cannot be written. And
+ * rank 0, if it must leave the file out although they expect it. */
 void px_checkpoint_hand_in(px_model *, px_optimizer *);
 
 /* Reads the model's parameters from `folder` (a run) or from a checkpoint file. With an optimizer, its state must be in

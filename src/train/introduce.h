@@ -1,4 +1,4 @@
-/* introduce.h - what a run says of itself before its first step: network, images, steps, how the batch is divided, memory by part. */
+/* introduce.h - what a run says of itself before its first step: network, images, steps, how the batch is divided, memory. */
 #ifndef PX_TRAIN_INTRODUCE_H
 #define PX_TRAIN_INTRODUCE_H
 
