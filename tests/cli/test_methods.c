@@ -196,7 +196,7 @@ static void same_on_any_ranks_and_moved_after_a_kill(void **state)
 static const char *const families[][5] = {
     {"alexnet", "backbone=alexnet", "alexnet.head=mean"},
     {"vgg", "backbone=vgg11_bn", "vgg.head=mean"},
-    {"googlenet", "backbone=googlenet"},
+    {"googlenet", "backbone=googlenet", "googlenet.stem=7x7"},
     {"resnet", "backbone=resnet18", "resnet.width=0.125"},
     {"mobilenet_v1", "backbone=mobilenet_v1", "mobilenet_v1.width=0.25"},
     {"mobilenet_v2", "backbone=mobilenet_v2", "mobilenet_v2.width=0.25"},
