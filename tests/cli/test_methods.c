@@ -203,7 +203,7 @@ static const char *const families[][5] = {
     {"mobilenet_v3", "backbone=mobilenet_v3_small", "mobilenet_v3.width=0.5"},
     {"nasnet", "backbone=nasnet_mobile", "nasnet.cells=1", "nasnet.channels=4"},
     {"convnext", "backbone=convnext_atto", "convnext.drop_path=0.1"},
-    {"swin", "backbone=swin_tiny", "swin.patch=2", "swin.window=4"},
+    {"swin", "backbone=swin_tiny", "swin.patch=2", "swin.window=2"},
     {"vit", "backbone=vit_tiny_8", "vit.embed_dim=48", "vit.depth=2"},
 };
 enum { FAMILIES = sizeof families / sizeof families[0] };
