@@ -122,7 +122,7 @@ static void a_teacher(void **state)
     assert_true(top1.count > 0);
     assert_int_equal(nearest.count, 10 * 8);
     for (int i = 0; i < nearest.count; i += 8) /* an image that is learned from is nearest to itself */
-        assert_true(fabs(nearest.data[i] - 1) < 1e-5);
+        assert_true(fabs(nearest.data[i] - 1) < 1e-6);
     free(top1.data);
     free(nearest.data);
 

@@ -164,7 +164,7 @@ static void check_shown(const px_retrieval_cfg *ask, const px_neighbours *a, con
         for (int j = of_test; j < a->k; j++) {
             int at = q * a->k + j - of_test;
             PX_CHECK(a->found[at] == r.shown.found[q * a->k + j]);
-            PX_CHECK(fabs(a->similarity[at] - r.shown.similarity[q * a->k + j]) < 1e-5);
+            PX_CHECK(fabs(a->similarity[at] - r.shown.similarity[q * a->k + j]) < 1e-6);
         }
     px_neighbours_finish(&r.shown);
 }
