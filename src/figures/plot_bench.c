@@ -12,20 +12,39 @@ enum { WIDTH = 1200, SIDE = 60, HEADINGS = 120, BAR = 56, LEGEND = 165, OP = 34,
 enum { CHARACTER = 9, BEHIND = 330 };
 enum { OP_NAME = 56 }; /* characters */
 
-/* A table of /bench: names, seconds, and GF/s if there are any. */
+/* A table of /bench: names, seconds, and GF/s, the limits and how much of them is reached, if there are any. */
 typedef struct costs {
-    int count;
-    char **name;
-    double *seconds, *gflops;
+    int count, limits;
+    char **name, **limit;
+    double *seconds, *gflops, *reached;
 } costs;
 
 static void costs_finish(costs *c)
 {
     for (int i = 0; i < c->count; i++)
         free(c->name[i]);
+    for (int i = 0; i < c->limits; i++)
+        free(c->limit[i]);
     free(c->name);
+    free(c->limit);
+    free(c->reached);
     free(c->seconds);
     free(c->gflops);
+}
+
+/* Files of before have none. */
+static void load_limits(const plot_run *run, const char *table, costs *c)
+{
+    int64_t reached[4] = {0};
+    char *path = px_format("/bench/%s/limit", table);
+    if (px_results_has(run->results, path) && px_results_get_texts(run->results, path, &c->limit, &c->limits) == 0 &&
+        c->limits == c->count)
+        c->reached = px_plot_data(run, 1, reached, "/bench/%s/reached", table);
+    if (c->reached && reached[0] != c->count) {
+        free(c->reached);
+        c->reached = NULL;
+    }
+    free(path);
 }
 
 /* False if the run does not have the table. */
@@ -37,6 +56,7 @@ static bool costs_load(const plot_run *run, const char *table, costs *c)
     if (px_results_has(run->results, path) && px_results_get_texts(run->results, path, &c->name, &c->count) == 0) {
         c->seconds = px_plot_data(run, 1, seconds, "/bench/%s/seconds", table);
         c->gflops = px_plot_data(run, 1, gflops, "/bench/%s/gflops", table);
+        load_limits(run, table, c);
     }
     free(path);
     bool there = c->seconds && c->count > 0 && c->count <= PLOT_MOST_OPS && seconds[0] == c->count &&
@@ -182,7 +202,10 @@ static void write_ops(FILE *f, const plot_figure *figure, const costs *ops, doub
         double ms = 1e3 * ops->seconds[i];
         most = fmax(most, ops->seconds[i]);
         fprintf(f, "%d %.6g \"%.*f ms, %.1f%%", i, ms, decimals(ms), ms, 0.1 * ms / step);
-        if (ops->gflops && ops->gflops[i] > 0)
+        if (ops->reached && px_plot_drawable(ops->reached[i]))
+            fprintf(f, ", %.0f%% of %s", 100 * ops->reached[i],
+                    strcmp(ops->limit[i], "memory") == 0 ? "memory\\'s rate" : "R");
+        else if (ops->gflops && ops->gflops[i] > 0)
             fprintf(f, ", %.0f GF/s (%.0f%% of R)", ops->gflops[i], 100 * ops->gflops[i] / machine);
         fputs("\"\n", f);
     }

@@ -195,7 +195,34 @@ static void show_attributes(FILE *out, px_results *r, const char *object, const 
     px_plot_texts_free(names, count);
 }
 
-/* Prints one line per name: milliseconds, and GF/s if there are any. */
+/* " 45% of R" where the file says how much of its limit each of `count` ops reaches. */
+typedef struct limits {
+    char **name;
+    double *reached;
+    int count;
+} limits;
+
+static limits limits_load(px_results *r, const char *group, int count)
+{
+    limits l = {0};
+    char *name = px_format("%s/limit", group), *reached = px_format("%s/reached", group);
+    if (px_results_has(r, name) && px_results_get_texts(r, name, &l.name, &l.count) == 0 && l.count == count &&
+        px_show_column(r, reached, &l.reached) != count) {
+        free(l.reached);
+        l.reached = NULL;
+    }
+    free(name);
+    free(reached);
+    return l;
+}
+
+static void limits_finish(limits *l)
+{
+    px_plot_texts_free(l->name, l->count);
+    free(l->reached);
+}
+
+/* Prints one line per name: milliseconds, and GF/s and what binds it if they are there. */
 static void print_costs(FILE *out, px_results *r, const char *group, int most)
 {
     char *names_path = px_format("%s/name", group), *seconds_path = px_format("%s/seconds", group),
@@ -204,14 +231,19 @@ static void print_costs(FILE *out, px_results *r, const char *group, int most)
     int count = 0;
     int64_t timed = px_show_column(r, seconds_path, &seconds), rated = px_show_column(r, gflops_path, &gflops);
     if (px_results_get_texts(r, names_path, &names, &count) == 0 && timed == count) {
+        limits l = limits_load(r, group, count);
         for (int i = 0; i < least(count, most); i++) {
             fputs("  ", out);
             px_show_name(out, names[i], 52);
             fprintf(out, " %10.2f ms", 1e3 * seconds[i]);
             if (rated == count && gflops[i] > 0)
                 fprintf(out, " %8.1f GF/s", gflops[i]);
+            if (l.reached)
+                fprintf(out, " %6.0f%% of %s", 100 * l.reached[i],
+                        strcmp(l.name[i], "memory") == 0 ? "memory's rate" : "R");
             fputc('\n', out);
         }
+        limits_finish(&l);
         px_show_more(out, "  ", count - most, "of them");
     }
     px_plot_texts_free(names, count);

@@ -116,6 +116,7 @@ typedef struct px_step_info {
     px_shape shape; /* of output 0 */
     double seconds; /* in all runs since px_plan_profile */
     double multiply_adds;
+    double bytes;             /* of its inputs and outputs, each once, in the formats in which it takes them */
     bool backward;            /* made by differentiation */
     const px_kernel_row *row; /* of its kernel; NULL: portable, or a reorder */
 } px_step_info;

@@ -293,6 +293,10 @@ px_step_info px_plan_step_info(const px_plan *p, int step)
                          .kernel = s->kernel ? s->kernel : "",
                          .row = s->row,
                          .seconds = p->seconds ? p->seconds[step] : 0};
+    for (int i = 0; i < PX_NODE_IN; i++)
+        info.bytes += (double)s->in_format[i].bytes;
+    for (int i = 0; i < PX_NODE_OUT; i++)
+        info.bytes += (double)s->out_format[i].bytes;
     if (s->node) {
         info.op = px_node_text(s->node);
         info.place = s->node->scope;

@@ -60,6 +60,27 @@ static double machine_rate(px_dtype precision, double seconds)
     return 2.0 * N * N * N / best / 1e9;
 }
 
+/* GB/s of memory: a = b + 3c on arrays that no cache holds (the triad of McCalpin's STREAM), the best of several. */
+static double memory_rate(double seconds)
+{
+    enum { N = 1 << 24, TRIES = 20 };
+    float *a = px_aligned_calloc(sizeof(float) * N), *b = px_aligned_calloc(sizeof(float) * N),
+          *c = px_aligned_calloc(sizeof(float) * N);
+    double best = INFINITY, start = px_now();
+    for (int i = 0; i < 3 || (i < TRIES && px_now() - start < seconds); i++) {
+        double begin = px_now();
+#pragma omp parallel for schedule(static)
+        for (int k = 0; k < N; k++)
+            a[k] = b[k] + 3 * c[k];
+        best = i > 0 ? fmin(best, px_now() - begin) : best; /* the first one touches the pages */
+        b[i] = a[i];
+    }
+    free(a);
+    free(b);
+    free(c);
+    return 3.0 * sizeof(float) * N / best / 1e9;
+}
+
 /* ---- random images ---- */
 
 static void fill_random(uint8_t *pixels, int count, px_rng *rng)
@@ -230,35 +251,65 @@ static double *middle_half(bench *b)
     return mean;
 }
 
+/* What the plan's steps with the same op and kernel cost in a training step, and the least that they could. */
+typedef struct op_cost {
+    px_bench_op op;
+    double operations, bytes;  /* in units of 1e9 */
+    double by_rate, by_memory; /* seconds that R and memory's rate leave the steps that each of them binds */
+} op_cost;
+
 static int more_expensive(const void *a, const void *b)
 {
-    double x = ((const px_bench_op *)a)->seconds, y = ((const px_bench_op *)b)->seconds;
+    double x = ((const op_cost *)a)->op.seconds, y = ((const op_cost *)b)->op.seconds;
     return (x < y) - (x > y);
 }
 
-/* Adds up the seconds of the plan's steps with the same op and kernel, and keeps the most expensive ones. */
+static void add_step(op_cost *c, const px_step_info *s, double seconds, int plans, const px_bench_report *r)
+{
+    double operations = 2e-9 * s->multiply_adds * plans, bytes = 1e-9 * s->bytes * plans;
+    double by_rate = operations / r->machine_gflops, by_memory = bytes / r->machine_gbytes;
+    c->op.seconds += seconds;
+    c->operations += operations;
+    c->bytes += bytes;
+    if (by_memory > by_rate)
+        c->by_memory += by_memory;
+    else
+        c->by_rate += by_rate;
+}
+
+static px_bench_op finished(const op_cost *c)
+{
+    px_bench_op op = c->op;
+    op.by_memory = c->by_memory > c->by_rate;
+    if (op.seconds > 0) {
+        op.gflops = c->operations / op.seconds;
+        op.gbytes = c->bytes / op.seconds;
+        op.reached = (c->by_rate + c->by_memory) / op.seconds;
+    }
+    return op;
+}
+
+/* Adds up the plan's steps with the same op and kernel, and keeps the most expensive ones. */
 static void find_top(const bench *b, const double *seconds, px_bench_report *r)
 {
     px_plan *plan = b->session.model->plan;
-    int n = px_plan_steps(plan), count = 0, micros = b->session.settings->train.accumulate;
-    px_bench_op *ops = px_calloc((size_t)n + 1, sizeof ops[0]);
+    int n = px_plan_steps(plan), count = 0, plans = b->session.parts * b->session.settings->train.accumulate;
+    op_cost *ops = px_calloc((size_t)n + 1, sizeof ops[0]);
     for (int i = 0; i < n; i++) {
         px_step_info s = px_plan_step_info(plan, i);
-        char name[sizeof ops[0].name];
+        char name[sizeof ops[0].op.name];
         snprintf(name, sizeof name, "%s (%s)", s.op, s.kernel);
         int k = 0;
-        while (k < count && strcmp(ops[k].name, name) != 0)
+        while (k < count && strcmp(ops[k].op.name, name) != 0)
             k++;
         count += k == count;
-        memcpy(ops[k].name, name, sizeof name);
-        ops[k].seconds += seconds[i];
-        ops[k].gflops += 2e-9 * s.multiply_adds * micros; /* until now, the work */
+        memcpy(ops[k].op.name, name, sizeof name);
+        add_step(&ops[k], &s, seconds[i], plans, r);
     }
-    for (int k = 0; k < count; k++)
-        ops[k].gflops = ops[k].seconds > 0 ? ops[k].gflops / ops[k].seconds : 0;
     qsort(ops, (size_t)count, sizeof ops[0], more_expensive);
     r->ops = count < PX_BENCH_TOP ? count : PX_BENCH_TOP;
-    memcpy(r->op, ops, (size_t)r->ops * sizeof ops[0]);
+    for (int k = 0; k < r->ops; k++)
+        r->op[k] = finished(&ops[k]);
     free(ops);
 }
 
@@ -291,6 +342,8 @@ static void report(bench *b, double seconds, px_bench_report *r)
     PX_CHECK(text);
     px_plan_print(s->model->plan, text);
     fclose(text);
+    r->machine_gflops = machine_rate(c->precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32, seconds);
+    r->machine_gbytes = memory_rate(seconds);
     double *mean = middle_half(b);
     memcpy(r->seconds, mean, sizeof r->seconds);
     find_top(b, mean + PX_BENCH_PARTS, r);
@@ -305,7 +358,6 @@ static void report(bench *b, double seconds, px_bench_report *r)
     r->peak_bytes = (double)usage.ru_maxrss * 1024;
     r->arena_bytes = (double)px_plan_arena_bytes(s->model->plan);
     r->reorders = px_plan_activation_reorders(s->model->plan);
-    r->machine_gflops = machine_rate(c->precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32, seconds);
 }
 
 int px_bench(px_settings *s, const px_bench_options *o, const px_comm *comm, px_log *log, px_bench_report *r)

@@ -8,7 +8,8 @@
  *
  * Data: the run's data through the loader if data.path is set, else random images in memory. Times are means over the
  * middle half of the steps, sorted by duration, so that outliers do not count and parts add up. Work is the model's
- * multiply-adds (forward, and what backward needs), of two operations each.
+ * multiply-adds (forward, and what backward needs), of two operations each. The most expensive ops stand beside the
+ * limit that binds them, R or memory's rate, which are both measured.
  */
 #ifndef PX_TRAIN_BENCH_H
 #define PX_TRAIN_BENCH_H
@@ -40,10 +41,14 @@ typedef enum px_bench_part {
 } px_bench_part;
 extern const char *const px_bench_part_names[PX_BENCH_PARTS];
 
-/* The sum over the plan's steps with the same op and kernel. */
+/* The sum over the plan's steps with the same op and kernel. Its limit: no step can take less time than R leaves its
+ * multiply-adds and memory's rate its inputs and outputs, each once (Williams, Waterman, Patterson 2009,
+ * doi:10.1145/1498765.1498785). What finds its inputs in the caches may be faster than memory. */
 typedef struct px_bench_op {
-    char name[96];          /* "conv2d (jit:avx512_core)" */
-    double seconds, gflops; /* per training step; GF/s */
+    char name[96];                  /* "conv2d (jit:avx512_core)" */
+    double seconds, gflops, gbytes; /* per training step; GF/s; GB/s, of 1e9 bytes */
+    bool by_memory;                 /* memory binds, in more of the limit's time than R */
+    double reached;                 /* the limit's time by its own: 1 is as fast as the machine can */
 } px_bench_op;
 
 typedef struct px_bench_report {
@@ -52,7 +57,8 @@ typedef struct px_bench_report {
     double images_per_second; /* over all ranks */
     double views_per_second;  /* made by one core */
     double gflops,
-        machine_gflops; /* of one rank; and of its best large matmul with the same threads and precision, R */
+        machine_gflops;    /* of one rank; and of its best large matmul with the same threads and precision, R */
+    double machine_gbytes; /* GB/s of memory to one rank's threads, where they read two arrays and write one */
     double peak_bytes, arena_bytes; /* on this rank */
     int reorders;                   /* of activations, per step */
     int ranks, threads;             /* threads per rank */
@@ -67,8 +73,9 @@ void px_bench_report_finish(px_bench_report *);
 
 void px_bench_print(const px_bench_report *, const px_settings *, FILE *);
 
-/* Adds /bench to an HDF5 file, which is created if it does not exist: parts/{name,seconds}, ops/{name,seconds,gflops},
- * the numbers as scalars, method, machine and so on as attributes; also /config and /provenance. 0 or -1. */
+/* Adds /bench to an HDF5 file, which is created if it does not exist: parts/{name,seconds},
+ * ops/{name,seconds,gflops,gbytes,limit,reached}, the numbers as scalars, method, machine and so on as attributes; also
+ * /config and /provenance. 0 or -1. */
 int px_bench_write(const char *path, const px_bench_report *, const px_settings *, const px_comm *,
                    const char *command);
 

@@ -10,6 +10,11 @@
 const char *const px_bench_part_names[PX_BENCH_PARTS] = {"loader",     "wait for data", "forward", "backward",
                                                          "all-reduce", "optimizer",     "other",   "step"};
 
+static const char *limit_name(const px_bench_op *o)
+{
+    return o->by_memory ? "memory" : "R";
+}
+
 void px_bench_print(const px_bench_report *r, const px_settings *s, FILE *out)
 {
     char processor[96], onednn[96];
@@ -26,10 +31,15 @@ void px_bench_print(const px_bench_report *r, const px_settings *s, FILE *out)
             100 * r->gflops / r->machine_gflops, r->machine_gflops);
     fprintf(out, "%-16s %10.1f MiB peak, of which the arena takes %.1f MiB; %d reorders of activations\n", "memory",
             r->peak_bytes / (1 << 20), r->arena_bytes / (1 << 20), r->reorders);
-    fprintf(out, "\n%-60s %10s %6s %8s\n", "most expensive", "ms", "%", "GF/s");
-    for (int i = 0; i < r->ops; i++)
-        fprintf(out, "%-60s %10.2f %6.1f %8.1f\n", r->op[i].name, 1e3 * r->op[i].seconds,
-                100 * r->op[i].seconds / r->seconds[PX_BENCH_STEP], r->op[i].gflops);
+    fprintf(out, "%-16s %10.1f GB/s, where two arrays are read and one is written\n", "memory's rate",
+            r->machine_gbytes);
+    fprintf(out, "\n%-48s %10s %6s %8s %7s  %-6s %8s\n", "most expensive", "ms", "%", "GF/s", "GB/s", "limit",
+            "reached");
+    for (int i = 0; i < r->ops; i++) {
+        const px_bench_op *o = &r->op[i];
+        fprintf(out, "%-48s %10.2f %6.1f %8.1f %7.1f  %-6s %7.0f%%\n", o->name, 1e3 * o->seconds,
+                100 * o->seconds / r->seconds[PX_BENCH_STEP], o->gflops, o->gbytes, limit_name(o), 100 * o->reached);
+    }
 }
 
 /* ---- HDF5 ---- */
@@ -45,6 +55,7 @@ static int put_numbers(px_results *out, const px_bench_report *r, const px_setti
         {"gflops", r->gflops},
         {"machine_gflops", r->machine_gflops},
         {"share", r->gflops / r->machine_gflops},
+        {"machine_gbytes", r->machine_gbytes},
         {"peak_bytes", r->peak_bytes},
         {"arena_bytes", r->arena_bytes},
         {"reorders", r->reorders},
@@ -82,22 +93,32 @@ static int put_words(px_results *out, const px_settings *s)
 static int put_tables(px_results *out, const px_bench_report *r)
 {
     const int64_t parts = PX_BENCH_PARTS, ops = r->ops;
-    const char *name[PX_BENCH_TOP];
-    double seconds[PX_BENCH_TOP], gflops[PX_BENCH_TOP];
+    const char *name[PX_BENCH_TOP], *limit[PX_BENCH_TOP];
+    double seconds[PX_BENCH_TOP], gflops[PX_BENCH_TOP], gbytes[PX_BENCH_TOP], reached[PX_BENCH_TOP];
     for (int i = 0; i < r->ops; i++) {
         name[i] = r->op[i].name;
         seconds[i] = r->op[i].seconds;
         gflops[i] = r->op[i].gflops;
+        gbytes[i] = r->op[i].gbytes;
+        reached[i] = r->op[i].reached;
+        limit[i] = limit_name(&r->op[i]);
     }
+    const struct {
+        const char *path;
+        const double *values;
+    } column[] = {{"/bench/ops/seconds", seconds},
+                  {"/bench/ops/gflops", gflops},
+                  {"/bench/ops/gbytes", gbytes},
+                  {"/bench/ops/reached", reached}};
     int status = px_results_put_texts(out, "/bench/parts/name", px_bench_part_names, PX_BENCH_PARTS);
     if (status == 0)
         status = px_results_put(out, "/bench/parts/seconds", PX_F64, 1, &parts, r->seconds);
     if (status == 0)
         status = px_results_put_texts(out, "/bench/ops/name", name, r->ops);
     if (status == 0)
-        status = px_results_put(out, "/bench/ops/seconds", PX_F64, 1, &ops, seconds);
-    if (status == 0)
-        status = px_results_put(out, "/bench/ops/gflops", PX_F64, 1, &ops, gflops);
+        status = px_results_put_texts(out, "/bench/ops/limit", limit, r->ops);
+    for (size_t i = 0; i < sizeof column / sizeof column[0] && status == 0; i++)
+        status = px_results_put(out, column[i].path, PX_F64, 1, &ops, column[i].values);
     return status;
 }
 

@@ -66,6 +66,18 @@ static void check_ops(const char *file)
         rated += gflops.data[i] > 0;
     }
     assert_true(rated >= 1 && rated < 10);
+    array gbytes = read_array(folder, file, "/bench/ops/gbytes"),
+          reached = read_array(folder, file, "/bench/ops/reached");
+    double rate = number(file, "machine_gflops"), memory = number(file, "machine_gbytes");
+    assert_true(memory > 0.1);
+    for (int i = 0; i < 10; i++) { /* the sum of what binds each step is at least what binds all of them together */
+        double least = fmax(gflops.data[i] / rate, gbytes.data[i] / memory);
+        assert_true(gbytes.data[i] > 0);
+        assert_true(reached.data[i] > least * (1 - 1e-9) &&
+                    reached.data[i] < (gflops.data[i] / rate + gbytes.data[i] / memory) * (1 + 1e-9));
+    }
+    free(gbytes.data);
+    free(reached.data);
     free(seconds.data);
     free(gflops.data);
 }
@@ -76,6 +88,8 @@ static void random_images(void **state)
     run_result r = bench("random.h5", (const char *const[]){NULL, NULL, NULL});
     assert_non_null(strstr(r.out, "simclr on resnet18, 32 px, batch 16, fp32: 1 rank x 1 threads, "));
     assert_non_null(strstr(r.out, "conv2d"));
+    assert_non_null(strstr(r.out, "memory's rate"));
+    assert_non_null(strstr(r.out, "reached\n"));
     run_finish(&r);
     check_parts("random.h5");
     check_ops("random.h5");
@@ -121,6 +135,8 @@ static void shown_and_drawn(void **state)
     assert_non_null(strstr(r.out, "images_per_second"));
     assert_non_null(strstr(r.out, "all-reduce"));
     assert_non_null(strstr(r.out, "GF/s"));
+    assert_non_null(strstr(r.out, "% of R\n"));
+    assert_non_null(strstr(r.out, "% of memory's rate\n"));
     run_finish(&r);
     free(file);
     free(out);
