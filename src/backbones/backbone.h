@@ -39,6 +39,9 @@ typedef enum px_hiding {
 typedef struct px_backbone_cfg px_backbone_cfg;
 typedef struct px_backbone px_backbone;
 
+/* The numbers and the shape that a tensor of ours has in a file: a new array, or NULL if it is not there. */
+typedef float *px_numbers_of(const void *file, const char *name, px_shape *);
+
 typedef struct px_backbone_family {
     const char *name, *paper, *summary;
     size_t cfg_size;
@@ -63,6 +66,10 @@ typedef struct px_backbone_family {
     /* Writes the family's options that follow from stored parameters, as settings of its group: "stem = \"7x7\";".
      * shape_of gives the shape that a parameter has in the file, rank 0 if it is not there. Optional. */
     void (*stored)(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file);
+
+    /* Whether a file's tables that follow from sizes alone, not from training, are what the backbone makes in their place: 0 or
+     * -1 (PX_DATA). Optional. */
+    int (*check_made)(const px_backbone_cfg *, px_numbers_of *, const void *file);
 
     /* The variant of which a file has parameters of such shapes, or NULL; `telling` is a parameter that all variants have.
      * Both or none. */

@@ -20,6 +20,7 @@
 
 struct px_backbone_cfg {
     int patch, window;
+    px_list pretrained_windows;
     double drop_path;
 };
 
@@ -29,6 +30,10 @@ static const px_option options[] = {
     PX_OPTION(
         px_backbone_cfg, window, "0", 0, 64,
         "side of a window, in patches (paper: 7; V2: 8); 0: 4 up to 64 px, else 7, or 8 where only these fit (256 px)"),
+    PX_OPTION(
+        px_backbone_cfg, pretrained_windows, "[]", 1, 64,
+        "V2: the windows of the four stages by which distances are scaled (timm's pretrained_window_sizes), which "
+        "timm's files do not tell: [12, 12, 12, 6] for its 12to16 and 12to24; []: the windows in use"),
     PX_OPTION(px_backbone_cfg, drop_path, "0", 0, 0.99,
               "stochastic depth: rate of the last block; earlier blocks in proportion (paper: 0.2 tiny, 0.3 small, 0.5 "
               "base)"),
@@ -82,9 +87,13 @@ static void settle(px_backbone_cfg *c, int image_size)
 
 static const char *check(const px_backbone *b, const px_backbone_cfg *c, int image_size, int channels)
 {
-    (void)b;
     (void)channels;
+    const struct variant *v = b->variant;
     int side = image_size / patch_of(c, image_size), window = window_of(c, image_size);
+    if (c->pretrained_windows.count && !v->v2)
+        return "only Swin V2 scales distances (swin.pretrained_windows)";
+    if (c->pretrained_windows.count && c->pretrained_windows.count != STAGES)
+        return "swin.pretrained_windows has one number for each of the four stages, or none";
     if (image_size % patch_of(c, image_size))
         return "not divisible into its patches (swin.patch)";
     if (side < 1 << (STAGES - 1) || side % (1 << (STAGES - 1)))
@@ -140,12 +149,36 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
         fprintf(out, "window = %d; ", (int)(places.dim[1] + 1) / 2);
 }
 
+/* The authors' and torchvision's files of V2 have the scaled distances, (1, 2 w - 1, 2 w - 1, 2), from which the scale of each
+ * stage follows. Where all windows of the pretraining are those in use, nothing needs to be said. */
+static int check_made(const px_backbone_cfg *c, px_numbers_of *numbers_of, const void *file)
+{
+    int unit[STAGES];
+    bool same = true;
+    for (int i = 0; i < STAGES; i++) {
+        char name[64];
+        px_shape shape = {0};
+        snprintf(name, sizeof name, "layers.%d.blocks.0.attn.relative_coords_table", i);
+        float *table = numbers_of(file, name, &shape);
+        int64_t w = shape.rank == 4 ? (shape.dim[1] + 1) / 2 : 0;
+        double largest = w > 1 ? exp2(3 * (double)table[px_shape_count(shape) - 1]) - 1 : 0;
+        free(table);
+        if (!(largest > 0))
+            return 0;
+        unit[i] = (int)lround(1 + 8 * (double)(w - 1) / largest);
+        same = same && unit[i] == (c->pretrained_windows.count ? c->pretrained_windows.value[i] : (double)w);
+    }
+    return same ? 0
+                : px_fail(PX_DATA,
+                          "distances are scaled by other windows; swin.pretrained_windows=[%d, %d, %d, %d] would fit",
+                          unit[0], unit[1], unit[2], unit[3]);
+}
+
 /* The embedding, the stages, then what follows. */
 static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *parameter, int *layers)
 {
-    (void)c;
+    (void)c, (void)b;
     int stage;
-    (void)b;
     *layers = STAGES + 2;
     if (sscanf(parameter, "layers.%d.", &stage) == 1)
         return 1 + stage;
@@ -161,6 +194,7 @@ typedef struct block {
     int64_t N, side, C; /* of the map (N, side, side, C) */
     int heads, window, shift;
     bool v2;
+    double unit; /* the window by which V2 scales distances */
     double drop_path;
 } block;
 
@@ -192,10 +226,11 @@ static px_value *linear(px_graph *g, const char *name, px_value *rows, int64_t o
         (px_linear_spec){.out = (int)out, .bias = bias, .begin = PX_BEGIN_NORMAL, .deviation = DEVIATION});
 }
 
-/* sign(x) log2(1 + |x|) / log2(8) of a distance from -(w - 1) to w - 1 that was scaled to -8 to 8: from -1.06 to 1.06 */
-static double log_spaced(int64_t distance, int64_t w)
+/* sign(x) log2(1 + |x|) / log2(8) of a distance scaled so that `unit` - 1, the largest within such a window, is 8: then from
+ * -1.06 to 1.06. timm's divisor is 1 in a window of 1, too. */
+static double log_spaced(int64_t distance, double unit)
 {
-    double x = w > 1 ? 8.0 * (double)distance / (double)(w - 1) : 0;
+    double x = 8 * (double)distance / fmax(unit - 1, 1);
     return copysign(log2(1 + fabs(x)) / 3, x);
 }
 
@@ -217,8 +252,8 @@ static px_value *continuous_table(px_graph *g, const block *s)
     int64_t w = s->window, side = 2 * w - 1;
     double *places = px_calloc((size_t)(side * side * 2), sizeof places[0]);
     for (int64_t i = 0; i < side * side; i++) {
-        places[2 * i] = log_spaced(i / side - (w - 1), w);
-        places[2 * i + 1] = log_spaced(i % side - (w - 1), w);
+        places[2 * i] = log_spaced(i / side - (w - 1), s->unit);
+        places[2 * i + 1] = log_spaced(i % side - (w - 1), s->unit);
     }
     px_value *x = px_constant_real(g, PX_SHAPE(side * side, 2), places);
     free(places);
@@ -402,6 +437,7 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
                    .v2 = v->v2};
         bool whole = s.side <= s.window; /* one window, which is not shifted */
         s.window = whole ? (int)s.side : s.window;
+        s.unit = c->pretrained_windows.count ? c->pretrained_windows.value[i] : s.window;
         px_value *x = px_reshape(g, map, PX_SHAPE(s.N * s.side * s.side, s.C));
         px_scope_push(g, "blocks");
         for (int k = 0; k < v->depth[i]; k++) {
@@ -446,6 +482,7 @@ const px_backbone_family px_swin_family = {.name = "swin",
                                            .variants = variants,
                                            .settle = settle,
                                            .stored = stored,
+                                           .check_made = check_made,
                                            .of_shapes = of_shapes,
                                            .telling = "patch_embed.proj.weight",
                                            .check = check,

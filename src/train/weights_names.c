@@ -345,6 +345,18 @@ static int unknown(const px_stored_tensor *t, const char *rest, const char *path
                    path, t->name, s->backbone->name);
 }
 
+/* A px_numbers_of. */
+static float *numbers_of(const void *names, const char *name, px_shape *shape)
+{
+    const px_stored_tensor *part[PX_WEIGHTS_PARTS];
+    if (px_weights_names_parts(names, name, part) != 1 || !px_stored_tensor_is_real(part[0]))
+        return NULL;
+    *shape = part[0]->shape;
+    float *numbers = px_calloc((size_t)px_shape_count(*shape) + 1, sizeof numbers[0]);
+    px_stored_tensor_read(part[0], numbers);
+    return numbers;
+}
+
 int px_weights_names_check_rest(const px_weights_names *n, const bool used[], const char *path, const px_settings *s)
 {
     size_t length = strlen(n->prefix);
@@ -354,5 +366,8 @@ int px_weights_names_check_rest(const px_weights_names *n, const bool used[], co
         if (under && !used[i] && px_stored_tensor_is_real(t) && !is_head(t->name + length) && !is_made(t->name))
             return unknown(t, t->name + length, path, s);
     }
+    const px_backbone_family *family = s->backbone->family;
+    if (family->check_made && family->check_made(s->backbone_cfg, numbers_of, n) != 0)
+        return px_fail(PX_DATA, "%s: %s", path, px_error());
     return 0;
 }

@@ -40,7 +40,7 @@ int px_weights_names_parts(const px_weights_names *, const char *name, const px_
 const char *px_weights_names_text(const px_weights_names *, char *text, size_t size);
 
 /* Tensors under the prefix that are not used (one flag for each tensor of the file): 0 if each of them is known to be a head
- * or a counter, else -1 (PX_DATA), naming the first and what it belongs to. */
+ * or a counter, or a table that the backbone makes likewise, else -1 (PX_DATA), naming the first and what it belongs to. */
 int px_weights_names_check_rest(const px_weights_names *, const bool used[], const char *path, const px_settings *);
 
 #endif

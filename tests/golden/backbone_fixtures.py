@@ -105,6 +105,33 @@ def swin_v2():
     return net
 
 
+class Apart(torch.nn.Linear):
+    """Queries, keys and values with one bias, of which that of keys is not used: torchvision's layout, and ours."""
+
+    def forward(self, x):
+        used = torch.tensor([1, 0, 1], dtype=x.dtype)[:, None]
+        return F.linear(x, self.weight, (self.bias.view(3, -1) * used).flatten())
+
+
+def swin_v2_pretrained():
+    """timm's Swin V2 whose distances are scaled by other windows than those in use, in each stage another one."""
+    from timm.models.swin_transformer_v2 import SwinTransformerV2, WindowAttention
+    windows = (2, 4, 5, 1)
+    net = SwinTransformerV2(img_size=96, embed_dim=96, depths=(2, 2, 6, 2), num_heads=(3, 6, 12, 24), window_size=3, num_classes=0,
+                            drop_path_rate=0, pretrained_window_sizes=windows).double()
+    for stage, window in zip(net.layers, windows):
+        for module in stage.modules():
+            if isinstance(module, WindowAttention):
+                x = 8 * torch.arange(-2, 3, dtype=torch.float64) / max(window - 1, 1)
+                x = x.sign() * torch.log2(x.abs() + 1) / 3
+                table = torch.stack(torch.meshgrid(x, x, indexing="ij"), dim=-1)[None]
+                assert torch.allclose(table, module.relative_coords_table, atol=1e-6)  # theirs, made in float
+                module.relative_coords_table = table
+                module.qkv, module.q_bias = Apart(module.dim, 3 * module.dim).double(), None
+                del module.v_bias
+    return net
+
+
 def swin_name(name):
     """timm's name of torchvision's parameter."""
     name = name.replace("features.0.0.", "patch_embed.proj.").replace("features.0.2.", "patch_embed.norm.")
@@ -164,6 +191,7 @@ CASES = {
     "nasnet": (nasnet_mobile, 64),
     "seresnext50": (lambda: timm_model("seresnext50_32x4d"), 64),
     "swin_v2": (swin_v2, 96, swin_name),
+    "swin_v2_pretrained": (swin_v2_pretrained, 96, str),
     "swin": (lambda: timm_model("swin_tiny_patch4_window7_224", img_size=64, window_size=4, drop_path_rate=0.0), 64),
     "vgg11_bn": (lambda: vgg("vgg11_bn"), 64),
     "wrn_28_2": (lambda: WideResNet(28, 2), 32),

@@ -90,15 +90,15 @@ def official_dinov2(name):
     return make
 
 
-def official_swin_v2(size):
+def official_swin_v2(name):
     """As microsoft/Swin-Transformer saves it: what merges pixels belongs to the stage before, and constants are saved, too."""
-    import re
-    net, state = timm_model("swinv2_tiny_window8_256")(size)
-    state = {re.sub(r"^layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", k): v for k, v in state.items()}
-    attention = "layers.0.blocks.0.attn."
-    return net, state | {attention + "relative_coords_table": torch.zeros(1, 15, 15, 2),
-                         attention + "relative_position_index": torch.zeros(64, 64, dtype=torch.long),
-                         "layers.0.blocks.1.attn_mask": torch.zeros(64, 64, 64)}
+    def make(size):
+        import re
+        net, state = timm_model(name)(size)
+        state = {re.sub(r"^layers\.(\d)\.downsample", lambda m: f"layers.{int(m[1]) - 1}.downsample", k): v for k, v in state.items()}
+        made = ("relative_coords_table", "relative_position_index", "attn_mask")
+        return net, state | {k: v for k, v in net.named_buffers() if k.endswith(made)}
+    return make
 
 
 def beit_model(size):
@@ -141,7 +141,7 @@ CASES = {
     "timm convnext_atto": (timm_model("convnext_atto"), 96, None),
     "timm swin_tiny": (timm_model("swin_tiny_patch4_window7_224"), 224, None),
     "timm swinv2_tiny": (timm_model("swinv2_tiny_window8_256"), 256, None),
-    "Swin's authors' names, V2": (official_swin_v2, 256, None),
+    "Swin's authors' names, V2": (official_swin_v2("swinv2_tiny_window8_256"), 256, None),
     "timm vit_tiny_patch16": (timm_model("vit_tiny_patch16_224"), 64, None),
     "timm resnet34": (timm_model("resnet34"), 96, None),
     "timm fc_norm": (timm_model("vit_tiny_patch16_224", global_pool="avg"), 64, None),
@@ -160,6 +160,8 @@ REFUSED = {
     "timm without a class token": (
         timm_model("vit_tiny_patch16_224", class_token=False, global_pool="avg", fc_norm=False), 64, "class token"),
     "timm ResNet-D": (timm_model("ecaresnet50t"), 96, "ResNet-D"),
+    "Swin's authors' names, 12to16": (
+        official_swin_v2("swinv2_base_window12to16_192to256"), 256, "swin.pretrained_windows=[12, 12, 12, 6] would fit"),
 }
 
 

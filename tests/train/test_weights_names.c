@@ -3,6 +3,8 @@
 
 #include "train/weights_spellings.h"
 
+#include <math.h>
+
 static const char *lightly(const char *ours, char *text)
 {
     static const char *const names[] = {"conv1.", "bn1.", "", "", "layer1.", "layer2.", "layer3.", "layer4."};
@@ -142,8 +144,9 @@ static void put_biases_apart(FILE *out, const char *name, px_shape shape, int64_
     }
 }
 
-/* A file with the backbone's tensors, whose numbers take no place on the disk: all are zero. */
-static void write_hollow(const fixture *f, const px_settings *s, int size)
+/* A file with the backbone's tensors, whose numbers take no place on the disk: all are zero. `units`: a Swin V2's tables of
+ * distances in windows of 2, which each stage scales by one of 1 + units[i]; or NULL. */
+static void write_hollow(const fixture *f, const px_settings *s, int size, const int units[4])
 {
     px_graph *g = px_graph_create((px_mode){.real = PX_F32, .evaluation = true, .ranks = 1});
     s->backbone->family->build(g, s->backbone, s->backbone_cfg, px_input(g, "x", PX_F32, PX_SHAPE(1, 3, size, size)));
@@ -157,14 +160,23 @@ static void write_hollow(const fixture *f, const px_settings *s, int size)
         bool apart = strncmp(s->backbone->name, "swin_v2", 7) == 0 && strstr(p->name, ".qkv.bias");
         (apart ? put_biases_apart : put_tensor)(out, p->name, p->value->shape, &bytes);
     }
+    for (int i = 0; units && i < 4; i++) {
+        char *name = px_format("layers.%d.blocks.0.attn.relative_coords_table", i);
+        put_tensor(out, name, PX_SHAPE(1, 3, 3, 2), &bytes);
+        free(name);
+    }
     fputc('}', out);
     fclose(out);
     px_graph_destroy(g);
     FILE *file = fopen(f->path, "wb");
     assert_non_null(file);
     assert_int_equal(fwrite(&(uint64_t){length}, 8, 1, file) + fwrite(header, length, 1, file), 2);
+    assert_int_equal(fflush(file) + ftruncate(fileno(file), 8 + (off_t)length + bytes), 0);
+    for (int i = 0; units && i < 4; i++) { /* the last number is that of the largest distance */
+        assert_int_equal(fseek(file, -4 * (1 + 18 * (3 - i)), SEEK_END), 0);
+        assert_int_equal(fwrite(&(float){log2f(1 + 8.0F / (float)units[i]) / 3}, 4, 1, file), 1);
+    }
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(truncate(f->path, 8 + (off_t)length + bytes), 0);
     free(header);
 }
 
@@ -175,13 +187,36 @@ static void a_swin_v2_of_timm_is_known(void **state)
     encoder e;
     px_settings s;
     assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"backbone=swin_v2_tiny", "swin.patch=4"}, 2), 0);
-    write_hollow(f, &s, 256);
+    write_hollow(f, &s, 256, NULL);
     px_settings_finish(&s);
     check_guess(f, NULL, "swin_v2_tiny", "patch", "4");
     start(&e, 64, 1, "backbone=swin_v2_tiny", "swin.patch=4");
     if (px_weights_load(&e.m, &e.s, &e.task, f->path, &f->quiet) != 0)
         fail_msg("%s", px_error());
     stop(&e);
+}
+
+/* The scale of distances is compared where a file tells it. */
+static void the_windows_of_a_pretraining_are_asked_for(void **state)
+{
+    static const struct {
+        int units[4];
+        const char *given, *refused;
+    } cases[] = {
+        {{1, 1, 1, 1}, "swin.pretrained_windows=[]", NULL},
+        {{11, 11, 11, 5}, "swin.pretrained_windows=[12, 12, 12, 6]", NULL},
+        {{11, 11, 11, 5}, "swin.pretrained_windows=[]", "swin.pretrained_windows=[12, 12, 12, 6] would fit"},
+        {{1, 1, 1, 2}, "swin.pretrained_windows=[2, 2, 2, 2]", "swin.pretrained_windows=[2, 2, 2, 3] would fit"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        fixture *f = *state;
+        encoder e;
+        start(&e, 128, 1, "backbone=swin_v2_tiny", cases[i].given);
+        write_hollow(f, &e.s, 128, cases[i].units);
+        bool loads = px_weights_load(&e.m, &e.s, &e.task, f->path, &f->quiet) == 0;
+        if (loads ? cases[i].refused != NULL : !cases[i].refused || !strstr(px_error(), cases[i].refused))
+            fail_msg("%s: %s", cases[i].given, loads ? "was not refused" : px_error());
+        stop(&e);
+    }
 }
 
 /* Images of one size do not fit all windows: 7, 8 and 12 have no common one among those that are tried. */
@@ -193,9 +228,9 @@ static void the_windows_of_a_swin_follow_from_its_tables(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *window = px_format("%d", cases[i].window), *given = px_format("swin.window=%s", window);
         px_settings s;
-        assert_int_equal(px_settings_load(&s, NULL, (const char *[]){"backbone=swin_tiny", given, "swin.patch=4"}, 3),
-                         0);
-        write_hollow(*state, &s, cases[i].size);
+        const char *all[] = {"backbone=swin_tiny", given, "swin.patch=4"};
+        assert_int_equal(px_settings_load(&s, NULL, all, 3), 0);
+        write_hollow(*state, &s, cases[i].size, NULL);
         px_settings_finish(&s);
         check_guess(*state, NULL, "swin_tiny", "window", window);
         free(given);
@@ -450,6 +485,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(prefixes_and_spellings_are_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_backbone_follows_from_the_tensors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_swin_v2_of_timm_is_known, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_windows_of_a_pretraining_are_asked_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_windows_of_a_swin_follow_from_its_tables, set_up, tear_down),
         cmocka_unit_test_setup_teardown(parts_are_stacked, set_up, tear_down),
         cmocka_unit_test(swin_v2_has_biases_apart),
