@@ -240,7 +240,8 @@ static void ask_all(const search *s, px_log *log)
     free(copy);
 }
 
-static int take_k(const px_retrieval_cfg *cfg, px_retrieval_result *r)
+/* Copies the configured k that are not more than the images that a query can find. Of none `conclude` tells. */
+static int take_k(const px_retrieval_cfg *cfg, int64_t images, px_log *log, px_retrieval_result *r)
 {
     if (cfg->k.count < 1)
         return px_fail(PX_USAGE, "retrieval.k is empty; retrieval.k=5 is one number of images");
@@ -248,12 +249,19 @@ static int take_k(const px_retrieval_cfg *cfg, px_retrieval_result *r)
         double k = cfg->k.value[i];
         if (k < 1 || k != floor(k))
             return px_fail(PX_USAGE, "retrieval.k = %g is not a number of images, as retrieval.k=5 is", k);
-        r->k[r->count++] = (int)k;
+        if (images > 0 && k > (double)images)
+            px_log_warning(log, "retrieval: k = %g is left out: there are only %lld images to find", k,
+                           (long long)images);
+        else
+            r->k[r->count++] = (int)k;
     }
+    if (r->count == 0)
+        return px_fail(PX_USAGE, "no retrieval.k to report: give one between 1 and %lld, the number of images to find",
+                       (long long)images);
     return 0;
 }
 
-static int prepare(const px_retrieval_cfg *cfg, const px_features *gallery, const px_features *test,
+static int prepare(const px_retrieval_cfg *cfg, const px_features *gallery, const px_features *test, px_log *log,
                    px_retrieval_result *r)
 {
     bool self = cfg->gallery == PX_GALLERY_TEST;
@@ -267,9 +275,9 @@ static int prepare(const px_retrieval_cfg *cfg, const px_features *gallery, cons
     free(of_test);
     if (status != 0 || px_features_finite(gallery, "training") != 0 || px_features_finite(test, "test") != 0)
         return -1;
-    if (take_k(cfg, r) != 0)
-        return -1;
     known -= self; /* a query does not find itself */
+    if (take_k(cfg, known, log, r) != 0)
+        return -1;
     if (cfg->neighbours > 0 && known > 0) {
         r->shown = px_neighbours_begin(test, cfg->neighbours, known);
         r->shown.of_test = self;
@@ -305,7 +313,7 @@ int px_retrieval(const px_retrieval_cfg *cfg, const px_features *train, const px
     const px_features *gallery = self ? test : train;
     *r = (px_retrieval_result){0};
     PX_CHECK(comm->size == 1 || (px_features_divided(gallery) && px_features_divided(test)));
-    if (px_agree(comm, prepare(cfg, gallery, test, r)) != 0)
+    if (px_agree(comm, prepare(cfg, gallery, test, log, r)) != 0)
         return -1;
     px_rows here = px_features_here(gallery);
     float *gallery_scale = px_calloc((size_t)here.rows + 1, sizeof(float));

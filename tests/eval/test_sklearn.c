@@ -159,6 +159,13 @@ static void test_retrieval(void **state)
         assert_true(fabs(r.map - number(map)) < 1e-6); /* similarities in single precision */
         for (int64_t n = 0; n < count; n++)
             assert_true(fabs(r.recall[n] - recall[n]) < 1e-9);
+        cfg.k = (px_list){.count = 2, .value = {1, 100000}}; /* more than there are */
+        assert_int_equal(px_retrieval(&cfg, &train.f, &test.f, &comm, &quiet, &r), 0);
+        assert_int_equal(r.count, 1);
+        assert_int_equal(r.k[0], 1);
+        cfg.k = (px_list){.count = 1, .value = {100000}};
+        assert_int_equal(px_retrieval(&cfg, &train.f, &test.f, &comm, &quiet, &r), -1);
+        assert_non_null(strstr(px_error(), "no retrieval.k to report: give one between 1 and "));
         free(recall);
         free(map);
         free(at);
