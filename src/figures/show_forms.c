@@ -95,9 +95,24 @@ int px_show_json(FILE *out, const char *const runs[], int count)
     return status;
 }
 
+/* "data = a.h5; train = train, 100 images": what the number was measured with, without line breaks. */
+static char *one_cell(const char *measured)
+{
+    char *text = NULL, *lines = px_strdup(measured ? measured : ""), *rest = lines, *line;
+    while ((line = strsep(&rest, "\n")))
+        if (*line) {
+            char *longer = px_format("%s%s%s", text ? text : "", text ? "; " : "", line);
+            free(text);
+            text = longer;
+        }
+    free(lines);
+    return text ? px_one_line(text) : px_strdup("");
+}
+
 int px_show_csv(FILE *out, const char *const runs[], int count)
 {
-    static const char *const heads[] = {"run", "protocol", "subject", "k", "number", "share", "holdout_share"};
+    static const char *const heads[] = {"run",    "protocol", "subject",       "k",
+                                        "number", "share",    "holdout_share", "measured"};
     px_table t = {.columns = sizeof heads / sizeof *heads};
     int status = 0;
     for (int i = 0; i < t.columns; i++)
@@ -114,6 +129,7 @@ int px_show_csv(FILE *out, const char *const runs[], int count)
             px_table_add(&t, px_strdup(e->number));
             px_table_add(&t, px_format("%.6f", e->share));
             px_table_add(&t, isfinite(e->holdout) ? px_format("%.6f", e->holdout) : px_strdup(""));
+            px_table_add(&t, one_cell(e->measured));
         }
         px_compare_run_finish(&r);
     }

@@ -161,7 +161,7 @@ static void a_run_is_read(void **state)
 
     says(RUN("show", run), "vit_tiny_4");
     says(RUN("show", run, "--json"), "\"backbone\": \"vit_tiny_4\"");
-    says(RUN("show", run, "--csv"), "run,protocol,subject,k,number,share,holdout_share\n");
+    says(RUN("show", run, "--csv"), "run,protocol,subject,k,number,share,holdout_share,measured\n");
     says(RUN("compare", run), "vit_tiny_4");
     says(RUN("compare", run, "--json"), "\"core_seconds\": ");
 
