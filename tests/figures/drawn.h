@@ -30,4 +30,17 @@ static inline void has(const char *text, const char *wanted)
         fail_msg("'%s' is not in: %s", wanted, text ? text : "nothing");
 }
 
+/* How often the file says of its groups that they do not fit together. */
+static inline int left_out(const char *const runs[], const char *part)
+{
+    px_plot_outcome done;
+    int found = 0;
+    if (px_plot_as(PX_PICTURE_TEXT, runs, 1, NULL, &done) != 0)
+        return strstr(px_error(), part) != NULL; /* nothing else was there */
+    for (int i = 0; i < done.left_out; i++)
+        found += strstr(done.missing[i], part) != NULL;
+    px_plot_outcome_finish(&done);
+    return found;
+}
+
 #endif
