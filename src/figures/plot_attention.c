@@ -87,10 +87,11 @@ static int draw(plot_job *job, const heads *all, int count)
         write_data(f, "even", i, &all[i], all[i].entropy);
     }
     fputs("set multiplot\nset label 1 ", f);
-    char *title = px_format("Where heads look: %s (a point per head, lines through their means)", subject);
+    char *title = px_format("Where heads look: %s", subject);
     px_gnuplot_text(f, title);
-    fprintf(f, " at screen 0.5, screen %g center font ',15'\nset xlabel 'block'\nset xrange [-0.3:%d.3]\n",
-            1 - 26.0 / figure->height, layers - 1);
+    fprintf(f, ".\"\\n\".'a point per head, lines through their means'");
+    fprintf(f, " at screen 0.5, screen %g center font ',%d'\nset xlabel 'block'\nset xrange [-0.3:%d.3]\n",
+            1 - 20.0 / figure->height, px_plot_width(title) > 80 ? 12 : 15, layers - 1);
     fprintf(f, "set xtics 0,%d\nset yrange [0:*]\n", layers > 16 ? 4 : 1);
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 4\n",
             12.0 / figure->height, count);

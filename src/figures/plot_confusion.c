@@ -86,8 +86,8 @@ static void write_title(FILE *f, const plot_job *job, const plot_eval *e)
 {
     char *subject = px_plot_subject_name(job, e), *protocol = px_plot_protocol_name(e);
     double top1 = px_plot_eval_number(&job->runs[e->run], e, px_plot_main_number(e->protocol));
-    px_plot_title(f, isfinite(top1) ? px_format("Confusion matrix: %s, %s, top-1 %.1f%%", subject, protocol, 100 * top1)
-                                    : px_format("Confusion matrix: %s, %s", subject, protocol));
+    px_plot_title(f, isfinite(top1) ? px_format("Confusion matrix, %s, top-1 %.1f%%: %s", protocol, 100 * top1, subject)
+                                    : px_format("Confusion matrix, %s: %s", protocol, subject));
     free(protocol);
     free(subject);
 }

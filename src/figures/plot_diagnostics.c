@@ -85,6 +85,16 @@ static char *leave_out_zeros(const plot_job *job, char **names, int *count)
     return shorter;
 }
 
+/* Characters cannot be turned: beside the axes the name would lie over the panel before it. */
+static void write_below(FILE *f, const char *label, bool by_epoch)
+{
+    char *text = px_format("%s by %s", label, by_epoch ? "epoch" : "step");
+    fputs("if (GPVAL_TERM eq 'dumb') {\nunset label 1\nset xlabel ", f);
+    px_gnuplot_text(f, text);
+    fputs("\n}\n", f);
+    free(text);
+}
+
 static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *figure, plot_box b, plot_panel p)
 {
     char *label = px_plot_shorten(p.label ? p.label : p.name, PLOT_LABEL);
@@ -92,6 +102,7 @@ static void write_diagnostic(FILE *f, const plot_job *job, const plot_figure *fi
         if (*c == '_')
             *c = ' ';
     px_plot_panel_place(f, figure, b, label);
+    write_below(f, label, p.by_epoch);
     px_plot_panel_write(f, job, figure, b, &p);
     free(label);
 }

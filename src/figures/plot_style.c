@@ -104,11 +104,21 @@ void px_plot_texts_free(char **texts, int count)
     free(texts);
 }
 
+/* gnuplot joins the lines by "\n", which px_gnuplot_text cannot write within a text. */
 void px_plot_title(FILE *f, char *title)
 {
+    enum { SHORT = 62, LINE = 90 }; /* characters: of a title in the usual size, and of a line of a longer one */
+    bool is_long = px_plot_width(title) > SHORT;
+    int count = 0;
+    char **lines = is_long ? px_plot_wrap(title, LINE, &count) : NULL;
     fputs("set title ", f);
-    px_gnuplot_text(f, title);
-    fputc('\n', f);
+    px_gnuplot_text(f, is_long ? lines[0] : title);
+    for (int i = 1; i < count; i++) {
+        fputs(".\"\\n\".", f);
+        px_gnuplot_text(f, lines[i]);
+    }
+    fputs(is_long ? " font ',12'\n" : "\n", f);
+    px_plot_texts_free(lines, count);
     free(title);
 }
 
