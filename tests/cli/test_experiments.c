@@ -1,7 +1,7 @@
 /* test_experiments.c - the program accepts every configuration in experiments/ and its folders: it fails only because the
  * data set does not exist. Each method has its recipes for CIFAR-10 and Imagenette, which say how to run them. probe.sh,
- * with a stand-in for the program, keeps the results of each file of weights apart. The studies of the course give settings that
- * the program takes. */
+ * with a stand-in for the program, keeps the results of each file of weights apart, and writes an array of jobs that evaluates
+ * what is left on each data set. The studies of the course give settings that the program takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,6 +141,15 @@ static void put(const char *folder, const char *name, const char *text)
     free(path);
 }
 
+static void says(const char *const words[], const char *out)
+{
+    run_child c = run_start_command(words);
+    run_result r = run_wait(&c);
+    if (r.status != 0 || !strstr(r.out, out))
+        fail_msg("status %d, no '%s' in:\n%s%s", r.status, out, r.out, r.err);
+    run_finish(&r);
+}
+
 static void probe_sh_says(const char *script, const char *const weights[3], const char *out, const char *err)
 {
     run_child c = run_start_command((const char *const[]){"bash", script, weights[0], weights[1], weights[2], NULL});
@@ -188,6 +197,50 @@ static void weights_of_the_same_name(void **state)
     free(before);
     free(program);
     free(results);
+    free(script);
+    run_folder_remove(folder);
+}
+
+/* An array has a task for each run of which something is left to do, and a task evaluates it on each data set. */
+static void an_array_of_evaluations(void **state)
+{
+    (void)state;
+    char *folder = run_folder_create(), *script = px_format("%s/probe.sh", experiments()),
+         *program = px_format("%s/program", folder), *results = px_format("%s/out", folder),
+         *array = px_format("%s/out/probe.sbatch", folder),
+         *run[2] = {px_format("%s/a", folder), px_format("%s/b c", folder)}, *had = getenv("PRETEXT"),
+         *before = had ? px_strdup(had) : NULL,
+         *wanted = px_format("probe %s/b c protocol=knn data.path=x.h5\nprobe %s/b c protocol=knn data.path=y.h5\n",
+                             folder, folder);
+    put(folder, "program", "#!/bin/bash\n[ $1 = compare ] || echo \"$@\"\n");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(mkdir(run[i], 0700), 0);
+        put(run[i], "checkpoint.h5", "");
+    }
+    setenv("PRETEXT", program, 1);
+    setenv("OUT", results, 1);
+    setenv("LAUNCH", "env", 1);
+    setenv("SLURM_ARRAY_TASK_ID", "1", 1);
+    const char *const words[] = {"bash",         script,           run[0],    run[1], "data.path=x.h5",
+                                 "protocol=knn", "data.path=y.h5", "--slurm", NULL};
+    says(words, "2 of 2 are to be evaluated: sbatch ");
+    says((const char *const[]){"bash", array, NULL}, wanted); /* its second task */
+    says(words, "1 of 2 are to be evaluated: sbatch ");
+    setenv("SLURM_ARRAY_TASK_ID", "0", 1);
+    says((const char *const[]){"bash", array, NULL}, "/a protocol=knn data.path=y.h5\n");
+    says(words, "all 2 are evaluated\n");
+    if (before)
+        setenv("PRETEXT", before, 1);
+    unsetenv("OUT");
+    unsetenv("LAUNCH");
+    unsetenv("SLURM_ARRAY_TASK_ID");
+    free(wanted);
+    free(before);
+    free(run[0]);
+    free(run[1]);
+    free(array);
+    free(results);
+    free(program);
     free(script);
     run_folder_remove(folder);
 }
@@ -248,8 +301,8 @@ static void the_course_has_settings_that_are_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_configuration_is_taken), cmocka_unit_test(each_method_has_its_recipes),
+        cmocka_unit_test(every_configuration_is_taken),   cmocka_unit_test(each_method_has_its_recipes),
         cmocka_unit_test(each_method_has_a_short_recipe), cmocka_unit_test(weights_of_the_same_name),
-        cmocka_unit_test(the_course_has_settings_that_are_taken)};
+        cmocka_unit_test(an_array_of_evaluations),        cmocka_unit_test(the_course_has_settings_that_are_taken)};
     return cmocka_run_group_tests_name("experiments", tests, NULL, NULL);
 }
