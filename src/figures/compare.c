@@ -13,7 +13,7 @@ static bool within(const cmp_run *a, const cmp_run *b)
 {
     for (int i = 0; i < a->settings; i++)
         if (px_compare_matters(a->setting[i].key) &&
-            strcmp(a->setting[i].value, px_compare_setting(b, a->setting[i].key)) != 0)
+            strcmp(px_compare_setting(a, a->setting[i].key), px_compare_setting(b, a->setting[i].key)) != 0)
             return false;
     return true;
 }

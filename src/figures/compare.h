@@ -19,7 +19,8 @@ typedef struct px_comparison px_comparison;
 /* Folders or run.h5 files. 0; or -1: one cannot be read, or holds no run. */
 int px_comparison_read(px_comparison **, const char *const paths[], int count);
 
-/* The table; as text, Markdown and HTML also notes: what differs, differences to the first row where seeds match. */
+/* The table; as text, Markdown, HTML and (as comments) LaTeX also notes: what differs, differences to the first row where seeds
+ * match. */
 void px_comparison_print(const px_comparison *, px_table_format, FILE *);
 /* {"runs": [what is known of each: settings, evaluations, cost], "rows": [means over seeds]}. */
 void px_comparison_json(const px_comparison *, FILE *);

@@ -125,8 +125,13 @@ static const char **differing(const px_comparison *c, int *count)
             bool known = !px_compare_matters(key), differs = false;
             for (int k = 0; k < *count && !known; k++)
                 known = strcmp(keys[k], key) == 0;
-            for (int h = 0; h < c->groups && !known; h++)
-                differs |= strcmp(px_compare_setting(&c->run[c->leader[h]], key), r->setting[i].value) != 0;
+            const char *value = px_compare_setting(r, key);
+            for (int h = 0; h < c->groups && !known; h++) {
+                const cmp_run *other = &c->run[c->leader[h]];
+                const char *its = px_compare_setting(other, key);
+                bool told = (*value || !r->weights) && (*its || !other->weights);
+                differs |= told && strcmp(its, value) != 0;
+            }
             if (!known && differs) {
                 keys = px_realloc(keys, (size_t)(*count + 1) * sizeof *keys);
                 keys[(*count)++] = key;
@@ -331,10 +336,10 @@ void px_comparison_print(const px_comparison *c, px_table_format format, FILE *o
     for (int g = 0; g < c->groups; g++)
         add_row(c, &t, g, keys, count, csv);
     px_table_print(&t, format, out);
-    if (format == PX_TABLE_TEXT || format == PX_TABLE_MARKDOWN) {
-        fputc('\n', out);
-        px_compare_print_notes(c, &(cmp_notes){.out = out, .before = format == PX_TABLE_MARKDOWN ? "- " : ""}, keys,
-                               count);
+    if (format == PX_TABLE_TEXT || format == PX_TABLE_MARKDOWN || format == PX_TABLE_LATEX) {
+        const char *before = format == PX_TABLE_MARKDOWN ? "- " : format == PX_TABLE_LATEX ? "% " : "";
+        fputs(format == PX_TABLE_LATEX ? "" : "\n", out);
+        px_compare_print_notes(c, &(cmp_notes){.out = out, .before = before}, keys, count);
     }
     if (format == PX_TABLE_HTML) {
         print_page_notes(c, out, keys, count);

@@ -31,6 +31,7 @@ typedef struct cmp_run {
     int settings;
     double epochs; /* that it has done; NaN: it was not trained here */
     int64_t steps; /* likewise; -1 */
+    bool weights;  /* these are results of a file of weights: its configuration does not say how they were trained */
     px_ledger_total cost;
     cmp_eval *eval;
     int evals;
@@ -103,7 +104,7 @@ void px_compare_print_notes(const px_comparison *, const cmp_notes *, const char
 int px_compare_read_run(cmp_run *, char *name, const char *path);
 void px_compare_run_finish(cmp_run *);
 
-/* The value of a setting, or "". Borrowed. */
+/* The value of a setting, or "": it has none, or results of weights, which do not know how those were trained. Borrowed. */
 const char *px_compare_setting(const cmp_run *, const char *key);
 
 struct json_t;

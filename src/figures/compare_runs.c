@@ -26,12 +26,38 @@ bool px_compare_matters(const char *key)
     return true;
 }
 
-const char *px_compare_setting(const cmp_run *r, const char *key)
+static const char *value_of(const cmp_run *r, const char *key)
 {
     for (int i = 0; i < r->settings; i++)
         if (strcmp(r->setting[i].key, key) == 0)
             return r->setting[i].value;
     return "";
+}
+
+/* Whether a setting is of the training: of the run as a whole, the optimizer or the method; or of the images that it saw. */
+static bool is_of_training(const cmp_run *r, const char *key)
+{
+    static const char *const others[] = {"method", "backbone", "out", "seed"}, *const images[] = {
+                                                                                   "data.split", "data.limit",
+                                                                                   "data.shuffle", "data.repeats"};
+    const char *method = value_of(r, "method");
+    size_t length = strcspn(key, ".");
+    if (!key[length]) {
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+            if (strcmp(key, others[i]) == 0)
+                return false;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof images / sizeof *images; i++)
+        if (strcmp(key, images[i]) == 0)
+            return true;
+    return (length == 5 && memcmp(key, "optim", 5) == 0) ||
+           (strlen(method) == length && memcmp(key, method, length) == 0);
+}
+
+const char *px_compare_setting(const cmp_run *r, const char *key)
+{
+    return r->weights && is_of_training(r, key) ? "" : value_of(r, key);
 }
 
 /* ---- configuration ---- */
@@ -115,6 +141,10 @@ static void read_evals(cmp_run *r, const plot_run *from)
                        .share = share,
                        .half = half_of(from, e),
                        .holdout = best_of(from, e)};
+        char *origin =
+            r->eval[r->evals - 1].measured ? px_measured_value(r->eval[r->evals - 1].measured, "weights") : NULL;
+        r->weights |= origin && strcmp(origin, "checkpoint") != 0 && strcmp(origin, "initial") != 0;
+        free(origin);
         free(group);
     }
     free(sorted);

@@ -47,14 +47,29 @@ bool px_measured_of_weights(const char *key)
     return strncmp(key, "weights", 7) == 0;
 }
 
+/* How pixels were normalized where nothing was said, and what weights of such a run say when they are exported. */
+static bool is_unnormalized(const line *l)
+{
+    static const char *const words[] = {"normalize = auto", "normalize = none", "normalize = false"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (l->length == strlen(words[i]) && memcmp(l->text, words[i], l->length) == 0)
+            return true;
+    return false;
+}
+
+static bool same_line(const line *a, const line *b)
+{
+    return (a->length == b->length && memcmp(a->text, b->text, a->length) == 0) ||
+           (is_unnormalized(a) && is_unnormalized(b));
+}
+
 /* Whether each line of `a`, unless it tells of the weights, is in `b`. */
 static bool within(const char *a, const char *b)
 {
     line here, there;
     for (const char *at = a; next_line(&at, &here);)
         if (!px_measured_of_weights(here.text) &&
-            (!find_line(b, here.text, here.key, &there) || there.length != here.length ||
-             memcmp(there.text, here.text, here.length) != 0))
+            (!find_line(b, here.text, here.key, &there) || !same_line(&here, &there)))
             return false;
     return true;
 }
@@ -77,8 +92,7 @@ static bool differs(const char *const *measured, int count, const line *l)
 {
     line there;
     for (int i = 0; i < count; i++)
-        if (find_line(measured[i], l->text, l->key, &there) &&
-            (there.length != l->length || memcmp(there.text, l->text, l->length) != 0))
+        if (find_line(measured[i], l->text, l->key, &there) && !same_line(l, &there))
             return true;
     return false;
 }

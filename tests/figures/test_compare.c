@@ -131,6 +131,23 @@ static void unlike_numbers_do_not_share_a_column(void **state)
     free(text);
 }
 
+/* Results of a file of weights: with what the file was trained is not known, and pixels as they are have two names. */
+static void weights_do_not_tell_of_their_training(void **state)
+{
+    (void)state;
+    const made_run runs[] = {
+        {"a1", "data = c.h5\nnormalize = auto\nweights = checkpoint\n", 0.1, 0.70, 0.6, 1, NULL, NULL},
+        {"w", "data = c.h5\nnormalize = none\nweights = w.safetensors\n", 1, 0.75, 0.5, 1, NULL, NULL},
+        {"b1", "data = c.h5\nnormalize = auto\nweights = checkpoint\n", 0.3, 0.72, 0.6, 1, NULL, NULL}};
+    char *text = printed(runs, 2, PX_TABLE_MARKDOWN);
+    contains(text, "| core-hours | linear |\n");
+    assert_null(strstr(text, "optim.lr"));
+    free(text);
+    text = printed(runs, 3, PX_TABLE_TEXT);
+    contains(text, "optim.lr: 0.1, -, 0.3\n");
+    free(text);
+}
+
 /* Whatever was trained has its star and its differences, not only `pretrained`; baselines have none. */
 static void subjects_of_all_kinds(void **state)
 {
@@ -281,10 +298,14 @@ static int tear_down(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(seeds_are_one_row),         cmocka_unit_test(unlike_numbers_do_not_share_a_column),
-        cmocka_unit_test(same_seed_is_another_row),  cmocka_unit_test(forms_escape_what_means_something),
-        cmocka_unit_test(subjects_of_all_kinds),     cmocka_unit_test(nothing_reaches_the_terminal_raw),
-        cmocka_unit_test(what_is_no_run_is_refused), cmocka_unit_test(other_methods_and_later_probes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(seeds_are_one_row),
+                                       cmocka_unit_test(unlike_numbers_do_not_share_a_column),
+                                       cmocka_unit_test(same_seed_is_another_row),
+                                       cmocka_unit_test(forms_escape_what_means_something),
+                                       cmocka_unit_test(weights_do_not_tell_of_their_training),
+                                       cmocka_unit_test(subjects_of_all_kinds),
+                                       cmocka_unit_test(nothing_reaches_the_terminal_raw),
+                                       cmocka_unit_test(what_is_no_run_is_refused),
+                                       cmocka_unit_test(other_methods_and_later_probes)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

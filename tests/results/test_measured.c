@@ -106,6 +106,8 @@ static void test_what_differs(void **state)
     assert_false(px_measured_alike(on_test, on_train));
     assert_false(px_measured_alike(on_test, texts[4]));
     assert_false(px_measured_alike(NULL, NULL));
+    assert_true(px_measured_alike("normalize = auto\n", "normalize = none\n"));
+    assert_false(px_measured_alike("normalize = auto\n", "normalize = dataset\n"));
     assert_int_equal(px_measured_subject("pretrained@12"), 10);
 }
 
