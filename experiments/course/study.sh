@@ -19,7 +19,8 @@ if [ -n "${FIGURES-}" ]; then
     figure=$FIGURES/$study.png
 fi
 
-# grid FOLDER key=A,B...: a run for each combination of at least two, in $runs/FOLDER. What is done is skipped, what was interrupted goes on.
+# grid FOLDER key=A,B...: a run for each combination of at least two, in $runs/FOLDER. What is done is skipped, what was interrupted
+# goes on.
 grid()
 {
     local folder=$1
@@ -39,7 +40,9 @@ one()
 # time; a series that has another number in each step is averaged over fortieths of the training.
 curve()
 {
-    "$program" column "$1" "train/$2" | awk -v epochs="$(epochs_of "$1")" -v measured="$([[ $2 == train* || $2 == val* || $2 == online_knn ]] && echo 1 || echo 0)" '
+    local measured=0
+    [[ $2 != train* && $2 != val* && $2 != online_knn ]] || measured=1
+    "$program" column "$1" "train/$2" | awk -v epochs="$(epochs_of "$1")" -v measured=$measured '
         BEGIN { n = 0 }
         /^#/ || $2 == "NaN" { next }
         { step[n] = $1 + 1; value[n++] = $2 }
@@ -110,7 +113,8 @@ draw_curves()
             label=${*:match-1:1} colour=$((colour + 1))
             # shellcheck disable=SC2206 # a pattern of folders
             local found=($runs/${*:match:1})
-            [ $panel = 0 ] || label="$label: $(mean_of "${panels[1]%%=*}" "${found[@]}" | awk -v s="$scale" '{ printf((s > 1) ? "%.1f %%" : "%.3f", s * $1) }')"
+            [ $panel = 0 ] || label="$label: $(mean_of "${panels[1]%%=*}" "${found[@]}" |
+                awk -v s="$scale" '{ printf((s > 1) ? "%.1f %%" : "%.3f", s * $1) }')"
             title="title '$label'"
             for run in "${found[@]}"; do
                 curve "$run" "${panels[panel]%%=*}" >"$folder/$panel.${match}.${run##*/}"
@@ -119,7 +123,8 @@ draw_curves()
             done
         done
         printf 'set ylabel "%s"\n%s\nplot %s\n' "${panels[panel]#*=}" \
-            "$([ $panel = 0 ] && echo 'unset key' || echo 'set key outside right center Left reverse samplen 2 font ",10"')" "$plot" >"$folder/$panel"
+            "$([ $panel = 0 ] && echo 'unset key' || echo 'set key outside right center Left reverse samplen 2 font ",10"')" \
+            "$plot" >"$folder/$panel"
     done
     draw <<END
 set xlabel 'epoch'
@@ -147,7 +152,8 @@ draw_points()
     while read -r line; do
         colour=$((colour + 1))
         awk -F '|' -v line="$line" '$1 == line { print $2, $3 }' "$folder/all" >"$folder/$colour"
-        plot+="${plot:+, }'$folder/$colour' with points lt $colour ps 1.3 notitle, '' smooth unique with lines lt $colour title '$line'"
+        plot+="${plot:+, }'$folder/$colour' with points lt $colour ps 1.3 notitle, "
+        plot+="'' smooth unique with lines lt $colour title '$line'"
     done <<<"$lines"
     draw <<END
 set terminal png notruecolor size 720,420 font 'Sans,11' linewidth 1.5 noenhanced background rgb 'white'

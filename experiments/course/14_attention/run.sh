@@ -13,7 +13,8 @@ adds()
     local name=$1 side
     shift
     for side in 32 64 128 256 512; do
-        printf '%s|%s|%s\n' "$name" "$side" "$("$program" summary "$@" "image_size=$side" | tail -n 1 | sed 's/.* \([0-9.]*\) G multiply-adds.*/\1/')"
+        printf '%s|%s|%s\n' "$name" "$side" "$("$program" summary "$@" "image_size=$side" | tail -n 1 |
+            sed 's/.* \([0-9.]*\) G multiply-adds.*/\1/')"
     done
 }
 
@@ -32,7 +33,8 @@ set key bottom right
 set xtics 1
 set xlabel 'epoch'
 set ylabel 'accuracy on 2,000 other images, %'
-plot '$folder/vit' using 1:(\$2*100) with linespoints lt 1 title 'ViT', '$folder/swin' using 1:(\$2*100) with linespoints lt 2 title 'Swin', \
+plot '$folder/vit' using 1:(\$2*100) with linespoints lt 1 title 'ViT', \
+    '$folder/swin' using 1:(\$2*100) with linespoints lt 2 title 'Swin', \
     '$folder/resnet' using 1:(\$2*100) with linespoints lt 3 title 'ResNet'
 set origin 0.38,0
 set size 0.62,1
@@ -42,7 +44,8 @@ set logscale xy
 set xtics (32, 64, 128, 256, 512)
 set xlabel 'side of the image in pixels'
 set ylabel 'billion multiply-adds, forward'
-plot '$folder/all' using 2:3 with linespoints lt 1 title 'ViT-T/4: all patches', '$folder/windows' using 2:3 with linespoints lt 2 title 'Swin-T: windows', \
+plot '$folder/all' using 2:3 with linespoints lt 1 title 'ViT-T/4: all patches', \
+    '$folder/windows' using 2:3 with linespoints lt 2 title 'Swin-T: windows', \
     '$folder/convolution' using 2:3 with linespoints lt 3 title 'ResNet-18'
 unset multiplot
 END

@@ -16,7 +16,8 @@ family()
 }
 
 small=(resnet.width=0.125 resnet.stem=3x3 resnet.max_pool=yes)
-family "relative location" relative_location "${small[@]}" relative_location.hidden=512 relative_location.dropout=0.2 relative_location.gray=0.3
+family "relative location" relative_location "${small[@]}" relative_location.hidden=512 relative_location.dropout=0.2 \
+    relative_location.gray=0.3
 family "rotation" rotation "${small[@]}" epochs=2
 family "SimCLR" simclr "${small[@]}" simclr.temperature=0.2 simclr.area_min=0.2 simclr.blur=0
 family "BYOL" byol "${small[@]}" byol.hidden=512 byol.dim=128 byol.momentum=0.98 byol.area_min=0.2
