@@ -197,6 +197,23 @@ static float *read_others(const char *path, const px_trial_source *source, const
     return own;
 }
 
+/* Before anything is encoded: whether diagnostics.with can be read as features, of whatever data. */
+static int check(const px_protocol_cfg *cfg, const px_settings *run)
+{
+    (void)run;
+    px_results *file;
+    if (!*cfg->with)
+        return 0;
+    if (px_results_open(&file, cfg->with, PX_RESULTS_READ) != 0)
+        return -1;
+    bool whole = px_results_has(file, "/rows") && px_results_has(file, "/features");
+    px_results_close(file);
+    return whole
+               ? 0
+               : px_fail(PX_USAGE, "diagnostics.with = %s has no features: 'pretext features RUN out=F.h5' writes some",
+                         cfg->with);
+}
+
 /* Rank 0: the layers with each other, and the last one with another file's. */
 static int measure_likeness(const px_protocol_cfg *cfg, const px_trial_source *source, const px_split *images,
                             float *const x[], finding *f)
@@ -370,6 +387,7 @@ const px_protocol px_protocol_diagnostics = {
     .cfg_size = sizeof(px_protocol_cfg),
     .options = options,
     .bytes = bytes,
+    .check = check,
     .cheaper = fewer,
     .run = run,
 };

@@ -276,6 +276,7 @@ static void refuses(void **state)
         {2, "protocol=diagnostics", "diagnostics.with=t.h5",
          "diagnostics.with = t.h5 has no features of the split test of this data set"},
         {0, "protocol=diagnostics", "diagnostics.with=missing.h5", "missing.h5"},
+        {2, "protocol=diagnostics", "diagnostics.with=d.h5", "diagnostics.with = d.h5 has no features: "},
         {2, "protocol=diagnostics", "diagnostics.with=other.h5",
          "diagnostics.with = other.h5 has features of another data set than d.h5"},
         {2, "protocol=diagnostics", "patches=4", "patches = 4 does not go together with protocol=diagnostics"},
