@@ -53,6 +53,10 @@ static void print_accuracies(FILE *out, px_results *r, const px_ledger_total *t)
         fprintf(out, " %.2f %% top-1: %.4g points per core-hour", top1, top1 / hours);
         if (t->without_energy == 0 && t->sum.joules > 0)
             fprintf(out, ", %.4g per kJ", 1e3 * top1 / t->sum.joules);
+        if (evals[i].note && *evals[i].note) { /* what tells it from others */
+            fputs("; ", out);
+            px_show_name(out, evals[i].note, 0);
+        }
         fputc('\n', out);
         free(protocol);
         free(name);
