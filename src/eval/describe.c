@@ -60,6 +60,14 @@ static void write_data(FILE *out, const px_eval_description *d)
         fprintf(out, "test = %s, %" PRId64 " images\n", d->splits->test.name, d->splits->test.count);
 }
 
+/* How pixels come to a network belongs to it, as its weights do: methods have their own ways, and are compared with these. */
+static void write_normalize(FILE *out, const char *prefix, const px_eval_description *d)
+{
+    for (const px_option *o = px_data_options; o->name; o++)
+        if (strcmp(o->name, "normalize") == 0)
+            write_setting(out, prefix, o, &d->run->data);
+}
+
 static void write_images(FILE *out, const px_eval_description *d, bool pixels)
 {
     fprintf(out, "image_size = %d\n", d->image_size);
@@ -67,11 +75,10 @@ static void write_images(FILE *out, const px_eval_description *d, bool pixels)
         fprintf(out, "hog_cell = %d\n", d->hog_cell);
         return;
     }
-    for (const px_option *o = px_data_options; o->name; o++)
-        if (strcmp(o->name, "normalize") == 0)
-            write_setting(out, "", o, &d->run->data);
-    if (pixels)
+    if (pixels) {
+        write_normalize(out, "", d);
         return;
+    }
     if (d->patches->count == 0)
         fputs("patches = 0\n", out);
     else
@@ -86,6 +93,8 @@ static void write_weights(FILE *out, const px_eval_description *d)
     for (const px_option *o = options; w->kind != PX_ORIGIN_NONE && o && o->name; o++)
         if (strcmp(o->name, "pool") == 0) /* the one that is not settled when the weights are */
             write_setting(out, "weights_", o, d->run->backbone_cfg);
+    if (w->kind != PX_ORIGIN_NONE)
+        write_normalize(out, "weights_", d);
     switch (w->kind) {
     case PX_ORIGIN_NONE:
         break;

@@ -48,7 +48,8 @@ static void write_part(FILE *out, const char *key, const char *value)
                  {"weights_step", "step "},
                  {"weights_crc", "weights "},
                  {"weights_seed", "seed "},
-                 {"weights_pool", "pool "}};
+                 {"weights_pool", "pool "},
+                 {"weights_normalize", "normalize "}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
         if (strcmp(words[i].key, key) == 0) {
             fprintf(out, "%s%s", words[i].said, value);

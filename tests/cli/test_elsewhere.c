@@ -137,6 +137,7 @@ static void other_measurements_stand_beside(void **state)
     expect_measured("/eval/linear/pretrained@2", "test = train, 24 images\n");
     expect_measured("/eval/linear/pretrained", "linear.epochs = 3\n");
     expect_measured("/eval/linear/pretrained", "weights = checkpoint\nweights_step = ");
+    expect_measured("/eval/linear/pretrained", "\nweights_normalize = "); /* it belongs to the network, ... */
     expect_measured("/eval/spectrum/pretrained", "test = test, 24 images\n");
     check(RUN("show", "r"), 0, "tested on train, 24 images, linear.epochs=2");
     check(RUN("show", "r"), 0, "t.h5, learned from train, 24 images, tested on test, 24 images");
@@ -155,6 +156,7 @@ static void kept_features(void **state)
                            "data.image_size=24", "baselines=true");
     assert_null(strstr(other.err, "taken from"));
     check(other, 0, "untrained");
+    expect_measured("/eval/knn/pixels", "\nnormalize = "); /* ... where there is one */
     run_result half =
         RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept", "features=bf16");
     assert_null(strstr(half.err, "taken from"));
