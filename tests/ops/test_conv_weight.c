@@ -39,7 +39,8 @@ static px_value *build_wide(px_graph *g, px_value *v[])
  * piece has several, one, or some rows. */
 static const test_case cases[] = {
     {"1 x 1", build_same, {IN(5, 16, 1, 1), PARAM(32, 16, 1, 1), PARAM(80, 32, 3, 3), PARAM(16, 80, 1, 1)}},
-    {"2 x 2", build_same, {IN(70, 16, 2, 2), PARAM(32, 16, 1, 1), PARAM(64, 32, 3, 3), PARAM(16, 64, 1, 1)}},
+    {"2 x 2", build_same, {IN(30, 16, 2, 2), PARAM(32, 16, 1, 1), PARAM(64, 32, 3, 3), PARAM(16, 64, 1, 1)}},
+    {"5 x 2", build_same, {IN(7, 16, 5, 2), PARAM(32, 16, 1, 1), PARAM(64, 32, 3, 3), PARAM(16, 64, 1, 1)}},
     {"2 x 1", build_same, {IN(3, 16, 2, 1), PARAM(48, 16, 1, 1), PARAM(80, 48, 3, 3), PARAM(16, 80, 1, 1)}},
     {"2 x 2, stride 2", build_half, {IN(9, 16, 2, 2), PARAM(64, 16, 1, 1), PARAM(48, 64, 3, 3), PARAM(16, 48, 1, 1)}},
     {"160 channels", build_same, {IN(2, 16, 5, 4), PARAM(160, 16, 1, 1), PARAM(32, 160, 3, 3), PARAM(16, 32, 1, 1)}},

@@ -102,15 +102,27 @@ static void copy_band(const job *j, float *to, const float *x, int64_t first)
     }
 }
 
-/* A piece: `bands` bands of `rows` rows each. x: the copy, at the tile's first tap and channel */
+/* A piece: `bands` bands of `rows` rows each, from the row `first` of dy on. x: the copy, at the tile's first tap and channel */
 typedef struct piece {
     const float *x, *dy;
-    int64_t bands, rows;
+    int64_t bands, rows, first;
 } piece;
 
-/* sum (taps, LANES, vectors * LANES), of which `inputs` rows of each tap, += the products over the piece. The last three are
- * constants after inlining: all sums stay in registers. */
-INLINE void add_tile(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors)
+/* total += the products of one place, with the taps first <= t < last. */
+INLINE void add_place(vec total[ROW][ONE_INPUTS][2], const float *x, const float *dy, int64_t other, const int first,
+                      const int last, const int inputs, const int vectors)
+{
+    for (int t = first; t < last; t++)
+        for (int i = 0; i < inputs; i++)
+            for (int v = 0; v < vectors; v++)
+                total[t][i][v] += x[t * LANES + i] * from(dy + v * other);
+}
+
+/* sum (taps, LANES, vectors * LANES), of which `inputs` rows of each tap, += the products over the rows of the piece. border:
+ * the first tap of the first place of each row, and the last one of the last, lie in the border. The last four are constants
+ * after inlining: all sums stay in registers. */
+INLINE void add_tile(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors,
+                     const bool border)
 {
     const int64_t down = j->slide.stride[0] * j->wide * LANES, across = j->slide.stride[1] * LANES;
     const int64_t other = j->dy.S * LANES;
@@ -119,11 +131,16 @@ INLINE void add_tile(const job *j, piece p, float *sum, const int taps, const in
         for (int64_t r = 0; r < p.rows; r++) {
             const float *x = p.x + b * j->tall * j->wide * LANES + r * down;
             const float *dy = p.dy + (b * j->dy.G * j->dy.S + r * j->w) * LANES;
-            for (int64_t c = 0; c < j->w; c++, x += across, dy += LANES)
-                for (int t = 0; t < taps; t++)
-                    for (int i = 0; i < inputs; i++)
-                        for (int v = 0; v < vectors; v++)
-                            total[t][i][v] += x[t * LANES + i] * from(dy + v * other);
+            const float *end = dy + (j->w - border) * LANES;
+            if (border) {
+                add_place(total, x, dy, other, 1, taps, inputs, vectors);
+                x += across;
+                dy += LANES;
+            }
+            for (; dy < end; x += across, dy += LANES)
+                add_place(total, x, dy, other, 0, taps, inputs, vectors);
+            if (border)
+                add_place(total, x, dy, other, 0, taps - 1, inputs, vectors);
         }
     for (int t = 0; t < taps; t++)
         for (int i = 0; i < inputs; i++)
@@ -131,27 +148,55 @@ INLINE void add_tile(const job *j, piece p, float *sum, const int taps, const in
                 *at(sum + ((t * LANES + i) * vectors + v) * LANES) += total[t][i][v];
 }
 
+/* The rows of the piece whose tap row `kh` does not lie in the border. */
+static piece within(const job *j, piece p, int64_t kh)
+{
+    const int64_t stride = j->slide.stride[0], shift = kh - j->slide.before[0];
+    int64_t skipped = 0, end = p.rows;
+    while (skipped < end && (p.first + skipped) * stride + shift < 0)
+        skipped++;
+    while (end > skipped && (p.first + end - 1) * stride + shift >= j->H)
+        end--;
+    p.x += skipped * stride * j->wide * LANES;
+    p.dy += skipped * j->w * LANES;
+    p.rows = end - skipped;
+    return p;
+}
+
 /* All tiles of a block of x over a piece. sum: (KH, KW, LANES, vectors * LANES) */
-INLINE void add_tiles(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors)
+INLINE void add_tiles(const job *j, piece p, float *sum, const int taps, const int inputs, const int vectors,
+                      const bool border)
 {
     const float *copy = p.x;
-    for (int64_t k = 0; k < j->KH * j->KW; k += taps)
-        for (int i = 0; i < LANES; i += inputs) {
-            p.x = copy + (k / j->KW * j->wide + k % j->KW) * LANES + i;
-            add_tile(j, p, sum + (k * LANES + i) * vectors * LANES, taps, inputs, vectors);
-        }
+    for (int64_t k = 0; k < j->KH * j->KW; k += taps) {
+        p.x = copy + (k / j->KW * j->wide + k % j->KW) * LANES;
+        piece inner = within(j, p, k / j->KW);
+        for (int i = 0; i < LANES; i += inputs, inner.x += inputs)
+            add_tile(j, inner, sum + (k * LANES + i) * vectors * LANES, taps, inputs, vectors, border);
+    }
+}
+
+/* Whether a row of dy sees one column of border on each side, as 3x3 convolutions with a border of 1 do. */
+static bool has_border(const job *j)
+{
+    return j->KW == ROW && j->w > 1 && j->slide.before[1] == 1 && j->slide.stride[1] == 1 && j->w == j->W;
 }
 
 static void add_piece(const job *j, piece p, float *sum, bool pair)
 {
-    if (j->KW % ROW == 0 && pair)
-        add_tiles(j, p, sum, ROW, ROW_INPUTS, 2);
+    const bool border = has_border(j);
+    if (border && pair)
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 2, true);
+    else if (border)
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 1, true);
+    else if (j->KW % ROW == 0 && pair)
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 2, false);
     else if (j->KW % ROW == 0)
-        add_tiles(j, p, sum, ROW, ROW_INPUTS, 1);
+        add_tiles(j, p, sum, ROW, ROW_INPUTS, 1, false);
     else if (pair)
-        add_tiles(j, p, sum, 1, ONE_INPUTS, 2);
+        add_tiles(j, p, sum, 1, ONE_INPUTS, 2, false);
     else
-        add_tiles(j, p, sum, 1, ONE_INPUTS, 1);
+        add_tiles(j, p, sum, 1, ONE_INPUTS, 1, false);
 }
 
 /* sums (blocks of the group, KH, KW, LANES, width): of a pair with each block of a group, over a part of the images */
@@ -164,7 +209,8 @@ static void add_up(const job *j, const px_step *s, int64_t task, float *sums, fl
     for (int64_t n = j->dy.N * part / j->parts; n < end; n += j->bands)
         for (int64_t row = 0; row < j->h; row += j->rows)
             for (int64_t in = first; in < last; in++) {
-                piece p = {.x = copy, .bands = least(j->bands, end - n), .rows = least(j->rows, j->h - row)};
+                piece p = {
+                    .x = copy, .bands = least(j->bands, end - n), .rows = least(j->rows, j->h - row), .first = row};
                 p.dy = dy + ((n * j->dy.G + 2 * pair) * j->dy.S + row * j->w) * LANES;
                 for (int64_t b = 0; b < p.bands; b++)
                     copy_band(j, copy + b * j->tall * j->wide * LANES, x + ((n + b) * j->x.G + in) * j->x.S * LANES,
