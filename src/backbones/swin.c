@@ -97,8 +97,11 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     if (image_size % patch_of(c, image_size))
         return "not divisible into its patches (swin.patch)";
     if (side < 1 << (STAGES - 1) || side % (1 << (STAGES - 1)))
-        return "its patches (swin.patch) cannot be merged three times, two by two";
-    return fits(side, window) ? NULL : "a stage's map is not divisible into windows (swin.patch, swin.window)";
+        return "its patches (swin.patch) cannot be merged three times, two by two: a side must have a multiple of 8";
+    return fits(side, window)
+               ? NULL
+               : "swin.window must divide the patches of a side (swin.patch), and a half, a quarter and an "
+                 "eighth of them, where these are more than a window";
 }
 
 static int count_blocks(px_shape (*shape_of)(const void *file, const char *name), const void *file, int stage)

@@ -32,6 +32,11 @@ int px_batch_parts(const px_settings *s, const px_comm *comm, int *parts, int *b
     *parts = s->train.reproducible ? shards : comm->size;
     int all = *parts * s->train.accumulate;
     *batch = s->train.batch / all;
+    int whole = s->train.batch / s->train.accumulate, repeats = s->data.repeats;
+    if (s->train.batch % all == 0 && repeats > 1 && whole < 2 * repeats)
+        return px_fail(PX_USAGE, "data.repeats = %d: of %d images%s all are the same one; batch=%d or more has others",
+                       repeats, whole, s->train.accumulate > 1 ? " in a micro-batch" : "",
+                       2 * repeats * s->train.accumulate);
     if (s->train.batch % all == 0)
         return 0;
     char others[96];

@@ -47,6 +47,9 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "batch=50", "data.limit=40"}, 2, "which has 40 images with this data.limit"},
     {{"show", "nowhere"}, 3, "nowhere: cannot be read: No such file or directory"},
     {{"plot", "nowhere"}, 3, "nowhere: cannot be read: No such file or directory"},
+    {{"pretrain", "out=o", "accumulate=4", "data.repeats=4"},
+     2,
+     "data.repeats = 4: of 4 images in a micro-batch all are the same one; batch=32 or more has others"},
     {{"pretrain", "out=o", "accumulate=3"},
      2,
      "batch = 16 cannot be divided among 1 rank x 3 micro-batches (accumulate); batch=15 or 18 would work"},
@@ -188,6 +191,18 @@ static const bad_case vit_table[] = {
      2,
      "images of 16 px: not divisible into its patches (the number in the backbone's name is the side of one); "
      "data.image_size=14 or 28 would work"},
+    {{"pretrain", "out=o", "backbone=swin_tiny", "data.image_size=40"},
+     2,
+     "images of 40 px: its patches (swin.patch) cannot be merged three times, two by two: a side must have a multiple "
+     "of "
+     "8; data.image_size=32 or 64 would work"},
+    {{"pretrain", "out=o", "backbone=swin_tiny", "swin.window=3"},
+     2,
+     "images of 16 px: swin.window must divide the patches of a side (swin.patch), and a half, a quarter and an "
+     "eighth"},
+    {{"pretrain", "out=o", "backbone=swin_tiny", "swin.pretrained_windows=[12, 12, 12, 6]"},
+     2,
+     "images of 16 px: only Swin V2 scales distances (swin.pretrained_windows)"},
     {{"pretrain", "out=o", "method=mae", "backbone=vit_tiny_8", "mae.mask_ratio=0.8"},
      2,
      "method mae on vit_tiny_8, images of 16 px: mae.mask_ratio leaves no patch visible; mae.mask_ratio=0.75, larger "},
