@@ -197,6 +197,10 @@ static PX_MULTIVERSION(back_plane,
         back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, true);
     else if (B == 16)
         back_rows(dx, dy, x, S, 16, mean, a, beta, k1, k2, false);
+    else if (B == 8 && relu)
+        back_rows(dx, dy, x, S, 8, mean, a, beta, k1, k2, true);
+    else if (B == 8)
+        back_rows(dx, dy, x, S, 8, mean, a, beta, k1, k2, false);
     else if (relu)
         back_rows(dx, dy, x, S, B, mean, a, beta, k1, k2, true);
     else
@@ -219,30 +223,55 @@ static tile tile_at(int64_t i, int64_t b, int64_t S, int64_t B)
     return (tile){S - i < rows ? S - i : rows, b, B - b < BUFFER ? B - b : BUFFER, B};
 }
 
+/* The same elements as one row, where they lie one after the other. */
+INLINE tile flat(tile t)
+{
+    return t.width == t.B ? (tile){1, t.first, t.rows * t.width, t.rows * t.width} : t;
+}
+
+INLINE void argument_rows(float *v, const elem *x, const elem *residual, tile t, int64_t width, const float *mean,
+                          const float *a, const float *beta)
+{
+    for (int64_t r = 0; r < t.rows; r++) {
+        fetch_ahead(x + r * t.B, width);
+        if (residual)
+            fetch_ahead(residual + r * t.B, width);
+#pragma omp simd
+        for (int64_t b = 0; b < width; b++) {
+            int64_t at = r * t.B + b;
+            v[r * width + b] = (up(x[at]) - mean[b]) * a[b] + beta[b] + (residual ? up(residual[at]) : 0);
+        }
+    }
+}
+
 /* v (rows, width) = (x - mean) a + beta + residual */
 static PX_MULTIVERSION(arguments,
                        (float *v, const elem *x, const elem *residual, tile t, const float *mean, const float *a,
                         const float *beta),
                        (v, x, residual, t, mean, a, beta))
 {
-    for (int64_t r = 0; r < t.rows; r++)
-#pragma omp simd
-        for (int64_t b = 0; b < t.width; b++) {
-            int64_t at = r * t.B + b;
-            v[r * t.width + b] = (up(x[at]) - mean[b]) * a[b] + beta[b] + (residual ? up(residual[at]) : 0);
-        }
+    if (t.width == 16)
+        argument_rows(v, x, residual, t, 16, mean, a, beta);
+    else if (t.width == 8)
+        argument_rows(v, x, residual, t, 8, mean, a, beta);
+    else
+        argument_rows(v, x, residual, t, t.width, mean, a, beta);
 }
 
 static PX_MULTIVERSION(load, (float *v, const elem *from, tile t), (v, from, t))
 {
-    for (int64_t r = 0; r < t.rows; r++)
+    t = flat(t);
+    for (int64_t r = 0; r < t.rows; r++) {
+        fetch_ahead(from + r * t.B, t.width);
 #pragma omp simd
         for (int64_t b = 0; b < t.width; b++)
             v[r * t.width + b] = up(from[r * t.B + b]);
+    }
 }
 
 static PX_MULTIVERSION(store, (elem * to, const float *v, tile t), (to, v, t))
 {
+    t = flat(t);
     for (int64_t r = 0; r < t.rows; r++)
 #pragma omp simd
         for (int64_t b = 0; b < t.width; b++)
@@ -252,10 +281,13 @@ static PX_MULTIVERSION(store, (elem * to, const float *v, tile t), (to, v, t))
 /* d (rows, B) = dy times slopes (rows, width) */
 static PX_MULTIVERSION(times, (elem * d, const elem *dy, const float *slope, tile t), (d, dy, slope, t))
 {
-    for (int64_t r = 0; r < t.rows; r++)
+    t = flat(t);
+    for (int64_t r = 0; r < t.rows; r++) {
+        fetch_ahead(dy + r * t.B, t.width);
 #pragma omp simd
         for (int64_t b = 0; b < t.width; b++)
             d[r * t.B + b] = down(up(dy[r * t.B + b]) * slope[r * t.width + b]);
+    }
 }
 
 /* A plane of batch norm with any activation. `argument` may be NULL. */
