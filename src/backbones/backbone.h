@@ -69,7 +69,7 @@ typedef struct px_backbone_family {
 
     /* Whether a file's tables that follow from sizes alone, not from training, are what the backbone makes in their place: 0 or
      * -1 (PX_DATA). Optional. */
-    int (*check_made)(const px_backbone_cfg *, px_numbers_of *, const void *file);
+    int (*check_made)(const px_backbone_cfg *, int image_size, px_numbers_of *, const void *file);
 
     /* The variant of which a file has parameters of such shapes, or NULL; `telling` is a parameter that all variants have.
      * Both or none. */

@@ -79,6 +79,12 @@ static int window_of(const px_backbone_cfg *c, int64_t size)
     return !fits(side, 7) && fits(side, 8) ? 8 : 7;
 }
 
+/* The window in a map of `side` places. */
+static int window_in(int window, int side)
+{
+    return side < window ? side : window;
+}
+
 static void settle(px_backbone_cfg *c, int image_size)
 {
     c->patch = patch_of(c, image_size);
@@ -94,6 +100,9 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
         return "only Swin V2 scales distances (swin.pretrained_windows)";
     if (c->pretrained_windows.count && c->pretrained_windows.count != STAGES)
         return "swin.pretrained_windows has one number for each of the four stages, or none";
+    for (int i = 0; i < c->pretrained_windows.count; i++)
+        if (c->pretrained_windows.value[i] != floor(c->pretrained_windows.value[i]))
+            return "swin.pretrained_windows has whole numbers, as [12,12,12,6]";
     if (image_size % patch_of(c, image_size))
         return "not divisible into its patches (swin.patch)";
     if (side < 1 << (STAGES - 1) || side % (1 << (STAGES - 1)))
@@ -153,10 +162,10 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
 }
 
 /* The authors' and torchvision's files of V2 have the scaled distances, (1, 2 w - 1, 2 w - 1, 2), from which the scale of each
- * stage follows. Where all windows of the pretraining are those in use, nothing needs to be said. */
-static int check_made(const px_backbone_cfg *c, px_numbers_of *numbers_of, const void *file)
+ * stage follows. Where all windows of the pretraining are those in use, nothing needs to be said. Files of our own have none. */
+static int check_made(const px_backbone_cfg *c, int image_size, px_numbers_of *numbers_of, const void *file)
 {
-    int unit[STAGES];
+    int unit[STAGES], side = image_size / patch_of(c, image_size), window = window_of(c, image_size);
     bool same = true;
     for (int i = 0; i < STAGES; i++) {
         char name[64];
@@ -164,16 +173,18 @@ static int check_made(const px_backbone_cfg *c, px_numbers_of *numbers_of, const
         snprintf(name, sizeof name, "layers.%d.blocks.0.attn.relative_coords_table", i);
         float *table = numbers_of(file, name, &shape);
         int64_t w = shape.rank == 4 ? (shape.dim[1] + 1) / 2 : 0;
-        double largest = w > 1 ? exp2(3 * (double)table[px_shape_count(shape) - 1]) - 1 : 0;
+        bool told = w > 1 && px_shape_equal(shape, PX_SHAPE(1, 2 * w - 1, 2 * w - 1, 2));
+        double largest = told ? exp2(3 * (double)table[px_shape_count(shape) - 1]) - 1 : 0;
         free(table);
         if (!(largest > 0))
             return 0;
+        double used = c->pretrained_windows.count ? c->pretrained_windows.value[i] : window_in(window, side >> i);
         unit[i] = (int)lround(1 + 8 * (double)(w - 1) / largest);
-        same = same && unit[i] == (c->pretrained_windows.count ? c->pretrained_windows.value[i] : (double)w);
+        same = same && unit[i] == used;
     }
     return same ? 0
                 : px_fail(PX_DATA,
-                          "distances are scaled by other windows; swin.pretrained_windows=[%d, %d, %d, %d] would fit",
+                          "distances are scaled by other windows; swin.pretrained_windows=[%d,%d,%d,%d] would fit",
                           unit[0], unit[1], unit[2], unit[3]);
 }
 
@@ -439,7 +450,7 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
                    .window = window_of(c, size),
                    .v2 = v->v2};
         bool whole = s.side <= s.window; /* one window, which is not shifted */
-        s.window = whole ? (int)s.side : s.window;
+        s.window = window_in(s.window, (int)s.side);
         s.unit = c->pretrained_windows.count ? c->pretrained_windows.value[i] : s.window;
         px_value *x = px_reshape(g, map, PX_SHAPE(s.N * s.side * s.side, s.C));
         px_scope_push(g, "blocks");

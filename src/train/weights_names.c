@@ -367,7 +367,7 @@ int px_weights_names_check_rest(const px_weights_names *n, const bool used[], co
             return unknown(t, t->name + length, path, s);
     }
     const px_backbone_family *family = s->backbone->family;
-    if (family->check_made && family->check_made(s->backbone_cfg, numbers_of, n) != 0)
+    if (family->check_made && family->check_made(s->backbone_cfg, s->data.image_size, numbers_of, n) != 0)
         return px_fail(PX_DATA, "%s: %s", path, px_error());
     return 0;
 }

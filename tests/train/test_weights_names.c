@@ -202,15 +202,16 @@ static void the_windows_of_a_pretraining_are_asked_for(void **state)
     static const struct {
         int units[4];
         const char *given, *refused;
-    } cases[] = {
-        {{1, 1, 1, 1}, "swin.pretrained_windows=[]", NULL},
-        {{11, 11, 11, 5}, "swin.pretrained_windows=[12, 12, 12, 6]", NULL},
-        {{11, 11, 11, 5}, "swin.pretrained_windows=[]", "swin.pretrained_windows=[12, 12, 12, 6] would fit"},
-        {{1, 1, 1, 2}, "swin.pretrained_windows=[2, 2, 2, 2]", "swin.pretrained_windows=[2, 2, 2, 3] would fit"}};
+    } cases[] = {{{7, 7, 7, 3}, "swin.pretrained_windows=[]", NULL}, /* those in use at 128 px */
+                 {{7, 7, 7, 7}, "swin.pretrained_windows=[]", "swin.pretrained_windows=[8,8,8,8] would fit"},
+                 {{11, 11, 11, 5}, "swin.pretrained_windows=[12, 12, 12, 6]", NULL},
+                 {{11, 11, 11, 5}, "swin.pretrained_windows=[]", "swin.pretrained_windows=[12,12,12,6] would fit"},
+                 {{1, 1, 1, 2}, "swin.pretrained_windows=[2, 2, 2, 2]", "swin.pretrained_windows=[2,2,2,3] would fit"}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         fixture *f = *state;
         encoder e;
         start(&e, 128, 1, "backbone=swin_v2_tiny", cases[i].given);
+        e.s.data.image_size = 128; /* as px_task_make sets it */
         write_hollow(f, &e.s, 128, cases[i].units);
         bool loads = px_weights_load(&e.m, &e.s, &e.task, f->path, &f->quiet) == 0;
         if (loads ? cases[i].refused != NULL : !cases[i].refused || !strstr(px_error(), cases[i].refused))
