@@ -43,12 +43,13 @@ extern const char *const px_bench_part_names[PX_BENCH_PARTS];
 
 /* The sum over the plan's steps with the same op and kernel. Its limit: no step can take less time than R leaves its
  * multiply-adds and memory's rate its inputs and outputs, each once (Williams, Waterman, Patterson 2009,
- * doi:10.1145/1498765.1498785). What finds its inputs in the caches may be faster than memory. */
+ * doi:10.1145/1498765.1498785). More than that is reached by what finds its inputs in the caches, by what mostly reads (a
+ * written line is read before, which does not count), and by convolutions that leave out products with the border. */
 typedef struct px_bench_op {
     char name[96];                  /* "conv2d (jit:avx512_core)" */
     double seconds, gflops, gbytes; /* per training step; GF/s; GB/s, of 1e9 bytes */
     bool by_memory;                 /* memory binds, in more of the limit's time than R */
-    double reached;                 /* the limit's time by its own: 1 is as fast as the machine can */
+    double reached;                 /* the limit's time by its own */
 } px_bench_op;
 
 typedef struct px_bench_report {
