@@ -34,9 +34,10 @@ int px_batch_parts(const px_settings *s, const px_comm *comm, int *parts, int *b
     *batch = s->train.batch / all;
     int whole = s->train.batch / s->train.accumulate, repeats = s->data.repeats;
     if (s->train.batch % all == 0 && repeats > 1 && whole < 2 * repeats)
-        return px_fail(PX_USAGE, "data.repeats = %d: of %d images%s all are the same one; batch=%d or more has others",
+        return px_fail(PX_USAGE,
+                       "data.repeats = %d: %d images%s are not two images with all their repeats, as with batch=%d",
                        repeats, whole, s->train.accumulate > 1 ? " in a micro-batch" : "",
-                       2 * repeats * s->train.accumulate);
+                       (2 * repeats * s->train.accumulate + all - 1) / all * all);
     if (s->train.batch % all == 0)
         return 0;
     char others[96];

@@ -52,7 +52,7 @@ typedef struct px_encoder_spec {
 } px_encoder_spec;
 
 /* Into how many parts (shards, or else ranks) a micro-batch is cut, and the images of each: train.batch / (parts x
- * accumulate). 0, or -1 (PX_USAGE) if it cannot be divided, or if data.repeats fills it with one image. */
+ * accumulate). 0, or -1 (PX_USAGE) if it cannot be divided, or has not two images with all their data.repeats. */
 int px_batch_parts(const px_settings *, const px_comm *, int *parts, int *batch);
 
 /* The side of views if data.image_size is not set and images vary in size, with this side (px_dataset_side): at most

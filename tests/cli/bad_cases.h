@@ -49,7 +49,7 @@ static const bad_case table[] = {
     {{"plot", "nowhere"}, 3, "nowhere: cannot be read: No such file or directory"},
     {{"pretrain", "out=o", "accumulate=4", "data.repeats=4"},
      2,
-     "data.repeats = 4: of 4 images in a micro-batch all are the same one; batch=32 or more has others"},
+     "data.repeats = 4: 4 images in a micro-batch are not two images with all their repeats, as with batch=32"},
     {{"pretrain", "out=o", "accumulate=3"},
      2,
      "batch = 16 cannot be divided among 1 rank x 3 micro-batches (accumulate); batch=15 or 18 would work"},
