@@ -181,10 +181,12 @@ static bool sees_all(const px_sliding *slide, int axis, int64_t in, int64_t out)
     return slide->before[axis] >= (out - 1) * slide->stride[axis] && in - 1 + slide->before[axis] < slide->kernel[axis];
 }
 
-/* A format that has whole blocks and is no other's. */
+/* Plain, or whole blocks as oneDNN's convolutions make them. Not all channels of a place together, a block that another value
+ * does not have. */
 static bool known_blocks(px_storage st, const px_value *v)
 {
-    return !st.own && st.dtype == PX_F32 && st.block > 0 && v->shape.dim[1] % st.block == 0;
+    bool known = st.block == 1 || st.block == 8 || st.block == 16;
+    return known && !st.own && st.dtype == PX_F32 && v->shape.dim[1] % st.block == 0;
 }
 
 static bool accepts(const px_plan *p, const px_node *n, const px_value *x, const px_value *y, const px_value *w)

@@ -41,8 +41,9 @@ INLINE void argument_rows(float *v, const elem *x, const elem *residual, tile t,
                           const float *a, const float *beta)
 {
     for (int64_t r = 0; r < t.rows; r++) {
-        fetch_ahead(x + r * t.B, width);
-        if (residual)
+        if (width >= 8)
+            fetch_ahead(x + r * t.B, width);
+        if (width >= 8 && residual)
             fetch_ahead(residual + r * t.B, width);
 #pragma omp simd
         for (int64_t b = 0; b < width; b++) {
