@@ -59,7 +59,7 @@ static void make_run(const made_run *m)
 /* What is printed of these runs; a new string. */
 static char *printed(const made_run *runs, int count, px_table_format format)
 {
-    char *paths[8], *text;
+    char *paths[8] = {NULL}, *text;
     size_t size;
     px_comparison *c;
     for (int i = 0; i < count; i++) {
