@@ -31,7 +31,7 @@ char *px_measured_get(px_results *, const char *group);
 char *px_measured_value(const char *measured, const char *key);
 
 /* Whether both were measured in the same way, on whatever weights: all lines are equal, but for those of the weights, and that
- * `normalize` may be auto in one and none in the other, which is the same. NULL is like nothing. */
+ * `normalize` may be auto, none and false, which are the same. NULL is like nothing. */
 bool px_measured_alike(const char *a, const char *b);
 
 /* The keys whose values are not the same in all of the texts that have them, in their order. New strings in a new array. */

@@ -99,7 +99,7 @@ static void check_end(const fault_case *c, const char *out, const run_result *r)
         fail_msg("%s of rank %s: %s", c->fault, c->rank, r->err);
 }
 
-/* Several at once, since all that they do is wait; a run's seconds are read when it has ended. */
+/* Several at once, since most of the time they wait; a run's seconds are read when it has ended. */
 static void the_job_ends(void **state)
 {
     const fixture *f = *state;
@@ -116,6 +116,7 @@ static void the_job_ends(void **state)
         {"memory", "1", {"pretext: rank 1: out of memory: ", "1125899906842624 bytes were asked for"}},
     };
     enum { CASES = sizeof cases / sizeof *cases, AT_ONCE = 3 };
+    static_assert(CASES % AT_ONCE == 0, "");
     for (int first = 0; first < CASES; first += AT_ONCE) {
         run_child child[AT_ONCE];
         char *out[AT_ONCE];
