@@ -2,7 +2,8 @@
  * the global batch.
  *
  * Sums are added in another order, so single steps agree up to rounding. This is checked for the first steps, and again
- * for the steps after resuming on another number of ranks. Over many steps no two fp32 runs of a ReLU network stay so
+ * for the steps after resuming on another number of ranks. The second of them begins with parameters that differ in their last
+ * digits, which may flip one unit near zero: of 24 such steps three differed by 1e-4 to 3e-4, with different kernels. Over many steps no two fp32 runs of a ReLU network stay so
  * close, not even on one rank: a rounding difference flips some units near zero, which changes the gradient by about
  * the square root of their fraction. The difference settles near the square of the relative change of weights per step,
  * so the curve over 20 steps is compared at a small learning rate. tests/train/mpi_ranks.c compares in double at a
@@ -85,15 +86,17 @@ static void train(const char *out, const char *data, int ranks, int accumulate, 
 static void compare(const char *what, const char *a, const char *b, int from)
 {
     double loss = series_difference(a, b, "/train/loss", from, from + 2),
-           norm = series_difference(a, b, "/train/grad_norm", from, from + 2);
+           norm = series_difference(a, b, "/train/grad_norm", from, from + 1),
+           next = series_difference(a, b, "/train/grad_norm", from + 1, from + 2);
     double curve = series_difference(a, b, "/train/loss", 0, STEPS),
            norms = series_difference(a, b, "/train/grad_norm", 0, STEPS);
     double parameters = parameter_difference(a, b);
-    print_message(
-        "%s: steps %d, %d: loss %.1e, gradient %.1e; all %d: loss %.1e, gradient %.1e; parameters in the end %.1e\n",
-        what, from, from + 1, loss, norm, STEPS, curve, norms, parameters);
+    print_message("%s: steps %d, %d: loss %.1e, gradients %.1e, %.1e; all %d: loss %.1e, gradient %.1e; parameters in "
+                  "the end %.1e\n",
+                  what, from, from + 1, loss, norm, next, STEPS, curve, norms, parameters);
     assert_true(loss < 1e-6);
     assert_true(norm < 1e-5);
+    assert_true(next < 2e-3);
     assert_true(curve < 1e-4);
     assert_true(norms < 0.1);
     assert_true(parameters < 1e-3);
