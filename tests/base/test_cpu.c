@@ -117,6 +117,7 @@ static void a_choice_narrows(void **state)
 }
 
 #if defined(__x86_64__) && !defined(__clang__)
+#pragma GCC optimize("O2") /* as the program's loops are: tests are compiled with -O1, at which nothing is fused */
 /* Where this code lies, and a product and a sum, rounded once if there are fused ones. */
 static PX_MULTIVERSION(look, (const void **here, float *y, float a, float b, float c), (here, y, a, b, c))
 {
