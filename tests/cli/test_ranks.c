@@ -5,9 +5,9 @@
  * for the steps after resuming on another number of ranks. The second of them begins with parameters that differ in their
  * last digits, which may flip one unit near zero: of 24 such steps three differed by 1e-4 to 3e-4, with other kernels, too.
  * Over many steps no two fp32 runs of a ReLU network stay so close, not even on one rank: a rounding difference flips some
- * units near zero, which changes the gradient by about the square root of their fraction. The difference settles near the square of the relative change of weights per step,
- * so the curve over 20 steps is compared at a small learning rate. tests/train/mpi_ranks.c compares in double at a
- * usual one. */
+ * units near zero, which changes the gradient by about the square root of their fraction. The difference settles near the
+ * square of the relative change of weights per step, so the curve over 20 steps is compared at a small learning rate.
+ * tests/train/mpi_ranks.c compares in double at a usual one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
