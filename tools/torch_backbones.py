@@ -44,7 +44,10 @@ def convnext_tiny():
 
 
 def swin_tiny():
-    net = torchvision.models.swin_t(weights=None, stochastic_depth_prob=0.0)
+    net = torchvision.models.swin_t(weights=None)
+    for part in net.modules():
+        if isinstance(part, torchvision.ops.StochasticDepth):
+            part.p = 0.0
     net.head = head(768)
     return net
 
