@@ -41,7 +41,7 @@ static void any_number_of_files_is_watched(void **state)
     }
     px_crash_file_remove(&page); /* is not one of them */
     for (int i = FILES - 1; i >= 0; i -= 23) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "file %d:", i);
         assert_int_equal(px_crash_guard(read_byte, map[i]), 0);
         assert_int_equal(ftruncate(fd[i], 0), 0);
