@@ -4,26 +4,10 @@
 #include <stdlib.h>
 
 #include "base/cpu.h"
+#include "between.h"
 #include "trial.h"
 
 static const variant fast = {PX_F32, &px_backend_fast, .fuse = true};
-
-/* Between two others of 1x1, from and to which blocked formats flow as in a network. */
-static px_value *between(px_graph *g, px_value *v[], int stride, int pad)
-{
-    px_value *x = px_conv2d(g, v[0], v[1], NULL, 1, 0, 1);
-    return px_conv2d(g, px_conv2d(g, x, v[2], NULL, stride, pad, 1), v[3], NULL, 1, 0, 1);
-}
-
-static px_value *build_same(px_graph *g, px_value *v[])
-{
-    return between(g, v, 1, 1);
-}
-
-static px_value *build_half(px_graph *g, px_value *v[])
-{
-    return between(g, v, 2, 1);
-}
 
 static px_value *build_bare(px_graph *g, px_value *v[])
 {
