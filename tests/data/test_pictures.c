@@ -326,11 +326,11 @@ static void cmyk_by_its_marker(void **state)
         memcpy(ink + 4 * i, (uint8_t[]){200, 100, 50, 180}, 4);
     blob marked = make_jpeg(H, W, TJPF_CMYK, TJSAMP_444, ink);
     px_image adobe = decode(marked, (px_image_want){0});
-    for (size_t i = 0; i + 6 < marked.size; i++) /* the marker becomes a comment; YCCK then is taken as CMYK */
-        if (memcmp(marked.bytes + i,
-                   "\xFF\xEE\0\x0E"
-                   "Adobe",
-                   9) == 0)
+    const char app14[] = "\xFF\xEE\0\x0E"
+                         "Adobe";
+    for (size_t i = 0; i + sizeof app14 <= marked.size;
+         i++) /* the marker becomes a comment; YCCK then is taken as CMYK */
+        if (memcmp(marked.bytes + i, app14, sizeof app14 - 1) == 0)
             marked.bytes[i + 1] = 0xFE;
     px_image plain = decode(marked, (px_image_want){0});
     assert_int_equal(adobe.channels, 3);
