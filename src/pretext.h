@@ -25,6 +25,7 @@
 #include "nn/positions.h"
 #include "nn/predictor.h"
 #include "nn/transformer.h"
+#include "nn/windows.h"
 #include "ops/ops.h"
 #include "px_interface.h"
 #include "train/equal_views.h"

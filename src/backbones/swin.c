@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "nn/layers.h"
 #include "nn/transformer.h"
+#include "nn/windows.h"
 #include "ops/ops.h"
 
 #include <math.h>
@@ -201,37 +202,16 @@ static int layer(const px_backbone *b, const px_backbone_cfg *c, const char *par
     return strncmp(parameter, "norm.", 5) == 0 ? STAGES + 1 : -1;
 }
 
-/* ---- windows ---- */
+/* ---- blocks; x is rows (N side side, C) ---- */
 
-/* A block of a stage. */
 typedef struct block {
-    int64_t N, side, C; /* of the map (N, side, side, C) */
-    int heads, window, shift;
+    int64_t N, C; /* of the map (N, side, side, C) */
+    px_windows windows;
+    int heads;
     bool v2;
     double unit; /* the window by which V2 scales distances */
     double drop_path;
 } block;
-
-/* map (N,side,side,C) -> (N windows, window window, C), image by image, row by row */
-static px_value *partition(px_graph *g, const block *s, px_value *map)
-{
-    int64_t w = s->window, n = s->side / w;
-    map = px_permute(g, px_reshape(g, map, PX_SHAPE(s->N, n, w, n, w, s->C)), (const int[]){0, 1, 3, 2, 4, 5});
-    return px_reshape(g, map, PX_SHAPE(s->N * n * n, w * w, s->C));
-}
-
-static px_value *join(px_graph *g, const block *s, px_value *windows)
-{
-    int64_t w = s->window, n = s->side / w;
-    px_value *map =
-        px_permute(g, px_reshape(g, windows, PX_SHAPE(s->N, n, n, w, w, s->C)), (const int[]){0, 1, 3, 2, 4, 5});
-    return px_reshape(g, map, PX_SHAPE(s->N, s->side, s->side, s->C));
-}
-
-static px_value *roll(px_graph *g, px_value *map, int by)
-{
-    return by ? px_roll(g, px_roll(g, map, 1, by), 2, by) : map;
-}
 
 static px_value *linear(px_graph *g, const char *name, px_value *rows, int64_t out, bool bias)
 {
@@ -263,7 +243,7 @@ static px_value *exempt_linear(px_graph *g, const char *name, px_value *x, int64
 static px_value *continuous_table(px_graph *g, const block *s)
 {
     enum { HIDDEN = 512 };
-    int64_t w = s->window, side = 2 * w - 1;
+    int64_t w = s->windows.side, side = 2 * w - 1;
     double *places = px_calloc((size_t)(side * side * 2), sizeof places[0]);
     for (int64_t i = 0; i < side * side; i++) {
         places[2 * i] = log_spaced(i / side - (w - 1), s->unit);
@@ -277,48 +257,15 @@ static px_value *continuous_table(px_graph *g, const block *s)
     return px_scale(g, px_unary(g, PX_FN_SIGMOID, x, 0, 0), 16);
 }
 
-/* (1, heads, T, T): for each pair of places in a window a row of the table of relative positions, vertical ones first. */
+/* (1, heads, T, T) for the T places of a window. */
 static px_value *relative_bias(px_graph *g, const block *s)
 {
-    int64_t w = s->window, T = w * w, rows = (2 * w - 1) * (2 * w - 1);
-    int32_t *place = px_calloc((size_t)(T * T), sizeof place[0]);
-    for (int64_t q = 0; q < T; q++)
-        for (int64_t k = 0; k < T; k++)
-            place[q * T + k] = (int32_t)((q / w - k / w + w - 1) * (2 * w - 1) + (q % w - k % w + w - 1));
+    int64_t side = 2 * s->windows.side - 1;
     px_value *table = s->v2 ? continuous_table(g, s)
-                            : px_parameter(g, "relative_position_bias_table", PX_SHAPE(rows, s->heads),
+                            : px_parameter(g, "relative_position_bias_table", PX_SHAPE(side * side, s->heads),
                                            px_init_normal(DEVIATION), PX_EXEMPT);
-    px_value *bias = px_gather_tokens(g, px_reshape(g, table, PX_SHAPE(1, rows, s->heads)),
-                                      px_constant_i32(g, PX_SHAPE(1, T * T), place)); // (1, T T, heads)
-    free(place);
-    return px_reshape(g, px_permute(g, bias, (const int[]){0, 2, 1}), PX_SHAPE(1, s->heads, T, T));
+    return px_windows_bias(g, s->windows.side, table);
 }
-
-/* Which of the three bands along an axis a place of the rolled map is from: those of two bands were no neighbours. */
-static int band(const block *s, int64_t place)
-{
-    return (place >= s->side - s->window) + (place >= s->side - s->shift);
-}
-
-/* (windows, 1, T, T): what is not to be seen is 100 below the rest, as theirs. */
-static px_value *shifted_mask(px_graph *g, const block *s)
-{
-    int64_t w = s->window, T = w * w, n = s->side / w;
-    double *mask = px_calloc((size_t)(n * n * T * T), sizeof mask[0]);
-    int *region = px_calloc((size_t)T, sizeof region[0]);
-    for (int64_t i = 0; i < n * n; i++) {
-        for (int64_t t = 0; t < T; t++)
-            region[t] = 3 * band(s, i / n * w + t / w) + band(s, i % n * w + t % w);
-        for (int64_t p = 0; p < T * T; p++)
-            mask[i * T * T + p] = region[p / T] == region[p % T] ? 0 : -100;
-    }
-    px_value *value = px_constant_real(g, PX_SHAPE(n * n, 1, T, T), mask);
-    free(mask);
-    free(region);
-    return value;
-}
-
-/* ---- blocks; x is rows (N side side, C) ---- */
 
 /* rows (R, C) -> (R, 3 C). V2 does not use the biases of keys that it has (torchvision's layout). */
 static px_value *queries_keys_values(px_graph *g, const block *s, px_value *rows)
@@ -365,16 +312,16 @@ static px_value *attend(px_graph *g, const block *s, px_value *qkv, px_value *bi
 
 static px_value *attention(px_graph *g, const block *s, px_value *rows)
 {
-    int64_t T = (int64_t)s->window * s->window, all = s->N * s->side * s->side;
-    px_value *x = roll(g, px_reshape(g, rows, PX_SHAPE(s->N, s->side, s->side, s->C)), -s->shift);
+    int64_t side = s->windows.map, T = s->windows.side * s->windows.side, all = s->N * side * side;
+    px_value *x = px_windows_cut(g, &s->windows, px_reshape(g, rows, PX_SHAPE(s->N, side, side, s->C)));
     px_scope_push(g, "attn");
     px_value *bias = relative_bias(g, s);
-    bias = s->shift ? px_binary(g, PX_ADD, bias, shifted_mask(g, s)) : bias;
-    x = queries_keys_values(g, s, px_reshape(g, partition(g, s, x), PX_SHAPE(all, s->C)));
+    bias = s->windows.shift ? px_binary(g, PX_ADD, bias, px_windows_mask(g, &s->windows)) : bias;
+    x = queries_keys_values(g, s, px_reshape(g, x, PX_SHAPE(all, s->C)));
     x = attend(g, s, px_reshape(g, x, PX_SHAPE(all / T, T, 3 * s->C)), bias);
     x = linear(g, "proj", px_reshape(g, x, PX_SHAPE(all, s->C)), s->C, true);
     px_scope_pop(g);
-    x = roll(g, join(g, s, px_reshape(g, x, PX_SHAPE(all / T, T, s->C))), s->shift);
+    x = px_windows_join(g, &s->windows, px_reshape(g, x, PX_SHAPE(all / T, T, s->C)));
     return px_reshape(g, x, PX_SHAPE(all, s->C));
 }
 
@@ -443,26 +390,26 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
     px_scope_push(g, "%d", i);
     map = i > 0 && !px_graph_error(g) ? merge(g, map, v->v2) : map;
     if (!px_graph_error(g)) {
+        int64_t side = map->shape.dim[1];
+        int window = window_of(c, size);
+        bool whole = side <= window; /* one window, which is not shifted */
         block s = {.N = map->shape.dim[0],
-                   .side = map->shape.dim[1],
                    .C = map->shape.dim[3],
+                   .windows = {.map = side, .side = window_in(window, (int)side)},
                    .heads = v->heads << i,
-                   .window = window_of(c, size),
                    .v2 = v->v2};
-        bool whole = s.side <= s.window; /* one window, which is not shifted */
-        s.window = window_in(s.window, (int)s.side);
-        s.unit = c->pretrained_windows.count ? c->pretrained_windows.value[i] : s.window;
-        px_value *x = px_reshape(g, map, PX_SHAPE(s.N * s.side * s.side, s.C));
+        s.unit = c->pretrained_windows.count ? c->pretrained_windows.value[i] : (double)s.windows.side;
+        px_value *x = px_reshape(g, map, PX_SHAPE(s.N * side * side, s.C));
         px_scope_push(g, "blocks");
         for (int k = 0; k < v->depth[i]; k++) {
-            s.shift = whole || k % 2 == 0 ? 0 : s.window / 2;
+            s.windows.shift = whole || k % 2 == 0 ? 0 : s.windows.side / 2;
             s.drop_path = px_drop_path_rate(c->drop_path, before + k, all);
             px_scope_push(g, "%d", k);
             x = apply(g, &s, x);
             px_scope_pop(g);
         }
         px_scope_pop(g);
-        map = px_reshape(g, x, PX_SHAPE(s.N, s.side, s.side, s.C));
+        map = px_reshape(g, x, PX_SHAPE(s.N, side, side, s.C));
     }
     px_scope_pop(g);
     return map;
