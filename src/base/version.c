@@ -1,5 +1,6 @@
 /* version.c - asks each library for its version, at run time. */
 #include "base/version.h"
+#include "base/built_with.h"
 #include "base/cpu.h"
 #include "px_interface.h"
 

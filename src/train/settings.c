@@ -1,5 +1,6 @@
 /* settings.c - see settings.h; the tables of the run's options. */
 #include "train/settings.h"
+#include "base/built_with.h"
 #include "base/cpu.h"
 #include "base/error.h"
 #include "dist/shards.h"
@@ -49,7 +50,7 @@ const px_option px_train_options[] = {
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "precision of layers and activations; auto: bf16 if every rank's processor supports it. Parameters, "
-        "statistics, losses and evaluation stay in fp32"),
+        "statistics and losses stay in fp32"),
     PX_OPTION_CHOICE(px_train_cfg, nonfinite, "stop", "stop|skip",
                      "a step whose loss or gradient is not finite ends the run (stop) or is left out (skip); more than "
                      "ten in a row end it in any case"),
