@@ -33,7 +33,8 @@ Made by `experiments/methods_table.py`.
 **The short runs**: CIFAR-10, `experiments/cifar10/METHOD_short.cfg`, seed 1, by `experiments/short.sh`: minutes, where the
 papers train for days; so what they show is that a method learns here, not which is best. Top-1 %% on the 10,000 test images:
 k-nearest neighbours with k = %d, and a linear probe (10 epochs, rates chosen on a held-out part of the training images). The
-untrained twin is the same backbone with the same initial values. Core-minutes are processor time of the training alone.
+untrained twin is the same backbone with the same initial values. Recipes say `precision = "auto"`: bf16 where the processor has
+it. Probes are in fp32. Core-minutes are processor time of the training alone.
 """ % K
 
 
@@ -71,10 +72,10 @@ def row(build, method, alone, four):
         s, cost = run["settings"], run["cost"]
         width = s.get("resnet.width")
         network = s["backbone"] + (", width " + width if width else "")
-        cells += [network, "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), top1(run, "knn", TRAINED),
+        cells += [network, s["precision"], "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), top1(run, "knn", TRAINED),
                   top1(run, "knn", ["untrained"]), top1(run, "linear", TRAINED), top1(run, "linear", ["untrained"])]
     else:
-        cells += ["not run yet"] + [""] * 6
+        cells += ["not run yet"] + [""] * 7
     return cells + [published]
 
 
@@ -83,7 +84,7 @@ def main():
         sys.exit(__doc__)
     build = sys.argv[1]
     alone, four = proofs(build, 1), proofs(build, 4)
-    columns = ["method", "lines", "PyTorch", "on 4 ranks", "backbone", "epochs", "core-minutes", "k-NN", "untrained", "linear",
+    columns = ["method", "lines", "PyTorch", "on 4 ranks", "backbone", "precision", "epochs", "core-minutes", "k-NN", "untrained", "linear",
                "untrained", "published"]
     print(HEAD)
     print("| " + " | ".join(columns) + " |")
