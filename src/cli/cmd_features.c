@@ -26,6 +26,7 @@ static const px_flag flags[] = {PX_PLUGIN_FLAG(features_flags),
 typedef struct features_cfg {
     px_patches patches;
     int batch, hog_cell;
+    px_precision precision;
     const char *net;
 } features_cfg;
 
@@ -36,6 +37,7 @@ static const px_option options[] = {
                    "the network to use, where a method has several: teacher, trained; empty: the average of weights if "
                    "the run keeps one "
                    "(supervised.ema), else the one that is trained"),
+    PX_ENCODER_PRECISION_OPTION(features_cfg, precision),
     PX_HOG_OPTION(features_cfg, hog_cell),
     {0}};
 
@@ -210,6 +212,8 @@ static int load_settings(work *w)
         status = px_config_finish(w->config);
     if (status == 0)
         status = load_subject(w, subjects, count);
+    if (status == 0)
+        w->s.train.precision = w->own.precision;
     free(subjects);
     return status;
 }
@@ -228,6 +232,9 @@ static int features(px_job *job, const px_args *args)
         px_job_watch(job, w.s.train.rank_timeout);
         status = px_job_isa(job, w.s.train.isa);
     }
+    if (status == 0)
+        status = px_agree(&job->comm, px_precision_settle(&w.s, &job->comm));
+    w.own.precision = w.s.train.precision;
     if (status == 0)
         status = px_agree(&job->comm, open_data(&w));
     if (status == 0)

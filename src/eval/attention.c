@@ -123,8 +123,9 @@ static int build(px_model *m, const px_trial_source *source, int64_t images, px_
     int status = find_layers(m, task, e.in_front, about);
     if (status == 0) {
         px_graph_fuse(m->graph);
-        const px_plan_spec spec = {
-            .backend = px_backend_find(s->train.backend), .precision = PX_F32, .memory_later = true};
+        const px_plan_spec spec = {.backend = px_backend_find(s->train.backend),
+                                   .precision = px_precision_dtype(&s->train),
+                                   .memory_later = true};
         m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
         status = m->plan ? check_need(m, source->from->comm, images) : -1;
     }

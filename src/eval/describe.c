@@ -120,6 +120,8 @@ char *px_eval_describe(const px_eval_description *d)
     write_data(out, d);
     write_images(out, d, d->weights.kind == PX_ORIGIN_NONE);
     write_weights(out, d);
+    if (d->bf16)
+        fputs("precision = bf16\n", out);
     if (d->features)
         fprintf(out, "features = %s\n", d->features);
     if (d->protocol)

@@ -36,6 +36,7 @@ typedef struct px_eval_description {
     const px_settings *run;
     int image_size;
     const px_patches *patches;
+    bool bf16;            /* the network computes in it */
     const char *features; /* "bf16": they were rounded to it; "fp32"; NULL: there are none */
     px_weights_origin weights;
     const px_protocol *protocol; /* NULL: nothing is learned from the training split (spectrum, map) */

@@ -77,6 +77,7 @@ static char *describe(const bench *b, subject s, bool protocol)
                              .run = &b->e->run,
                              .image_size = b->task.image_size,
                              .patches = &b->e->eval.patches,
+                             .bf16 = s < BASELINE && b->e->run.train.precision == PX_PRECISION_BF16,
                              .features = b->e->protocol->images ? NULL
                                          : rounds(b, s)         ? "bf16"
                                                                 : "fp32",
@@ -396,6 +397,9 @@ static int build_encoder(bench *b)
 
 static int open_all(bench *b)
 {
+    if (px_agree(b->comm, px_precision_settle(&b->e->run, b->comm)) != 0)
+        return -1;
+    b->e->eval.precision = b->e->run.train.precision;
     if (px_agree(b->comm, open_data(b)) != 0 || px_agree(b->comm, build_encoder(b)) != 0)
         return -1;
     char *hosts = px_provenance_hosts(b->comm);

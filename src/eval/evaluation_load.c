@@ -33,6 +33,7 @@ const px_option px_eval_options[] = {
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),
     PX_OPTION_CHOICE(px_eval_cfg, features, "fp32", "fp32|bf16",
                      "how features are kept in memory: bf16 takes half of it and rounds them to 8 bits"),
+    PX_ENCODER_PRECISION_OPTION(px_eval_cfg, precision),
     PX_OPTION_TEXT(px_eval_cfg, store, "",
                    "folder in which features are kept, and found again for the same network, images and settings"),
     PX_OPTION(px_eval_cfg, batch, "256", 1, 65536, "images or patches that a rank encodes at a time"),
@@ -184,6 +185,8 @@ int px_evaluation_load(px_evaluation *e, const char *run, const char *const assi
         status = choose_protocol(e);
     if (status == 0)
         status = weights ? load_weights(e, run, run_s, runs) : load_run(e, run, run_s, runs, log);
+    if (status == 0)
+        e->run.train.precision = e->eval.precision;
     if (status == 0 && e->protocol->check)
         status = e->protocol->check(e->protocol_cfg, &e->run);
     free(own);

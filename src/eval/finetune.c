@@ -98,7 +98,7 @@ static int check_word(const char *word)
     return 0;
 }
 
-enum { WORDS_MAX = 64, OWN_WORDS = 17 };
+enum { WORDS_MAX = 64, OWN_WORDS = 18 };
 
 /* The assignments: first those of the options, then the words of `with`, which are cut in place. Their number, or -1. */
 static int assignments_of(const px_protocol_cfg *c, const px_settings *run, int64_t seed, char *with, char *word[])
@@ -108,6 +108,7 @@ static int assignments_of(const px_protocol_cfg *c, const px_settings *run, int6
     word[n++] = px_strdup("method=supervised");
     word[n++] = px_format("backbone=%s", run->backbone->name);
     word[n++] = px_format("backend=%s", t->backend);
+    word[n++] = px_format("precision=%s", px_precision_name(t));
     word[n++] = px_format("seed=%" PRId64, c->seed + seed);
     word[n++] = px_format("epochs=%d", c->epochs);
     word[n++] = px_format("validate_epochs=%d", c->epochs); /* the test at the end: its memory is foretold by this */

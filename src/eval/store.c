@@ -68,6 +68,8 @@ static char *identity_of(const px_store *s, const px_extract_spec *from, const p
         fputc('\n', out);
     }
     fprintf(out, "weights_crc = %08" PRIx32 "\n", s->weights_crc);
+    if (s->settings->train.precision == PX_PRECISION_BF16)
+        fputs("precision = bf16\n", out);
     if (from->bf16)
         fputs("rows = bf16\n", out);
     fclose(out);

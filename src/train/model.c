@@ -294,7 +294,7 @@ static int build_part(px_model *m, const px_settings *s, const px_task *task, in
     px_graph_fuse(m->graph);
     px_graph_differentiate(m->graph, m->loss);
     px_graph_recompute(m->graph, s->train.recompute ? PX_RECOMPUTE_SEGMENTS : PX_RECOMPUTE_LIGHT);
-    spec.precision = s->train.precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32;
+    spec.precision = px_precision_dtype(&s->train);
     spec.memory_later = true;
     return make_plan(m, s, spec);
 }
@@ -345,7 +345,7 @@ int px_model_plan_encoder(px_model *m, const px_settings *s, const px_task *task
         add_layer(m, e.stage[i].name, family->pool(m->graph, s->backbone_cfg, e.stage[i].map), spec->views);
     add_layer(m, family->pools_last ? e.stage[last].name : "features", e.pooled, spec->views);
     px_graph_fuse(m->graph);
-    return make_plan(m, s, (px_plan_spec){.precision = PX_F32, .memory_later = true});
+    return make_plan(m, s, (px_plan_spec){.precision = px_precision_dtype(&s->train), .memory_later = true});
 }
 
 int px_model_encoder(px_model *m, const px_settings *s, const px_task *task, const px_encoder_spec *spec)

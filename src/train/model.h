@@ -66,7 +66,7 @@ int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled,
 /* The same for a data set; `split` (or NULL: labels are not needed) is searched for images without a label. */
 int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
-/* Collective: sets `precision` if it is auto (bf16 if all ranks' processors support it). 0, or -1 (PX_USAGE): it is
+/* Collective: sets `precision`, also that of an evaluation, if it is auto (bf16 if all ranks' processors support it). 0, or -1 (PX_USAGE): it is
  * bf16 and a processor or the backend does not support it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
@@ -75,7 +75,7 @@ int px_model_pretrain(px_model *, const px_settings *, const px_task *, const px
 /* The same without memory: until px_plan_allocate, only px_plan_memory may be called. k: if reproducible, which of this
  * rank's shards. Shard 0 has `first` NULL; the others share the parameters of `first`. */
 int px_model_plan(px_model *, const px_settings *, const px_task *, const px_comm *, int k, const px_model *first);
-/* Works on one rank, without messages. */
+/* In the settings' precision, which is settled. Works on one rank, without messages. */
 int px_model_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);
 /* The same without memory, as px_model_plan. */
 int px_model_plan_encoder(px_model *, const px_settings *, const px_task *, const px_encoder_spec *);

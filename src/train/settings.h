@@ -15,10 +15,16 @@
 #include "optim/optim.h"
 #include "train/method.h"
 
+typedef enum px_precision {
+    PX_PRECISION_FP32,
+    PX_PRECISION_BF16,
+    PX_PRECISION_AUTO, /* px_precision_settle (train/model.h) decides */
+} px_precision;
+
 typedef struct px_train_cfg {
     const char *method, *backbone, *out, *init, *backend, *isa;
     enum { PX_AUGMENT_RECIPE, PX_AUGMENT_NONE } augment;
-    enum { PX_PRECISION_FP32, PX_PRECISION_BF16, PX_PRECISION_AUTO } precision; /* px_precision_settle decides AUTO */
+    px_precision precision;
     enum { PX_NONFINITE_STOP, PX_NONFINITE_SKIP } nonfinite;
     int64_t seed;
     double epochs;
@@ -42,6 +48,19 @@ static inline const char *px_precision_name(const px_train_cfg *c)
 {
     return c->precision == PX_PRECISION_BF16 ? "bf16" : "fp32";
 }
+
+/* The same for plans. */
+static inline px_dtype px_precision_dtype(const px_train_cfg *c)
+{
+    return c->precision == PX_PRECISION_BF16 ? PX_BF16 : PX_F32;
+}
+
+/* The key of the precision in which a frozen network computes features, for a table of options whose struct `type` holds it as
+ * `member`. */
+#define PX_ENCODER_PRECISION_OPTION(type, member)                                                                      \
+    PX_OPTION_CHOICE(type, member, "fp32", "fp32|bf16|auto",                                                           \
+                     "precision of the network that makes the features, whatever it was trained in; auto: bf16 if "    \
+                     "every rank's processor supports it; protocol=finetune trains in it")
 
 typedef struct px_data_cfg {
     const char *path, *split;

@@ -39,7 +39,8 @@ static int plan_model(px_model *m, px_value **logits, const px_settings *s, cons
     *logits = s->method->classify(s->method_cfg, m->graph, e.pooled, task->classes);
     px_graph_output(m->graph, "logits", *logits);
     px_graph_fuse(m->graph);
-    const px_plan_spec spec = {.backend = px_backend_find(s->train.backend), .precision = PX_F32, .memory_later = true};
+    const px_plan_spec spec = {
+        .backend = px_backend_find(s->train.backend), .precision = px_precision_dtype(&s->train), .memory_later = true};
     m->plan = spec.backend ? px_plan_create(m->graph, &spec) : NULL;
     if (m->plan)
         return 0;

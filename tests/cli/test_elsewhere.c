@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../data/make_data.h"
+#include "graph/plan.h"
 #include "make_set.h"
 #include "results/h5.h"
 #include "run.h"
@@ -110,16 +111,23 @@ static double number(const char *name)
     return first;
 }
 
-static void expect_measured(const char *group, const char *line)
+/* What the run's results say that a group measures. A new string. */
+static char *measured_of(const char *group)
 {
     px_results *r;
     char *text = NULL;
     assert_int_equal(px_results_open(&r, "r/run.h5", PX_RESULTS_READ), 0);
     assert_int_equal(px_results_get_attribute_text(r, group, "measured", &text), 0);
+    px_results_close(r);
+    return text;
+}
+
+static void expect_measured(const char *group, const char *line)
+{
+    char *text = measured_of(group);
     if (!strstr(text, line))
         fail_msg("%s: no '%s' in\n%s", group, line, text);
     free(text);
-    px_results_close(r);
 }
 
 /* A probe of the training split warns, and does not replace that of the test split; neither do other settings. */
@@ -168,6 +176,44 @@ static void kept_features(void **state)
     expect_measured("/eval/knn/pretrained", "features = bf16\n");
     check(RUN("probe", "r", "data.path=t.h5", "protocol=knn", "embed=0", "store=t.h5"), 2, "t.h5");
     check(RUN("probe", "r", "data.path=t.h5", "layers=true", "store=kept"), 2, "does not go together with layers=true");
+}
+
+/* What a network computes in bf16 is near, the same on any number of ranks, and no measurement in fp32. */
+static void in_bf16(void **state)
+{
+    (void)state;
+    run_result r = RUN("features", "r", "data.path=t.h5", "batch=8", "precision=bf16", "out=bf16.h5");
+    if (!px_bf16_native()) {
+        check(r, 2, "precision = bf16");
+        print_message("skipped: this processor has no bf16 instructions\n");
+        skip();
+    }
+    check(r, 0, "");
+    check(RUN_RANKS(2, "features", "r", "data.path=t.h5", "batch=8", "precision=auto", "out=ranks.h5"), 0, "");
+    check(RUN("features", "r", "data.path=t.h5", "out=fp32.h5"), 0, "");
+    array half = read_array(".", "bf16.h5", "/features"), ranks = read_array(".", "ranks.h5", "/features"),
+          exact = read_array(".", "fp32.h5", "/features");
+    assert_int_equal(half.count, exact.count);
+    assert_memory_equal(half.data, ranks.data, (size_t)half.count * sizeof half.data[0]);
+    double difference = 0, length = 0;
+    for (int64_t i = 0; i < half.count; i++) {
+        difference += pow(half.data[i] - exact.data[i], 2);
+        length += pow(exact.data[i], 2);
+    }
+    print_message("features in bf16: %.2g from fp32\n", sqrt(difference / length));
+    assert_true(difference > 0 && sqrt(difference / length) < 3e-2); /* a network that has hardly learned */
+    free(half.data);
+    free(ranks.data);
+    free(exact.data);
+    r = RUN("probe", "r", "data.path=t.h5", "protocol=knn", "knn.k=3", "embed=0", "store=kept", "precision=bf16",
+            "baselines=true");
+    assert_null(strstr(r.err, "taken from"));
+    check(r, 0, "top-1");
+    expect_measured("/eval/knn/pretrained", "precision = bf16\n");
+    expect_measured("/eval/knn/untrained", "precision = bf16\n");
+    char *pixels = measured_of("/eval/knn/pixels");
+    assert_null(strstr(pixels, "precision"));
+    free(pixels);
 }
 
 /* What was held out is tested beside a test split, not in its place. */
@@ -283,6 +329,7 @@ int main(void)
                                        cmocka_unit_test(no_test_split),
                                        cmocka_unit_test(other_measurements_stand_beside),
                                        cmocka_unit_test(kept_features),
+                                       cmocka_unit_test(in_bf16),
                                        cmocka_unit_test(a_holdout_beside_a_test),
                                        cmocka_unit_test(the_numbers_of_pixels_travel),
                                        cmocka_unit_test(the_numbers_of_pixels_stay),
