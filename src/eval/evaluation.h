@@ -45,8 +45,8 @@ typedef struct px_evaluation {
 } px_evaluation;
 
 /* Reads the run's configuration from its checkpoint, and the assignments: data.*, threads, backend and isa override the
- * run's settings (its data.limit and precision are not used), the others belong to the evaluation. `run` may be a weights file: then
- * backbone= and the backbone's options are needed, too, and out= is the folder that gets run.h5. 0 or -1. */
+ * run's settings (its data.limit and precision are not used), the others belong to the evaluation. `run` may be a weights
+ * file: then backbone= and the backbone's options are needed, too, and out= is the folder that gets run.h5. 0 or -1. */
 int px_evaluation_load(px_evaluation *, const char *run, const char *const assignments[], int count, px_log *);
 void px_evaluation_finish(px_evaluation *);
 

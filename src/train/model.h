@@ -66,8 +66,8 @@ int px_task_of(px_task *, px_settings *, const px_dataset_info *, bool labelled,
 /* The same for a data set; `split` (or NULL: labels are not needed) is searched for images without a label. */
 int px_task_make(px_task *, px_settings *, const px_dataset *, const px_split *split, int batch, int ranks);
 
-/* Collective: sets `precision`, also that of an evaluation, if it is auto (bf16 if all ranks' processors support it). 0, or -1 (PX_USAGE): it is
- * bf16 and a processor or the backend does not support it. */
+/* Collective: sets `precision`, also that of an evaluation, if it is auto (bf16 if all ranks' processors support it). 0, or -1
+ * (PX_USAGE): it is bf16 and a processor or the backend does not support it. */
 int px_precision_settle(px_settings *, const px_comm *);
 
 /* The model for pretraining; if reproducible, that of this rank's first shard (graph/plan.h). */
