@@ -94,8 +94,8 @@ def main():
     runs = [json.loads(f.read_text())[0] for f in sorted((top / "results/methods").glob("*.json"))]
     if runs:
         for name, subject in (("Raw pixels", "pixels"), ("HOG", "hog")):
-            print("\n%s, without any learning: k-NN %s, linear %s." % (name, top1(runs[0], "knn", [subject]),
-                                                                        top1(runs[0], "linear", [subject])), end="")
+            print("\n%s, without any learning: k-NN %s, linear %s." % (name, *(
+                next(filter(None, (top1(r, protocol, [subject]) for r in runs)), "-") for protocol in ("knn", "linear"))), end="")
         print()
         versions = sorted({re.search(r"processor +(.*)", r["provenance"]["versions"]).group(1) for r in runs})
         print("\nProcessors: " + "; ".join(versions) + ".")

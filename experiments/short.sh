@@ -37,14 +37,15 @@ probed()
 # shellcheck disable=SC2046,SC2086 # LAUNCH is several words; `probed` none or one
 one()
 {
-    local method=$1 run=$runs/$1 protocol
+    local method=$1 run=$runs/$1 protocol baselines=untrained
     if [ -e "$run/probed" ] && ! [ "$run/checkpoint.h5" -nt "$run/probed" ]; then
         echo "$method: is done" >&2
         return
     fi
+    grep -qs '"subject": "hog"' "$results"/*.json || baselines=true # the same for all methods
     ${LAUNCH-} "$program" pretrain "$here/cifar10/${method}_short.cfg" --resume "data.path=$data" "out=$run" || return
     for protocol in knn linear; do
-        ${LAUNCH-} "$program" probe "$run" protocol=$protocol $(probed "$method") baselines=true embed=0 linear.epochs=10 || return
+        ${LAUNCH-} "$program" probe "$run" protocol=$protocol $(probed "$method") baselines=$baselines embed=0 linear.epochs=10 || return
     done
     "$program" show --json "$run" >"$run/shown.json" && mkdir -p "$results" && cp "$run/shown.json" "$results/$method.json" &&
         touch "$run/probed"

@@ -55,10 +55,11 @@ static const char *subject_name(const bench *b, subject s)
     return s == UNTRAINED ? "untrained" : b->weights.kind == PX_ORIGIN_INITIAL ? "initial" : "pretrained";
 }
 
-/* Baselines without a network are left out. */
-static bool networks_alone(const bench *b)
+/* Whether pixels and HOG are measured, too: not by protocols that take images, not features. */
+static bool has_baselines(const bench *b)
 {
-    return b->e->protocol->images || b->e->protocol->own_views;
+    const px_protocol *p = b->e->protocol;
+    return b->e->eval.baselines == PX_BESIDE_BASELINES && !p->images && !p->own_views;
 }
 
 /* Whether its features are kept as bf16: baselines' are not, which are wide and quickly made. */
@@ -361,7 +362,7 @@ static int check_need(const bench *b)
                                .protocol_cfg = b->e->protocol_cfg,
                                .layers = eval->layers,
                                .bf16 = eval->features == PX_FEATURES_BF16,
-                               .baselines = eval->baselines && !networks_alone(b),
+                               .baselines = has_baselines(b),
                                .hog_cell = eval->hog_cell};
     return px_eval_need_check(&about, &b->model);
 }
@@ -377,7 +378,7 @@ static int build_encoder(bench *b)
         return -1;
     px_encoder_spec spec = px_patches_encoder(&eval->patches, &b->task, eval->batch);
     spec.layers = eval->layers;
-    if (eval->baselines && !networks_alone(b) && px_baseline_check(&b->task, eval->hog_cell) != 0)
+    if (has_baselines(b) && px_baseline_check(&b->task, eval->hog_cell) != 0)
         return -1;
     b->from = (px_extract_spec){.task = &b->task,
                                 .data = b->data,
@@ -433,11 +434,11 @@ static int evaluate_all(bench *b)
         px_trial_print(&(px_trial){.log = b->log}, "%-12s%s", train->backbone, b->e->protocol->columns);
     if (evaluate_subject(b, PRETRAINED) != 0)
         return -1;
-    if (!b->e->eval.baselines)
+    if (b->e->eval.baselines == PX_BESIDE_NOTHING)
         return 0;
     px_plan_init_params(b->model.plan, (uint64_t)train->seed);
     int status = evaluate_subject(b, UNTRAINED);
-    for (int i = 0; i < PX_BASELINES && status == 0 && !networks_alone(b); i++)
+    for (int i = 0; i < PX_BASELINES && status == 0 && has_baselines(b); i++)
         status = evaluate_subject(b, (subject)(BASELINE + i));
     return status;
 }

@@ -22,7 +22,8 @@
 
 typedef struct px_eval_cfg {
     const char *protocol, *net, *train_split, *test_split, *store;
-    bool baselines, layers;
+    enum { PX_BESIDE_NOTHING, PX_BESIDE_BASELINES, PX_BESIDE_UNTRAINED } baselines;
+    bool layers;
     enum { PX_FEATURES_FP32, PX_FEATURES_BF16 } features;
     px_precision precision;
     px_patches patches;

@@ -27,7 +27,9 @@ const px_option px_eval_options[] = {
               "determines which images labels= takes; the same for all that is probed"),
     PX_OPTION(px_eval_cfg, seeds, "1", 1, 64,
               "repeats of what is drawn (labels=, the protocol's seed); mean and 95 % interval are reported"),
-    PX_OPTION_FLAG(px_eval_cfg, baselines, "false", "also probe the untrained backbone, the raw pixels and HOG"),
+    PX_OPTION_CHOICE(px_eval_cfg, baselines, "false", "false|true|untrained",
+                     "also probe the untrained backbone, the raw pixels and HOG; untrained: without these two, which "
+                     "are the same for all that is trained on these images"),
     PX_HOG_OPTION(px_eval_cfg, hog_cell),
     PX_OPTION_FLAG(px_eval_cfg, layers, "false", "also probe every stage of the backbone, in one pass over the images"),
     PX_PATCHES_OPTIONS(px_eval_cfg, patches),

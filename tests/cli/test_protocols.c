@@ -91,6 +91,17 @@ static void rounded_features_are_the_same_on_ranks(void **state)
     }
 }
 
+static void an_untrained_twin_alone(void **state)
+{
+    (void)state;
+    run_result r = RUN("probe", "run", "protocol=knn", "knn.k=4", "baselines=untrained", "threads=1");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out, "untrained"));
+    assert_null(strstr(r.out, "pixels"));
+    assert_null(strstr(r.out, "hog"));
+    run_finish(&r);
+}
+
 /* How many pictures are kept is no part of what is measured; the key that it had before is told. */
 static void fewer_pictures_measure_the_same(void **state)
 {
@@ -299,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(robustness_falls_with_the_strength),
                                        cmocka_unit_test(robustness_begins_at_the_linear_probe),
                                        cmocka_unit_test(rounded_features_are_the_same_on_ranks),
+                                       cmocka_unit_test(an_untrained_twin_alone),
                                        cmocka_unit_test(fewer_pictures_measure_the_same),
                                        cmocka_unit_test(robustness_is_of_images_with_labels),
                                        cmocka_unit_test(robustness_needs_the_channels_of_jpeg),
