@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# The studies of the course, all or those that are named, one after the other; README.md tells what they show:
+# The studies of the course, all or those that are named, as many at a time as there are cores; README.md tells what they show:
 #
 #   experiments/course/run.sh
 #   experiments/course/run.sh 05_weight_decay 06_dropout
 #
 # SOURCE is CIFAR-10, as `pretext pack` reads it (cifar-10-binary.tar.gz, or folders of images). 8,000 of its training images are
 # packed to learn from, 2,000 to test, and the rest as images without labels. What is done is skipped, what was interrupted goes
-# on. What fails is reported, and the others go on. study.sh tells what else the environment says.
+# on. What fails is reported, and the others go on. JOBS is how many studies run at a time, OMP_NUM_THREADS how many threads each
+# has: one, since such small networks gain little from a second. study.sh tells what else the environment says.
 set -u
 
 here=$(dirname "$0")
@@ -30,14 +31,15 @@ if ! [ -e "$DATA" ]; then
     "$PRETEXT" pack "${SOURCE:-cifar-10-binary.tar.gz}" "out=$DATA" split=train:0.16,val:0.04,unlabeled:0.8 || exit
 fi
 
-failed=0
-for study in "${studies[@]}"; do
-    "$here/$study/run.sh" || {
-        [ $? != 75 ] || exit 75 # stopped
-        echo "$study: failed" >&2
-        failed=1
-    }
-done
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+status=0
+# shellcheck disable=SC2016 # $0 and $1 are the inner shell's: this folder and a study
+printf '%s\n' "${studies[@]}" | xargs -P "${JOBS:-$(nproc)}" -n 1 bash -c '
+    status=0
+    "$0/$1/run.sh" || status=$?
+    [ $status != 75 ] || exit 255 # it was stopped: xargs begins no further one
+    [ $status = 0 ] || { echo "$1: failed" >&2; exit 1; }' "$here" || status=$?
+[ $status != 124 ] || exit 75
 
 # What each has cost, its evaluations included.
 printf '\n%-24s %5s %13s\n' study runs core-seconds
@@ -46,4 +48,4 @@ for study in "${studies[@]}"; do
         "$PRETEXT" show --json "$run" | sed -n 's/^ *"core_seconds": \([0-9.]*\),$/\1/p'
     done | awk -v study="$study" '{ runs++; sum += $1 } END { printf "%-24s %5d %13.0f\n", study, runs, sum }'
 done
-exit $failed
+exit $((status != 0))

@@ -31,6 +31,7 @@ typedef struct px_chart {
     const char *summary;            /* for help */
     const char *group;              /* what it draws is below this group of run.h5 */
     bool image;                     /* its pictures are made of pixels, not of lines */
+    bool colours;                   /* many, chosen for white: it stays so in a dark report */
     int (*draw)(struct plot_job *); /* 0: drawn, or left out; -1 on failure */
 } px_chart;
 extern const px_chart *const px_charts[]; /* in the order in which they are drawn; NULL-terminated */

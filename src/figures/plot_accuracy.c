@@ -50,7 +50,8 @@ static int write_bars(FILE *f, const plot_job *job, const plot_eval *evals, int 
         if (i > 0 && strcmp(e->protocol, evals[i - 1].protocol) != 0)
             at += 0.6; /* a gap between protocols */
         if (isfinite(percent))
-            fprintf(f, "%g %.6g %d %.6g\n", at, percent, (int)strtol(px_plot_eval_colour(e), NULL, 16), half);
+            fprintf(f, "%g %.6g %d %.6g %.1f%%\n", at, percent, (int)strtol(px_plot_eval_colour(e), NULL, 16), half,
+                    percent);
         *intervals |= isfinite(percent) && half > 0;
         char *label = px_plot_eval_label(job, e, !single);
         fputs(i ? ", " : "", names);
@@ -109,7 +110,7 @@ static int draw_all(plot_job *job)
                 chance, chance);
     }
     fputs("plot $bars using ($2/2):1:(0):2:($1-0.36):($1+0.36):3 with boxxyerror lc rgb variable, \\\n"
-          "  '' using ($2+$4):1:(sprintf('%.1f%%', $2)) with labels left offset 0.8,0 tc rgb '#222222' font ',15'",
+          "  '' using ($2+$4):1:5 with labels left offset 0.8,0 tc rgb '#222222' font ',15'",
           f);
     if (intervals)
         fputs(", \\\n  '' using ($4 > 0 ? $2 : NaN):1:4 with xerrorbars pt 0 lw 2 lc rgb '#222222'", f);
@@ -120,7 +121,7 @@ static int draw_all(plot_job *job)
 
 const px_chart px_chart_accuracy = {
     .name = "accuracy",
-    .summary = "top-1 of every evaluation beside its baselines and chance",
+    .summary = "the main number of every evaluation, beside its baselines and chance",
     .group = "/eval",
     .draw = draw_all,
 };

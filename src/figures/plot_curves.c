@@ -11,7 +11,7 @@ static int draw_all(plot_job *job)
          by_epoch = px_plot_axis_is_epoch(job);
     if (!px_plot_series_there(job, "loss"))
         return px_plot_left_out(job, "curves: no /train/loss");
-    int rows = px_plot_legend_rows(job, WIDTH - 60, ": ends at 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
+    int rows = px_plot_legend_rows(job, WIDTH - 60, ": ends near 1.2345"), top = 52 + PLOT_NOTE + PLOT_ROW * rows;
     plot_box loss = {PLOT_LEFT, WIDTH - 40, top, top + LOSS},
              below = {PLOT_LEFT, WIDTH - 40, top + LOSS + GAP, top + LOSS + GAP + RATE};
     plot_figure *figure = px_plot_begin(job, "curves", -1, WIDTH, (rate ? below.bottom : loss.bottom) + BOTTOM);
@@ -42,7 +42,7 @@ static int draw_all(plot_job *job)
 
 const px_chart px_chart_curves = {
     .name = "curves",
-    .summary = "training loss (with a smoothed line) and learning rate",
+    .summary = "training loss (with a smoothed line where it is long enough) and learning rate",
     .group = "/train",
     .draw = draw_all,
 };

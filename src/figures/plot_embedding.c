@@ -174,6 +174,7 @@ static int draw_all(plot_job *job)
 const px_chart px_chart_embedding = {
     .name = "embedding",
     .summary = "the test images' embeddings in the plane",
+    .colours = true,
     .group = "/eval",
     .draw = draw_all,
 };

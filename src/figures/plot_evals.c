@@ -19,7 +19,7 @@ static const struct {
 } subjects[] = {{"pretrained", "pretrained", NULL, NULL, 1},
                 {"untrained", "untrained twin", "8C8C8C", "555555", 2},
                 {"pixels", "raw pixels", "BFBFBF", "777777", 3},
-                {"hog", "HOG", "D9D2C5", "8A7F6B", 5}};
+                {"hog", "HOG", "A6977C", "8A7F6B", 5}};
 enum { SUBJECTS = sizeof subjects / sizeof *subjects };
 
 /* A subject's place in the list, whether it was measured once or, as SUBJECT@N, before; SUBJECTS if it is another. */

@@ -276,7 +276,7 @@ static void write_line(FILE *f, const plot_job *job, const curve *c, const plot_
         fputs("notitle", f);
         return;
     }
-    char *text = px_format("%s: ends at %.4g", job->runs[c->run].label, c->last);
+    char *text = px_format("%s: ends %s %.4g", job->runs[c->run].label, c->smooth ? "near" : "at", c->last);
     fputs("title ", f);
     px_gnuplot_text(f, text);
     free(text);

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Solid lines for trained subjects, dashed ones for baselines and for what was measured in another way. Among several runs the
- * colour is the run's. */
+/* Solid lines for trained subjects, dashed ones for baselines and for what was measured in another way, which has marks, too.
+ * Among several runs the colour is the run's. */
 static const char *line_of(const plot_job *job, const plot_eval *e, int *dashes)
 {
     const char *colour = px_plot_eval_line(e, dashes);
@@ -61,10 +61,13 @@ static void write_axes(FILE *f, const courses *c)
 
 static void write_lines(FILE *f, const plot_job *job, const courses *c, char *const *labels)
 {
+    enum { MARKS = 15 }; /* of gnuplot's */
     for (int i = 0; i < c->lines; i++) {
         const plot_eval *e = c->drawn[i];
         int mark = px_plot_mark(job, e->run), dashes;
         const char *colour = line_of(job, e, &dashes);
+        if (!mark && strchr(e->subject, '@'))
+            mark = 1 + i % MARKS;
         fprintf(f, "%s$line%d using 1:2 with ", i ? ", \\\n  " : "plot ", i);
         if (mark)
             fprintf(f, "linespoints pt %d ps 1 pi %lld", mark, (long long)(c->longest / 10 + 1));

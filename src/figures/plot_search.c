@@ -13,6 +13,7 @@ enum { LEFT = 95, WIDTH = 520, BETWEEN = 95, RIGHT = 45, TOP = 70, HEIGHT = 440,
 /* ... and those lines, from the bottom, as far apart as lines of characters are (--text). */
 enum { FIRST_LINE = 54, SECOND_LINE = 20, LINES = 96 };
 enum { LINE_TEXT = 180 /* characters of such a line */ };
+enum { FEW = 10 /* random candidates below which the band has all of them */ };
 
 #define RANDOM_COLOUR "6E6E6E"
 #define BAND_COLOUR "E2E2E2"
@@ -200,7 +201,7 @@ static void write_bands(FILE *f, const search *s, double from, double to, int tr
 /* "random search: best 20.70 % (candidate 3, 1.6 M)" */
 static void write_legend(FILE *f, const search *s, bool evolved)
 {
-    static const char *const names[] = {"random search", "evolution"};
+    static const char *const names[] = {"random search", "evolution after the shared ones"};
     int best = s->best[evolved];
     char *text =
         px_format("%s: best %.2f %% (candidate %d, %.3g M)", names[evolved], s->percent[best], best, s->millions[best]);
@@ -222,7 +223,8 @@ static void find_range(const search *s, double *from, double *to, bool *logarith
     *to = *logarithmic ? high * 1.2 : 1.06 * high;
 }
 
-static void write_accuracy_range(FILE *f, const search *s)
+/* Of both panels' axes of accuracy. */
+static void find_accuracies(const search *s, double *from, double *to)
 {
     double low = INFINITY, high = 0;
     for (int i = 0; i < s->count; i++) {
@@ -230,7 +232,15 @@ static void write_accuracy_range(FILE *f, const search *s)
         high = fmax(high, s->percent[i]);
     }
     double margin = fmax(0.5, 0.06 * (high - low));
-    fprintf(f, "set yrange [%.6g:%.6g]\n", fmax(0, low - margin), high + margin);
+    *from = fmax(0, low - margin);
+    *to = high + margin;
+}
+
+static const char *above_zero(const search *s)
+{
+    double from, to;
+    find_accuracies(s, &from, &to);
+    return from > 0 ? ", axis begins above 0" : "";
 }
 
 /* How things are drawn, of random search and of evolution. */
@@ -266,9 +276,13 @@ static void write_clouds(FILE *f, const search *s, const look *l, const char *co
     int best = best_of_both(s);
     fprintf(f, "$ring << EOD\n%.6g %.6g\nEOD\nset style line 1 lc rgb '#%s'\n", s->millions[best], s->percent[best],
             px_gnuplot_colour(0));
-    fprintf(f, "set xlabel '%s'\nset %s 'k-NN accuracy (%%)'\n", cost, l->axis);
-    fprintf(f, "plot %s title '80 %% of random candidates; right: of the best of as many', \\\n  %s", l->band,
-            l->points[0]);
+    fprintf(f, "set xlabel '%s'\nset %s 'k-NN accuracy (%%)%s'\n", cost, l->axis, above_zero(s));
+    if (s->random + s->unlucky < FEW)
+        fprintf(f, "plot %s title 'all %d random candidates; right: the best of as many', \\\n  %s", l->band, s->random,
+                l->points[0]);
+    else
+        fprintf(f, "plot %s title '80 %% of random candidates; right: of the best of as many', \\\n  %s", l->band,
+                l->points[0]);
     write_legend(f, s, false);
     if (s->best[1] >= 0) {
         fprintf(f, ", \\\n  %s", l->points[1]);
@@ -279,9 +293,10 @@ static void write_clouds(FILE *f, const search *s, const look *l, const char *co
 
 static void write_progress(FILE *f, const search *s, const look *l, int tries)
 {
-    fprintf(f,
-            "set key off\nset xrange [1:%d]\nset xlabel 'tries (the first %d are shared)'\nset %s 'best so far (%%)'\n",
-            tries > 1 ? tries : 2, s->population, l->axis);
+    fprintf(
+        f,
+        "set key off\nset xrange [1:%d]\nset xlabel 'tries (the first %d are shared)'\nset %s 'best so far (%%)%s'\n",
+        tries > 1 ? tries : 2, s->population, l->axis, above_zero(s));
     fprintf(f, "plot %s, \\\n  ", l->chance);
     if (s->best[1] >= 0)
         fprintf(f, "%s, \\\n  ", l->best[1]);
@@ -332,7 +347,9 @@ static int draw(plot_job *job, int index, const search *s)
     write_cells(f, figure, s, l, job->gnuplot.columns ? job->gnuplot.columns : LINE_TEXT);
     fprintf(f, "set key at screen 0.5, screen %g center bottom vertical maxrows %d Left reverse samplen 2\n",
             (double)LINES / figure->height, ROWS);
-    write_accuracy_range(f, s);
+    double low, high;
+    find_accuracies(s, &low, &high);
+    fprintf(f, "set yrange [%.6g:%.6g]\n", low, high);
     write_place(f, figure, LEFT);
     fprintf(f, "%sset xrange [%.6g:%.6g]\nset format x '%%g'\n", logarithmic ? "set logscale x\n" : "", from, to);
     write_clouds(f, s, l, logarithmic ? "million multiply-adds, logarithmic" : "million multiply-adds");

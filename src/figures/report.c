@@ -37,8 +37,8 @@ enum { DRAWN_TEXT = 14, LEAST_TEXT = 10 };
 static void write_picture(report_page *p, const px_plot_picture *picture)
 {
     char *prefix = px_format("p%d-", ++p->pictures);
-    fprintf(p->out, "<figure class=\"drawn\"><div class=\"wide\"><div style=\"min-width:%dpx;max-width:%dpx\">",
-            picture->width * LEAST_TEXT / DRAWN_TEXT, picture->width);
+    fprintf(p->out, "<figure class=\"drawn%s\"><div class=\"wide\"><div style=\"min-width:%dpx;max-width:%dpx\">",
+            picture->chart->colours ? " light" : "", picture->width * LEAST_TEXT / DRAWN_TEXT, picture->width);
     if (px_html_svg(p->out, picture->content, prefix, picture->chart->summary) != 0 && !p->refused)
         p->refused = px_strdup(px_error());
     fputs("</div></div><figcaption>", p->out);

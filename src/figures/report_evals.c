@@ -54,7 +54,7 @@ static char *line_of(const plot_eval *e, const char *key)
 
 static void write_table(FILE *out, const plot_run *run, const plot_eval *evals, int count)
 {
-    static const char *const heads[] = {"protocol", "subject",      "number",    "percent", "others",
+    static const char *const heads[] = {"protocol", "subject",      "percent",   "number", "others",
                                         "data",     "learned from", "tested on", "step"};
     static const char *const keys[] = {"data", "train", "test", "weights_step"};
     px_table t = {.columns = sizeof heads / sizeof *heads};
@@ -65,8 +65,8 @@ static void write_table(FILE *out, const plot_run *run, const plot_eval *evals, 
         const char *number = px_plot_main_number(evals[i].protocol);
         px_table_add(&t, px_plot_protocol_name(&evals[i]));
         px_table_add(&t, px_plot_subject_name(&job, &evals[i]));
-        px_table_add(&t, px_strdup(number));
         px_table_add(&t, percent_of(run, &evals[i], number));
+        px_table_add(&t, px_strdup(number));
         px_table_add(&t, others_of(run, &evals[i]));
         for (size_t k = 0; k < sizeof keys / sizeof *keys; k++)
             px_table_add(&t, line_of(&evals[i], keys[k]));

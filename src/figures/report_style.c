@@ -2,7 +2,8 @@
  *
  * Tables and figures that are wider than the page scroll by themselves, tables beside their first column; figures do not become
  * so small that their texts cannot be read. In the dark, figures are inverted and their hues turned back: what was told apart on
- * white by colour and lightness (gnuplot.h) stays so on black. The methods' pictures are left as they are. */
+ * white by colour and lightness (gnuplot.h) stays so on black. The methods' pictures are left as they are, and so are figures of
+ * many colours. */
 #include "figures/report_private.h"
 
 const char px_report_style[] =
@@ -11,7 +12,7 @@ const char px_report_style[] =
     "@media "
     "(prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e4e8ec;--soft:#a0a9b3;--line:#363d45;--band:#1d2227;"
     "--accent:#6cb8f0}\n"
-    "figure.drawn svg{filter:invert(1) hue-rotate(180deg)}}\n"
+    "figure.drawn svg{filter:invert(1) hue-rotate(180deg)}figure.light svg{filter:none;background:#fff}}\n"
     "*{box-sizing:border-box}\n"
     "body{margin:0 auto;max-width:1232px;padding:0 16px 64px;background:var(--paper);color:var(--ink);"
     "font:16px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;overflow-wrap:anywhere}\n"
@@ -34,7 +35,8 @@ const char px_report_style[] =
     "th,td{padding:5px 12px;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);max-width:26em;"
     "overflow-wrap:break-word}\n"
     "thead th{background:var(--band);vertical-align:bottom;min-width:4em}\n"
-    "tbody th{font-weight:600;position:sticky;left:0;background:var(--paper);min-width:6em;max-width:16em}\n"
+    "tbody th{font-weight:600;position:sticky;left:0;background:var(--paper);min-width:8em;max-width:16em;"
+    "overflow-wrap:normal}\n"
     ".n{text-align:right;white-space:nowrap}thead .n{white-space:normal}\n"
     "figure{margin:12px 0}figure.drawn .wide{border:1px solid var(--line);border-radius:6px;padding:4px}\n"
     "figure svg{display:block;width:100%;height:auto}\n"
@@ -48,5 +50,6 @@ const char px_report_style[] =
     "line-height:1.45;white-space:pre-wrap}\n"
     "details{margin:8px 0}summary{cursor:pointer;color:var(--accent)}\n"
     "@media (max-width:560px){body{padding:0 12px 48px}th,td{padding:4px 8px}tbody th{max-width:9em}"
+    "figure.drawn figcaption::after{content:' (scroll it sideways)'}"
     ".facts{grid-template-columns:repeat(2,1fr)}}\n"
     "@media print{.wide{overflow:visible}figure{break-inside:avoid}}\n";

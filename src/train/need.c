@@ -141,7 +141,7 @@ static void propose_size(px_proposals *p, const px_train_need_case *c, variant v
     int batch = largest_batch(c, v, room);
     if (batch == 0)
         return;
-    px_propose(p, size == c->side ? "data.image_size=%d, the size of its images" : "data.image_size=%d", size);
+    px_propose(p, size == c->side ? "data.image_size=%d (the size of its images)" : "data.image_size=%d", size);
     if (batch < v.batch)
         fprintf(p->out, " with batch=%d", batch);
 }

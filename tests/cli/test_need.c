@@ -61,7 +61,7 @@ static void photographs_of_40_px_seen_at_1024(void **state)
                        "batch=64", "threads=1");
     expect_refusal(&r, "o");
     EXPECT(&r, 2, "activations take ", " for 64 images of 1024 px, which are 65536 tokens each in patches of 4 px",
-           "what would fit: data.image_size=40, the size of its images");
+           "what would fit: data.image_size=40 (the size of its images)");
     run_finish(&r);
 }
 
@@ -71,7 +71,7 @@ static void several_ranks_are_counted_together(void **state)
     run_result r = RUN_RANKS(2, "pretrain", "data.path=d.h5", "out=o", "backbone=vit_large_4", "data.image_size=512",
                              "batch=64", "threads=1");
     EXPECT(&r, 2, "training needs ", " for 32 images of 512 px, which are 16384 tokens each",
-           " per rank; what would fit: data.image_size=16, the size of its images");
+           " per rank; what would fit: data.image_size=16 (the size of its images)");
     run_finish(&r);
 }
 
