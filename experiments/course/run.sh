@@ -31,14 +31,19 @@ if ! [ -e "$DATA" ]; then
     "$PRETEXT" pack "${SOURCE:-cifar-10-binary.tar.gz}" "out=$DATA" split=train:0.16,val:0.04,unlabeled:0.8 || exit
 fi
 
+at_a_time=${JOBS:-$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)} # nproc would obey them
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 status=0
+# Ctrl-C stops the runs, each with a checkpoint; xargs waits for them.
 # shellcheck disable=SC2016 # $0 and $1 are the inner shell's: this folder and a study
-printf '%s\n' "${studies[@]}" | xargs -P "${JOBS:-$(nproc)}" -n 1 bash -c '
-    status=0
-    "$0/$1/run.sh" || status=$?
-    [ $status != 75 ] || exit 255 # it was stopped: xargs begins no further one
-    [ $status = 0 ] || { echo "$1: failed" >&2; exit 1; }' "$here" || status=$?
+(
+    trap '' INT
+    printf '%s\n' "${studies[@]}" | xargs -P "$at_a_time" -n 1 bash -c '
+        status=0
+        "$0/$1/run.sh" || status=$?
+        [ $status != 75 ] || exit 255 # it was stopped: xargs begins no further one
+        [ $status = 0 ] || { echo "$1: failed" >&2; exit 1; }' "$here"
+) || status=$?
 [ $status != 124 ] || exit 75
 
 # What each has cost, its evaluations included.

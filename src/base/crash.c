@@ -180,11 +180,8 @@ static void handle(int number, siginfo_t *info, void *context)
 
 void px_crash_watch(const char *command)
 {
-    static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
     snprintf(command_name, sizeof command_name, "%s", command);
-    for (size_t i = sizeof ranks / sizeof ranks[0]; i-- > 0;)
-        if (getenv(ranks[i]))
-            snprintf(rank_name, sizeof rank_name, "%s", getenv(ranks[i]));
+    snprintf(rank_name, sizeof rank_name, "%s", px_rank_of_launcher());
     /* On a stack of its own the handler also works when the main thread's stack has overflowed. */
     sigaltstack(&(stack_t){.ss_sp = handler_stack, .ss_size = sizeof handler_stack}, NULL);
     struct sigaction action = {.sa_sigaction = handle, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};

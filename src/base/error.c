@@ -122,8 +122,7 @@ char *px_partial_name(const char *out)
     return px_format("%s.partial.%ld", out, (long)getpid());
 }
 
-/* The rank, from the launcher's environment, since this layer does not know MPI; "" without a launcher. */
-static const char *rank_of_launcher(void)
+const char *px_rank_of_launcher(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -136,7 +135,7 @@ static const char *rank_of_launcher(void)
 
 static void tell(const char *what)
 {
-    const char *rank = rank_of_launcher();
+    const char *rank = px_rank_of_launcher();
     if (*rank)
         fprintf(stderr, "pretext: rank %s: %s\n", rank, what);
     else

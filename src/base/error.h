@@ -64,6 +64,9 @@ int px_replaceable(const char *path);
  * of a command for one, are not in each other's way. The caller frees it. */
 char *px_partial_name(const char *out);
 
+/* This process's rank by its launcher's environment (mpirun, srun), for what does not know MPI; "" without a launcher. */
+const char *px_rank_of_launcher(void);
+
 /* Memory, zeroed or as from malloc. Never NULL: out of memory ends the program here, naming the size that was
  * requested. Free with free(). */
 void *px_calloc(size_t count, size_t size);

@@ -289,7 +289,7 @@ int px_option_assign(const px_option *o, void *target, const px_setting *setting
 void px_real_write(FILE *out, double value)
 {
     char text[40];
-    for (int digits = 6; digits <= 17; digits++) { /* fewer would make 1e+01 of 10; zeros at the end are left out */
+    for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, value);
         if (strtod(text, NULL) == value)
             break;

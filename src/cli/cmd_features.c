@@ -212,8 +212,10 @@ static int load_settings(work *w)
         status = px_config_finish(w->config);
     if (status == 0)
         status = load_subject(w, subjects, count);
+    if (status == 0 && w->baseline < PX_BASELINES && w->own.precision == PX_PRECISION_BF16)
+        status = px_fail(PX_USAGE, "precision: features of %s have no network that could compute in bf16", w->subject);
     if (status == 0)
-        w->s.train.precision = w->own.precision;
+        w->s.train.precision = w->baseline < PX_BASELINES ? PX_PRECISION_FP32 : w->own.precision;
     free(subjects);
     return status;
 }

@@ -63,11 +63,12 @@ void px_job_threads(px_job *job, int wanted)
     int share = cores / job->comm.local_size > 1 ? cores / job->comm.local_size : 1;
     int threads = wanted ? wanted : getenv("OMP_NUM_THREADS") ? omp_get_max_threads() : share < here ? share : here;
     omp_set_num_threads(threads);
-    if (here < share && getenv("OMPI_COMM_WORLD_SIZE"))
+    if (here < share && (job->comm.local_size > 1 || px_rank_of_launcher()[0]))
         px_log_warning(&job->log, "each rank is bound to %d of the %d cores that it could use: mpirun --bind-to none",
                        here, share);
     else if (here < share)
-        px_log_warning(&job->log, "this process may use %d of this host's %d cores", here, cores);
+        px_log_warning(&job->log, "this process may use %d of this host's %d cores, by taskset or its container", here,
+                       cores);
     if (threads * job->comm.local_size > cores)
         px_log_warning(&job->log, "%d ranks x %d threads on a host of %d cores: they will wait for each other",
                        job->comm.local_size, threads, cores);

@@ -2,8 +2,8 @@
  *
  *   the subject's weights -> supervised training on train_split, its linear layer from random values -> accuracy on the test
  *
- * The training is that of `pretext pretrain method=supervised reproducible=true` (train/session.h), in fp32, so that all of its
- * means are there, and the result has the same bits on any number of ranks and threads. Nothing is chosen by the test: there is
+ * The training is that of `pretext pretrain method=supervised reproducible=true` (train/session.h), in fp32 or as
+ * `precision` says, and the result has the same bits on any number of ranks and threads. Nothing is chosen by the test: there is
  * one rate, and the network after the last step is tested. One that is interrupted goes on from its last checkpoint
  * (kept_tuning.h). */
 #include "base/error.h"

@@ -32,7 +32,10 @@ static void tell_measures(const px_comparison *c, const cmp_notes *n)
         for (int i = 0; i < keys; i++) {
             char *value = px_measured_value(a->first->measured, key[i]);
             if (!px_measured_of_weights(key[i]))
-                fprintf(n->out, " %s = %s;", key[i], value ? value : "none");
+                fprintf(n->out, " %s = %s;", key[i],
+                        value                              ? value
+                        : strcmp(key[i], "precision") == 0 ? "fp32"
+                                                           : "none");
             free(value);
         }
         fputs(a->first->measured ? "\n" : " it does not say how (an earlier version)\n", n->out);

@@ -278,8 +278,8 @@ static void write_clouds(FILE *f, const search *s, const look *l, const char *co
             px_gnuplot_colour(0));
     fprintf(f, "set xlabel '%s'\nset %s 'k-NN accuracy (%%)%s'\n", cost, l->axis, above_zero(s));
     if (s->random + s->unlucky < FEW)
-        fprintf(f, "plot %s title 'all %d random candidates; right: the best of as many', \\\n  %s", l->band, s->random,
-                l->points[0]);
+        fprintf(f, "plot %s title 'all %d random candidates; right: 80 %% of the best of as many', \\\n  %s", l->band,
+                s->random, l->points[0]);
     else
         fprintf(f, "plot %s title '80 %% of random candidates; right: of the best of as many', \\\n  %s", l->band,
                 l->points[0]);

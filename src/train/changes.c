@@ -2,6 +2,7 @@
 #include "train/changes.h"
 #include "base/error.h"
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,17 @@ static cursor key_of(const char *group, const char *key)
     return (cursor){.group = group, .group_length = (int)strlen(group), .key = key, .key_length = (int)strlen(key)};
 }
 
+/* A value as people write it: 10.0, not 1.0e+01. "none": there is no such key. A new string. */
+static char *shown(const cursor *c)
+{
+    char *text = c ? px_format("%.*s", c->value_length, c->value) : px_strdup("none"), *end;
+    double number = strtod(text, &end);
+    if (end == text || *end != '\0' || !strchr(text, 'e') || fabs(number) < 1 || fabs(number) >= 1e15)
+        return text;
+    free(text);
+    return px_format(number == floor(number) ? "%.1f" : "%.15g", number);
+}
+
 int px_changes_check(const px_changes *c, const char *run)
 {
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
@@ -135,9 +147,13 @@ int px_changes_refuse(const char *before, const char *now, const char *const all
                                was.group_length ? "." : "", was.key_length, was.key);
         bool may = is_among(harmless, name) || is_among(allowed, name), found = find(now, &was, &is);
         int status = 0;
-        if (!may && found && !same_meaning(&was, &is))
-            status = px_fail(PX_USAGE, "%s: was begun with %s = %.*s, not %.*s; another one takes another out=", run,
-                             name, was.value_length, was.value, is.value_length, is.value);
+        if (!may && found && !same_meaning(&was, &is)) {
+            char *before_text = shown(&was), *now_text = shown(&is);
+            status = px_fail(PX_USAGE, "%s: was begun with %s = %s, not %s; another one takes another out=", run, name,
+                             before_text, now_text);
+            free(before_text);
+            free(now_text);
+        }
         free(name);
         if (status != 0)
             return -1;
@@ -155,10 +171,12 @@ double px_changes_number(const char *text, const char *key)
 
 static void tell(px_log *log, const cursor *key, const cursor *was, const cursor *is)
 {
-    px_log_warning(log, "resumed with a different setting: %.*s%s%.*s = %.*s (was: %.*s)", key->group_length,
-                   key->group_length ? key->group : "", key->group_length ? "." : "", key->key_length, key->key,
-                   is ? is->value_length : 4, is ? is->value : "none", was ? was->value_length : 4,
-                   was ? was->value : "none");
+    char *before = shown(was), *now = shown(is);
+    px_log_warning(log, "resumed with a different setting: %.*s%s%.*s = %s (was: %s)", key->group_length,
+                   key->group_length ? key->group : "", key->group_length ? "." : "", key->key_length, key->key, now,
+                   before);
+    free(before);
+    free(now);
 }
 
 /* A key that the run's version did not have: it did what the default does now. */

@@ -50,7 +50,7 @@ const px_option px_train_options[] = {
     PX_OPTION_CHOICE(
         px_train_cfg, precision, "fp32", "fp32|bf16|auto",
         "precision of layers and activations; auto: bf16 if every rank's processor supports it. Parameters, "
-        "statistics and losses stay in fp32"),
+        "statistics and losses stay in fp32; validation and online k-NN follow it"),
     PX_OPTION_CHOICE(px_train_cfg, nonfinite, "stop", "stop|skip",
                      "a step whose loss or gradient is not finite ends the run (stop) or is left out (skip); more than "
                      "ten in a row end it in any case"),

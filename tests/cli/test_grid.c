@@ -183,9 +183,11 @@ static void done_runs_are_skipped(void **state)
 static void other_settings_are_refused(void **state)
 {
     const fixture *f = *state;
-    ends(start(f, "s", "seed=1", "epochs=1", "precision=auto"), 0, "run 1 of 1: seed-1");
-    ends(start(f, "s", "seed=1", "epochs=1", "precision=auto"), 0, "1 of 1 runs in"); /* the run keeps what it became */
-    ends(start(f, "s", "seed=1", "epochs=1", "threads=2"), 0, "1 of 1 runs in");      /* changes no result */
+    ends(start(f, "auto", "seed=1", "epochs=1", "precision=auto"), 0, "run 1 of 1: seed-1");
+    ends(start(f, "auto", "seed=1", "epochs=1", "precision=auto"), 0,
+         "1 of 1 runs in"); /* the run keeps what it became */
+    ends(start(f, "s", "seed=1", "epochs=1", NULL), 0, "run 1 of 1: seed-1");
+    ends(start(f, "s", "seed=1", "epochs=1", "threads=2"), 0, "1 of 1 runs in"); /* changes no result */
     ends(
         start(f, "s", "seed=1,2", "epochs=1", "optim.weight_decay=0.5"), 2,
         "s/seed-1: was begun with optim.weight_decay = 0.0001, not 0.5; another one takes another out=, or remove this "

@@ -102,6 +102,12 @@ static void test_what_differs(void **state)
         free(keys[i]);
     }
     free(keys);
+    const char *const precisions[] = {"test = t\n", "test = t\nprecision = bf16\n"}; /* without the line: fp32 */
+    keys = px_measured_differences(precisions, 2, &count);
+    assert_int_equal(count, 1);
+    assert_string_equal(keys[0], "precision");
+    free(keys[0]);
+    free(keys);
     assert_true(px_measured_alike(on_test, later));
     assert_false(px_measured_alike(on_test, on_train));
     assert_false(px_measured_alike(on_test, texts[4]));

@@ -35,6 +35,8 @@ static void what_differs_is_told(void **state)
                              .asked = "",
                              .usual = ""},
                WAS "epochs = 4.0 (was: 2.0)\n" WAS "optim.lr = 0.2 (was: 0.1)\n");
+    check_told(&(px_changes){.before = "epochs = 1.0e+01;\n", .now = "epochs = 1.25e+01;\n", .asked = "", .usual = ""},
+               WAS "epochs = 12.5 (was: 10.0)\n");
     check_told(&(px_changes){.before = "old = 1;\n", .now = "", .asked = "", .usual = ""}, WAS "old = none (was: 1)\n");
 }
 

@@ -77,25 +77,26 @@ static bool fits_our_kernels(px_storage st)
     return st.own == NULL;
 }
 
-/* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then blocks of
- * 8 are asked for, where they divide the channels. */
-static px_layout in_eights(const px_plan *p, const px_value *v)
+/* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then the result is asked
+ * for in blocks of 8, or plain where they do not divide its channels; in bf16, for which there are no kernels of either, with all
+ * channels of a place side by side. */
+static int readable_block(const px_plan *p, const px_value *v)
 {
-    px_dtype dtype = px_plan_precision(p);
-    return v->shape.dim[1] % 8 ? any_of(v->shape, dtype) : px_dnnl_layout(v->shape, px_storage_blocked(v, 8, dtype));
+    int channels = (int)v->shape.dim[1];
+    return px_plan_precision(p) == PX_BF16 ? channels : channels % 8 ? 1 : 8;
 }
 
-/* What is asked for then: the result in blocks of 8, or plain where they do not divide its channels. */
 static px_layout made_readable(const px_plan *p, const px_value *made)
 {
-    bool odd = made->shape.dim[1] % 8;
-    return odd ? px_dnnl_layout(made->shape, px_storage_blocked(made, 1, px_plan_precision(p))) : in_eights(p, made);
+    px_dtype dtype = px_plan_precision(p);
+    return px_dnnl_layout(made->shape, px_storage_blocked(made, readable_block(p, made), dtype));
 }
 
-/* The layout of the activation that is read for it. */
+/* The layout of the activation that is read for it: in such blocks, too, but any where one of both would be plain. */
 static px_layout read_for(const px_plan *p, const px_value *made, const px_value *read)
 {
-    return made->shape.dim[1] % 8 ? any_of(read->shape, px_plan_precision(p)) : in_eights(p, read);
+    bool plain = readable_block(p, made) == 1 || readable_block(p, read) == 1;
+    return plain ? any_of(read->shape, px_plan_precision(p)) : made_readable(p, read);
 }
 
 /* ---- the three kernels ---- */
