@@ -8,8 +8,9 @@
  *     ... px_validation_results(v)->accuracy ...
  *     px_validation_destroy(v);
  *
- * Images are framed by px_recipe_frame, as for probes; batch norms take their running statistics; all is computed in the run's precision. The
- * network that is trained is asked, and the average of its weights if that is what the run's probes take (px_method.probed).
+ * Images are framed by px_recipe_frame, as for probes; batch norms take their running statistics; all is computed in the run's
+ * precision. The network that is trained is asked, and the average of its weights if that is what the run's probes take
+ * (px_method.probed).
  */
 #ifndef PX_TRAIN_VALIDATE_H
 #define PX_TRAIN_VALIDATE_H
