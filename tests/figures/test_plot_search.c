@@ -40,7 +40,7 @@ static void search(void **state)
     char *text = drawn((const char *[]){path}, 1, "search");
     has(text, "Search for cells: 6 candidates");
     has(text, "random search: best 30.00 % (candidate 1, 2 M)");
-    has(text, "evolution: best 40.00 % (candidate 5, 9 M)");
+    has(text, "evolution after the shared ones: best 40.00 % (candidate 5, 9 M)");
     has(text, "candidate 5 (@), normal cell: sep7x7:0+id:1");
     has(text, "million multiply-adds, logarithmic");
     free(text);

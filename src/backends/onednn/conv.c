@@ -78,25 +78,40 @@ static bool fits_our_kernels(px_storage st)
 }
 
 /* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then the result is asked
- * for in blocks of 8, or plain where they do not divide its channels; in bf16, for which there are no kernels of either, with all
- * channels of a place side by side. */
-static int readable_block(const px_plan *p, const px_value *v)
+ * for in blocks of 8, or plain where they do not divide its channels. In bf16, for which there are no blocks of 8, first with all
+ * channels of a place side by side, for which AMX has kernels, then plain. */
+static int readable_block(const px_plan *p, const px_value *v, int attempt)
 {
     int channels = (int)v->shape.dim[1];
-    return px_plan_precision(p) == PX_BF16 ? channels : channels % 8 ? 1 : 8;
+    bool bf16 = px_plan_precision(p) == PX_BF16;
+    return channels % 8 || (bf16 && attempt > 0) ? 1 : bf16 ? channels : 8;
 }
 
-static px_layout made_readable(const px_plan *p, const px_value *made)
+static px_layout made_readable(const px_plan *p, const px_value *made, int attempt)
 {
     px_dtype dtype = px_plan_precision(p);
-    return px_dnnl_layout(made->shape, px_storage_blocked(made, readable_block(p, made), dtype));
+    return px_dnnl_layout(made->shape, px_storage_blocked(made, readable_block(p, made, attempt), dtype));
 }
 
 /* The layout of the activation that is read for it: in such blocks, too, but any where one of both would be plain. */
-static px_layout read_for(const px_plan *p, const px_value *made, const px_value *read)
+static px_layout read_for(const px_plan *p, const px_value *made, const px_value *read, int attempt)
 {
-    bool plain = readable_block(p, made) == 1 || readable_block(p, read) == 1;
-    return plain ? any_of(read->shape, px_plan_precision(p)) : made_readable(p, read);
+    bool plain = readable_block(p, made, attempt) == 1 || readable_block(p, read, attempt) == 1;
+    return plain ? any_of(read->shape, px_plan_precision(p)) : made_readable(p, read, attempt);
+}
+
+/* The kernel of `pass` between x and y, of which `made` is written, that other kernels can read. NULL: there is none. */
+static px_primitive_desc *find_readable(const px_plan *p, px_pass pass, px_dnnl_conv c, const px_value *x,
+                                        const px_value *y)
+{
+    bool forward = pass == PX_PASS_FORWARD;
+    px_primitive_desc *d = NULL;
+    for (int attempt = 0; attempt < 2 && !d; attempt++) {
+        c.src = forward ? read_for(p, y, x, attempt) : made_readable(p, x, attempt);
+        c.dst = forward ? made_readable(p, y, attempt) : read_for(p, x, y, attempt);
+        d = px_dnnl_find_conv(pass, &c);
+    }
+    return d;
 }
 
 /* ---- the three kernels ---- */
@@ -116,10 +131,11 @@ static bool conv2d(px_plan *p, px_step *s)
         d = better(d, px_dnnl_find_conv(PX_PASS_FORWARD, &c));
     }
     if (d && !fits_our_kernels(px_dnnl_storage_of(p, y, d, PX_DNNL_DST))) {
-        px_dnnl_conv c = conv_of(a, read_for(p, y, x), any_of(weight_shape(a, w->shape), dtype), made_readable(p, y));
+        px_layout any = any_of(y->shape, dtype);
+        px_dnnl_conv c = conv_of(a, any, any_of(weight_shape(a, w->shape), dtype), any);
         c.bias = bias ? &row : NULL;
         px_primitive_desc_destroy(d);
-        d = px_dnnl_find_conv(PX_PASS_FORWARD, &c);
+        d = find_readable(p, PX_PASS_FORWARD, c, x, y);
     }
     px_storage ys = d ? px_dnnl_storage_of(p, y, d, PX_DNNL_DST) : px_storage_plain(y);
     if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(ys)) {
@@ -160,9 +176,8 @@ static bool back_data(px_plan *p, px_step *s)
         d = better(d, px_dnnl_find_conv(PX_PASS_BACK_DATA, &c));
     }
     if (d && !fits_our_kernels(px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC))) {
-        px_dnnl_conv c = conv_of(a, made_readable(p, x), weights, read_for(p, x, dy));
         px_primitive_desc_destroy(d);
-        d = px_dnnl_find_conv(PX_PASS_BACK_DATA, &c);
+        d = find_readable(p, PX_PASS_BACK_DATA, conv_of(a, weights, weights, weights), x, dy);
     }
     px_storage dxs = d ? px_dnnl_storage_of(p, dx, d, PX_DNNL_DIFF_SRC) : px_storage_plain(dx);
     if (!is_worth_it(a, w->shape, d) || !fits_our_kernels(dxs)) {
