@@ -77,14 +77,18 @@ static bool fits_our_kernels(px_storage st)
     return st.own == NULL;
 }
 
-/* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then the result is asked
- * for in blocks of 8, or plain where they do not divide its channels. In bf16, for which there are no blocks of 8, first with all
- * channels of a place side by side, for which AMX has kernels, then plain. */
+/* oneDNN pads channels that its widest block does not divide (24, 40, 72), which no other kernel can read. Then the result is
+ * asked for in blocks of 8, or plain where they do not divide its channels. In bf16, for which there are no blocks of 8, it is
+ * plain; with AMX first with all channels of a place side by side. (Without AMX oneDNN 2.6's gradient of the data of 11 channels is
+ * wrong so.) */
 static int readable_block(const px_plan *p, const px_value *v, int attempt)
 {
     int channels = (int)v->shape.dim[1];
-    bool bf16 = px_plan_precision(p) == PX_BF16;
-    return channels % 8 || (bf16 && attempt > 0) ? 1 : bf16 ? channels : 8;
+    if (channels % 8)
+        return 1;
+    if (px_plan_precision(p) != PX_BF16)
+        return 8;
+    return has_matrix_units(p) && attempt == 0 ? channels : 1;
 }
 
 static px_layout made_readable(const px_plan *p, const px_value *made, int attempt)
