@@ -68,8 +68,10 @@ static double distance(const float *x, const float *y, int n)
 static void near_fp32_in_every_family(void **state)
 {
     (void)state;
-    if (!px_bf16_native())
+    if (!px_bf16_native()) {
+        print_message("skipped: this processor has no bf16 instructions\n");
         skip();
+    }
     for (int f = 0; px_backbone_families[f]; f++) {
         const px_backbone *b = &px_backbone_families[f]->variants[0];
         float *exact = NULL;
