@@ -32,6 +32,10 @@ static const ablation ablations[] = {
      {"dino.prototypes=16", "dino.hidden=64", "dino.dim=32", "dino.head_norm=true", "dino.momentum=0.7",
       "dino.freeze_epochs=0", "dino.warmup_epochs=0", "optim.lr=2e-3"}},
     {"vicreg", "vicreg.variance=0", ": the embedding collapses: ", {"vicreg.dim=64", "optim.lr=5e-3"}},
+    {"tico",
+     "tico.rho=0",
+     ": the embedding collapses: ",
+     {"tico.hidden=64", "tico.dim=32", "tico.momentum=0.7", "optim.lr=5e-3"}},
 };
 
 /* What the log says of a run of 60 steps, with `off` or without (NULL). */
