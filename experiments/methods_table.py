@@ -34,7 +34,7 @@ Made by `experiments/methods_table.py`.
 papers train for days; so what they show is that a method learns here, not which is best. Top-1 %% on the 10,000 test images:
 k-nearest neighbours with k = %d, and a linear probe (10 epochs, rates chosen on a held-out part of the training images). The
 untrained twin is the same backbone with the same initial values. Recipes say `precision = "auto"`: bf16 where the processor has
-it. Probes are in fp32. Core-minutes are processor time of the training alone.
+it, in probes too unless it is said below. Core-minutes are processor time of the training alone.
 """ % K
 
 
@@ -96,7 +96,10 @@ def main():
         for name, subject in (("Raw pixels", "pixels"), ("HOG", "hog")):
             print("\n%s, without any learning: k-NN %s, linear %s." % (name, *(
                 next(filter(None, (top1(r, protocol, [subject]) for r in runs)), "-") for protocol in ("knn", "linear"))), end="")
-        print()
+        measured = {r["settings"]["method"]: r["evaluations"][0]["measured"] for r in runs}
+        print("\nProbed in fp32: " + (", ".join(m for m in measured if "precision = bf16" not in measured[m]) or "none") + ".", end="")
+        print("\nProbed on the mean features of nine patches: " + (", ".join(m for m in measured if "patches = 9" in measured[m]) or "none")
+              + ".", end="")
         versions = sorted({re.search(r"processor +(.*)", r["provenance"]["versions"]).group(1) for r in runs})
         print("\nProcessors: " + "; ".join(versions) + ".")
 

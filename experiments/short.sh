@@ -26,11 +26,13 @@ if [ $# = 0 ]; then
     done
 fi
 
-# What is probed, where it is not the network that is trained: I-JEPA's paper evaluates the teacher.
+# What is probed, where it is not the network that is trained, on whole images: I-JEPA's paper evaluates the teacher; relative
+# location and jigsaw see patches.
 probed()
 {
     case $1 in
     ijepa) echo net=teacher ;;
+    relative_location | jigsaw) echo patches=9 ;;
     esac
 }
 
@@ -46,8 +48,10 @@ one()
     find "$results" -name '*.json' ! -name "$method.json" -exec grep -q '"subject": "hog"' {} \; -print 2>/dev/null | grep -q . || baselines=true
     ${LAUNCH-} "$program" pretrain "$here/cifar10/${method}_short.cfg" --resume "data.path=$data" "out=$run" || return
     for protocol in knn linear; do
-        ${LAUNCH-} "$program" probe "$run" protocol=$protocol $(probed "$method") baselines=$baselines embed=0 linear.epochs=10 || return
+        ${LAUNCH-} "$program" probe "$run" protocol=$protocol $(probed "$method") baselines=$baselines embed=0 linear.epochs=10 \
+            precision=auto store="$run/features" || return
     done
+    rm -r "$run/features"
     "$program" show --json "$run" >"$run/shown.json" && mkdir -p "$results" && cp "$run/shown.json" "$results/$method.json" &&
         touch "$run/probed"
 }
