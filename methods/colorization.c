@@ -4,9 +4,7 @@
  *   [B,313,S/4,S/4] -> which of 313 colours?
  *
  * A cell of 4x4 pixels has its mean colour as target, spread over the nearest of 313 bins of a and b; rare colours weigh more.
- * Unlike there, lightness is in three channels, so that the backbone is the usual one; which colours are rare follows from the
- * images seen, not from a table of ImageNet's; and cells are means, not every fourth pixel. Probes show colours that training
- * hid. */
+ * Probes show colours that training hid. */
 #include "backbones/maps.h"
 #include "data/lab.h"
 #include "nn/layers.h"
@@ -139,6 +137,10 @@ const px_method px_colorization = {
     .paper = "Zhang et al. 2016, arXiv:1603.08511",
     .summary = "predicts the colours of an image from its lightness",
     .formula = "L = -mean over cells of w(nearest bin) sum_q t_q log softmax(head(f(lightness)))_q, q of 313 colours",
+    .departures = "Official networks see one channel of lightness: here three, as backbones usually have.\n"
+                  "Official code has ImageNet's table of rare colours: here they follow from the images seen.\n"
+                  "Official code takes every fourth pixel as target: here it is a cell's mean colour.\n"
+                  "Official weight decay is in Adam's gradient: here it is decoupled (AdamW).",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

@@ -6,9 +6,8 @@
  *   the whole image -> teacher's ViT -> what the MLPs of its last blocks add, each one normed over the image's patches
  *                   -> their mean, layer norm -> the targets [B,T,D] of all its masks
  *
- * Loss: squared distance at hidden patches; and of the class token from the mean of the targets. Unlike the official code, blocks
- * are timm's, with norms before their branches, not after; and all images of a step have the same noise in their mask m. The
- * official code stops when targets collapse; here `target_deviation` and the watch tell. The paper fine-tunes the network. */
+ * Loss: squared distance at hidden patches; and of the class token from the mean of the targets. The paper fine-tunes the
+ * network. */
 #include "nn/conv_decoder.h"
 #include "nn/losses.h"
 #include "nn/transformer.h"
@@ -132,6 +131,11 @@ const px_method px_data2vec2 = {
         "predicts a teacher's patches, the mean of its blocks, where patches are hidden, by many masks of an image",
     .formula = "L = mean over hidden patches of |prediction - target|^2 / sqrt(D) + cls |class token - mean target|^2 "
                "/ sqrt(D)",
+    .departures = "Official blocks have norms after their branches: here they are timm's, with norms before them.\n"
+                  "Official code draws noise for each image: here mask m of all images of a step has the same.\n"
+                  "Official code sums the class token's loss over a GPU's 256 masked images, times 0.01: here it is "
+                  "their mean, times 2.56.\n"
+                  "Official code stops when targets collapse: here target_deviation and the watch tell.",
     .family = "vit",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,

@@ -4,9 +4,8 @@
  *   crops -> backbone -> h -> head -> z of length 1 [(2+N)B,D] -> products with centroids
  *   z of the large crops, as each image was last seen (a memory of all images) -> k-means once per epoch -> centroids
  *
- * All crops must find the centroid that is nearest to the image's remembered z. Each head has centroids of its own, of one of
- * the two large crops in turn; no gradient reaches them. The first epoch only fills the memory, as the official code's first pass
- * does: the loss is log K, parameters stay. Images that epochs left out so far have no gradient either. */
+ * All crops must find the centroid nearest to the image's remembered z. Each head has centroids of its own, of one of the two large
+ * crops in turn, without gradient. In the first epoch the loss is log K, parameters stay; images not yet seen have no gradient. */
 #include "nn/layers.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -140,6 +139,7 @@ const px_method px_deepcluster = {
     .formula = "L = mean over heads of CE(z C^T / T, argmax z' C^T), z' remembered, C of spherical k-means of all z'",
     .published = "ImageNet, ResNet-50, 400 epochs: linear 74.3 with 2x160+4x96 crops (official)\n"
                  "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 88.85 (solo-learn)",
+    .departures = "Official code fills its memory before the first epoch: here that epoch does, and trains nothing.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

@@ -43,7 +43,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 100;\n"
     "batch = 256;\n"
-    "optim = { optimizer = \"lars\"; lr = 0.3; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
+    "optim = { optimizer = \"lars\"; lr = 0.3; eta = 0.02; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
@@ -112,6 +112,8 @@ const px_method px_dino = {.name = "dino",
                                       "softmax((t_g - c) / T_t) log softmax(s_v / T_s)",
                            .published = "ImageNet, ViT-S/16, 100 epochs: k-NN 69.3, linear 74.0 (official)\n"
                                         "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 89.52 (solo-learn)",
+                           .departures = "Official code resamples a ViT's positions for small crops without "
+                                         "antialiasing: here it is with it, as in timm.",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
                            .defaults = defaults,

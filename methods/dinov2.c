@@ -1,9 +1,7 @@
 /* dinov2.c - DINOv2: Learning Robust Visual Features without Supervision, Oquab et al. 2024 (arXiv:2304.07193), its loss.
  *
  * iBOT's (ibot.c) with a third term, KoLeo (Sablayrolles et al. 2019, arXiv:1806.03198): the student's class tokens of each large
- * crop, scaled to length 1, should be far from their nearest neighbours in the global batch. Here teachers are centred as DINO's;
- * the official code can use Sinkhorn-Knopp in place of it, and the nearest neighbours there are those of a rank. Official networks
- * have LayerScale (vit.layer_scale=1e-5) and drop path (vit.drop_path=0.3). Small batches collapse easily. */
+ * crop, scaled to length 1, should be far from their nearest neighbours in the global batch. Small batches collapse easily. */
 #include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/masked_distil.h"
@@ -72,6 +70,10 @@ const px_method px_dinov2 = {
     .summary = "iBOT, and class tokens far from their nearest neighbours",
     .formula = "L = iBOT's + 0.1 sum over large crops of -mean log |x_i - nearest x_j|, x class tokens of length 1",
     .published = "ImageNet, ViT-L/16, 100 epochs: k-NN 81.6 (official code)",
+    .departures = "Official code can balance its teachers by Sinkhorn-Knopp: here they are centred as DINO's.\n"
+                  "Official code looks for nearest neighbours among the images of a rank: here in the global batch.\n"
+                  "Official networks have LayerScale and drop path: here only if asked for (vit.layer_scale=1e-5, "
+                  "vit.drop_path=0.3).",
     .family = "vit",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,

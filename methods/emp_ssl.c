@@ -4,8 +4,7 @@
  *                                                             those of all images, crop by crop, should fill the space
  *
  * Loss: -200 x mean cosine with that mean, minus the coding rate logdet(I + D / (N eps) Z^T Z) / 2 of each crop's Z [N,D], the mean
- * over crops. An epoch sees each image n times. The paper's features are the head's first layer, averaged over 128 crops; probes
- * here read the backbone's. */
+ * over crops. An epoch sees each image n times. */
 #include "base/error.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -27,7 +26,7 @@ static const px_option options[] = {
     PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "20", 256, "0.25", "0.25", "1"),
     {0}};
 
-/* Official code on CIFAR-10; there SGD within LARS has Nesterov's momentum. */
+/* Official code on CIFAR-10. */
 static const char defaults[] = "epochs = 30;\n"
                                "batch = 100;\n"
                                "optim = { optimizer = \"lars\"; lr = 0.3; lr_scaling = \"none\"; eta = 0.005; momentum "
@@ -84,6 +83,9 @@ const px_method px_emp_ssl = {
     .formula = "L = -200 mean cos(z_i, mean z) - mean over crops of logdet(I + D / (N eps) Z^T Z) / 2",
     .published = "CIFAR-10, ResNet-18, 1 / 10 / 30 epochs of 20 crops: 80.6 / 90.7 / 93.1 linear, on the head and 128 "
                  "crops (official README)",
+    .departures = "Paper's features are the head's first layer, averaged over 128 crops: here they are the "
+                  "backbone's.\n"
+                  "Official SGD within LARS has Nesterov's momentum: here only with optim.nesterov=true.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

@@ -4,12 +4,8 @@
  *   a token at each place of a target block, M at most        [B,M,E] > + positions -> predictor -> linear -> the block [B,M,D]
  *   the whole image -> teacher's ViT -> patches [B,T,D] -> layer norm -> those of the blocks: the targets
  *
- * Loss: smooth L1 of the difference, the mean over features, a block's patches, and blocks. Each block is predicted by itself.
- * Blocks are smaller than M where their sizes say so; what is behind them is hidden from attention and not in the loss. Unlike
- * the official code, an image has its own sizes of blocks, drawn without a bond between area and aspect (train/multi_block.h);
- * the ViT has a class token, which is encoded but not predicted from; initial weights do not shrink with depth; the rate warms up
- * from 0, and schedules end with the run, not 25 % behind it. The paper evaluates the teacher (net=teacher), the mean of its
- * patches (vit.pool="mean"). */
+ * Loss: smooth L1, the mean over features, a block's patches, and blocks, each predicted by itself. Behind a block smaller than M
+ * is padding, hidden from attention and loss. The paper evaluates the teacher (net=teacher), mean of patches (vit.pool="mean"). */
 #include "nn/losses.h"
 #include "nn/predictor.h"
 #include "nn/transformer.h"
@@ -138,6 +134,11 @@ const px_method px_ijepa = {
                "norm(teacher(image)))",
     .published = "ImageNet, ViT-H/14, 300 epochs: linear 79.3 (paper)\n"
                  "Imagenette, ViT-S/16, 200 epochs: k-NN 33.2, linear 34.0, online, best epochs (stable-pretraining)",
+    .departures = "Official code draws blocks' area and aspect by one number per batch: here by two per image.\n"
+                  "Official contexts are cut to a batch's smallest, from the top: here they are drawn at random.\n"
+                  "Official ViT has no class token: here it is encoded, but not predicted from.\n"
+                  "Official initial weights shrink with depth: here they do not.\n"
+                  "Official warm-up begins at lr / 5: here at 0.\nOfficial schedules end 25 % late: here with the run.",
     .family = "vit",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,

@@ -6,7 +6,7 @@
  *
  * SIGReg looks along random directions a, others in each step, and compares the characteristic function of the batch's numbers a z
  * with that of a normal distribution: N times the integral of |mean exp(i t a z) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt, for each
- * view (Epps & Pulley 1983). No teacher, no stopped gradient. All views are equal here; the paper also has small crops. */
+ * view (Epps & Pulley 1983). No teacher, no stopped gradient. */
 #include "base/error.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -116,6 +116,7 @@ const px_method px_lejepa = {
                "exp(i t a z_i) - exp(-t^2 / 2)|^2 exp(-t^2 / 2) dt",
     .published = "Imagenette, ViT-S/8, 128 px, 800 epochs: 90.7 linear, online (official MINIMAL.md)\nCIFAR-10, "
                  "ResNet-18, 300 epochs: 91.02 linear, online, the best of a sweep (EB-JEPA)",
+    .departures = "Paper also has small crops: here all views are equal.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

@@ -134,6 +134,8 @@ const px_method px_mae = {
     .family = "vit",
     .formula = "L = mean over pixels of hidden patches of (prediction - pixel)^2, patches of mean 0 and deviation 1",
     .published = "Imagenette, ViT-S/16, 200 epochs: k-NN 72.1, linear 84.1, online, best epochs (stable-pretraining)",
+    .departures = "Paper's decoder is 512 wide and of 8 blocks: here encoders smaller than ViT base have a smaller "
+                  "one.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

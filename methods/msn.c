@@ -4,8 +4,7 @@
  *   small crops                  -> ViT -> head -> z  > softmax(cosine with prototypes / T) = p, as the target says
  *   another view, whole -> teacher's ViT -> its head -> its p, sharpened and balanced by Sinkhorn-Knopp: the target
  *
- * Loss: mean cross-entropy of the target with p, and log K minus the entropy of the mean p, which keeps all prototypes in use.
- * Patches are left out image by image (official code: the same of a batch). The paper evaluates the teacher (net=teacher). */
+ * Loss: mean cross-entropy of target and p, and log K less the mean p's entropy. The paper evaluates the teacher (net=teacher). */
 #include "nn/losses.h"
 #include "ops/ops.h"
 #include "train/method.h"
@@ -140,6 +139,7 @@ const px_method px_msn = {.name = "msn",
                           .formula = "L = -mean sum q log p + log K - H(mean p), p = softmax(cos(z, prototypes) / T), "
                                      "q the teacher's, sharpened and balanced",
                           .published = "Imagenette, ViT-S/16, 128 px, 800 epochs: k-NN 82.8, best of test (lightly)",
+                          .departures = "Official code hides one set of patches per batch: here one per image.",
                           .family = "vit",
                           .cfg_size = sizeof(px_method_cfg),
                           .options = options,

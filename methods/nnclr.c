@@ -4,7 +4,7 @@
  *   view b -> the same              -> z_b -> predictor -> p_b       n_a must find p_b among those of the batch on all ranks;
  *                                                                    and the other way round
  *
- * The queue has z of the first views of earlier steps. No official code was found: the details are solo-learn's. */
+ * The queue has z of the first views of earlier steps. */
 #include "nn/layers.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -31,7 +31,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 100;\n"
     "batch = 256;\n"
-    "optim = { optimizer = \"lars\"; lr = 0.4; weight_decay = 1e-5; warmup_epochs = 10.0; };\n";
+    "optim = { optimizer = \"lars\"; lr = 0.4; eta = 0.02; weight_decay = 1e-5; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
@@ -99,6 +99,7 @@ const px_method px_nnclr = {.name = "nnclr",
                             .formula =
                                 "L = 1/2 [CE(nn(z_a) p_b^T / T) + CE(nn(z_b) p_a^T / T)], nn the nearest of the queue",
                             .published = "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 91.88 (solo-learn)",
+                            .departures = "No official code was found: the details are solo-learn's.",
                             .cfg_size = sizeof(px_method_cfg),
                             .options = options,
                             .defaults = defaults,

@@ -90,6 +90,8 @@ const px_method px_relative_location = {.name = "relative_location",
                                         .summary =
                                             "predict where a patch lies relative to another one of the same image",
                                         .formula = "L = -log softmax(head(f(patch k), f(centre)))_k, k the place of 8",
+                                        .departures = "Paper has settings of its own: here defaults are the choices "
+                                                      "of Kolesnikov et al. 2019 (arXiv:1901.09005).",
                                         .cfg_size = sizeof(px_method_cfg),
                                         .options = options,
                                         .defaults = defaults,

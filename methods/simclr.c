@@ -78,6 +78,8 @@ const px_method px_simclr = {
         "L = -mean over 2B rows of log [e^(z_i z_j / T) / sum_(k != i) e^(z_i z_k / T)], j the image's other view",
     .published = "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 90.74 (solo-learn)\n"
                  "CIFAR-10, ResNet-18, 800 epochs: k-NN 87.9, the best epoch on the test set (lightly)",
+    .departures = "Official code adds the losses of both directions: here it is their mean, half as much "
+                  "(simclr.loss=sum adds them).",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

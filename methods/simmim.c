@@ -2,8 +2,8 @@
  *
  *   image [B,C,S,S] -> patches, hidden ones replaced by a learned token -> encoder [B,T+1,D] -> one linear layer -> pixels [B,T,P]
  *
- * Loss: mean absolute difference from the pixels of the hidden patches. Squares of several patches are hidden as one. The official
- * ViT has relative positions in place of absolute ones. Its authors judge it by fine-tuning: its features are not linear. */
+ * Loss: mean absolute difference from the pixels of the hidden patches. Squares of several patches are hidden as one. Its authors
+ * judge it by fine-tuning: its features are not linear. */
 #include "base/error.h"
 #include "nn/losses.h"
 #include "nn/transformer.h"
@@ -136,6 +136,8 @@ const px_method px_simmim = {.name = "simmim",
                              .formula = "L = mean over pixels of hidden squares of |prediction - pixel|",
                              .published = "ImageNet, ViT-B/16, 800 epochs: fine-tuned 83.8 (official)\n"
                                           "Imagenette, ViT-B/32, 800 epochs: k-NN 34.3 (lightly)",
+                             .departures = "Official ViT has relative positions in its attention: here positions are "
+                                           "absolute.",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,

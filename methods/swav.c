@@ -3,8 +3,7 @@
  *   crops -> backbone -> h -> head -> z of length 1 -> scores: products with prototypes of length 1
  *
  * The scores of a large crop become an assignment of its images to prototypes, balanced over the global batch
- * (Sinkhorn-Knopp), which the other crops of the same image must predict. The official code also balances over a queue where
- * batches are small, which is left out. */
+ * (Sinkhorn-Knopp), which the other crops of the same image must predict. */
 #include "nn/layers.h"
 #include "nn/losses.h"
 #include "ops/ops.h"
@@ -39,7 +38,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 100;\n"
     "batch = 512;\n"
-    "optim = { optimizer = \"lars\"; lr = 0.6; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
+    "optim = { optimizer = \"lars\"; lr = 0.6; eta = 0.02; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
@@ -80,6 +79,7 @@ const px_method px_swav = {
     .formula = "L = -mean over (large crop s, other crop t) of q_s log softmax(scores_t / T), q Sinkhorn's assignment",
     .published = "ImageNet, ResNet-50, 200 epochs: linear 72.7 (official, batch 256)\n"
                  "CIFAR-10, ResNet-18, 1000 epochs: linear, online, 89.17 (solo-learn)",
+    .departures = "Official code also balances over a queue where batches are small: here there is none.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

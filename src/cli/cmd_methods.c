@@ -159,6 +159,17 @@ static void print_ours(const px_method *m)
 
 /* ---- one method ---- */
 
+/* A section: lines, or what to say where there are none. */
+static void print_section(const char *title, const char *lines, const char *none)
+{
+    printf("\n%s\n", title);
+    for (const char *line = lines ? lines : none; *line;) {
+        int length = (int)strcspn(line, "\n");
+        printf("  %.*s\n", length, line);
+        line += length + (line[length] == '\n');
+    }
+}
+
 static int print_method(const char *name, const px_args *args)
 {
     const px_method *m = px_method_find(name);
@@ -177,12 +188,8 @@ static int print_method(const char *name, const px_args *args)
     if (m->defaults)
         printf("\nDefaults for other options\n%s", m->defaults);
     print_recipes(m);
-    printf("\nPublished\n%s", m->published ? "" : "  nothing is noted\n");
-    for (const char *line = m->published; line && *line;) {
-        int length = (int)strcspn(line, "\n");
-        printf("  %.*s\n", length, line);
-        line += length + (line[length] == '\n');
-    }
+    print_section("Departures", m->departures, "none are known");
+    print_section("Published", m->published, "nothing is noted");
     print_ours(m);
     return 0;
 }
@@ -208,8 +215,9 @@ const px_command px_cmd_methods = {
     .summary = "list the pretext tasks, or tell about one: formula, views, networks, recipes, numbers",
     .help = "Of a METHOD: its paper, the loss in a line, what it makes of each image and of\n"
             "the backbone (for images of 224 px, or data.image_size=), its options and\n"
-            "defaults, the configurations that come with Pretext, and results, others' and\n"
-            "ours. key=value changes what is described.\n"
+            "defaults, the configurations that come with Pretext, where it departs from its\n"
+            "paper or official code, and results, others' and ours. key=value changes what\n"
+            "is described.\n"
             "\n"
             "Examples:\n"
             "  pretext methods\n"

@@ -90,8 +90,9 @@ typedef struct px_figures px_figures;
 
 typedef struct px_method {
     const char *name, *paper, *summary;
-    const char *formula;   /* the loss in a line, for `pretext methods NAME` */
-    const char *published; /* results of others, a line each with its source; NULL: none is known */
+    const char *formula;    /* the loss in a line, for `pretext methods NAME` */
+    const char *published;  /* results of others, a line each with its source; NULL: none is known */
+    const char *departures; /* from the paper or the official code, a line each; NULL: none are known */
     size_t cfg_size;
     const px_option *options; /* the group named after the method */
     const char *family;       /* the only family of backbones that it works with; NULL: any */

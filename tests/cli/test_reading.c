@@ -24,6 +24,18 @@ static void says(run_result r, const char *text)
     run_finish(&r);
 }
 
+/* The loss, and where the method departs from its source. */
+static void tells_about(const px_method *m)
+{
+    const char *text = m->departures ? m->departures : "none are known";
+    char *departures = px_format("\nDepartures\n  %.*s\n", (int)strcspn(text, "\n"), text);
+    run_result r = RUN("methods", m->name);
+    assert_non_null(m->formula);
+    assert_non_null(strstr(r.out, m->formula));
+    says(r, departures);
+    free(departures);
+}
+
 static void lists_name_all(void **state)
 {
     (void)state;
@@ -31,8 +43,7 @@ static void lists_name_all(void **state)
         says(RUN("methods"), px_methods[i]->name);
         says(RUN("options"), px_methods[i]->summary);
         says(RUN("options", px_methods[i]->name), px_methods[i]->paper);
-        assert_non_null(px_methods[i]->formula);
-        says(RUN("methods", px_methods[i]->name), px_methods[i]->formula);
+        tells_about(px_methods[i]);
     }
     for (int i = 0; px_backbone_families[i]; i++)
         says(RUN("backbones"), px_backbone_families[i]->variants[0].name);
@@ -88,7 +99,8 @@ static void recipes_and_results(void **state)
     write_line("results/methods", "README.md",
                "# All\n\n| method | k-NN | seconds |\n|---|---|---|\n| moco | 1 | 2 |\n"
                "| byol | 71.25 |  |\n");
-    says(RUN("methods", "byol"), "Recipes\n  experiments/a.cfg\n     Learns.\n     Slowly.\n\nPublished");
+    says(RUN("methods", "byol"),
+         "Recipes\n  experiments/a.cfg\n     Learns.\n     Slowly.\n\nDepartures\n  none are known\n\nPublished");
     says(RUN("methods", "byol"), "Ours\n  method                   byol\n  k-NN                     71.25\n");
     assert_int_equal(chdir(before), 0);
     run_folder_remove(folder);
