@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-enum { PX_STAGES_MAX = 32 };
+enum { PX_STAGES_MAX = 48 };
 
 typedef struct px_encoding {
     px_value *pooled; /* (N, F): what probes read */

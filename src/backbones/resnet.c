@@ -281,7 +281,7 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     const struct variant *v = b->variant;
     (void)channels;
     if (first_width(v, c) < 1 || (v->kind == BOTTLENECK && first_width(v, c) * v->group_width < 64))
-        return "resnet.width leaves no channels";
+        return "resnet.width leaves no channels; resnet.width=0.25 leaves some";
     if (v->cifar && !px_is_small(c->stem, image_size))
         return "the ResNets for CIFAR have no 7x7 stem; resnet.stem=3x3 would work";
     if (c->dropout > 0 && !v->wider)

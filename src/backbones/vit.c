@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEPTH_MAX = 24 };
+enum { DEPTH_MAX = PX_STAGES_MAX };
 
 struct px_backbone_cfg {
     enum { POOL_CLASS, POOL_MEAN, POOL_MEAN_NORM } pool;
@@ -78,11 +78,9 @@ static const px_option options[] = {
         }                                                                                                              \
     }
 
-static const px_backbone variants[] = {PATCHES("vit_tiny", 192, 12, 3),
-                                       PATCHES("vit_small", 384, 12, 6),
-                                       PATCHES("vit_base", 768, 12, 12),
-                                       PATCHES("vit_large", 1024, 24, 16),
-                                       {0}};
+static const px_backbone variants[] = {PATCHES("vit_tiny", 192, 12, 3),   PATCHES("vit_small", 384, 12, 6),
+                                       PATCHES("vit_base", 768, 12, 12),  PATCHES("vit_large", 1024, 24, 16),
+                                       PATCHES("vit_huge", 1280, 32, 16), {0}};
 
 static int patch(const px_backbone *b)
 {
@@ -383,12 +381,15 @@ static px_value *blocks(const vit *v, px_value *x, px_encoding *e)
     static const char *const names[DEPTH_MAX] = {
         "blocks.0",  "blocks.1",  "blocks.2",  "blocks.3",  "blocks.4",  "blocks.5",  "blocks.6",  "blocks.7",
         "blocks.8",  "blocks.9",  "blocks.10", "blocks.11", "blocks.12", "blocks.13", "blocks.14", "blocks.15",
-        "blocks.16", "blocks.17", "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23"};
+        "blocks.16", "blocks.17", "blocks.18", "blocks.19", "blocks.20", "blocks.21", "blocks.22", "blocks.23",
+        "blocks.24", "blocks.25", "blocks.26", "blocks.27", "blocks.28", "blocks.29", "blocks.30", "blocks.31",
+        "blocks.32", "blocks.33", "blocks.34", "blocks.35", "blocks.36", "blocks.37", "blocks.38", "blocks.39",
+        "blocks.40", "blocks.41", "blocks.42", "blocks.43", "blocks.44", "blocks.45", "blocks.46", "blocks.47"};
     int depth = v->size.depth;
     px_graph_cut(v->g);
     px_scope_push(v->g, "blocks");
     for (int i = 0; i < depth; i++) {
-        PX_CHECK(e->stages < PX_STAGES_MAX && i < DEPTH_MAX);
+        PX_CHECK(e->stages < DEPTH_MAX);
         px_block_spec spec = {.heads = v->size.heads,
                               .mlp_ratio = 4,
                               .dropout = v->c->dropout,
