@@ -97,6 +97,7 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_value *entropy = px_soft_cross_entropy(g, q, log_q);
     px_metric(b, "teacher_entropy", entropy);
     px_metric(b, "teacher_divergence", px_binary(g, PX_SUB, px_stop_gradient(g, loss), entropy)); /* KL(q || p) */
+    px_metric(b, "prototype_entropy", px_mean_entropy(g, log_q)); /* of the batch's mean q; log K: all used alike */
     px_after_begin(g);
     px_value *mean = px_batch_mean(g, t);
     px_assign(g, center, px_add(g, px_scale(g, center, c->center), px_scale(g, mean, 1 - c->center)));

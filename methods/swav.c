@@ -68,8 +68,9 @@ static px_value *build(const px_method_cfg *c, px_build *b)
     px_second_views(b, z);
     for (int v = 0; v < 2; v++)
         q[v] = px_sinkhorn(g, px_slice(g, scores, 0, v * B, B), c->epsilon, c->rounds); /* [B,K] */
-    px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL;
-    return px_distil_crops(g, px_concat(g, 0, q, 2), px_slice(g, log_p, 0, 0, 2 * B), small);
+    px_value *small = N > 0 ? px_slice(g, log_p, 0, 2 * B, N * B) : NULL, *large = px_slice(g, log_p, 0, 0, 2 * B);
+    px_metric(b, "prototype_entropy", px_mean_entropy(g, px_stop_gradient(g, large))); /* log K: all used alike */
+    return px_distil_crops(g, px_concat(g, 0, q, 2), large, small);
 }
 
 const px_method px_swav = {

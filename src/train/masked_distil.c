@@ -180,5 +180,7 @@ px_value *px_masked_distil_build(const px_masked_distil *c, px_build *b, px_valu
     px_metric(b, "crop_loss", crop_loss);
     px_metric(b, "patch_loss", patch_loss);
     px_metric(b, "teacher_entropy", entropy);
+    px_metric(b, "teacher_divergence", px_binary(g, PX_SUB, px_stop_gradient(g, crop_loss), entropy)); /* KL(q || p) */
+    px_metric(b, "prototype_entropy", px_mean_entropy(g, of_crops)); /* of the batch's mean q; log K: all used alike */
     return px_add(g, crop_loss, px_scale(g, patch_loss, c->patch_weight));
 }
