@@ -40,16 +40,19 @@ one()
 # time; a series that has another number in each step is averaged over fortieths of the training.
 curve()
 {
-    local measured=0
-    [[ $2 != train* && $2 != val* && $2 != online_knn ]] || measured=1
-    "$program" column "$1" "train/$2" | awk -v epochs="$(epochs_of "$1")" -v measured=$measured '
+    local measured=0 when=()
+    case $2 in
+    val_accuracy) measured=1 when=(train/val_seconds) ;; # two accuracies may be equal, what measuring took is not
+    train* | online_knn) measured=1 ;;
+    esac
+    "$program" column "$1" "train/$2" "${when[@]}" | awk -v epochs="$(epochs_of "$1")" -v measured=$measured '
         BEGIN { n = 0 }
         /^#/ || $2 == "NaN" { next }
-        { step[n] = $1 + 1; value[n++] = $2 }
+        { step[n] = $1 + 1; mark[n] = $2 " " $3; value[n++] = $2 }
         END {
             parts = n < 40 ? n : 40
             for (i = 0; measured && i < n; i++)
-                if (i == 0 || i == n - 1 || value[i] != value[i - 1])
+                if (i == 0 || i == n - 1 || mark[i] != mark[i - 1])
                     print step[i] / step[n - 1] * epochs, value[i]
             for (p = 0; !measured && p < parts; p++) {
                 first = int(p * n / parts); last = int((p + 1) * n / parts); sum = 0
