@@ -35,7 +35,7 @@ static const px_option options[] = {
 /* Official code: 500,000 steps of 40 images of ImageNet, whose weight decay is in Adam's gradient. */
 static const char defaults[] = "epochs = 15.6;\n"
                                "batch = 40;\n"
-                               "optim = { optimizer = \"adamw\"; lr = 3e-5; lr_scaling = \"none\"; beta2 = 0.99;\n"
+                               "optim = { optimizer = \"adam\"; lr = 3e-5; lr_scaling = \"none\"; beta2 = 0.99;\n"
                                "          weight_decay = 1e-3; warmup_epochs = 0.0;\n"
                                "          schedule = \"step\"; steps = [7, 14]; };\n";
 
@@ -139,8 +139,7 @@ const px_method px_colorization = {
     .formula = "L = -mean over cells of w(nearest bin) sum_q t_q log softmax(head(f(lightness)))_q, q of 313 colours",
     .departures = "Official networks see one channel of lightness: here three, as backbones usually have.\n"
                   "Official code has ImageNet's table of rare colours: here they follow from the images seen.\n"
-                  "Official code takes every fourth pixel as target: here it is a cell's mean colour.\n"
-                  "Official weight decay is in Adam's gradient: here it is decoupled (AdamW).",
+                  "Official code takes every fourth pixel as target: here it is a cell's mean colour.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

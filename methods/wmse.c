@@ -35,7 +35,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 1000;\n"
     "batch = 512;\n"
-    "optim = { optimizer = \"adamw\"; lr = 1.5e-3; weight_decay = 1e-6; warmup_epochs = 2.0; };\n";
+    "optim = { optimizer = \"adam\"; lr = 1.5e-3; weight_decay = 1e-6; decay_all = true; warmup_epochs = 2.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {
@@ -98,7 +98,6 @@ const px_method px_wmse = {.name = "wmse",
                            .departures = "Official code can whiten a batch several times, in other groups: here it is "
                                          "once.\n"
                                          "Official rate falls in steps at the end: here along a cosine.\n"
-                                         "Official Adam has an L2 term: here it is AdamW's decay.\n"
                                          "Official length of the warm-up was not found: 2 epochs here are a guess.",
                            .cfg_size = sizeof(px_method_cfg),
                            .options = options,
