@@ -20,7 +20,7 @@ struct px_method_cfg {
 static const px_option options[] = {
     PX_OPTION(px_method_cfg, area_min, "0.2", 0.01, 1,
               "smallest fraction of the image's area in a crop (ImageNet: 0.08; 0.2 suits small images)"),
-    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip"),
+    PX_OPTION(px_method_cfg, flip, "0.5", 0, 1, "probability of a horizontal flip (torchvision: 0.5)"),
     PX_POLICY_OPTIONS(px_method_cfg, policy),
     PX_OPTION(px_method_cfg, erase, "0", 0, 1,
               "probability that a rectangle is erased (arXiv:1708.04896: 0.5; torchvision's V2: 0.1)"),

@@ -22,11 +22,11 @@ typedef struct px_equal_views {
     PX_OPTION_NAMED("views", type, field.count, number, 2, most, "views of an image"),                                 \
         PX_ANY_VIEW_OPTIONS(type, field.each, smallest, "0"),                                                          \
         PX_OPTION_NAMED("area_max", type, field.area_max, largest, 0.01, 1,                                            \
-                        "largest fraction of the image's area in a crop"),                                             \
+                        "largest fraction of the image's area in a crop (torchvision: 1)"),                            \
         PX_OPTION_NAMED("ratio", type, field.ratio, longest, 1, 10,                                                    \
-                        "a crop's longer side divided by its shorter one, at most"),                                   \
+                        "a crop's longer side divided by its shorter one, at most (torchvision: 4/3)"),                \
         PX_OPTION_NAMED("hue", type, field.hue, "0", 0, 0.5,                                                           \
-                        "strength of the change of hue, in turns; 0: as jitter_strength says"),                        \
+                        "strength of the change of hue, in turns (SimCLR: 0.2 s); 0: as jitter_strength says"),        \
         PX_OPTION_NAMED("solarize", type, field.each.solarize, "0", 0, 1,                                              \
                         "probability that a view's bright values are inverted (LeJEPA on Imagenette: 0.2)")
 

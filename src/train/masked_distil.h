@@ -22,8 +22,9 @@ typedef struct px_masked_distil {
  * patches of the `smallest` hidden block. type, field: as in PX_OPTION. */
 #define PX_MASKED_DISTIL_OPTIONS(type, field, many, source, first, smallest)                                           \
     PX_OPTION_NAMED("prototypes", type, field.prototypes, many, 2, 1 << 20, "prototypes (" source ")"),                \
-        PX_OPTION_NAMED("hidden", type, field.hidden, "2048", 1, 65536, "width of the head's two hidden layers"),      \
-        PX_OPTION_NAMED("dim", type, field.dim, "256", 1, 65536, "width of z"),                                        \
+        PX_OPTION_NAMED("hidden", type, field.hidden, "2048", 1, 65536,                                                \
+                        "width of the head's two hidden layers (DINO)"),                                               \
+        PX_OPTION_NAMED("dim", type, field.dim, "256", 1, 65536, "width of z (DINO)"),                                 \
         PX_OPTION_NAMED("temperature", type, field.temperature, "0.1", 0.001, 100, "softmax temperature (DINO)"),      \
         PX_OPTION_NAMED("teacher_temperature_start", type, field.teacher_temperature_start, "0.04", 0.001, 100,        \
                         "the teacher's at first (official code)"),                                                     \
@@ -35,7 +36,8 @@ typedef struct px_masked_distil {
                         "how much of both centres stays in a step (DINO); 1: no centring"),                            \
         PX_OPTION_NAMED("freeze_epochs", type, field.freeze_epochs, "1", 0, 1e6,                                       \
                         "epochs in which the prototypes stay as they are (official code)"),                            \
-        PX_OPTION_NAMED("momentum", type, field.momentum, first, 0, 1, "the teacher's momentum in the first step"),    \
+        PX_OPTION_NAMED("momentum", type, field.momentum, first, 0, 1,                                                 \
+                        "the teacher's momentum in the first step (official code)"),                                   \
         PX_OPTION_NAMED("momentum_end", type, field.momentum_end, "1", 0, 1,                                           \
                         "... and, along a cosine, after the last one (paper)"),                                        \
         PX_OPTION_NAMED("patch_weight", type, field.patch_weight, "1", 0, 1e6,                                         \

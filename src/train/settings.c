@@ -17,7 +17,10 @@ const px_option px_train_options[] = {
     PX_OPTION(px_train_cfg, seed, "1", 0, 1e18, "seed of all random numbers: initial values, order, views"),
     PX_OPTION(px_train_cfg, epochs, "100", 0.001, 1e6, "passes over the training split"),
     PX_OPTION(px_train_cfg, batch, "256", 1, 1e7, "images per step, over all ranks and micro-batches"),
-    PX_OPTION(px_train_cfg, accumulate, "1", 1, 100000, "micro-batches per step, whose gradients are added up"),
+    PX_OPTION(
+        px_train_cfg, accumulate, "1", 1, 100000,
+        "micro-batches per step, whose gradients are added up; batch norms, negatives and queues change with each "
+        "of them, teachers and weights once per step"),
     PX_OPTION_FLAG(
         px_train_cfg, recompute, "false",
         "compute activations within each block again in backward instead of storing them: less memory, about "

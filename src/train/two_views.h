@@ -36,11 +36,11 @@ typedef struct px_two_views {
                     "smallest fraction of the image's area in a crop (SimCLR: 0.08)"),                                 \
         PX_OPTION_NAMED("jitter_strength", type, field.jitter_strength, "0.5", 0, 2,                                   \
                         "strength s of the colour jitter (SimCLR: 0.5 on CIFAR, 1 on ImageNet)"),                      \
-        PX_OPTION_NAMED("jitter", type, field.jitter, "0.8", 0, 1, "probability of colour jitter (paper)"),            \
-        PX_OPTION_NAMED("gray", type, field.gray, "0.2", 0, 1, "probability of dropping colour (paper)"),              \
+        PX_OPTION_NAMED("jitter", type, field.jitter, "0.8", 0, 1, "probability of colour jitter (SimCLR: 0.8)"),      \
+        PX_OPTION_NAMED("gray", type, field.gray, "0.2", 0, 1, "probability of dropping colour (SimCLR: 0.2)"),        \
         PX_OPTION_NAMED("blur", type, field.blur, "0", 0, 1,                                                           \
-                        "probability of Gaussian blur (paper: 0.5 on ImageNet, none on CIFAR)"),                       \
-        PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (paper)"),            \
+                        "probability of Gaussian blur (SimCLR: 0.5 on ImageNet, none on CIFAR)"),                      \
+        PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (SimCLR: 0.5)"),      \
         PX_OPTION_NAMED("saturation", type, field.saturation, saturated, 0, 2,                                         \
                         "strength of the change of saturation (BYOL: 0.2); 0: as jitter_strength says")
 
