@@ -34,7 +34,7 @@ Made by `experiments/methods_table.py`.
 papers train for days; so what they show is that a method learns here, not which is best. Top-1 %% on the 10,000 test images:
 k-nearest neighbours with k = %d, and a linear probe (10 epochs, rates chosen on a held-out part of the training images). The
 untrained twin is the same backbone with the same initial values. Recipes say `precision = "auto"`: bf16 where the processor has
-it, in probes too unless it is said below. Core-minutes are processor time of the training alone.
+it, in probes too unless it is said below. Core-seconds are processor time of the training alone.
 """ % K
 
 
@@ -72,7 +72,7 @@ def row(build, method, alone, four):
         s, cost = run["settings"], run["cost"]
         width = s.get("resnet.width")
         network = s["backbone"] + (", width " + width if width else "")
-        cells += [network, s["precision"], "%g" % run["epochs_done"], "%.0f" % ((cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]) / 60), top1(run, "knn", TRAINED),
+        cells += [network, s["precision"], "%g" % run["epochs_done"], "%.0f" % (cost["core_seconds"] - cost["core_seconds_by_part"]["evaluation"]), top1(run, "knn", TRAINED),
                   top1(run, "knn", ["untrained"]), top1(run, "linear", TRAINED), top1(run, "linear", ["untrained"])]
     else:
         cells += ["not run yet"] + [""] * 7
@@ -84,7 +84,7 @@ def main():
         sys.exit(__doc__)
     build = sys.argv[1]
     alone, four = proofs(build, 1), proofs(build, 4)
-    columns = ["method", "lines", "PyTorch", "on 4 ranks", "backbone", "precision", "epochs", "core-minutes", "k-NN", "untrained", "linear",
+    columns = ["method", "lines", "PyTorch", "on 4 ranks", "backbone", "precision", "epochs", "core-seconds", "k-NN", "untrained", "linear",
                "untrained", "published"]
     print(HEAD)
     print("| " + " | ".join(columns) + " |")
