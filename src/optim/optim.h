@@ -43,6 +43,7 @@ typedef struct px_optim_cfg {
     bool decay_all;           /* also norms and biases */
     double beta1, beta2, eps; /* Adam, AdamW, LAMB */
     double eta;               /* LARS trust coefficient */
+    bool clip_lr;             /* LARS: min(trust, lr) in place of trust x lr */
     double clip;              /* largest global gradient norm; 0: no clipping */
     const char *rules;        /* for some parameters (rules.h); NULL or "": none */
     double layer_decay;       /* rate of a backbone's layer, as a factor of that of the next one; 1: all alike */

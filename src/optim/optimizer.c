@@ -140,8 +140,9 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
 }
 
 /* LARS: trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
- * cancel. LAMB: |w| / |direction|. 1 if a norm is 0, as in a parameter that begins at 0. */
-static void set_trust(px_optimizer *o, double factor)
+ * cancel; with clip_lr it is divided by the rate, and at most 1. LAMB: |w| / |direction|. 1 if a norm is 0, as in a parameter that
+ * begins at 0. */
+static void set_trust(px_optimizer *o, const pace *p)
 {
     for (int i = 0; i < o->span_count; i++) {
         span *s = &o->spans[i];
@@ -156,10 +157,13 @@ static void set_trust(px_optimizer *o, double factor)
             t.dd += o->partial[b].dd;
         }
         bool lamb = o->algorithm->prepare;
-        double lars = factor * factor * t.gg + 2 * factor * s->decays * t.gw + s->decays * s->decays * t.ww;
-        double square = lamb ? t.dd : lars;
-        if (t.ww > 0 && square > 0)
-            s->trust = (lamb ? 1 : o->cfg.eta) * sqrt(t.ww / square);
+        double lars = p->factor * p->factor * t.gg + 2 * p->factor * s->decays * t.gw + s->decays * s->decays * t.ww;
+        double square = lamb ? t.dd : lars, rate = rate_of(o, p, s);
+        if (!(t.ww > 0 && square > 0))
+            continue;
+        s->trust = (lamb ? 1 : o->cfg.eta) * sqrt(t.ww / square);
+        if (!lamb && o->cfg.clip_lr)
+            s->trust = s->trust < rate ? s->trust / rate : 1;
     }
 }
 
@@ -401,7 +405,7 @@ double px_optimizer_step(px_optimizer *o, float *weights, const float *grads, do
     if (o->algorithm->prepare)
         prepare(o, &p, weights, grads);
     if (o->algorithm->adapts)
-        set_trust(o, p.factor);
+        set_trust(o, &p);
 #pragma omp parallel for schedule(dynamic)
     for (int b = 0; b < o->block_count; b++)
         if (updates(o, b))

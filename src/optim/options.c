@@ -49,6 +49,9 @@ const px_option px_optim_options[] = {
     PX_OPTION(px_optim_cfg, eps, "1e-8", 0, 1,
               "adam, adamw, lamb: added to the root of the second moment (Kingma 2015: 1e-8; LAMB: 1e-6)"),
     PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
+    PX_OPTION_FLAG(
+        px_optim_cfg, clip_lr, "false",
+        "lars: a step's length is the trust ratio, at most lr, not lr times the ratio (solo-learn's clip_lr)"),
     PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
               "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
     PX_OPTION_TEXT(

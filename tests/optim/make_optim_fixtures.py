@@ -28,6 +28,7 @@ CASES = [
     ("lars", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02)),
     ("lars nesterov", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02, nesterov=True)),
     ("lars clipped", dict(optimizer="lars", lr=4.0, momentum=0.9, weight_decay=0.01, eta=0.02, clip=0.5)),
+    ("lars clip_lr", dict(optimizer="lars", lr=0.25, momentum=0.9, weight_decay=0.01, eta=0.2, clip_lr=True)),
 ]
 
 
@@ -70,6 +71,8 @@ def lars_step(cfg, params, velocity, lr):
         if k == 0:
             d = d + cfg["weight_decay"] * w
             trust = cfg["eta"] * w.norm() / d.norm()
+            if cfg.get("clip_lr"):
+                trust = min(trust, lr) / lr
         v.mul_(cfg["momentum"]).add_(lr * trust * d)
         w.sub_(cfg["momentum"] * v + lr * trust * d if cfg.get("nesterov") else v)
 
