@@ -19,6 +19,7 @@
 struct px_backbone_cfg {
     px_by_size stem;
     enum { POOL_AUTO, POOL_YES, POOL_NO } max_pool;
+    int stem_padding;
     double width, drop_path, dropout;
     bool shortcuts;
 };
@@ -26,6 +27,10 @@ struct px_backbone_cfg {
 static const px_option options[] = {
     PX_OPTION_CHOICE(px_backbone_cfg, stem, "auto", "auto|3x3|7x7",
                      "first layer: 7x7 with stride 2 (He 2016), or 3x3 (SimCLR B.9); auto: 3x3 up to 64 px"),
+    PX_OPTION(
+        px_backbone_cfg, stem_padding, "0", 0, 3,
+        "zeros around the image; 0: half of the stem's kernel (torchvision); solo-learn and EB-JEPA on CIFAR have "
+        "2 with a 3x3 stem, which makes maps of 34 px"),
     PX_OPTION_CHOICE(px_backbone_cfg, max_pool, "auto", "auto|yes|no",
                      "3x3 max-pool after the stem; auto: after a 7x7 stem (He 2016)"),
     PX_OPTION(px_backbone_cfg, width, "1", 0.125, 8, "multiplies the number of channels of every layer"),
@@ -60,13 +65,13 @@ typedef struct resnet {
     int block, blocks; /* how many there are already, and in all */
 } resnet;
 
-/* closed: the norm's weight begins as 0. */
+/* Without spec.pad maps keep their size. closed: the norm's weight begins as 0. */
 static px_value *conv_bn_of(px_graph *g, const char *number, px_value *x, px_conv_spec spec, bool closed)
 {
     char conv[16], bn[16];
     snprintf(conv, sizeof conv, "conv%s", number);
     snprintf(bn, sizeof bn, "bn%s", number);
-    spec.pad = spec.kernel / 2;
+    spec.pad = spec.pad ? spec.pad : spec.kernel / 2;
     return px_batch_norm_layer_of(g, bn, px_conv_layer_of(g, conv, x, spec), (px_batch_norm_spec){.closed = closed});
 }
 
@@ -331,8 +336,10 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     resnet r = {.g = g, .v = v, .c = c, .N = x->shape.dim[0]};
     for (int i = 0; i < STAGES; i++)
         r.blocks += v->blocks[i];
-    x = v->wider ? px_conv_layer(g, "conv1", x, width, 3, 1, 1, false)
-                 : px_relu(g, conv_bn(g, "1", x, width, small ? 3 : 7, small ? 1 : 2, 1));
+    px_conv_spec stem = {
+        .out = width, .kernel = small ? 3 : 7, .stride = small ? 1 : 2, .pad = c->stem_padding, .groups = 1};
+    x = v->wider ? px_conv_layer(g, "conv1", x, width, 3, 1, c->stem_padding ? c->stem_padding : 1, false)
+                 : px_relu(g, conv_bn_of(g, "1", x, stem, false));
     if (pooled_stem(c, small))
         x = px_max_pool(g, x, 3, 2, 1);
     px_graph_cut(g);

@@ -120,7 +120,15 @@ def wide_resnet(size):
     return net, spelled | {"fc.weight": torch.ones(10, 128), "fc.bias": torch.ones(10)}
 
 
-# What, of which size.
+def solo_resnet(size):
+    """solo-learn's ResNet-18 for CIFAR, which pads the images by 2."""
+    import torchvision
+    net = torchvision.models.resnet18(weights=None)
+    net.conv1, net.maxpool, net.fc = torch.nn.Conv2d(3, 64, 3, 1, 2, bias=False), torch.nn.Identity(), torch.nn.Identity()
+    return random_weights(net), dict(net.state_dict())
+
+
+# What, of which size, and a setting that it needs.
 CASES = {
     "torchvision resnet18": (torchvision_model("resnet18", "fc"), 96, None),
     "torchvision resnet50": (torchvision_model("resnet50", "fc"), 96, None),
@@ -128,11 +136,14 @@ CASES = {
     "torchvision alexnet": (torchvision_model("alexnet", "classifier.6"), 96, None),
     "torchvision vgg11_bn": (torchvision_model("vgg11_bn", "classifier.6"), 96, None),
     "torchvision googlenet": (torchvision_model("googlenet", "fc", init_weights=False), 96, None),
+    "torchvision googlenet, transform_input": (
+        torchvision_model("googlenet", "fc", init_weights=False, transform_input=True), 96, "googlenet.transform=true"),
     "torchvision mobilenet_v2": (torchvision_model("mobilenet_v2", "classifier"), 96, None),
     "torchvision mobilenet_v3_large": (torchvision_model("mobilenet_v3_large", "classifier.3"), 96, None),
     "torchvision resnext50_32x4d": (torchvision_model("resnext50_32x4d", "fc"), 96, None),
     "torchvision convnext_tiny": (torchvision_model("convnext_tiny", "classifier.2"), 96, None),
     "torchvision swin_t": (torchvision_model("swin_t", "head"), 224, None),
+    "solo-learn's resnet18": (solo_resnet, 32, "resnet.stem_padding=2"),
     "WideResNet-pytorch": (wide_resnet, 32, None),
     "torchvision swin_v2_t": (torchvision_model("swin_v2_t", "head"), 256, None),
     "timm mobilenetv1": (timm_model("mobilenetv1_100"), 96, None),
@@ -248,11 +259,11 @@ def write_set(path, size):
     return torch.from_numpy(((images / 255 - mean) / std).transpose(0, 3, 1, 2).copy())
 
 
-def features(program, weights, data, size):
+def features(program, weights, data, size, setting=None):
     out = weights.parent / "f.h5"
     out.unlink(missing_ok=True)
     done = subprocess.run([program, "features", str(weights), f"data.path={data}", f"out={out}", f"data.image_size={size}",
-                           "data.normalize=imagenet"], capture_output=True, text=True)
+                           "data.normalize=imagenet"] + ([setting] if setting else []), capture_output=True, text=True)
     if done.returncode:
         return None, done.stderr.strip()
     with h5py.File(out) as f:
@@ -263,7 +274,7 @@ def apart(got, want):
     return float(np.abs(got - want).max() / np.abs(want).max())
 
 
-def compare(program, folder, name, make, size):
+def compare(program, folder, name, make, size, setting):
     """The worst difference over prefixes and formats, and what is allowed; a text if something was refused."""
     x = write_set(folder / "d.h5", size)
     net, state = make(size)
@@ -277,7 +288,7 @@ def compare(program, folder, name, make, size):
         for ending in (".safetensors", ".pth"):
             path = folder / ("w" + ending)
             save(path, state, prefix)
-            got, said = features(program, path, folder / "d.h5", size)
+            got, said = features(program, path, folder / "d.h5", size, setting)
             if got is None:
                 return f"'{prefix}' {ending}: {said}", allowed
             worst = max(worst, apart(got, want))
@@ -311,7 +322,7 @@ def main(program):
                     print(f"{name}: {wrong or 'refused by name'}")
                     failed += wrong is not None
                     continue
-                error, allowed = compare(program, pathlib.Path(folder), name, make, size)
+                error, allowed = compare(program, pathlib.Path(folder), name, make, size, last)
             except ImportError as missing:
                 print(f"{name}: skipped: {missing}")
                 continue
