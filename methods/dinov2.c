@@ -13,7 +13,7 @@ struct px_method_cfg {
 
 static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "4096",
                                                              "as DINO on CIFAR in solo-learn; paper: 65536", "0.992",
-                                                             "4"),
+                                                             "4", "0.32"),
                                     PX_OPTION(px_method_cfg, koleo, "0.1", 0, 1e6, "weight of KoLeo (paper)"),
                                     {0}};
 
@@ -70,7 +70,8 @@ const px_method px_dinov2 = {
     .summary = "iBOT, and class tokens far from their nearest neighbours",
     .formula = "L = iBOT's + 0.1 sum over large crops of -mean log |x_i - nearest x_j|, x class tokens of length 1",
     .published = "ImageNet, ViT-L/16, 100 epochs: k-NN 81.6 (official code)",
-    .departures = "Official code can balance its teachers by Sinkhorn-Knopp: here they are centred as DINO's.\n"
+    .departures = "Official code has 8 small crops: here only if asked for (dinov2.small_crops=8).\n"
+                  "Official code can balance its teachers by Sinkhorn-Knopp: here they are centred as DINO's.\n"
                   "Official code looks for nearest neighbours among the images of a rank: here in the global batch.\n"
                   "Official networks have LayerScale and drop path: here only if asked for (vit.layer_scale=1e-5, "
                   "vit.drop_path=0.3).",

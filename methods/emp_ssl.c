@@ -23,13 +23,15 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, dim, "1024", 1, 65536, "width of z (official code)"),
     PX_OPTION(px_method_cfg, invariance, "200", 0, 1e6, "weight of the cosine (paper)"),
     PX_OPTION(px_method_cfg, eps, "0.2", 1e-6, 1e6, "precision of the coding rate (paper), which divides once"),
-    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "20", 256, "0.25", "0.25", "1"),
+    /* official code */
+    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "20", 256, "0.25", "0.25", "1", "0.5", "0.2", "0.2", "0.1", "0.1"),
     {0}};
 
 /* Official code on CIFAR-10. */
 static const char defaults[] = "epochs = 30;\n"
                                "batch = 100;\n"
-                               "optim = { optimizer = \"lars\"; lr = 0.3; lr_scaling = \"none\"; eta = 0.005; momentum "
+                               "optim = { optimizer = \"lars\"; lr = 0.3; lr_scaling = \"none\"; eta = 0.005; clip_lr "
+                               "= true; nesterov = true; momentum "
                                "= 0.9; weight_decay = 1e-4; "
                                "warmup_epochs = 0.0; };\n";
 
@@ -84,8 +86,7 @@ const px_method px_emp_ssl = {
     .published = "CIFAR-10, ResNet-18, 1 / 10 / 30 epochs of 20 crops: 80.6 / 90.7 / 93.1 linear, on the head and 128 "
                  "crops (official README)",
     .departures = "Paper's features are the head's first layer, averaged over 128 crops: here they are the "
-                  "backbone's.\n"
-                  "Official SGD within LARS has Nesterov's momentum: here only with optim.nesterov=true.",
+                  "backbone's.",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,
     .defaults = defaults,

@@ -14,8 +14,8 @@ struct px_method_cfg {
     px_masked_distil distil;
 };
 
-static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "paper", "0.996", "0"),
-                                    {0}};
+static const px_option options[] = {
+    PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "paper", "0.996", "0", "0.25"), {0}};
 
 /* Official code for ViT-S. */
 static const char defaults[] =
@@ -44,6 +44,11 @@ const px_method px_ibot = {
     .formula = "L = DINO's of class tokens + mean over hidden patches p of -sum softmax((t_p - c') / T_t) log "
                "softmax(s_p / T_s)",
     .published = "ImageNet, ViT-S/16, 800 epochs: k-NN 75.2, linear 77.9 (official)",
+    .departures = "Official code has 10 small crops, and drop path: here only if asked for (ibot.small_crops=10, "
+                  "vit.drop_path=0.1).\n"
+                  "Official views are blurred: here, for small images, only if asked for (ibot.blur=1, "
+                  "ibot.second_blur=0.1).\n"
+                  "Official recipe for ViT-S learns the prototypes' lengths: here all are 1.",
     .family = "vit",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,

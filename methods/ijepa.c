@@ -46,7 +46,7 @@ static const char defaults[] =
     "data = { normalize = true; };\n"
     "vit = { pool = \"mean\"; positions = \"sincos\"; };\n"
     "optim = { optimizer = \"adamw\"; lr = 1.25e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
-    "warmup_epochs = 40.0; };\n";
+    "warmup_epochs = 40.0; warmup_from = 0.2; };\n";
 
 static int side_of(const px_task *task)
 {
@@ -138,7 +138,7 @@ const px_method px_ijepa = {
                   "Official contexts are cut to a batch's smallest, from the top: here they are drawn at random.\n"
                   "Official ViT has no class token: here it is encoded, but not predicted from.\n"
                   "Official initial weights shrink with depth: here they do not.\n"
-                  "Official warm-up begins at lr / 5: here at 0.\nOfficial schedules end 25 % late: here with the run.",
+                  "Official schedules end 25 % late: here with the run.",
     .family = "vit",
     .cfg_size = sizeof(px_method_cfg),
     .options = options,

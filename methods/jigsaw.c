@@ -26,12 +26,13 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, hidden, "1000", 1, 65536, "numbers per tile that the last layer sees (VISSL)"),
     {0}};
 
-/* VISSL's, jigsaw_8gpu_resnet.yaml; there the rate warms up from a quarter. */
+/* VISSL's, jigsaw_8gpu_resnet.yaml. */
 static const char defaults[] =
     "epochs = 105.0;\n"
     "batch = 256;\n"
     "data = { normalize = true; };\n"
-    "optim = { optimizer = \"sgd\"; lr = 0.1; momentum = 0.9; weight_decay = 1e-4; warmup_epochs = 5.0;\n"
+    "optim = { optimizer = \"sgd\"; lr = 0.1; momentum = 0.9; weight_decay = 1e-4; warmup_epochs = 5.0; "
+    "warmup_from = 0.25;\n"
     "          schedule = \"step\"; steps = [30, 60, 90, 100]; step_factor = 0.1; };\n";
 
 static const char *const complaints[] = PX_TILES_COMPLAINTS("jigsaw");
@@ -129,8 +130,7 @@ const px_method px_jigsaw = {.name = "jigsaw",
                                            "differ in 2 of 9 places or more. Here they are a group, which does "
                                            "better: 504 differ in 7, 1512 in 6.\n"
                                            "Paper has a head of its own: here it is VISSL's (Goyal et al. 2019, "
-                                           "arXiv:1905.01235).\n"
-                                           "VISSL's rate warms up from a quarter: here from 0.",
+                                           "arXiv:1905.01235).",
                              .cfg_size = sizeof(px_method_cfg),
                              .options = options,
                              .defaults = defaults,

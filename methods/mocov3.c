@@ -34,10 +34,10 @@ static const px_option options[] = {
     {0}};
 
 /* solo-learn on CIFAR. */
-static const char defaults[] =
-    "epochs = 100;\n"
-    "batch = 256;\n"
-    "optim = { optimizer = \"lars\"; lr = 0.3; eta = 0.02; weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
+static const char defaults[] = "epochs = 100;\n"
+                               "batch = 256;\n"
+                               "optim = { optimizer = \"lars\"; lr = 0.3; eta = 0.02; clip_lr = true; "
+                               "weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

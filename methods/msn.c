@@ -12,8 +12,7 @@
 
 #include <math.h>
 
-/* Cosines span 2, and e^(-2 / sharpest) = e^-87, even divided by the most prototypes there can be, is not yet 0 in single
- * precision. */
+/* Cosines span 2: e^(-2 / sharpest) = e^-87, divided by the most prototypes, is not yet 0 in single precision. */
 static const double sharpest = 0.023;
 
 struct px_method_cfg {
@@ -35,8 +34,8 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, momentum, "0.996", 0, 1, "the teacher's momentum in the first step (paper)"),
     PX_OPTION(px_method_cfg, momentum_end, "0.9992", 0, 1,
               "... and, along a line, after the last one (official code, which would reach 1 after 1.25 trainings)"),
-    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.3", "0", "0"),
-    PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
+    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.3", "0.5", "0", "0", "0"),
+    PX_CROPS_UP_TO_OPTIONS(px_method_cfg, small, "0.3"),
     {0}};
 
 /* Official code for ViT-S: 1e-3 for 1024 images. */
@@ -44,9 +43,9 @@ static const char defaults[] =
     "backbone = \"vit_tiny_4\";\n"
     "epochs = 100;\n"
     "batch = 256;\n"
-    "msn = { small_crops = 10; small_area_max = 0.3; };\n"
+    "msn = { small_crops = 10; };\n"
     "optim = { optimizer = \"adamw\"; lr = 2.5e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
-    "warmup_epochs = 15.0; clip = 3.0; };\n";
+    "warmup_epochs = 15.0; warmup_from = 0.2; clip = 3.0; };\n";
 
 /* With drop=0 all patches stay. */
 static bool leaves_out(const px_method_cfg *c, const px_task *task)
@@ -139,7 +138,8 @@ const px_method px_msn = {.name = "msn",
                           .formula = "L = -mean sum q log p + log K - H(mean p), p = softmax(cos(z, prototypes) / T), "
                                      "q the teacher's, sharpened and balanced",
                           .published = "Imagenette, ViT-S/16, 128 px, 800 epochs: k-NN 82.8, best of test (lightly)",
-                          .departures = "Official code hides one set of patches per batch: here one per image.",
+                          .departures = "Official code hides one set of patches per batch: here one per image.\n"
+                                        "Official views are blurred: here only with msn.blur=0.5.",
                           .family = "vit",
                           .cfg_size = sizeof(px_method_cfg),
                           .options = options,

@@ -25,14 +25,14 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, invariance, "25", 0, 1e6, "weight of the distance between views (paper)"),
     PX_OPTION(px_method_cfg, variance, "25", 0, 1e6, "weight of deviations below 1 (paper); 0 collapses"),
     PX_OPTION(px_method_cfg, covariance, "1", 0, 1e6, "weight of covariances (paper)"),
-    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0.2", "0.1"),
+    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0.5", "0", "0.2", "0.1"),
     {0}};
 
 /* solo-learn on CIFAR. */
-static const char defaults[] =
-    "epochs = 100;\n"
-    "batch = 256;\n"
-    "optim = { optimizer = \"lars\"; lr = 0.3; eta = 0.02; weight_decay = 1e-4; warmup_epochs = 10.0; };\n";
+static const char defaults[] = "epochs = 100;\n"
+                               "batch = 256;\n"
+                               "optim = { optimizer = \"lars\"; lr = 0.3; eta = 0.02; clip_lr = true; "
+                               "weight_decay = 1e-4; warmup_epochs = 10.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

@@ -27,7 +27,8 @@ static const px_option options[] = {
               "images that are whitened together, more than dim (official code: 128 of "
               "a batch of 512)"),
     PX_OPTION(px_method_cfg, eps, "0", 0, 1, "how much the covariance is drawn to the unit matrix (official code)"),
-    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "2", VIEWS_MAX, "0.2", "1", "1.3333333"),
+    /* official code */
+    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "2", VIEWS_MAX, "0.2", "1", "1.3333333", "0.5", "0", "0.1", "0", "0"),
     {0}};
 
 /* Official code on CIFAR: Adam with 3e-3 for a batch of 512, L2 of 1e-6. Its warm-up was not found there: 2 epochs are a guess

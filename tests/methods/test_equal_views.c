@@ -53,7 +53,7 @@ static void all_views_have_one_recipe(void **state)
         scene c;
         scene_start(&c, task_of(solarized),
                     (const char *[]){"method=lejepa", "lejepa.solarize=1", "lejepa.jitter=0", "lejepa.gray=0",
-                                     "lejepa.flip=0", "lejepa.area_min=1", "lejepa.ratio=1", NULL});
+                                     "lejepa.blur=0", "lejepa.flip=0", "lejepa.area_min=1", "lejepa.ratio=1", NULL});
         scene_make(&c, &picture, 1, 0);
         const float *x = scene_view(&c, "views");
         for (int i = 0; i < 4 * N; i++) {
@@ -76,7 +76,8 @@ static void crops_have_the_area_that_is_asked_for(void **state)
     for (int i = 0; i < N; i++)
         bytes[i] = (uint8_t)(i / 3 % SIDE * 15);
     scene_start(&c, task,
-                (const char *[]){"method=emp_ssl", "emp_ssl.jitter=0", "emp_ssl.gray=0", "emp_ssl.flip=0", NULL});
+                (const char *[]){"method=emp_ssl", "emp_ssl.jitter=0", "emp_ssl.gray=0", "emp_ssl.flip=0",
+                                 "emp_ssl.blur=0", "emp_ssl.solarize=0", NULL});
     scene_make(&c, &picture, 3, 0);
     const float *x = scene_view(&c, "views");
     for (int v = 0; v < 20; v++) {
