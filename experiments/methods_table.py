@@ -2,6 +2,7 @@
 """Prints results/methods/README.md: all methods, how each is proven, and what its short recipe reached.
 
     experiments/short.sh                                                     # trains and probes: results/methods/METHOD.json
+    meson test -C BUILD 'cli/methods on families'                            # an hour; the lines of its log: families.txt
     experiments/methods_table.py BUILD > results/methods/README.md           # BUILD: a folder with `ninja all all-tests`
 
 Every number is from a file that `pretext show --json` wrote, or from a test that this script runs.
@@ -25,7 +26,7 @@ Made by `experiments/methods_table.py`.
 
 - *PyTorch*: loss and all gradients of one step, the losses of ten, and all parameters and states after them (teacher, queue,
   prototypes, centre, running statistics), in double, beside a second formulation in PyTorch; the largest relative difference
-  on one rank and on four (`tests/methods/mpi_fixtures.c`; at most 2e-9).
+  on one rank and on four (`tests/methods/mpi_fixtures.c`; at most 2e-9, with `recompute=true`, too).
 - *ranks*: with `reproducible=true` the same bits of all parameters, states and series on 1, 2 and 4 ranks, also moved from two
   ranks to one after a kill -9 (`cli/methods on ranks`).
 - *death*: killed by kill -9 in the middle and resumed, bit for bit what an undisturbed run has (`cli/methods`).
@@ -54,6 +55,26 @@ def top1(run, protocol, subjects):
         if e["protocol"] == protocol and e["subject"] in subjects and e["number"] == "top1" and e.get("k", K) == K:
             return "%.2f" % (100 * e["share"])
     return ""
+
+
+FAMILIES = """
+**Every method on every family** of backbones, by the test `cli/methods on families`: with `reproducible=true` the same bits of all
+parameters, states and series on 1, 2 and 4 ranks, and when moved from two ranks to one after a kill -9. The numbers are the side
+of the images, the first of 32, 64 and 128 px that both take; -: the method hides patches, and needs a vision transformer.
+"""
+
+
+def families():
+    """The table of what the test printed: "METHOD, FAMILY: data.image_size=SIDE"."""
+    file = top / "results/methods/families.txt"
+    told = re.findall(r"^(\w+), (\w+): (?:data.image_size=)?(.+)$", file.read_text() if file.exists() else "", re.M)
+    side = {(method, family): at for method, family, at in told}
+    columns = list(dict.fromkeys(family for _, family, _ in told))
+    print(FAMILIES)
+    print("| method | " + " | ".join(columns) + " |")
+    print("|" + "---|" * (1 + len(columns)))
+    for file in sorted((top / "methods").glob("*.c")):
+        print("| " + " | ".join([file.stem] + [side.get((file.stem, family), "-") for family in columns]) + " |")
 
 
 TRAINED = ("pretrained", "teacher")
@@ -98,10 +119,13 @@ def main():
                 next(filter(None, (top1(r, protocol, [subject]) for r in runs)), "-") for protocol in ("knn", "linear"))), end="")
         measured = {r["settings"]["method"]: r["evaluations"][0]["measured"] for r in runs}
         print("\nProbed in fp32: " + (", ".join(m for m in measured if "precision = bf16" not in measured[m]) or "none") + ".", end="")
+        of_teacher = [r["settings"]["method"] for r in runs if any(e["subject"] == "teacher" for e in r["evaluations"])]
+        print("\nThe teacher is probed, as in their papers: " + (", ".join(of_teacher) or "none") + ".", end="")
         print("\nProbed on the mean features of nine patches: " + (", ".join(m for m in measured if "patches = 9" in measured[m]) or "none")
               + ".", end="")
         versions = sorted({re.search(r"processor +(.*)", r["provenance"]["versions"]).group(1) for r in runs})
         print("\nProcessors: " + "; ".join(versions) + ".")
+    families()
 
 
 main()

@@ -26,12 +26,12 @@ if [ $# = 0 ]; then
     done
 fi
 
-# What is probed, where it is not the network that is trained, on whole images: I-JEPA's paper evaluates the teacher; relative
+# What is probed, where it is not the network that is trained, on whole images: the papers of these evaluate the teacher; relative
 # location and jigsaw see patches.
 probed()
 {
     case $1 in
-    ijepa) echo net=teacher ;;
+    dino | ibot | dinov2 | msn | ijepa) echo net=teacher ;;
     relative_location | jigsaw) echo patches=9 ;;
     esac
 }

@@ -25,7 +25,7 @@ family "Barlow Twins" barlow_twins "${small[@]}" barlow_twins.dim=512 barlow_twi
 family "DINO" dino "${small[@]}" dino.prototypes=512 dino.hidden=512 dino.dim=128 dino.head_norm=true dino.momentum=0.98 \
     dino.freeze_epochs=0 dino.teacher_temperature_start=0.02 dino.teacher_temperature=0.04 dino.warmup_epochs=1 dino.area_min=0.2 \
     optim.clip=3
-family "SwAV" swav "${small[@]}" swav.prototypes=64 swav.temperature=0.2 swav.area_min=0.2
+family "SwAV" swav "${small[@]}" swav.prototypes=64 swav.temperature=0.2 swav.area_min=0.2 swav.jitter_strength=0.5 swav.blur=0
 family "MAE" mae backbone=vit_tiny_8 epochs=3 mae.decoder_width=128 mae.decoder_depth=2 mae.decoder_heads=4 optim.warmup_epochs=0.2
 
 for name in "relative location" "rotation" "SimCLR" "BYOL" "Barlow Twins" "DINO" "SwAV" "MAE"; do
