@@ -162,10 +162,11 @@ static void check_killed(const subject *t, int steps)
     free(killed);
 }
 
-static void check_reproducible(const subject *t, int steps)
+/* `first`: the run on one rank. */
+static void check_against(const char *first, const subject *t, int steps)
 {
     const layout one = {1, 2, true}, two = {2, 1, true}, four = {4, 1, true};
-    char *first = train(t, "on 1", one, WHOLE), *other = train(t, "on 2", two, WHOLE);
+    char *other = train(t, "on 2", two, WHOLE);
     same_run(first, other, steps);
     free(other);
     other = train(t, "on 4", four, WHOLE);
@@ -175,6 +176,12 @@ static void check_reproducible(const subject *t, int steps)
     other = train(t, "moved", one, RESUMED);
     same_run(first, other, steps);
     free(other);
+}
+
+static void check_reproducible(const subject *t, int steps)
+{
+    char *first = train(t, "on 1", (layout){1, 2, true}, WHOLE);
+    check_against(first, t, steps);
     free(first);
 }
 
@@ -222,14 +229,14 @@ static const char *const *settings_of(const char *family)
 static bool check_pair(subject *t)
 {
     t->folder = run_folder_create();
-    char *out = px_format("%s/%s-asked", t->folder, t->method->name);
+    char *out = px_format("%s/%s-on 1", t->folder, t->method->name);
     run_child c = start(t, out, (layout){1, 2, true}, WHOLE);
     run_result r = run_wait(&c);
     bool taken = r.status == 0, too_small = r.status == 2 && strstr(r.err, ", images of ") && strstr(r.err, " px: ");
     if (!taken && !too_small)
         fail_msg("%s, %s: status %d, %s", t->method->name, t->backbone[0], r.status, r.err);
     if (taken)
-        check_reproducible(t, PAIR_STEPS);
+        check_against(out, t, PAIR_STEPS);
     run_finish(&r);
     run_folder_remove(t->folder);
     free(out);

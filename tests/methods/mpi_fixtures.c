@@ -1,6 +1,7 @@
 /* mpi_fixtures.c - every method against PyTorch, in double, on one rank and on several: the loss and all gradients of one
- * step, the losses of ten, and all parameters and states after them (running statistics, teacher, queue, prototypes). Walks
- * the table of methods; one without its fixture fails. make_fixtures.py writes them, and says how to add one.
+ * step, the losses of ten, and all parameters and states after them (running statistics, teacher, queue, prototypes); the same
+ * again with recompute=true. Walks the table of methods; one without its fixture fails. make_fixtures.py writes them, and says
+ * how to add one.
  *
  *     mpi_fixtures [METHOD...] */
 #include "small_nets.h"
@@ -200,7 +201,7 @@ static void *make_input(subject *t, const px_view *v)
     return v->dtype == PX_I32 ? (void *)whole : x;
 }
 
-static int build(subject *t)
+static int build(subject *t, px_recompute what)
 {
     bool vit = t->s.backbone->family == &px_vit_family;
     const px_backbone *backbone = vit ? &small_vit : &small_cnn;
@@ -216,6 +217,7 @@ static int build(subject *t)
     px_graph_output(g, "loss", t->loss);
     px_graph_fuse(g);
     px_graph_differentiate(g, t->loss);
+    px_graph_recompute(g, what);
     t->plan = px_plan_create(g, &(px_plan_spec){.backend = &px_backend_openblas, .comm = t->comm});
     if (!t->plan)
         return -1;
@@ -335,17 +337,17 @@ static int load(subject *t)
 }
 
 /* Whether the method's training is the fixture's. */
-static bool check(const char *method, const px_comm *comm)
+static bool check_with(const char *method, const px_comm *comm, px_recompute what)
 {
     subject t = {.comm = comm, .fixture = fixture_open(method), .where = px_strdup("")};
-    bool good = t.fixture && load(&t) == 0 && build(&t) == 0;
+    bool good = t.fixture && load(&t) == 0 && build(&t, what) == 0;
     if (good) {
         train(&t);
         compare_end(&t);
         good = t.worst < allowed;
         if (comm->rank == 0)
-            printf("%s %s: largest relative difference %.1e (%s)\n", good ? "ok    " : "not ok", method, t.worst,
-                   t.where);
+            printf("%s %s%s: largest relative difference %.1e (%s)\n", good ? "ok    " : "not ok", method,
+                   what == PX_RECOMPUTE_SEGMENTS ? ", recomputed" : "", t.worst, t.where);
     } else {
         fprintf(stderr, "not ok %s: %s\n", method, px_error());
     }
@@ -357,6 +359,13 @@ static bool check(const char *method, const px_comm *comm)
         free(t.input[i]);
     free(t.where);
     return good;
+}
+
+/* Both ways a run can have its activations. */
+static bool check(const char *method, const px_comm *comm)
+{
+    bool kept = check_with(method, comm, PX_RECOMPUTE_LIGHT), again = check_with(method, comm, PX_RECOMPUTE_SEGMENTS);
+    return kept && again;
 }
 
 /* Whether `name` is asked for: without arguments all are. */
