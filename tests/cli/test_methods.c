@@ -66,7 +66,8 @@ static run_child start(const subject *t, const char *out, layout on, about run)
         given[n++] = run == RESUMED ? "--resume" : "checkpoint_minutes=0";
     assert_true(n + t->settings_count < GIVEN_MAX);
     for (int i = 0; i < t->settings_count; i++)
-        if (!t->own_tiles || !(strstr(t->settings[i], ".patch=") || strstr(t->settings[i], ".mask_size=")))
+        if (!t->own_tiles || !(strstr(t->settings[i], ".patch=") || strstr(t->settings[i], ".mask_size=") ||
+                               strstr(t->settings[i], ".small_size=")))
             given[n++] = t->settings[i];
     run_child c = run_start(on.ranks > 1 ? on.ranks : 0, given);
     free(set_out);
@@ -232,7 +233,8 @@ static bool check_pair(subject *t)
     char *out = px_format("%s/%s-on 1", t->folder, t->method->name);
     run_child c = start(t, out, (layout){1, 2, true}, WHOLE);
     run_result r = run_wait(&c);
-    bool taken = r.status == 0, too_small = r.status == 2 && strstr(r.err, ", images of ") && strstr(r.err, " px: ");
+    bool taken = r.status == 0, too_small = r.status == 2 && strstr(r.err, ", images of ") &&
+                                            (strstr(r.err, " px: ") || strstr(r.err, " px with "));
     if (!taken && !too_small)
         fail_msg("%s, %s: status %d, %s", t->method->name, t->backbone[0], r.status, r.err);
     if (taken)
