@@ -29,15 +29,15 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, hidden, "0", 0, 65536, "the head's hidden width; 0: that of the features (official code)"),
     PX_OPTION(px_method_cfg, dim, "128", 1, 65536, "width of z (official code)"),
     PX_OPTION(px_method_cfg, temperature, "0.1", 0.001, 100, "softmax temperature (official code)"),
-    PX_STRONG_VIEWS_OPTIONS(px_method_cfg, views),
+    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
     PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
     {0}};
 
 /* solo-learn on CIFAR. */
-static const char defaults[] = "epochs = 100;\n"
-                               "batch = 256;\n"
-                               "optim = { optimizer = \"lars\"; lr = 0.6; lr_min = 6e-4; eta = 0.02; clip_lr = true;\n"
-                               "  weight_decay = 1e-6; warmup_epochs = 11.0; };\n";
+static const char defaults[] =
+    "epochs = 100;\nbatch = 256;\ndeepcluster = { jitter_strength = 1.0; blur = 0.5; };\n"
+    "optim = { optimizer = \"lars\"; lr = 0.6; lr_min = 6e-4; eta = 0.02; clip_lr = true; weight_decay = 1e-6; "
+    "warmup_epochs = 11.0; };\n";
 
 static int64_t images_of(const px_task *task)
 {

@@ -13,7 +13,7 @@ struct px_method_cfg {
 
 static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "4096",
                                                              "as DINO on CIFAR in solo-learn; paper: 65536", "0.992",
-                                                             "4", "0.32"),
+                                                             "4"),
                                     PX_OPTION(px_method_cfg, koleo, "0.1", 0, 1e6, "weight of KoLeo (paper)"),
                                     {0}};
 
@@ -22,6 +22,7 @@ static const char defaults[] =
     "backbone = \"vit_tiny_4\";\n"
     "epochs = 100;\n"
     "batch = 256;\n"
+    "dinov2 = { area_min = 0.32; small_area_max = 0.32; };\n"
     "optim = { optimizer = \"adamw\"; lr = 1.25e-4; lr_scaling = \"sqrt\"; lr_min = 1e-6; "
     "weight_decay = 0.04; weight_decay_end = 0.4; warmup_epochs = 10.0; clip = 3.0; layer_decay = 0.9; "
     "rules = \"patch_embed:rate=0.2\"; };\n";
@@ -71,6 +72,7 @@ const px_method px_dinov2 = {
     .formula = "L = iBOT's + 0.1 sum over large crops of -mean log |x_i - nearest x_j|, x class tokens of length 1",
     .published = "ImageNet, ViT-L/16, 100 epochs: k-NN 81.6 (official code)",
     .departures = "Official code has 8 small crops: here only if asked for (dinov2.small_crops=8).\n"
+                  "Official views are blurred: here only with dinov2.blur=1 and dinov2.second_blur=0.1.\n"
                   "Official code can balance its teachers by Sinkhorn-Knopp: here they are centred as DINO's.\n"
                   "Official code looks for nearest neighbours among the images of a rank: here in the global batch.\n"
                   "Official networks have LayerScale and drop path: here only if asked for (vit.layer_scale=1e-5, "

@@ -23,17 +23,16 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, dim, "1024", 1, 65536, "width of z (official code)"),
     PX_OPTION(px_method_cfg, invariance, "200", 0, 1e6, "weight of the cosine (paper)"),
     PX_OPTION(px_method_cfg, eps, "0.2", 1e-6, 1e6, "precision of the coding rate (paper), which divides once"),
-    /* official code */
-    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "20", 256, "0.25", "0.25", "1", "0.5", "0.2", "0.2", "0.1", "0.1"),
+    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "20", 256, "0.25", "0.25", "1"),
     {0}};
 
 /* Official code on CIFAR-10. */
-static const char defaults[] = "epochs = 30;\n"
-                               "batch = 100;\n"
-                               "optim = { optimizer = \"lars\"; lr = 0.3; lr_scaling = \"none\"; eta = 0.005; clip_lr "
-                               "= true; nesterov = true; momentum "
-                               "= 0.9; weight_decay = 1e-4; "
-                               "warmup_epochs = 0.0; };\n";
+static const char defaults[] =
+    "epochs = 30;\n"
+    "batch = 100;\n"
+    "emp_ssl = { hue = 0.2; blur = 0.1; solarize = 0.1; };\n"
+    "optim = { optimizer = \"lars\"; lr = 0.3; lr_scaling = \"none\"; eta = 0.005; clip_lr = true; "
+    "nesterov = true; momentum = 0.9; weight_decay = 1e-4; warmup_epochs = 0.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)
 {

@@ -14,14 +14,15 @@ struct px_method_cfg {
     px_masked_distil distil;
 };
 
-static const px_option options[] = {
-    PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "paper", "0.996", "0", "0.25"), {0}};
+static const px_option options[] = {PX_MASKED_DISTIL_OPTIONS(px_method_cfg, distil, "8192", "paper", "0.996", "0"),
+                                    {0}};
 
 /* Official code for ViT-S. */
 static const char defaults[] =
     "backbone = \"vit_tiny_4\";\n"
     "epochs = 100;\n"
     "batch = 256;\n"
+    "ibot = { area_min = 0.25; small_area_max = 0.25; };\n"
     "optim = { optimizer = \"adamw\"; lr = 5e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
     "warmup_epochs = 10.0; clip = 3.0; };\n";
 

@@ -31,14 +31,14 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, directions, "256", 1, 65536, "directions that a step looks along (official small recipe)"),
     PX_OPTION(px_method_cfg, knots, "17", 2, 1024, "points t of the integral (official code)"),
     PX_OPTION(px_method_cfg, reach, "3", 0.01, 100, "largest t: the integral is from -reach to reach (official code)"),
-    /* the official small recipe */
-    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "4", 16, "0.08", "1", "1.3333333", "1", "0", "0.2", "0.5", "0.2"),
+    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "4", 16, "0.08", "1", "1.3333333"),
     {0}};
 
 /* Official small recipe (MINIMAL.md: Imagenette, ViT-S/8); for a ResNet the official README advises lr 5e-4, weight_decay 5e-4. */
 static const char defaults[] =
     "epochs = 800;\n"
     "batch = 256;\n"
+    "lejepa = { jitter_strength = 1.0; blur = 0.5; solarize = 0.2; };\n"
     "optim = { optimizer = \"adamw\"; lr = 2e-3; lr_min = 1e-3; weight_decay = 0.05; warmup_epochs = 1.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)

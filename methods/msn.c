@@ -34,8 +34,8 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, momentum, "0.996", 0, 1, "the teacher's momentum in the first step (paper)"),
     PX_OPTION(px_method_cfg, momentum_end, "0.9992", 0, 1,
               "... and, along a line, after the last one (official code, which would reach 1 after 1.25 trainings)"),
-    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.3", "0.5", "0", "0", "0"),
-    PX_CROPS_UP_TO_OPTIONS(px_method_cfg, small, "0.3"),
+    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.3", "0", "0"),
+    PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
     {0}};
 
 /* Official code for ViT-S: 1e-3 for 1024 images. */
@@ -43,7 +43,7 @@ static const char defaults[] =
     "backbone = \"vit_tiny_4\";\n"
     "epochs = 100;\n"
     "batch = 256;\n"
-    "msn = { small_crops = 10; };\n"
+    "msn = { small_crops = 10; small_area_max = 0.3; };\n"
     "optim = { optimizer = \"adamw\"; lr = 2.5e-4; lr_min = 1e-6; weight_decay = 0.04; weight_decay_end = 0.4; "
     "warmup_epochs = 15.0; warmup_from = 0.2; clip = 3.0; };\n";
 

@@ -23,7 +23,7 @@ static const px_option options[] = {
     PX_OPTION_FLAG(px_method_cfg, predictor, "true", "without it z itself is compared, and collapses (paper, table 1)"),
     PX_OPTION_FLAG(px_method_cfg, predictor_steady, "true",
                    "the predictor's learning rate does not follow the schedule (official code: --fix-pred-lr)"),
-    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0.5", "0", "0", "0"),
+    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0", "0"),
     {0}};
 
 /* Official code. */

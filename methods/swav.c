@@ -30,13 +30,14 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, freeze_epochs, "0", 0, 1e6,
               "epochs in which the prototypes stay as they are (official code: 313 steps, an epoch of its batches)"),
     PX_OPTION(px_method_cfg, rounds, "3", 1, 100, "rounds of Sinkhorn-Knopp (paper)"),
-    PX_STRONG_VIEWS_OPTIONS(px_method_cfg, views),
+    PX_TWO_VIEWS_OPTIONS(px_method_cfg, views),
     PX_SMALL_CROPS_OPTIONS(px_method_cfg, small),
     {0}};
 
 /* solo-learn on CIFAR, with a warm-up of ten epochs. */
 static const char defaults[] = "epochs = 100;\n"
                                "batch = 512;\n"
+                               "swav = { jitter_strength = 1.0; blur = 0.5; };\n"
                                "optim = { optimizer = \"lars\"; lr = 0.6; eta = 0.02; clip_lr = true; "
                                "weight_decay = 1e-6; warmup_epochs = 10.0; };\n";
 

@@ -25,7 +25,7 @@ static const px_option options[] = {
     PX_OPTION(px_method_cfg, invariance, "25", 0, 1e6, "weight of the distance between views (paper)"),
     PX_OPTION(px_method_cfg, variance, "25", 0, 1e6, "weight of deviations below 1 (paper); 0 collapses"),
     PX_OPTION(px_method_cfg, covariance, "1", 0, 1e6, "weight of covariances (paper)"),
-    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0.5", "0", "0.2", "0.1"),
+    PX_VIEWS_OPTIONS(px_method_cfg, views, "0.2", "0.2", "0.1"),
     {0}};
 
 /* solo-learn on CIFAR. */

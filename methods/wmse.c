@@ -27,8 +27,7 @@ static const px_option options[] = {
               "images that are whitened together, more than dim (official code: 128 of "
               "a batch of 512)"),
     PX_OPTION(px_method_cfg, eps, "0", 0, 1, "how much the covariance is drawn to the unit matrix (official code)"),
-    /* official code */
-    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "2", VIEWS_MAX, "0.2", "1", "1.3333333", "0.5", "0", "0.1", "0", "0"),
+    PX_EQUAL_VIEWS_OPTIONS(px_method_cfg, views, "2", VIEWS_MAX, "0.2", "1", "1.3333333"),
     {0}};
 
 /* Official code on CIFAR: Adam with 3e-3 for a batch of 512, L2 of 1e-6. Its warm-up was not found there: 2 epochs are a guess
@@ -36,6 +35,7 @@ static const px_option options[] = {
 static const char defaults[] =
     "epochs = 1000;\n"
     "batch = 512;\n"
+    "wmse = { gray = 0.1; };\n"
     "optim = { optimizer = \"adam\"; lr = 1.5e-3; weight_decay = 1e-6; decay_all = true; warmup_epochs = 2.0; };\n";
 
 static const char *check(const px_method_cfg *c, const px_task *task, const px_backbone *backbone)

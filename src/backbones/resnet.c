@@ -65,7 +65,7 @@ typedef struct resnet {
     int block, blocks; /* how many there are already, and in all */
 } resnet;
 
-/* Without spec.pad maps keep their size. closed: the norm's weight begins as 0. */
+/* spec.pad 0: half of the kernel. closed: the norm's weight begins as 0. */
 static px_value *conv_bn_of(px_graph *g, const char *number, px_value *x, px_conv_spec spec, bool closed)
 {
     char conv[16], bn[16];

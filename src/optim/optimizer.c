@@ -140,8 +140,9 @@ static void lars(const px_optimizer *o, const block *b, const pace *p, float *we
 }
 
 /* LARS: trust = eta |w| / |g + decay w|, from sums of g*g, g*w and w*w, which in double are exact enough even if g and w
- * cancel; with clip_lr it is divided by the rate, and at most 1. LAMB: |w| / |direction|. 1 if a norm is 0, as in a parameter that
- * begins at 0. */
+ * cancel; with clip_lr it is divided by the rate, and at most 1. (solo-learn has eta |w| / (|g| + decay |w|), and multiplies its
+ * velocity by the rate of the moment; both as in SimCLR's code here.) LAMB: |w| / |direction|. 1 if a norm is 0, as in a parameter
+ * that begins at 0. */
 static void set_trust(px_optimizer *o, const pace *p)
 {
     for (int i = 0; i < o->span_count; i++) {

@@ -51,7 +51,7 @@ const px_option px_optim_options[] = {
     PX_OPTION(px_optim_cfg, eta, "0.001", 0, 1, "lars: trust coefficient (SimCLR's code: 0.001)"),
     PX_OPTION_FLAG(
         px_optim_cfg, clip_lr, "false",
-        "lars: a step's length is the trust ratio, at most lr, not lr times the ratio (solo-learn's clip_lr)"),
+        "lars: a parameter's rate is the smaller of trust ratio and lr, not their product (solo-learn's clip_lr)"),
     PX_OPTION(px_optim_cfg, clip, "0", 0, 1e9,
               "largest global gradient norm, 0: no clipping (as torch's clip_grad_norm_)"),
     PX_OPTION_TEXT(

@@ -17,19 +17,17 @@ typedef struct px_equal_views {
     double area_max, ratio, hue;
 } px_equal_views;
 
-/* `number` of views, at most so many; the smallest and the largest area of a crop; its longer side by its shorter one at most;
- * then the values of jitter_strength, hue, gray, blur and solarize. */
-#define PX_EQUAL_VIEWS_OPTIONS(type, field, number, most, smallest, largest, longest, strength, turn, grayed, blurred, \
-                               solarized)                                                                              \
+/* `number` of views, at most so many; the smallest and the largest area of a crop; its longer side by its shorter one at most. */
+#define PX_EQUAL_VIEWS_OPTIONS(type, field, number, most, smallest, largest, longest)                                  \
     PX_OPTION_NAMED("views", type, field.count, number, 2, most, "views of an image"),                                 \
-        PX_ANY_VIEW_OPTIONS(type, field.each, smallest, strength, grayed, blurred, "0"),                               \
+        PX_ANY_VIEW_OPTIONS(type, field.each, smallest, "0"),                                                          \
         PX_OPTION_NAMED("area_max", type, field.area_max, largest, 0.01, 1,                                            \
                         "largest fraction of the image's area in a crop (torchvision: 1)"),                            \
         PX_OPTION_NAMED("ratio", type, field.ratio, longest, 1, 10,                                                    \
                         "a crop's longer side divided by its shorter one, at most (torchvision: 4/3)"),                \
-        PX_OPTION_NAMED("hue", type, field.hue, turn, 0, 0.5,                                                          \
+        PX_OPTION_NAMED("hue", type, field.hue, "0", 0, 0.5,                                                           \
                         "strength of the change of hue, in turns (SimCLR: 0.2 s); 0: as jitter_strength says"),        \
-        PX_OPTION_NAMED("solarize", type, field.each.solarize, solarized, 0, 1,                                        \
+        PX_OPTION_NAMED("solarize", type, field.each.solarize, "0", 0, 1,                                              \
                         "probability that a view's bright values are inverted (LeJEPA on Imagenette: 0.2)")
 
 /* As px_method.check. `alone`: why one image in a step is too few; NULL: it is not. */

@@ -19,9 +19,8 @@ typedef struct px_masked_distil {
 } px_masked_distil;
 
 /* Defaults that differ, as strings: `many` prototypes and the `source` of that number, the teacher's momentum in the `first` step,
- * patches of the `smallest` hidden block, and the area, as a share of the image's, that large crops have at least and small ones at
- * most. type, field: as in PX_OPTION. */
-#define PX_MASKED_DISTIL_OPTIONS(type, field, many, source, first, smallest, area)                                     \
+ * patches of the `smallest` hidden block. type, field: as in PX_OPTION. */
+#define PX_MASKED_DISTIL_OPTIONS(type, field, many, source, first, smallest)                                           \
     PX_OPTION_NAMED("prototypes", type, field.prototypes, many, 2, 1 << 20, "prototypes (" source ")"),                \
         PX_OPTION_NAMED("hidden", type, field.hidden, "2048", 1, 65536,                                                \
                         "width of the head's two hidden layers (DINO)"),                                               \
@@ -51,8 +50,7 @@ typedef struct px_masked_distil {
                         "by which the fraction is larger or smaller at most (official code)"),                         \
         PX_OPTION_NAMED("mask_block", type, field.block, smallest, 0, 4096,                                            \
                         "patches of the smallest hidden block; 0: the square of a third of the side (iBOT)"),          \
-        PX_VIEWS_OPTIONS(type, field.views, area, "0.5", "0", "0.2", "0.2"),                                           \
-        PX_CROPS_UP_TO_OPTIONS(type, field.small, area)
+        PX_UNLIKE_VIEWS_OPTIONS(type, field.views), PX_SMALL_CROPS_OPTIONS(type, field.small)
 
 const char *px_masked_distil_check(const px_masked_distil *, const px_task *, const px_backbone *);
 /* Besides "views" and "small": of both large crops "mask" (rows, columns), 1 where a patch is hidden; "hidden" (M), places of these

@@ -19,28 +19,26 @@ typedef struct px_two_views {
 } px_two_views;
 
 /* SimCLR's recipe (Chen et al. 2020, appendix A). */
-#define PX_TWO_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "0.5", "0", "0", "0")
-/* solo-learn's for SwAV and DeepCluster v2 on CIFAR. */
-#define PX_STRONG_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "1", "0.5", "0", "0")
+#define PX_TWO_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "0", "0")
 /* BYOL's (Grill et al. 2020, appendix B), with solo-learn's probabilities for small images. */
-#define PX_UNLIKE_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "0.5", "0", "0.2", "0.2")
-/* With other values of area_min, jitter_strength, blur, saturation and solarize. */
-#define PX_VIEWS_OPTIONS(type, field, area, strength, blurred, saturated, solarized)                                   \
-    PX_ANY_VIEW_OPTIONS(type, field, area, strength, "0.2", blurred, saturated),                                       \
+#define PX_UNLIKE_VIEWS_OPTIONS(type, field) PX_VIEWS_OPTIONS(type, field, "0.08", "0.2", "0.2")
+/* With other values of area_min, saturation and solarize. */
+#define PX_VIEWS_OPTIONS(type, field, area, saturated, solarized)                                                      \
+    PX_ANY_VIEW_OPTIONS(type, field, area, saturated),                                                                 \
         PX_OPTION_NAMED("second_blur", type, field.second_blur, "-1", -1, 1,                                           \
                         "blur of the second view; -1: as the first one (BYOL on ImageNet: blur=1, second_blur=0.1)"),  \
         PX_OPTION_NAMED("solarize", type, field.solarize, solarized, 0, 1,                                             \
                         "probability that the second view's bright values are inverted (BYOL: 0.2)")
 
-/* What all views have; `grayed`: the value of gray. */
-#define PX_ANY_VIEW_OPTIONS(type, field, area, strength, grayed, blurred, saturated)                                   \
+/* What all views have. */
+#define PX_ANY_VIEW_OPTIONS(type, field, area, saturated)                                                              \
     PX_OPTION_NAMED("area_min", type, field.area_min, area, 0.01, 1,                                                   \
                     "smallest fraction of the image's area in a crop (SimCLR: 0.08)"),                                 \
-        PX_OPTION_NAMED("jitter_strength", type, field.jitter_strength, strength, 0, 2,                                \
+        PX_OPTION_NAMED("jitter_strength", type, field.jitter_strength, "0.5", 0, 2,                                   \
                         "strength s of the colour jitter (SimCLR: 0.5 on CIFAR, 1 on ImageNet)"),                      \
         PX_OPTION_NAMED("jitter", type, field.jitter, "0.8", 0, 1, "probability of colour jitter (SimCLR: 0.8)"),      \
-        PX_OPTION_NAMED("gray", type, field.gray, grayed, 0, 1, "probability of dropping colour (SimCLR: 0.2)"),       \
-        PX_OPTION_NAMED("blur", type, field.blur, blurred, 0, 1,                                                       \
+        PX_OPTION_NAMED("gray", type, field.gray, "0.2", 0, 1, "probability of dropping colour (SimCLR: 0.2)"),        \
+        PX_OPTION_NAMED("blur", type, field.blur, "0", 0, 1,                                                           \
                         "probability of Gaussian blur (SimCLR: 0.5 on ImageNet, none on CIFAR)"),                      \
         PX_OPTION_NAMED("flip", type, field.flip, "0.5", 0, 1, "probability of a horizontal flip (SimCLR: 0.5)"),      \
         PX_OPTION_NAMED("saturation", type, field.saturation, saturated, 0, 2,                                         \
@@ -72,16 +70,14 @@ typedef struct px_small_crops {
     double area_min, area_max;
 } px_small_crops;
 
-#define PX_SMALL_CROPS_OPTIONS(type, field) PX_CROPS_UP_TO_OPTIONS(type, field, "0.14")
-/* With another largest area. */
-#define PX_CROPS_UP_TO_OPTIONS(type, field, largest)                                                                   \
+#define PX_SMALL_CROPS_OPTIONS(type, field)                                                                            \
     PX_OPTION_NAMED("small_crops", type, field.count, "0", 0, 16,                                                      \
                     "small crops besides the two large ones (on ImageNet SwAV: 6, DINO: 8)"),                          \
         PX_OPTION_NAMED("small_size", type, field.side, "0", 0, 4096,                                                  \
                         "their side in pixels; 0: half of the large ones' (SwAV, DINO: 96 of 224)"),                   \
         PX_OPTION_NAMED("small_area_min", type, field.area_min, "0.05", 0.01, 1,                                       \
                         "smallest fraction of the image's area in a small crop (SwAV, DINO)"),                         \
-        PX_OPTION_NAMED("small_area_max", type, field.area_max, largest, 0.01, 1,                                      \
+        PX_OPTION_NAMED("small_area_max", type, field.area_max, "0.14", 0.01, 1,                                       \
                         "largest fraction (SwAV; DINO with a ViT: 0.4, and area_min=0.4)")
 
 const char *px_small_crops_check(const px_small_crops *, const px_task *, const px_backbone *); /* as px_method.check */

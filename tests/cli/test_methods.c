@@ -26,7 +26,7 @@ typedef struct subject {
     int settings_count;
     const char *const *backbone; /* its settings; NULL-terminated */
     const char *epochs, *image_size;
-    bool own_tiles; /* without the settings of a fixture that are for its small images */
+    bool own_sizes; /* without the settings of a fixture that are for its small images */
 } subject;
 
 typedef struct layout {
@@ -66,7 +66,7 @@ static run_child start(const subject *t, const char *out, layout on, about run)
         given[n++] = run == RESUMED ? "--resume" : "checkpoint_minutes=0";
     assert_true(n + t->settings_count < GIVEN_MAX);
     for (int i = 0; i < t->settings_count; i++)
-        if (!t->own_tiles || !(strstr(t->settings[i], ".patch=") || strstr(t->settings[i], ".mask_size=") ||
+        if (!t->own_sizes || !(strstr(t->settings[i], ".patch=") || strstr(t->settings[i], ".mask_size=") ||
                                strstr(t->settings[i], ".small_size=")))
             given[n++] = t->settings[i];
     run_child c = run_start(on.ranks > 1 ? on.ranks : 0, given);
@@ -225,7 +225,7 @@ static const char *const *settings_of(const char *family)
     return NULL;
 }
 
-/* How the program takes a pair: not at all at this size of images (status 2), or with the same bits on any ranks and after a move
+/* How the program takes a pair: not at all at this size of images or of small crops (status 2; "px with" names these), or with the same bits on any ranks and after a move
  * to others. */
 static bool check_pair(subject *t)
 {
@@ -245,7 +245,7 @@ static bool check_pair(subject *t)
     return taken;
 }
 
-/* A method with a family at the first of these sizes that both take; a fixture's tiles are for the first. */
+/* A method with a family at the first of these sizes that both take; a fixture's tiles and crops are for the first. */
 static bool walk_pair(subject *t, const char *family)
 {
     static const char *const sizes[] = {"data.image_size=32", "data.image_size=64", "data.image_size=128"};
@@ -253,7 +253,7 @@ static bool walk_pair(subject *t, const char *family)
     t->backbone = settings_of(family) + 1;
     for (size_t s = 0; s < sizeof sizes / sizeof sizes[0] && !taken; s++) {
         t->image_size = sizes[s];
-        t->own_tiles = s > 0;
+        t->own_sizes = s > 0;
         taken = check_pair(t);
     }
     print_message("%s, %s: %s\n", t->method->name, family, taken ? t->image_size : "at none of the sizes");

@@ -361,7 +361,7 @@ static bool check_with(const char *method, const px_comm *comm, px_recompute wha
     return good;
 }
 
-/* Both ways a run can have its activations. */
+/* With activations kept, and with segments computed again. */
 static bool check(const char *method, const px_comm *comm)
 {
     bool kept = check_with(method, comm, PX_RECOMPUTE_LIGHT), again = check_with(method, comm, PX_RECOMPUTE_SEGMENTS);
