@@ -225,8 +225,8 @@ static const char *const *settings_of(const char *family)
     return NULL;
 }
 
-/* How the program takes a pair: not at all at this size of images or of small crops (status 2; "px with" names these), or with the same bits on any ranks and after a move
- * to others. */
+/* How the program takes a pair: not at all at this size of images, or of small crops ("px with" names it; status 2), or with the
+ * same bits on any ranks and after a move to others. */
 static bool check_pair(subject *t)
 {
     t->folder = run_folder_create();
