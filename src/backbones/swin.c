@@ -20,7 +20,7 @@
 #include <string.h>
 
 struct px_backbone_cfg {
-    int patch, window;
+    int patch, window, embed_dim;
     px_list pretrained_windows;
     double drop_path;
 };
@@ -31,6 +31,8 @@ static const px_option options[] = {
     PX_OPTION(
         px_backbone_cfg, window, "0", 0, 64,
         "side of a window, in patches (paper: 7; V2: 8); 0: 4 up to 64 px, else 7, or 8 where only these fit (256 px)"),
+    PX_OPTION(px_backbone_cfg, embed_dim, "0", 0, 4096,
+              "width of the first stage, in heads of 32; 0: the variant's, as 96 (timm's embed_dim)"),
     PX_OPTION(
         px_backbone_cfg, pretrained_windows, "[]", 1, 64,
         "V2: the windows of the four stages by which distances are scaled (timm's pretrained_window_sizes), which "
@@ -40,22 +42,22 @@ static const px_option options[] = {
               "base)"),
     {0}};
 
-enum { STAGES = 4, WIDER = 4 };
+enum { STAGES = 4, WIDER = 4, HEAD = 32 };
 static const double EPS = 1e-5, DEVIATION = 0.02;
 
 struct variant {
-    int depth[STAGES], width, heads; /* of the first stage; each further one has twice as many */
+    int depth[STAGES], width; /* of the first stage; each further one has twice as many */
     bool v2;
 };
 
 extern const px_backbone_family px_swin_family;
 static const px_backbone variants[] = {
-    {"swin_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, 3, false}},
-    {"swin_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, 3, false}},
-    {"swin_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, 4, false}},
-    {"swin_v2_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, 3, true}},
-    {"swin_v2_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, 3, true}},
-    {"swin_v2_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, 4, true}},
+    {"swin_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, false}},
+    {"swin_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, false}},
+    {"swin_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, false}},
+    {"swin_v2_tiny", &px_swin_family, &(const struct variant){{2, 2, 6, 2}, 96, true}},
+    {"swin_v2_small", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 96, true}},
+    {"swin_v2_base", &px_swin_family, &(const struct variant){{2, 2, 18, 2}, 128, true}},
     {0}};
 
 static int patch_of(const px_backbone_cfg *c, int64_t size)
@@ -86,6 +88,11 @@ static int window_in(int window, int side)
     return side < window ? side : window;
 }
 
+static int width_of(const struct variant *v, const px_backbone_cfg *c)
+{
+    return c->embed_dim ? c->embed_dim : v->width;
+}
+
 static void settle(px_backbone_cfg *c, int image_size)
 {
     c->patch = patch_of(c, image_size);
@@ -97,6 +104,8 @@ static const char *check(const px_backbone *b, const px_backbone_cfg *c, int ima
     (void)channels;
     const struct variant *v = b->variant;
     int side = image_size / patch_of(c, image_size), window = window_of(c, image_size);
+    if (c->embed_dim % HEAD)
+        return "swin.embed_dim must be a multiple of 32, the width of a head";
     if (c->pretrained_windows.count && !v->v2)
         return "only Swin V2 scales distances (swin.pretrained_windows)";
     if (c->pretrained_windows.count && c->pretrained_windows.count != STAGES)
@@ -138,13 +147,24 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     int depth[STAGES];
     for (int i = 0; i < STAGES; i++)
         depth[i] = count_blocks(shape_of, file, i);
+    const px_backbone *other_width = NULL;
     for (const px_backbone *b = variants; b->name && embedding.rank == 4; b++) {
         const struct variant *v = b->variant;
-        if (v->width == embedding.dim[0] && v->v2 == is_v2(shape_of, file) &&
-            memcmp(v->depth, depth, sizeof depth) == 0)
+        if (v->v2 != is_v2(shape_of, file) || memcmp(v->depth, depth, sizeof depth) != 0)
+            continue;
+        if (v->width == embedding.dim[0])
             return b;
+        other_width = other_width ? other_width : b;
     }
-    return NULL;
+    return other_width;
+}
+
+static bool is_of_a_variant(int64_t width)
+{
+    for (const px_backbone *b = variants; b->name; b++)
+        if (((const struct variant *)b->variant)->width == width)
+            return true;
+    return false;
 }
 
 /* The table of relative positions has (2 window - 1)^2 rows. torchvision's files of V2 have its coordinates,
@@ -156,6 +176,8 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
              places = shape_of(file, "layers.0.blocks.0.attn.relative_coords_table");
     if (embedding.rank == 4)
         fprintf(out, "patch = %d; ", (int)embedding.dim[2]);
+    if (embedding.rank == 4 && !is_of_a_variant(embedding.dim[0]))
+        fprintf(out, "embed_dim = %d; ", (int)embedding.dim[0]);
     if (table.rank == 2)
         fprintf(out, "window = %d; ", (int)(sqrt((double)table.dim[0]) + 1) / 2);
     else if (places.rank == 4)
@@ -372,9 +394,9 @@ static px_value *merge(px_graph *g, px_value *map, bool v2)
 }
 
 /* images -> (N,side,side,C) */
-static px_value *embed(px_graph *g, const struct variant *v, px_value *images, int patch)
+static px_value *embed(px_graph *g, int width, px_value *images, int patch)
 {
-    px_conv_spec conv = {.out = v->width, .kernel = patch, .stride = patch, .bias = true, .begin = PX_BEGIN_TORCH};
+    px_conv_spec conv = {.out = width, .kernel = patch, .stride = patch, .bias = true, .begin = PX_BEGIN_TORCH};
     px_scope_push(g, "patch_embed");
     px_value *x = px_permute(g, px_conv_layer_of(g, "proj", images, conv), (const int[]){0, 2, 3, 1});
     x = px_layer_norm_layer_of(g, "norm", x, EPS);
@@ -396,7 +418,7 @@ static px_value *stage(px_graph *g, const struct variant *v, const px_backbone_c
         block s = {.N = map->shape.dim[0],
                    .C = map->shape.dim[3],
                    .windows = {.map = side, .side = window_in(window, (int)side)},
-                   .heads = v->heads << i,
+                   .heads = width_of(v, c) / HEAD << i,
                    .v2 = v->v2};
         s.unit = c->pretrained_windows.count ? c->pretrained_windows.value[i] : (double)s.windows.side;
         px_value *x = px_reshape(g, map, PX_SHAPE(s.N * side * side, s.C));
@@ -423,7 +445,7 @@ static px_encoding build(px_graph *g, const px_backbone *b, const px_backbone_cf
     int before = 0, all = 0;
     for (int i = 0; i < STAGES; i++)
         all += v->depth[i];
-    px_value *x = embed(g, v, images, patch_of(c, size));
+    px_value *x = embed(g, width_of(v, c), images, patch_of(c, size));
     px_scope_push(g, "layers");
     for (int i = 0; i < STAGES; before += v->depth[i++]) {
         x = stage(g, v, c, x, size, i, before, all);
