@@ -233,7 +233,7 @@ static bool is_too_small(const run_result *r)
             strstr(r->err, ".small_size = "));
 }
 
-/* How the program takes a pair: not at all at this size of images, or with the same bits on any ranks and after a move to others. */
+/* How the program takes a pair: not at all at this size of images, or with the same bits on any ranks and after a move to another. */
 static bool check_pair(subject *t)
 {
     t->folder = run_folder_create();
