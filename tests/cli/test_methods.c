@@ -233,7 +233,7 @@ static bool is_too_small(const run_result *r)
             strstr(r->err, ".small_size = "));
 }
 
-/* How the program takes a pair: not at all at this size of images, or with the same bits on any ranks and after a move to another. */
+/* How the program takes a pair: not at all at this size of images, or with the same bits on any ranks, also after a move. */
 static bool check_pair(subject *t)
 {
     t->folder = run_folder_create();
@@ -278,7 +278,6 @@ static void walk_pairs(bool few)
         methods++;
     for (int f = 0; px_backbone_families[f]; f++) {
         const char *family = px_backbone_families[f]->name;
-        int before = taken;
         for (int i = 0, done = 0; i < methods && !(few && done) && !(alone && strcmp(alone, family) != 0); i++) {
             if (!take_method(&t, few ? (i + 5 * f) % methods : i))
                 continue;
@@ -289,11 +288,10 @@ static void walk_pairs(bool few)
             }
             drop_method(&t);
         }
-        if (asked > 0 && taken == before && !(alone && strcmp(alone, family) != 0))
-            fail_msg("%s goes with none of the methods", family);
     }
     print_message("%d of %d pairs\n", taken, asked);
-    assert_true(taken > 0 && taken >= asked / 2);
+    assert_true(asked > 0);
+    assert_int_equal(taken, asked);
     free(t.data);
     run_folder_remove(folder);
 }
