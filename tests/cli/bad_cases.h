@@ -203,6 +203,9 @@ static const bad_case vit_table[] = {
      2,
      "images of 16 px: swin.window must divide the patches of a side (swin.patch), and a half, a quarter and an "
      "eighth"},
+    {{"pretrain", "out=o", "backbone=swin_tiny", "swin.embed_dim=48"},
+     2,
+     "images of 16 px: swin.embed_dim must be a multiple of 32, the width of a head"},
     {{"pretrain", "out=o", "backbone=swin_tiny", "swin.pretrained_windows=[12, 12, 12, 6]"},
      2,
      "images of 16 px: only Swin V2 scales distances (swin.pretrained_windows)"},
