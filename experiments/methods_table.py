@@ -63,8 +63,8 @@ def top1(run, protocol, subjects):
 
 
 FAMILIES = """
-**Every method on every family** of backbones, by the test `cli/methods on families`: with `reproducible=true` the same bits of all
-parameters, states and series on 1, 2 and 4 ranks, and when moved from two ranks to one after a kill -9. The numbers are the side
+**Every method on every family** of backbones, each a small network, by the test `cli/methods on families`: with
+`reproducible=true` the same bits of all parameters, states and series on 1, 2 and 4 ranks, and when moved from two ranks to one after a kill -9. The numbers are the side
 of the images, the first of 32, 64 and 128 px that both take; -: the method hides patches, and needs a vision transformer.
 """
 
