@@ -159,14 +159,6 @@ static const px_backbone *of_shapes(px_shape (*shape_of)(const void *file, const
     return other_width;
 }
 
-static bool is_of_a_variant(int64_t width)
-{
-    for (const px_backbone *b = variants; b->name; b++)
-        if (((const struct variant *)b->variant)->width == width)
-            return true;
-    return false;
-}
-
 /* The table of relative positions has (2 window - 1)^2 rows. torchvision's files of V2 have its coordinates,
  * (1, 2 window - 1, 2 window - 1, 2); others do not tell. */
 static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char *name), const void *file)
@@ -176,7 +168,8 @@ static void stored(FILE *out, px_shape (*shape_of)(const void *file, const char 
              places = shape_of(file, "layers.0.blocks.0.attn.relative_coords_table");
     if (embedding.rank == 4)
         fprintf(out, "patch = %d; ", (int)embedding.dim[2]);
-    if (embedding.rank == 4 && !is_of_a_variant(embedding.dim[0]))
+    const px_backbone *b = of_shapes(shape_of, file);
+    if (b && ((const struct variant *)b->variant)->width != embedding.dim[0])
         fprintf(out, "embed_dim = %d; ", (int)embedding.dim[0]);
     if (table.rank == 2)
         fprintf(out, "window = %d; ", (int)(sqrt((double)table.dim[0]) + 1) / 2);
