@@ -66,6 +66,9 @@ static const bad_case table[] = {
     {{"pretrain", "out=o", "method=mae", "backbone=resnet18"},
      2,
      "method mae works only with backbones of the family vit, not with resnet18; backbone=vit_tiny_4 would work"},
+    {{"pretrain", "out=o", "method=supervised", "supervised.mix=mixup", "data.path=plain.h5"},
+     2,
+     "method supervised on resnet18, images of 16 px: the data set has no classes to learn"},
     {{"pretrain", "out=o", "method=supervised", "data.path=plain.h5"},
      2,
      "method supervised on resnet18, images of 16 px: the data set has no classes to learn; 'pretext pack' makes one "
@@ -203,6 +206,9 @@ static const bad_case vit_table[] = {
      2,
      "images of 16 px: swin.window must divide the patches of a side (swin.patch), and a half, a quarter and an "
      "eighth"},
+    {{"pretrain", "out=o", "backbone=nasnet_mobile", "nasnet.stem=cells", "nasnet.channels=2"},
+     2,
+     "nasnet.channels: the stem's first cell has a quarter of them: a multiple of 4, or nasnet.stem=3x3"},
     {{"pretrain", "out=o", "backbone=swin_tiny", "swin.embed_dim=48"},
      2,
      "images of 16 px: swin.embed_dim must be a multiple of 32, the width of a head"},

@@ -168,9 +168,21 @@ static void backbones_are_theirs(void **state)
     }
 }
 
+static void each_family_has_one(void **state)
+{
+    (void)state;
+    for (int f = 0; px_backbone_families[f]; f++) {
+        bool found = false;
+        for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++)
+            found = found || px_backbone_find(strchr(subjects[i].given[0], '=') + 1)->family == px_backbone_families[f];
+        if (!found)
+            fail_msg("no fixture of the family %s: backbone_fixtures.py makes them", px_backbone_families[f]->name);
+    }
+}
+
 int main(int argc, char **argv)
 {
     wanted = argv + (argc > 0);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(backbones_are_theirs)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(each_family_has_one), cmocka_unit_test(backbones_are_theirs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
