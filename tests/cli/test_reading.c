@@ -128,13 +128,20 @@ static void hostile_recipes_and_results(void **state)
     run_folder_remove(folder);
 }
 
-/* Parameters without the classifier: torchvision's resnet18 has 11,689,512, of which its classifier has 513,000; timm's
- * vit_tiny_patch16_224 has 5,717,416, of which 193,000. */
+/* Without the classifier: torchvision's resnet18 has 11,689,512 parameters, of which its classifier has 513,000, and 1.814 G
+ * multiply-adds; timm's vit_tiny_patch16_224 has 5,717,416, of which 193,000. conv1 has 3 x 64 x 7 x 7 weights, each used at
+ * 112 x 112 places. */
 static void sizes_of_backbones(void **state)
 {
     (void)state;
-    says(RUN("summary", "resnet18"), "resnet18: 512 features, 11.177 M parameters");
-    says(RUN("summary", "vit_tiny_16"), "vit_tiny_16: 192 features, 5.524 M parameters");
+    says(RUN("summary", "resnet18"),
+         "resnet18: 512 features, 11.177 M parameters, 1.814 G multiply-adds for an image of 224 px");
+    says(RUN("summary", "resnet18"),
+         "\nconv1                        conv2d           (1, 64, 112, 112)                9408        118013952\n");
+    says(RUN("summary", "vit_tiny_16"),
+         "vit_tiny_16: 192 features, 5.524 M parameters, 1.253 G multiply-adds for an image of 224 px");
+    says(RUN("backbones"), "\n  resnet18               512     11.177      1.814   224 px\n");
+    says(RUN("backbones"), "\n  vit_tiny_16            192      5.524      1.253   224 px\n");
 }
 
 static int lines(const char *text)
