@@ -13,6 +13,12 @@ px_crop px_recipe_frame(const px_image *image, int size)
     return px_crop_center(image, smaller <= size ? 1 : 7.0f / 8);
 }
 
+/* A tenth of the side (SimCLR); of sides below 10 px one tap, which leaves the image as it is. */
+static int blur_taps(int side)
+{
+    return side >= 10 ? side / 10 : 1;
+}
+
 void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_plane plane, px_scratch *scratch)
 {
     px_crop crop = r->area_max > 0 ? px_crop_random(rng, image, r->area_min, r->area_max, r->ratio_min, r->ratio_max)
@@ -29,7 +35,7 @@ void px_recipe_apply(const px_recipe *r, px_rng *rng, const px_image *image, px_
     if (gray)
         px_gray(&plane);
     if (blur)
-        px_blur(&plane, sigma, r->blur_side ? r->blur_side : plane.size / 10, scratch);
+        px_blur(&plane, sigma, r->blur_side ? r->blur_side : blur_taps(plane.size), scratch);
     if (solarize)
         px_solarize(&plane);
     if (r->mean)

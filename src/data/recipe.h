@@ -17,7 +17,7 @@ typedef struct px_recipe {
     float jitter, brightness, contrast, saturation, hue;
     float gray;
     float blur, sigma_min, sigma_max;
-    int blur_side; /* taps; 0: a tenth of the side (SimCLR) */
+    int blur_side; /* taps; 0: a tenth of the side (SimCLR), at least one */
     float solarize;
     px_policy policy; /* after crop and flip, before changes of colour */
     float erase;      /* probability; after all others, so that a normalized image has its mean there */
